@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/id.h"
+
+#include <array>
+
+namespace penstock {
+namespace {
+
+constexpr std::string_view kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";
+constexpr std::size_t kTextLength = 26;  // 26 × 5 = 130 bits: the first character is 0…7
+
+int digit_of(char c) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    const std::size_t at = kAlphabet.find(c);
+    return at == std::string_view::npos ? -1 : static_cast<int>(at);
+}
+
+}  // namespace
+
+std::string to_string(const RawId& id) {
+    std::string text(kTextLength, '0');
+    unsigned __int128 value = (static_cast<unsigned __int128>(id.high) << 64) | id.low;
+    for (std::size_t i = kTextLength; i-- > 0; value >>= 5)
+        text[i] = kAlphabet[static_cast<std::size_t>(value & 31)];
+    return text;
+}
+
+Result<RawId> parse_raw_id(std::string_view text) {
+    const auto bad = [&] {
+        return fail(
+            ErrorCode::invalid_argument,
+            "'" + std::string(text) + "' is not an id: 26 characters of Crockford base 32 expected"
+        );
+    };
+    if (text.size() != kTextLength) return bad();
+    unsigned __int128 value = 0;
+    for (const char c : text) {
+        const int digit = digit_of(c);
+        if (digit < 0 || (value >> 123) != 0) return bad();
+        value = (value << 5) | static_cast<unsigned>(digit);
+    }
+    return RawId{static_cast<std::uint64_t>(value >> 64), static_cast<std::uint64_t>(value)};
+}
+
+RawId IdSource::next_raw(Time now) {
+    const auto ms = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count()
+    );
+    const std::uint64_t last_ms = last_.high >> 16;
+    if (ms > last_ms) {
+        last_ = {(ms << 16) | (random_.next() & 0xFFFF), random_.next()};
+    } else if (last_.low += 1 + (random_.next() & 0xFFFF); last_.low <= 0xFFFF) {
+        ++last_.high;  // the low half wrapped: carry, so that the order is kept
+    }
+    return last_;
+}
+
+}  // namespace penstock

@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The codec itself: include it in .cpp files only (it costs about a second of compile time), and say
+// JSON_INSTANTIATE(Type) there. A struct takes part when it is described:
+//     struct Need { std::string accelerator; std::int64_t count = 0; };
+//     BOOST_DESCRIBE_STRUCT(Need, (), (accelerator, count))
+// Three switches, found by name:
+//     static constexpr bool kJsonDefaults = true;     in the struct: absent fields keep their defaults
+//     constexpr bool json_upper_case(Enum) {…true;}   beside an enum: its names are written in capitals
+//     static constexpr KeyName kJsonKeys[] = {{"api_version", "apiVersion"}};   in the struct
+// A trailing underscore of a member or enumerator is not part of its JSON name (`default_`).
+
+#include <boost/describe.hpp>
+#include <boost/json.hpp>
+#include <boost/mp11.hpp>
+#include <limits>
+#include <map>
+#include <optional>
+#include <type_traits>
+
+#include "base/id.h"
+#include "base/money.h"
+#include "base/time.h"
+#include "json/json.h"
+#include "json/key_name.h"
+
+namespace penstock::json {
+
+// Where in the input the decoder stands; rendered only when something is wrong.
+struct Path {
+    const Path* parent = nullptr;
+    std::string_view key = {};
+    std::size_t index = 0;
+};
+std::string render(const Path* path);
+
+// Collects mistakes, each with its path; further ones are counted but not kept.
+class Problems {
+  public:
+    void add(const Path* path, std::string message);
+    bool empty() const { return errors_.empty(); }
+    std::vector<Error> take() { return std::move(errors_); }
+
+  private:
+    std::vector<Error> errors_;
+};
+
+// "expected integer, got string" and the like.
+std::string wrong_kind(std::string_view expected, const Value& got);
+// " (did you mean 'cpus'?)" or nothing.
+std::string did_you_mean(std::string_view word, const std::vector<std::string_view>& known);
+std::string upper_case(std::string_view name);
+
+template <class T>
+struct Codec;
+
+template <class T>
+constexpr std::string_view json_key(std::string_view member) {
+    if constexpr (requires { T::kJsonKeys; })
+        for (const KeyName& name : T::kJsonKeys)
+            if (name.member == member) return name.key;
+    return member.ends_with('_') ? member.substr(0, member.size() - 1) : member;
+}
+
+template <class T>
+concept DescribedStruct =
+    std::is_class_v<T> && boost::describe::has_describe_members<T>::value && !std::is_union_v<T>;
+template <class T>
+concept DescribedEnum = std::is_enum_v<T> && boost::describe::has_describe_enumerators<T>::value;
+template <class T>
+struct IsOptional : std::false_type {};
+template <class T>
+struct IsOptional<std::optional<T>> : std::true_type {};
+
+// The unqualified name of T ("TaskSpec"), from the compiler's own text of this function.
+template <class T>
+constexpr std::string_view type_name() {
+    std::string_view text = __PRETTY_FUNCTION__;
+    text.remove_prefix(text.find("T = ") + 4);
+    text = text.substr(0, text.find_first_of(";]"));
+    return text.substr(text.rfind("::") == std::string_view::npos ? 0 : text.rfind("::") + 2);
+}
+
+template <>
+struct Codec<bool> {
+    static Value encode(bool value) { return value; }
+    static void decode(const Value& value, bool& out, const Path* path, Problems& problems) {
+        if (const bool* flag = value.if_bool()) out = *flag;
+        else problems.add(path, wrong_kind("true or false", value));
+    }
+    static Value schema(Object&) { return {{"type", "boolean"}}; }
+};
+
+template <std::integral T>
+struct Codec<T> {
+    static Value encode(T value) { return value; }
+    static void decode(const Value& value, T& out, const Path* path, Problems& problems) {
+        boost::json::error_code error;
+        if (!value.is_int64() && !value.is_uint64())
+            return problems.add(path, wrong_kind("integer", value));
+        const T number = value.to_number<T>(error);
+        if (error)
+            return problems.add(
+                path, "expected an integer from " + std::to_string(std::numeric_limits<T>::min()) +
+                          " to " + std::to_string(std::numeric_limits<T>::max())
+            );
+        out = number;
+    }
+    static Value schema(Object&) {
+        Object schema{{"type", "integer"}};
+        if constexpr (sizeof(T) == 8) schema["format"] = "int64";
+        if constexpr (std::is_unsigned_v<T>) schema["minimum"] = 0;
+        return schema;
+    }
+};
+
+template <>
+struct Codec<double> {
+    static Value encode(double value) { return value; }
+    static void decode(const Value& value, double& out, const Path* path, Problems& problems) {
+        boost::json::error_code error;
+        const double number = value.is_number() ? value.to_number<double>(error) : 0;
+        if (!value.is_number() || error) return problems.add(path, wrong_kind("number", value));
+        out = number;
+    }
+    static Value schema(Object&) { return {{"type", "number"}}; }
+};
+
+template <>
+struct Codec<std::string> {
+    static Value encode(const std::string& value) { return boost::json::string(value); }
+    static void decode(const Value& value, std::string& out, const Path* path, Problems& problems) {
+        if (const auto* text = value.if_string()) out.assign(text->data(), text->size());
+        else problems.add(path, wrong_kind("string", value));
+    }
+    static Value schema(Object&) { return {{"type", "string"}}; }
+};
+
+// A type written as a string: `parse` and `print` in the shape of base's own functions.
+template <class T, class Parse>
+void decode_text(const Value& value, T& out, const Path* path, Problems& problems, Parse parse) {
+    const auto* text = value.if_string();
+    if (text == nullptr) return problems.add(path, wrong_kind("string", value));
+    Result<T> result = parse(std::string_view(text->data(), text->size()));
+    if (result) out = *std::move(result);
+    else problems.add(path, std::move(result.error().message));
+}
+
+template <>
+struct Codec<Money> {
+    static Value encode(Money value) { return boost::json::string(::penstock::to_string(value)); }
+    static void decode(const Value& value, Money& out, const Path* path, Problems& problems) {
+        decode_text(value, out, path, problems, [](std::string_view t) { return parse_money(t); });
+    }
+    static Value schema(Object&) { return {{"type", "string"}, {"format", "decimal"}, {"examples", {"12.50"}}}; }
+};
+template <>
+struct Codec<Price> {
+    static Value encode(const Price& value) { return boost::json::string(::penstock::to_string(value)); }
+    static void decode(const Value& value, Price& out, const Path* path, Problems& problems) {
+        decode_text(value, out, path, problems, [](std::string_view t) { return parse_price(t); });
+    }
+    static Value schema(Object&) { return {{"type", "string"}, {"format", "decimal"}, {"examples", {"0.0001"}}}; }
+};
+template <>
+struct Codec<Time> {
+    static Value encode(Time value) { return boost::json::string(to_rfc3339(value)); }
+    static void decode(const Value& value, Time& out, const Path* path, Problems& problems) {
+        decode_text(value, out, path, problems, [](std::string_view t) { return parse_rfc3339(t); });
+    }
+    static Value schema(Object&) { return {{"type", "string"}, {"format", "date-time"}}; }
+};
+template <>
+struct Codec<Duration> {
+    static Value encode(Duration value) { return boost::json::string(::penstock::to_string(value)); }
+    static void decode(const Value& value, Duration& out, const Path* path, Problems& problems) {
+        decode_text(value, out, path, problems, [](std::string_view t) { return parse_duration(t); });
+    }
+    static Value schema(Object&) { return {{"type", "string"}, {"pattern", "^([0-9]+(us|ms|s|m|h|d))+$"}}; }
+};
+template <class Tag>
+struct Codec<Id<Tag>> {
+    static Value encode(const Id<Tag>& value) { return boost::json::string(::penstock::to_string(value)); }
+    static void decode(const Value& value, Id<Tag>& out, const Path* path, Problems& problems) {
+        decode_text(value, out, path, problems, [](std::string_view t) { return Id<Tag>::parse(t); });
+    }
+    static Value schema(Object&) {
+        return {{"type", "string"}, {"pattern", "^" + std::string(Tag::kPrefix) + "_[0-9a-hjkmnp-tv-z]{26}$"}};
+    }
+};
+template <>
+struct Codec<Text> {
+    static Value encode(const Text& value) {
+        Result<Value> parsed = parse_value(value.text);
+        return parsed ? *std::move(parsed) : Value(value.text);
+    }
+    static void decode(const Value& value, Text& out, const Path*, Problems&) { out.text = print_value(value); }
+    static Value schema(Object&) { return Object{}; }
+};
+
+template <class T>
+struct Codec<std::optional<T>> {
+    static Value encode(const std::optional<T>& value) { return value ? Codec<T>::encode(*value) : Value(nullptr); }
+    static void decode(const Value& value, std::optional<T>& out, const Path* path, Problems& problems) {
+        if (value.is_null()) return out.reset();
+        Codec<T>::decode(value, out.emplace(), path, problems);
+    }
+    static Value schema(Object& definitions) { return Codec<T>::schema(definitions); }
+};
+
+template <class T>
+struct Codec<std::vector<T>> {
+    static Value encode(const std::vector<T>& value) {
+        Array array;
+        array.reserve(value.size());
+        for (const T& item : value) array.push_back(Codec<T>::encode(item));
+        return array;
+    }
+    static void decode(const Value& value, std::vector<T>& out, const Path* path, Problems& problems) {
+        const Array* array = value.if_array();
+        if (array == nullptr) return problems.add(path, wrong_kind("list", value));
+        out.clear();
+        out.reserve(array->size());
+        for (std::size_t i = 0; i < array->size(); ++i) {
+            const Path item{path, {}, i};
+            T element{};
+            Codec<T>::decode((*array)[i], element, &item, problems);
+            out.push_back(std::move(element));
+        }
+    }
+    static Value schema(Object& definitions) {
+        return {{"type", "array"}, {"items", Codec<T>::schema(definitions)}};
+    }
+};
+
+template <class T>
+struct Codec<std::map<std::string, T>> {
+    static Value encode(const std::map<std::string, T>& value) {
+        Object object;
+        for (const auto& [key, item] : value) object.emplace(key, Codec<T>::encode(item));
+        return object;
+    }
+    static void decode(const Value& value, std::map<std::string, T>& out, const Path* path, Problems& problems) {
+        const Object* object = value.if_object();
+        if (object == nullptr) return problems.add(path, wrong_kind("object", value));
+        out.clear();
+        for (const auto& [key, item] : *object) {
+            const Path member{path, key};
+            Codec<T>::decode(item, out[std::string(key)], &member, problems);
+        }
+    }
+    static Value schema(Object& definitions) {
+        return {{"type", "object"}, {"additionalProperties", Codec<T>::schema(definitions)}};
+    }
+};
+
+template <DescribedEnum T>
+struct Codec<T> {
+    static std::string name_of(std::string_view enumerator) {
+        std::string name(enumerator.ends_with('_') ? enumerator.substr(0, enumerator.size() - 1) : enumerator);
+        if constexpr (requires { json_upper_case(T{}); }) name = upper_case(name);
+        return name;
+    }
+    static std::vector<std::string> names() {
+        std::vector<std::string> all;
+        boost::mp11::mp_for_each<boost::describe::describe_enumerators<T>>([&](auto e) {
+            all.push_back(name_of(e.name));
+        });
+        return all;
+    }
+    static std::string name(T value) {
+        std::string found;
+        boost::mp11::mp_for_each<boost::describe::describe_enumerators<T>>([&](auto e) {
+            if (e.value == value) found = name_of(e.name);
+        });
+        return found;
+    }
+    static Value encode(T value) { return boost::json::string(name(value)); }
+    static void decode(const Value& value, T& out, const Path* path, Problems& problems) {
+        const auto* text = value.if_string();
+        if (text == nullptr) return problems.add(path, wrong_kind("string", value));
+        bool found = false;
+        boost::mp11::mp_for_each<boost::describe::describe_enumerators<T>>([&](auto e) {
+            if (name_of(e.name) != std::string_view(*text)) return;
+            out = e.value;
+            found = true;
+        });
+        if (found) return;
+        const std::vector<std::string> all = names();
+        std::string list;
+        for (const std::string& one : all) list += (list.empty() ? "" : ", ") + one;
+        problems.add(path, "'" + std::string(*text) + "' is not one of " + list);
+    }
+    static Value schema(Object&) {
+        Array list;
+        for (const std::string& one : names()) list.push_back(boost::json::string(one));
+        return {{"type", "string"}, {"enum", std::move(list)}};
+    }
+};
+
+template <DescribedStruct T>
+struct Codec<T> {
+    using Members = boost::describe::describe_members<T, boost::describe::mod_public | boost::describe::mod_inherited>;
+    static constexpr bool kDefaults = requires { T::kJsonDefaults; };
+
+    static Value encode(const T& value) {
+        Object object;
+        boost::mp11::mp_for_each<Members>([&](auto member) {
+            const auto& field = value.*member.pointer;
+            using Field = std::remove_cvref_t<decltype(field)>;
+            if constexpr (IsOptional<Field>::value) {
+                if (!field) return;
+            }
+            object.emplace(json_key<T>(member.name), Codec<Field>::encode(field));
+        });
+        return object;
+    }
+    static void decode(const Value& value, T& out, const Path* path, Problems& problems) {
+        const Object* object = value.if_object();
+        if (object == nullptr) return problems.add(path, wrong_kind("object", value));
+        std::size_t used = 0;
+        boost::mp11::mp_for_each<Members>([&](auto member) {
+            auto& field = out.*member.pointer;
+            using Field = std::remove_cvref_t<decltype(field)>;
+            const std::string_view key = json_key<T>(member.name);
+            const Path here{path, key};
+            if (const Value* found = object->if_contains(key)) {
+                ++used;
+                Codec<Field>::decode(*found, field, &here, problems);
+            } else if constexpr (!kDefaults && !IsOptional<Field>::value) {
+                problems.add(&here, "is missing");
+            }
+        });
+        if (used < object->size()) report_unknown(*object, path, problems);
+    }
+    static void report_unknown(const Object& object, const Path* path, Problems& problems) {
+        std::vector<std::string_view> known;
+        boost::mp11::mp_for_each<Members>([&](auto member) { known.push_back(json_key<T>(member.name)); });
+        for (const auto& [key, unused] : object) {
+            if (std::ranges::find(known, std::string_view(key)) != known.end()) continue;
+            const Path here{path, key};
+            problems.add(&here, "unknown field" + did_you_mean(key, known));
+        }
+    }
+    static Value schema(Object& definitions) {
+        const std::string_view name = type_name<T>();
+        if (!definitions.contains(name)) {
+            definitions[name] = nullptr;  // placed first, so that a type may contain itself
+            Object properties;
+            Array required;
+            boost::mp11::mp_for_each<Members>([&](auto member) {
+                using Field = std::remove_cvref_t<decltype(std::declval<T&>().*member.pointer)>;
+                const std::string_view key = json_key<T>(member.name);
+                properties[key] = Codec<Field>::schema(definitions);
+                if constexpr (!kDefaults && !IsOptional<Field>::value)
+                    required.push_back(boost::json::string(key));
+            });
+            Object schema{{"type", "object"}, {"properties", std::move(properties)}, {"additionalProperties", false}};
+            if (!required.empty()) schema["required"] = std::move(required);
+            definitions[name] = std::move(schema);
+        }
+        return {{"$ref", "#/components/schemas/" + std::string(name)}};
+    }
+};
+
+template <class T>
+Value encode(const T& value) {
+    return Codec<T>::encode(value);
+}
+
+template <class T>
+std::expected<T, std::vector<Error>> decode_all(const Value& value) {
+    Problems problems;
+    T out{};
+    Codec<T>::decode(value, out, nullptr, problems);
+    if (!problems.empty()) return std::unexpected(problems.take());
+    return out;
+}
+
+template <class T>
+Result<T> decode(const Value& value) {
+    std::expected<T, std::vector<Error>> result = decode_all<T>(value);
+    if (!result) return std::unexpected(std::move(result.error().front()));
+    return *std::move(result);
+}
+
+template <class T>
+std::string print(const T& value) {
+    return print_value(Codec<T>::encode(value));
+}
+
+template <class T>
+Result<T> parse(std::string_view text) {
+    return decode<T>(TRY(parse_value(text)));
+}
+
+template <class T>
+Value schema(Object& definitions) {
+    return Codec<T>::schema(definitions);
+}
+
+}  // namespace penstock::json
+
+#define JSON_INSTANTIATE(Type)                                                                   \
+    template ::boost::json::value penstock::json::encode<Type>(const Type&);                     \
+    template ::penstock::Result<Type> penstock::json::decode<Type>(const ::boost::json::value&); \
+    template ::std::expected<Type, ::std::vector<::penstock::Error>>                             \
+    penstock::json::decode_all<Type>(const ::boost::json::value&);                               \
+    template ::std::string penstock::json::print<Type>(const Type&);                             \
+    template ::penstock::Result<Type> penstock::json::parse<Type>(::std::string_view);           \
+    template ::boost::json::value penstock::json::schema<Type>(::boost::json::object&)

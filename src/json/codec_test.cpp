@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "json/codec.h"
+
+#include <gtest/gtest.h>
+
+namespace penstock::json {
+namespace {
+
+}  // namespace
+enum class Phase { pending, done };
+BOOST_DESCRIBE_ENUM(Phase, pending, done)
+constexpr bool json_upper_case(Phase) { return true; }
+namespace {
+
+struct Need {
+    std::string accelerator;
+    std::int64_t count = 0;
+    std::optional<std::uint8_t> share;
+};
+BOOST_DESCRIBE_STRUCT(Need, (), (accelerator, count, share))
+
+struct Order {
+    static constexpr KeyName kJsonKeys[] = {{"api_version", "apiVersion"}};
+    std::string api_version;
+    Phase phase = Phase::pending;
+    Money price;
+    std::vector<Need> needs;
+    std::map<std::string, std::string> labels;
+};
+BOOST_DESCRIBE_STRUCT(Order, (), (api_version, phase, price, needs, labels))
+
+struct Loose {
+    static constexpr bool kJsonDefaults = true;
+    std::int64_t retries = 3;
+    std::string default_ = "x";
+};
+BOOST_DESCRIBE_STRUCT(Loose, (), (retries, default_))
+
+std::string error_of(std::string_view text) {
+    const Result<Order> order = parse<Order>(text);
+    return order ? "no error" : to_string(order.error());
+}
+
+constexpr std::string_view kOrder =
+    R"({"apiVersion":"v1","phase":"DONE","price":"1.50","needs":[{"accelerator":"H100","count":8}],"labels":{"a":"b"}})";
+
+TEST(Codec, ReadsAndPrintsTheSameText) {
+    const Result<Order> order = parse<Order>(kOrder);
+    ASSERT_TRUE(order) << to_string(order.error());
+    EXPECT_EQ(print(*order), kOrder);
+}
+
+TEST(Codec, NamesThePathOfAWrongType) {
+    EXPECT_EQ(
+        error_of(R"({"apiVersion":"v1","phase":"DONE","price":"1.50","needs":[{"accelerator":"H100","count":"8"}],"labels":{}})"),
+        "invalid_argument: needs[0].count: expected integer, got string"
+    );
+}
+
+TEST(Codec, SuggestsTheNearestNameForAnUnknownField) {
+    EXPECT_EQ(
+        error_of(R"({"apiVersion":"v1","phase":"DONE","price":"1.50","needs":[],"lables":{},"labels":{}})"),
+        "invalid_argument: lables: unknown field (did you mean 'labels'?)"
+    );
+}
+
+TEST(Codec, RefusesAMissingFieldButNotAnAbsentOptional) {
+    EXPECT_EQ(
+        error_of(R"({"apiVersion":"v1","phase":"DONE","price":"1.50","needs":[]})"),
+        "invalid_argument: labels: is missing"
+    );
+}
+
+TEST(Codec, ListsTheValuesOfAnEnum) {
+    EXPECT_EQ(
+        error_of(R"({"apiVersion":"v1","phase":"NOW","price":"1.50","needs":[],"labels":{}})"),
+        "invalid_argument: phase: 'NOW' is not one of PENDING, DONE"
+    );
+}
+
+TEST(Codec, RefusesAnIntegerThatDoesNotFit) {
+    const Result<Need> need = parse<Need>(R"({"accelerator":"H100","count":1,"share":256})");
+    ASSERT_FALSE(need);
+    EXPECT_EQ(to_string(need.error()), "invalid_argument: share: expected an integer from 0 to 255");
+}
+
+TEST(Codec, KeepsDefaultsWhereTheStructAllows) {
+    const Result<Loose> loose = parse<Loose>(R"({"default":"y"})");
+    ASSERT_TRUE(loose);
+    EXPECT_EQ(print(*loose), R"({"retries":3,"default":"y"})");
+}
+
+TEST(Codec, ReportsEveryMistakeAtOnce) {
+    const auto result = decode_all<Order>(*parse_value(R"({"apiVersion":1,"phase":2,"needs":[],"labels":{}})"));
+    ASSERT_FALSE(result);
+    std::string all;
+    for (const Error& error : result.error()) all += error.field + " ";
+    EXPECT_EQ(all, "apiVersion phase price ");
+}
+
+TEST(Schema, DescribesAStructByReference) {
+    Object definitions;
+    EXPECT_EQ(print_value(schema<Need>(definitions)), R"({"$ref":"#/components/schemas/Need"})");
+    EXPECT_EQ(
+        print_value(definitions["Need"]),
+        R"({"type":"object","properties":{"accelerator":{"type":"string"},"count":{"type":"integer","format":"int64"},"share":{"type":"integer","minimum":0}},"additionalProperties":false,"required":["accelerator","count"]})"
+    );
+}
+
+}  // namespace
+}  // namespace penstock::json

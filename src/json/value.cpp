@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <boost/json.hpp>
+
+#include "json/json.h"
+
+namespace penstock::json {
+namespace {
+
+void print_indented(const Value& value, std::string& out, std::size_t indent) {
+    const auto newline = [&](std::size_t by) { out.append("\n").append(by, ' '); };
+    if (const Object* object = value.if_object(); object != nullptr && !object->empty()) {
+        out += '{';
+        bool first = true;
+        for (const auto& [key, member] : *object) {
+            if (!std::exchange(first, false)) out += ',';
+            newline(indent + 2);
+            out += boost::json::serialize(boost::json::string(key)) + ": ";
+            print_indented(member, out, indent + 2);
+        }
+        newline(indent);
+        out += '}';
+    } else if (const Array* array = value.if_array(); array != nullptr && !array->empty()) {
+        out += '[';
+        bool first = true;
+        for (const Value& item : *array) {
+            if (!std::exchange(first, false)) out += ',';
+            newline(indent + 2);
+            print_indented(item, out, indent + 2);
+        }
+        newline(indent);
+        out += ']';
+    } else {
+        out += boost::json::serialize(value);
+    }
+}
+
+// Boost.JSON keeps the last of two equal keys; a text that says a thing twice is refused here. The
+// text has been parsed before, so brackets and quotes are known to match.
+class DuplicateKeys {
+  public:
+    explicit DuplicateKeys(std::string_view text) : text_(text) {}
+    // The first repeated key, or nothing.
+    const std::string* find() {
+        for (std::size_t at = 0; at < text_.size() && repeated_.empty(); ++at) step(at);
+        return repeated_.empty() ? nullptr : &repeated_;
+    }
+
+  private:
+    struct Level {
+        bool object = false;
+        bool key_next = false;
+        std::vector<std::string_view> keys = {};
+    };
+    static constexpr std::size_t kLinearMax = 64;
+
+    void step(std::size_t& at) {
+        const char c = text_[at];
+        if (c == '{') levels_.push_back({true, true});
+        if (c == '[') levels_.push_back({false, false});
+        if (c == '}' || c == ']') levels_.pop_back();
+        if (c == ',' && !levels_.empty()) levels_.back().key_next = levels_.back().object;
+        if (c != '"') return;
+        const std::size_t first = ++at;
+        while (text_[at] != '"') at += text_[at] == '\\' ? 2 : 1;
+        if (levels_.empty() || !levels_.back().key_next) return;
+        Level& level = levels_.back();
+        level.key_next = false;
+        const std::string_view key = text_.substr(first, at - first);
+        // Wide objects are left to the parser's own map: a quadratic search would be an attack.
+        if (level.keys.size() < kLinearMax && std::ranges::find(level.keys, key) != level.keys.end())
+            repeated_ = std::string(key);
+        if (level.keys.size() < kLinearMax) level.keys.push_back(key);
+    }
+
+    std::string_view text_;
+    std::vector<Level> levels_;
+    std::string repeated_;
+};
+
+}  // namespace
+
+Result<Value> parse_value(std::string_view text) {
+    boost::json::parse_options options;
+    options.max_depth = kDepthMax;
+    boost::json::stream_parser parser({}, options);
+    boost::json::error_code error;
+    std::size_t used = parser.write_some(text.data(), text.size(), error);
+    if (!error && used < text.size() &&
+        text.find_first_not_of(" \t\r\n", used) != std::string_view::npos)
+        error = boost::json::error::extra_data;
+    if (!error) parser.finish(error);
+    if (error) {
+        const std::string_view before = text.substr(0, used);
+        const auto line = 1 + std::ranges::count(before, '\n');
+        const auto column = used - (before.rfind('\n') + 1) + 1;
+        return fail(
+            ErrorCode::invalid_argument, "not valid JSON at line " + std::to_string(line) +
+                                             ", column " + std::to_string(column) + ": " +
+                                             error.message()
+        );
+    }
+    if (const std::string* key = DuplicateKeys(text).find())
+        return fail(ErrorCode::invalid_argument, "the key '" + *key + "' stands twice in one object");
+    return parser.release();
+}
+
+std::string print_value(const Value& value) { return boost::json::serialize(value); }
+
+std::string print_value_pretty(const Value& value) {
+    std::string out;
+    print_indented(value, out, 0);
+    return out;
+}
+
+}  // namespace penstock::json
