@@ -38,10 +38,10 @@ Result<AccountKind> parse_account_kind(std::string_view text);
 
 // What stays as it was opened, and `closed`.
 struct AccountSpec {
-    AccountId id;
+    AccountId id = {};
     std::string asset = "CNY";  // transfers never cross assets
     AccountKind kind = AccountKind::clearing;
-    std::string owner;                     // organisation, project or "" for the platform
+    std::string owner = {};                 // organisation, project or "" for the platform
     bool debits_not_over_credits = false;  // prepaid, escrow, payable: never below zero
     bool credits_not_over_debits = false;
     bool operator==(const AccountSpec&) const = default;
@@ -50,9 +50,9 @@ struct AccountSpec {
 // The four running totals only rise, but for the pending ones when a hold resolves. The balances are
 // a projection of the transfers: replaying those from nothing gives the same account, byte for byte.
 struct Account {
-    AccountSpec spec;
+    AccountSpec spec = {};
     bool closed = false;
-    Money dr_pend, dr_post, cr_pend, cr_post;
+    Money dr_pend = {}, dr_post = {}, cr_pend = {}, cr_post = {};
     std::uint64_t version = 0;  // seq of the last transfer that touched it; 0 before the first
     bool operator==(const Account&) const = default;
 

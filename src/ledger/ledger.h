@@ -100,8 +100,8 @@ class Ledger {
     std::optional<Time> next_deadline() const;
 
     const Account* find_account(AccountId id) const;
-    std::vector<const Account*> accounts_of(std::string_view owner) const;  // in order of opening
-    std::vector<const Account*> accounts() const;
+    std::vector<const Account*> accounts_of(std::string_view owner) const;  // by id
+    std::vector<const Account*> accounts() const;  // by id
     std::optional<Transfer> find_transfer(TransferId id) const;
     std::optional<Transfer> transfer_at(std::uint64_t seq) const;
     const Hold* find_hold(TransferId pending_id) const;         // open ones only
@@ -120,15 +120,19 @@ class Ledger {
     // that contradict each other (gap in seq, unknown account, twice one id).
     static Result<Ledger> restore(Rows rows, LedgerOptions options = {});
     // The same accounts with the transfers applied from nothing.
-    static Result<Ledger> replay(std::span<const AccountSpec> accounts, std::span<const Transfer> transfers);
+    static Result<Ledger> replay(
+        std::span<const AccountSpec> accounts, std::span<const Transfer> transfers,
+        LedgerOptions options = {}
+    );
     // Checks invariants: sums per asset, limits, holds against pending totals, seq and ts, ids, and
     // balances against a replay. O(everything): for start-up, samplers and tests.
     Result<void> verify() const;
     // Accounts, holds and transfers as text, one line each, in a fixed order.
     std::string render() const;
 
+    struct State;  // ledger_state.h, for this module's own .cpp files
+
   private:
-    struct State;
     explicit Ledger(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;
 };

@@ -6,7 +6,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/money.h"
@@ -42,7 +41,8 @@ class Accumulators {
     std::vector<AccumulatorRow> rows() const;
 
   private:
-    std::map<std::pair<std::string, std::string>, Accumulator, std::less<>> values_;
+    using ByParty = std::map<std::string, Accumulator, std::less<>>;
+    std::map<std::string, ByParty, std::less<>> by_contract_;
 };
 
 // A meter class is a disjoint kind of usage: "card_second", "input_fresh", "output_visible" …
@@ -62,8 +62,8 @@ struct PriceFallback {
 };
 struct PriceList {
     std::int64_t version = 0;
-    std::vector<PriceRow> rows;
-    std::vector<PriceFallback> fallbacks;
+    std::vector<PriceRow> rows = {};
+    std::vector<PriceFallback> fallbacks = {};
 };
 
 struct RatedLine {

@@ -54,9 +54,10 @@ Result<TransferCode> parse_transfer_code(std::string_view text);
 
 // What a caller asks for. Fields that a kind does not use must be left at their defaults.
 struct TransferRequest {
-    TransferId id;
-    TransferKind kind = TransferKind::single;  // `expire` is the platform's own
-    AccountId debit, credit;                   // single, pending
+    TransferId id = {};
+    TransferKind kind = TransferKind::single;    // `expire` is the platform's own
+    AccountId debit = {};                        // single, pending
+    AccountId credit = {};
     // single, pending: > 0. post: > 0, absent for all that is held (zero is refused: use void_).
     std::optional<Money> amount = {};
     TransferId pending_id = {};             // post, void_: the hold to resolve
@@ -75,16 +76,18 @@ struct RequestHash {
 // One row of the append-only journal.
 struct Transfer {
     std::uint64_t seq = 0;  // 1, 2, 3 … without a gap
-    TransferId id;
-    RequestHash request_hash;
-    AccountId debit, credit;
-    Money amount;  // > 0; of post: what was moved; of void_ and expire: what was released
+    TransferId id = {};
+    RequestHash request_hash = {};
+    AccountId debit = {};
+    AccountId credit = {};
+    Money amount = {};  // > 0; of post: what was moved; of void_ and expire: what was released
     TransferKind kind = TransferKind::single;
-    TransferId pending_id;    // post, void_, expire
+    TransferId pending_id = {};  // post, void_, expire
     std::uint64_t chain = 0;  // seq of the first member of its chain
-    std::optional<Time> deadline;
+    std::optional<Time> deadline = {};
     TransferCode code = TransferCode::charge;
-    std::string ref_type, ref_id;
+    std::string ref_type = {};
+    std::string ref_id = {};
     Time ts{};  // never runs back
     bool operator==(const Transfer&) const = default;
 };
@@ -97,10 +100,11 @@ Result<HoldState> parse_hold_state(std::string_view text);
 
 // What a pending transfer reserves. Leaves `open` at most once.
 struct Hold {
-    TransferId pending_id;
-    AccountId debit, credit;
-    Money amount;
-    std::optional<Time> deadline;
+    TransferId pending_id = {};
+    AccountId debit = {};
+    AccountId credit = {};
+    Money amount = {};
+    std::optional<Time> deadline = {};
     HoldState state = HoldState::open;
     bool operator==(const Hold&) const = default;
 };
@@ -113,10 +117,12 @@ enum class Reason : std::uint8_t {
     // The request is wrong in itself; its id stays usable.
     id_missing,
     id_reserved,
+    kind_reserved,
     amount_not_positive,
     accounts_same,
     field_not_used,
     ref_too_long,
+    ref_not_text,
     chain_empty,
     chain_too_long,
     // The state refused it: the id is burnt, a retry gets the same answer.
@@ -133,6 +139,7 @@ enum class Reason : std::uint8_t {
     hold_already_voided,
     hold_expired,
     amount_over_hold,
+    seq_exhausted,  // kTransfersMax rows are in memory
 };
 std::string_view to_string(Reason reason);
 Result<Reason> parse_reason(std::string_view text);
