@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "ledger/ledger_state.h"
+#include "ledger/plain_text.h"
 
 namespace penstock::ledger {
 namespace {

@@ -20,8 +20,6 @@ constexpr std::uint64_t kReservedHigh = 0xFFFF'0000'0000'0000;
 
 // Reason::ok, or what is wrong with the request whatever the state is.
 Reason check_request(const TransferRequest& request);
-// No control characters and valid UTF-8, so that every store and every screen can hold it.
-bool is_plain_text(std::string_view text);
 
 // The inside of a Ledger. apply() and unapply_last() are exact inverses; check() decides, they obey.
 struct Ledger::State {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "ledger/ledger_state.h"
+#include "ledger/plain_text.h"
 
 namespace penstock::ledger {
 namespace {
@@ -36,13 +39,18 @@ Reason check_fields(const TransferRequest& request) {
 
 }  // namespace
 
-bool is_plain_text(std::string_view text) {
+bool is_storable_text(std::string_view text) {
     while (!text.empty()) {
         const std::size_t length = utf8_length(text);
-        if (length == 0 || static_cast<unsigned char>(text[0]) < 0x20 || text[0] == 0x7F) return false;
+        if (length == 0 || text[0] == '\0') return false;
         text.remove_prefix(length);
     }
     return true;
+}
+
+bool is_plain_text(std::string_view text) {
+    const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
+    return std::ranges::none_of(text, is_control) && is_storable_text(text);
 }
 
 Reason check_request(const TransferRequest& request) {

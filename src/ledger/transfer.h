@@ -19,6 +19,7 @@ struct TransferTag {
 };
 using TransferId = Id<TransferTag>;  // made and stored by the caller, before it sends
 
+// Stored by number, as are codes: only ever appended to.
 enum class TransferKind : std::uint8_t {
     single,   // moves money at once
     pending,  // reserves it: a hold

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -11,11 +10,10 @@
 
 namespace penstock::storage {
 
-constexpr std::chrono::milliseconds kGroupDelayMax{2};
 constexpr std::size_t kQueueRowsMax = 65'520;  // waiting for the disk; 8 full groups
 
-// Makes batches durable on its own thread, many per transaction: a group ends at kBatchRowsMax rows,
-// kGroupDelayMax after its first batch was taken up, or when the queue is empty. A batch is never cut.
+// Makes batches durable on its own thread, many per transaction: what came while the disk was busy goes
+// into the next group, up to kBatchRowsMax rows. It never waits for more, and a batch is never cut.
 // After one failed commit every later one fails as well: memory is ahead of the disk then, and the
 // process must restart from the store.
 class GroupCommitter {

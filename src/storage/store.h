@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -17,24 +18,31 @@ namespace penstock::storage {
 
 constexpr std::size_t kBatchRowsMax = 8'190;
 constexpr std::size_t kEventPageMax = 1'000;
+constexpr std::size_t kUsagePageMax = 1'000;
+// How long open() waits for a dead owner's PostgreSQL session to end.
+constexpr std::chrono::seconds kOwnerWaitMax{5};
+constexpr std::chrono::seconds kStatementTimeMax{60};  // PostgreSQL; then the statement fails
 
 // A platform noun (task, site, node, key …) as JSON text under its kind and id.
 struct PutEntity {
-    std::string kind, id;
-    std::string body;
+    std::string kind = {};
+    std::string id = {};
+    std::string body = {};
     std::int64_t version = 0;
     bool operator==(const PutEntity&) const = default;
 };
 struct DeleteEntity {
-    std::string kind, id;
+    std::string kind = {};
+    std::string id = {};
 };
 // Append-only. `seq` rises strictly; the writer chooses it.
 struct AppendEvent {
     std::int64_t seq = 0;
     Time ts{};
-    std::string subject;  // "task/tk_…"
-    std::string type, tenant;
-    std::string body;  // JSON
+    std::string subject = {};  // "task/tk_…"
+    std::string type = {};
+    std::string tenant = {};
+    std::string body = {};  // JSON
     bool operator==(const AppendEvent&) const = default;
 };
 struct PutAccount {
@@ -54,22 +62,25 @@ struct BurnId {
 };
 // The stored answer to a client's Idempotency-Key.
 struct PutIdempotency {
-    std::string tenant, key;
-    std::string request_hash;
+    std::string tenant = {};
+    std::string key = {};
+    std::string request_hash = {};
     std::int64_t status = 0;
-    std::string body;
+    std::string body = {};
     Time expires_at{};
     bool operator==(const PutIdempotency&) const = default;
 };
 struct DeleteIdempotency {
-    std::string tenant, key;
+    std::string tenant = {};
+    std::string key = {};
 };
 // A usage record; its id is unique for ever, so one that comes twice fails the batch.
 struct AppendUsage {
-    std::string id;
+    std::string id = {};
     Time ts{};
-    std::string tenant, subject;
-    std::string body;  // JSON
+    std::string tenant = {};
+    std::string subject = {};
+    std::string body = {};  // JSON
     bool operator==(const AppendUsage&) const = default;
 };
 
@@ -77,7 +88,7 @@ using Write = std::variant<
     PutEntity, DeleteEntity, AppendEvent, PutAccount, AppendTransfer, PutHold, PutAccumulator, BurnId,
     PutIdempotency, DeleteIdempotency, AppendUsage>;
 
-// Writes that become durable together, in order; a later write to the same key wins.
+// Writes that become durable together; a later write to the same key wins. Text is UTF-8 without NUL.
 struct Batch {
     std::vector<Write> writes;
     void add(Write write) { writes.push_back(std::move(write)); }
@@ -85,9 +96,9 @@ struct Batch {
     bool empty() const { return writes.empty(); }
 };
 
-// Receives every stored row at start: first entities by (kind, id), then accounts in no particular
-// order, transfers by seq, holds, accumulators, burnt ids, idempotency answers, usage by ts and id,
-// events by seq. An error ends the load and is returned from it.
+// Receives every stored row at start: entities by (kind, id), accounts by id, transfers by seq, holds,
+// accumulators, burnt ids, idempotency answers, usage by id, events by seq. An error ends the load and is
+// returned from it.
 class Visitor {
   public:
     virtual ~Visitor() = default;
@@ -131,7 +142,11 @@ class Store {
     // (or, where the connection broke during COMMIT, it is unknown): discard memory and load again.
     virtual Result<void> commit(const Batch& batch) = 0;
     virtual Result<Page<AppendEvent>> events(const EventFilter& filter) = 0;
-    virtual Result<std::int64_t> last_event_seq() = 0;
+    // One tenant's usage records with ids above `after_id`, by id; at most min(limit, kUsagePageMax).
+    virtual Result<Page<AppendUsage>> usage(
+        std::string_view tenant, std::string_view after_id, std::size_t limit
+    ) = 0;
+    virtual Result<std::int64_t> last_event_seq() = 0;  // 0: none yet
     virtual std::string describe() const = 0;  // "sqlite:///var/lib/penstock/penstock.db"; no secrets
 };
 
