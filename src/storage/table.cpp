@@ -103,8 +103,11 @@ std::string delete_sql(Engine engine, const Table& table) {
 }
 
 std::string select_sql(const Table& table) {
+    // SOCI reads a bare INTEGER column of SQLite into 32 bits when it fetches many rows at once; an
+    // expression has no declared type and comes whole. The plus changes nothing else.
     const auto value = [](const Column& column) {
-        return column.nullable ? fmt::format("COALESCE({}, {})", column.name, kAbsent) : name_of(column);
+        if (column.nullable) return fmt::format("COALESCE({}, {})", column.name, kAbsent);
+        return (column.type == ColumnType::integer ? "+" : "") + name_of(column);
     };
     return fmt::format("SELECT {} FROM {} ", list(table, false, ", ", value), table.name);
 }
