@@ -12,8 +12,8 @@ set(CMAKE_VERIFY_INTERFACE_HEADER_SETS ON)
 add_library(penstock_flags INTERFACE)
 target_compile_options(penstock_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wswitch-enum -Wno-gnu-statement-expression
-  -Wno-gnu-zero-variadic-macro-arguments -Werror
-  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>)
+  -Wno-gnu-zero-variadic-macro-arguments -Wno-missing-field-initializers -Werror
+  "$<$<CXX_COMPILER_ID:Clang>:-Wthread-safety;-Wno-missing-designated-field-initializers>")
 target_compile_definitions(penstock_flags INTERFACE _GLIBCXX_ASSERTIONS)
 if(PENSTOCK_SANITIZE)
   list(JOIN PENSTOCK_SANITIZE "," sanitizers)

@@ -2,6 +2,8 @@
 #include "json/codec.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 namespace penstock::json {
 namespace {
@@ -36,6 +38,11 @@ void Problems::add(const Path* path, std::string message) {
         errors_.push_back({ErrorCode::invalid_argument, std::move(message), render(path)});
 }
 
+void Problems::add(std::string field, std::string message) {
+    if (errors_.size() < kProblemsMax)
+        errors_.push_back({ErrorCode::invalid_argument, std::move(message), std::move(field)});
+}
+
 std::string wrong_kind(std::string_view expected, const Value& got) {
     std::string_view kind = boost::json::to_string(got.kind()).data();
     if (got.is_int64() || got.is_uint64()) kind = "integer";
@@ -65,6 +72,15 @@ std::string upper_case(std::string_view name) {
     for (char& c : upper)
         if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
     return upper;
+}
+
+std::string decimal_text(double number) {
+    constexpr std::size_t kTextMax = 32;
+    std::array<char, kTextMax> buffer{};
+    const auto [end, error] =
+        std::to_chars(buffer.data(), buffer.data() + buffer.size(), number, std::chars_format::fixed);
+    if (error != std::errc()) return std::to_string(number);
+    return {buffer.data(), end};
 }
 
 }  // namespace penstock::json

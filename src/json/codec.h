@@ -39,6 +39,8 @@ std::string render(const Path* path);
 class Problems {
   public:
     void add(const Path* path, std::string message);
+    // For a mistake found after decoding, with the field written out.
+    void add(std::string field, std::string message);
     bool empty() const { return errors_.empty(); }
     std::vector<Error> take() { return std::move(errors_); }
 
@@ -51,6 +53,8 @@ std::string wrong_kind(std::string_view expected, const Value& got);
 // " (did you mean 'cpus'?)" or nothing.
 std::string did_you_mean(std::string_view word, const std::vector<std::string_view>& known);
 std::string upper_case(std::string_view name);
+// The shortest decimal text of a number, without an exponent where that is possible: 0.5, 32.
+std::string decimal_text(double number);
 
 template <class T>
 struct Codec;

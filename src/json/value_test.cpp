@@ -13,7 +13,7 @@ std::string error_of(std::string_view text) {
 }
 
 TEST(Value, NamesLineAndColumnOfAMistake) {
-    EXPECT_EQ(error_of("{\n  \"a\": tru\n}"), "not valid JSON at line 2, column 10: syntax error");
+    EXPECT_EQ(error_of("{\n  \"a\": tru\n}"), "not valid JSON at line 2, column 8: syntax error");
 }
 TEST(Value, RefusesADuplicateKey) {
     EXPECT_EQ(error_of(R"({"a":{"b":1,"c":[{"b":2}],"b":3}})"), "the key 'b' stands twice in one object");

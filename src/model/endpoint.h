@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <boost/describe/class.hpp>
+#include <boost/describe/enum.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/money.h"
+#include "base/time.h"
+#include "model/billing.h"
+#include "model/ids.h"
+
+// Engines behind the gateway, and what gateway and server say to each other.
+namespace penstock {
+
+enum class EndpointState { ready, unready, deleted };
+BOOST_DESCRIBE_ENUM(EndpointState, ready, unready, deleted)
+
+// An engine that answers for a model: registered by a provider, or a replica of a task's service.
+struct Endpoint {
+    EndpointId id;
+    OrganisationId provider_id;
+    std::string provider;
+    std::string model;           // as the gateway's users name it
+    std::string upstream_model;  // as the engine names it
+    std::string url;             // base address, without /v1
+    std::string protocol = "openai";
+    std::string site;
+    std::string c_url;
+    std::optional<AttemptId> attempt_id;  // of a task's replica
+    std::optional<TaskId> task_id;
+    Price price_input;   // yuan per million tokens
+    Price price_output;  // yuan per million tokens
+    std::int64_t price_version = 1;
+    EndpointState state = EndpointState::ready;
+    std::string probe;  // what the probe found: "200 in 12 ms, models: …"
+    bool simulated = false;
+    Time created_at;
+    bool operator==(const Endpoint&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(
+    Endpoint, (),
+    (id, provider_id, provider, model, upstream_model, url, protocol, site, c_url, attempt_id, task_id,
+     price_input, price_output, price_version, state, probe, simulated, created_at)
+)
+
+struct CreateEndpoint {
+    static constexpr bool kJsonDefaults = true;
+    std::string model;
+    std::string url;
+    std::string protocol = "openai";
+    std::optional<std::string> upstream_model;  // absent: the model itself, or the engine's only one
+    std::optional<std::string> api_key;         // sent upstream; stored, never echoed
+    Price price_input;
+    Price price_output;
+    std::optional<std::string> site;
+    std::optional<std::string> request_id;
+    bool operator==(const CreateEndpoint&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(
+    CreateEndpoint, (),
+    (model, url, protocol, upstream_model, api_key, price_input, price_output, site, request_id)
+)
+
+// A model of the catalogue: what may be asked for, at which prices.
+struct ModelEntry {
+    std::string id;
+    std::vector<std::string> providers;
+    std::int64_t endpoints_ready = 0;
+    Price price_input_min;
+    Price price_output_min;
+    bool operator==(const ModelEntry&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(ModelEntry, (), (id, providers, endpoints_ready, price_input_min, price_output_min))
+
+// ---- gateway ⇄ server, under /v1/gateway ----
+
+// An endpoint as the gateway needs it, with the key for the engine.
+struct Route {
+    Endpoint endpoint;
+    std::optional<std::string> api_key;
+    bool operator==(const Route&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Route, (), (endpoint, api_key))
+
+struct RouteTable {
+    std::int64_t version = 0;  // rises with every change of routes or keys
+    std::vector<Route> routes;
+    std::vector<std::string> revoked_key_hashes;  // since the gateway's version
+    bool operator==(const RouteTable&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(RouteTable, (), (version, routes, revoked_key_hashes))
+
+// POST /v1/gateway/keys:resolve. Keys travel as SHA-256 in hex, never in clear.
+struct ResolveKey {
+    std::string key_sha256;
+    bool operator==(const ResolveKey&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(ResolveKey, (), (key_sha256))
+struct ResolvedKey {
+    KeyId key_id;
+    OrganisationId organisation_id;
+    ProjectId project_id;
+    bool may_use_tokens = false;
+    std::optional<Time> expires_at;
+    Duration cache_for{};
+    bool operator==(const ResolvedKey&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(
+    ResolvedKey, (), (key_id, organisation_id, project_id, may_use_tokens, expires_at, cache_for)
+)
+
+// A slice of a wallet a gateway replica may spend without asking again. `epoch` rises with each
+// renewal; settlements of an old epoch are refused.
+struct AcquireLease {
+    std::string replica;  // stable name of the gateway
+    OrganisationId organisation_id;
+    Money amount;
+    bool operator==(const AcquireLease&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(AcquireLease, (), (replica, organisation_id, amount))
+struct BudgetLease {
+    LeaseId id;
+    OrganisationId organisation_id;
+    std::string replica;
+    std::int64_t epoch = 1;
+    Money amount;  // what is left to spend in this lease
+    Time expires_at;
+    bool operator==(const BudgetLease&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(BudgetLease, (), (id, organisation_id, replica, epoch, amount, expires_at))
+
+// The record of one finished call; `id` makes its settlement happen once.
+struct CallRecord {
+    RequestId id;
+    LeaseId lease_id;
+    OrganisationId organisation_id;
+    ProjectId project_id;
+    KeyId key_id;
+    EndpointId endpoint_id;
+    std::string model;
+    Time started_at;
+    Time ended_at;
+    std::int64_t status = 200;
+    bool streamed = false;
+    TokenCounts tokens;
+    UsageBasis basis = UsageBasis::upstream;
+    EndReason end_reason = EndReason::done;
+    Price price_input;  // of the route that served it
+    Price price_output;
+    std::int64_t price_version = 1;
+    std::optional<std::int64_t> ttft_us;
+    bool operator==(const CallRecord&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(
+    CallRecord, (),
+    (id, lease_id, organisation_id, project_id, key_id, endpoint_id, model, started_at, ended_at, status,
+     streamed, tokens, basis, end_reason, price_input, price_output, price_version, ttft_us)
+)
+
+// POST /v1/gateway/settlements. Repeating a record changes nothing.
+struct SettleCalls {
+    std::string replica;
+    std::vector<CallRecord> records;
+    bool operator==(const SettleCalls&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(SettleCalls, (), (replica, records))
+struct SettledCalls {
+    std::int64_t accepted = 0;   // new ones
+    std::int64_t repeated = 0;   // already settled
+    std::vector<BudgetLease> leases;  // what is left of the leases concerned
+    bool operator==(const SettledCalls&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(SettledCalls, (), (accepted, repeated, leases))
+
+}  // namespace penstock

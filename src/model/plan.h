@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <boost/describe/class.hpp>
+#include <boost/describe/enum.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/money.h"
+#include "model/ids.h"
+#include "model/site.h"
+
+// What the scheduler answers: every candidate with its five terms, or the filter that removed it.
+namespace penstock {
+
+// What one item of a task takes of a node while it runs.
+struct ResourceRequest {
+    static constexpr bool kJsonDefaults = true;
+    std::int64_t cpu_milli = 0;
+    std::int64_t memory_mib = 0;
+    std::optional<Accelerator> accelerator;
+    bool operator==(const ResourceRequest&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(ResourceRequest, (), (cpu_milli, memory_mib, accelerator))
+
+// Lower is better, each in its own unit. An absent term is an input nobody gave: it costs the worst
+// regret and is shown as unknown.
+struct Terms {
+    static constexpr bool kJsonDefaults = true;
+    std::optional<Money> cost;              // expected price of the item, yuan
+    std::optional<double> duration_s;       // queue + staging + run
+    std::optional<double> security;         // 0…1: share of optional controls that are missing
+    std::optional<double> latency_ms;       // round trip to the user
+    std::optional<double> carbon_g;         // gCO2e
+    bool operator==(const Terms&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Terms, (), (cost, duration_s, security, latency_ms, carbon_g))
+
+// Why a candidate is out. Stable names: they are part of the API and of golden tests.
+enum class FilterReason {
+    none,
+    node_unreachable,
+    node_cordoned,
+    node_unhealthy,
+    insufficient_cpu,       // asked more than is free now
+    insufficient_memory,
+    insufficient_accelerator,
+    cpu_too_large,          // asked more than the node ever has
+    memory_too_large,
+    accelerator_absent,
+    limit_not_enforced,
+    trust_too_low,
+    residency_not_allowed,
+    provider_not_allowed,
+    site_not_allowed,
+    region_not_allowed,
+    identity_differs,
+    rtt_too_high,
+    rtt_unknown,
+    green_too_low,
+    green_unknown,
+    price_above_maximum,
+    over_budget,
+    deadline_too_near,
+    excluded_after_failure,
+};
+BOOST_DESCRIBE_ENUM(
+    FilterReason, none, node_unreachable, node_cordoned, node_unhealthy, insufficient_cpu,
+    insufficient_memory, insufficient_accelerator, cpu_too_large, memory_too_large, accelerator_absent,
+    limit_not_enforced, trust_too_low, residency_not_allowed, provider_not_allowed, site_not_allowed,
+    region_not_allowed, identity_differs, rtt_too_high, rtt_unknown, green_too_low, green_unknown,
+    price_above_maximum, over_budget, deadline_too_near, excluded_after_failure
+)
+
+struct Candidate {
+    SiteId site_id;
+    std::string site;
+    std::string provider;
+    std::string region;
+    NodeId node_id;
+    std::string node;
+    ResourceRequest request;  // with the accelerator chosen for this node
+    FilterReason filter = FilterReason::none;
+    std::string filter_detail;  // "asks 8 cpus, 2 are free of 4"
+    Terms terms;
+    Terms regret_inputs_best;   // best of each term over the feasible candidates
+    std::optional<double> score;  // weighted regret; lower is better
+    std::optional<std::int64_t> rank;
+    Price price_per_hour;
+    bool chosen = false;
+    bool simulated = false;
+    bool operator==(const Candidate&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(
+    Candidate, (),
+    (site_id, site, provider, region, node_id, node, request, filter, filter_detail, terms,
+     regret_inputs_best, score, rank, price_per_hour, chosen, simulated)
+)
+
+struct Plan {
+    std::string spec_sha256;  // of the stored, defaulted spec: what was confirmed is what runs
+    Strategy strategy;        // weights, normalised
+    ResourceRequest request;
+    std::int64_t items = 1;
+    std::vector<Candidate> candidates;  // feasible ones first, best first; then the removed ones
+    bool feasible = false;
+    std::optional<Money> estimated_cost;  // all items at the chosen candidate's price
+    std::string estimate_basis;           // "time_limit", "history of 12 runs", "one hour, not stated"
+    std::optional<Money> hold;            // what will be held of the wallet
+    std::string explanation;              // winner, runner-up and what would flip it
+    std::string explanation_zh;
+    bool operator==(const Plan&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(
+    Plan, (),
+    (spec_sha256, strategy, request, items, candidates, feasible, estimated_cost, estimate_basis, hold,
+     explanation, explanation_zh)
+)
+
+// Answer to "why does it wait?" or "why there?".
+struct Explanation {
+    std::string task;  // task/ID
+    std::string state;
+    std::optional<std::int64_t> position;  // in the queue, 1 is next
+    std::string blocker;                   // stable word: capacity, balance, dependency, start_time …
+    std::string message;
+    std::string message_zh;
+    std::string remedy;
+    std::string remedy_zh;
+    Plan plan;  // as of the decision for a placed task, as of now for a waiting one
+    bool operator==(const Explanation&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(
+    Explanation, (),
+    (task, state, position, blocker, message, message_zh, remedy, remedy_zh, plan)
+)
+
+}  // namespace penstock

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/task_spec.h"
+
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
+
+namespace penstock {
+namespace {
+
+std::string mistakes(std::string_view text) {
+    const auto spec = parse_task_spec(*json::parse_value(text));
+    if (spec) return "none";
+    std::string all;
+    for (const Error& error : spec.error()) all += error.field + ": " + error.message + "\n";
+    return all;
+}
+TaskSpec read(std::string_view text) {
+    auto spec = parse_task_spec(*json::parse_value(text));
+    EXPECT_TRUE(spec) << mistakes(text);
+    return spec ? *spec : TaskSpec{};
+}
+
+TEST(TaskSpec, NeedsNothingButRun) { EXPECT_EQ(read(R"({"run":"true"})").run, "true"); }
+
+TEST(TaskSpec, RefusesAnUnknownFieldWithASuggestion) {
+    EXPECT_EQ(mistakes(R"({"run":"true","resouces":{}})"), "resouces: unknown field (did you mean 'resources'?)\n");
+}
+
+TEST(TaskSpec, ReadsBothSpellingsOfAnAcceleratorSet) {
+    const auto choices = [](std::string_view text) { return read(text).resources.accelerators->choices; };
+    EXPECT_EQ(choices(R"({"run":"x","resources":{"accelerators":{"H100:8":null}}})"), choices(R"({"run":"x","resources":{"accelerators":{"H100":8}}})"));
+    EXPECT_TRUE(read(R"({"run":"x","resources":{"accelerators":["H100:8","A100:8"]}})").resources.accelerators->ordered);
+}
+
+TEST(TaskSpec, NormalisesWeights) {
+    const Strategy strategy = read(R"({"run":"x","placement":{"optimize":{"cost":1,"green":3}}})").placement->optimize;
+    EXPECT_DOUBLE_EQ(strategy.cost, 0.25);
+    EXPECT_DOUBLE_EQ(strategy.green, 0.75);
+}
+
+TEST(TaskSpec, NamesWhatItCannotExecuteYet) {
+    EXPECT_EQ(
+        mistakes(R"({"run":"x","num_nodes":2,"secrets":{"A":"b"}})"),
+        "num_nodes: is understood but not executable yet: gangs over several nodes; use num_nodes: 1 or an array\n"
+        "secrets: is understood but not executable yet: the secret store; leave it out: values would not be protected\n"
+    );
+}
+
+TEST(TaskSpec, ReportsEveryMistakeAtOnce) {
+    EXPECT_EQ(
+        mistakes(R"({"name":"Bad Name","budget":{"max_total":"0"},"outputs":[{"path":"../x"}]})"),
+        "name: use 1 to 63 of a-z 0-9 - . _, starting with a letter or digit\n"
+        "run: is missing: state the command to run, for instance `run: python train.py`\n"
+        "outputs[0].path: must stay below the work directory or /out: for instance out/*.png\n"
+        "budget.max_total: must be above zero\n"
+    );
+}
+
+TEST(TaskSpec, PrintsAndReadsBackToTheSameValue) {
+    const TaskSpec spec = read(R"({"run":"x","resources":{"cpus":"2+","memory":0.5,"accelerators":"H100:8"},"envs":{"N":3,"B":true},
+        "checkpoint":{"path":"ckpt","every":"2s"},"array":{"params":{"Frame":"1-12:1"},"chunk":3}})");
+    EXPECT_EQ(*json::parse<TaskSpec>(json::print(spec)), spec);
+}
+
+TEST(Array, MakesTheProductOfItsParameters) {
+    const auto points = expand_array({.params = {{"Frame", "1-5:2"}, {"Eye", "left,right"}}});
+    ASSERT_TRUE(points);
+    EXPECT_EQ(points->size(), 6U);
+    EXPECT_EQ((*points)[1].at("Frame"), "3");
+    EXPECT_EQ((*points)[1].at("Eye"), "left");
+}
+
+TEST(Array, RefusesTooManyItems) {
+    EXPECT_FALSE(expand_array({.params = {{"Frame", "1-20000"}}}));
+    EXPECT_FALSE(expand_array({.params = {{"A", "1-200"}, {"B", "1-200"}}}));
+    EXPECT_FALSE(expand_array({.params = {{"A", "5-1"}}}));
+}
+
+}  // namespace
+}  // namespace penstock
