@@ -8,8 +8,7 @@
 namespace penstock::ledger {
 namespace {
 
-constexpr std::uint64_t kAccounts = 6;  // the last is never opened
-constexpr std::uint64_t kIds = 40;      // few, so that ids and holds meet again
+constexpr int kAccounts = 6;  // the last is never opened
 
 AccountId account(std::uint64_t n) { return AccountId(RawId{1, n + 1}); }
 TransferId transfer(std::uint64_t n) { return TransferId(RawId{2, n + 1}); }
@@ -24,30 +23,57 @@ std::vector<AccountSpec> accounts() {
     };
 }
 
-// One step of a history: a chain, or the clock moving on, with or without the platform expiring.
-struct Step {
-    std::vector<TransferRequest> chain;
-    Duration wait{};
-    bool expire = false;
+// What was asked for so far, so that later requests can meet it again.
+struct Past {
+    std::vector<std::vector<TransferRequest>> chains;
+    std::vector<TransferId> ids, holds;
 };
 
-TransferRequest random_request(Time now) {
-    TransferRequest request{.id = transfer(*rc::gen::inRange<std::uint64_t>(0, kIds))};
-    const int kind = *rc::gen::weightedElement<int>({{4, 0}, {4, 1}, {3, 2}, {1, 3}});
-    request.kind = static_cast<TransferKind>(kind);
-    const Money amount = Money::micro(*rc::gen::inRange<std::int64_t>(1, 60));
-    if (kind <= 1) {
-        request.debit = account(*rc::gen::inRange<std::uint64_t>(0, kAccounts));
-        const auto further = *rc::gen::inRange<std::uint64_t>(1, kAccounts);
+template <class T>
+T any_of(const std::vector<T>& values) {
+    return values[*rc::gen::resize(1'000, rc::gen::inRange<std::size_t>(0, values.size()))];
+}
+// RapidCheck shrinks ranges with the size of a case; small cases are to be as mixed as large ones.
+int below(int bound) { return *rc::gen::resize(1'000, rc::gen::inRange(0, bound)); }
+
+TransferRequest random_request(Past& past, Time now) {
+    TransferRequest request{.id = transfer(past.ids.size())};
+    if (!past.ids.empty() && below(12) == 0) request.id = any_of(past.ids);
+    past.ids.push_back(request.id);
+    request.kind = static_cast<TransferKind>(*rc::gen::weightedElement<int>({{4, 0}, {5, 1}, {3, 2}, {1, 3}}));
+    const bool resolves = request.kind == TransferKind::post || request.kind == TransferKind::void_;
+    const Money amount = Money::micro(below(60) + 1);
+    if (!resolves) {
+        request.debit = account(static_cast<std::uint64_t>(below(kAccounts)));
+        const auto further = static_cast<std::uint64_t>(below(kAccounts - 1) + 1);
         request.credit = account((request.debit.raw().low - 1 + further) % kAccounts);
         request.amount = amount;
-        if (kind == 1 && *rc::gen::arbitrary<bool>())
-            request.deadline = now + Duration(*rc::gen::inRange(0, 20));
+        if (request.kind == TransferKind::single) return request;
+        past.holds.push_back(request.id);
+        if (below(2) == 0) request.deadline = now + Duration(below(20));
         return request;
     }
-    request.pending_id = transfer(*rc::gen::inRange<std::uint64_t>(0, kIds));
-    if (kind == 2 && *rc::gen::arbitrary<bool>()) request.amount = amount;
+    request.pending_id = past.holds.empty() || below(20) == 0 ? transfer(999) : any_of(past.holds);
+    if (request.kind == TransferKind::post && below(2) == 0) request.amount = amount;
     return request;
+}
+
+std::vector<TransferRequest> random_chain(Past& past, Time now) {
+    if (!past.chains.empty() && below(6) == 0) return any_of(past.chains);  // a retry
+    const int members = *rc::gen::weightedElement<int>({{6, 1}, {2, 2}, {1, 4}});
+    std::vector<TransferRequest> chain;
+    for (int i = 0; i < members; ++i) chain.push_back(random_request(past, now));
+    past.chains.push_back(chain);
+    return chain;
+}
+
+// The limited accounts begin with some money each.
+std::vector<TransferRequest> funding() {
+    std::vector<TransferRequest> chain;
+    for (const std::uint64_t to : {1U, 2U})
+        chain.push_back({.id = TransferId(RawId{3, to}), .debit = account(0), .credit = account(to), .amount = Money::micro(100)});
+    chain.push_back({.id = TransferId(RawId{3, 3}), .debit = account(3), .credit = account(0), .amount = Money::micro(100)});
+    return chain;
 }
 
 std::string render(const std::vector<Answer>& answers) {
@@ -103,22 +129,17 @@ TEST(LedgerProperty, AgreesWithTheReferenceOnEveryHistory) {
         Stored stored;
         for (const AccountSpec& spec : accounts()) stored.put(ledger.open_account(spec)->rows);
         Time now(Duration(1'000'000));
-        std::vector<std::vector<TransferRequest>> sent;
-        const int steps = *rc::gen::inRange(1, 60);
+        stored.put(ledger.submit(funding(), now).rows);
+        reference.submit(funding(), now);
+        Past past;
+        const int steps = below(60);
         for (int i = 0; i < steps; ++i) {
-            now += Duration(*rc::gen::inRange(0, 4));
-            if (*rc::gen::inRange(0, 6) == 0) {
+            now += Duration(below(4));
+            if (below(6) == 0) {
                 stored.put(ledger.expire(now).rows);
                 reference.expire(now);
             }
-            std::vector<TransferRequest> chain;
-            if (!sent.empty() && *rc::gen::inRange(0, 5) == 0) {
-                chain = sent[*rc::gen::inRange<std::size_t>(0, sent.size())];  // a retry
-            } else {
-                const int members = *rc::gen::weightedElement<int>({{6, 1}, {2, 2}, {1, 4}});
-                for (int m = 0; m < members; ++m) chain.push_back(random_request(now));
-            }
-            sent.push_back(chain);
+            const std::vector<TransferRequest> chain = random_chain(past, now);
             const std::string previewed = render(ledger.preview(chain, now));
             const ChainResult done = ledger.submit(chain, now);
             stored.put(done.rows);
@@ -142,9 +163,12 @@ TEST(LedgerProperty, ARestartInTheMiddleChangesNoAnswer) {
         Ledger restarted;
         for (const AccountSpec& spec : accounts()) RC_ASSERT(restarted.open_account(spec).has_value());
         Time now(Duration(1'000'000));
+        stored.put(ledger.submit(funding(), now).rows);
+        RC_ASSERT(restarted.submit(funding(), now).ok());
+        Past past;
         for (int i = 0; i < 25; ++i) {
-            now += Duration(*rc::gen::inRange(0, 4));
-            const std::vector<TransferRequest> chain = {random_request(now), random_request(now)};
+            now += Duration(below(4));
+            const std::vector<TransferRequest> chain = random_chain(past, now);
             const ChainResult done = ledger.submit(chain, now);
             RC_ASSERT(restarted.submit(chain, now).answers == done.answers);
             stored.put(done.rows);

@@ -324,6 +324,40 @@ TEST(Ledger, PagesThroughTransfersNewestFirst) {
     EXPECT_EQ(names(f.ledger().transfers_by_ref("task", "c", 0, 2)), "end");
 }
 
+TEST(Ledger, AFailedChainLeavesNoTraceUnderItsRef) {
+    LedgerFixture f("buyer 100, seller");
+    f.apply("move buyer seller 1 t1 ref task:a -> ok");
+    f.apply("move buyer seller 1 t2 ref task:a + move buyer seller 1 t3 ref task:b + move buyer seller 99 t4 -> linked_failed/linked_failed/debit_over_available");
+    f.apply("move buyer seller 1 t5 ref task:c -> ok");
+
+    ASSERT_EQ(f.ledger().transfers_by_ref("task", "a", 0, 9).rows.size(), 1U);
+    EXPECT_EQ(f.name_of(f.ledger().transfers_by_ref("task", "a", 0, 9).rows[0].id), "t1");
+    EXPECT_TRUE(f.ledger().transfers_by_ref("task", "b", 0, 9).rows.empty());
+    ASSERT_EQ(f.ledger().transfers_by_ref("task", "c", 0, 9).rows.size(), 1U);
+    EXPECT_EQ(f.ledger().transfers_of(f.account("buyer"), 0, 9).rows.size(), 3U);
+}
+
+TEST(Ledger, EveryFieldOfARequestIsPartOfWhatItsIdStandsFor) {
+    LedgerFixture f("buyer 100, seller, other");
+    const TransferRequest request = f.request("hold buyer seller 1 h until 60s ref task:a");
+    ASSERT_TRUE(f.ledger().submit(request, f.now()).ok());
+    const auto answer_to = [&](auto change) {
+        TransferRequest changed = request;
+        change(changed);
+        return f.ledger().submit(changed, f.now()).answers[0].reason;
+    };
+    EXPECT_EQ(answer_to([](TransferRequest&) {}), Reason::ok);
+    EXPECT_EQ(answer_to([](TransferRequest& r) { std::swap(r.debit, r.credit); }), Reason::id_reused);
+    EXPECT_EQ(answer_to([&](TransferRequest& r) { r.credit = f.account("other"); }), Reason::id_reused);
+    EXPECT_EQ(answer_to([](TransferRequest& r) { r.amount = Money::micro(2); }), Reason::id_reused);
+    EXPECT_EQ(answer_to([](TransferRequest& r) { *r.deadline += 1us; }), Reason::id_reused);
+    EXPECT_EQ(answer_to([](TransferRequest& r) { r.deadline.reset(); }), Reason::id_reused);
+    EXPECT_EQ(answer_to([](TransferRequest& r) { r.code = TransferCode::fee; }), Reason::id_reused);
+    EXPECT_EQ(answer_to([](TransferRequest& r) { r.ref_type = "job"; }), Reason::id_reused);
+    EXPECT_EQ(answer_to([](TransferRequest& r) { r.ref_id = "b"; }), Reason::id_reused);
+    EXPECT_EQ(answer_to([](TransferRequest& r) { r.ref_type = "taska", r.ref_id = ""; }), Reason::id_reused);
+}
+
 TEST(Ledger, ListsOpenHoldsOldestFirst) {
     LedgerFixture f("buyer 100, seller");
     f.apply("hold buyer seller 1 h2 -> ok");
