@@ -146,9 +146,11 @@ class Layers(TreeTest):
         self.assertEqual(self.breaches(), ["src/fleet/b.cpp:1 layer", "src/fleet/b.h:1 layer"])
 
     def test_a_fixture_of_tests_needs_no_list(self):
-        self.write("src/fleet/CMakeLists.txt", "add_module(fleet LAYER 2 SOURCES a.cpp TESTS a_test.cpp DEPS base)")
+        self.write("src/fleet/CMakeLists.txt", "add_module(fleet LAYER 2 SOURCES a.cpp TESTS a_test.cpp DEPS base)\n"
+                   "add_module_test(fleet_kill_test integration fleet fixture.cpp)")
         self.write("src/fleet/fixture.h", SPDX)
         self.write("src/fleet/a_test.cpp", SPDX + '#include "fleet/fixture.h"\n')
+        self.write("src/fleet/fixture.cpp", SPDX + '#include "fleet/fixture.h"\n')
         self.assertEqual(self.breaches(), [])
 
     def test_a_folder_without_a_module_fails(self):
