@@ -23,7 +23,7 @@ SCOPE_HEAD = re.compile(r"^(?:inline\s+)?namespace\b|^extern\s*\"|^(?:typedef\s+
 TEMPLATE_PREFIX = re.compile(r"^(?:template\s*<.*?>\s*(?:requires\b.*?(?=class|struct))?)+(?=class|struct|union)")
 FUNCTION_TAIL = re.compile(r"(?:\)|\]|\}|\b(?:const|noexcept|override|final|mutable|try|constexpr))\s*&{0,2}$")
 CONTROL_WORD = re.compile(r"^(?:if|for|while|switch|do|else|catch)\b")
-NAME_BEFORE_PARENTHESIS = re.compile(r"([~\w:]+(?:<[^()]*>)?|operator\s*[^\s\w(]{1,3})\s*\(")
+NAME_BEFORE_PARENTHESIS = re.compile(r"([~\w:]+|operator\s*[^\s\w(]{1,3})\s*\(")
 TEST_MACRO = re.compile(r"^(\w*TEST\w*|RC_GTEST_\w+)\s*\(\s*(\w+)\s*,\s*(\w+)")
 
 
@@ -70,7 +70,10 @@ def _name_of(head):
     test = TEST_MACRO.match(head)
     if test:
         return f"{test.group(2)}.{test.group(3)}"
-    name = NAME_BEFORE_PARENTHESIS.search(head)
+    plain, previous = re.sub(r"^template\s*", "", head), None
+    while plain != previous:  # the arguments of templates, which may hold calls
+        previous, plain = plain, re.sub(r"<[^<>]*>", "", plain)
+    name = NAME_BEFORE_PARENTHESIS.search(plain)
     return name.group(1).strip() if name else head[:40]
 
 

@@ -148,7 +148,8 @@ class Layers(TreeTest):
     def test_a_fixture_of_tests_needs_no_list(self):
         self.write("src/fleet/CMakeLists.txt", "add_module(fleet LAYER 2 SOURCES a.cpp TESTS a_test.cpp DEPS base)\n"
                    "add_module_test(fleet_kill_test integration fleet fixture.cpp)")
-        self.write("src/fleet/fixture.h", SPDX)
+        self.write("src/fleet/fixture.h", SPDX + '#include "fleet/inner.h"\n')
+        self.write("src/fleet/inner.h", SPDX)
         self.write("src/fleet/a_test.cpp", SPDX + '#include "fleet/fixture.h"\n')
         self.write("src/fleet/fixture.cpp", SPDX + '#include "fleet/fixture.h"\n')
         self.assertEqual(self.breaches(), [])
@@ -237,6 +238,9 @@ TEST(Box, KeepsWhatItGets) {
 }
 """
         self.assertEqual(self.names(text), [("Box", 2), ("get", 2), ("Box.KeepsWhatItGets", 5)])
+
+    def test_names_a_function_and_not_what_its_type_calls(self):
+        self.assertEqual(self.names("const std::array<T, k.size()>& a::tables() {\n}\n"), [("a::tables", 1)])
 
     def test_separates_digits_from_characters(self):
         self.assertEqual(self.names("int f() {\n int a = 1'000'000;\n char c = '{';\n}\n"), [("f", 3)])
