@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <unistd.h>
 
-#include "cli/configuration.h"
+#include "cli/config_file.h"
 #include "config/settings.h"
 #include "role.h"
 #include "roles.h"
