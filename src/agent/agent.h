@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "io/task.h"
+#include "telemetry/log.h"
 
 namespace penstock::io {
 class Runtime;
@@ -56,6 +57,8 @@ struct AgentConfig {
     std::map<std::string, std::string> labels;
     std::string service_address = "127.0.0.1";  // where the gateway reaches services of this host
     std::vector<SimulatedAccelerators> simulated_accelerators;  // development only
+    bool share_network = false;       // tasks that are no services see the host's network too
+    bool demand_enforcement = false;  // refuse an attempt with a limit that this host cannot keep
     std::optional<Duration> heartbeat_every;  // default: what the server says
     ReconnectLimits reconnect;
     bool operator==(const AgentConfig&) const = default;
@@ -63,7 +66,7 @@ struct AgentConfig {
 BOOST_DESCRIBE_STRUCT(
     AgentConfig, (),
     (server, key, key_file, node, state_dir, cpu_milli, memory_mib, runtime_paths, environment, labels,
-     service_address, simulated_accelerators, heartbeat_every, reconnect)
+     service_address, simulated_accelerators, share_network, demand_enforcement, heartbeat_every, reconnect)
 )
 
 struct AgentOptions {
@@ -78,8 +81,18 @@ struct AgentOptions {
     std::map<std::string, std::string> labels;
     std::string service_address = "127.0.0.1";
     std::vector<SimulatedAccelerators> simulated_accelerators;
+    bool share_network = false;
+    bool demand_enforcement = false;
     std::optional<Duration> heartbeat_every;
     ReconnectLimits reconnect;
+    // The command that ends in drivers::supervise(); default: this program with "internal-supervise".
+    std::vector<std::string> supervisor;
+    bool use_cgroups = true;               // see drivers::ProcessDriverOptions
+    std::string cgroup_name = "penstock";  // two agents of one host need two
+    std::uint32_t uid_first = 1'900'000'000;
+    std::uint32_t uid_count = 1'000;
+    std::string version;
+    telemetry::Logger log;
 };
 // Checks a config and reads the key's file and the host's name.
 Result<AgentOptions> agent_options(const AgentConfig& config);
