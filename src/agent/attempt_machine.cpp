@@ -47,7 +47,7 @@ AttemptReport final_report_at(const AttemptRecord& record, Time at) {
     made.exit_code = record.verdict->exit_code;
     made.meter = record.meter;
     made.outputs = record.outputs;
-    made.checkpoint = record.checkpoint;
+    if (!record.checkpoint_reported) made.checkpoint = record.checkpoint;
     return made;
 }
 
@@ -176,10 +176,16 @@ Reports on_running(AttemptRecord& record, const Running& running) {
     return {std::move(made)};
 }
 
+bool take_checkpoint(AttemptRecord& record, const Checkpoint& checkpoint) {
+    if (record.checkpoint && record.checkpoint->sha256 == checkpoint.sha256) return false;
+    record.checkpoint = checkpoint;
+    record.checkpoint_reported = false;
+    return true;
+}
+
 Reports on_checkpoint(AttemptRecord& record, const CheckpointStored& stored, Time now) {
-    if (record.checkpoint && record.checkpoint->sha256 == stored.checkpoint.sha256) return {};
-    record.checkpoint = stored.checkpoint;
-    if (record.phase != AttemptPhase::running) return {};
+    if (record.phase != AttemptPhase::running || !take_checkpoint(record, stored.checkpoint)) return {};
+    record.checkpoint_reported = true;
     AttemptReport made = report(record, TaskState::running, now);
     made.checkpoint = record.checkpoint;
     made.meter = record.meter;
@@ -212,7 +218,7 @@ Reports on_stop(AttemptRecord& record, StopAttempt stop, Time now) {
 
 Reports on_collected(AttemptRecord& record, const Collected& collected, Time now) {
     record.outputs = collected.outputs;
-    if (collected.checkpoint) record.checkpoint = collected.checkpoint;
+    if (collected.checkpoint) take_checkpoint(record, *collected.checkpoint);
     Verdict verdict = *record.verdict;
     const std::optional<std::int64_t> exit_code = verdict.exit_code;
     if (verdict.state == TaskState::succeeded) {
@@ -221,7 +227,8 @@ Reports on_collected(AttemptRecord& record, const Collected& collected, Time now
         else if (collected.missing)
             verdict = failed(TaskReason::output_missing, FaultDomain::user, *collected.missing);
         else if (collected.not_accepted)
-            verdict = failed(TaskReason::acceptance_failed, FaultDomain::user, *collected.not_accepted);
+            verdict =
+                failed(TaskReason::acceptance_failed, collected.not_accepted->fault_domain, collected.not_accepted->message);
         verdict.exit_code = exit_code;
     }
     for (const std::string& remark : collected.remarks)
@@ -282,8 +289,10 @@ Reports apply(AttemptRecord& record, const Event& event, Time now) {
     const AttemptPhase phase = record.phase;
     return std::visit(
         Overloaded{
-            [&](const Staged&) -> Reports {
-                if (phase == AttemptPhase::staging) record.phase = AttemptPhase::starting;
+            [&](const Staged& e) -> Reports {
+                if (phase != AttemptPhase::staging) return {};
+                record.phase = AttemptPhase::starting;
+                record.work_dir = e.work_dir;
                 return {};
             },
             [&](const StageFailed& e) -> Reports {

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "agent/acceptance.h"
 #include "agent/attempt_record.h"
 
 // The life of one attempt, as a pure state machine. next_step() says what to do from the record
@@ -28,7 +29,9 @@ enum class Step {
 };
 Step next_step(const AttemptRecord& record);
 
-struct Staged {};
+struct Staged {
+    std::string work_dir;
+};
 struct StageFailed {
     std::string message;
     FaultDomain fault_domain = FaultDomain::platform;
@@ -80,7 +83,7 @@ struct Collected {
     std::optional<Checkpoint> checkpoint;
     std::optional<std::string> missing;       // which required outputs are not there
     std::optional<std::string> not_stored;    // what could not be uploaded, and why
-    std::optional<std::string> not_accepted;  // which check failed, and how
+    std::optional<FailedCheck> not_accepted;
     std::vector<std::string> remarks;         // for a person; change nothing
 };
 struct Released {};

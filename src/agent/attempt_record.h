@@ -59,6 +59,7 @@ struct AttemptRecord {
     std::optional<StartAttempt> start;  // absent: asked to stop what was never started here
     AttemptPhase phase = AttemptPhase::staging;
     Time created_at;
+    std::string work_dir;                      // on this host, from the driver
     std::optional<BootInstant> started;        // the driver accepted it
     std::optional<BootInstant> process_up;     // of a service: its readiness is probed since
     std::optional<Time> running_at;
@@ -70,6 +71,7 @@ struct AttemptRecord {
     std::optional<std::int64_t> port;   // of a service, on the loopback interface
     std::vector<OutputFile> outputs;
     std::optional<Checkpoint> checkpoint;  // the newest stored one
+    bool checkpoint_reported = false;
     LogPosition log;
     std::optional<Time> ended_at;
     std::vector<AttemptReport> reports;
@@ -77,8 +79,8 @@ struct AttemptRecord {
 };
 BOOST_DESCRIBE_STRUCT(
     AttemptRecord, (),
-    (attempt_id, fence, start, phase, created_at, started, process_up, running_at, running_since, meter, stop, verdict,
-     devices, port, outputs, checkpoint, log, ended_at, reports)
+    (attempt_id, fence, start, phase, created_at, work_dir, started, process_up, running_at, running_since, meter, stop, verdict,
+     devices, port, outputs, checkpoint, checkpoint_reported, log, ended_at, reports)
 )
 
 }  // namespace penstock::agent
