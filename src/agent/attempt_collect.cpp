@@ -32,8 +32,12 @@ Result<OpenOutput> open_output(const std::string& work_dir, const std::string& p
 
 io::Task<Event> AttemptRun::collect() {
     Collected collected;
-    if (record_.start->checkpoint) collected.checkpoint = co_await store_checkpoint();
     co_await collect_outputs(&collected);
+    if (record_.start->checkpoint) {
+        Result<std::optional<Checkpoint>> stored = co_await store_checkpoint();
+        if (stored) collected.checkpoint = *std::move(stored);
+        else collected.remarks.push_back("the last checkpoint was not stored: " + stored.error().message);
+    }
     const std::optional<AcceptanceSpec>& acceptance = record_.start->acceptance;
     if (acceptance && record_.verdict->state == TaskState::succeeded)
         collected.not_accepted =
@@ -73,43 +77,35 @@ io::Task<void> AttemptRun::collect_outputs(Collected* collected) {
         *collected->missing += (collected->missing->empty() ? "" : "\n") + text;
 }
 
-// Nothing when there is none, when it is the one that is stored already, or when it failed, which
-// the task outlives.
-io::Task<std::optional<Checkpoint>> AttemptRun::store_checkpoint() {
-    const Result<std::string> folder = checkpoint_folder(*record_.start->checkpoint);
-    if (!folder) co_return std::nullopt;
+// Nothing when there is none, or when it is the one that is stored already.
+io::Task<Result<std::optional<Checkpoint>>> AttemptRun::store_checkpoint() {
+    const std::string folder = CO_TRY(checkpoint_folder(*record_.start->checkpoint));
     Checkpoint checkpoint;
     checkpoint.at = context_.clock.now();
-    const bool runs = record_.phase == AttemptPhase::running;
-    checkpoint.running_ms =
-        runs ? std::max(record_.meter.running_ms, context_.boot.now_ms() - record_.running_since->ms)
-             : record_.meter.running_ms;
+    checkpoint.running_ms = record_.meter.running_ms;
+    if (record_.phase == AttemptPhase::running)
+        checkpoint.running_ms =
+            std::max(record_.meter.running_ms, context_.boot.now_ms() - record_.running_since->ms);
     const std::string file = scratch_file("packed");
     Result<HashedFile> packed = HashedFile{};
     for (int tries = 0; tries < kPackTriesMax; ++tries) {
         packed = co_await context_.files.run([&] {
-            return pack(record_.work_dir + "/" + *folder, file, {.only_complete = true});
+            return pack(record_.work_dir + "/" + folder, file, {.only_complete = true});
         });
         if (packed || packed.error().code != ErrorCode::conflict) break;
     }
-    if (!packed) {
-        log_.warning("the checkpoint was not stored", {{"cause", packed.error().message}});
-        co_return std::nullopt;
-    }
-    checkpoint.sha256 = packed->sha256;
-    checkpoint.bytes = packed->bytes;
-    const bool known = record_.checkpoint && record_.checkpoint->sha256 == packed->sha256;
-    if (known || packed->bytes <= kEmptyArchiveBytes) co_return std::nullopt;
-    const Result<drivers::FileDescriptor> opened =
-        co_await context_.files.run([&file]() -> Result<drivers::FileDescriptor> {
-            const std::size_t slash = file.rfind('/');
-            return drivers::FileDescriptor(TRY(drivers::open_beneath(file.substr(0, slash), file.substr(slash + 1))));
-        });
-    if (!opened) co_return std::nullopt;
-    const Result<void> stored = co_await context_.blobs.store(opened->get(), *packed);
-    if (stored) co_return checkpoint;
-    log_.warning("the checkpoint was not stored", {{"cause", stored.error().message}});
-    co_return std::nullopt;
+    const HashedFile content = CO_TRY(std::move(packed));
+    checkpoint.sha256 = content.sha256;
+    checkpoint.bytes = content.bytes;
+    const bool known = record_.checkpoint && record_.checkpoint->sha256 == content.sha256;
+    if (known || content.bytes <= kEmptyArchiveBytes) co_return std::optional<Checkpoint>();
+    const drivers::FileDescriptor opened = CO_TRY(co_await context_.files.run([&]() -> Result<drivers::FileDescriptor> {
+        return drivers::FileDescriptor(
+            TRY(drivers::open_beneath(context_.scratch, std::filesystem::path(file).filename().string()))
+        );
+    }));
+    CO_TRY(co_await context_.blobs.store(opened.get(), content));
+    co_return std::optional<Checkpoint>(checkpoint);
 }
 
 // Gives the log a moment to reach the server before the report that ends the attempt: who follows it

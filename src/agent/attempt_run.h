@@ -78,7 +78,7 @@ class AttemptRun {
 
     io::Task<Event> collect();
     io::Task<void> collect_outputs(Collected* collected);
-    io::Task<std::optional<Checkpoint>> store_checkpoint();
+    io::Task<Result<std::optional<Checkpoint>>> store_checkpoint();
     io::Task<drivers::Status> status();
     io::Task<Event> ended(drivers::Status status);
     io::Task<Metered> metered(std::optional<Time> ended_at, bool is_end);

@@ -249,14 +249,16 @@ io::Task<void> AttemptRun::store_checkpoints() {
     for (;;) {
         co_await io::sleep_for(every);
         if (!spec) continue;
-        if (const std::optional<Checkpoint> stored = co_await store_checkpoint()) deliver(CheckpointStored{*stored});
+        const Result<std::optional<Checkpoint>> stored = co_await store_checkpoint();
+        if (!stored) log_.warning("a checkpoint was not stored", {{"cause", stored.error().message}});
+        else if (*stored) deliver(CheckpointStored{**stored});
     }
 }
 
 io::Task<Event> AttemptRun::stop() {
     if (record_.stop->checkpoint_first && record_.phase == AttemptPhase::running && record_.start->checkpoint) {
         const auto stored = co_await io::race(store_checkpoint(), io::sleep_for(kCheckpointFirstMax));
-        if (stored && *stored) deliver(CheckpointStored{**stored});
+        if (stored && *stored && **stored) deliver(CheckpointStored{***stored});
     }
     const std::string attempt = id();
     for (;;) {
