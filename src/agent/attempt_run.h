@@ -41,7 +41,9 @@ class AttemptRun {
     void acknowledge(std::int64_t seq);
     // All unacknowledged reports get new numbers: the server knows higher ones than we do.
     void renumber();
+    // From its being spawned until run() has ended.
     bool is_running() const { return active_; }
+    void mark_running() { active_ = true; }
 
     const AttemptRecord& record() const { return record_; }
     std::string id() const { return to_string(record_.attempt_id); }

@@ -45,8 +45,8 @@ Variables task_environment(
     all.emplace("PENSTOCK_NODE_IPS", options.service_address);
     all.emplace("PENSTOCK_HEAD_IP", options.service_address);
     all.emplace("PENSTOCK_GPUS_PER_NODE", std::to_string(whole_accelerators(start.request)));
-    all.emplace("PENSTOCK_ARRAY_INDEX", std::to_string(start.item));
-    for (const auto& [alias, name] : kAliases) all.emplace(alias, all.at(name));
+    for (const auto& [alias, name] : kAliases)
+        if (const auto known = all.find(name); known != all.end()) all.emplace(alias, known->second);
     for (const auto& [name, value] : options.environment) all.emplace(name, value);
     all["PENSTOCK_ATTEMPT_ID"] = to_string(start.attempt_id);
     all["PENSTOCK_OUTPUT_DIR"] = fmt::format("/work/{}", kOutputFolder);
