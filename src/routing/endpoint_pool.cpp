@@ -2,6 +2,7 @@
 #include "routing/endpoint_pool.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/check.h"
 
@@ -180,6 +181,15 @@ Time EndpointPool::model_created(std::string_view model) const {
         for (const EndpointId& id : known->second)
             oldest = std::min(oldest, states_.at(id).route.endpoint.created_at);
     return oldest == Time::max() ? Time() : oldest;
+}
+
+std::string EndpointPool::model_owner(std::string_view model) const {
+    std::set<std::string_view> providers;
+    if (const auto known = by_model_.find(model); known != by_model_.end())
+        for (const EndpointId& id : known->second) providers.insert(states_.at(id).route.endpoint.provider);
+    std::string out;
+    for (const std::string_view provider : providers) out.append(out.empty() ? "" : ", ").append(provider);
+    return out;
 }
 
 std::size_t EndpointPool::open_breakers(Time now) const {

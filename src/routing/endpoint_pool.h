@@ -69,6 +69,7 @@ class EndpointPool {
     bool has_model(std::string_view model) const { return by_model_.contains(model); }
     std::vector<std::string> models() const;  // sorted; with a ready endpoint
     Time model_created(std::string_view model) const;
+    std::string model_owner(std::string_view model) const;  // its providers: "a, b"
     std::int64_t in_flight() const { return in_flight_; }
     std::size_t open_breakers(Time now) const;
 

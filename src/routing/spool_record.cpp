@@ -71,9 +71,10 @@ void append_spool_record(std::string& out, SpoolKind kind, const CallRecord& cal
     put_u32(out, begin, static_cast<std::uint32_t>(body.size()));
 }
 
-SpoolReading read_spool(std::string_view bytes) {
+SpoolReading read_spool(std::string_view bytes, std::size_t records_max) {
     SpoolReading reading;
-    while (reading.consumed < bytes.size() && reading.problem.empty()) reading.problem = read_one(bytes, reading);
+    while (reading.consumed < bytes.size() && reading.records.size() < records_max && reading.problem.empty())
+        reading.problem = read_one(bytes, reading);
     reading.clean = reading.problem.empty();
     return reading;
 }

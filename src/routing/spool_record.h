@@ -33,14 +33,14 @@ struct SpoolRecord {
 };
 void append_spool_record(std::string& out, SpoolKind kind, const CallRecord& call);
 
-// Reads records from the front. `clean` tells whether the bytes ended with a whole record; if not,
-// what follows `consumed` was torn by a crash (or damaged) and nothing behind it can be trusted.
+// Reads at most `records_max` records from the front. `clean` tells that nothing was wrong on the way;
+// if not, what follows `consumed` was torn by a crash (or damaged) and nothing behind it can be trusted.
 struct SpoolReading {
     std::vector<SpoolRecord> records;
     std::size_t consumed = 0;
     bool clean = true;
     std::string problem = {};  // what ended the reading
 };
-SpoolReading read_spool(std::string_view bytes);
+SpoolReading read_spool(std::string_view bytes, std::size_t records_max = SIZE_MAX);
 
 }  // namespace penstock::routing
