@@ -39,9 +39,12 @@ class ServerFixture : public testing::Test {
     }
     // Sends bytes on a connection of its own and reads until the server closes it.
     std::string raw(std::string bytes) {
-        return runtime.block_on(exchange(runtime.executor(), server->local_port(), std::move(bytes)));
+        return runtime.block_on(exchange(runtime.executor(), server->local_port(), std::move(bytes))
+        );
     }
-    static io::Task<std::string> exchange(io::Executor executor, std::uint16_t port, std::string bytes) {
+    static io::Task<std::string> exchange(
+        io::Executor executor, std::uint16_t port, std::string bytes
+    ) {
         io::Stream stream = *co_await io::connect_tcp(executor, "127.0.0.1", port, soon());
         (void)co_await stream.write(bytes, soon());
         std::string all;
@@ -53,7 +56,9 @@ class ServerFixture : public testing::Test {
             all.append(buffer.data(), *size);
         }
     }
-    static std::string status_line(const std::string& answer) { return answer.substr(0, answer.find('\r')); }
+    static std::string status_line(const std::string& answer) {
+        return answer.substr(0, answer.find('\r'));
+    }
 
     io::Runtime runtime;
     telemetry::Registry metrics;

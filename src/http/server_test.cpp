@@ -15,7 +15,8 @@ namespace penstock::http {
 namespace {
 
 io::Task<Response> echo(Request request) {
-    std::string text = request.method + " " + request.path + " " + request.query.to_string() + " " + request.body;
+    std::string text =
+        request.method + " " + request.path + " " + request.query.to_string() + " " + request.body;
     for (const auto& [name, value] : request.params) text += " " + name + "=" + value;
     co_return Response::text(200, std::move(text));
 }
@@ -86,10 +87,10 @@ TEST_F(ServerTest, AnswersOnAKeptConnection) {
 TEST_F(ServerTest, AnswersPipelinedRequestsInOrder) {
     start();
 
-    const std::string answers = raw(
-        "GET /echo?n=1 HTTP/1.1\r\nHost: x\r\n\r\nPOST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"
-        "GET /echo?n=3 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    );
+    const std::string answers =
+        raw("GET /echo?n=1 HTTP/1.1\r\nHost: x\r\n\r\nPOST /echo HTTP/1.1\r\nHost: "
+            "x\r\nContent-Length: 2\r\n\r\nhi"
+            "GET /echo?n=3 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
 
     const std::size_t first = answers.find("GET /echo n=1 ");
     const std::size_t second = answers.find("POST /echo  hi");
@@ -103,7 +104,8 @@ TEST_F(ServerTest, TellsWhatIsMissingAsAProblem) {
     start();
 
     const Result<ClientResponse> missing = get("/nothing", {{"X-Request-Id", "r1"}});
-    const Result<ClientResponse> method = send({.method = "DELETE", .url = server->url() + "/echo"});
+    const Result<ClientResponse> method =
+        send({.method = "DELETE", .url = server->url() + "/echo"});
 
     ASSERT_TRUE(missing && method);
     EXPECT_EQ(missing->status, 404);
@@ -111,7 +113,8 @@ TEST_F(ServerTest, TellsWhatIsMissingAsAProblem) {
     EXPECT_EQ(
         missing->body,
         "{\"type\":\"urn:penstock:problem:not_found\",\"title\":\"Not found\",\"status\":404,"
-        "\"detail\":\"there is nothing at '/nothing'\",\"instance\":\"/nothing\",\"code\":\"not_found\",\"request_id\":\"r1\"}"
+        "\"detail\":\"there is nothing at "
+        "'/nothing'\",\"instance\":\"/nothing\",\"code\":\"not_found\",\"request_id\":\"r1\"}"
     );
     EXPECT_EQ(missing->check().error().code, ErrorCode::not_found);
     EXPECT_EQ(method->status, 405);
@@ -134,7 +137,8 @@ TEST_F(ServerTest, HeadHasTheHeaderOfAGetWithoutItsBody) {
     start();
 
     const Result<ClientResponse> head = send({.method = "HEAD", .url = server->url() + "/echo"});
-    const Result<ClientResponse> stream = send({.method = "HEAD", .url = server->url() + "/stream"});
+    const Result<ClientResponse> stream =
+        send({.method = "HEAD", .url = server->url() + "/stream"});
 
     ASSERT_TRUE(head && stream);
     EXPECT_EQ(head->headers.get("content-length"), "12");
@@ -187,8 +191,9 @@ TEST_F(ServerTest, RefusesABodyOverTheLimitOfItsRoute) {
 TEST_F(ServerTest, RefusesAHugeBodyWithoutReadingIt) {
     start();
 
-    const Result<ClientResponse> large =
-        send({.method = "POST", .url = server->url() + "/echo", .body = std::string(30'000'000, 'x')});
+    const Result<ClientResponse> large = send(
+        {.method = "POST", .url = server->url() + "/echo", .body = std::string(30'000'000, 'x')}
+    );
 
     ASSERT_TRUE(large.has_value()) << large.error().message;
     EXPECT_EQ(large->status, 413);
@@ -197,7 +202,9 @@ TEST_F(ServerTest, RefusesAHugeBodyWithoutReadingIt) {
 TEST_F(ServerTest, StreamsALargeUpload) {
     start();
     const auto send_upload = [&](std::size_t size) {
-        return send({.method = "POST", .url = server->url() + "/upload", .body = std::string(size, 'x')});
+        return send(
+            {.method = "POST", .url = server->url() + "/upload", .body = std::string(size, 'x')}
+        );
     };
 
     const Result<ClientResponse> accepted = send_upload(40'000'000);
@@ -210,7 +217,8 @@ TEST_F(ServerTest, StreamsALargeUpload) {
 
 TEST_F(ServerTest, AsksForTheBodyOnlyWhenItWillBeRead) {
     start();
-    const std::string header = "POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\n";
+    const std::string header =
+        "POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\n";
 
     const std::string accepted = raw(header + "Content-Length: 2\r\n\r\nhi");
     const std::string refused = raw(header + "Content-Length: 2000\r\n\r\n");
@@ -222,7 +230,8 @@ TEST_F(ServerTest, AsksForTheBodyOnlyWhenItWillBeRead) {
 TEST_F(ServerTest, RefusesAHeaderOverTheLimit) {
     start();
 
-    const std::string answer = raw("GET /echo HTTP/1.1\r\nHost: x\r\nA: " + std::string(40'000, 'a') + "\r\n\r\n");
+    const std::string answer =
+        raw("GET /echo HTTP/1.1\r\nHost: x\r\nA: " + std::string(40'000, 'a') + "\r\n\r\n");
 
     EXPECT_EQ(status_line(answer), "HTTP/1.1 431 Request Header Fields Too Large");
     EXPECT_NE(answer.find("Connection: close"), std::string::npos);
@@ -231,11 +240,13 @@ TEST_F(ServerTest, RefusesAHeaderOverTheLimit) {
 TEST_F(ServerTest, RefusesSmuggledRequestsAndCloses) {
     start();
 
-    const std::string both = raw(
-        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
-        "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n"
+    const std::string both =
+        raw("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: "
+            "chunked\r\n\r\n0\r\n\r\n"
+            "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n");
+    const std::string folded = raw(
+        "GET /echo HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\nGET /echo HTTP/1.1\r\nHost: x\r\n\r\n"
     );
-    const std::string folded = raw("GET /echo HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\nGET /echo HTTP/1.1\r\nHost: x\r\n\r\n");
 
     EXPECT_EQ(status_line(both), "HTTP/1.1 400 Bad Request");
     EXPECT_EQ(both.find("200 OK"), std::string::npos);
@@ -272,12 +283,17 @@ TEST_F(ServerTest, ClosesWhatIsOverTheLimitOfConnections) {
 }
 
 TEST_F(ServerTest, SendsFiles) {
-    const auto path = std::filesystem::temp_directory_path() / ("penstock_http_" + std::to_string(::getpid()));
+    const auto path =
+        std::filesystem::temp_directory_path() / ("penstock_http_" + std::to_string(::getpid()));
     std::ofstream(path) << std::string(1'000'000, 'f');
     static std::filesystem::path served;
     served = path;
-    router.add("GET", "/file", [](Request) -> io::Task<Response> { co_return Response::file(served, "text/plain"); });
-    router.add("GET", "/gone", [](Request) -> io::Task<Response> { co_return Response::file("/nonexistent", "text/plain"); });
+    router.add("GET", "/file", [](Request) -> io::Task<Response> {
+        co_return Response::file(served, "text/plain");
+    });
+    router.add("GET", "/gone", [](Request) -> io::Task<Response> {
+        co_return Response::file("/nonexistent", "text/plain");
+    });
     io::Pool pool(1);
     start({.pool = &pool});
 
@@ -299,7 +315,8 @@ io::Task<Response> add_field(Request request, Next next) {
     co_return response;
 }
 io::Task<Response> add_other_field(Request request, Next next) {
-    if (request.path == "/denied") co_return problem_response({ErrorCode::permission_denied, "no", {}}, request);
+    if (request.path == "/denied")
+        co_return problem_response({ErrorCode::permission_denied, "no", {}}, request);
     Response response = co_await next(std::move(request));
     response.headers.add("X-Order", "inner");
     co_return response;
@@ -349,13 +366,20 @@ TEST_F(ServerTest, CountsRequestsByRoute) {
 
     const std::string text = metrics.render();
 
-    EXPECT_NE(text.find("penstock_http_requests_total{route=\"/echo\",method=\"GET\",status=\"200\"} 1"), std::string::npos);
-    EXPECT_NE(text.find("penstock_http_requests_total{route=\"none\",method=\"none\",status=\"404\"} 1"), std::string::npos);
+    EXPECT_NE(
+        text.find("penstock_http_requests_total{route=\"/echo\",method=\"GET\",status=\"200\"} 1"),
+        std::string::npos
+    );
+    EXPECT_NE(
+        text.find("penstock_http_requests_total{route=\"none\",method=\"none\",status=\"404\"} 1"),
+        std::string::npos
+    );
 }
 
 // What a streaming handler saw of its client.
 struct Seen {
-    explicit Seen(io::Executor executor_given) : executor(executor_given), changed(executor_given) {}
+    explicit Seen(io::Executor executor_given)
+        : executor(executor_given), changed(executor_given) {}
     io::Executor executor;
     io::Event changed;
     int started = 0;
@@ -396,7 +420,9 @@ TEST_F(ServerTest, AStreamNoticesThatItsClientHasGone) {
     Seen seen(runtime.executor());
     router.add("GET", "/events", [&seen](Request) -> io::Task<Response> {
         auto make = [](Seen* s) -> io::Task<Response> {
-            co_return Response::event_stream([s](BodyWriter writer) { return stream_until_it_fails(writer, s); });
+            co_return Response::event_stream([s](BodyWriter writer) {
+                return stream_until_it_fails(writer, s);
+            });
         };
         return make(&seen);
     });
@@ -410,7 +436,9 @@ TEST_F(ServerTest, AStreamNoticesThatItsClientHasGone) {
 
 TEST_F(ServerTest, AWaitingHandlerNoticesThatItsClientHasGone) {
     Seen seen(runtime.executor());
-    router.add("GET", "/wait", [&seen](Request request) { return wait_for_client(std::move(request), &seen); });
+    router.add("GET", "/wait", [&seen](Request request) {
+        return wait_for_client(std::move(request), &seen);
+    });
     start();
 
     runtime.block_on(open_and_leave(runtime.executor(), server->local_port(), "/wait", &seen));
@@ -434,9 +462,9 @@ TEST_F(ServerTest, WatchingTheClientKeepsPipelinedRequests) {
     router.add("GET", "/watched", answer_soon_or_notice);
     start();
 
-    const std::string answers = raw(
-        "GET /watched?1 HTTP/1.1\r\nHost: x\r\n\r\nGET /watched?2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    );
+    const std::string answers =
+        raw("GET /watched?1 HTTP/1.1\r\nHost: x\r\n\r\nGET /watched?2 HTTP/1.1\r\nHost: "
+            "x\r\nConnection: close\r\n\r\n");
 
     EXPECT_NE(answers.find("/watched?1"), std::string::npos);
     EXPECT_TRUE(answers.ends_with("/watched?2"));
@@ -447,9 +475,11 @@ TEST_F(ServerTest, StopLetsRequestsFinishAndClosesIdleConnections) {
     start();
     ASSERT_TRUE(get("/echo").has_value());
     std::optional<Result<ClientResponse>> answer;
-    group.spawn([](Client* c, std::string url, std::optional<Result<ClientResponse>>* out) -> io::Task<> {
-        *out = co_await c->send({.url = url}, soon());
-    }(&client, server->url() + "/watched?x", &answer));
+    group.spawn(
+        [](Client* c, std::string url, std::optional<Result<ClientResponse>>* out) -> io::Task<> {
+            *out = co_await c->send({.url = url}, soon());
+        }(&client, server->url() + "/watched?x", &answer)
+    );
     runtime.block_on(io::sleep_for(5ms));
 
     runtime.block_on(server->stop(soon()));
