@@ -302,6 +302,9 @@ Rows Ledger::State::rows_since(std::uint64_t first_seq) const {
     Rows rows;
     std::vector<AccountIndex> touched;
     std::vector<std::uint64_t> holds;
+    if (first_seq > history.last_seq()) return rows;
+    rows.transfers.reserve(history.last_seq() - first_seq + 1);
+    touched.reserve(rows.transfers.capacity() * 2);
     for (std::uint64_t seq = first_seq; seq <= history.last_seq(); ++seq) {
         const History::Row& row = history.row(seq);
         rows.transfers.push_back(unpack(seq));
@@ -312,6 +315,7 @@ Rows Ledger::State::rows_since(std::uint64_t first_seq) const {
     }
     std::ranges::sort(touched);
     touched.erase(std::ranges::unique(touched).begin(), touched.end());
+    rows.accounts.reserve(touched.size());
     for (const AccountIndex index : touched) rows.accounts.push_back(accounts[index]);
     std::ranges::sort(holds);
     holds.erase(std::ranges::unique(holds).begin(), holds.end());

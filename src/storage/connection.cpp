@@ -136,11 +136,13 @@ struct Connection::Statement {
         );
     }
 
-    void execute(const RowBuffer& given) {
+    void execute(RowBuffer& given) {
         for (std::size_t i = 0; i < used.size(); ++i) {
             if (!used[i]) continue;
             if (engine == Engine::sqlite)
-                rows.columns()[i] = given.columns()[i];
+                std::swap(
+                    rows.columns()[i], given.columns()[i]
+                );  // the vectors stay where they are
             else
                 std::visit(
                     [&](const auto& values) { arrays[i] = array_of(values); }, given.columns()[i]
@@ -241,7 +243,7 @@ Result<void> Connection::select(
     });
 }
 
-Result<void> Connection::bulk(const Table& table, Bulk what, const RowBuffer& rows) {
+Result<void> Connection::bulk(const Table& table, Bulk what, RowBuffer& rows) {
     if (rows.empty()) return {};
     return guarded(place_, [&]() -> Result<void> {
         // Taken out, so that a statement which throws is dropped: SOCI would leak what is bound to

@@ -46,9 +46,9 @@ class Connection {
     );
 
     enum class Bulk { insert, remove };
-    // All rows of `rows` in one go; leaves them there. The statement stays prepared for the next
-    // time.
-    Result<void> bulk(const Table& table, Bulk what, const RowBuffer& rows);
+    // All rows of `rows` in one go; what it leaves in there is unspecified. The statement stays
+    // prepared for the next time.
+    Result<void> bulk(const Table& table, Bulk what, RowBuffer& rows);
 
   private:
     struct Session;

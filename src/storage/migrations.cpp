@@ -54,9 +54,9 @@ const std::vector<std::string>& first_tables() {
             cr_pend {int} NOT NULL CHECK (cr_pend >= 0), cr_post {int} NOT NULL CHECK (cr_post >= 0),
             version {int} NOT NULL){strict})",
         R"(CREATE TABLE transfer (
-            seq {int} NOT NULL PRIMARY KEY, id {text} NOT NULL UNIQUE, request_hash {text} NOT NULL,
+            seq {int} NOT NULL PRIMARY KEY, id {text} NOT NULL UNIQUE, hash_high {int} NOT NULL, hash_low {int} NOT NULL,
             debit {text} NOT NULL, credit {text} NOT NULL, amount {int} NOT NULL CHECK (amount > 0),
-            kind {int} NOT NULL, pending_id {text} NOT NULL, chain {int} NOT NULL, deadline {int},
+            kind {int} NOT NULL, pending_id {text} NOT NULL, chain_offset {int} NOT NULL, deadline {int},
             code {int} NOT NULL, ref_type {text} NOT NULL, ref_id {text} NOT NULL,
             ts {int} NOT NULL){strict})",
         R"(CREATE TABLE hold (
@@ -67,7 +67,7 @@ const std::vector<std::string>& first_tables() {
             rem {int} NOT NULL CHECK (rem >= 0 AND rem < 1000000000),
             PRIMARY KEY (contract, party)){strict})",
         R"(CREATE TABLE burnt_id (
-            id {text} NOT NULL PRIMARY KEY, request_hash {text} NOT NULL, reason {text} NOT NULL,
+            id {text} NOT NULL PRIMARY KEY, hash_high {int} NOT NULL, hash_low {int} NOT NULL, reason {text} NOT NULL,
             ts {int} NOT NULL){strict})",
         R"(CREATE TABLE idempotency (
             tenant {text} NOT NULL, idempotency_key {text} NOT NULL, request_hash {text} NOT NULL,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ids are stored as the 26 characters of their text without prefix: they sort by the time they were
-// made, and a person can look one up. Times are microseconds since 1970, money is micro-yuan.
+// made, and a person can look one up. A chain is stored as the distance to its first seq, mostly 0.
+// Times are microseconds since 1970, money is micro-yuan.
 #include "storage/schema.h"
 
 #include <algorithm>
@@ -37,13 +38,14 @@ const std::array<Table, kTableIds.size()>& tables() {
         },
         Table{
             "transfer",
-            columns("seq#* id request_hash debit credit amount# kind# pending_id chain# deadline#? "
+            columns("seq#* id hash_high# hash_low# debit credit amount# kind# pending_id "
+                    "chain_offset# deadline#? "
                     "code# ref_type ref_id ts#"),
             true
         },
         Table{"hold", columns("pending_id* debit credit amount# deadline#? state")},
         Table{"accumulator", columns("contract* party* posted# rem#")},
-        Table{"burnt_id", columns("id* request_hash reason ts#"), true},
+        Table{"burnt_id", columns("id* hash_high# hash_low# reason ts#"), true},
         Table{
             "idempotency", columns("tenant* idempotency_key* request_hash status# body expires_at#")
         },
@@ -71,6 +73,11 @@ Result<RawId> raw_of(const std::string& text) {
 template <class IdType>
 Result<IdType> id_of(const std::string& text) {
     return IdType(TRY(raw_of(text)));
+}
+
+ledger::RequestHash read_hash(RowBuffer::Reader& row) {
+    const std::int64_t high = row.integer(), low = row.integer();
+    return {RawId{static_cast<std::uint64_t>(high), static_cast<std::uint64_t>(low)}};
 }
 
 template <class Enum>
@@ -113,13 +120,14 @@ void put(RowBuffer& out, const AppendTransfer& row) {
     out.append()
         .integer(static_cast<std::int64_t>(t.seq))
         .text(id_text(t.id.raw()))
-        .text(id_text(t.request_hash.value))
+        .integer(static_cast<std::int64_t>(t.request_hash.value.high))
+        .integer(static_cast<std::int64_t>(t.request_hash.value.low))
         .text(id_text(t.debit.raw()))
         .text(id_text(t.credit.raw()))
         .integer(t.amount.micro())
         .integer(static_cast<std::int64_t>(t.kind))
         .text(id_text(t.pending_id.raw()))
-        .integer(static_cast<std::int64_t>(t.chain))
+        .integer(static_cast<std::int64_t>(t.seq - t.chain))
         .integer(micros(t.deadline))
         .integer(static_cast<std::int64_t>(t.code))
         .text(t.ref_type)
@@ -149,7 +157,8 @@ void put(RowBuffer& out, const PutAccumulator& row) {
 void put(RowBuffer& out, const BurnId& row) {
     out.append()
         .text(id_text(row.burnt.id.raw()))
-        .text(id_text(row.burnt.request_hash.value))
+        .integer(static_cast<std::int64_t>(row.burnt.request_hash.value.high))
+        .integer(static_cast<std::int64_t>(row.burnt.request_hash.value.low))
         .text(std::string(to_string(row.burnt.reason)))
         .integer(micros(row.burnt.ts));
 }
@@ -212,13 +221,13 @@ Result<ledger::Transfer> read_transfer(RowBuffer::Reader row) {
     ledger::Transfer t;
     t.seq = static_cast<std::uint64_t>(row.integer());
     t.id = TRY(id_of<ledger::TransferId>(row.text()));
-    t.request_hash.value = TRY(raw_of(row.text()));
+    t.request_hash = read_hash(row);
     t.debit = TRY(id_of<ledger::AccountId>(row.text()));
     t.credit = TRY(id_of<ledger::AccountId>(row.text()));
     t.amount = Money::micro(row.integer());
     t.kind = TRY(enum_of(row.integer(), ledger::TransferKind::expire));
     t.pending_id = TRY(id_of<ledger::TransferId>(row.text()));
-    t.chain = static_cast<std::uint64_t>(row.integer());
+    t.chain = t.seq - static_cast<std::uint64_t>(row.integer());
     t.deadline = maybe_time(row.integer());
     t.code = TRY(enum_of(row.integer(), ledger::TransferCode::expiry));
     t.ref_type = row.text();
@@ -250,7 +259,7 @@ Result<ledger::AccumulatorRow> read_accumulator(RowBuffer::Reader row) {
 Result<ledger::BurntId> read_burnt(RowBuffer::Reader row) {
     ledger::BurntId b;
     b.id = TRY(id_of<ledger::TransferId>(row.text()));
-    b.request_hash.value = TRY(raw_of(row.text()));
+    b.request_hash = read_hash(row);
     b.reason = TRY(ledger::parse_reason(row.text()));
     b.ts = time_of(row.integer());
     return b;
