@@ -38,7 +38,7 @@ std::vector<std::string> first_words() {
     std::vector<std::string> words{"help"};
     for (const Noun& noun : nouns()) words.emplace_back(noun.name);
     for (const Command& command : commands())
-        if (!command.path.contains(' ')) words.emplace_back(command.path);
+        if (!command.path.contains(' ') && !command.path.starts_with("__")) words.emplace_back(command.path);
     return words;
 }
 

@@ -49,7 +49,7 @@ std::string program_help(Language language) {
            entry("gateway", text(language, "role.gateway"), kNameColumn) + entry("agent", text(language, "role.agent"), kNameColumn);
     out += "\n" + title(language, "help.commands");
     for (const Command& command : commands())
-        if (!command.path.contains(' ')) out += entry(command.path, text(language, command.summary), kNameColumn);
+        if (!command.path.contains(' ') && !command.path.starts_with("__")) out += entry(command.path, text(language, command.summary), kNameColumn);
     out += "\n" + title(language, "help.nouns");
     for (const Noun& noun : nouns()) {
         const std::string name = std::string(noun.name) + (noun.alias.empty() ? "" : ", " + std::string(noun.alias));

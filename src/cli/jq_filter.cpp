@@ -10,7 +10,7 @@ namespace penstock::cli {
 namespace {
 
 void keep_message(void* kept, jv message) {
-    jv text = jv_kind(message) == JV_KIND_STRING ? jv_copy(message) : jv_dump_string(jv_copy(message), 0);
+    jv text = jv_get_kind(message) == JV_KIND_STRING ? jv_copy(message) : jv_dump_string(jv_copy(message), 0);
     auto& out = *static_cast<std::string*>(kept);
     if (!out.empty()) out += "; ";
     out += jv_string_value(text);
@@ -35,13 +35,13 @@ Result<std::string> filter_with_jq(const std::string& filter, const std::string&
     std::string lines;
     jv result = jq_next(machine.state);
     for (; jv_is_valid(result); result = jq_next(machine.state)) {
-        jv text = jv_kind(result) == JV_KIND_STRING ? jv_copy(result) : jv_dump_string(jv_copy(result), 0);
+        jv text = jv_get_kind(result) == JV_KIND_STRING ? jv_copy(result) : jv_dump_string(jv_copy(result), 0);
         lines += std::string(jv_string_value(text)) + "\n";
         jv_free(text);
         jv_free(result);
     }
     jv message = jv_invalid_get_msg(result);
-    const bool failed = jv_kind(message) == JV_KIND_STRING;
+    const bool failed = jv_get_kind(message) == JV_KIND_STRING;
     if (failed) complaint = jv_string_value(message);
     jv_free(message);
     if (failed) return fail_field(ErrorCode::invalid_argument, "--jq", complaint);

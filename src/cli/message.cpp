@@ -10,7 +10,7 @@
 namespace penstock::cli {
 namespace {
 
-using Texts = std::array<std::string_view, kMessagesEn.size()>;
+using Texts = std::array<std::string_view, std::size(kMessagesEn)>;
 
 // The Chinese texts in the order of the English ones, so that a key is one index for both.
 const Texts& chinese() {
@@ -40,8 +40,8 @@ std::string_view text(Language language, MessageKey key) {
 
 std::optional<std::string_view> find_text(Language language, std::string_view key) {
     const auto* found = std::ranges::find(kMessagesEn, key, &Message::key);
-    if (found == kMessagesEn.end()) return std::nullopt;
-    return language == Language::zh ? chinese()[static_cast<std::size_t>(found - kMessagesEn.begin())]
+    if (found == std::end(kMessagesEn)) return std::nullopt;
+    return language == Language::zh ? chinese()[static_cast<std::size_t>(found - kMessagesEn)]
                                     : found->text;
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,7 +25,7 @@ class MessageKey {
 
   private:
     static consteval std::size_t index_of(std::string_view key) {
-        for (std::size_t i = 0; i < kMessagesEn.size(); ++i)
+        for (std::size_t i = 0; i < std::size(kMessagesEn); ++i)
             if (kMessagesEn[i].key == key) return i;
         throw "this key is not in cli/messages_en.h";
     }
