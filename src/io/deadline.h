@@ -20,7 +20,9 @@ class Deadline {
     static constexpr Deadline at(Point point) { return Deadline(point); }
     static Deadline after(Duration span) {
         const Point now = std::chrono::steady_clock::now();
-        return span >= Point::max() - now ? none() : Deadline(now + span);
+        // Compared in microseconds: the longest Duration does not fit the clock's nanoseconds.
+        const auto left = std::chrono::duration_cast<Duration>(Point::max() - now);
+        return span >= left ? none() : Deadline(now + span);
     }
 
     constexpr bool is_none() const { return point_ == Point::max(); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -27,8 +28,8 @@ class TaskGroup {
     void spawn(Task<void> task);
     // Cancels every task without waiting for it.
     void cancel();
-    // Cancels every task and waits until all have ended. Never call it from a task of the group. It
-    // waits although the caller itself is cancelled, since the tasks may use what the caller owns.
+    // Cancels every task and waits until all have ended. Never call it from a task of the group. A
+    // task that may itself be cancelled uses with_group instead, which closes in that case too.
     Task<void> close();
     // Waits, without cancelling, until no task is left or the deadline passes; tells which.
     Task<bool> drain(Deadline deadline);
@@ -39,5 +40,9 @@ class TaskGroup {
     // Shared with the completion of each task, which may run after the group in a stopped Runtime.
     std::shared_ptr<State> state_;
 };
+
+// Runs `body` with a group of its own, which is closed however the body ends, by cancellation too.
+// The way to own tasks within a task.
+Task<void> with_group(std::string name, std::move_only_function<Task<void>(TaskGroup*)> body);
 
 }  // namespace penstock::io
