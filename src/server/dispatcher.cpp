@@ -53,7 +53,7 @@ Dispatcher::Dispatcher(Platform& platform, Billing& billing, AgentHub& hub)
 
 io::Task<void> Dispatcher::run() {
     auto next_tick = io::Deadline::after(kTickEvery);
-    while (!platform_.failed()) {
+    while (!platform_.stopping()) {
         if (again_) {
             again_ = false;
             round();

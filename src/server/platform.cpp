@@ -211,6 +211,12 @@ Ticket Platform::commit(Change change) {
     return journal_.submit(std::move(change.batch), std::move(change.after));
 }
 
+void Platform::begin_stop() {
+    stopping_ = true;
+    routes_changed.notify_all();
+    events.wake();
+}
+
 Result<void> Platform::check_room() const {
     struct statvfs disk {};
     if (::statvfs(options_.state_dir.c_str(), &disk) != 0) return {};

@@ -139,6 +139,9 @@ class Platform {
     io::Runtime& runtime() { return runtime_; }
     Random& random() { return random_; }
     bool failed() const { return journal_.failed(); }
+    // Streams and long polls are to end now: the process is about to stop.
+    void begin_stop();
+    bool stopping() const { return stopping_ || failed(); }
 
   private:
     void put_entity(Change& change, std::string kind, std::string id, std::string body);
@@ -153,6 +156,7 @@ class Platform {
     telemetry::Logger log_;
     telemetry::Registry& metrics_;
     Journal journal_;
+    bool stopping_ = false;
     std::map<std::pair<std::string, std::string>, std::int64_t> versions_;
     friend class Restorer;
 };
