@@ -100,8 +100,8 @@ Result<int> up(const UpFlags& flags) {
     process.server = std::make_unique<server::Server>(process.runtime, process.router, std::move(options));
     const server::FirstKeys keys = TRY(process.runtime.block_on(process.server->start()));
     // The gateway speaks to the server by HTTP, here as anywhere, so the port is bound before the gateway
-    // is made. Nothing is accepted before the loop runs, when all routes are there.
-    TRY(process.listen(address, process.server->metrics()));
+    // is made, and served when all routes are there.
+    TRY(process.bind(address, process.server->metrics()));
     const std::string url = process.listener->url();
     if (!flags.no_gateway) {
         gateway::GatewayOptions gateway_options;
@@ -110,8 +110,9 @@ Result<int> up(const UpFlags& flags) {
         gateway_options.replica = "up";
         gateway_options.state_dir = state / "gateway";
         TRY(process.open_gateway(std::move(gateway_options), process.server->metrics()));
-        process.gateway->start();
     }
+    TRY(process.listener->start());
+    if (process.gateway) process.gateway->start();
     if (!flags.no_agent) {
         const std::string key = TRY(process.runtime.block_on(process.server->ensure_site(site)));
         process.start_agent(TRY(agent_of(flags, url, key, state)));
