@@ -68,6 +68,14 @@ io::Task<void> Dispatcher::run() {
     }
 }
 
+void Dispatcher::step() {
+    tick();
+    do {
+        again_ = false;
+        round();
+    } while (again_);
+}
+
 void Dispatcher::tick() {
     Change change;
     hub_.tick(change);
