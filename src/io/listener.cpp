@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <variant>
+
+#include "io/stream_state.h"
+
+namespace penstock::io {
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using asio::local::stream_protocol;
+using boost::system::error_code;
+
+struct Listener::State {
+    std::variant<tcp::acceptor, stream_protocol::acceptor> acceptor;
+    std::uint16_t port = 0;
+};
+
+namespace {
+
+std::unexpected<Error> cannot_listen(const std::string& where, const error_code& error) {
+    return fail(
+        ErrorCode::unavailable,
+        fmt::format(
+            "cannot listen on {}: {} (is another program using it?)", where, error.message()
+        )
+    );
+}
+
+Result<tcp::endpoint> endpoint_of(const Executor& executor, const ListenOptions& options) {
+    error_code error;
+    const auto address = asio::ip::make_address(options.host, error);
+    if (!error) return tcp::endpoint(address, options.port);
+    // Before anything is served, so a blocking look-up harms nobody.
+    tcp::resolver resolver(executor);
+    const auto found =
+        resolver.resolve(options.host, std::to_string(options.port), tcp::resolver::passive, error);
+    if (error || found.empty())
+        return fail(
+            ErrorCode::invalid_argument,
+            fmt::format("'{}' is not an address of this machine: {}", options.host, error.message())
+        );
+    return found.begin()->endpoint();
+}
+
+Stream make_stream(TcpSocket socket) {
+    error_code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    std::string peer = to_string(socket.remote_endpoint(ignored));
+    return Stream(std::make_unique<Stream::State>(std::move(socket), std::move(peer)));
+}
+Stream make_stream(UnixSocket socket) {
+    return Stream(std::make_unique<Stream::State>(std::move(socket), "unix"));
+}
+
+template <class Acceptor>
+Task<Result<Stream>> accept_on(Acceptor* acceptor) {
+    error_code error;
+    auto socket = co_await acceptor->async_accept(asio::redirect_error(asio::use_awaitable, error));
+    if (error == asio::error::operation_aborted) {
+        const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+        if (cancellation.cancelled() != asio::cancellation_type::none)
+            throw boost::system::system_error(error);
+    }
+    if (error)
+        co_return fail(
+            ErrorCode::unavailable, "no connection could be accepted: " + error.message()
+        );
+    co_return make_stream(std::move(socket));
+}
+
+}  // namespace
+
+Listener::Listener(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Listener::~Listener() = default;
+Listener::Listener(Listener&&) noexcept = default;
+Listener& Listener::operator=(Listener&&) noexcept = default;
+
+Result<Listener> Listener::bind(Executor executor, ListenOptions options) {
+    const tcp::endpoint endpoint = TRY(endpoint_of(executor, options));
+    tcp::acceptor acceptor(executor);
+    error_code error;
+    acceptor.open(endpoint.protocol(), error);
+    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error && options.reuse_port) {
+        const int on = 1;
+        if (::setsockopt(acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0)
+            error.assign(errno, boost::system::system_category());
+    }
+    if (!error) acceptor.bind(endpoint, error);
+    if (!error) acceptor.listen(options.backlog, error);
+    if (error) return cannot_listen(to_string(endpoint), error);
+    const std::uint16_t port = acceptor.local_endpoint(error).port();
+    return Listener(std::make_unique<State>(State{std::move(acceptor), port}));
+}
+
+Result<Listener> Listener::bind_unix(Executor executor, std::string path) {
+    stream_protocol::acceptor acceptor(executor);
+    error_code error;
+    acceptor.open(stream_protocol(), error);
+    if (!error) acceptor.bind(stream_protocol::endpoint(path), error);
+    if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+    if (error) return cannot_listen(path, error);
+    return Listener(std::make_unique<State>(State{std::move(acceptor), 0}));
+}
+
+Task<Result<Stream>> Listener::accept() {
+    if (auto* tcp_acceptor = std::get_if<tcp::acceptor>(&state_->acceptor))
+        return accept_on(tcp_acceptor);
+    return accept_on(std::get_if<stream_protocol::acceptor>(&state_->acceptor));
+}
+
+std::uint16_t Listener::local_port() const { return state_->port; }
+
+void Listener::close() {
+    error_code ignored;
+    std::visit([&](auto& acceptor) { acceptor.close(ignored); }, state_->acceptor);
+}
+
+}  // namespace penstock::io

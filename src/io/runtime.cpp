@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/runtime.h"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <exception>
+
+#include "base/check.h"
+
+namespace penstock::io {
+namespace asio = boost::asio;
+
+struct Runtime::State {
+    asio::io_context context{1};
+    std::optional<asio::signal_set> signals;
+    std::function<void(int)> on_signal;
+
+    void wait_for_signal() {
+        signals->async_wait([this](boost::system::error_code error, int number) {
+            if (error) return;
+            on_signal(number);
+            wait_for_signal();
+        });
+    }
+};
+
+namespace {
+
+// Runs one turn of `turn`; what is thrown by a handler has no owner, so it is a defect.
+template <class Turn>
+void guarded(Turn turn) {
+    try {
+        turn();
+    } catch (const std::exception& error) {
+        CHECK(
+            false,
+            std::string("no exception leaves a posted function, but this did: ") + error.what()
+        );
+    }
+}
+
+}  // namespace
+
+Runtime::Runtime() : state_(std::make_unique<State>()) {}
+Runtime::~Runtime() = default;
+
+Executor Runtime::executor() { return state_->context.get_executor(); }
+
+void Runtime::run() {
+    const auto work = asio::make_work_guard(state_->context);
+    guarded([&] { state_->context.run(); });
+    state_->context.restart();
+}
+
+void Runtime::stop() { state_->context.stop(); }
+
+void Runtime::post(std::move_only_function<void()> function) {
+    asio::post(state_->context, std::move(function));
+}
+
+void Runtime::on_signal(std::function<void(int)> handler) {
+    CHECK(!state_->signals, "one signal handler per process");
+    state_->on_signal = std::move(handler);
+    state_->signals.emplace(state_->context, SIGINT, SIGTERM);
+    state_->wait_for_signal();
+}
+
+void Runtime::run_until_done(Task<void> task) {
+    bool done = false;
+    std::exception_ptr failure;
+    asio::co_spawn(state_->context, std::move(task), [&](std::exception_ptr error) {
+        failure = std::move(error);
+        done = true;
+    });
+    const auto work = asio::make_work_guard(state_->context);
+    guarded([&] {
+        while (!done) {
+            // stop() is for run(): a task that is waited for must end by itself.
+            if (state_->context.stopped()) state_->context.restart();
+            state_->context.run_one();
+        }
+    });
+    if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace penstock::io

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/ssl/error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
+#include <cstring>
+
+#include "base/check.h"
+#include "io/stream_state.h"
+
+namespace penstock::io {
+namespace asio = boost::asio;
+using boost::system::error_code;
+namespace {
+
+// What to do after an operation that ended with operation_aborted.
+enum class Aborted { repeat, expired, closed };
+
+// Several causes cancel: our own deadline, that of the other direction, close(), or the task
+// itself, which unwinds.
+Task<Aborted> why_aborted(const Stream::State* state, bool expired) {
+    const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+    const bool cancelled = cancellation.cancelled() != asio::cancellation_type::none;
+    if (cancelled && co_await asio::this_coro::throw_if_cancelled())
+        throw boost::system::system_error(asio::error::operation_aborted);
+    if (state->closed) co_return Aborted::closed;
+    // TLS keeps half-sent records in the operation that was cancelled: there is no going on.
+    if (expired || state->secure()) co_return Aborted::expired;
+    co_return cancelled ? Aborted::closed : Aborted::repeat;
+}
+
+std::unexpected<Error> failure(const Stream::State& state, const error_code& error) {
+    return fail(
+        ErrorCode::unavailable, fmt::format("connection with {}: {}", state.peer, error.message())
+    );
+}
+
+std::unexpected<Error> aborted(const Stream::State& state, Aborted why, std::string_view action) {
+    if (why == Aborted::expired)
+        return fail(
+            ErrorCode::deadline_exceeded,
+            fmt::format("connection with {}: {} took longer than allowed", state.peer, action)
+        );
+    return fail(ErrorCode::unavailable, fmt::format("connection with {}: closed here", state.peer));
+}
+
+std::unexpected<Error> closed(const Stream::State& state) {
+    return aborted(state, Aborted::closed, "");
+}
+
+// Sets a deadline for one direction and takes it back, so that none is left for a later operation.
+template <void (StreamDeadlines::Entry::*Set)(Deadline)>
+class Limit {
+  public:
+    Limit(Stream::State* state, Deadline deadline) : state_(state), set_(!deadline.is_none()) {
+        (state_->*Set)(deadline);
+    }
+    ~Limit() {
+        if (set_) (state_->*Set)(Deadline::none());
+    }
+    Limit(const Limit&) = delete;
+    Limit& operator=(const Limit&) = delete;
+
+  private:
+    Stream::State* state_;
+    bool set_;
+};
+using ReadLimit = Limit<&StreamDeadlines::Entry::set_read>;
+using WriteLimit = Limit<&StreamDeadlines::Entry::set_write>;
+
+using Parts = std::array<asio::const_buffer, Stream::kGatherMax>;
+
+// What is left of the parts after `sent` bytes.
+std::span<asio::const_buffer> skip(std::span<asio::const_buffer> parts, std::size_t sent) {
+    while (!parts.empty() && sent >= parts.front().size()) {
+        sent -= parts.front().size();
+        parts = parts.subspan(1);
+    }
+    if (!parts.empty()) parts.front() += sent;
+    return parts;
+}
+
+// Sends what the socket takes at once: most writes end here without a turn of the event loop.
+Result<std::size_t> send_now(Stream::State& state, std::span<asio::const_buffer> parts) {
+    std::array<iovec, Stream::kGatherMax> vectors;
+    for (std::size_t i = 0; i < parts.size(); ++i)
+        vectors[i] = {
+            const_cast<void*>(parts[i].data()), parts[i].size()
+        };  // NOLINT: sendmsg reads only
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    message.msg_iovlen = parts.size();
+    const ssize_t sent = ::sendmsg(state.handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0) return static_cast<std::size_t>(sent);
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return std::size_t{0};
+    return failure(state, error_code(errno, boost::system::system_category()));
+}
+
+}  // namespace
+
+Stream::State::State(Socket socket_given, std::string peer_given)
+    : socket(std::move(socket_given)), peer(std::move(peer_given)) {
+    join(StreamDeadlines::of(executor()));
+}
+
+void Stream::State::cancel() {
+    error_code ignored;
+    visit([&](auto& any) { any.lowest_layer().cancel(ignored); });
+}
+
+void Stream::State::close() {
+    closed = true;
+    error_code ignored;
+    visit([&](auto& any) { any.lowest_layer().close(ignored); });
+}
+
+int Stream::State::handle() {
+    return visit([](auto& any) { return any.lowest_layer().native_handle(); });
+}
+
+bool Stream::State::open() const {
+    return const_cast<State*>(this)->visit([](auto& any) { return any.lowest_layer().is_open(); });
+}
+
+Executor Stream::State::executor() {
+    return visit([](auto& any) -> Executor { return any.get_executor(); });
+}
+
+std::size_t Stream::State::take_pushback(char* into, std::size_t size) {
+    const std::size_t taken = std::min(size, pushback.size() - pushback_at);
+    std::memcpy(into, pushback.data() + pushback_at, taken);
+    pushback_at += taken;
+    if (pushback_at == pushback.size()) {
+        pushback = {};
+        pushback_at = 0;
+    }
+    return taken;
+}
+
+Stream::Stream() = default;
+Stream::~Stream() = default;
+Stream::Stream(Stream&&) noexcept = default;
+Stream& Stream::operator=(Stream&&) noexcept = default;
+Stream::Stream(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Task<Result<std::size_t>> Stream::read_some(std::span<char> into, Deadline deadline) {
+    State* const state = state_.get();
+    if (!state->pushback.empty()) co_return state->take_pushback(into.data(), into.size());
+    const ReadLimit limit(state, deadline);
+    while (true) {
+        if (state->closed) co_return closed(*state);
+        error_code error;
+        const asio::mutable_buffer buffer(into.data(), into.size());
+        const std::size_t size = co_await state->visit([&](auto& socket) {
+            return socket.async_read_some(buffer, asio::redirect_error(asio::use_awaitable, error));
+        });
+        if (!error || error == asio::error::eof) co_return size;
+        if (error != asio::error::operation_aborted) co_return failure(*state, error);
+        const Aborted why = co_await why_aborted(state, state->read_expired);
+        if (why == Aborted::repeat) continue;
+        co_return aborted(*state, why, "reading");
+    }
+}
+
+Task<Result<void>> Stream::write(std::string_view bytes, Deadline deadline) {
+    co_return co_await write(std::span(&bytes, 1), deadline);
+}
+
+Task<Result<void>> Stream::write(std::span<const std::string_view> given, Deadline deadline) {
+    CHECK(given.size() <= kGatherMax, "the caller gathers at most kGatherMax parts");
+    State* const state = state_.get();
+    if (state->closed) co_return closed(*state);
+    Parts parts;
+    std::span<asio::const_buffer> left(parts.data(), given.size());
+    for (std::size_t i = 0; i < given.size(); ++i)
+        parts[i] = asio::const_buffer(given[i].data(), given[i].size());
+    left = skip(left, 0);
+    if (!state->secure() && !left.empty()) left = skip(left, CO_TRY(send_now(*state, left)));
+    if (left.empty()) co_return Result<void>{};
+    const WriteLimit limit(state, deadline);
+    while (!left.empty()) {
+        if (state->closed) co_return closed(*state);
+        error_code error;
+        const std::size_t sent = co_await state->visit([&](auto& socket) {
+            return socket.async_write_some(left, asio::redirect_error(asio::use_awaitable, error));
+        });
+        left = skip(left, sent);
+        if (!error) continue;
+        if (error != asio::error::operation_aborted) co_return failure(*state, error);
+        const Aborted why = co_await why_aborted(state, state->write_expired);
+        if (why == Aborted::repeat) continue;
+        co_return aborted(*state, why, "writing");
+    }
+    co_return Result<void>{};
+}
+
+Task<Result<void>> Stream::wait_readable(Deadline deadline) {
+    State* const state = state_.get();
+    if (!state->pushback.empty()) co_return Result<void>{};
+    if (state->secure()) {
+        auto& tls = **std::get_if<2>(&state->socket);
+        if (SSL_has_pending(tls.native_handle()) == 1) co_return Result<void>{};
+    }
+    const ReadLimit limit(state, deadline);
+    while (true) {
+        if (state->closed) co_return closed(*state);
+        error_code error;
+        co_await state->visit([&](auto& socket) {
+            return socket.lowest_layer().async_wait(
+                asio::socket_base::wait_read, asio::redirect_error(asio::use_awaitable, error)
+            );
+        });
+        if (!error) co_return Result<void>{};
+        if (error != asio::error::operation_aborted) co_return failure(*state, error);
+        const Aborted why = co_await why_aborted(state, state->read_expired);
+        if (why == Aborted::repeat) continue;
+        co_return aborted(*state, why, "waiting for data");
+    }
+}
+
+bool Stream::idle_and_open() {
+    if (!state_ || state_->closed || !state_->pushback.empty()) return false;
+    char byte = 0;
+    const ssize_t size = ::recv(state_->handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+void Stream::unread(std::string bytes) {
+    bytes.append(state_->pushback, state_->pushback_at);
+    state_->pushback = std::move(bytes);
+    state_->pushback_at = 0;
+}
+
+Task<void> Stream::shutdown(Deadline deadline) {
+    State* const state = state_.get();
+    if (state->closed) co_return;
+    error_code error;
+    if (state->secure()) {
+        const ReadLimit limit(state, deadline);
+        auto& tls = **std::get_if<2>(&state->socket);
+        co_await tls.async_shutdown(asio::redirect_error(asio::use_awaitable, error));
+    }
+    state->visit([&](auto& any) {
+        any.lowest_layer().shutdown(asio::socket_base::shutdown_send, error);
+    });
+}
+
+void Stream::close() {
+    if (state_) state_->close();
+}
+
+void Stream::abort() {
+    if (!state_ || state_->closed) return;
+    const linger reset{.l_onoff = 1, .l_linger = 0};
+    (void)::setsockopt(state_->handle(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    state_->close();
+}
+
+bool Stream::is_open() const { return state_ && !state_->closed && state_->open(); }
+bool Stream::is_secure() const { return state_->secure(); }
+const std::string& Stream::peer() const { return state_->peer; }
+Executor Stream::executor() const { return state_->executor(); }
+
+std::string Stream::peer_certificate_name() const {
+    if (!state_->secure()) return {};
+    SSL* const tls = (**std::get_if<2>(&state_->socket)).native_handle();
+    const std::unique_ptr<X509, decltype(&X509_free)> certificate(
+        SSL_get1_peer_certificate(tls), X509_free
+    );
+    if (!certificate || SSL_get_verify_result(tls) != X509_V_OK) return {};
+    std::array<char, 256> name{};
+    const int size = X509_NAME_get_text_by_NID(
+        X509_get_subject_name(certificate.get()), NID_commonName, name.data(), name.size()
+    );
+    return size > 0 ? std::string(name.data(), static_cast<std::size_t>(size)) : std::string();
+}
+
+}  // namespace penstock::io

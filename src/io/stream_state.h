@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The inside of a Stream, for src/io and for the WebSocket of src/http, whose library reads and
+// writes Asio streams itself. Heavy: include it in .cpp files only.
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <string>
+#include <variant>
+
+#include "io/stream.h"
+#include "io/stream_deadlines.h"
+
+namespace penstock::io {
+
+using TcpSocket = boost::asio::ip::tcp::socket;
+using UnixSocket = boost::asio::local::stream_protocol::socket;
+using TlsSocket = boost::asio::ssl::stream<TcpSocket>;
+
+// "192.0.2.7:80", "[2001:db8::1]:80"
+std::string to_string(const boost::asio::ip::tcp::endpoint& endpoint);
+
+struct Stream::State final : StreamDeadlines::Entry {
+    using Socket = std::variant<TcpSocket, UnixSocket, std::unique_ptr<TlsSocket>>;
+
+    State(Socket socket_given, std::string peer_given);
+    void expire() override { cancel(); }
+    void cancel();
+    void close();
+    int handle();
+    bool secure() const { return socket.index() == 2; }
+    bool open() const;
+    Executor executor();
+    // Takes from what was put back; 0 when there is nothing.
+    std::size_t take_pushback(char* into, std::size_t size);
+
+    // Applies `use` to the socket, whatever it is.
+    template <class Use>
+    decltype(auto) visit(Use&& use) {
+        switch (socket.index()) {
+            case 0:
+                return use(*std::get_if<0>(&socket));
+            case 1:
+                return use(*std::get_if<1>(&socket));
+            default:
+                return use(**std::get_if<2>(&socket));
+        }
+    }
+
+    Socket socket;
+    std::string peer;
+    std::string pushback;
+    std::size_t pushback_at = 0;
+    std::shared_ptr<TlsContext::State> tls;  // the context of a TLS socket, which refers to it
+    bool closed = false;
+};
+
+}  // namespace penstock::io

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/stream.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+
+#include "io/runtime.h"
+#include "io/task_group.h"
+
+namespace penstock::io {
+namespace {
+
+struct Pair {
+    Stream client;
+    Stream server;
+};
+
+class StreamTest : public testing::Test {
+  protected:
+    Pair connect() {
+        Listener listener = *Listener::bind(runtime.executor(), {});
+        return runtime.block_on(connect_both(runtime.executor(), &listener));
+    }
+    static Task<Pair> connect_both(Executor executor, Listener* listener) {
+        Result<Stream> client = co_await connect_tcp(
+            executor, "127.0.0.1", listener->local_port(), Deadline::after(10s)
+        );
+        Result<Stream> server = co_await listener->accept();
+        co_return Pair{*std::move(client), *std::move(server)};
+    }
+    Runtime runtime;
+};
+
+Task<Result<std::string>> read_to_end(Stream* stream) {
+    std::string all;
+    std::array<char, 4096> buffer;
+    while (true) {
+        const std::size_t size = CO_TRY(co_await stream->read_some(buffer, Deadline::after(10s)));
+        if (size == 0) co_return all;
+        all.append(buffer.data(), size);
+    }
+}
+
+Task<> write_and_shut_down(Stream* stream, std::string text) {
+    const Result<void> written = co_await stream->write(text, Deadline::after(10s));
+    EXPECT_TRUE(written.has_value());
+    co_await stream->shutdown(Deadline::after(10s));
+}
+
+Task<Result<std::size_t>> read_one(Stream* stream, Deadline deadline) {
+    std::array<char, 64> buffer;
+    co_return co_await stream->read_some(buffer, deadline);
+}
+
+TEST_F(StreamTest, CarriesMoreThanTheSocketBuffersInOrder) {
+    Pair pair = connect();
+    TaskGroup group(runtime.executor(), "test");
+    std::string text;
+    for (int i = 0; text.size() < 20'000'000; ++i) text += std::to_string(i);
+    group.spawn(write_and_shut_down(&pair.client, text));
+
+    const Result<std::string> received = runtime.block_on(read_to_end(&pair.server));
+
+    ASSERT_TRUE(received.has_value());
+    EXPECT_TRUE(*received == text);
+    runtime.block_on(group.close());
+}
+
+Task<Result<void>> write_parts(Stream* stream) {
+    const std::array<std::string_view, 4> parts{"one ", "", "two ", "three"};
+    CO_TRY(co_await stream->write(parts, Deadline::after(10s)));
+    stream->close();
+    co_return Result<void>{};
+}
+
+TEST_F(StreamTest, WritesPartsInOrder) {
+    Pair pair = connect();
+
+    ASSERT_TRUE(runtime.block_on(write_parts(&pair.client)).has_value());
+
+    EXPECT_EQ(runtime.block_on(read_to_end(&pair.server)), "one two three");
+}
+
+TEST_F(StreamTest, AReadEndsAtItsDeadlineAndTheStreamLivesOn) {
+    Pair pair = connect();
+
+    const Result<std::size_t> late =
+        runtime.block_on(read_one(&pair.server, Deadline::after(30ms)));
+    ASSERT_FALSE(late.has_value());
+    EXPECT_EQ(late.error().code, ErrorCode::deadline_exceeded);
+
+    runtime.block_on(write_and_shut_down(&pair.client, "after"));
+    EXPECT_EQ(runtime.block_on(read_to_end(&pair.server)), "after");
+}
+
+Task<Result<void>> read_size(Stream* stream, std::size_t left) {
+    std::string buffer(1 << 20, ' ');
+    while (left > 0) left -= CO_TRY(co_await stream->read_some(buffer, Deadline::after(10s)));
+    co_return Result<void>{};
+}
+
+Task<> fill(Stream* stream, Result<void>* result) {
+    *result = co_await stream->write(std::string(64'000'000, 'x'), Deadline::after(10s));
+}
+
+TEST_F(StreamTest, AReadThatIsLateDoesNotDisturbAWriteInProgress) {
+    Pair pair = connect();
+    TaskGroup group(runtime.executor(), "test");
+    Result<void> written = fail(ErrorCode::internal, "not yet");
+    group.spawn(fill(&pair.server, &written));
+    const Result<std::size_t> late =
+        runtime.block_on(read_one(&pair.server, Deadline::after(60ms)));
+    EXPECT_EQ(late.error().code, ErrorCode::deadline_exceeded);
+
+    ASSERT_TRUE(runtime.block_on(read_size(&pair.client, 64'000'000)).has_value());
+    runtime.block_on(group.drain(Deadline::after(10s)));
+
+    EXPECT_TRUE(written.has_value());
+    runtime.block_on(group.close());
+}
+
+TEST_F(StreamTest, AWriteToAPeerThatReadsNothingEndsAtItsDeadline) {
+    Pair pair = connect();
+
+    const Result<void> result =
+        runtime.block_on(pair.client.write(std::string(64'000'000, 'x'), Deadline::after(30ms)));
+
+    ASSERT_FALSE(result.has_value());
+    EXPECT_EQ(result.error().code, ErrorCode::deadline_exceeded);
+}
+
+TEST_F(StreamTest, TellsWhetherAKeptConnectionIsStillGood) {
+    Pair pair = connect();
+    EXPECT_TRUE(pair.client.idle_and_open());
+
+    pair.server.close();
+    runtime.block_on(pair.client.wait_readable(Deadline::after(10s)));
+
+    EXPECT_FALSE(pair.client.idle_and_open());
+}
+
+TEST_F(StreamTest, GivesUnreadBytesFirst) {
+    Pair pair = connect();
+    pair.server.unread("before ");
+    runtime.block_on(write_and_shut_down(&pair.client, "after"));
+
+    EXPECT_EQ(runtime.block_on(read_to_end(&pair.server)), "before after");
+}
+
+TEST_F(StreamTest, AnAbortedStreamLooksBrokenToThePeer) {
+    Pair pair = connect();
+
+    pair.client.abort();
+    const Result<std::string> received = runtime.block_on(read_to_end(&pair.server));
+
+    ASSERT_FALSE(received.has_value());
+    EXPECT_EQ(received.error().code, ErrorCode::unavailable);
+}
+
+TEST_F(StreamTest, RefusesAddressesThatAreNotPublicWhenAsked) {
+    for (const char* host :
+         {"127.0.0.1", "10.1.2.3", "169.254.169.254", "::1", "fe80::1", "fd00::1",
+          "::ffff:192.168.0.1", "0.0.0.0", "100.64.0.1", "localhost"}) {
+        const Result<Stream> result = runtime.block_on(connect_tcp(
+            runtime.executor(), host, 9, Deadline::after(10s), {.public_addresses_only = true}
+        ));
+        ASSERT_FALSE(result.has_value()) << host;
+        EXPECT_EQ(result.error().code, ErrorCode::permission_denied) << host;
+    }
+}
+
+TEST_F(StreamTest, ConnectingWhereNobodyListensIsUnavailable) {
+    std::uint16_t port = 0;
+    {
+        port = Listener::bind(runtime.executor(), {})->local_port();
+    }
+
+    const Result<Stream> result =
+        runtime.block_on(connect_tcp(runtime.executor(), "127.0.0.1", port, Deadline::after(10s)));
+
+    EXPECT_EQ(result.error().code, ErrorCode::unavailable);
+}
+
+TEST_F(StreamTest, SpeaksOverAUnixSocket) {
+    const std::string path =
+        std::filesystem::temp_directory_path() / ("penstock_io_" + std::to_string(::getpid()));
+    Listener listener = *Listener::bind_unix(runtime.executor(), path);
+    Stream client = *runtime.block_on(connect_unix(runtime.executor(), path, Deadline::after(10s)));
+    Stream server = *runtime.block_on(listener.accept());
+
+    runtime.block_on(write_and_shut_down(&client, "hello"));
+
+    EXPECT_EQ(runtime.block_on(read_to_end(&server)), "hello");
+    std::filesystem::remove(path);
+}
+
+TEST_F(StreamTest, ACancelledAcceptUnwinds) {
+    Listener listener = *Listener::bind(runtime.executor(), {});
+
+    const auto result = runtime.block_on(race(listener.accept(), sleep_for(1ms)));
+
+    EXPECT_FALSE(result.has_value());
+}
+
+}  // namespace
+}  // namespace penstock::io

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "io/task.h"
+
+namespace penstock::io {
+
+// The owner of spawned tasks: none outlives its group. An exception that leaves a task (other than
+// its cancellation) is a defect: CHECK.
+//     group.spawn(serve(std::move(stream)));
+//     co_await group.close();
+class TaskGroup {
+  public:
+    // `name` stands in messages.
+    TaskGroup(Executor executor, std::string name);
+    // CHECKs that no task is left: close() comes first.
+    ~TaskGroup();
+    TaskGroup(const TaskGroup&) = delete;
+    TaskGroup& operator=(const TaskGroup&) = delete;
+
+    // Starts the task soon, never inside this call. After close() has begun it is dropped
+    // unstarted.
+    void spawn(Task<void> task);
+    // Cancels every task without waiting for it.
+    void cancel();
+    // Cancels every task and waits until all have ended. Never call it from a task of the group. A
+    // task that may itself be cancelled uses with_group instead, which closes in that case too.
+    Task<void> close();
+    // Waits, without cancelling, until no task is left or the deadline passes; tells which.
+    Task<bool> drain(Deadline deadline);
+    std::size_t size() const;
+
+  private:
+    struct State;
+    // Shared with the completion of each task, which may run after the group in a stopped Runtime.
+    std::shared_ptr<State> state_;
+};
+
+// Runs `body` with a group of its own, which is closed however the body ends, by cancellation too.
+// The way to own tasks within a task.
+Task<void> with_group(std::string name, std::move_only_function<Task<void>(TaskGroup*)> body);
+
+}  // namespace penstock::io
