@@ -35,7 +35,7 @@ ScriptedEngine::ScriptedEngine(io::Runtime& runtime, EngineScript answer)
 io::Task<void> ScriptedEngine::stop() { return server_->stop(io::Deadline::after(0s)); }
 
 io::Task<http::Response> ScriptedEngine::serve(http::Request request) {
-    const http::ClientWatch client = request.client;
+    http::ClientWatch client = request.client;
     requests.push_back(std::move(request));
     if (script.silent) {
         co_await client.gone();
