@@ -115,6 +115,7 @@ class Gateway::State {
     }
 
     bool ready() const { return routes_known_ && spool_->has_room(); }
+    std::int64_t routes_version() const { return routes_version_; }
     bool started() const { return started_; }
 
   private:
@@ -139,13 +140,12 @@ class Gateway::State {
 
     // Keeps the last good table while the server is away.
     io::Task<void> follow_routes() {
-        std::int64_t version = 0;
         Duration back_off = kRoutesBackOffFirst;
         while (true) {
-            Result<RouteTable> table = co_await server_.routes(version);
+            Result<RouteTable> table = co_await server_.routes(routes_version_);
             if (table) {
                 back_off = kRoutesBackOffFirst;
-                if (!routes_known_ || table->version != version) apply(*std::move(table), version);
+                if (!routes_known_ || table->version != routes_version_) apply(*std::move(table));
                 continue;
             }
             log_.warning("routes cannot be fetched; the last ones stay in use", {{"error", to_string(table.error())}});
@@ -154,13 +154,13 @@ class Gateway::State {
         }
     }
 
-    void apply(RouteTable table, std::int64_t& version) {
-        version = table.version;
+    void apply(RouteTable table) {
+        routes_version_ = table.version;
         routes_known_ = true;
         for (const std::string& hash : table.revoked_key_hashes) authenticator_.cache().revoke(hash, clock_.now());
         for (const std::string& refused : endpoints_.replace(std::move(table.routes)))
             log_.warning("a route cannot be used", {{"reason", refused}});
-        log_.info("routes applied", {{"version", version}, {"models", endpoints_.models().size()}});
+        log_.info("routes applied", {{"version", routes_version_}, {"models", endpoints_.models().size()}});
     }
 
     GatewayOptions options_;
@@ -183,6 +183,7 @@ class Gateway::State {
     Budget budget_;
     Settler settler_;
     std::int64_t calls_running_ = 0;
+    std::int64_t routes_version_ = 0;
     bool routes_known_ = false;
     bool started_ = false;
     CallParts calls_;
@@ -207,5 +208,6 @@ void Gateway::register_routes(http::Router& router) { state_->register_routes(ro
 void Gateway::start() { state_->start(); }
 io::Task<void> Gateway::stop(io::Deadline drain) { return state_->stop(drain); }
 bool Gateway::ready() const { return state_->ready(); }
+std::int64_t Gateway::routes_version() const { return state_->routes_version(); }
 
 }  // namespace penstock::gateway

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -76,6 +77,8 @@ class Gateway {
 
     // Whether calls can be served: a route table has come and the spool has room.
     bool ready() const;
+    // Of the route table in use; 0: none yet.
+    std::int64_t routes_version() const;
 
     class State;
 
