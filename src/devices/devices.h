@@ -23,6 +23,7 @@ struct Device {
     std::string model;       // as tasks ask for it: "H100", "Ascend910B2", "MI210"
     std::string full_name;   // as the vendor prints it: "NVIDIA H100 80GB HBM3"
     std::string uuid;
+    std::string parent_uuid;  // of the whole device, for a part of one (MIG)
     std::string pci_address;
     std::optional<std::int64_t> memory_bytes;
     std::optional<std::int64_t> memory_used_bytes;
@@ -51,8 +52,8 @@ struct Processors {
     std::string model;
     std::int64_t packages = 0;
     std::int64_t cores = 0;
-    std::int64_t cpus = 0;  // hardware threads this process may use, within its cgroup's quota
-    std::int64_t cpu_milli = 0;
+    std::int64_t cpus = 0;       // hardware threads that this process may run on
+    std::int64_t cpu_milli = 0;  // thousandths of them, within ProbeOptions::cpu_milli_max
     std::vector<NumaNode> numa_nodes;
     bool operator==(const Processors&) const = default;
 };
@@ -65,8 +66,9 @@ struct Alarm {
 
 struct Inventory {
     Processors processors;
-    std::int64_t memory_bytes = 0;  // usable: the smaller of the host's and the cgroup's limit
-    std::vector<Device> devices;
+    std::int64_t memory_bytes = 0;  // within ProbeOptions::memory_bytes_max
+    std::vector<Device>
+        devices;  // what a failed vendor has stands here as one device of unknown health
     std::vector<Alarm> alarms;
 };
 
@@ -85,8 +87,10 @@ struct ProbeOptions {
     std::string npu_smi = "npu-smi";    // program name or path; empty: do not look
     std::string rocm_smi = "rocm-smi";  // program name or path; empty: do not look
     Duration tool_time_max = 10s;       // a tool that takes longer is killed, and that is an alarm
-    std::string root = "";              // in front of /proc and /sys, for tests
+    std::string root = "";              // in front of /proc, /sys and /dev, for tests
     std::string synthetic_topology;  // hwloc's form: "node:2 pack:1 core:8 pu:1"; empty: this host
+    std::int64_t cpu_milli_max = 0;  // what the cgroup of this process allows; 0: no limit
+    std::int64_t memory_bytes_max = 0;
     // A development setting, empty in production: devices that do not exist.
     std::vector<PretendDevice> pretend;
 };
@@ -94,7 +98,5 @@ struct ProbeOptions {
 // Looks at the host once. Blocks for up to a few seconds: call it from a thread pool. A vendor's
 // library or tool that fails costs its devices and leaves an alarm; the rest is reported.
 Inventory probe(const ProbeOptions& options);
-
-// Fresh health and utilisation of the same devices: probe() again, cheaply enough for every minute.
 
 }  // namespace penstock::devices

@@ -208,6 +208,12 @@ Result<void> write_control(const std::string& path, std::string_view text) {
     return {};
 }
 
+Result<void> write_file(const std::string& path, std::string_view text, mode_t mode) {
+    const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+    if (!file.is_open() || ::fchmod(file.get(), mode) != 0) return fail_errno(errno, path);
+    return write_all(file.get(), text, path);
+}
+
 Result<void> write_durably(const std::string& path, std::string_view text, mode_t mode) {
     const std::string name = TRY(write_beside(path, text, mode));
     if (::rename(name.c_str(), path.c_str()) != 0) {

@@ -60,6 +60,8 @@ class ProcessDriver final : public Driver {
     ) override;
     Result<void> clean(const std::string& attempt_id) override;
 
+    // The user of the host that a run's processes have; absent when the agent is not root.
+    Result<std::optional<std::uint32_t>> host_uid(const std::string& attempt_id);
     // The processes of a run's sandbox that are the task's own. For tests and diagnosis.
     Result<std::vector<pid_t>> processes(const std::string& attempt_id);
 

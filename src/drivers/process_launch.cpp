@@ -21,11 +21,6 @@ namespace {
 
 constexpr std::size_t kAnswerBytesMax = 4096;
 
-Result<void> write_task_file(const std::string& path, std::string_view text) {
-    TRY(write_durably(path, text, 0644));
-    return {};
-}
-
 // The first line a supervisor writes: "ok", or an error. The pipe ends without one when it died.
 Result<void> read_answer(int file) {
     const SystemClock clock;
@@ -141,12 +136,16 @@ Result<std::optional<std::uint32_t>> ProcessDriver::give_user(const RunDirectory
     );
 }
 
+Result<std::optional<std::uint32_t>> ProcessDriver::host_uid(const std::string& attempt_id) {
+    return user_of(TRY(find(attempt_id)));
+}
+
 Result<void> ProcessDriver::write_task_files(const RunDirectory& run, const LaunchSpec& spec)
     const {
     for (const auto& [name, text] : generated_files(spec))
-        TRY(write_task_file(run.file("etc/" + name), text));
-    TRY(write_task_file(run.file("script.sh"), spec.script));
-    if (!spec.setup.empty()) TRY(write_task_file(run.file("setup.sh"), spec.setup));
+        TRY(write_file(run.file("etc/" + name), text, 0644));
+    TRY(write_file(run.file("script.sh"), spec.script, 0644));
+    if (!spec.setup.empty()) TRY(write_file(run.file("setup.sh"), spec.setup, 0644));
     return {};
 }
 

@@ -110,6 +110,26 @@ std::string ulimits(const Sandbox& sandbox, const Limits& limits) {
     return text;
 }
 
+// The first program inside; "$0" is the script. Before it says "started", a failure is the
+// sandbox's and not the task's. It outlives the script's own shell when the run is stopped: that
+// shell dies of TERM at once, and bwrap would take with it whatever is still saving its work.
+std::string task_shell(const Sandbox& sandbox, const Limits& limits, bool stop_at_error) {
+    return fmt::format(
+        "{}echo started >&{} || exit 126; exec {}>&- {}>&- 7>&2 2> /dev/null\n"
+        "trap stopping=1 TERM\n"
+        // In a session of its own, `kill 0` of a script does not look like a stop.
+        "setsid --wait /bin/bash {}\"$0\" 2>&7 7>&-\n"
+        "code=$?\n"
+        "while [ -n \"$stopping\" ]; do\n"
+        "  stopping=\n"
+        "  for process in /proc/[0-9]*; do [ \"${{process#/proc/}}\" -gt $$ ] && stopping=1; done\n"
+        "  [ -z \"$stopping\" ] || sleep 0.02\n"
+        "done\n"
+        "exit $code",
+        ulimits(sandbox, limits), kStartedFd, kStartedFd, kArgumentsFd, stop_at_error ? "-e " : ""
+    );
+}
+
 }  // namespace
 
 Result<void> check_launch_spec(const LaunchSpec& spec) {
@@ -191,7 +211,8 @@ std::vector<std::string> sandbox_command(
     add_devices(out, spec);
     add_mounts(out, sandbox.runtimes);
     add_mounts(out, spec.mounts);
-    append(out, {"--chdir", "/work", "--"});
+    // What bwrap made itself belongs to the task's user when the agent is no root.
+    append(out, {"--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/work", "--"});
     if (sandbox.host_uid) {
         const std::string host_uid = fmt::format("{}", *sandbox.host_uid);
         append(
@@ -202,16 +223,9 @@ std::vector<std::string> sandbox_command(
         out.insert(out.end(), user.begin(), user.end());
         append(out, {"--dev-bind", "/", "/", "--chdir", "/work", "--"});
     }
-    // The shell that says "started" is the first thing that runs inside: before it, a failure is
-    // the sandbox's and not the task's.
     append(
         out, {"/bin/bash", "--norc", "--noprofile", "-c",
-              fmt::format(
-                  "{}echo started >&{} || exit 126; exec {}>&- {}>&-; exec /bin/bash {}\"$0\"",
-                  ulimits(sandbox, spec.limits), kStartedFd, kStartedFd, kArgumentsFd,
-                  stop_at_error ? "-e " : ""
-              ),
-              "/run/penstock/" + script}
+              task_shell(sandbox, spec.limits, stop_at_error), "/run/penstock/" + script}
     );
     return out;
 }

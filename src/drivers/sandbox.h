@@ -19,8 +19,9 @@ namespace penstock::drivers {
 
 constexpr std::uint32_t kTaskUid = 1000;  // as the task sees itself
 constexpr int kStartedFd = 8;
-constexpr int kArgumentsFd = 9;                // NUL-separated arguments of the (inner) bwrap
-constexpr std::int64_t kSandboxProcesses = 3;  // of bwrap's own; the pids limit is raised by them
+constexpr int kArgumentsFd = 9;  // NUL-separated arguments of the (inner) bwrap
+constexpr std::int64_t kSandboxProcesses =
+    4;  // bwrap's and the first shell; the pids limit is raised by them
 
 struct Sandbox {
     std::string bwrap;

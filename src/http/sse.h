@@ -52,6 +52,7 @@ class SseParser {
         std::optional<std::int64_t> retry_ms;
         std::string_view raw;  // the bytes as they came, the empty line included
     };
+    // Take all events with next() before feeding more.
     Result<void> feed(std::string_view bytes);
     // Events without data are not reported, as the standard says.
     std::optional<Event> next();
@@ -59,12 +60,10 @@ class SseParser {
     bool has_partial() const;
 
   private:
-    struct Line {
-        std::string_view text;
-        std::size_t end = 0;  // after its line break
-    };
-    std::optional<Line> next_line();
+    std::optional<std::string_view> next_line();
+    bool skip_byte_order_mark();
     void take_field(std::string_view line);
+    void take_data(std::string_view value);
     void begin_event();
 
     std::size_t event_bytes_max_;
@@ -72,12 +71,15 @@ class SseParser {
     std::size_t event_begin_ = 0;  // of the event being read
     std::size_t line_begin_ = 0;
     std::size_t scanned_ = 0;  // no line break before it
-    bool at_start_ = true;     // a byte order mark may come
-    std::string data_;
+    bool at_start_ = true;
+    bool after_cr_ = false;  // the last byte was a CR, an LF may belong to it
+    bool given_ = false;     // views of the last event are out
+    std::size_t data_lines_ = 0;
+    std::size_t data_begin_ = 0;  // the first data line within buffer_
+    std::size_t data_size_ = 0;
+    std::string data_;  // all data lines, when there are several
     std::string event_;
     std::string id_;
-    std::string_view only_data_;  // the one data line: no copy in the usual case
-    std::size_t data_lines_ = 0;
     std::optional<std::int64_t> retry_ms_;
 };
 

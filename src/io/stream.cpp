@@ -57,6 +57,26 @@ std::unexpected<Error> closed(const Stream::State& state) {
     return aborted(state, Aborted::closed, "");
 }
 
+// Sets a deadline for one direction and takes it back, so that none is left for a later operation.
+template <void (StreamDeadlines::Entry::*Set)(Deadline)>
+class Limit {
+  public:
+    Limit(Stream::State* state, Deadline deadline) : state_(state), set_(!deadline.is_none()) {
+        (state_->*Set)(deadline);
+    }
+    ~Limit() {
+        if (set_) (state_->*Set)(Deadline::none());
+    }
+    Limit(const Limit&) = delete;
+    Limit& operator=(const Limit&) = delete;
+
+  private:
+    Stream::State* state_;
+    bool set_;
+};
+using ReadLimit = Limit<&StreamDeadlines::Entry::set_read>;
+using WriteLimit = Limit<&StreamDeadlines::Entry::set_write>;
+
 using Parts = std::array<asio::const_buffer, Stream::kGatherMax>;
 
 // What is left of the parts after `sent` bytes.
@@ -135,7 +155,7 @@ Stream::Stream(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Task<Result<std::size_t>> Stream::read_some(std::span<char> into, Deadline deadline) {
     State* const state = state_.get();
     if (!state->pushback.empty()) co_return state->take_pushback(into.data(), into.size());
-    state->set_read(deadline);
+    const ReadLimit limit(state, deadline);
     while (true) {
         if (state->closed) co_return closed(*state);
         error_code error;
@@ -143,14 +163,10 @@ Task<Result<std::size_t>> Stream::read_some(std::span<char> into, Deadline deadl
         const std::size_t size = co_await state->visit([&](auto& socket) {
             return socket.async_read_some(buffer, asio::redirect_error(asio::use_awaitable, error));
         });
-        if (!error || error == asio::error::eof) {
-            state->set_read(Deadline::none());
-            co_return size;
-        }
+        if (!error || error == asio::error::eof) co_return size;
         if (error != asio::error::operation_aborted) co_return failure(*state, error);
         const Aborted why = co_await why_aborted(state, state->read_expired);
         if (why == Aborted::repeat) continue;
-        state->set_read(Deadline::none());
         co_return aborted(*state, why, "reading");
     }
 }
@@ -170,7 +186,7 @@ Task<Result<void>> Stream::write(std::span<const std::string_view> given, Deadli
     left = skip(left, 0);
     if (!state->secure() && !left.empty()) left = skip(left, CO_TRY(send_now(*state, left)));
     if (left.empty()) co_return Result<void>{};
-    state->set_write(deadline);
+    const WriteLimit limit(state, deadline);
     while (!left.empty()) {
         if (state->closed) co_return closed(*state);
         error_code error;
@@ -182,10 +198,8 @@ Task<Result<void>> Stream::write(std::span<const std::string_view> given, Deadli
         if (error != asio::error::operation_aborted) co_return failure(*state, error);
         const Aborted why = co_await why_aborted(state, state->write_expired);
         if (why == Aborted::repeat) continue;
-        state->set_write(Deadline::none());
         co_return aborted(*state, why, "writing");
     }
-    state->set_write(Deadline::none());
     co_return Result<void>{};
 }
 
@@ -196,7 +210,7 @@ Task<Result<void>> Stream::wait_readable(Deadline deadline) {
         auto& tls = **std::get_if<2>(&state->socket);
         if (SSL_has_pending(tls.native_handle()) == 1) co_return Result<void>{};
     }
-    state->set_read(deadline);
+    const ReadLimit limit(state, deadline);
     while (true) {
         if (state->closed) co_return closed(*state);
         error_code error;
@@ -205,14 +219,10 @@ Task<Result<void>> Stream::wait_readable(Deadline deadline) {
                 asio::socket_base::wait_read, asio::redirect_error(asio::use_awaitable, error)
             );
         });
-        if (!error) {
-            state->set_read(Deadline::none());
-            co_return Result<void>{};
-        }
+        if (!error) co_return Result<void>{};
         if (error != asio::error::operation_aborted) co_return failure(*state, error);
         const Aborted why = co_await why_aborted(state, state->read_expired);
         if (why == Aborted::repeat) continue;
-        state->set_read(Deadline::none());
         co_return aborted(*state, why, "waiting for data");
     }
 }
@@ -235,12 +245,9 @@ Task<void> Stream::shutdown(Deadline deadline) {
     if (state->closed) co_return;
     error_code error;
     if (state->secure()) {
-        state->set_write(deadline);
-        state->set_read(deadline);
+        const ReadLimit limit(state, deadline);
         auto& tls = **std::get_if<2>(&state->socket);
         co_await tls.async_shutdown(asio::redirect_error(asio::use_awaitable, error));
-        state->set_write(Deadline::none());
-        state->set_read(Deadline::none());
     }
     state->visit([&](auto& any) {
         any.lowest_layer().shutdown(asio::socket_base::shutdown_send, error);

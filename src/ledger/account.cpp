@@ -7,9 +7,10 @@ namespace penstock::ledger {
 namespace {
 
 constexpr Names<13> kKinds = {
-    "bank",          "consumer_prepaid", "lot",         "contract_escrow", "lease_pool",
-    "provider_payable", "provider_bond",    "platform_fee", "tax_payable",     "liquidity",
-    "promotion",     "breakage",         "clearing",
+    "bank",        "consumer_prepaid", "lot",           "contract_escrow",
+    "lease_pool",  "provider_payable", "provider_bond", "platform_fee",
+    "tax_payable", "liquidity",        "promotion",     "breakage",
+    "clearing",
 };
 
 }  // namespace

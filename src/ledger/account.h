@@ -41,14 +41,15 @@ struct AccountSpec {
     AccountId id = {};
     std::string asset = "CNY";  // transfers never cross assets
     AccountKind kind = AccountKind::clearing;
-    std::string owner = {};                 // organisation, project or "" for the platform
+    std::string owner = {};                // organisation, project or "" for the platform
     bool debits_not_over_credits = false;  // prepaid, escrow, payable: never below zero
     bool credits_not_over_debits = false;
     bool operator==(const AccountSpec&) const = default;
 };
 
-// The four running totals only rise, but for the pending ones when a hold resolves. The balances are
-// a projection of the transfers: replaying those from nothing gives the same account, byte for byte.
+// The four running totals only rise, but for the pending ones when a hold resolves. The balances
+// are a projection of the transfers: replaying those from nothing gives the same account, byte for
+// byte.
 struct Account {
     AccountSpec spec = {};
     bool closed = false;

@@ -17,7 +17,8 @@ std::string ref_key(std::string_view ref_type, std::string_view ref_id) {
 std::size_t History::IdHash::operator()(const RawId& id) const noexcept {
     const unsigned __int128 first =
         static_cast<unsigned __int128>(id.high ^ seed) * 0x9E3779B97F4A7C15ULL;
-    const std::uint64_t mixed = static_cast<std::uint64_t>(first) ^ static_cast<std::uint64_t>(first >> 64);
+    const std::uint64_t mixed =
+        static_cast<std::uint64_t>(first) ^ static_cast<std::uint64_t>(first >> 64);
     const unsigned __int128 second =
         static_cast<unsigned __int128>(id.low ^ mixed) * (0xD1B54A32D192ED03ULL ^ (seed << 1));
     return static_cast<std::size_t>(second) ^ static_cast<std::size_t>(second >> 64);

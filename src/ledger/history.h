@@ -20,8 +20,9 @@ constexpr std::uint64_t kTransfersMax = 0xFFFF'FFFE;  // rows link to each other
 // Where an account stands in memory.
 using AccountIndex = std::uint32_t;
 
-// All transfers and burnt ids, packed, with the index from id to answer. A transfer takes 88 bytes, its
-// id about 30 more, each distinct ref some 150; a burnt id 48 and 30. Only ledger*.cpp see this.
+// All transfers and burnt ids, packed, with the index from id to answer. A transfer takes 88 bytes,
+// its id about 30 more, each distinct ref some 150; a burnt id 48 and 30. Only ledger*.cpp see
+// this.
 class History {
   public:
     explicit History(std::uint64_t hash_seed) : by_id_(0, IdHash{hash_seed}) {}

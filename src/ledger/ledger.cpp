@@ -26,6 +26,7 @@ std::vector<Answer> check_chain(std::span<const TransferRequest> chain) {
             return refuse(i, reason);
     if (chain.size() < 2) return answers;
     std::vector<std::pair<TransferId, std::size_t>> ids;
+    ids.reserve(chain.size());
     for (std::size_t i = 0; i < chain.size(); ++i) ids.emplace_back(chain[i].id, i);
     std::ranges::sort(ids);
     std::size_t repeated = chain.size();
@@ -37,52 +38,79 @@ std::vector<Answer> check_chain(std::span<const TransferRequest> chain) {
 std::string_view remedy(Reason reason) {
     switch (reason) {
         case Reason::ok:
-        case Reason::linked_failed: return "";
-        case Reason::id_reused: return "the id was used for another request; make a new id for a new request";
-        case Reason::id_missing: return "an id is missing; make one and store it before sending";
-        case Reason::id_reserved: return "ids that begin with 16 one bits are the platform's own";
-        case Reason::kind_reserved: return "only the platform's clock writes expire transfers";
-        case Reason::amount_not_positive: return "the amount must be more than zero (to release a hold, void it)";
-        case Reason::accounts_same: return "debit and credit are the same account";
-        case Reason::field_not_used: return "a field is set that this kind of transfer does not use";
-        case Reason::ref_too_long: return "ref_type or ref_id is longer than 256 bytes";
-        case Reason::ref_not_text: return "ref_type or ref_id is not plain UTF-8 text";
-        case Reason::chain_empty: return "the chain has no transfer";
-        case Reason::chain_too_long: return "a chain has at most 1024 transfers";
-        case Reason::debit_not_found: return "the account to debit does not exist";
-        case Reason::credit_not_found: return "the account to credit does not exist";
-        case Reason::account_closed: return "the account is closed";
-        case Reason::assets_differ: return "the accounts hold different assets; convert through a liquidity account";
+        case Reason::linked_failed:
+            return "";
+        case Reason::id_reused:
+            return "the id was used for another request; make a new id for a new request";
+        case Reason::id_missing:
+            return "an id is missing; make one and store it before sending";
+        case Reason::id_reserved:
+            return "ids that begin with 16 one bits are the platform's own";
+        case Reason::kind_reserved:
+            return "only the platform's clock writes expire transfers";
+        case Reason::amount_not_positive:
+            return "the amount must be more than zero (to release a hold, void it)";
+        case Reason::accounts_same:
+            return "debit and credit are the same account";
+        case Reason::field_not_used:
+            return "a field is set that this kind of transfer does not use";
+        case Reason::ref_too_long:
+            return "ref_type or ref_id is longer than 256 bytes";
+        case Reason::ref_not_text:
+            return "ref_type or ref_id is not plain UTF-8 text";
+        case Reason::chain_empty:
+            return "the chain has no transfer";
+        case Reason::chain_too_long:
+            return "a chain has at most 1024 transfers";
+        case Reason::debit_not_found:
+            return "the account to debit does not exist";
+        case Reason::credit_not_found:
+            return "the account to credit does not exist";
+        case Reason::account_closed:
+            return "the account is closed";
+        case Reason::assets_differ:
+            return "the accounts hold different assets; convert through a liquidity account";
         case Reason::debit_over_available:
-            return "the account to debit has less available than the amount (holds count); top it up, "
+            return "the account to debit has less available than the amount (holds count); top it "
+                   "up, "
                    "then retry under a new id";
-        case Reason::credit_over_limit: return "the account to credit may not be credited by that much";
-        case Reason::overflow: return "a balance would not fit 64 bits";
-        case Reason::deadline_passed: return "the hold's deadline is not in the future";
-        case Reason::hold_not_found: return "there is no such hold";
-        case Reason::hold_already_posted: return "the hold was posted before";
-        case Reason::hold_already_voided: return "the hold was voided before";
-        case Reason::hold_expired: return "the hold's deadline has passed and its money was released";
-        case Reason::amount_over_hold: return "the amount is more than what is held";
-        case Reason::seq_exhausted: return "the ledger is full: start a new one from its balances";
+        case Reason::credit_over_limit:
+            return "the account to credit may not be credited by that much";
+        case Reason::overflow:
+            return "a balance would not fit 64 bits";
+        case Reason::deadline_passed:
+            return "the hold's deadline is not in the future";
+        case Reason::hold_not_found:
+            return "there is no such hold";
+        case Reason::hold_already_posted:
+            return "the hold was posted before";
+        case Reason::hold_already_voided:
+            return "the hold was voided before";
+        case Reason::hold_expired:
+            return "the hold's deadline has passed and its money was released";
+        case Reason::amount_over_hold:
+            return "the amount is more than what is held";
+        case Reason::seq_exhausted:
+            return "the ledger is full: start a new one from its balances";
     }
     return "";
 }
 
 Error error_of(const Answer& answer, std::size_t member, std::size_t members) {
-    const std::string place =
-        members == 1 ? std::string("transfer") : fmt::format("transfer {} of {}", member + 1, members);
+    const std::string place = members == 1 ? std::string("transfer")
+                                           : fmt::format("transfer {} of {}", member + 1, members);
     return Error{
         error_code(answer.reason),
-        fmt::format("{} {} failed ({}): {}", place, to_string(answer.id), to_string(answer.reason), remedy(answer.reason)),
+        fmt::format(
+            "{} {} failed ({}): {}", place, to_string(answer.id), to_string(answer.reason),
+            remedy(answer.reason)
+        ),
     };
 }
 
 }  // namespace
 
-bool ChainResult::ok() const {
-    return !answers.empty() && answers.front().reason == Reason::ok;
-}
+bool ChainResult::ok() const { return !answers.empty() && answers.front().reason == Reason::ok; }
 
 Result<void> ChainResult::result() const {
     if (answers.empty())
@@ -101,14 +129,18 @@ Ledger& Ledger::operator=(Ledger&&) noexcept = default;
 
 Result<OpenResult> Ledger::open_account(const AccountSpec& spec) {
     if (spec.id.is_nil())
-        return fail_field(ErrorCode::invalid_argument, "id", "an account needs an id made by the caller");
+        return fail_field(
+            ErrorCode::invalid_argument, "id", "an account needs an id made by the caller"
+        );
     for (const auto& [field, text] : {std::pair{"asset", &spec.asset}, {"owner", &spec.owner}})
         if (text->size() > kAccountTextBytesMax || !is_plain_text(*text))
             return fail_field(
                 ErrorCode::invalid_argument, field, "must be plain UTF-8 text of at most 256 bytes"
             );
     if (spec.asset.empty())
-        return fail_field(ErrorCode::invalid_argument, "asset", "is empty: write CNY or BEAN:<issuer>");
+        return fail_field(
+            ErrorCode::invalid_argument, "asset", "is empty: write CNY or BEAN:<issuer>"
+        );
     if (const Account* known = state_->account(spec.id)) {
         if (known->spec == spec) return OpenResult{*known, {}};
         return fail_field(
@@ -150,7 +182,8 @@ ChainResult Ledger::submit(std::span<const TransferRequest> linked_chain, Time n
     const RequestHash hash = state_->hasher.of_chain(linked_chain);
     done.answers = state_->recall(linked_chain, hash);
     if (!done.answers.empty()) {
-        done.repeated = std::ranges::find(done.answers, Reason::id_reused, &Answer::reason) == done.answers.end();
+        done.repeated = std::ranges::find(done.answers, Reason::id_reused, &Answer::reason) ==
+                        done.answers.end();
         return done;
     }
     const std::uint64_t first_seq = state_->history.last_seq() + 1;

@@ -47,7 +47,8 @@ struct ChainResult {
     Rows rows;
 
     bool ok() const;
-    // The first member with a reason of its own, as an Error for a person. The same for a repetition.
+    // The first member with a reason of its own, as an Error for a person. The same for a
+    // repetition.
     Result<void> result() const;
 };
 
@@ -71,13 +72,13 @@ struct LedgerOptions {
     std::uint64_t id_hash_seed = 0;  // random in production: clients choose the ids that are hashed
 };
 
-// Double-entry accounts in memory. Pure: no clock, no I/O; one owner. Every change is applied at once
-// and handed back as rows; the owner acknowledges only after these are durable, and restarts from the
-// store if that fails.
+// Double-entry accounts in memory. Pure: no clock, no I/O; one owner. Every change is applied at
+// once and handed back as rows; the owner acknowledges only after these are durable, and restarts
+// from the store if that fails.
 //   const ChainResult done = ledger.submit(std::array{hold}, now);
 // Rules: a limit counts holds, so a granted hold can always be posted; a chain happens whole or not
-// at all; the same id with the same request gets the first answer again, for ever; a hold resolves at
-// most once and never at or after its deadline (expire() releases it then).
+// at all; the same id with the same request gets the first answer again, for ever; a hold resolves
+// at most once and never at or after its deadline (expire() releases it then).
 class Ledger {
   public:
     explicit Ledger(LedgerOptions options = {});
@@ -101,17 +102,18 @@ class Ledger {
 
     const Account* find_account(AccountId id) const;
     std::vector<const Account*> accounts_of(std::string_view owner) const;  // by id
-    std::vector<const Account*> accounts() const;  // by id
+    std::vector<const Account*> accounts() const;                           // by id
     std::optional<Transfer> find_transfer(TransferId id) const;
     std::optional<Transfer> transfer_at(std::uint64_t seq) const;
-    const Hold* find_hold(TransferId pending_id) const;         // open ones only
-    HoldState hold_state(const Transfer& pending) const;        // of any pending transfer
+    const Hold* find_hold(TransferId pending_id) const;          // open ones only
+    HoldState hold_state(const Transfer& pending) const;         // of any pending transfer
     std::vector<const Hold*> open_holds(AccountId debit) const;  // oldest first
     std::size_t open_hold_count() const;
     // `before_seq` 0 starts at the newest. At most min(limit, kPageMax) rows.
     TransferPage transfers_of(AccountId account, std::uint64_t before_seq, std::size_t limit) const;
     TransferPage transfers_by_ref(
-        std::string_view ref_type, std::string_view ref_id, std::uint64_t before_seq, std::size_t limit
+        std::string_view ref_type, std::string_view ref_id, std::uint64_t before_seq,
+        std::size_t limit
     ) const;
     std::uint64_t last_seq() const;
     Time last_ts() const;

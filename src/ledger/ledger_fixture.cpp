@@ -27,12 +27,14 @@ std::vector<std::string> words(const std::string& text) {
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator) {
     std::string text;
-    for (const std::string& part : parts) text += (text.empty() ? "" : std::string(separator)) + part;
+    for (const std::string& part : parts)
+        text += (text.empty() ? "" : std::string(separator)) + part;
     return text;
 }
 
 std::string reasons(const ChainResult& done) {
     std::vector<std::string> all;
+    all.reserve(done.answers.size());
     for (const Answer& answer : done.answers) all.emplace_back(to_string(answer.reason));
     return join(all, "/");
 }
@@ -43,15 +45,20 @@ LedgerFixture::LedgerFixture(const std::string& accounts) {
     const auto open = [&](const AccountSpec& spec) { collect(ledger_.open_account(spec)->rows); };
     open(AccountSpec{.id = account("bank"), .kind = AccountKind::bank});
     open(AccountSpec{.id = account("beans"), .asset = "BEAN:acme", .kind = AccountKind::liquidity});
-    open(AccountSpec{.id = account("sink"), .kind = AccountKind::clearing, .credits_not_over_debits = true});
+    open(AccountSpec{
+        .id = account("sink"), .kind = AccountKind::clearing, .credits_not_over_debits = true
+    });
     for (const std::string& entry : split(accounts, ",")) {
         const std::vector<std::string> word = words(entry);
         open(AccountSpec{
-            .id = account(word[0]), .kind = AccountKind::consumer_prepaid, .owner = word[0],
+            .id = account(word[0]),
+            .kind = AccountKind::consumer_prepaid,
+            .owner = word[0],
             .debits_not_over_credits = true
         });
         shown_.push_back(word[0]);
-        if (word.size() > 1) apply("move bank " + word[0] + " " + word[1] + " fund-" + word[0] + " -> ok");
+        if (word.size() > 1)
+            apply("move bank " + word[0] + " " + word[1] + " fund-" + word[0] + " -> ok");
     }
 }
 
@@ -106,13 +113,17 @@ void LedgerFixture::apply(const std::string& line) {
     EXPECT_TRUE(sound.has_value()) << line << ": " << sound.error().message;
 }
 
-void LedgerFixture::at(const std::string& after_start) { now_ = start_ + *parse_duration(after_start); }
+void LedgerFixture::at(const std::string& after_start) {
+    now_ = start_ + *parse_duration(after_start);
+}
 
 std::string LedgerFixture::expire() {
     const ExpireResult done = ledger_.expire(now_);
     collect(done.rows);
     std::vector<std::string> names;
-    for (const Transfer& transfer : done.rows.transfers) names.push_back(name_of(transfer.pending_id));
+    names.reserve(done.rows.transfers.size());
+    for (const Transfer& transfer : done.rows.transfers)
+        names.push_back(name_of(transfer.pending_id));
     return join(names, " ");
 }
 
@@ -133,6 +144,12 @@ void LedgerFixture::collect(const Rows& rows) {
     for (const Hold& hold : rows.holds) holds_[hold.pending_id] = hold;
     transfers_.insert(transfers_.end(), rows.transfers.begin(), rows.transfers.end());
     burnt_.insert(burnt_.end(), rows.burnt.begin(), rows.burnt.end());
+}
+
+Transfer LedgerFixture::transfer(const std::string& name) const {
+    const std::optional<Transfer> found = ledger_.find_transfer(id(name));
+    CHECK(found.has_value(), "a test asks for a transfer that it made");
+    return *found;
 }
 
 Rows LedgerFixture::stored() const {

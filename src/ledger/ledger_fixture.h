@@ -13,10 +13,10 @@ namespace penstock::ledger {
 
 // Ledger tests as a table language. Names stand for ids; amounts are whole micro-yuan.
 //     LedgerFixture f("buyer 100, seller");       // buyer is limited and funded from the bank
-//     f.apply("hold buyer seller 80 h1 -> ok");   // hold DEBIT CREDIT AMOUNT ID [until TIME] [ref TYPE:ID]
-//     f.apply("post h1 50 p1 -> ok");             // post HOLD AMOUNT|all ID;   void HOLD ID
-//     f.apply("move buyer seller 5 t1 + move seller buyer 9 t2 -> ok/ok");
-//     f.at("30s"); f.expire() == "h2"
+//     f.apply("hold buyer seller 80 h1 -> ok");   // hold DEBIT CREDIT AMOUNT ID [until TIME] [ref
+//     TYPE:ID] f.apply("post h1 50 p1 -> ok");             // post HOLD AMOUNT|all ID;   void HOLD
+//     ID f.apply("move buyer seller 5 t1 + move seller buyer 9 t2 -> ok/ok"); f.at("30s");
+//     f.expire() == "h2"
 class LedgerFixture {
   public:
     explicit LedgerFixture(const std::string& accounts);
@@ -31,6 +31,7 @@ class LedgerFixture {
     AccountId account(const std::string& name) const { return AccountId(raw(name)); }
     TransferId id(const std::string& name) const { return TransferId(raw(name)); }
     std::string name_of(TransferId id) const { return names_.at(id.raw()); }
+    Transfer transfer(const std::string& name) const;
     Ledger& ledger() { return ledger_; }
     Time now() const { return now_; }
     // Everything that was handed out as rows so far, newest state of each.

@@ -40,12 +40,13 @@ TransferRequest random_request(Past& past, Time now) {
     TransferRequest request{.id = transfer(past.ids.size())};
     if (!past.ids.empty() && below(12) == 0) request.id = any_of(past.ids);
     past.ids.push_back(request.id);
-    request.kind = static_cast<TransferKind>(*rc::gen::weightedElement<int>({{4, 0}, {5, 1}, {3, 2}, {1, 3}}));
+    request.kind =
+        static_cast<TransferKind>(*rc::gen::weightedElement<int>({{4, 0}, {5, 1}, {3, 2}, {1, 3}}));
     const bool resolves = request.kind == TransferKind::post || request.kind == TransferKind::void_;
     const Money amount = Money::micro(below(60) + 1);
     if (!resolves) {
         request.debit = account(static_cast<std::uint64_t>(below(kAccounts)));
-        const auto further = static_cast<std::uint64_t>(below(kAccounts - 1) + 1);
+        const auto further = static_cast<std::uint64_t>(below(kAccounts - 1)) + 1;
         request.credit = account((request.debit.raw().low - 1 + further) % kAccounts);
         request.amount = amount;
         if (request.kind == TransferKind::single) return request;
@@ -62,6 +63,7 @@ std::vector<TransferRequest> random_chain(Past& past, Time now) {
     if (!past.chains.empty() && below(6) == 0) return any_of(past.chains);  // a retry
     const int members = *rc::gen::weightedElement<int>({{6, 1}, {2, 2}, {1, 4}});
     std::vector<TransferRequest> chain;
+    chain.reserve(static_cast<std::size_t>(members));
     for (int i = 0; i < members; ++i) chain.push_back(random_request(past, now));
     past.chains.push_back(chain);
     return chain;
@@ -71,8 +73,18 @@ std::vector<TransferRequest> random_chain(Past& past, Time now) {
 std::vector<TransferRequest> funding() {
     std::vector<TransferRequest> chain;
     for (const std::uint64_t to : {1U, 2U})
-        chain.push_back({.id = TransferId(RawId{3, to}), .debit = account(0), .credit = account(to), .amount = Money::micro(100)});
-    chain.push_back({.id = TransferId(RawId{3, 3}), .debit = account(3), .credit = account(0), .amount = Money::micro(100)});
+        chain.push_back(
+            {.id = TransferId(RawId{3, to}),
+             .debit = account(0),
+             .credit = account(to),
+             .amount = Money::micro(100)}
+        );
+    chain.push_back(
+        {.id = TransferId(RawId{3, 3}),
+         .debit = account(3),
+         .credit = account(0),
+         .amount = Money::micro(100)}
+    );
     return chain;
 }
 
@@ -111,7 +123,9 @@ struct Stored {
     void put(const Rows& rows) {
         for (const Account& one : rows.accounts) accounts[one.id()] = one;
         for (const Hold& one : rows.holds) holds[one.pending_id] = one;
-        appended.transfers.insert(appended.transfers.end(), rows.transfers.begin(), rows.transfers.end());
+        appended.transfers.insert(
+            appended.transfers.end(), rows.transfers.begin(), rows.transfers.end()
+        );
         appended.burnt.insert(appended.burnt.end(), rows.burnt.begin(), rows.burnt.end());
     }
     Rows rows() const {
@@ -161,7 +175,8 @@ TEST(LedgerProperty, ARestartInTheMiddleChangesNoAnswer) {
         Stored stored;
         for (const AccountSpec& spec : accounts()) stored.put(ledger.open_account(spec)->rows);
         Ledger restarted;
-        for (const AccountSpec& spec : accounts()) RC_ASSERT(restarted.open_account(spec).has_value());
+        for (const AccountSpec& spec : accounts())
+            RC_ASSERT(restarted.open_account(spec).has_value());
         Time now(Duration(1'000'000));
         stored.put(ledger.submit(funding(), now).rows);
         RC_ASSERT(restarted.submit(funding(), now).ok());

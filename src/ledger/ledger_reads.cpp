@@ -85,9 +85,8 @@ TransferPage page_of(
     return page;
 }
 
-TransferPage Ledger::transfers_of(
-    AccountId account, std::uint64_t before_seq, std::size_t limit
-) const {
+TransferPage Ledger::transfers_of(AccountId account, std::uint64_t before_seq, std::size_t limit)
+    const {
     const auto found = state_->account_index.find(account);
     if (found == state_->account_index.end()) return {};
     const AccountIndex index = found->second;

@@ -10,7 +10,7 @@
 namespace penstock::ledger {
 namespace {
 
-std::unexpected<Error> corrupt(std::string what) {
+std::unexpected<Error> corrupt(const std::string& what) {
     return fail(
         ErrorCode::internal,
         "the ledger's rows contradict each other: " + what + "; restore the store from a backup"
@@ -40,7 +40,8 @@ TransferRequest request_of(const Transfer& row) {
 
 std::string render_account(const Account& a) {
     return fmt::format(
-        "account {} {} {} owner=\"{}\" {}{}{} dr_pend={} dr_post={} cr_pend={} cr_post={} version={}\n",
+        "account {} {} {} owner=\"{}\" {}{}{} dr_pend={} dr_post={} cr_pend={} cr_post={} "
+        "version={}\n",
         to_string(a.id()), a.spec.asset, to_string(a.spec.kind), a.spec.owner,
         a.spec.debits_not_over_credits ? 'd' : '-', a.spec.credits_not_over_debits ? 'c' : '-',
         a.closed ? 'x' : '-', a.dr_pend.micro(), a.dr_post.micro(), a.cr_pend.micro(),
@@ -64,7 +65,8 @@ Result<void> Ledger::State::replay_row(const Transfer& row) {
     const bool own = row.kind == TransferKind::expire;
     const Reason well_formed = own ? Reason::ok : check_request(request);
     if (well_formed != Reason::ok) return bad(to_string(well_formed));
-    if (own && row.id.raw() != RawId{kReservedHigh, row.seq}) return bad("its id is not the platform's");
+    if (own && row.id.raw() != RawId{kReservedHigh, row.seq})
+        return bad("its id is not the platform's");
     const Reason reason = check(request, row.ts);
     if (reason != Reason::ok) return bad(to_string(reason));
     if (row_of(request, row.request_hash, row.chain, row.ts) != row)
@@ -74,11 +76,13 @@ Result<void> Ledger::State::replay_row(const Transfer& row) {
 }
 
 Result<Ledger> Ledger::replay(
-    std::span<const AccountSpec> accounts, std::span<const Transfer> transfers, LedgerOptions options
+    std::span<const AccountSpec> accounts, std::span<const Transfer> transfers,
+    LedgerOptions options
 ) {
     auto state = std::make_unique<State>(options);
     for (const AccountSpec& spec : accounts) {
-        if (state->account(spec.id) != nullptr) return corrupt("two accounts " + to_string(spec.id));
+        if (state->account(spec.id) != nullptr)
+            return corrupt("two accounts " + to_string(spec.id));
         state->add_account(spec);
     }
     for (const Transfer& transfer : transfers) TRY(state->replay_row(transfer));
@@ -87,6 +91,7 @@ Result<Ledger> Ledger::replay(
 
 Result<Ledger> Ledger::restore(Rows rows, LedgerOptions options) {
     std::vector<AccountSpec> specs;
+    specs.reserve(rows.accounts.size());
     for (const Account& account : rows.accounts) specs.push_back(account.spec);
     std::ranges::sort(rows.transfers, {}, &Transfer::seq);
     Ledger ledger = TRY(replay(specs, rows.transfers, options));
@@ -95,7 +100,9 @@ Result<Ledger> Ledger::restore(Rows rows, LedgerOptions options) {
         Account& derived = *state.account(stored.id());
         derived.closed = stored.closed;
         if (derived != stored)
-            return corrupt("the balances of account " + to_string(stored.id()) + " are not its transfers'");
+            return corrupt(
+                "the balances of account " + to_string(stored.id()) + " are not its transfers'"
+            );
     }
     std::size_t holds = 0;
     for (std::uint64_t seq = 1; seq <= state.history.last_seq(); ++seq)
@@ -106,7 +113,9 @@ Result<Ledger> Ledger::restore(Rows rows, LedgerOptions options) {
         const auto found = state.history.find(stored.pending_id.raw());
         const auto* seq = std::get_if<std::uint64_t>(&found);
         if (seq == nullptr || state.hold_of(*seq) != stored)
-            return corrupt("hold " + to_string(stored.pending_id) + " is not what its transfers say");
+            return corrupt(
+                "hold " + to_string(stored.pending_id) + " is not what its transfers say"
+            );
     }
     for (const BurntId& burnt : rows.burnt) {
         if (state.history.find(burnt.id.raw()).index() != 0)
@@ -151,7 +160,10 @@ Result<void> Ledger::verify() const {
     for (const Account& account : state_->accounts) {
         specs.push_back(account.spec);
         if (held[account.id()] != account.dr_pend.micro())
-            return corrupt("the open holds of account " + to_string(account.id()) + " are not its pending debits");
+            return corrupt(
+                "the open holds of account " + to_string(account.id()) +
+                " are not its pending debits"
+            );
     }
     std::vector<Transfer> transfers;
     transfers.reserve(last_seq());

@@ -15,7 +15,9 @@ Money plus(Money left, Money right) {
 }
 Money minus(Money left, Money right) {
     const Result<Money> difference = subtract(left, right);
-    CHECK(difference.has_value() && !difference->is_negative(), "only what was added is taken back");
+    CHECK(
+        difference.has_value() && !difference->is_negative(), "only what was added is taken back"
+    );
     return *difference;
 }
 
@@ -63,7 +65,8 @@ Time Ledger::State::clamp(Time now) const {
 
 Reason Ledger::State::check(const TransferRequest& request, Time ts) {
     if (history.last_seq() >= kTransfersMax) return Reason::seq_exhausted;
-    const bool moves = request.kind == TransferKind::single || request.kind == TransferKind::pending;
+    const bool moves =
+        request.kind == TransferKind::single || request.kind == TransferKind::pending;
     return moves ? check_movement(request, ts) : check_resolution(request, ts);
 }
 
@@ -75,9 +78,11 @@ Reason Ledger::State::check_movement(const TransferRequest& request, Time ts) {
     if (debit->closed || credit->closed) return Reason::account_closed;
     if (debit->spec.asset != credit->spec.asset) return Reason::assets_differ;
     if (request.deadline && *request.deadline <= ts) return Reason::deadline_passed;
-    // Checked with holds included, so that posting a granted hold can neither overflow nor pass a limit.
-    const std::optional<Money> debits = total(debit->dr_pend, debit->dr_post, *request.amount);
-    const std::optional<Money> credits = total(credit->cr_pend, credit->cr_post, *request.amount);
+    const Money amount = request.amount.value_or(Money());
+    // Checked with holds included, so that posting a granted hold can neither overflow nor pass a
+    // limit.
+    const std::optional<Money> debits = total(debit->dr_pend, debit->dr_post, amount);
+    const std::optional<Money> credits = total(credit->cr_pend, credit->cr_post, amount);
     if (!debits || !credits) return Reason::overflow;
     if (debit->spec.debits_not_over_credits && *debits > debit->cr_post)
         return Reason::debit_over_available;
@@ -130,16 +135,17 @@ Transfer Ledger::State::row_of(
     return row;
 }
 
-void Ledger::State::open_hold(std::uint64_t seq, Hold hold) {
+void Ledger::State::open_hold(std::uint64_t seq, const Hold& hold) {
     if (hold.deadline) deadlines.emplace(*hold.deadline, seq);
     holds_by_debit.emplace(index_of(hold.debit), seq);
-    open_holds.emplace(seq, std::move(hold));
+    open_holds.emplace(seq, hold);
 }
 
 void Ledger::State::close_hold(std::uint64_t seq) {
     const auto found = open_holds.find(seq);
     CHECK(found != open_holds.end(), "a hold is resolved at most once");
-    if (found->second.deadline) deadlines.erase({*found->second.deadline, seq});
+    if (const std::optional<Time>& deadline = found->second.deadline)
+        deadlines.erase({*deadline, seq});
     holds_by_debit.erase({index_of(found->second.debit), seq});
     open_holds.erase(found);
 }
@@ -296,6 +302,9 @@ Rows Ledger::State::rows_since(std::uint64_t first_seq) const {
     Rows rows;
     std::vector<AccountIndex> touched;
     std::vector<std::uint64_t> holds;
+    if (first_seq > history.last_seq()) return rows;
+    rows.transfers.reserve(history.last_seq() - first_seq + 1);
+    touched.reserve(rows.transfers.capacity() * 2);
     for (std::uint64_t seq = first_seq; seq <= history.last_seq(); ++seq) {
         const History::Row& row = history.row(seq);
         rows.transfers.push_back(unpack(seq));
@@ -306,6 +315,7 @@ Rows Ledger::State::rows_since(std::uint64_t first_seq) const {
     }
     std::ranges::sort(touched);
     touched.erase(std::ranges::unique(touched).begin(), touched.end());
+    rows.accounts.reserve(touched.size());
     for (const AccountIndex index : touched) rows.accounts.push_back(accounts[index]);
     std::ranges::sort(holds);
     holds.erase(std::ranges::unique(holds).begin(), holds.end());

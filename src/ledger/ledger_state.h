@@ -21,7 +21,8 @@ constexpr std::uint64_t kReservedHigh = 0xFFFF'0000'0000'0000;
 // Reason::ok, or what is wrong with the request whatever the state is.
 Reason check_request(const TransferRequest& request);
 
-// The inside of a Ledger. apply() and unapply_last() are exact inverses; check() decides, they obey.
+// The inside of a Ledger. apply() and unapply_last() are exact inverses; check() decides, they
+// obey.
 struct Ledger::State {
     explicit State(LedgerOptions options) : history(options.id_hash_seed) {}
 
@@ -30,11 +31,13 @@ struct Ledger::State {
     AccountIndex index_of(AccountId id) const;  // the account exists
     void add_account(const AccountSpec& spec);
 
-    // Whether the state lets a well-formed request through at `ts`. The platform's clock may expire a
-    // hold after its deadline; callers may then no longer resolve it.
+    // Whether the state lets a well-formed request through at `ts`. The platform's clock may expire
+    // a hold after its deadline; callers may then no longer resolve it.
     Reason check(const TransferRequest& request, Time ts);
     // The row that a request leads to when check() said ok.
-    Transfer row_of(const TransferRequest& request, const RequestHash& hash, std::uint64_t chain, Time ts);
+    Transfer row_of(
+        const TransferRequest& request, const RequestHash& hash, std::uint64_t chain, Time ts
+    );
     void apply(const Transfer& transfer);
     void unapply_last();
 
@@ -43,9 +46,10 @@ struct Ledger::State {
     std::vector<Answer> try_chain(
         std::span<const TransferRequest> chain, const RequestHash& hash, Time ts
     );
-    // The answers of before, when the first known id belongs to this very chain; `id_reused` when not;
-    // none when all ids are new.
-    std::vector<Answer> recall(std::span<const TransferRequest> chain, const RequestHash& hash) const;
+    // The answers of before, when the first known id belongs to this very chain; `id_reused` when
+    // not; none when all ids are new.
+    std::vector<Answer> recall(std::span<const TransferRequest> chain, const RequestHash& hash)
+        const;
 
     Transfer unpack(std::uint64_t seq) const;
     Hold hold_of(std::uint64_t pending_seq) const;
@@ -67,7 +71,7 @@ struct Ledger::State {
   private:
     Reason check_movement(const TransferRequest& request, Time ts);
     Reason check_resolution(const TransferRequest& request, Time ts) const;
-    void open_hold(std::uint64_t seq, Hold hold);
+    void open_hold(std::uint64_t seq, const Hold& hold);
     void close_hold(std::uint64_t seq);
 };
 

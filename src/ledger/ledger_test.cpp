@@ -108,7 +108,7 @@ TEST(Ledger, TimeNeverRunsBack) {
     f.apply("move buyer seller 1 t1 -> ok");
     f.at("10s");
     f.apply("move buyer seller 1 t2 -> ok");
-    EXPECT_EQ(f.ledger().find_transfer(f.id("t2"))->ts, f.ledger().find_transfer(f.id("t1"))->ts);
+    EXPECT_EQ(f.transfer("t2").ts, f.transfer("t1").ts);
 }
 
 TEST(Ledger, AChainHappensWholeOrNotAtAll) {
@@ -121,7 +121,7 @@ TEST(Ledger, AChainHappensWholeOrNotAtAll) {
         f.balances(),
         "buyer available=0 held=0, seller available=60 held=0, fee available=40 held=0"
     );
-    EXPECT_EQ(f.ledger().find_transfer(f.id("b2"))->chain, f.ledger().find_transfer(f.id("b1"))->seq);
+    EXPECT_EQ(f.transfer("b2").chain, f.transfer("b1").seq);
 }
 
 TEST(Ledger, AChainMaySpendWhatItsEarlierMembersBrought) {
@@ -190,9 +190,11 @@ TEST(Ledger, OneIdTwiceInAChainIsRefused) {
 
 TEST(Ledger, ARepeatedChainIsAnsweredWhole) {
     LedgerFixture f("buyer 100, seller");
-    f.apply("move buyer seller 60 a + move buyer seller 60 b -> linked_failed/debit_over_available");
+    f.apply("move buyer seller 60 a + move buyer seller 60 b -> linked_failed/debit_over_available"
+    );
     f.apply("move bank buyer 100 top-up -> ok");
-    f.apply("move buyer seller 60 a + move buyer seller 60 b -> linked_failed/debit_over_available");
+    f.apply("move buyer seller 60 a + move buyer seller 60 b -> linked_failed/debit_over_available"
+    );
     f.apply("move buyer seller 60 a -> id_reused");
 }
 
@@ -252,7 +254,9 @@ TEST(Ledger, RefusesWhatAStoreOrAScreenCouldNotHold) {
     LedgerFixture f("buyer 10, seller");
     TransferRequest request = f.request("move buyer seller 1 t");
     request.ref_type = "task";
-    for (const std::string& bad : {std::string("a\0b", 3), std::string("\xC0\x80"), std::string("\n"), std::string("\xED\xA0\x80"), std::string("\xE2\x82")}) {
+    for (const std::string& bad :
+         {std::string("a\0b", 3), std::string("\xC0\x80"), std::string("\n"),
+          std::string("\xED\xA0\x80"), std::string("\xE2\x82")}) {
         request.ref_id = bad;
         EXPECT_EQ(f.ledger().submit(request, f.now()).answers[0].reason, Reason::ref_not_text);
     }
@@ -280,11 +284,15 @@ TEST(Ledger, TellsAPersonWhichMemberFailedAndWhatHelps) {
     const Error error = done.result().error();
     EXPECT_EQ(error.code, ErrorCode::insufficient_funds);
     EXPECT_EQ(
-        error.message, "transfer 2 of 2 " + to_string(f.id("b")) +
-                           " failed (debit_over_available): the account to debit has less available "
-                           "than the amount (holds count); top it up, then retry under a new id"
+        error.message,
+        "transfer 2 of 2 " + to_string(f.id("b")) +
+            " failed (debit_over_available): the account to debit has less available "
+            "than the amount (holds count); top it up, then retry under a new id"
     );
-    EXPECT_EQ(f.ledger().submit(std::span<const TransferRequest>(), f.now()).result().error().code, ErrorCode::invalid_argument);
+    EXPECT_EQ(
+        f.ledger().submit(std::span<const TransferRequest>(), f.now()).result().error().code,
+        ErrorCode::invalid_argument
+    );
 }
 
 TEST(Ledger, PreviewAnswersWithoutAnyEffect) {
@@ -316,7 +324,8 @@ TEST(Ledger, PagesThroughTransfersNewestFirst) {
 
     EXPECT_EQ(names(first), "t4 t2 more");
     EXPECT_EQ(
-        names(f.ledger().transfers_of(f.account("buyer"), first.rows.back().seq, 2)), "t1 fund-buyer end"
+        names(f.ledger().transfers_of(f.account("buyer"), first.rows.back().seq, 2)),
+        "t1 fund-buyer end"
     );
     EXPECT_EQ(names(f.ledger().transfers_of(f.account("buyer"), 5, 9)), "t2 t1 fund-buyer end");
     EXPECT_EQ(names(f.ledger().transfers_by_ref("task", "a", 0, 2)), "t4 t3 more");
@@ -327,7 +336,10 @@ TEST(Ledger, PagesThroughTransfersNewestFirst) {
 TEST(Ledger, AFailedChainLeavesNoTraceUnderItsRef) {
     LedgerFixture f("buyer 100, seller");
     f.apply("move buyer seller 1 t1 ref task:a -> ok");
-    f.apply("move buyer seller 1 t2 ref task:a + move buyer seller 1 t3 ref task:b + move buyer seller 99 t4 -> linked_failed/linked_failed/debit_over_available");
+    f.apply(
+        "move buyer seller 1 t2 ref task:a + move buyer seller 1 t3 ref task:b + move buyer seller "
+        "99 t4 -> linked_failed/linked_failed/debit_over_available"
+    );
     f.apply("move buyer seller 1 t5 ref task:c -> ok");
 
     ASSERT_EQ(f.ledger().transfers_by_ref("task", "a", 0, 9).rows.size(), 1U);
@@ -347,15 +359,22 @@ TEST(Ledger, EveryFieldOfARequestIsPartOfWhatItsIdStandsFor) {
         return f.ledger().submit(changed, f.now()).answers[0].reason;
     };
     EXPECT_EQ(answer_to([](TransferRequest&) {}), Reason::ok);
-    EXPECT_EQ(answer_to([](TransferRequest& r) { std::swap(r.debit, r.credit); }), Reason::id_reused);
-    EXPECT_EQ(answer_to([&](TransferRequest& r) { r.credit = f.account("other"); }), Reason::id_reused);
+    EXPECT_EQ(
+        answer_to([](TransferRequest& r) { std::swap(r.debit, r.credit); }), Reason::id_reused
+    );
+    EXPECT_EQ(
+        answer_to([&](TransferRequest& r) { r.credit = f.account("other"); }), Reason::id_reused
+    );
     EXPECT_EQ(answer_to([](TransferRequest& r) { r.amount = Money::micro(2); }), Reason::id_reused);
     EXPECT_EQ(answer_to([](TransferRequest& r) { *r.deadline += 1us; }), Reason::id_reused);
     EXPECT_EQ(answer_to([](TransferRequest& r) { r.deadline.reset(); }), Reason::id_reused);
     EXPECT_EQ(answer_to([](TransferRequest& r) { r.code = TransferCode::fee; }), Reason::id_reused);
     EXPECT_EQ(answer_to([](TransferRequest& r) { r.ref_type = "job"; }), Reason::id_reused);
     EXPECT_EQ(answer_to([](TransferRequest& r) { r.ref_id = "b"; }), Reason::id_reused);
-    EXPECT_EQ(answer_to([](TransferRequest& r) { r.ref_type = "taska", r.ref_id = ""; }), Reason::id_reused);
+    EXPECT_EQ(
+        answer_to([](TransferRequest& r) { r.ref_type = "taska", r.ref_id = ""; }),
+        Reason::id_reused
+    );
 }
 
 TEST(Ledger, ListsOpenHoldsOldestFirst) {
@@ -368,7 +387,7 @@ TEST(Ledger, ListsOpenHoldsOldestFirst) {
     ASSERT_EQ(holds.size(), 2U);
     EXPECT_EQ(f.name_of(holds[0]->pending_id), "h1");
     EXPECT_EQ(f.name_of(holds[1]->pending_id), "h3");
-    EXPECT_EQ(f.ledger().hold_state(*f.ledger().find_transfer(f.id("h2"))), HoldState::voided);
+    EXPECT_EQ(f.ledger().hold_state(f.transfer("h2")), HoldState::voided);
 }
 
 TEST(Ledger, StoredRowsRestoreTheSameLedger) {
@@ -388,9 +407,14 @@ TEST(Ledger, StoredRowsRestoreTheSameLedger) {
     EXPECT_EQ(again->render(), f.ledger().render());
     EXPECT_TRUE(again->verify());
     EXPECT_EQ(again->next_deadline(), f.ledger().next_deadline());
-    EXPECT_EQ(again->submit(f.request("move buyer seller 999 broke"), f.now()).answers[0].reason, Reason::debit_over_available);
+    EXPECT_EQ(
+        again->submit(f.request("move buyer seller 999 broke"), f.now()).answers[0].reason,
+        Reason::debit_over_available
+    );
     EXPECT_TRUE(again->submit(f.request("post h2 5 p2"), f.now()).repeated);
-    EXPECT_EQ(again->submit(f.request("post h1 5 p1"), f.now()).answers[0].reason, Reason::hold_expired);
+    EXPECT_EQ(
+        again->submit(f.request("post h1 5 p1"), f.now()).answers[0].reason, Reason::hold_expired
+    );
 }
 
 TEST(Ledger, RestoreNamesTheFirstRowThatContradictsTheOthers) {
@@ -410,7 +434,10 @@ TEST(Ledger, RestoreNamesTheFirstRowThatContradictsTheOthers) {
     EXPECT_NE(error_after([](Rows& r) { r.transfers.pop_back(); }), "accepted");
     EXPECT_NE(error_after([](Rows& r) { r.transfers[2].ts -= 1s; }), "accepted");
     EXPECT_NE(error_after([](Rows& r) { r.transfers[1].id = r.transfers[0].id; }), "accepted");
-    EXPECT_NE(error_after([](Rows& r) { std::swap(r.transfers[2].debit, r.transfers[2].credit); }), "accepted");
+    EXPECT_NE(
+        error_after([](Rows& r) { std::swap(r.transfers[2].debit, r.transfers[2].credit); }),
+        "accepted"
+    );
     EXPECT_NE(error_after([](Rows& r) { r.accounts[0].dr_post = Money::micro(1); }), "accepted");
     EXPECT_NE(error_after([](Rows& r) { r.holds[0].state = HoldState::open; }), "accepted");
     EXPECT_NE(error_after([](Rows& r) { r.holds.clear(); }), "accepted");
@@ -420,12 +447,20 @@ TEST(Ledger, NamesOfStoredEnumsReadBack) {
     for (int i = 0; i <= static_cast<int>(Reason::seq_exhausted); ++i)
         EXPECT_EQ(*parse_reason(to_string(static_cast<Reason>(i))), static_cast<Reason>(i));
     for (int i = 0; i <= static_cast<int>(TransferCode::expiry); ++i)
-        EXPECT_EQ(*parse_transfer_code(to_string(static_cast<TransferCode>(i))), static_cast<TransferCode>(i));
+        EXPECT_EQ(
+            *parse_transfer_code(to_string(static_cast<TransferCode>(i))),
+            static_cast<TransferCode>(i)
+        );
     for (int i = 0; i <= static_cast<int>(AccountKind::clearing); ++i)
-        EXPECT_EQ(*parse_account_kind(to_string(static_cast<AccountKind>(i))), static_cast<AccountKind>(i));
+        EXPECT_EQ(
+            *parse_account_kind(to_string(static_cast<AccountKind>(i))), static_cast<AccountKind>(i)
+        );
     EXPECT_EQ(*parse_transfer_kind("void"), TransferKind::void_);
     EXPECT_EQ(*parse_hold_state("expired"), HoldState::expired);
-    EXPECT_EQ(parse_hold_state("x").error().message, "'x' is not a hold state: one of open, posted, voided, expired");
+    EXPECT_EQ(
+        parse_hold_state("x").error().message,
+        "'x' is not a hold state: one of open, posted, voided, expired"
+    );
     EXPECT_EQ(to_string(TransferCode::expiry), "expiry");
     EXPECT_EQ(to_string(AccountKind::clearing), "clearing");
     EXPECT_EQ(to_string(Reason::amount_over_hold), "amount_over_hold");

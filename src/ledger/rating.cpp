@@ -18,7 +18,8 @@ const PriceRow* find_price(const PriceList& prices, std::string_view meter_class
 const PriceRow* price_of(const PriceList& prices, std::string_view meter_class) {
     for (std::size_t steps = 0; steps <= prices.fallbacks.size(); ++steps) {
         if (const PriceRow* row = find_price(prices, meter_class)) return row;
-        const auto next = std::ranges::find(prices.fallbacks, meter_class, &PriceFallback::meter_class);
+        const auto next =
+            std::ranges::find(prices.fallbacks, meter_class, &PriceFallback::meter_class);
         if (next == prices.fallbacks.end()) return nullptr;
         meter_class = next->priced_as;
     }
@@ -109,7 +110,10 @@ Result<std::vector<Money>> split_by_weight(Money total, std::span<const Share> s
     __int128 weights = 0;
     for (const Share& share : shares) {
         if (share.weight < 0)
-            return fail(ErrorCode::invalid_argument, "the weight of " + to_string(share.account) + " is negative");
+            return fail(
+                ErrorCode::invalid_argument,
+                "the weight of " + to_string(share.account) + " is negative"
+            );
         weights += share.weight;
     }
     if (weights == 0) return fail(ErrorCode::invalid_argument, "all weights are zero");
@@ -133,7 +137,9 @@ Result<std::vector<Money>> split_by_weight(Money total, std::span<const Share> s
             return shares[a.place].account < shares[b.place].account;
         return a.place < b.place;
     });
-    CHECK(left >= 0 && left < static_cast<__int128>(parts.size()), "each floor loses less than one");
+    CHECK(
+        left >= 0 && left < static_cast<__int128>(parts.size()), "each floor loses less than one"
+    );
     for (std::size_t i = 0; i < static_cast<std::size_t>(left); ++i) {
         Money& amount = amounts[parts[i].place];
         amount = Money::micro(amount.micro() + 1);

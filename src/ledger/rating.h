@@ -14,8 +14,8 @@
 
 namespace penstock::ledger {
 
-// The exact amount charged so far under one contract for one party, as whole micro-yuan and a rest in
-// 10⁻¹⁵ yuan. However usage is cut into reports, the sum posted is floor(exact total).
+// The exact amount charged so far under one contract for one party, as whole micro-yuan and a rest
+// in 10⁻¹⁵ yuan. However usage is cut into reports, the sum posted is floor(exact total).
 struct Accumulator {
     Money posted;
     std::int64_t rem = 0;  // [0, 10⁹)
@@ -36,7 +36,8 @@ struct AccumulatorRow {
 class Accumulators {
   public:
     Accumulator find(std::string_view contract, std::string_view party) const;
-    Result<Posting> advance(std::string_view contract, std::string_view party, ExactMoney usage) const;
+    Result<Posting> advance(std::string_view contract, std::string_view party, ExactMoney usage)
+        const;
     AccumulatorRow put(std::string_view contract, std::string_view party, const Accumulator& value);
     std::vector<AccumulatorRow> rows() const;
 

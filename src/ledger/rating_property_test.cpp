@@ -27,7 +27,8 @@ TEST(RatingProperty, CuttingAndReorderingReportsNeverChangesTheBill) {
             RC_ASSERT(posted == accumulator.posted);
             return accumulator;
         };
-        const std::int64_t tokens = std::accumulate(reports.begin(), reports.end(), std::int64_t{0});
+        const std::int64_t tokens =
+            std::accumulate(reports.begin(), reports.end(), std::int64_t{0});
         const std::array usage = {Quantity{"input_fresh", tokens}};
         const Accumulator whole = advance(Accumulator{}, rate(usage, prices)->total)->next;
         const std::vector<std::uint16_t> reversed(reports.rbegin(), reports.rend());
@@ -58,6 +59,7 @@ TEST(RatingProperty, FeeAndProviderAddUpForAnyRate) {
 TEST(RatingProperty, SharesAddUpAndDoNotDependOnTheirOrder) {
     EXPECT_TRUE(rc::check([](const std::vector<std::uint32_t>& weights) {
         std::vector<Share> shares;
+        shares.reserve(weights.size());
         for (const std::uint32_t weight : weights)
             shares.push_back({AccountId(RawId{1, shares.size() + 1}), weight});
         RC_PRE(std::ranges::any_of(weights, [](std::uint32_t weight) { return weight > 0; }));

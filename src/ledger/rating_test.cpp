@@ -19,7 +19,9 @@ PriceList token_prices() {
 }
 
 TEST(Rating, AddsUpClassesExactly) {
-    const std::array usage = {Quantity{"input_fresh", 700}, Quantity{"output_visible", 3}, Quantity{"cache_read", 100}};
+    const std::array usage = {
+        Quantity{"input_fresh", 700}, Quantity{"output_visible", 3}, Quantity{"cache_read", 100}
+    };
     const Rated rated = *rate(usage, token_prices());
     EXPECT_EQ(*floor_money(rated.total), Money::micro(646));
     EXPECT_EQ(rated.lines[2].price, per_million("0.80"));
@@ -29,7 +31,8 @@ TEST(Rating, AClassWithoutPriceIsAnErrorAndNeverFree) {
     const std::array usage = {Quantity{"output_audio", 1}};
     EXPECT_EQ(
         to_string(rate(usage, token_prices()).error()),
-        "invalid_argument: output_audio: has no price in version 3 of the price list; add a price or a fallback for it"
+        "invalid_argument: output_audio: has no price in version 3 of the price list; add a price "
+        "or a fallback for it"
     );
     EXPECT_FALSE(rate(std::array{Quantity{"a", 1}}, token_prices()));
     EXPECT_FALSE(rate(std::array{Quantity{"input_fresh", -1}}, token_prices()));

@@ -10,8 +10,8 @@
 
 namespace penstock::ledger {
 
-// The rules of the ledger written as plainly as they can be, to be compared with the real one. It keeps
-// nothing but the list of what happened and adds it up anew for each question.
+// The rules of the ledger written as plainly as they can be, to be compared with the real one. It
+// keeps nothing but the list of what happened and adds it up anew for each question.
 class ReferenceLedger {
   public:
     explicit ReferenceLedger(std::vector<AccountSpec> accounts) : accounts_(std::move(accounts)) {}
@@ -27,7 +27,8 @@ class ReferenceLedger {
     }
     void expire(Time now) {
         for (std::size_t i = 0; i < log_.size(); ++i)
-            if (is_open(i) && log_[i].deadline && *log_[i].deadline <= now) log_[i].state = HoldState::expired;
+            if (is_open(i) && log_[i].deadline.value_or(Time::max()) <= now)
+                log_[i].state = HoldState::expired;
     }
     Totals totals(AccountId id) const {
         Totals sum;
@@ -56,7 +57,9 @@ class ReferenceLedger {
         std::size_t place = 0;
         Reason reason = Reason::ok;
     };
-    bool is_open(std::size_t i) const { return log_[i].pending && log_[i].state == HoldState::open; }
+    bool is_open(std::size_t i) const {
+        return log_[i].pending && log_[i].state == HoldState::open;
+    }
 
     static std::string describe(const TransferRequest& r) {
         std::string text;
@@ -64,11 +67,14 @@ class ReferenceLedger {
             text += to_string(id) + ",";
         text += std::to_string(static_cast<int>(r.kind)) + ",";
         text += (r.amount ? std::to_string(r.amount->micro()) : "all") + ",";
-        text += (r.deadline ? std::to_string(r.deadline->time_since_epoch().count()) : "none") + ";";
+        text +=
+            (r.deadline ? std::to_string(r.deadline->time_since_epoch().count()) : "none") + ";";
         return text;
     }
 
-    std::vector<Reason> decide(const std::vector<TransferRequest>& chain, const std::string& text, Time now) {
+    std::vector<Reason> decide(
+        const std::vector<TransferRequest>& chain, const std::string& text, Time now
+    ) {
         std::vector<Reason> reasons(chain.size(), Reason::linked_failed);
         for (std::size_t i = 0; i < chain.size(); ++i) {
             for (std::size_t k = 0; k < i; ++k)
@@ -97,7 +103,8 @@ class ReferenceLedger {
             reasons[i] = reason;
             break;
         }
-        for (std::size_t i = 0; i < chain.size(); ++i) remembered_[chain[i].id] = {text, i, reasons[i]};
+        for (std::size_t i = 0; i < chain.size(); ++i)
+            remembered_[chain[i].id] = {text, i, reasons[i]};
         return reasons;
     }
 
@@ -112,10 +119,14 @@ class ReferenceLedger {
         const Totals d = totals(r.debit), c = totals(r.credit);
         if (debit->debits_not_over_credits && d.dr_pend + d.dr_post + r.amount->micro() > d.cr_post)
             return Reason::debit_over_available;
-        if (credit->credits_not_over_debits && c.cr_pend + c.cr_post + r.amount->micro() > c.dr_post)
+        if (credit->credits_not_over_debits &&
+            c.cr_pend + c.cr_post + r.amount->micro() > c.dr_post)
             return Reason::credit_over_limit;
         const bool pending = r.kind == TransferKind::pending;
-        log_.push_back({r.id, r.debit, r.credit, r.amount->micro(), !pending, pending, HoldState::open, r.deadline});
+        log_.push_back(
+            {r.id, r.debit, r.credit, r.amount->micro(), !pending, pending, HoldState::open,
+             r.deadline}
+        );
         return Reason::ok;
     }
 
@@ -131,7 +142,9 @@ class ReferenceLedger {
             if (amount > held.amount) return Reason::amount_over_hold;
             const bool posts = r.kind == TransferKind::post;
             log_[i].state = posts ? HoldState::posted : HoldState::voided;
-            log_.push_back({r.id, held.debit, held.credit, amount, posts, false, HoldState::open, {}});
+            log_.push_back(
+                {r.id, held.debit, held.credit, amount, posts, false, HoldState::open, {}}
+            );
             return Reason::ok;
         }
         return Reason::hold_not_found;

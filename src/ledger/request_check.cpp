@@ -7,7 +7,8 @@
 namespace penstock::ledger {
 namespace {
 
-// The length of the UTF-8 sequence that starts `text` (overlong forms and surrogates are none), or 0.
+// The length of the UTF-8 sequence that starts `text` (overlong forms and surrogates are none), or
+// 0.
 std::size_t utf8_length(std::string_view text) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     const unsigned char first = byte(0);
@@ -49,7 +50,9 @@ bool is_storable_text(std::string_view text) {
 }
 
 bool is_plain_text(std::string_view text) {
-    const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
+    const auto is_control = [](char c) {
+        return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+    };
     return std::ranges::none_of(text, is_control) && is_storable_text(text);
 }
 
@@ -63,7 +66,8 @@ Reason check_request(const TransferRequest& request) {
     if (request.amount && request.amount->micro() <= 0) return Reason::amount_not_positive;
     if (request.ref_type.size() > kRefBytesMax || request.ref_id.size() > kRefBytesMax)
         return Reason::ref_too_long;
-    if (!is_plain_text(request.ref_type) || !is_plain_text(request.ref_id)) return Reason::ref_not_text;
+    if (!is_plain_text(request.ref_type) || !is_plain_text(request.ref_id))
+        return Reason::ref_not_text;
     return Reason::ok;
 }
 

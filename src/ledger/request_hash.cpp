@@ -20,7 +20,9 @@
 namespace penstock::ledger {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "the encoding copies integers as they are");
+static_assert(
+    std::endian::native == std::endian::little, "the encoding copies integers as they are"
+);
 
 class Encoder {
   public:
@@ -90,9 +92,10 @@ RequestHash RequestHasher::of_chain(std::span<const TransferRequest> chain) {
     out.integer(chain.size());
     for (const TransferRequest& request : chain) encode(out, request);
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    const bool done = EVP_DigestInit_ex2(context_->digest, context_->sha256, nullptr) == 1 &&
-                      EVP_DigestUpdate(context_->digest, context_->bytes.data(), context_->bytes.size()) == 1 &&
-                      EVP_DigestFinal_ex(context_->digest, digest.data(), nullptr) == 1;
+    const bool done =
+        EVP_DigestInit_ex2(context_->digest, context_->sha256, nullptr) == 1 &&
+        EVP_DigestUpdate(context_->digest, context_->bytes.data(), context_->bytes.size()) == 1 &&
+        EVP_DigestFinal_ex(context_->digest, digest.data(), nullptr) == 1;
     CHECK(done, "hashing bytes in memory cannot fail");
     RequestHash hash;
     std::memcpy(&hash.value.high, digest.data(), sizeof hash.value.high);

@@ -9,8 +9,8 @@
 
 namespace penstock::ledger {
 
-// Hashes what callers ask for, so that an id can be told apart from its reuse. Keeps a digest context
-// between calls; one owner.
+// Hashes what callers ask for, so that an id can be told apart from its reuse. Keeps a digest
+// context between calls; one owner.
 class RequestHasher {
   public:
     RequestHasher();

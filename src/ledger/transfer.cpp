@@ -10,8 +10,9 @@ namespace {
 
 constexpr Names<5> kKinds = {"single", "pending", "post", "void", "expire"};
 constexpr Names<17> kCodes = {
-    "topup",  "grant",  "hold", "charge",     "fee",      "tax",        "payout", "refund", "credit",
-    "lease",  "settle", "escrow", "bond", "conversion", "breakage", "correction", "expiry",
+    "topup",  "grant",      "hold",     "charge",     "fee",    "tax",
+    "payout", "refund",     "credit",   "lease",      "settle", "escrow",
+    "bond",   "conversion", "breakage", "correction", "expiry",
 };
 constexpr Names<4> kHoldStates = {"open", "posted", "voided", "expired"};
 

@@ -56,13 +56,13 @@ Result<TransferCode> parse_transfer_code(std::string_view text);
 // What a caller asks for. Fields that a kind does not use must be left at their defaults.
 struct TransferRequest {
     TransferId id = {};
-    TransferKind kind = TransferKind::single;    // `expire` is the platform's own
-    AccountId debit = {};                        // single, pending
+    TransferKind kind = TransferKind::single;  // `expire` is the platform's own
+    AccountId debit = {};                      // single, pending
     AccountId credit = {};
     // single, pending: > 0. post: > 0, absent for all that is held (zero is refused: use void_).
     std::optional<Money> amount = {};
-    TransferId pending_id = {};             // post, void_: the hold to resolve
-    std::optional<Time> deadline = {};      // pending: released at this time if not resolved before
+    TransferId pending_id = {};         // post, void_: the hold to resolve
+    std::optional<Time> deadline = {};  // pending: released at this time if not resolved before
     TransferCode code = TransferCode::charge;
     std::string ref_type = {};  // "task", "contract", "topup" …
     std::string ref_id = {};
@@ -84,7 +84,7 @@ struct Transfer {
     Money amount = {};  // > 0; of post: what was moved; of void_ and expire: what was released
     TransferKind kind = TransferKind::single;
     TransferId pending_id = {};  // post, void_, expire
-    std::uint64_t chain = 0;  // seq of the first member of its chain
+    std::uint64_t chain = 0;     // seq of the first member of its chain
     std::optional<Time> deadline = {};
     TransferCode code = TransferCode::charge;
     std::string ref_type = {};

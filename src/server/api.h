@@ -93,9 +93,7 @@ class Api {
 // The body as T; every mistake at once.
 template <class T>
 std::expected<T, Failure> body_as(const http::Request& request) {
-    Result<json::Value> value = json::parse_value(request.body);
-    if (!value) return std::unexpected(Failure(std::move(value.error())));
-    std::expected<T, std::vector<Error>> decoded = json::decode_all<T>(*value);
+    std::expected<T, std::vector<Error>> decoded = json::parse_all<T>(request.body);
     if (!decoded) return std::unexpected(Failure(std::move(decoded.error())));
     return *std::move(decoded);
 }

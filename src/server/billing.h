@@ -59,6 +59,9 @@ class Billing {
     ledger::TransferId transfer_id();
     void post_holds(Change& change, AttemptHolds& holds, Money charge, const Attempt& attempt, BillLine& line);
     void settle_call(Change& change, StoredLease* lease, const CallRecord& call);
+    ledger::AccountId draw_on_lease(
+        StoredLease* lease, const CallRecord& call, Money charge, std::vector<ledger::TransferRequest>& chain
+    );
     void check_budget(Change& change, const Task& task, const Attempt& attempt, Money running_cost);
 
     Platform& platform_;

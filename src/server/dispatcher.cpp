@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/check.h"
 #include "tasks/state.h"
 
 namespace penstock::server {

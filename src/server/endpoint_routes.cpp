@@ -13,7 +13,6 @@ namespace {
 
 constexpr Duration kProbeTimeout = 5s;
 constexpr std::size_t kModelNameMax = 128;
-constexpr std::size_t kProbeBytesMax = 1 << 20;
 
 struct Probe {
     std::string upstream_model;

@@ -11,7 +11,7 @@
 #include "base/result.h"
 #include "io/event.h"
 #include "io/runtime.h"
-#include "storage/group_commit.h"
+#include "storage/group_committer.h"
 #include "storage/store.h"
 
 namespace penstock::server {

@@ -115,7 +115,7 @@ Result<std::int64_t> query_integer(
 }
 
 Result<Selection> select(
-    const http::Request& request, std::size_t count, const std::function<json::Value(std::size_t)>& object_at,
+    const http::Request& request, std::size_t count, const std::function<std::string(std::size_t)>& object_at,
     const std::function<std::string(std::size_t)>& id_at
 ) {
     const std::vector<Term> terms = TRY(parse_filter(request.query.get("filter")));
@@ -129,7 +129,7 @@ Result<Selection> select(
             rows.push_back({.index = i});
             continue;
         }
-        const json::Value object = object_at(i);
+        const json::Value object = TRY(json::parse_value(object_at(i)));
         if (matches(object, terms)) rows.push_back(sort_key(i, object, order));
     }
     if (!order.empty())

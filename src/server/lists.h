@@ -23,10 +23,10 @@ struct Selection {
 // Applies filter, order_by, page_size and page_token of the query.
 //   filter   = term *(" AND " term);  term = path ("=" | "!=") value;  path = member *("." member)
 //   order_by = path [" desc"]
-// `object_at` gives an element as JSON (asked for only when filter or order need it), `id_at` its id,
+// `object_at` gives an element as JSON text (asked for only when filter or order need it), `id_at` its id,
 // which is the page token: a page goes on after that element, whatever came before it meanwhile.
 Result<Selection> select(
-    const http::Request& request, std::size_t count, const std::function<json::Value(std::size_t)>& object_at,
+    const http::Request& request, std::size_t count, const std::function<std::string(std::size_t)>& object_at,
     const std::function<std::string(std::size_t)>& id_at
 );
 
@@ -34,7 +34,7 @@ Result<Selection> select(
 template <class Page, class T, class Id>
 Outcome list_page(const http::Request& request, const std::vector<const T*>& all, std::vector<T> Page::* member, Id id_of) {
     const Selection selection = TRY(select(
-        request, all.size(), [&](std::size_t i) { return json::encode(*all[i]); },
+        request, all.size(), [&](std::size_t i) { return json::print(*all[i]); },
         [&](std::size_t i) { return std::string(id_of(*all[i])); }
     ));
     Page page;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "http/client.h"
+#include "model/page.h"
 #include "server/agent_hub.h"
 #include "server/api.h"
 #include "server/billing.h"

@@ -197,6 +197,24 @@ io::Task<void> Server::stop() {
     if (s.platform) (void)co_await s.platform->committed(s.platform->last_ticket());
 }
 
+Result<std::string> describe_api(io::Runtime& runtime, http::Router& router, Version version) {
+    std::string folder = (std::filesystem::temp_directory_path() / "penstock-openapi-XXXXXX").string();
+    if (::mkdtemp(folder.data()) == nullptr) return file_error(folder, "make");
+    ServerOptions options;
+    options.platform.state_dir = folder;
+    options.version = version;
+    std::string document;
+    {
+        Server server(runtime, router, std::move(options));
+        if (const auto started = runtime.block_on(server.start()); !started) return std::unexpected(started.error());
+        document = openapi_document(router, version);
+        runtime.block_on(server.stop());
+    }
+    std::error_code ignored;  // a left-over temporary folder harms nobody
+    std::filesystem::remove_all(folder, ignored);
+    return document;
+}
+
 bool Server::failed() const { return state_->platform && state_->platform->failed(); }
 telemetry::Registry& Server::metrics() { return state_->metrics; }
 

@@ -54,4 +54,7 @@ class Server {
     std::unique_ptr<State> state_;
 };
 
+// The OpenAPI document of all routes, without serving them. Uses an empty store in a temporary folder.
+Result<std::string> describe_api(io::Runtime& runtime, http::Router& router, Version version);
+
 }  // namespace penstock::server

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
 
 #include "base/check.h"
 #include "scheduler/scheduler.h"
@@ -227,59 +228,80 @@ SettledCalls Billing::settle_calls(Change& change, const SettleCalls& calls) {
     return settled;
 }
 
-void Billing::settle_call(Change& change, StoredLease* lease, const CallRecord& call) {
-    constexpr std::int64_t kTokensPerPrice = 1'000'000;
-    const auto endpoint = platform_.endpoints.find(call.endpoint_id);
-    const Endpoint* known = endpoint == platform_.endpoints.end() ? nullptr : &endpoint->second.endpoint;
+namespace {
+
+constexpr std::int64_t kTokensPerPrice = 1'000'000;
+
+// The bill line of a call, without its money.
+BillLine line_of(const CallRecord& call, const Endpoint* endpoint) {
     BillLine line{
         .id = UsageId(call.id.raw()), .organisation_id = call.organisation_id, .project_id = call.project_id,
         .kind = "tokens", .resource = "call/" + to_string(call.id), .name = call.model, .from = call.started_at,
         .to = call.ended_at, .basis = call.basis
     };
-    if (known != nullptr) {
-        line.provider_id = known->provider_id;
-        line.provider = known->provider;
-        line.site = known->site;
-        line.c_url = known->c_url;
-        line.simulated = known->simulated;
-        if (known->task_id) line.task = "task/" + to_string(*known->task_id);
+    if (endpoint != nullptr) {
+        line.provider_id = endpoint->provider_id;
+        line.provider = endpoint->provider;
+        line.site = endpoint->site;
+        line.c_url = endpoint->c_url;
+        line.simulated = endpoint->simulated;
+        if (endpoint->task_id) line.task = "task/" + to_string(*endpoint->task_id);
     }
     constexpr std::array kEnds = {"done", "client_gone", "upstream_error", "timeout", "gateway_crash", "refused"};
     line.end_reason = kEnds.at(static_cast<std::size_t>(call.end_reason));
+    return line;
+}
+
+Result<Rated> rate_call(const CallRecord& call) {
     Rated rated;
     const std::int64_t input = call.tokens.input_fresh.value_or(0) + call.tokens.cache_read.value_or(0);
     const std::int64_t output = call.tokens.output_visible.value_or(0) + call.tokens.output_reasoning.value_or(0);
-    const Result<Price> price_input = divide_price(call.price_input, kTokensPerPrice);
-    const Result<Price> price_output = divide_price(call.price_output, kTokensPerPrice);
-    if (price_input && price_output) {
-        (void)rate(rated, "input_tokens", "token", input, QuantityScale::one, *price_input);
-        (void)rate(rated, "output_tokens", "token", output, QuantityScale::one, *price_output);
-    }
-    line.usage = rated.items;
+    const Price price_input = TRY(divide_price(call.price_input, kTokensPerPrice));
+    const Price price_output = TRY(divide_price(call.price_output, kTokensPerPrice));
+    TRY(rate(rated, "input_tokens", "token", input, QuantityScale::one, price_input));
+    TRY(rate(rated, "output_tokens", "token", output, QuantityScale::one, price_output));
+    return rated;
+}
+
+}  // namespace
+
+// The lease's hold gives what the call cost; what is left of it is held anew, in the same chain. The
+// account that then pays for the call: the lease's pool, or the wallet where the lease has ended.
+ledger::AccountId Billing::draw_on_lease(
+    StoredLease* lease, const CallRecord& call, Money charge, std::vector<TransferRequest>& chain
+) {
+    const std::string owner = to_string(call.organisation_id);
+    const ledger::AccountId wallet = account(owner, AccountKind::consumer_prepaid);
+    if (charge <= Money() || lease == nullptr || lease->pending_id.empty()) return wallet;
+    const ledger::TransferId pending = *ledger::TransferId::parse(lease->pending_id);
+    const ledger::Hold* hold = platform_.ledger.find_hold(pending);
+    if (hold == nullptr || hold->amount < charge) return wallet;
+    const Money left = *subtract(hold->amount, charge);
+    const ledger::AccountId pool = account(owner, AccountKind::lease_pool);
+    chain.push_back({.id = transfer_id(), .kind = TransferKind::post, .amount = charge, .pending_id = pending,
+                     .code = TransferCode::charge, .ref_type = "call", .ref_id = to_string(call.id)});
+    if (left > Money())
+        chain.push_back({.id = transfer_id(), .kind = TransferKind::pending, .debit = wallet, .credit = pool, .amount = left,
+                         .deadline = lease->lease.expires_at + kLeaseGrace, .code = TransferCode::lease,
+                         .ref_type = "lease", .ref_id = lease->lease.replica});
+    lease->pending_id = left > Money() ? to_string(chain.back().id) : std::string();
+    lease->lease.amount = left;
+    return pool;
+}
+
+void Billing::settle_call(Change& change, StoredLease* lease, const CallRecord& call) {
+    const auto endpoint = platform_.endpoints.find(call.endpoint_id);
+    const Endpoint* known = endpoint == platform_.endpoints.end() ? nullptr : &endpoint->second.endpoint;
+    BillLine line = line_of(call, known);
+    const Result<Rated> rated = rate_call(call);
+    if (!rated) platform_.log().error("a call could not be rated and is not charged", rated.error());
+    if (rated) line.usage = rated->items;
     const std::string contract = "tokens/" + to_string(call.project_id) + "/" + to_string(call.endpoint_id);
     const std::string owner = to_string(call.organisation_id);
-    const Result<ledger::Posting> posting = platform_.accumulators.advance(contract, owner, rated.total);
+    const Result<ledger::Posting> posting = platform_.accumulators.advance(contract, owner, rated ? rated->total : ExactMoney());
     const Money charge = posting ? std::max(posting->amount, Money()) : Money();
     std::vector<TransferRequest> chain;
-    ledger::AccountId from = account(owner, AccountKind::consumer_prepaid);
-    if (charge > Money() && lease != nullptr && !lease->pending_id.empty()) {
-        // The lease's hold gives what the call cost; what is left of it is held anew, in one chain.
-        const ledger::TransferId pending = *ledger::TransferId::parse(lease->pending_id);
-        const ledger::Hold* hold = platform_.ledger.find_hold(pending);
-        if (hold != nullptr && hold->amount >= charge) {
-            const Money left = *subtract(hold->amount, charge);
-            const ledger::AccountId pool = account(owner, AccountKind::lease_pool);
-            chain.push_back({.id = transfer_id(), .kind = TransferKind::post, .amount = charge, .pending_id = pending,
-                             .code = TransferCode::charge, .ref_type = "call", .ref_id = to_string(call.id)});
-            if (left > Money())
-                chain.push_back({.id = transfer_id(), .kind = TransferKind::pending, .debit = from, .credit = pool, .amount = left,
-                                 .deadline = lease->lease.expires_at + kLeaseGrace, .code = TransferCode::lease,
-                                 .ref_type = "lease", .ref_id = lease->lease.replica});
-            lease->pending_id = left > Money() ? to_string(chain.back().id) : std::string();
-            lease->lease.amount = left;
-            from = pool;
-        }
-    }
+    const ledger::AccountId from = draw_on_lease(lease, call, charge, chain);
     const ledger::GrossSplit split = *ledger::split_fee(charge, platform_.options().fee_basis_points);
     const auto pay = [&](ledger::AccountId to, Money amount, TransferCode code) {
         if (amount > Money())

@@ -14,23 +14,27 @@ namespace {
 // Which kind of failure a result code of SQLite is; the extended part is in the higher bits.
 ErrorCode code_of_sqlite(int result) {
     switch (result & 0xFF) {
-        case SQLITE_FULL: return ErrorCode::resource_exhausted;
+        case SQLITE_FULL:
+            return ErrorCode::resource_exhausted;
         case SQLITE_BUSY:
         case SQLITE_LOCKED:
         case SQLITE_IOERR:
         case SQLITE_CANTOPEN:
         case SQLITE_READONLY:
-        case SQLITE_PERM: return ErrorCode::unavailable;
-        default: return ErrorCode::internal;
+        case SQLITE_PERM:
+            return ErrorCode::unavailable;
+        default:
+            return ErrorCode::internal;
     }
 }
 
-// https://www.postgresql.org/docs/15/errcodes-appendix.html: class 53 is resources, 08 the connection,
-// 57 an operator's or the server's doing.
+// https://www.postgresql.org/docs/15/errcodes-appendix.html: class 53 is resources, 08 the
+// connection, 57 an operator's or the server's doing.
 ErrorCode code_of_postgresql(const std::string& state) {
     if (state.starts_with("53")) return ErrorCode::resource_exhausted;
     if (state.starts_with("08") || state.starts_with("57") || state.starts_with("58") ||
-        state.find_first_not_of(' ') == std::string::npos || state == "28000" || state == "28P01" || state == "3D000")
+        state.find_first_not_of(' ') == std::string::npos || state == "28000" || state == "28P01" ||
+        state == "3D000")
         return ErrorCode::unavailable;
     return ErrorCode::internal;
 }
@@ -38,9 +42,11 @@ ErrorCode code_of_postgresql(const std::string& state) {
 std::string remedy(ErrorCode code, const Place& place) {
     const bool sqlite = place.engine == Engine::sqlite;
     if (code == ErrorCode::resource_exhausted && sqlite)
-        return "the disk that holds " + place.directory + " is full: free space there, then start again";
+        return "the disk that holds " + place.directory +
+               " is full: free space there, then start again";
     if (code == ErrorCode::resource_exhausted)
-        return "PostgreSQL has run out of disk space, memory or connections: free some, then start again";
+        return "PostgreSQL has run out of disk space, memory or connections: free some, then start "
+               "again";
     if (code == ErrorCode::unavailable && sqlite)
         return "check that " + place.directory + " exists, can be written and is on a sound disk";
     if (code == ErrorCode::unavailable) return "check that PostgreSQL runs and lets this user in";
@@ -57,7 +63,8 @@ Error error_of(const soci::soci_error& error, const Place& place) {
     else if (place.engine == Engine::postgresql)
         code = ErrorCode::unavailable;
     std::string what = error.get_error_message();
-    while (!what.empty() && (what.back() == '\n' || what.back() == '.' || what.back() == ' ')) what.pop_back();
+    while (!what.empty() && (what.back() == '\n' || what.back() == '.' || what.back() == ' '))
+        what.pop_back();
     return Error{code, fmt::format("{}: {} ({})", place.url, what, remedy(code, place)), {}};
 }
 
@@ -75,7 +82,8 @@ auto guarded(const Place& place, Action action) -> decltype(action()) {
 // {1,2,3}
 std::string array_of(const RowBuffer::Integers& values) {
     std::string text = "{";
-    for (const long long value : values) fmt::format_to(std::back_inserter(text), "{}{}", text.size() > 1 ? "," : "", value);
+    for (const long long value : values)
+        fmt::format_to(std::back_inserter(text), "{}{}", text.size() > 1 ? "," : "", value);
     return text + "}";
 }
 // {"a","b\"c"}
@@ -98,9 +106,12 @@ struct Connection::Session {
     soci::session sql;
 };
 
-// A prepared bulk statement. SOCI binds it to the addresses of what it executes with, so these live here.
+// A prepared bulk statement. SOCI binds it to the addresses of what it executes with, so these live
+// here.
 struct Connection::Statement {
-    Statement(soci::session& sql, const Table& table, std::string text, bool keys_only, Engine on)
+    Statement(
+        soci::session& sql, const Table& table, const std::string& text, bool keys_only, Engine on
+    )
         : engine(on), statement(sql), rows(table) {
         for (const Column& column : table.columns) used.push_back(!keys_only || column.key);
         arrays.resize(table.columns.size());
@@ -119,16 +130,23 @@ struct Connection::Statement {
             return;
         }
         rows.resize(1);
-        std::visit([&](auto& values) { statement.exchange(soci::use(values, name)); }, rows.columns()[column]);
+        std::visit(
+            [&](auto& values) { statement.exchange(soci::use(values, name)); },
+            rows.columns()[column]
+        );
     }
 
-    void execute(const RowBuffer& given) {
+    void execute(RowBuffer& given) {
         for (std::size_t i = 0; i < used.size(); ++i) {
             if (!used[i]) continue;
             if (engine == Engine::sqlite)
-                rows.columns()[i] = given.columns()[i];
+                std::swap(
+                    rows.columns()[i], given.columns()[i]
+                );  // the vectors stay where they are
             else
-                std::visit([&](const auto& values) { arrays[i] = array_of(values); }, given.columns()[i]);
+                std::visit(
+                    [&](const auto& values) { arrays[i] = array_of(values); }, given.columns()[i]
+                );
         }
         statement.execute(true);
     }
@@ -144,7 +162,9 @@ Connection::Connection(Place place, std::unique_ptr<Session> session)
     : place_(std::move(place)), session_(std::move(session)) {}
 Connection::~Connection() = default;
 
-Result<std::unique_ptr<Connection>> Connection::open(const Place& place, const std::string& connect) {
+Result<std::unique_ptr<Connection>> Connection::open(
+    const Place& place, const std::string& connect
+) {
     return guarded(place, [&]() -> Result<std::unique_ptr<Connection>> {
         auto session = std::make_unique<Session>();
         if (place.engine == Engine::sqlite)
@@ -167,7 +187,9 @@ namespace {
 // SOCI binds by address: `bound` outlives the statement's execution.
 void bind_all(soci::statement& statement, const std::vector<Connection::Bound>& bound) {
     for (const Connection::Bound& one : bound)
-        std::visit([&](const auto& value) { statement.exchange(soci::use(value, one.name)); }, one.value);
+        std::visit(
+            [&](const auto& value) { statement.exchange(soci::use(value, one.name)); }, one.value
+        );
 }
 
 }  // namespace
@@ -214,24 +236,29 @@ Result<void> Connection::select(
         statement.prepare(sql);
         statement.define_and_bind();
         const bool any = statement.execute(true);
-        const std::size_t got = std::visit([](const auto& column) { return column.size(); }, out.columns().front());
+        const std::size_t got =
+            std::visit([](const auto& column) { return column.size(); }, out.columns().front());
         out.resize(any ? got : 0);
         return {};
     });
 }
 
-Result<void> Connection::bulk(const Table& table, Bulk what, const RowBuffer& rows) {
+Result<void> Connection::bulk(const Table& table, Bulk what, RowBuffer& rows) {
     if (rows.empty()) return {};
     return guarded(place_, [&]() -> Result<void> {
-        std::unique_ptr<Statement>& statement = prepared_[{table.name, what}];
+        // Taken out, so that a statement which throws is dropped: SOCI would leak what is bound to
+        // it.
+        std::unique_ptr<Statement> statement = std::move(prepared_[{table.name, what}]);
         if (!statement) {
             const Engine engine = place_.engine;
             const bool removes = what == Bulk::remove;
             statement = std::make_unique<Statement>(
-                session_->sql, table, removes ? delete_sql(engine, table) : insert_sql(engine, table), removes, engine
+                session_->sql, table,
+                removes ? delete_sql(engine, table) : insert_sql(engine, table), removes, engine
             );
         }
         statement->execute(rows);
+        prepared_[{table.name, what}] = std::move(statement);
         return {};
     });
 }

@@ -20,8 +20,8 @@ struct Place {
     std::string directory;  // SQLite: what fills up
 };
 
-// One session of one engine with its prepared statements: the only class that names SOCI. Its exceptions
-// end here as Errors. Blocks; one thread at a time.
+// One session of one engine with its prepared statements: the only class that names SOCI. Its
+// exceptions end here as Errors. Blocks; one thread at a time.
 class Connection {
   public:
     static Result<std::unique_ptr<Connection>> open(const Place& place, const std::string& connect);
@@ -41,12 +41,14 @@ class Connection {
     Result<std::string> text(const std::string& sql);
     // Up to `rows_max` rows into `out`, which is of the shape that the statement selects.
     Result<void> select(
-        const std::string& sql, const std::vector<Bound>& bound, std::size_t rows_max, RowBuffer& out
+        const std::string& sql, const std::vector<Bound>& bound, std::size_t rows_max,
+        RowBuffer& out
     );
 
     enum class Bulk { insert, remove };
-    // All rows of `rows` in one go; leaves them there. The statement stays prepared for the next time.
-    Result<void> bulk(const Table& table, Bulk what, const RowBuffer& rows);
+    // All rows of `rows` in one go; what it leaves in there is unspecified. The statement stays
+    // prepared for the next time.
+    Result<void> bulk(const Table& table, Bulk what, RowBuffer& rows);
 
   private:
     struct Session;

@@ -103,8 +103,8 @@ Result<void> GroupCommitter::State::commit(std::vector<Submission>& group) {
         Lock lock(mutex);
         if (failure)
             return fail(
-                ErrorCode::unavailable,
-                "an earlier commit failed (" + failure->message + "): the server must restart from its store"
+                ErrorCode::unavailable, "an earlier commit failed (" + failure->message +
+                                            "): the server must restart from its store"
             );
     }
     Batch all;

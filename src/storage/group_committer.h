@@ -12,10 +12,10 @@ namespace penstock::storage {
 
 constexpr std::size_t kQueueRowsMax = 65'520;  // waiting for the disk; 8 full groups
 
-// Makes batches durable on its own thread, many per transaction: what came while the disk was busy goes
-// into the next group, up to kBatchRowsMax rows. It never waits for more, and a batch is never cut.
-// After one failed commit every later one fails as well: memory is ahead of the disk then, and the
-// process must restart from the store.
+// Makes batches durable on its own thread, many per transaction: what came while the disk was busy
+// goes into the next group, up to kBatchRowsMax rows. It never waits for more, and a batch is never
+// cut. After one failed commit every later one fails as well: memory is ahead of the disk then, and
+// the process must restart from the store.
 class GroupCommitter {
   public:
     // Called on the committer's thread, in the order of submit; must not block or throw. Post from
@@ -28,9 +28,9 @@ class GroupCommitter {
     GroupCommitter(const GroupCommitter&) = delete;
     GroupCommitter& operator=(const GroupCommitter&) = delete;
 
-    // Returns the ticket, 1, 2, 3 …. From any thread. Blocks while kQueueRowsMax rows wait (so that the
-    // disk slows its writers down); ask has_room() first where waiting is not wanted. An empty batch
-    // is done when all before it are.
+    // Returns the ticket, 1, 2, 3 …. From any thread. Blocks while kQueueRowsMax rows wait (so that
+    // the disk slows its writers down); ask has_room() first where waiting is not wanted. An empty
+    // batch is done when all before it are.
     std::uint64_t submit(Batch batch, Done done);
     bool has_room() const;
     bool poisoned() const;

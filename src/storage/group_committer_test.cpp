@@ -56,7 +56,8 @@ class HeldStore final : public Store {
 
 Batch rows(std::size_t count) {
     Batch batch;
-    for (std::size_t i = 0; i < count; ++i) batch.add(PutEntity{"task", std::to_string(i), "{}", 1});
+    for (std::size_t i = 0; i < count; ++i)
+        batch.add(PutEntity{"task", std::to_string(i), "{}", 1});
     return batch;
 }
 
@@ -66,11 +67,14 @@ class Answers {
     GroupCommitter::Done expect(int ticket) {
         return [this, ticket](Result<void> done) {
             answers_.with([&](std::string& text) {
-                text += std::to_string(ticket) + (done ? " " : ":" + std::string(info(done.error().code).name) + " ");
+                text += std::to_string(ticket) +
+                        (done ? " " : ":" + std::string(info(done.error().code).name) + " ");
             });
         };
     }
-    std::string text() { return answers_.with([](const std::string& text) { return text; }); }
+    std::string text() {
+        return answers_.with([](const std::string& text) { return text; });
+    }
 
   private:
     Guarded<std::string> answers_;
@@ -82,7 +86,10 @@ TEST(GroupCommitter, AnswersInTheOrderOfTickets) {
     {
         GroupCommitter committer(store);
         for (int ticket = 1; ticket <= 5; ++ticket)
-            EXPECT_EQ(committer.submit(rows(1), answers.expect(ticket)), static_cast<std::uint64_t>(ticket));
+            EXPECT_EQ(
+                committer.submit(rows(1), answers.expect(ticket)),
+                static_cast<std::uint64_t>(ticket)
+            );
     }
     EXPECT_EQ(answers.text(), "1 2 3 4 5 ");
 }
@@ -95,7 +102,8 @@ TEST(GroupCommitter, CommitsWhatCameMeanwhileAsOneGroup) {
         GroupCommitter committer(store);
         committer.submit(rows(1), answers.expect(1));
         store.reached.wait();
-        for (int ticket = 2; ticket <= 9; ++ticket) committer.submit(rows(3), answers.expect(ticket));
+        for (int ticket = 2; ticket <= 9; ++ticket)
+            committer.submit(rows(3), answers.expect(ticket));
         EXPECT_EQ(answers.text(), "");
         held.count_down();
     }
@@ -116,7 +124,9 @@ TEST(GroupCommitter, AGroupEndsAtItsRowLimitAndNeverCutsABatch) {
         committer.submit(rows(kBatchRowsMax + 5), answers.expect(4));
         held.count_down();
     }
-    EXPECT_EQ(store.groups(), (std::vector<std::size_t>{1, kBatchRowsMax - 1, 2, kBatchRowsMax + 5}));
+    EXPECT_EQ(
+        store.groups(), (std::vector<std::size_t>{1, kBatchRowsMax - 1, 2, kBatchRowsMax + 5})
+    );
 }
 
 TEST(GroupCommitter, OneFailureFailsAllThatFollows) {
@@ -167,12 +177,14 @@ TEST(GroupCommitter, AFullQueueSlowsItsWritersDown) {
 
 TEST(GroupCommitter, ManyThreadsEachGetTheirAnswer) {
     HeldStore store;
-    std::latch all(8 * 50);
+    std::latch all(400);
     GroupCommitter committer(store);
     std::vector<std::thread> threads;
+    threads.reserve(8);
     for (int t = 0; t < 8; ++t)
         threads.emplace_back([&] {
-            for (int i = 0; i < 50; ++i) committer.submit(rows(1), [&](Result<void>) { all.count_down(); });
+            for (int i = 0; i < 50; ++i)
+                committer.submit(rows(1), [&](Result<void>) { all.count_down(); });
         });
     for (std::thread& thread : threads) thread.join();
     all.wait();

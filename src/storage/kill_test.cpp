@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A child commits numbered batches and prints each acknowledgement; the parent kills it at a random moment.
-// Every acknowledged batch is there afterwards, whole and once; an unacknowledged one whole or not at all.
+// A child commits numbered batches and prints each acknowledgement; the parent kills it at a random
+// moment. Every acknowledged batch is there afterwards, whole and once; an unacknowledged one whole
+// or not at all.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -25,18 +26,23 @@ constexpr std::int64_t kRowsPerBatch = 5;
 Batch numbered(std::int64_t number) {
     Batch batch;
     for (std::int64_t i = 0; i < kRowsPerBatch; ++i)
-        batch.add(AppendEvent{number * kRowsPerBatch + i, Time{}, "s", "t", "", std::to_string(number)});
+        batch.add(
+            AppendEvent{number * kRowsPerBatch + i, Time{}, "s", "t", "", std::to_string(number)}
+        );
     batch.add(PutEntity{"counter", "c", std::to_string(number), number});
     return batch;
 }
 
-[[noreturn]] void commit_for_ever(const std::string& url, std::int64_t first, int acknowledgements) {
+[[noreturn]] void commit_for_ever(
+    const std::string& url, std::int64_t first, int acknowledgements
+) {
     Result<std::unique_ptr<Store>> store = open(url);
     if (!store) ::_exit(3);
     GroupCommitter committer(**store);
     for (std::int64_t number = first;; ++number)
         committer.submit(numbered(number), [=](Result<void> done) {
-            if (!done || ::write(acknowledgements, &number, sizeof number) != sizeof number) ::_exit(4);
+            if (!done || ::write(acknowledgements, &number, sizeof number) != sizeof number)
+                ::_exit(4);
         });
 }
 
@@ -70,7 +76,8 @@ class Kill : public testing::TestWithParam<Engine> {};
 TEST_P(Kill, LosesNoAcknowledgedBatchAndDoublesNone) {
     TestDatabases databases;
     const std::string url = databases.fresh_url(GetParam());
-    if (url.empty()) GTEST_SKIP() << "PostgreSQL's server binaries are not installed (postgresql-15)";
+    if (url.empty())
+        GTEST_SKIP() << "PostgreSQL's server binaries are not installed (postgresql-15)";
     SystemRandom random;
     std::int64_t next = 0, acknowledged = 0;
     for (int round = 0; round < kRounds; ++round) {
@@ -89,7 +96,9 @@ TEST_P(Kill, LosesNoAcknowledgedBatchAndDoublesNone) {
         ASSERT_GT(stored, last) << "an acknowledged batch is lost";
         for (std::int64_t i = 0; i < events; ++i) {
             ASSERT_EQ(recorder.events[static_cast<std::size_t>(i)].seq, i);
-            ASSERT_EQ(recorder.events[static_cast<std::size_t>(i)].body, std::to_string(i / kRowsPerBatch));
+            ASSERT_EQ(
+                recorder.events[static_cast<std::size_t>(i)].body, std::to_string(i / kRowsPerBatch)
+            );
         }
         ASSERT_EQ(recorder.entities.at(0).version, stored - 1);
         next = stored;
@@ -100,7 +109,9 @@ TEST_P(Kill, LosesNoAcknowledgedBatchAndDoublesNone) {
 std::string engine_name(const testing::TestParamInfo<Engine>& info) {
     return info.param == Engine::sqlite ? "Sqlite" : "Postgresql";
 }
-INSTANTIATE_TEST_SUITE_P(Engines, Kill, testing::Values(Engine::sqlite, Engine::postgresql), engine_name);
+INSTANTIATE_TEST_SUITE_P(
+    Engines, Kill, testing::Values(Engine::sqlite, Engine::postgresql), engine_name
+);
 
 }  // namespace
 }  // namespace penstock::storage

@@ -29,7 +29,10 @@ Result<std::unique_ptr<Connection>> connect(const Place& place, std::string_view
     if (encoding != "UTF8")
         return fail(
             ErrorCode::conflict,
-            fmt::format("{} has the encoding {}: create the database with ENCODING 'UTF8'", place.url, encoding)
+            fmt::format(
+                "{} has the encoding {}: create the database with ENCODING 'UTF8'", place.url,
+                encoding
+            )
         );
     for (const std::string& setting : {
              std::string("client_encoding = 'UTF8'"),
@@ -40,20 +43,21 @@ Result<std::unique_ptr<Connection>> connect(const Place& place, std::string_view
         TRY(connection->execute("SET " + setting));
     // An administrator may ask for more (remote_apply); less would lose acknowledged commits.
     const std::string durable = TRY(connection->text("SHOW synchronous_commit"));
-    if (durable == "off" || durable == "local") TRY(connection->execute("SET synchronous_commit = on"));
+    if (durable == "off" || durable == "local")
+        TRY(connection->execute("SET synchronous_commit = on"));
     return connection;
 }
 
 // A killed owner's session lives on until PostgreSQL notices, so this asks for a while.
 Result<void> lock_ownership(Connection& writer, const Place& place) {
-    const std::string sql = fmt::format(
-        "SELECT CASE WHEN pg_try_advisory_lock({}) THEN 1 ELSE 0 END", kOwnerLockKey
-    );
+    const std::string sql =
+        fmt::format("SELECT CASE WHEN pg_try_advisory_lock({}) THEN 1 ELSE 0 END", kOwnerLockKey);
     const auto deadline = std::chrono::steady_clock::now() + kOwnerWaitMax;
     while (TRY(writer.integer(sql)) != 1) {
         if (std::chrono::steady_clock::now() >= deadline)
             return fail(
-                ErrorCode::unavailable, "another server owns the state in " + place.url + ": stop it first"
+                ErrorCode::unavailable,
+                "another server owns the state in " + place.url + ": stop it first"
             );
         std::this_thread::sleep_for(kOwnerRetryDelay);
     }

@@ -21,7 +21,9 @@ class Recorder final : public Visitor {
     Result<void> account(ledger::Account row) override { return keep(ledger.accounts, row); }
     Result<void> transfer(ledger::Transfer row) override { return keep(ledger.transfers, row); }
     Result<void> hold(ledger::Hold row) override { return keep(ledger.holds, row); }
-    Result<void> accumulator(ledger::AccumulatorRow row) override { return keep(accumulators, row); }
+    Result<void> accumulator(ledger::AccumulatorRow row) override {
+        return keep(accumulators, row);
+    }
     Result<void> burnt(ledger::BurntId row) override { return keep(ledger.burnt, row); }
     Result<void> idempotency(PutIdempotency row) override { return keep(answers, row); }
     Result<void> usage(AppendUsage row) override { return keep(usages, row); }

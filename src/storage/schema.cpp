@@ -1,40 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ids are stored as the 26 characters of their text without prefix: they sort by the time they were made,
-// and a person can look one up. Times are microseconds since 1970, money is micro-yuan.
+// Ids are stored as the 26 characters of their text without prefix: they sort by the time they were
+// made, and a person can look one up. A chain is stored as the distance to its first seq, mostly 0.
+// Times are microseconds since 1970, money is micro-yuan.
 #include "storage/schema.h"
 
-#include "base/check.h"
+#include <algorithm>
 
 namespace penstock::storage {
 namespace {
 
-using enum ColumnType;
+// Columns from their names; a name ends in # for an integer (others are text), in * for a part of
+// the key, in ? for an integer that may be absent.
+std::vector<Column> columns(std::string_view names) {
+    std::vector<Column> all;
+    while (!names.empty()) {
+        const std::string_view word = names.substr(0, names.find(' '));
+        names.remove_prefix(std::min(word.size() + 1, names.size()));
+        const std::string_view marks =
+            word.substr(std::min(word.find_first_of("#*?"), word.size()));
+        all.push_back(Column{
+            .name = word.substr(0, word.size() - marks.size()),
+            .type = marks.contains('#') ? ColumnType::integer : ColumnType::text,
+            .key = marks.contains('*'),
+            .nullable = marks.contains('?'),
+        });
+    }
+    return all;
+}
 
+// In the order of TableId.
 const std::array<Table, kTableIds.size()>& tables() {
-    static const std::array<Table, kTableIds.size()> kTables = {
-        Table{"entity", {{"kind", text, true}, {"id", text, true}, {"version", integer}, {"body", text}}},
-        Table{"account",
-              {{"id", text, true}, {"asset"}, {"kind"}, {"owner"}, {"flags", integer}, {"dr_pend", integer},
-               {"dr_post", integer}, {"cr_pend", integer}, {"cr_post", integer}, {"version", integer}}},
-        Table{"transfer",
-              {{"seq", integer, true}, {"id"}, {"request_hash"}, {"debit"}, {"credit"}, {"amount", integer},
-               {"kind", integer}, {"pending_id"}, {"chain", integer}, {"deadline", integer, false, true},
-               {"code", integer}, {"ref_type"}, {"ref_id"}, {"ts", integer}},
-              true},
-        Table{"hold",
-              {{"pending_id", text, true}, {"debit"}, {"credit"}, {"amount", integer},
-               {"deadline", integer, false, true}, {"state"}}},
-        Table{"accumulator",
-              {{"contract", text, true}, {"party", text, true}, {"posted", integer}, {"rem", integer}}},
-        Table{"burnt_id", {{"id", text, true}, {"request_hash"}, {"reason"}, {"ts", integer}}, true},
-        Table{"idempotency",
-              {{"tenant", text, true}, {"idempotency_key", text, true}, {"request_hash"}, {"status", integer},
-               {"body"}, {"expires_at", integer}}},
-        Table{"usage_record", {{"id", text, true}, {"ts", integer}, {"tenant"}, {"subject"}, {"body"}}, true},
-        Table{"event",
-              {{"seq", integer, true}, {"ts", integer}, {"subject"}, {"type"}, {"tenant"}, {"body"}}, true},
+    static const std::array<Table, kTableIds.size()> all = {
+        Table{"entity", columns("kind* id* version# body")},
+        Table{
+            "account",
+            columns("id* asset kind owner flags# dr_pend# dr_post# cr_pend# cr_post# version#")
+        },
+        Table{
+            "transfer",
+            columns("seq#* id hash_high# hash_low# debit credit amount# kind# pending_id "
+                    "chain_offset# deadline#? "
+                    "code# ref_type ref_id ts#"),
+            true
+        },
+        Table{"hold", columns("pending_id* debit credit amount# deadline#? state")},
+        Table{"accumulator", columns("contract* party* posted# rem#")},
+        Table{"burnt_id", columns("id* hash_high# hash_low# reason ts#"), true},
+        Table{
+            "idempotency", columns("tenant* idempotency_key* request_hash status# body expires_at#")
+        },
+        Table{"usage_record", columns("id* ts# tenant subject body"), true},
+        Table{"event", columns("seq#* ts# subject type tenant body"), true},
     };
-    return kTables;
+    return all;
 }
 
 constexpr std::int64_t kDebitsLimited = 1, kCreditsLimited = 2, kClosed = 4;
@@ -57,10 +75,17 @@ Result<IdType> id_of(const std::string& text) {
     return IdType(TRY(raw_of(text)));
 }
 
+ledger::RequestHash read_hash(RowBuffer::Reader& row) {
+    const std::int64_t high = row.integer(), low = row.integer();
+    return {RawId{static_cast<std::uint64_t>(high), static_cast<std::uint64_t>(low)}};
+}
+
 template <class Enum>
 Result<Enum> enum_of(std::int64_t value, Enum last) {
     if (value < 0 || value > static_cast<std::int64_t>(last))
-        return fail(ErrorCode::internal, "a stored transfer has the unknown number " + std::to_string(value));
+        return fail(
+            ErrorCode::internal, "a stored transfer has the unknown number " + std::to_string(value)
+        );
     return static_cast<Enum>(value);
 }
 
@@ -95,13 +120,14 @@ void put(RowBuffer& out, const AppendTransfer& row) {
     out.append()
         .integer(static_cast<std::int64_t>(t.seq))
         .text(id_text(t.id.raw()))
-        .text(id_text(t.request_hash.value))
+        .integer(static_cast<std::int64_t>(t.request_hash.value.high))
+        .integer(static_cast<std::int64_t>(t.request_hash.value.low))
         .text(id_text(t.debit.raw()))
         .text(id_text(t.credit.raw()))
         .integer(t.amount.micro())
         .integer(static_cast<std::int64_t>(t.kind))
         .text(id_text(t.pending_id.raw()))
-        .integer(static_cast<std::int64_t>(t.chain))
+        .integer(static_cast<std::int64_t>(t.seq - t.chain))
         .integer(micros(t.deadline))
         .integer(static_cast<std::int64_t>(t.code))
         .text(t.ref_type)
@@ -131,7 +157,8 @@ void put(RowBuffer& out, const PutAccumulator& row) {
 void put(RowBuffer& out, const BurnId& row) {
     out.append()
         .text(id_text(row.burnt.id.raw()))
-        .text(id_text(row.burnt.request_hash.value))
+        .integer(static_cast<std::int64_t>(row.burnt.request_hash.value.high))
+        .integer(static_cast<std::int64_t>(row.burnt.request_hash.value.low))
         .text(std::string(to_string(row.burnt.reason)))
         .integer(micros(row.burnt.ts));
 }
@@ -147,7 +174,12 @@ void put(RowBuffer& out, const PutIdempotency& row) {
 }
 
 void put(RowBuffer& out, const AppendUsage& row) {
-    out.append().text(row.id).integer(micros(row.ts)).text(row.tenant).text(row.subject).text(row.body);
+    out.append()
+        .text(row.id)
+        .integer(micros(row.ts))
+        .text(row.tenant)
+        .text(row.subject)
+        .text(row.body);
 }
 
 void put(RowBuffer& out, const AppendEvent& row) {
@@ -189,13 +221,13 @@ Result<ledger::Transfer> read_transfer(RowBuffer::Reader row) {
     ledger::Transfer t;
     t.seq = static_cast<std::uint64_t>(row.integer());
     t.id = TRY(id_of<ledger::TransferId>(row.text()));
-    t.request_hash.value = TRY(raw_of(row.text()));
+    t.request_hash = read_hash(row);
     t.debit = TRY(id_of<ledger::AccountId>(row.text()));
     t.credit = TRY(id_of<ledger::AccountId>(row.text()));
     t.amount = Money::micro(row.integer());
     t.kind = TRY(enum_of(row.integer(), ledger::TransferKind::expire));
     t.pending_id = TRY(id_of<ledger::TransferId>(row.text()));
-    t.chain = static_cast<std::uint64_t>(row.integer());
+    t.chain = t.seq - static_cast<std::uint64_t>(row.integer());
     t.deadline = maybe_time(row.integer());
     t.code = TRY(enum_of(row.integer(), ledger::TransferCode::expiry));
     t.ref_type = row.text();
@@ -227,7 +259,7 @@ Result<ledger::AccumulatorRow> read_accumulator(RowBuffer::Reader row) {
 Result<ledger::BurntId> read_burnt(RowBuffer::Reader row) {
     ledger::BurntId b;
     b.id = TRY(id_of<ledger::TransferId>(row.text()));
-    b.request_hash.value = TRY(raw_of(row.text()));
+    b.request_hash = read_hash(row);
     b.reason = TRY(ledger::parse_reason(row.text()));
     b.ts = time_of(row.integer());
     return b;
@@ -267,15 +299,24 @@ Result<AppendEvent> read_event(RowBuffer::Reader row) {
 
 Result<void> visit(TableId id, RowBuffer::Reader row, Visitor& visitor) {
     switch (id) {
-        case TableId::entity: return visitor.entity(TRY(read_entity(row)));
-        case TableId::account: return visitor.account(TRY(read_account(row)));
-        case TableId::transfer: return visitor.transfer(TRY(read_transfer(row)));
-        case TableId::hold: return visitor.hold(TRY(read_hold(row)));
-        case TableId::accumulator: return visitor.accumulator(TRY(read_accumulator(row)));
-        case TableId::burnt_id: return visitor.burnt(TRY(read_burnt(row)));
-        case TableId::idempotency: return visitor.idempotency(TRY(read_idempotency(row)));
-        case TableId::usage_record: return visitor.usage(TRY(read_usage(row)));
-        case TableId::event: return visitor.event(TRY(read_event(row)));
+        case TableId::entity:
+            return visitor.entity(TRY(read_entity(row)));
+        case TableId::account:
+            return visitor.account(TRY(read_account(row)));
+        case TableId::transfer:
+            return visitor.transfer(TRY(read_transfer(row)));
+        case TableId::hold:
+            return visitor.hold(TRY(read_hold(row)));
+        case TableId::accumulator:
+            return visitor.accumulator(TRY(read_accumulator(row)));
+        case TableId::burnt_id:
+            return visitor.burnt(TRY(read_burnt(row)));
+        case TableId::idempotency:
+            return visitor.idempotency(TRY(read_idempotency(row)));
+        case TableId::usage_record:
+            return visitor.usage(TRY(read_usage(row)));
+        case TableId::event:
+            return visitor.event(TRY(read_event(row)));
     }
     return {};
 }

@@ -25,8 +25,9 @@ enum class TableId {
     event,
 };
 constexpr std::array kTableIds = {
-    TableId::entity,   TableId::account,     TableId::transfer,     TableId::hold,  TableId::accumulator,
-    TableId::burnt_id, TableId::idempotency, TableId::usage_record, TableId::event,
+    TableId::entity,      TableId::account,      TableId::transfer,
+    TableId::hold,        TableId::accumulator,  TableId::burnt_id,
+    TableId::idempotency, TableId::usage_record, TableId::event,
 };
 const Table& table(TableId id);
 

@@ -21,11 +21,12 @@ std::string joined_key(std::string_view first, std::string_view second) {
     return key += second;
 }
 
-const Table kMigrationTable{
-    "schema_migration",
-    {{"number", ColumnType::integer, true}, {"name"}, {"checksum"}},
-    true,
-};
+const Table& migration_table() {
+    static const Table table{
+        "schema_migration", {{"number", ColumnType::integer, true}, {"name"}, {"checksum"}}, true
+    };
+    return table;
+}
 
 // The bound values that continue after the last row of a page.
 std::vector<Connection::Bound> bound_after(const Table& table, const RowBuffer& rows) {
@@ -41,8 +42,9 @@ std::vector<Connection::Bound> bound_after(const Table& table, const RowBuffer& 
 
 }  // namespace
 
-// A group of writes, sorted into the bulk statements that make them. Tables that are updated keep only
-// the last write to a key: one statement may touch a row once, and a hot account costs one row.
+// A group of writes, sorted into the bulk statements that make them. Tables that are updated keep
+// only the last write to a key: one statement may touch a row once, and a hot account costs one
+// row.
 struct SqlStore::Buffers {
     Buffers() {
         for (const TableId id : kTableIds) inserts.emplace_back(table(id));
@@ -54,12 +56,16 @@ struct SqlStore::Buffers {
         for (const Write& write : batch.writes)
             std::visit([&](const auto& row) { take(row); }, write);
         for (const auto& [key, row] : entities) {
-            if (row.put != nullptr) put(of(TableId::entity), *row.put);
-            else remove(TableId::entity, row.removed->kind, row.removed->id);
+            if (row.put != nullptr)
+                put(of(TableId::entity), *row.put);
+            else
+                remove(TableId::entity, row.removed->kind, row.removed->id);
         }
         for (const auto& [key, row] : answers) {
-            if (row.put != nullptr) put(of(TableId::idempotency), *row.put);
-            else remove(TableId::idempotency, row.removed->tenant, row.removed->key);
+            if (row.put != nullptr)
+                put(of(TableId::idempotency), *row.put);
+            else
+                remove(TableId::idempotency, row.removed->tenant, row.removed->key);
         }
         for (const auto& [id, row] : accounts) put(of(TableId::account), *row);
         for (const auto& [id, row] : holds) put(of(TableId::hold), *row);
@@ -68,8 +74,12 @@ struct SqlStore::Buffers {
 
     void take(const PutEntity& row) { entities[joined_key(row.kind, row.id)] = {&row, nullptr}; }
     void take(const DeleteEntity& row) { entities[joined_key(row.kind, row.id)] = {nullptr, &row}; }
-    void take(const PutIdempotency& row) { answers[joined_key(row.tenant, row.key)] = {&row, nullptr}; }
-    void take(const DeleteIdempotency& row) { answers[joined_key(row.tenant, row.key)] = {nullptr, &row}; }
+    void take(const PutIdempotency& row) {
+        answers[joined_key(row.tenant, row.key)] = {&row, nullptr};
+    }
+    void take(const DeleteIdempotency& row) {
+        answers[joined_key(row.tenant, row.key)] = {nullptr, &row};
+    }
     void take(const PutAccount& row) { accounts[row.account.id()] = &row; }
     void take(const PutHold& row) { holds[row.hold.pending_id] = &row; }
     void take(const PutAccumulator& row) {
@@ -89,13 +99,17 @@ struct SqlStore::Buffers {
     Result<void> check_text() const {
         for (const TableId id : kTableIds)
             for (const auto* buffers : {&inserts, &removals})
-                for (const RowBuffer::Values& values : buffers->at(static_cast<std::size_t>(id)).columns()) {
+                for (const RowBuffer::Values& values :
+                     buffers->at(static_cast<std::size_t>(id)).columns()) {
                     const auto* texts = std::get_if<RowBuffer::Texts>(&values);
                     if (texts == nullptr) continue;
                     if (!std::ranges::all_of(*texts, ledger::is_storable_text))
                         return fail(
                             ErrorCode::invalid_argument,
-                            fmt::format("a row of '{}' holds text that is not UTF-8 or has a NUL", table(id).name)
+                            fmt::format(
+                                "a row of '{}' holds text that is not UTF-8 or has a NUL",
+                                table(id).name
+                            )
                         );
                 }
         return {};
@@ -116,16 +130,20 @@ struct SqlStore::Buffers {
 
 void Batch::add(ledger::Rows rows) {
     for (ledger::Account& row : rows.accounts) writes.emplace_back(PutAccount{std::move(row)});
-    for (ledger::Transfer& row : rows.transfers) writes.emplace_back(AppendTransfer{std::move(row)});
-    for (ledger::Hold& row : rows.holds) writes.emplace_back(PutHold{std::move(row)});
-    for (ledger::BurntId& row : rows.burnt) writes.emplace_back(BurnId{row});
+    for (ledger::Transfer& row : rows.transfers)
+        writes.emplace_back(AppendTransfer{std::move(row)});
+    for (const ledger::Hold& row : rows.holds) writes.emplace_back(PutHold{row});
+    for (const ledger::BurntId& row : rows.burnt) writes.emplace_back(BurnId{row});
 }
 
 SqlStore::SqlStore(
     Place place, std::unique_ptr<OwnerLock> lock, std::unique_ptr<Connection> writer,
     std::unique_ptr<Connection> reader
 )
-    : place_(std::move(place)), lock_(std::move(lock)), writer_(std::move(writer)), reader_(std::move(reader)) {}
+    : place_(std::move(place)),
+      lock_(std::move(lock)),
+      writer_(std::move(writer)),
+      reader_(std::move(reader)) {}
 
 Result<void> SqlStore::take_over() {
     TRY(migrate());
@@ -135,10 +153,12 @@ Result<void> SqlStore::take_over() {
 }
 
 Result<void> SqlStore::migrate() {
-    const std::string exists = place_.engine == Engine::sqlite
-        ? "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_migration'"
-        : "SELECT count(*) FROM information_schema.tables "
-          "WHERE table_schema = current_schema() AND table_name = 'schema_migration'";
+    const std::string exists =
+        place_.engine == Engine::sqlite
+            ? "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = "
+              "'schema_migration'"
+            : "SELECT count(*) FROM information_schema.tables "
+              "WHERE table_schema = current_schema() AND table_name = 'schema_migration'";
     if (TRY(writer_->integer(exists)) == 0)
         TRY(writer_->execute(
             place_.engine == Engine::sqlite
@@ -156,29 +176,30 @@ Result<void> SqlStore::migrate() {
 }
 
 Result<void> SqlStore::check_applied(const std::vector<Migration>& known, std::int64_t& newest) {
-    RowBuffer rows(kMigrationTable);
-    TRY(writer_->select(page_sql(kMigrationTable, false, kLoadPageRows), {}, kLoadPageRows, rows));
+    RowBuffer rows(migration_table());
+    TRY(writer_->select(page_sql(migration_table(), false, kLoadPageRows), {}, kLoadPageRows, rows)
+    );
     for (std::size_t i = 0; i < rows.size(); ++i) {
         RowBuffer::Reader row = rows.read(i);
         const std::int64_t number = row.integer();
         const std::string name = row.text(), stored = row.text();
         if (number > static_cast<std::int64_t>(known.size()))
             return fail(
-                ErrorCode::conflict,
-                fmt::format(
-                    "{} has schema {} ('{}'), this program knows {} only: start the newer penstock that "
-                    "wrote it, or restore a backup from before the upgrade",
-                    place_.url, number, name, known.size()
-                )
+                ErrorCode::conflict, fmt::format(
+                                         "{} has schema {} ('{}'), this program knows {} only: "
+                                         "start the newer penstock that "
+                                         "wrote it, or restore a backup from before the upgrade",
+                                         place_.url, number, name, known.size()
+                                     )
             );
         if (stored != checksum(known[static_cast<std::size_t>(number - 1)]))
             return fail(
-                ErrorCode::conflict,
-                fmt::format(
-                    "{}: schema step {} ('{}') is not the one of this program: the database was made by "
-                    "another build; use that build or restore a backup",
-                    place_.url, number, name
-                )
+                ErrorCode::conflict, fmt::format(
+                                         "{}: schema step {} ('{}') is not the one of this "
+                                         "program: the database was made by "
+                                         "another build; use that build or restore a backup",
+                                         place_.url, number, name
+                                     )
             );
         newest = number;
     }
@@ -188,14 +209,17 @@ Result<void> SqlStore::check_applied(const std::vector<Migration>& known, std::i
 Result<void> SqlStore::apply(const Migration& migration) {
     const auto steps = [&]() -> Result<void> {
         for (const std::string& statement : migration.statements) TRY(writer_->execute(statement));
-        RowBuffer row(kMigrationTable);
-        row.append().integer(migration.number).text(std::string(migration.name)).text(checksum(migration));
-        TRY(writer_->bulk(kMigrationTable, Connection::Bulk::insert, row));
+        RowBuffer row(migration_table());
+        row.append()
+            .integer(migration.number)
+            .text(std::string(migration.name))
+            .text(checksum(migration));
+        TRY(writer_->bulk(migration_table(), Connection::Bulk::insert, row));
         return writer_->execute("COMMIT");
     };
     TRY(writer_->execute("BEGIN"));
     Result<void> done = steps();
-    if (!done) (void)writer_->execute("ROLLBACK");  // the failure is the first one
+    if (!done) roll_back();
     return done;
 }
 
@@ -206,7 +230,7 @@ Result<void> SqlStore::commit(const Batch& batch) {
     TRY(buffers.check_text());
     TRY(writer_->execute(place_.engine == Engine::sqlite ? "BEGIN IMMEDIATE" : "BEGIN"));
     Result<void> done = write(buffers);
-    if (!done) (void)writer_->execute("ROLLBACK");  // SQLite may have rolled back by itself
+    if (!done) roll_back();
     return done;
 }
 
@@ -220,9 +244,15 @@ Result<void> SqlStore::write(Buffers& buffers) {
     return writer_->execute("COMMIT");
 }
 
+void SqlStore::roll_back() {
+    // The failure to tell is the first one; SQLite may have rolled back by itself already.
+    [[maybe_unused]] const Result<void> done = writer_->execute("ROLLBACK");
+}
+
 Result<void> SqlStore::check_epoch() {
     const std::int64_t changed = TRY(writer_->change(
-        "UPDATE owner SET commits = commits + 1 WHERE epoch = :epoch", {{"epoch", static_cast<long long>(epoch_)}}
+        "UPDATE owner SET commits = commits + 1 WHERE epoch = :epoch",
+        {{"epoch", static_cast<long long>(epoch_)}}
     ));
     if (changed != 1)
         return fail(
@@ -255,7 +285,8 @@ Result<void> SqlStore::load_table(TableId id, Visitor& visitor) {
 }
 
 Result<void> SqlStore::read(
-    const std::string& sql, const std::vector<Connection::Bound>& bound, std::size_t rows_max, RowBuffer& out
+    const std::string& sql, const std::vector<Connection::Bound>& bound, std::size_t rows_max,
+    RowBuffer& out
 ) {
     Lock lock(reader_mutex_);
     return reader_->select(sql, bound, rows_max, out);
@@ -263,7 +294,8 @@ Result<void> SqlStore::read(
 
 Result<Page<AppendEvent>> SqlStore::events(const EventFilter& filter) {
     std::string sql = select_sql(table(TableId::event)) + "WHERE seq > :after_seq";
-    std::vector<Connection::Bound> bound = {{"after_seq", static_cast<long long>(filter.after_seq)}};
+    std::vector<Connection::Bound> bound = {{"after_seq", static_cast<long long>(filter.after_seq)}
+    };
     if (!filter.subject.empty()) {
         sql += " AND subject = :subject";
         bound.push_back({"subject", filter.subject});
@@ -289,7 +321,9 @@ Result<Page<AppendUsage>> SqlStore::usage(
                             "WHERE tenant = :tenant AND id > :after_id ORDER BY id " +
                             fmt::format("LIMIT {}", limit + 1);
     RowBuffer rows(table(TableId::usage_record));
-    TRY(read(sql, {{"tenant", std::string(tenant)}, {"after_id", std::string(after_id)}}, limit + 1, rows));
+    TRY(read(
+        sql, {{"tenant", std::string(tenant)}, {"after_id", std::string(after_id)}}, limit + 1, rows
+    ));
     Page<AppendUsage> page{.rows = {}, .more = rows.size() > limit};
     for (std::size_t i = 0; i < std::min(rows.size(), limit); ++i)
         page.rows.push_back(TRY(read_usage(rows.read(i))));
@@ -303,7 +337,8 @@ Result<std::int64_t> SqlStore::last_event_seq() {
 
 Result<std::unique_ptr<Store>> open(std::string_view url, const OpenOptions& options) {
     if (url.starts_with("sqlite://")) return open_sqlite(url, options);
-    if (url.starts_with("postgresql://") || url.starts_with("postgres://")) return open_postgresql(url);
+    if (url.starts_with("postgresql://") || url.starts_with("postgres://"))
+        return open_postgresql(url);
     const std::size_t scheme = url.find("://");
     return fail(
         ErrorCode::invalid_argument,

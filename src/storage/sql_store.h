@@ -24,8 +24,8 @@ class OwnerLock {
     int descriptor_;
 };
 
-// The one Store: both engines run the same statements, generated from the tables' descriptions. Only
-// connecting and locking differ (sqlite.cpp, postgresql.cpp).
+// The one Store: both engines run the same statements, generated from the tables' descriptions.
+// Only connecting and locking differ (sqlite.cpp, postgresql.cpp).
 class SqlStore final : public Store {
   public:
     // `lock` is null for PostgreSQL: there the writer's session holds an advisory lock.
@@ -51,9 +51,13 @@ class SqlStore final : public Store {
     Result<void> apply(const Migration& migration);
     Result<void> check_applied(const std::vector<Migration>& known, std::int64_t& newest);
     Result<void> write(Buffers& buffers);
+    void roll_back();
     Result<void> check_epoch();
     Result<void> load_table(TableId id, Visitor& visitor);
-    Result<void> read(const std::string& sql, const std::vector<Connection::Bound>& bound, std::size_t rows_max, RowBuffer& out);
+    Result<void> read(
+        const std::string& sql, const std::vector<Connection::Bound>& bound, std::size_t rows_max,
+        RowBuffer& out
+    );
 
     Place place_;
     std::unique_ptr<OwnerLock> lock_;  // outlives the connections

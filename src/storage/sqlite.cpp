@@ -23,8 +23,8 @@ std::unexpected<Error> cannot(std::string_view what, const std::string& path) {
     return fail(
         ErrorCode::unavailable,
         fmt::format(
-            "cannot {} {}: {}; check that the directory exists and that this user may write there", what,
-            path, std::strerror(error)
+            "cannot {} {}: {}; check that the directory exists and that this user may write there",
+            what, path, std::strerror(error)
         )
     );
 }
@@ -37,16 +37,23 @@ Result<void> create_private(const std::string& path) {
     return {};
 }
 
-Result<std::unique_ptr<Connection>> connect(const Place& place, const std::string& path, const OpenOptions& options) {
-    auto connection = TRY(Connection::open(place, fmt::format("dbname=\"{}\" timeout={}", path, kBusySeconds)));
+Result<std::unique_ptr<Connection>> connect(
+    const Place& place, const std::string& path, const OpenOptions& options
+) {
+    auto connection =
+        TRY(Connection::open(place, fmt::format("dbname=\"{}\" timeout={}", path, kBusySeconds)));
     const std::string mode = TRY(connection->text("PRAGMA journal_mode = WAL"));
     if (mode != "wal")
         return fail(
             ErrorCode::unavailable,
-            fmt::format("{} cannot use a write-ahead log ({}): put it on a local disk", place.url, mode)
+            fmt::format(
+                "{} cannot use a write-ahead log ({}): put it on a local disk", place.url, mode
+            )
         );
-    // FULL: a commit that was acknowledged survives a loss of power, not only the death of the process.
-    for (const std::string_view pragma : {"synchronous = FULL", "temp_store = MEMORY", "cache_size = -65536"})
+    // FULL: a commit that was acknowledged survives a loss of power, not only the death of the
+    // process.
+    for (const std::string_view pragma :
+         {"synchronous = FULL", "temp_store = MEMORY", "cache_size = -65536"})
         TRY(connection->execute(fmt::format("PRAGMA {}", pragma)));
     TRY(connection->integer(fmt::format("PRAGMA journal_size_limit = {}", 64 << 20)));
     if (options.pages_max > 0)
@@ -87,12 +94,15 @@ Result<std::unique_ptr<Store>> open_sqlite(std::string_view url, const OpenOptio
             ErrorCode::invalid_argument,
             fmt::format("'{}' names no file: write sqlite:///absolute/path/penstock.db", url)
         );
-    const Place place{Engine::sqlite, std::string(url), std::filesystem::path(path).parent_path().string()};
+    const Place place{
+        Engine::sqlite, std::string(url), std::filesystem::path(path).parent_path().string()
+    };
     std::unique_ptr<OwnerLock> lock = TRY(OwnerLock::take(path + ".lock"));
     TRY(create_private(path));
     auto writer = TRY(connect(place, path, options));
     auto reader = TRY(connect(place, path, options));
-    auto store = std::make_unique<SqlStore>(place, std::move(lock), std::move(writer), std::move(reader));
+    auto store =
+        std::make_unique<SqlStore>(place, std::move(lock), std::move(writer), std::move(reader));
     TRY(store->take_over());
     return std::unique_ptr<Store>(std::move(store));
 }

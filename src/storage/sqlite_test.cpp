@@ -49,7 +49,10 @@ TEST(Sqlite, AFullDatabaseFailsTheWholeCommitAndNamesTheFolder) {
         acknowledged = fill(**store, error);
     }
     EXPECT_EQ(error.code, ErrorCode::resource_exhausted) << error.message;
-    EXPECT_NE(error.message.find("the disk that holds " + folder.path() + " is full: free space there"), std::string::npos) << error.message;
+    EXPECT_NE(
+        error.message.find("the disk that holds " + folder.path() + " is full: free space there"),
+        std::string::npos
+    ) << error.message;
     EXPECT_GT(acknowledged, 0);
     EXPECT_EQ(entities_of(url), static_cast<std::size_t>(acknowledged) * 16);
 }
@@ -88,10 +91,20 @@ TEST(Sqlite, OnlyTheOwnerMayReadTheFiles) {
 }
 
 TEST(Sqlite, SaysWhatIsWrongWithAnUrl) {
-    EXPECT_EQ(open("mysql://x").error().message, "a store's URL begins with sqlite:/// or postgresql://, not mysql://");
+    EXPECT_EQ(
+        open("mysql://x").error().message,
+        "a store's URL begins with sqlite:/// or postgresql://, not mysql://"
+    );
     EXPECT_EQ(open("x").error().message, "a store's URL begins with sqlite:/// or postgresql://");
-    EXPECT_EQ(open("sqlite://relative.db").error().message, "'sqlite://relative.db' names no file: write sqlite:///absolute/path/penstock.db");
-    EXPECT_EQ(open("sqlite:///nowhere/at/all/x.db").error().message, "cannot open /nowhere/at/all/x.db.lock: No such file or directory; check that the directory exists and that this user may write there");
+    EXPECT_EQ(
+        open("sqlite://relative.db").error().message,
+        "'sqlite://relative.db' names no file: write sqlite:///absolute/path/penstock.db"
+    );
+    EXPECT_EQ(
+        open("sqlite:///nowhere/at/all/x.db").error().message,
+        "cannot open /nowhere/at/all/x.db.lock: No such file or directory; check that the "
+        "directory exists and that this user may write there"
+    );
 }
 
 TEST(Sqlite, AFileThatIsNoDatabaseIsRefused) {
@@ -102,7 +115,8 @@ TEST(Sqlite, AFileThatIsNoDatabaseIsRefused) {
     std::fclose(file);
     const auto store = open("sqlite://" + path);
     ASSERT_FALSE(store);
-    EXPECT_NE(store.error().message.find("not a database"), std::string::npos) << store.error().message;
+    EXPECT_NE(store.error().message.find("not a database"), std::string::npos)
+        << store.error().message;
 }
 
 TEST(Sqlite, APathMayHoldSpacesAndSigns) {

@@ -85,10 +85,11 @@ struct AppendUsage {
 };
 
 using Write = std::variant<
-    PutEntity, DeleteEntity, AppendEvent, PutAccount, AppendTransfer, PutHold, PutAccumulator, BurnId,
-    PutIdempotency, DeleteIdempotency, AppendUsage>;
+    PutEntity, DeleteEntity, AppendEvent, PutAccount, AppendTransfer, PutHold, PutAccumulator,
+    BurnId, PutIdempotency, DeleteIdempotency, AppendUsage>;
 
-// Writes that become durable together; a later write to the same key wins. Text is UTF-8 without NUL.
+// Writes that become durable together; a later write to the same key wins. Text is UTF-8 without
+// NUL.
 struct Batch {
     std::vector<Write> writes;
     void add(Write write) { writes.push_back(std::move(write)); }
@@ -96,9 +97,9 @@ struct Batch {
     bool empty() const { return writes.empty(); }
 };
 
-// Receives every stored row at start: entities by (kind, id), accounts by id, transfers by seq, holds,
-// accumulators, burnt ids, idempotency answers, usage by id, events by seq. An error ends the load and is
-// returned from it.
+// Receives every stored row at start: entities by (kind, id), accounts by id, transfers by seq,
+// holds, accumulators, burnt ids, idempotency answers, usage by id, events by seq. An error ends
+// the load and is returned from it.
 class Visitor {
   public:
     virtual ~Visitor() = default;
@@ -130,24 +131,27 @@ struct Page {
     bool more = false;
 };
 
-// The durable log of the server's state: memory is the truth for reads, this is what memory is rebuilt
-// from. Calls block on the disk. commit() belongs to one thread (a GroupCommitter's); the reading
-// calls may come from any other thread at the same time.
+// The durable log of the server's state: memory is the truth for reads, this is what memory is
+// rebuilt from. Calls block on the disk. commit() belongs to one thread (a GroupCommitter's); the
+// reading calls may come from any other thread at the same time.
 class Store {
   public:
     virtual ~Store() = default;
     virtual Result<void> load(Visitor& visitor, LoadScope scope) = 0;
     Result<void> load(Visitor& visitor) { return load(visitor, LoadScope{}); }
-    // One transaction, durable when it returns. After a failure nothing of the batch is in the store
-    // (or, where the connection broke during COMMIT, it is unknown): discard memory and load again.
+    // One transaction, durable when it returns. After a failure nothing of the batch is in the
+    // store (or, where the connection broke during COMMIT, it is unknown): discard memory and load
+    // again.
     virtual Result<void> commit(const Batch& batch) = 0;
     virtual Result<Page<AppendEvent>> events(const EventFilter& filter) = 0;
-    // One tenant's usage records with ids above `after_id`, by id; at most min(limit, kUsagePageMax).
+    // One tenant's usage records with ids above `after_id`, by id; at most min(limit,
+    // kUsagePageMax).
     virtual Result<Page<AppendUsage>> usage(
         std::string_view tenant, std::string_view after_id, std::size_t limit
     ) = 0;
     virtual Result<std::int64_t> last_event_seq() = 0;  // 0: none yet
-    virtual std::string describe() const = 0;  // "sqlite:///var/lib/penstock/penstock.db"; no secrets
+    virtual std::string describe(
+    ) const = 0;  // "sqlite:///var/lib/penstock/penstock.db"; no secrets
 };
 
 struct OpenOptions {
@@ -155,8 +159,8 @@ struct OpenOptions {
     std::int64_t pages_max = 0;
 };
 
-// "sqlite:///absolute/path.db" or "postgresql://user:password@host:port/database". Migrates the schema,
-// refuses a newer one, and takes the state for this process alone: a second open fails with
+// "sqlite:///absolute/path.db" or "postgresql://user:password@host:port/database". Migrates the
+// schema, refuses a newer one, and takes the state for this process alone: a second open fails with
 // `unavailable` until the first is closed or dead.
 Result<std::unique_ptr<Store>> open(std::string_view url, const OpenOptions& options = {});
 

@@ -15,7 +15,7 @@ namespace penstock::storage {
 namespace {
 
 constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
-const std::string kAwkward = "a \"quoted\" \\ {brace}, 'single'; :name ::text\n\t算力 $1 ?";
+constexpr const char* kAwkward = "a \"quoted\" \\ {brace}, 'single'; :name ::text\n\t算力 $1 ?";
 
 Time at(std::int64_t micros) { return Time(Duration(micros)); }
 
@@ -23,7 +23,8 @@ class StoreConformance : public testing::TestWithParam<Engine> {
   protected:
     void SetUp() override {
         url_ = databases_.fresh_url(GetParam());
-        if (url_.empty()) GTEST_SKIP() << "PostgreSQL's server binaries are not installed (postgresql-15)";
+        if (url_.empty())
+            GTEST_SKIP() << "PostgreSQL's server binaries are not installed (postgresql-15)";
         reopen();
     }
     void reopen() {
@@ -38,7 +39,9 @@ class StoreConformance : public testing::TestWithParam<Engine> {
         EXPECT_TRUE(done) << done.error().message;
         return recorder;
     }
-    Result<void> commit(std::vector<Write> writes) { return store_->commit(Batch{std::move(writes)}); }
+    Result<void> commit(std::vector<Write> writes) {
+        return store_->commit(Batch{std::move(writes)});
+    }
     // A way around the Store, as a person with a database shell has it.
     std::unique_ptr<Connection> shell() {
         const bool sqlite = GetParam() == Engine::sqlite;
@@ -54,10 +57,18 @@ class StoreConformance : public testing::TestWithParam<Engine> {
 
 ledger::Transfer a_transfer() {
     return ledger::Transfer{
-        .seq = 1, .id = ledger::TransferId(RawId{1, 2}), .request_hash = {RawId{~0ULL, 3}},
-        .debit = ledger::AccountId(RawId{4, 5}), .credit = ledger::AccountId(RawId{6, 7}),
-        .amount = Money::micro(kMax), .kind = ledger::TransferKind::pending, .chain = 1,
-        .deadline = at(kMax), .code = ledger::TransferCode::expiry, .ref_type = "task", .ref_id = "算\"力",
+        .seq = 1,
+        .id = ledger::TransferId(RawId{1, 2}),
+        .request_hash = {RawId{~0ULL, 3}},
+        .debit = ledger::AccountId(RawId{4, 5}),
+        .credit = ledger::AccountId(RawId{6, 7}),
+        .amount = Money::micro(kMax),
+        .kind = ledger::TransferKind::pending,
+        .chain = 1,
+        .deadline = at(kMax),
+        .code = ledger::TransferCode::expiry,
+        .ref_type = "task",
+        .ref_id = "算\"力",
         .ts = at(-1)
     };
 }
@@ -69,10 +80,19 @@ TEST_P(StoreConformance, EveryKindOfRowComesBackAsItWent) {
     const PutIdempotency answer{"acme", kAwkward, "hash", 201, "", at(8)};
     const ledger::AccumulatorRow accumulator{"c1", "buyer", {Money::micro(-3), 999'999'999}};
     ledger::Account account{
-        .spec = {.id = ledger::AccountId(RawId{4, 5}), .asset = "BEAN:算", .kind = ledger::AccountKind::lot,
-                 .owner = "it's", .debits_not_over_credits = true, .credits_not_over_debits = false},
-        .closed = true, .dr_pend = Money::micro(1), .dr_post = Money::micro(2), .cr_pend = Money::micro(3),
-        .cr_post = Money::micro(kMax), .version = 9
+        .spec =
+            {.id = ledger::AccountId(RawId{4, 5}),
+             .asset = "BEAN:算",
+             .kind = ledger::AccountKind::lot,
+             .owner = "it's",
+             .debits_not_over_credits = true,
+             .credits_not_over_debits = false},
+        .closed = true,
+        .dr_pend = Money::micro(1),
+        .dr_post = Money::micro(2),
+        .cr_pend = Money::micro(3),
+        .cr_post = Money::micro(kMax),
+        .version = 9
     };
     ledger::Transfer pending = a_transfer(), post = a_transfer();
     post.seq = 2;
@@ -80,12 +100,19 @@ TEST_P(StoreConformance, EveryKindOfRowComesBackAsItWent) {
     post.kind = ledger::TransferKind::post;
     post.pending_id = pending.id;
     post.deadline.reset();
-    const ledger::Hold hold{pending.id, pending.debit, pending.credit, pending.amount, std::nullopt, ledger::HoldState::posted};
-    const ledger::BurntId burnt{ledger::TransferId(RawId{9, 9}), {RawId{8, 8}}, ledger::Reason::overflow, at(10)};
+    const ledger::Hold hold{pending.id,     pending.debit, pending.credit,
+                            pending.amount, std::nullopt,  ledger::HoldState::posted};
+    const ledger::BurntId burnt{
+        ledger::TransferId(RawId{9, 9}), {RawId{8, 8}}, ledger::Reason::overflow, at(10)
+    };
 
     Batch batch;
-    batch.add({.accounts = {account}, .transfers = {pending, post}, .holds = {hold}, .burnt = {burnt}});
-    for (Write write : std::vector<Write>{entity, event, usage, answer, PutAccumulator{accumulator}}) batch.add(write);
+    batch.add(
+        {.accounts = {account}, .transfers = {pending, post}, .holds = {hold}, .burnt = {burnt}}
+    );
+    for (const Write& write :
+         std::vector<Write>{entity, event, usage, answer, PutAccumulator{accumulator}})
+        batch.add(write);
     const Result<void> done = store_->commit(batch);
     ASSERT_TRUE(done) << done.error().message;
     reopen();
@@ -104,10 +131,18 @@ TEST_P(StoreConformance, EveryKindOfRowComesBackAsItWent) {
 }
 
 TEST_P(StoreConformance, ALaterWriteToTheSameKeyWins) {
-    ASSERT_TRUE(commit({PutEntity{"task", "a", "1", 1}, PutEntity{"task", "a", "2", 2}, PutEntity{"site", "a", "3", 1}}));
-    ASSERT_TRUE(commit({DeleteEntity{"site", "a"}, PutEntity{"node", "b", "4", 1}, DeleteEntity{"node", "b"}}));
+    ASSERT_TRUE(commit(
+        {PutEntity{"task", "a", "1", 1}, PutEntity{"task", "a", "2", 2},
+         PutEntity{"site", "a", "3", 1}}
+    ));
+    ASSERT_TRUE(commit(
+        {DeleteEntity{"site", "a"}, PutEntity{"node", "b", "4", 1}, DeleteEntity{"node", "b"}}
+    ));
     ASSERT_TRUE(commit({DeleteEntity{"task", "a"}, PutEntity{"task", "a", "5", 3}}));
-    ASSERT_TRUE(commit({PutIdempotency{"t", "k", "h", 200, "", at(1)}, PutIdempotency{"t", "l", "h", 200, "", at(1)}}));
+    ASSERT_TRUE(commit(
+        {PutIdempotency{"t", "k", "h", 200, "", at(1)},
+         PutIdempotency{"t", "l", "h", 200, "", at(1)}}
+    ));
     ASSERT_TRUE(commit({DeleteIdempotency{"t", "k"}, DeleteIdempotency{"t", "never there"}}));
 
     const Recorder back = loaded();
@@ -120,7 +155,10 @@ TEST_P(StoreConformance, ALaterWriteToTheSameKeyWins) {
 TEST_P(StoreConformance, ABatchThatFailsLeavesNothingBehind) {
     ASSERT_TRUE(commit({AppendEvent{1, at(1), "s", "t", "", "{}"}}));
 
-    const Result<void> done = commit({PutEntity{"task", "a", "1", 1}, AppendEvent{2, at(1), "s", "t", "", "{}"}, AppendEvent{1, at(1), "s", "t", "", "{}"}});
+    const Result<void> done = commit(
+        {PutEntity{"task", "a", "1", 1}, AppendEvent{2, at(1), "s", "t", "", "{}"},
+         AppendEvent{1, at(1), "s", "t", "", "{}"}}
+    );
 
     EXPECT_EQ(done.error().code, ErrorCode::internal);
     EXPECT_TRUE(loaded().entities.empty());
@@ -142,18 +180,27 @@ TEST_P(StoreConformance, AUsageRecordOrTransferNeverComesTwice) {
 }
 
 TEST_P(StoreConformance, TextThatOneEngineCouldNotHoldIsRefused) {
-    EXPECT_EQ(commit({PutEntity{"task", std::string("a\0b", 3), "", 1}}).error().code, ErrorCode::invalid_argument);
-    EXPECT_EQ(commit({PutEntity{"task", "a", "\xFF", 1}}).error().message, "a row of 'entity' holds text that is not UTF-8 or has a NUL");
+    EXPECT_EQ(
+        commit({PutEntity{"task", std::string("a\0b", 3), "", 1}}).error().code,
+        ErrorCode::invalid_argument
+    );
+    EXPECT_EQ(
+        commit({PutEntity{"task", "a", "\xFF", 1}}).error().message,
+        "a row of 'entity' holds text that is not UTF-8 or has a NUL"
+    );
     EXPECT_TRUE(loaded().entities.empty());
 }
 
 TEST_P(StoreConformance, AppendOnlyTablesRefuseAChangeByHand) {
     ASSERT_TRUE(commit({AppendEvent{1, at(1), "s", "t", "", "{}"}, AppendTransfer{a_transfer()}}));
     const auto by_hand = shell();
-    for (const char* sql : {"UPDATE transfer SET amount = 1", "DELETE FROM transfer", "UPDATE event SET body = ''", "DELETE FROM event"}) {
+    for (const char* sql :
+         {"UPDATE transfer SET amount = 1", "DELETE FROM transfer", "UPDATE event SET body = ''",
+          "DELETE FROM event"}) {
         const Result<void> done = by_hand->execute(sql);
         ASSERT_FALSE(done) << sql;
-        EXPECT_NE(done.error().message.find("is append-only"), std::string::npos) << done.error().message;
+        EXPECT_NE(done.error().message.find("is append-only"), std::string::npos)
+            << done.error().message;
     }
     EXPECT_EQ(loaded().ledger.transfers[0], a_transfer());
 }
@@ -162,7 +209,8 @@ TEST_P(StoreConformance, ASecondOwnerIsRefusedUntilTheFirstIsGone) {
     const Result<std::unique_ptr<Store>> second = open(url_);
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().code, ErrorCode::unavailable);
-    EXPECT_NE(second.error().message.find("another server"), std::string::npos) << second.error().message;
+    EXPECT_NE(second.error().message.find("another server"), std::string::npos)
+        << second.error().message;
     store_.reset();
     EXPECT_TRUE(open(url_));
 }
@@ -178,11 +226,15 @@ TEST_P(StoreConformance, AnOwnerWhoseEpochHasPassedWritesNothing) {
 }
 
 TEST_P(StoreConformance, ANewerOrForeignSchemaIsRefused) {
-    ASSERT_TRUE(shell()->execute("INSERT INTO schema_migration VALUES (99, 'from the future', 'x')"));
+    ASSERT_TRUE(shell()->execute("INSERT INTO schema_migration VALUES (99, 'from the future', 'x')")
+    );
     store_.reset();
     const Result<std::unique_ptr<Store>> newer = open(url_);
     ASSERT_FALSE(newer);
-    EXPECT_NE(newer.error().message.find("has schema 99 ('from the future'), this program knows 1 only"), std::string::npos) << newer.error().message;
+    EXPECT_NE(
+        newer.error().message.find("has schema 99 ('from the future'), this program knows 1 only"),
+        std::string::npos
+    ) << newer.error().message;
 
     ASSERT_TRUE(shell()->execute("DELETE FROM schema_migration WHERE number = 99"));
     ASSERT_TRUE(shell()->execute("UPDATE schema_migration SET checksum = 'other'"));
@@ -194,7 +246,9 @@ TEST_P(StoreConformance, ANewerOrForeignSchemaIsRefused) {
 TEST_P(StoreConformance, EventsComeInPagesBySubjectAndTenant) {
     std::vector<Write> writes;
     for (std::int64_t seq = 1; seq <= 20; ++seq)
-        writes.push_back(AppendEvent{seq, at(seq), seq % 2 == 0 ? "task/a" : "task/b", "t", seq > 10 ? "acme" : "other", "{}"});
+        writes.push_back(AppendEvent{
+            seq, at(seq), seq % 2 == 0 ? "task/a" : "task/b", "t", seq > 10 ? "acme" : "other", "{}"
+        });
     ASSERT_TRUE(commit(std::move(writes)));
     const auto seqs = [&](const EventFilter& filter) {
         const Result<Page<AppendEvent>> page = store_->events(filter);
@@ -212,7 +266,10 @@ TEST_P(StoreConformance, EventsComeInPagesBySubjectAndTenant) {
 }
 
 TEST_P(StoreConformance, UsageComesInPagesByTenant) {
-    ASSERT_TRUE(commit({AppendUsage{"u1", at(1), "a", "s", "{}"}, AppendUsage{"u3", at(1), "a", "s", "{}"}, AppendUsage{"u2", at(1), "b", "s", "{}"}}));
+    ASSERT_TRUE(commit(
+        {AppendUsage{"u1", at(1), "a", "s", "{}"}, AppendUsage{"u3", at(1), "a", "s", "{}"},
+         AppendUsage{"u2", at(1), "b", "s", "{}"}}
+    ));
     const Page<AppendUsage> first = *store_->usage("a", "", 1);
     EXPECT_EQ(first.rows[0].id, "u1");
     EXPECT_TRUE(first.more);
@@ -223,7 +280,8 @@ TEST_P(StoreConformance, UsageComesInPagesByTenant) {
 
 TEST_P(StoreConformance, LoadsMoreRowsThanOneReadTakes) {
     Batch batch;
-    for (int i = 0; i < 10'000; ++i) batch.add(PutEntity{i % 2 == 0 ? "a" : "b", fmt::format("{:05}", i), "{}", i});
+    for (int i = 0; i < 10'000; ++i)
+        batch.add(PutEntity{i % 2 == 0 ? "a" : "b", fmt::format("{:05}", i), "{}", i});
     for (int i = 1; i <= 8'192; ++i) batch.add(AppendEvent{i, at(i), "s", "t", "", "{}"});
     ASSERT_TRUE(store_->commit(batch));
 
@@ -240,7 +298,10 @@ TEST_P(StoreConformance, LoadingStopsAtTheVisitorsFirstErrorAndKeepsToItsScope) 
     class Refuser final : public Visitor {
       public:
         int seen = 0;
-        Result<void> entity(PutEntity) override { ++seen; return fail(ErrorCode::internal, "enough"); }
+        Result<void> entity(PutEntity) override {
+            ++seen;
+            return fail(ErrorCode::internal, "enough");
+        }
         Result<void> account(ledger::Account) override { return {}; }
         Result<void> transfer(ledger::Transfer) override { return {}; }
         Result<void> hold(ledger::Hold) override { return {}; }
@@ -250,7 +311,10 @@ TEST_P(StoreConformance, LoadingStopsAtTheVisitorsFirstErrorAndKeepsToItsScope) 
         Result<void> usage(AppendUsage) override { return {}; }
         Result<void> event(AppendEvent) override { return {}; }
     };
-    ASSERT_TRUE(commit({PutEntity{"a", "1", "", 1}, PutEntity{"a", "2", "", 1}, AppendEvent{1, at(1), "s", "t", "", ""}, AppendUsage{"u", at(1), "t", "s", ""}}));
+    ASSERT_TRUE(commit(
+        {PutEntity{"a", "1", "", 1}, PutEntity{"a", "2", "", 1},
+         AppendEvent{1, at(1), "s", "t", "", ""}, AppendUsage{"u", at(1), "t", "s", ""}}
+    ));
     Refuser refuser;
     Recorder recorder;
 
@@ -271,7 +335,10 @@ TEST_P(StoreConformance, ALedgerComesBackByteForByte) {
         batch.add(ledger.open_account({.id = account(n), .debits_not_over_credits = n != 0})->rows);
     for (std::uint64_t i = 1; i <= 500; ++i) {
         const Time now = at(static_cast<std::int64_t>(i));
-        ledger::TransferRequest request{.id = ledger::TransferId(RawId{2, random.below(400)}), .amount = Money::micro(static_cast<std::int64_t>(random.below(50) + 1))};
+        ledger::TransferRequest request{
+            .id = ledger::TransferId(RawId{2, random.below(400)}),
+            .amount = Money::micro(static_cast<std::int64_t>(random.below(50) + 1))
+        };
         const std::uint64_t kind = random.below(4), from = random.below(4);
         request.kind = static_cast<ledger::TransferKind>(kind);
         if (kind <= 1) {
@@ -302,7 +369,9 @@ TEST_P(StoreConformance, ALedgerComesBackByteForByte) {
 std::string engine_name(const testing::TestParamInfo<Engine>& info) {
     return info.param == Engine::sqlite ? "Sqlite" : "Postgresql";
 }
-INSTANTIATE_TEST_SUITE_P(Engines, StoreConformance, testing::Values(Engine::sqlite, Engine::postgresql), engine_name);
+INSTANTIATE_TEST_SUITE_P(
+    Engines, StoreConformance, testing::Values(Engine::sqlite, Engine::postgresql), engine_name
+);
 
 }  // namespace
 }  // namespace penstock::storage

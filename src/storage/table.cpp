@@ -30,7 +30,8 @@ std::string unnest(const Table& table, bool keys_only) {
         return fmt::format("CAST(:{} AS {}[])", column.name, integer ? "bigint" : "text");
     };
     return fmt::format(
-        "unnest({}) AS given({})", list(table, keys_only, ", ", array), list(table, keys_only, ", ", name_of)
+        "unnest({}) AS given({})", list(table, keys_only, ", ", array),
+        list(table, keys_only, ", ", name_of)
     );
 }
 
@@ -73,32 +74,43 @@ std::string insert_sql(Engine engine, const Table& table) {
         const std::string given = (engine == Engine::sqlite ? ":" : "given.") + name_of(column);
         return column.nullable ? fmt::format("NULLIF({}, {})", given, kAbsent) : given;
     };
-    std::string sql = fmt::format(
-        "INSERT INTO {} ({}) ", table.name, list(table, false, ", ", name_of)
-    );
+    std::string sql =
+        fmt::format("INSERT INTO {} ({}) ", table.name, list(table, false, ", ", name_of));
     if (engine == Engine::sqlite)
         sql += fmt::format("VALUES ({})", list(table, false, ", ", value));
     else
-        sql += fmt::format("SELECT {} FROM {}", list(table, false, ", ", value), unnest(table, false));
+        sql +=
+            fmt::format("SELECT {} FROM {}", list(table, false, ", ", value), unnest(table, false));
     if (table.append_only) return sql;
     std::string updates;
     for (const Column& column : table.columns)
         if (!column.key)
-            updates += fmt::format("{}{} = excluded.{}", updates.empty() ? "" : ", ", column.name, column.name);
-    return sql + fmt::format(" ON CONFLICT ({}) DO UPDATE SET {}", list(table, true, ", ", name_of), updates);
+            updates += fmt::format(
+                "{}{} = excluded.{}", updates.empty() ? "" : ", ", column.name, column.name
+            );
+    return sql + fmt::format(
+                     " ON CONFLICT ({}) DO UPDATE SET {}", list(table, true, ", ", name_of), updates
+                 );
 }
 
 std::string delete_sql(Engine engine, const Table& table) {
     CHECK(!table.append_only, "rows of an append-only table stay");
     if (engine == Engine::sqlite)
-        return fmt::format("DELETE FROM {} WHERE {}", table.name, list(table, true, " AND ", [](const Column& column) {
-            return name_of(column) + " = " + parameter_of(column);
-        }));
+        return fmt::format(
+            "DELETE FROM {} WHERE {}", table.name,
+            list(
+                table, true, " AND ",
+                [](const Column& column) { return name_of(column) + " = " + parameter_of(column); }
+            )
+        );
     return fmt::format(
         "DELETE FROM {} USING {} WHERE {}", table.name, unnest(table, true),
-        list(table, true, " AND ", [&](const Column& column) {
-            return fmt::format("{}.{} = given.{}", table.name, column.name, column.name);
-        })
+        list(
+            table, true, " AND ",
+            [&](const Column& column) {
+                return fmt::format("{}.{} = given.{}", table.name, column.name, column.name);
+            }
+        )
     );
 }
 
@@ -117,7 +129,9 @@ std::string page_sql(const Table& table, bool after, std::size_t limit) {
     if (after)
         sql += fmt::format(
             "WHERE ({}) > ({}) ", list(table, true, ", ", name_of),
-            list(table, true, ", ", [](const Column& column) { return ":after_" + name_of(column); })
+            list(
+                table, true, ", ", [](const Column& column) { return ":after_" + name_of(column); }
+            )
         );
     return sql + fmt::format("ORDER BY {} LIMIT {}", list(table, true, ", ", name_of), limit);
 }

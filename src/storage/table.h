@@ -28,8 +28,8 @@ struct Table {
     bool append_only = false;  // a key that comes twice is an error; otherwise the later row wins
 };
 
-// Columns of values, as bulk statements take and give them. Written and read row by row, each field in
-// the order of the table's columns.
+// Columns of values, as bulk statements take and give them. Written and read row by row, each field
+// in the order of the table's columns.
 class RowBuffer {
   public:
     explicit RowBuffer(const Table& table);
@@ -54,7 +54,10 @@ class RowBuffer {
         RowBuffer& buffer_;
         std::size_t column_ = 0;
     };
-    Writer append() { ++size_; return Writer(*this); }
+    Writer append() {
+        ++size_;
+        return Writer(*this);
+    }
 
     class Reader {
       public:

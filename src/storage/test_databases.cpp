@@ -28,12 +28,14 @@ pid_t spawn(const std::vector<std::string>& command, const std::string& log) {
     if (child != 0) return child;
     if (::getuid() == 0) {
         const passwd* user = ::getpwnam("postgres");
-        if (user == nullptr || ::setgid(user->pw_gid) != 0 || ::setuid(user->pw_uid) != 0) ::_exit(126);
+        if (user == nullptr || ::setgid(user->pw_gid) != 0 || ::setuid(user->pw_uid) != 0)
+            ::_exit(126);
     }
     const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
     ::dup2(out, 1);
     ::dup2(out, 2);
     std::vector<char*> argv;
+    argv.reserve(command.size() + 1);
     for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
     argv.push_back(nullptr);
     ::execv(argv[0], argv.data());
@@ -57,7 +59,8 @@ std::string binaries() {
 }  // namespace
 
 TemporaryFolder::TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "penstock-test-XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "penstock-test-XXXXXX").string();
     CHECK(::mkdtemp(pattern.data()) != nullptr, "the temporary folder can be written");
     path_ = pattern;
 }
@@ -76,11 +79,15 @@ std::unique_ptr<PostgresqlCluster> PostgresqlCluster::start() {
         CHECK(::chown(folder.c_str(), user->pw_uid, user->pw_gid) == 0, "root gives folders away");
     const std::string data = folder + "/data", log = folder + "/log";
     const pid_t initdb = spawn(
-        {bin + "/initdb", "-D", data, "-A", "trust", "-U", "penstock", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"}, log
+        {bin + "/initdb", "-D", data, "-A", "trust", "-U", "penstock", "-E", "UTF8",
+         "--locale=C.UTF-8", "--no-sync"},
+        log
     );
     CHECK(wait_for(initdb) == 0, "initdb makes a cluster in an empty folder");
     cluster->server_ = spawn(
-        {bin + "/postgres", "-D", data, "-c", "listen_addresses=", "-c", "unix_socket_directories=" + folder}, log
+        {bin + "/postgres", "-D", data, "-c", "listen_addresses=", "-c",
+         "unix_socket_directories=" + folder},
+        log
     );
     const auto deadline = std::chrono::steady_clock::now() + kReadyWaitMax;
     while (!Connection::open({Engine::postgresql, "probe", {}}, cluster->url("postgres"))) {
@@ -105,7 +112,8 @@ std::string PostgresqlCluster::new_database(const std::string& encoding) {
     const auto admin = Connection::open({Engine::postgresql, "admin", {}}, url("postgres"));
     CHECK(admin.has_value(), "the cluster is running");
     const Result<void> made = (*admin)->execute(fmt::format(
-        "CREATE DATABASE {} TEMPLATE template0 ENCODING '{}' LC_COLLATE 'C' LC_CTYPE 'C'", name, encoding
+        "CREATE DATABASE {} TEMPLATE template0 ENCODING '{}' LC_COLLATE 'C' LC_CTYPE 'C'", name,
+        encoding
     ));
     CHECK(made.has_value(), "a new name is free");
     return url(name);

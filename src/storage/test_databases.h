@@ -23,7 +23,8 @@ class TemporaryFolder {
     std::string path_;
 };
 
-// A private PostgreSQL server on a Unix socket in its own folder, as user postgres where we are root.
+// A private PostgreSQL server on a Unix socket in its own folder, as user postgres where we are
+// root.
 class PostgresqlCluster {
   public:
     // Null where the server's binaries are not installed.

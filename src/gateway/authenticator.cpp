@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/authenticator.h"
+
+#include "http/headers.h"
+
+namespace penstock::gateway {
+namespace {
+
+constexpr std::string_view kScheme = "Bearer ";
+
+std::unexpected<Error> unknown_key() {
+    return fail(
+        ErrorCode::unauthenticated,
+        "the API key is not known, or was revoked; make one with 'penstock key create' and send it as "
+        "'Authorization: Bearer sk-…'"
+    );
+}
+
+}  // namespace
+
+Authenticator::Authenticator(io::Executor executor, io::TaskGroup& tasks, ServerLink& server, const Clock& clock)
+    : executor_(std::move(executor)), tasks_(tasks), server_(server), clock_(clock) {}
+
+io::Task<Result<ResolvedKey>> Authenticator::authenticate(std::string authorization) {
+    if (authorization.size() <= kScheme.size() ||
+        !http::equal_ignoring_case(std::string_view(authorization).substr(0, kScheme.size()), kScheme))
+        co_return fail(
+            ErrorCode::unauthenticated, "an API key is missing; send it as 'Authorization: Bearer sk-…'"
+        );
+    const std::string_view key = std::string_view(authorization).substr(kScheme.size());
+    if (!key.starts_with("sk-") || key.size() > kKeyBytesMax) co_return unknown_key();
+    const Sha256 digest = sha256(key);
+    const KeyCache::Entry* entry = cache_.find(digest);
+    if (entry != nullptr && clock_.now() < entry->fresh_until) co_return judge(digest, false);
+    if (const Result<void> asked = co_await ask(digest); !asked) {
+        Result<ResolvedKey> stale = judge(digest, true);
+        if (stale) co_return stale;
+        co_return std::unexpected(asked.error());
+    }
+    co_return judge(digest, false);
+}
+
+// What the cache says, whatever its age where `stale_allowed`.
+Result<ResolvedKey> Authenticator::judge(const Sha256& digest, bool stale_allowed) const {
+    const KeyCache::Entry* entry = cache_.find(digest);
+    const Time now = clock_.now();
+    if (entry == nullptr || !entry->key) return unknown_key();
+    if (stale_allowed && now > entry->fresh_until + KeyCache::kStaleMax) return unknown_key();
+    if (entry->key->expires_at && now >= *entry->key->expires_at)
+        return fail(ErrorCode::unauthenticated, "the API key expired at " + to_rfc3339(*entry->key->expires_at));
+    if (!entry->key->may_use_tokens)
+        return fail(ErrorCode::permission_denied, "the API key lacks the scope 'tokens'");
+    return *entry->key;
+}
+
+// Returns when the cache has the server's answer.
+io::Task<Result<void>> Authenticator::ask(Sha256 digest) {
+    std::string name = to_hex(digest);
+    auto found = questions_.find(name);
+    if (found == questions_.end()) {
+        if (questions_.size() >= kQuestionsMax)
+            co_return fail(ErrorCode::unavailable, "too many API keys are being looked up; try again in a second");
+        auto fresh = std::make_shared<Question>(executor_);
+        found = questions_.emplace(std::move(name), fresh).first;
+        tasks_.spawn(ask_server(digest, fresh));
+    }
+    const std::shared_ptr<Question> question = found->second;
+    while (!question->done) co_await question->answered.wait();
+    co_return question->result;
+}
+
+io::Task<void> Authenticator::ask_server(Sha256 digest, std::shared_ptr<Question> question) {
+    std::string name = to_hex(digest);
+    Result<ResolvedKey> answer = co_await server_.resolve_key(name);
+    if (answer) {
+        cache_.put_known(digest, *std::move(answer), clock_.now());
+    } else {
+        const ErrorCode code = answer.error().code;
+        const bool refused = code == ErrorCode::not_found || code == ErrorCode::unauthenticated ||
+                             code == ErrorCode::permission_denied;
+        if (refused) cache_.put_unknown(digest, clock_.now());
+        else question->result = fail(ErrorCode::unavailable, "the API key cannot be checked now: " + answer.error().message);
+    }
+    questions_.erase(name);
+    question->done = true;
+    question->answered.notify_all();
+}
+
+}  // namespace penstock::gateway

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "gateway/key_cache.h"
+#include "gateway/server_link.h"
+#include "io/event.h"
+#include "io/task_group.h"
+
+namespace penstock::gateway {
+
+// Who calls: from the cache, else from the server; equal questions at one time are asked once. While the
+// server cannot be asked, keys it knew stay good for KeyCache::kStaleMax (their budget ends earlier).
+class Authenticator {
+  public:
+    static constexpr std::size_t kKeyBytesMax = 512;
+    static constexpr std::size_t kQuestionsMax = 64;  // at one time; above: unavailable
+
+    Authenticator(io::Executor executor, io::TaskGroup& tasks, ServerLink& server, const Clock& clock);
+
+    // `authorization` as it came: "Bearer sk-…". unauthenticated, permission_denied or unavailable.
+    io::Task<Result<ResolvedKey>> authenticate(std::string authorization);
+    KeyCache& cache() { return cache_; }
+
+  private:
+    struct Question {
+        explicit Question(io::Executor executor) : answered(std::move(executor)) {}
+        io::Event answered;
+        bool done = false;
+        Result<void> result = {};
+    };
+    io::Task<Result<void>> ask(Sha256 digest);
+    io::Task<void> ask_server(Sha256 digest, std::shared_ptr<Question> question);
+    Result<ResolvedKey> judge(const Sha256& digest, bool stale_allowed) const;
+
+    io::Executor executor_;
+    io::TaskGroup& tasks_;
+    ServerLink& server_;
+    const Clock& clock_;
+    KeyCache cache_;
+    // Shared by those who wait for the answer and the task that asks, whichever ends last.
+    std::unordered_map<std::string, std::shared_ptr<Question>> questions_;
+};
+
+}  // namespace penstock::gateway

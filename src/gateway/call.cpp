@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/call.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace penstock::gateway {
+namespace {
+
+constexpr int kClientClosedRequest = 499;  // in records only: nobody received it
+
+// Whether the engine is to blame.
+routing::AttemptOutcome outcome_of(EndReason reason) {
+    switch (reason) {
+        case EndReason::done:
+        case EndReason::refused: return routing::AttemptOutcome::answered;
+        case EndReason::upstream_error: return routing::AttemptOutcome::failed;
+        // The deadline may be the client's own; silence to the breaker's eyes is a failed connect.
+        case EndReason::timeout:
+        case EndReason::client_gone:
+        case EndReason::gateway_crash: return routing::AttemptOutcome::abandoned;
+    }
+    return routing::AttemptOutcome::abandoned;
+}
+
+}  // namespace
+
+Call::Call(CallParts& parts, Admission admission)
+    : parts_(parts), admission_(std::move(admission)), meter_(admission_.bound, admission_.prompt_text_bytes) {
+    record_.id = admission_.id;
+    record_.lease_id = admission_.hold.lease_id;
+    record_.organisation_id = admission_.key.organisation_id;
+    record_.project_id = admission_.key.project_id;
+    record_.key_id = admission_.key.key_id;
+    record_.model = admission_.model;
+    record_.streamed = admission_.streamed;
+    record_.started_at = admission_.started_at;
+    record_.ended_at = admission_.started_at;
+    ++parts_.calls_running;
+}
+
+Call::~Call() {
+    if (!finished_) finish(EndReason::client_gone, kClientClosedRequest);
+}
+
+void Call::dispatch(const routing::EndpointPool::Choice& choice) {
+    CHECK(!attempt_, "one attempt at a time");
+    attempt_ = choice;
+    const Route* route = parts_.endpoints.find(choice.endpoint_id);
+    CHECK(route != nullptr, "an endpoint with a call in flight is kept");
+    route_ = *route;
+    record_.endpoint_id = route_->endpoint.id;
+    record_.price_input = route_->endpoint.price_input;
+    record_.price_output = route_->endpoint.price_output;
+    record_.price_version = route_->endpoint.price_version;
+    dispatched_ = true;
+    parts_.spool.append_opened(record_);
+}
+
+void Call::end_attempt(routing::AttemptOutcome outcome) {
+    if (!attempt_) return;
+    parts_.endpoints.finish(*attempt_, outcome, parts_.clock.now());
+    attempt_.reset();
+}
+
+void Call::on_first_token() {
+    if (!record_.ttft_us) record_.ttft_us = (parts_.clock.monotonic() - admission_.started).count();
+}
+
+void Call::finish(EndReason reason, int status) {
+    if (finished_) return;
+    finished_ = true;
+    --parts_.calls_running;
+    end_attempt(outcome_of(reason));
+    record_.status = status;
+    // Spans are measured on the clock that does not jump.
+    record_.ended_at = record_.started_at + std::max(Duration{0}, parts_.clock.monotonic() - admission_.started);
+    parts_.metrics.on_answer(record_.model, status);
+    if (dispatched_) settle(reason);
+    else parts_.budget.pool().release(admission_.hold);
+    if (admission_.idempotency)
+        parts_.idempotency.finish(*admission_.idempotency, charge_ > ExactMoney(), parts_.clock.now());
+}
+
+void Call::settle(EndReason reason) {
+    const routing::MeteredCall metered = meter_.finish(reason);
+    record_.tokens = metered.tokens;
+    record_.basis = metered.basis;
+    record_.end_reason = reason;
+    const Result<ExactMoney> charge = routing::charge_of(record_.tokens, {record_.price_input, record_.price_output});
+    CHECK(charge.has_value(), "the route table refuses prices that cannot be rated");
+    charge_ = *charge;
+    parts_.metrics.on_record(record_, metered.violations);
+    routing::LeasePool& pool = parts_.budget.pool();
+    parts_.spool.append_settled(record_, [&pool, hold = admission_.hold, charge = charge_] { pool.settle(hold, charge); });
+}
+
+}  // namespace penstock::gateway

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/chat_completions.h"
+
+#include <algorithm>
+
+#include "gateway/chat_stream.h"
+#include "telemetry/trace.h"
+
+namespace penstock::gateway {
+namespace {
+
+using routing::ApiError;
+
+constexpr int kNobodyWaits = 499;
+constexpr Duration kBusyRetryAfter = 1s;
+
+ApiError busy(std::string message) {
+    return {.status = 503, .message = std::move(message), .type = "server_error", .code = "overloaded",
+            .retry_after = kBusyRetryAfter};
+}
+
+ApiError engine_failure(int status, std::string message) {
+    return {.status = status, .message = std::move(message), .type = "server_error", .code = "upstream_error"};
+}
+
+std::unexpected<ApiError> refuse(ApiError error) { return std::unexpected(std::move(error)); }
+
+// An Error of ours with what OpenAI's clients look for.
+ApiError told(const Error& error) {
+    ApiError out = routing::api_error(error);
+    if (error.code == ErrorCode::unauthenticated) out.code = "invalid_api_key";
+    if (error.code == ErrorCode::not_found) out.code = "model_not_found";
+    if (error.code == ErrorCode::unavailable) out.retry_after = kBusyRetryAfter;
+    return out;
+}
+
+// Statuses after which another endpoint may do better: overload, faults, and answers that show that the
+// endpoint was registered wrongly (its key, its model).
+bool is_retryable(int status) {
+    return status == 401 || status == 403 || status == 404 || status == 408 || status == 429 || status >= 500;
+}
+
+bool is_event_stream(const http::Headers& headers) {
+    return headers.get("Content-Type").starts_with("text/event-stream");
+}
+
+ApiResult<std::optional<Price>> read_price(const http::Headers& headers, std::string_view name) {
+    const std::string* text = headers.find(name);
+    if (text == nullptr) return std::optional<Price>();
+    const Result<Price> price = parse_price(*text);
+    if (!price) return refuse(routing::invalid_request(price.error().message, std::string(name)));
+    return *price;
+}
+
+}  // namespace
+
+io::Task<http::Response> ChatCompletions::serve(http::Request request) {
+    const http::ClientWatch client = request.client;
+    ApiResult<Admitted> admitted = co_await admit(&request);
+    if (!admitted) {
+        // Refused before a model was known to exist: no series for what clients invent.
+        parts_.calls.metrics.on_answer({}, admitted.error().status);
+        co_return error_response(admitted.error());
+    }
+    co_return co_await answer(*std::move(admitted), client);
+}
+
+// ---- admission ----
+
+io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(http::Request* request) {
+    if (!parts_.routes_known) co_return refuse(busy("the gateway has not received its routes yet"));
+    if (parts_.calls.calls_running >= static_cast<std::int64_t>(parts_.options.calls_max))
+        co_return refuse(busy("the gateway carries as many calls as it may"));
+    if (!parts_.calls.spool.has_room())
+        co_return refuse(busy("the gateway's record of calls has no room; calls resume when it has been settled"));
+    const Time started_at = parts_.calls.clock.now();
+    const Duration started = parts_.calls.clock.monotonic();
+    const Result<ResolvedKey> key =
+        co_await parts_.authenticator.authenticate(std::string(request->headers.get("Authorization")));
+    if (!key) co_return refuse(told(key.error()));
+    const ApiResult<Limits> limits = read_limits(request->headers);
+    if (!limits) co_return refuse(limits.error());
+    Admitted admitted;
+    admitted.deadline = io::Deadline::after(limits->timeout);
+    ApiResult<std::string> body = co_await read_body(request);
+    if (!body) co_return refuse(std::move(body.error()));
+    admitted.body = *std::move(body);
+    Result<routing::ChatRequest> chat = routing::scan_chat_request(admitted.body);
+    if (!chat) co_return refuse(told(chat.error()));
+    admitted.chat = *std::move(chat);
+    admitted.input_price_max = limits->input_price_max;
+    admitted.output_price_max = limits->output_price_max;
+    const Result<telemetry::TraceContext> trace = telemetry::parse_traceparent(request->headers.get("traceparent"));
+    admitted.traceparent = telemetry::to_traceparent(
+        trace ? telemetry::child_of(*trace, parts_.random) : telemetry::new_trace(parts_.random, false)
+    );
+    ApiResult<routing::Hold> hold = co_await reserve(&admitted, &*key);
+    if (!hold) co_return refuse(std::move(hold.error()));
+    const RequestId id = parts_.ids.next<RequestId>(started_at);
+    std::optional<IdempotencyWindow::Token> token;
+    if (const std::string* idempotency = request->headers.find("Idempotency-Key")) {
+        const Result<IdempotencyWindow::Token> begun =
+            parts_.calls.idempotency.begin(key->key_id, *idempotency, id, started_at);
+        if (!begun) {
+            parts_.calls.budget.pool().release(*hold);
+            co_return refuse(told(begun.error()));
+        }
+        token = *begun;
+    }
+    admitted.call = std::make_unique<Call>(
+        parts_.calls, Call::Admission{
+                          .id = id,
+                          .key = *key,
+                          .model = admitted.chat.model,
+                          .streamed = admitted.chat.stream,
+                          .bound = routing::token_bound(admitted.chat, parts_.options.output_tokens_default),
+                          .prompt_text_bytes = admitted.chat.prompt_text_bytes,
+                          .hold = *hold,
+                          .idempotency = token,
+                          .started_at = started_at,
+                          .started = started,
+                      }
+    );
+    co_return admitted;
+}
+
+io::Task<ApiResult<std::string>> ChatCompletions::read_body(http::Request* request) {
+    std::string body;
+    while (true) {
+        const Result<std::string_view> piece = co_await request->reader.read();
+        if (!piece && piece.error().code == ErrorCode::resource_exhausted) {
+            ApiError error = routing::invalid_request(
+                "the request is larger than " + std::to_string(parts_.options.request_body_max) + " bytes", {},
+                "request_too_large"
+            );
+            error.status = 413;
+            co_return refuse(std::move(error));
+        }
+        if (!piece) co_return refuse(routing::invalid_request("the request's body was cut: " + piece.error().message));
+        if (piece->empty()) co_return body;
+        body.append(*piece);
+    }
+}
+
+ApiResult<ChatCompletions::Limits> ChatCompletions::read_limits(const http::Headers& headers) const {
+    Limits limits{.timeout = parts_.options.deadline_default};
+    ApiResult<std::optional<Price>> input = read_price(headers, "x-penstock-max-input-price");
+    if (!input) return refuse(std::move(input.error()));
+    ApiResult<std::optional<Price>> output = read_price(headers, "x-penstock-max-output-price");
+    if (!output) return refuse(std::move(output.error()));
+    limits.input_price_max = *input;
+    limits.output_price_max = *output;
+    if (const std::string* text = headers.find("x-penstock-timeout")) {
+        const Result<Duration> timeout = parse_duration(*text);
+        if (!timeout) return refuse(routing::invalid_request(timeout.error().message, "x-penstock-timeout"));
+        limits.timeout = std::min(*timeout, parts_.options.deadline_max);
+    }
+    return limits;
+}
+
+routing::EndpointQuery ChatCompletions::query_of(const Admitted& admitted) const {
+    return {
+        .model = admitted.chat.model,
+        .input_price_max = admitted.input_price_max,
+        .output_price_max = admitted.output_price_max,
+    };
+}
+
+io::Task<ApiResult<routing::Hold>> ChatCompletions::reserve(const Admitted* admitted, const ResolvedKey* key) {
+    const routing::EndpointPool& endpoints = parts_.calls.endpoints;
+    if (!endpoints.has_model(admitted->chat.model))
+        co_return refuse({.status = 404,
+                          .message = "the model '" + admitted->chat.model + "' does not exist; GET /v1/models lists those that do",
+                          .type = "invalid_request_error", .param = "model", .code = "model_not_found"});
+    const routing::TokenBound bound = routing::token_bound(admitted->chat, parts_.options.output_tokens_default);
+    const Result<Money> amount = endpoints.worst_case(query_of(*admitted), bound);
+    if (!amount) co_return refuse(told(amount.error()));
+    const Result<routing::Hold> hold = co_await parts_.calls.budget.reserve(key->organisation_id, *amount);
+    if (!hold) co_return refuse(told(hold.error()));
+    co_return *hold;
+}
+
+// ---- dispatch ----
+
+io::Task<http::Response> ChatCompletions::answer(Admitted admitted, http::ClientWatch client) {
+    parts_.retries.on_call();
+    Call& call = *admitted.call;
+    std::optional<Opened> opened = co_await io::race(open(&admitted), client.gone());
+    if (!opened) {
+        call.finish(EndReason::client_gone, kNobodyWaits);
+        co_return http::Response::empty(kNobodyWaits);
+    }
+    if (!*opened) {
+        const bool late = (*opened).error().status == 504;
+        co_return end_with(call, (*opened).error(), late ? EndReason::timeout : EndReason::upstream_error);
+    }
+    http::ResponseStream upstream = **std::move(opened);
+    if (upstream.status() == 200 && is_event_stream(upstream.headers()) && admitted.chat.stream)
+        co_return answer_stream(std::move(admitted), std::move(upstream), client);
+    auto body = upstream.status() == 200 ? answer_whole(&admitted, std::move(upstream))
+                                         : pass_refusal(&admitted, std::move(upstream));
+    std::optional<http::Response> response = co_await io::race(std::move(body), client.gone());
+    if (response) co_return *std::move(response);
+    call.finish(EndReason::client_gone, kNobodyWaits);
+    co_return http::Response::empty(kNobodyWaits);
+}
+
+// Tries endpoints until one answers, none is left, or the deadline or the retry budget ends it.
+io::Task<ChatCompletions::Opened> ChatCompletions::open(Admitted* admitted) {
+    std::vector<EndpointId> tried;
+    std::optional<Opened> last;
+    for (int number = 0; number < kAttemptsMax; ++number) {
+        if (number > 0 && !parts_.retries.try_retry()) break;
+        const ApiResult<routing::EndpointPool::Choice> choice = choose(*admitted, tried);
+        if (!choice) {
+            if (!last) last.emplace(refuse(choice.error()));
+            break;
+        }
+        if (number > 0) parts_.calls.metrics.on_retry();
+        // The answer of the attempt before is dropped only now: if nobody else can answer, it is given.
+        last.reset();
+        admitted->call->dispatch(*choice);
+        bool retryable = false;
+        last.emplace(co_await attempt(admitted, &retryable));
+        if (!retryable || admitted->deadline.passed()) break;
+        tried.push_back(choice->endpoint_id);
+    }
+    co_return *std::move(last);
+}
+
+ApiResult<routing::EndpointPool::Choice> ChatCompletions::choose(Admitted& admitted, std::vector<EndpointId>& tried) {
+    routing::EndpointPool& endpoints = parts_.calls.endpoints;
+    const Time now = parts_.calls.clock.now();
+    const routing::TokenBound bound = routing::token_bound(admitted.chat, parts_.options.output_tokens_default);
+    while (true) {
+        routing::EndpointQuery query = query_of(admitted);
+        query.excluded = tried;
+        const Result<routing::EndpointPool::Choice> choice = endpoints.choose(query, now, parts_.random);
+        if (!choice) {
+            ApiError error = told(choice.error());
+            if (error.status == 503) error.retry_after = endpoints.retry_after(admitted.chat.model, now).value_or(kBusyRetryAfter);
+            return refuse(std::move(error));
+        }
+        const Endpoint& endpoint = endpoints.find(choice->endpoint_id)->endpoint;
+        const Result<Money> most = routing::worst_case(bound, {endpoint.price_input, endpoint.price_output});
+        if (most && *most <= admitted.call->hold().amount) return *choice;
+        // It came, or became dearer, after the hold was made.
+        endpoints.finish(*choice, routing::AttemptOutcome::abandoned, now);
+        tried.push_back(choice->endpoint_id);
+    }
+}
+
+io::Task<ChatCompletions::Opened> ChatCompletions::attempt(Admitted* admitted, bool* retryable) {
+    Call& call = *admitted->call;
+    Result<http::ResponseStream> upstream = co_await parts_.upstream.open(upstream_request(*admitted), admitted->deadline);
+    if (!upstream) {
+        call.end_attempt(routing::AttemptOutcome::failed);
+        const bool late = upstream.error().code == ErrorCode::deadline_exceeded;
+        *retryable = !late;
+        if (late) co_return refuse({.status = 504, .message = "the call's deadline passed before the engine answered",
+                                    .type = "timeout_error", .code = "deadline_exceeded"});
+        co_return refuse(engine_failure(502, "the engine of provider '" + call.route().endpoint.provider + "' cannot be reached"));
+    }
+    *retryable = is_retryable(upstream->status());
+    if (*retryable) {
+        const bool overloaded = upstream->status() == 429 || upstream->status() == 408;
+        call.end_attempt(overloaded ? routing::AttemptOutcome::answered : routing::AttemptOutcome::failed);
+    }
+    co_return *std::move(upstream);
+}
+
+// Made from nothing: no header of the client travels to the engine, and so none of its credentials.
+http::ClientRequest ChatCompletions::upstream_request(const Admitted& admitted) const {
+    const Route& route = admitted.call->route();
+    http::ClientRequest request{.method = "POST", .url = route.endpoint.url};
+    while (request.url.ends_with('/')) request.url.pop_back();
+    request.url += "/v1/chat/completions";
+    request.headers.add("Content-Type", "application/json");
+    request.headers.add("Accept", admitted.chat.stream ? "text/event-stream" : "application/json");
+    if (route.api_key) request.headers.add("Authorization", "Bearer " + *route.api_key);
+    request.headers.add("traceparent", admitted.traceparent);
+    request.headers.add("X-Request-Id", to_string(admitted.call->record().id));
+    request.body = routing::upstream_body(
+        admitted.body, admitted.chat,
+        {.model = route.endpoint.upstream_model, .output_tokens_default = parts_.options.output_tokens_default}
+    );
+    return request;
+}
+
+// ---- answers ----
+
+http::Response ChatCompletions::end_with(Call& call, const ApiError& error, EndReason reason) {
+    call.finish(reason, error.status);
+    http::Response response = error_response(error);
+    add_penstock_header(response, "call", to_string(call.record().id));
+    return response;
+}
+
+void ChatCompletions::describe(http::Response& response, const Call& call) const {
+    const Endpoint& endpoint = call.route().endpoint;
+    add_penstock_header(response, "call", to_string(call.record().id));
+    add_penstock_header(response, "provider", endpoint.provider);
+    add_penstock_header(response, "site", endpoint.site);
+    add_penstock_header(response, "endpoint", to_string(endpoint.id));
+    add_penstock_header(response, "max-cost", to_string(call.hold().amount));
+    if (endpoint.simulated) add_penstock_header(response, "simulated", "true");
+}
+
+http::Response ChatCompletions::answer_stream(Admitted admitted, http::ResponseStream upstream, http::ClientWatch client) {
+    const Call& call = *admitted.call;  // stays where it is; its owner becomes the stream
+    ChatStream::Options options{
+        .client_model = admitted.chat.model,
+        .upstream_model = call.route().endpoint.upstream_model,
+        .include_usage = admitted.chat.include_usage,
+        .deadline = admitted.deadline,
+    };
+    auto stream = std::make_unique<ChatStream>(std::move(admitted.call), std::move(upstream), client, std::move(options));
+    http::Response response = http::Response::event_stream(
+        [stream = std::move(stream)](http::BodyWriter writer) mutable { return ChatStream::run(std::move(stream), writer); }
+    );
+    describe(response, call);
+    return response;
+}
+
+io::Task<http::Response> ChatCompletions::answer_whole(Admitted* admitted, http::ResponseStream upstream) {
+    Call& call = *admitted->call;
+    Result<std::string> body = co_await upstream.read_all(parts_.options.response_body_max, admitted->deadline);
+    if (!body) {
+        const bool late = body.error().code == ErrorCode::deadline_exceeded;
+        if (late)
+            co_return end_with(call, {.status = 504, .message = "the call's deadline passed before the answer was complete",
+                                      .type = "timeout_error", .code = "deadline_exceeded"}, EndReason::timeout);
+        co_return end_with(call, engine_failure(502, "the engine broke off before the answer was complete"), EndReason::upstream_error);
+    }
+    const Result<routing::ChatCompletion> answer = routing::read_chat_completion(*body);
+    if (!answer || answer->error)
+        co_return end_with(call, engine_failure(502, "the engine's answer is not a completion"), EndReason::upstream_error);
+    if (answer->usage) call.meter().report(*answer->usage);
+    call.meter().deliver_text(answer->text_bytes);
+    call.on_first_token();
+    if (!answer->model_value.empty() && call.route().endpoint.upstream_model != admitted->chat.model)
+        body = routing::replace_string(*body, answer->model_value, admitted->chat.model);
+    call.finish(EndReason::done, 200);
+    http::Response response = http::Response::json(200, *std::move(body));
+    describe(response, call);
+    add_penstock_header(response, "cost", exact_text(call.charge()));
+    co_return response;
+}
+
+// The engine refused. What is the client's own mistake is told in the engine's words; what is between
+// the platform and the provider is not the client's to see.
+io::Task<http::Response> ChatCompletions::pass_refusal(Admitted* admitted, http::ResponseStream upstream) {
+    Call& call = *admitted->call;
+    const int status = upstream.status();
+    const std::string provider = call.route().endpoint.provider;
+    const std::string* retry_after = upstream.headers().find("Retry-After");
+    const bool passes_retry_after = (status == 429 || status == 503) && retry_after != nullptr;
+    const std::string retry_after_text = passes_retry_after ? *retry_after : std::string();
+    const bool own_mistake = status == 400 || status == 409 || status == 413 || status == 415 || status == 422;
+    http::Response response;
+    if (own_mistake || status == 429) {
+        const Result<std::string> body = co_await upstream.read_all(kErrorBodyMax, admitted->deadline);
+        const bool shaped = body && [&] {
+            const auto read = routing::read_chat_completion(*body);
+            return read && read->error;
+        }();
+        ApiError error = routing::invalid_request("the engine of provider '" + provider + "' refused the request");
+        error.status = status;
+        if (status == 429) error.type = "rate_limit_error";
+        response = shaped ? http::Response::json(status, *body) : error_response(error);
+        call.finish(EndReason::refused, status);
+    } else {
+        const int shown = status == 503 || status == 504 ? status : 502;
+        const ApiError error = engine_failure(shown, "the engine of provider '" + provider + "' failed with status " + std::to_string(status));
+        call.finish(EndReason::upstream_error, shown);
+        response = error_response(error);
+    }
+    if (passes_retry_after && http::valid_field_value(retry_after_text)) response.headers.set("Retry-After", retry_after_text);
+    describe(response, call);
+    co_return response;
+}
+
+}  // namespace penstock::gateway

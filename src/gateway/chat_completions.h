@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/id.h"
+#include "gateway/api_answer.h"
+#include "gateway/authenticator.h"
+#include "gateway/call.h"
+#include "gateway/gateway.h"
+#include "http/client.h"
+#include "http/message.h"
+#include "routing/chat_request.h"
+
+namespace penstock::gateway {
+
+// POST /v1/chat/completions. One deadline covers all of a call; another endpoint is tried only before
+// the client has received anything.
+class ChatCompletions {
+  public:
+    static constexpr int kAttemptsMax = 3;
+    static constexpr std::size_t kErrorBodyMax = 64 * 1024;  // of an engine's refusal, passed on
+
+    struct Parts {
+        CallParts& calls;
+        Authenticator& authenticator;
+        routing::RetryBudget& retries;
+        http::Client& upstream;
+        IdSource& ids;
+        Random& random;
+        const GatewayOptions& options;
+        const bool& routes_known;
+    };
+    explicit ChatCompletions(Parts parts) : parts_(parts) {}
+
+    io::Task<http::Response> serve(http::Request request);
+
+  private:
+    // What admission found out; the body stays here, since the engine gets it with few bytes changed.
+    struct Admitted {
+        std::string body;
+        routing::ChatRequest chat;
+        std::unique_ptr<Call> call;
+        std::optional<Price> input_price_max;
+        std::optional<Price> output_price_max;
+        io::Deadline deadline;
+        std::string traceparent;
+    };
+    struct Limits {
+        std::optional<Price> input_price_max;
+        std::optional<Price> output_price_max;
+        Duration timeout{};
+    };
+    // What an engine answered, or what the client is told instead.
+    using Opened = ApiResult<http::ResponseStream>;
+
+    io::Task<ApiResult<Admitted>> admit(http::Request* request);
+    io::Task<ApiResult<std::string>> read_body(http::Request* request);
+    io::Task<ApiResult<routing::Hold>> reserve(const Admitted* admitted, const ResolvedKey* key);
+    ApiResult<Limits> read_limits(const http::Headers& headers) const;
+    routing::EndpointQuery query_of(const Admitted& admitted) const;
+
+    io::Task<Opened> open(Admitted* admitted);
+    io::Task<Opened> attempt(Admitted* admitted, bool* retryable);
+    ApiResult<routing::EndpointPool::Choice> choose(Admitted& admitted, std::vector<EndpointId>& tried);
+    http::ClientRequest upstream_request(const Admitted& admitted) const;
+
+    io::Task<http::Response> answer(Admitted admitted, http::ClientWatch client);
+    io::Task<http::Response> answer_whole(Admitted* admitted, http::ResponseStream upstream);
+    http::Response answer_stream(Admitted admitted, http::ResponseStream upstream, http::ClientWatch client);
+    io::Task<http::Response> pass_refusal(Admitted* admitted, http::ResponseStream upstream);
+    http::Response end_with(Call& call, const routing::ApiError& error, EndReason reason);
+    void describe(http::Response& response, const Call& call) const;
+
+    Parts parts_;
+};
+
+}  // namespace penstock::gateway

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/chat_stream.h"
+
+#include "gateway/api_answer.h"
+
+namespace penstock::gateway {
+
+ChatStream::ChatStream(
+    std::unique_ptr<Call> call, http::ResponseStream upstream, http::ClientWatch client, Options options
+)
+    : call_(std::move(call)), upstream_(std::move(upstream)), client_(client), options_(std::move(options)) {}
+
+io::Task<void> ChatStream::run(std::unique_ptr<ChatStream> self, http::BodyWriter writer) {
+    std::optional<EndReason> reason = co_await io::race(self->pump(writer), self->client_.gone());
+    // A client may leave as soon as it has seen the end.
+    if (!reason) reason = self->done_seen_ ? EndReason::done : EndReason::client_gone;
+    // The record comes first: the client is told nothing that was not accounted for.
+    self->call_->finish(*reason, 200);
+    if (*reason == EndReason::upstream_error || *reason == EndReason::timeout)
+        co_await self->tell_error(*reason, writer);
+    else if (*reason == EndReason::client_gone) writer.abort();
+}
+
+io::Task<EndReason> ChatStream::pump(http::BodyWriter writer) {
+    while (true) {
+        const io::Deadline deadline =
+            done_seen_ ? io::earlier(options_.deadline, io::Deadline::after(kDrainFor)) : options_.deadline;
+        const Result<std::string_view> piece = co_await upstream_.read(deadline);
+        if (done_seen_ && (!piece || piece->empty())) co_return EndReason::done;
+        if (!piece)
+            co_return piece.error().code == ErrorCode::deadline_exceeded ? EndReason::timeout : EndReason::upstream_error;
+        // An end that the engine meant, after the model had finished: some engines send no [DONE].
+        if (piece->empty()) co_return finish_seen_ ? EndReason::done : EndReason::upstream_error;
+        if (!parser_.feed(*piece)) co_return EndReason::upstream_error;
+        while (const auto event = parser_.next()) {
+            if (const auto end = co_await pass(*event, writer)) co_return *end;
+        }
+    }
+}
+
+io::Task<std::optional<EndReason>> ChatStream::pass(http::SseParser::Event event, http::BodyWriter writer) {
+    if (done_seen_) co_return std::nullopt;  // nothing follows the end
+    const Result<routing::ChatChunk> chunk = routing::read_chat_chunk(event.data);
+    if (!chunk) co_return EndReason::upstream_error;
+    if (chunk->usage) call_->meter().report(*chunk->usage);
+    finish_seen_ |= chunk->finished > 0;
+    if (chunk->is_usage_only() && !options_.include_usage) co_return std::nullopt;
+    if (!chunk->deltas.empty()) call_->on_first_token();
+    std::string_view bytes = event.raw;
+    if (rewrites_model(*chunk, event.data)) {
+        rewritten_ = http::print_sse({
+            .data = routing::replace_string(event.data, chunk->model_value, options_.client_model),
+            .event = std::string(event.event),
+        });
+        bytes = rewritten_;
+    }
+    if (!co_await writer.write(bytes)) co_return done_seen_ ? EndReason::done : EndReason::client_gone;
+    call_->meter().deliver(chunk->deltas);
+    done_seen_ = chunk->done;
+    if (!chunk->error) co_return std::nullopt;
+    error_passed_ = true;
+    co_return EndReason::upstream_error;
+}
+
+// Only the name that was asked for is put back; an engine that says something else is quoted.
+bool ChatStream::rewrites_model(const routing::ChatChunk& chunk, std::string_view data) const {
+    if (chunk.model_value.empty() || options_.client_model == options_.upstream_model) return false;
+    return data.substr(chunk.model_value.begin + 1, chunk.model_value.size() - 2) != options_.client_model;
+}
+
+io::Task<void> ChatStream::tell_error(EndReason reason, http::BodyWriter writer) {
+    if (!error_passed_) {
+        const bool late = reason == EndReason::timeout;
+        const routing::ApiError error{
+            .message = late ? "the call's deadline passed before the answer was complete"
+                            : "the engine broke off before the answer was complete",
+            .type = late ? "timeout_error" : "server_error",
+            .code = late ? "deadline_exceeded" : "upstream_error",
+        };
+        // The client may be gone as well: nothing more can be done for it.
+        static_cast<void>(co_await writer.write(http::print_sse({.data = to_json(error)})));
+    }
+    writer.abort();
+}
+
+}  // namespace penstock::gateway

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "gateway/call.h"
+#include "http/client.h"
+#include "http/message.h"
+#include "http/sse.h"
+
+namespace penstock::gateway {
+
+// Carries one streamed answer from the engine to the client, event by event: one write each, nothing
+// kept back, at most one event in memory. The model's name is put back and the usage chunk that only the
+// gateway asked for is left out. An engine that dies is told to the client as an error event and a cut
+// connection; [DONE] and finish reasons are never made up.
+class ChatStream {
+  public:
+    static constexpr std::size_t kEventBytesMax = 1024 * 1024;
+    // After [DONE] the rest is read for this long, so that the engine's connection can be used again.
+    static constexpr Duration kDrainFor = 1s;
+
+    struct Options {
+        std::string client_model;    // as the client named it
+        std::string upstream_model;  // as the engine does
+        bool include_usage = false;  // the client wants the usage chunk
+        io::Deadline deadline;
+    };
+    ChatStream(std::unique_ptr<Call> call, http::ResponseStream upstream, http::ClientWatch client, Options options);
+
+    // The body of the response; ends the call.
+    static io::Task<void> run(std::unique_ptr<ChatStream> self, http::BodyWriter writer);
+
+  private:
+    io::Task<EndReason> pump(http::BodyWriter writer);
+    // Nothing: go on.
+    io::Task<std::optional<EndReason>> pass(http::SseParser::Event event, http::BodyWriter writer);
+    io::Task<void> tell_error(EndReason reason, http::BodyWriter writer);
+    bool rewrites_model(const routing::ChatChunk& chunk, std::string_view data) const;
+
+    std::unique_ptr<Call> call_;
+    http::ResponseStream upstream_;
+    http::ClientWatch client_;
+    Options options_;
+    http::SseParser parser_{kEventBytesMax};
+    std::string rewritten_;
+    bool done_seen_ = false;
+    bool finish_seen_ = false;
+    bool error_passed_ = false;  // the engine's own error event
+};
+
+}  // namespace penstock::gateway

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/gateway_fixture.h"
+
+#include <gtest/gtest.h>
+
+#include "gateway/key_cache.h"
+#include "http/problem.h"
+#include "json/json.h"
+#include "routing/call_meter.h"
+
+namespace penstock::gateway {
+namespace {
+
+constexpr Duration kWaitMax = 10s;
+constexpr Duration kPollEvery = 2ms;
+
+io::Task<void> wait_for(io::Runtime* runtime, std::function<bool()> condition, bool* met) {
+    static_cast<void>(runtime);
+    const io::Deadline deadline = io::Deadline::after(kWaitMax);
+    while (!condition() && !deadline.passed()) co_await io::sleep_for(kPollEvery);
+    *met = condition();
+}
+
+}  // namespace
+
+// ---- engine ----
+
+ScriptedEngine::ScriptedEngine(io::Runtime& runtime, EngineScript answer)
+    : script(std::move(answer)), runtime_(runtime), never_(runtime.executor()) {
+    router_.add("POST", "/v1/chat/completions", [this](http::Request r) { return serve(std::move(r)); });
+    server_ = std::make_unique<http::Server>(runtime_, router_, http::ServerOptions{});
+    EXPECT_TRUE(server_->start());
+}
+
+io::Task<void> ScriptedEngine::stop() { return server_->stop(io::Deadline::after(0s)); }
+
+io::Task<http::Response> ScriptedEngine::serve(http::Request request) {
+    const http::ClientWatch client = request.client;
+    requests.push_back(std::move(request));
+    if (script.silent) {
+        co_await client.gone();
+        ++answers_abandoned;
+    }
+    http::Response response{.status = script.status, .headers = script.headers, .body = {}};
+    response.headers.set("Content-Type", script.content_type);
+    response.body = [this, client](http::BodyWriter writer) { return write_answer(writer, client); };
+    co_return response;
+}
+
+io::Task<void> ScriptedEngine::write_answer(http::BodyWriter writer, http::ClientWatch client) {
+    static_cast<void>(co_await writer.write({}));
+    for (const std::string& piece : std::vector(script.pieces)) {
+        if (!co_await writer.write(piece)) {
+            ++answers_abandoned;
+            co_return;
+        }
+    }
+    if (script.end == EngineScript::End::hang) {
+        co_await client.gone();
+        ++answers_abandoned;
+    }
+    if (script.end == EngineScript::End::cut) {
+        // What was written reaches the gateway before the cut does.
+        co_await io::sleep_for(kPollEvery);
+        writer.abort();
+    }
+}
+
+// ---- server ----
+
+ScriptedServer::ScriptedServer(io::Runtime& runtime) : changed_(runtime.executor()) {
+    router_.use([this](http::Request r, http::Next next) { return guarded(std::move(r), next); });
+    router_.add("GET", "/v1/gateway/routes", [this](http::Request r) { return routes(std::move(r)); });
+    router_.add("POST", "/v1/gateway/keys:resolve", [this](http::Request r) { return resolve(std::move(r)); });
+    router_.add("POST", "/v1/gateway/leases", [this](http::Request r) { return lease(std::move(r)); });
+    router_.add("POST", "/v1/gateway/settlements", [this](http::Request r) { return settle(std::move(r)); });
+    server_ = std::make_unique<http::Server>(runtime, router_, http::ServerOptions{});
+    EXPECT_TRUE(server_->start());
+}
+
+io::Task<void> ScriptedServer::stop() { return server_->stop(io::Deadline::after(0s)); }
+
+void ScriptedServer::set_routes(std::vector<Route> list, std::vector<std::string> revoked) {
+    ++table_.version;
+    table_.routes = std::move(list);
+    table_.revoked_key_hashes = std::move(revoked);
+    changed_.notify_all();
+}
+
+io::Task<http::Response> ScriptedServer::guarded(http::Request request, http::Next next) {
+    if (away) co_return problem_response(Error{ErrorCode::unavailable, "the server is away"}, request);
+    if (request.headers.get("Authorization") != "Bearer sk-gateway-key")
+        co_return problem_response(Error{ErrorCode::unauthenticated, "not the gateway's key"}, request);
+    co_return co_await next(std::move(request));
+}
+
+io::Task<http::Response> ScriptedServer::routes(http::Request request) {
+    const std::string known(request.query.get("version"));
+    while (std::to_string(table_.version) == known) co_await changed_.wait();
+    co_return http::Response::json(200, json::print(table_));
+}
+
+io::Task<http::Response> ScriptedServer::resolve(http::Request request) {
+    ++keys_asked;
+    const Result<ResolveKey> asked = json::parse<ResolveKey>(request.body);
+    if (!asked || asked->key_sha256 != to_hex(sha256(kKey)))
+        co_return problem_response(Error{ErrorCode::not_found, "no such key"}, request);
+    co_return http::Response::json(200, json::print(ResolvedKey{
+        .key_id = KeyId(RawId{3, 3}), .organisation_id = organisation_id, .project_id = ProjectId(RawId{4, 4}),
+        .may_use_tokens = may_use_tokens, .expires_at = {}, .cache_for = cache_keys_for,
+    }));
+}
+
+Money ScriptedServer::counted() const {
+    ExactMoney sum;
+    for (const auto& [id, call] : records)
+        sum = *add(sum, *routing::charge_of(call.tokens, {call.price_input, call.price_output}));
+    return *ceil_money(sum);
+}
+
+io::Task<http::Response> ScriptedServer::lease(http::Request request) {
+    ++leases_asked;
+    const Result<AcquireLease> asked = json::parse<AcquireLease>(request.body);
+    EXPECT_TRUE(asked) << to_string(asked.error());
+    const Money left = *subtract(wallet, counted());
+    if (left <= Money()) co_return problem_response(Error{ErrorCode::insufficient_funds, "the wallet is empty"}, request);
+    const Money granted = std::min(left, asked->amount);
+    granted_most = std::max(granted_most, granted);
+    co_return http::Response::json(200, json::print(BudgetLease{
+        .id = LeaseId(RawId{5, 5}), .organisation_id = asked->organisation_id, .replica = asked->replica,
+        .epoch = ++epoch_, .amount = granted, .expires_at = SystemClock().now() + lease_lives,
+    }));
+}
+
+io::Task<http::Response> ScriptedServer::settle(http::Request request) {
+    const Result<SettleCalls> calls = json::parse<SettleCalls>(request.body);
+    EXPECT_TRUE(calls) << to_string(calls.error());
+    SettledCalls settled;
+    for (const CallRecord& call : calls->records)
+        if (!bad_model.empty() && call.model == bad_model)
+            co_return problem_response(Error{refuse_settlements, "this record is refused"}, request);
+    for (const CallRecord& call : calls->records) {
+        if (records.emplace(call.id, call).second) ++settled.accepted;
+        else ++settled.repeated;
+    }
+    repeated += static_cast<int>(settled.repeated);
+    co_return http::Response::json(200, json::print(settled));
+}
+
+// ---- fixture ----
+
+Route route_to(std::string url, std::string model, std::uint64_t number) {
+    Route route;
+    route.endpoint.id = EndpointId(RawId{9, number});
+    route.endpoint.provider_id = OrganisationId(RawId{8, number});
+    route.endpoint.provider = "provider-" + std::to_string(number);
+    route.endpoint.site = "site-" + std::to_string(number);
+    route.endpoint.model = std::move(model);
+    route.endpoint.upstream_model = "upstream-model";
+    route.endpoint.url = std::move(url);
+    route.endpoint.price_input = *parse_price("1");
+    route.endpoint.price_output = *parse_price("2");
+    route.endpoint.price_version = 7;
+    route.api_key = "provider-secret";
+    return route;
+}
+
+Fixture::Fixture(GatewayOptions changes) : server(runtime), options(std::move(changes)), client(runtime) {
+    std::string pattern = (std::filesystem::temp_directory_path() / "penstock-gateway-XXXXXX").string();
+    folder = ::mkdtemp(pattern.data());
+    options.server_url = server.url();
+    options.key = "sk-gateway-key";
+    options.replica = "gateway-1";
+    options.state_dir = folder;
+    start_gateway();
+}
+
+Fixture::~Fixture() {
+    stop_gateway();
+    for (const auto& engine : engines) runtime.block_on(engine->stop());
+    runtime.block_on(server.stop());
+    std::filesystem::remove_all(folder);
+}
+
+void Fixture::start_gateway() {
+    auto opened = Gateway::open(options, {runtime, pool, clock, random, log, registry});
+    ASSERT_TRUE(opened) << to_string(opened.error());
+    gateway = *std::move(opened);
+    router = std::make_unique<http::Router>();
+    gateway->register_routes(*router);
+    front = std::make_unique<http::Server>(runtime, *router, http::ServerOptions{});
+    ASSERT_TRUE(front->start());
+    gateway->start();
+}
+
+void Fixture::stop_gateway(Duration drain) {
+    if (!gateway) return;
+    runtime.block_on(front->stop(io::Deadline::after(drain)));
+    runtime.block_on(gateway->stop(io::Deadline::after(drain)));
+    front.reset();
+    gateway.reset();
+}
+
+void Fixture::restart_gateway() {
+    stop_gateway();
+    start_gateway();
+}
+
+void Fixture::add_engine(EngineScript script, std::string model) {
+    engines.push_back(std::make_unique<ScriptedEngine>(runtime, std::move(script)));
+    routes.push_back(route_to(engines.back()->url(), std::move(model), engines.size()));
+    apply_routes();
+}
+
+void Fixture::apply_routes() {
+    server.set_routes(routes);
+    wait_until([&] { return gateway->routes_version() == server.routes_version(); }, "the route table");
+}
+
+io::Task<ClientAnswer> Fixture::ask_task(std::string body, http::Headers headers) {
+    http::ClientRequest request{.method = "POST", .url = front->url() + "/v1/chat/completions", .headers = std::move(headers)};
+    if (!key.empty()) request.headers.add("Authorization", "Bearer " + key);
+    request.headers.set("Content-Type", "application/json");
+    request.body = std::move(body);
+    ClientAnswer answer;
+    Result<http::ResponseStream> opened = co_await client.open(std::move(request), io::Deadline::after(kWaitMax));
+    if (!opened) {
+        answer.cut = true;
+        answer.body = to_string(opened.error());
+        co_return answer;
+    }
+    answer.status = opened->status();
+    answer.headers = opened->headers();
+    while (true) {
+        const Result<std::string_view> piece = co_await opened->read(io::Deadline::after(kWaitMax));
+        answer.cut = !piece;
+        if (!piece || piece->empty()) co_return answer;
+        answer.body.append(*piece);
+    }
+}
+
+ClientAnswer Fixture::ask(std::string body, http::Headers headers) {
+    return runtime.block_on(ask_task(std::move(body), std::move(headers)));
+}
+
+ClientAnswer Fixture::ask_path(std::string method, std::string path, std::string body) {
+    http::ClientRequest request{.method = std::move(method), .url = front->url() + path};
+    request.headers.add("Authorization", "Bearer " + key);
+    request.body = std::move(body);
+    const Result<http::ClientResponse> response =
+        runtime.block_on(client.send(std::move(request), io::Deadline::after(kWaitMax)));
+    if (!response) return {.status = 0, .headers = {}, .body = to_string(response.error()), .cut = true};
+    return {.status = response->status, .headers = response->headers, .body = response->body};
+}
+
+void Fixture::wait_for_records(std::size_t count) {
+    wait_until([&] { return server.records.size() >= count; }, std::to_string(count) + " settled records");
+}
+
+void Fixture::wait_until(std::function<bool()> condition, std::string_view what) {
+    if (condition()) return;
+    bool met = false;
+    runtime.block_on(wait_for(&runtime, std::move(condition), &met));
+    ASSERT_TRUE(met) << "waited in vain for " << what;
+}
+
+}  // namespace penstock::gateway

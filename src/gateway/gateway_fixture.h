@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/random.h"
+#include "base/time.h"
+#include "gateway/gateway.h"
+#include "http/client.h"
+#include "http/router.h"
+#include "http/server.h"
+#include "io/event.h"
+#include "io/pool.h"
+#include "io/runtime.h"
+#include "model/endpoint.h"
+#include "telemetry/log.h"
+#include "telemetry/metrics.h"
+
+// For tests: a scripted server, scripted engines and a gateway between them, all on one loop, over real
+// sockets on 127.0.0.1.
+namespace penstock::gateway {
+
+// What an engine answers to each chat request.
+struct EngineScript {
+    int status = 200;
+    std::string content_type = "text/event-stream";
+    http::Headers headers = {};
+    std::vector<std::string> pieces = {};  // one write each
+    enum class End { whole, cut, hang } end = End::whole;
+    bool silent = false;  // never answers
+};
+
+class ScriptedEngine {
+  public:
+    ScriptedEngine(io::Runtime& runtime, EngineScript script);
+    std::string url() const { return server_->url(); }
+    io::Task<void> stop();
+
+    EngineScript script;
+    std::vector<http::Request> requests;
+    int answers_abandoned = 0;  // the gateway closed its connection while the engine was answering
+
+  private:
+    io::Task<http::Response> serve(http::Request request);
+    io::Task<void> write_answer(http::BodyWriter writer, http::ClientWatch client);
+    io::Runtime& runtime_;
+    io::Event never_;
+    http::Router router_;
+    std::unique_ptr<http::Server> server_;
+};
+
+// The platform's server as the gateway sees it: one wallet, one key, one lease per organisation.
+class ScriptedServer {
+  public:
+    explicit ScriptedServer(io::Runtime& runtime);
+    std::string url() const { return server_->url(); }
+    io::Task<void> stop();
+    void set_routes(std::vector<Route> routes, std::vector<std::string> revoked = {});
+
+    std::int64_t routes_version() const { return table_.version; }
+
+    static constexpr std::string_view kKey = "sk-consumer-key-of-the-test";
+    OrganisationId organisation_id{RawId{1, 1}};
+    Money wallet = Money::micro(100'000'000);
+    Duration lease_lives = 1h;
+    bool away = false;           // answers 503 to everything
+    bool may_use_tokens = true;
+    Duration cache_keys_for = 5min;
+    ErrorCode refuse_settlements = ErrorCode::internal;  // unless internal: this error for bad_model's records
+    std::string bad_model;
+
+    std::map<RequestId, CallRecord> records;
+    int repeated = 0;
+    int keys_asked = 0;
+    int leases_asked = 0;
+    Money granted_most;
+
+  private:
+    io::Task<http::Response> routes(http::Request request);
+    io::Task<http::Response> resolve(http::Request request);
+    io::Task<http::Response> lease(http::Request request);
+    io::Task<http::Response> settle(http::Request request);
+    io::Task<http::Response> guarded(http::Request request, http::Next next);
+    Money counted() const;
+
+    io::Event changed_;
+    RouteTable table_;
+    std::int64_t epoch_ = 0;
+    http::Router router_;
+    std::unique_ptr<http::Server> server_;
+};
+
+Route route_to(std::string url, std::string model, std::uint64_t number = 1);
+
+struct ClientAnswer {
+    int status = 0;
+    http::Headers headers;
+    std::string body;
+    bool cut = false;  // the connection ended before the body did
+};
+
+struct Fixture {
+    explicit Fixture(GatewayOptions changes = {});
+    ~Fixture();
+
+    // A chat request with the test's key; the whole answer.
+    ClientAnswer ask(std::string body, http::Headers headers = {});
+    ClientAnswer ask_path(std::string method, std::string path, std::string body = {});
+    io::Task<ClientAnswer> ask_task(std::string body, http::Headers headers = {});
+    // Waits until the server has `count` records; the last one by id.
+    void wait_for_records(std::size_t count);
+    // Bounded: fails the test when it takes longer than ten seconds.
+    void wait_until(std::function<bool()> condition, std::string_view what);
+    std::string metrics() const { return registry.render(); }
+    void add_engine(EngineScript script, std::string model = "m");
+    void apply_routes();
+    void restart_gateway();
+    void start_gateway();
+    void stop_gateway(Duration drain = 5s);
+
+    std::filesystem::path folder;
+    io::Runtime runtime;
+    io::Pool pool{1};
+    SystemClock clock;
+    SeededRandom random{42};
+    telemetry::Logger log;
+    telemetry::Registry registry;
+    ScriptedServer server;
+    std::vector<std::unique_ptr<ScriptedEngine>> engines;
+    std::vector<Route> routes;
+    GatewayOptions options;
+    std::unique_ptr<Gateway> gateway;
+    std::unique_ptr<http::Router> router;
+    std::unique_ptr<http::Server> front;
+    http::Client client;
+    std::string key{ScriptedServer::kKey};
+};
+
+}  // namespace penstock::gateway

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "model/endpoint.h"
+#include "telemetry/metrics.h"
+
+namespace penstock::gateway {
+
+// The gateway's numbers. Where OpenTelemetry's GenAI conventions have a name, it is used (dots become
+// underscores). Tokens are counted when their record is appended to the spool, so that they equal what
+// the ledger will be told.
+class GatewayMetrics {
+  public:
+    explicit GatewayMetrics(telemetry::Registry& registry) : registry_(registry) {}
+
+    // `model` is empty where none was recognised: what clients invent makes no series.
+    void on_answer(std::string_view model, int status);
+    void on_record(const CallRecord& call, std::uint8_t violations);
+    void on_retry();
+    void on_settled(std::int64_t accepted, std::int64_t repeated);
+    void on_settle_refused(std::size_t records);
+    void set_settle_lag(double seconds);
+
+  private:
+    struct ModelSeries {
+        std::unordered_map<int, telemetry::Counter*> answers;
+        telemetry::Counter* input_fresh = nullptr;
+        telemetry::Counter* cache_read = nullptr;
+        telemetry::Counter* output_visible = nullptr;
+        telemetry::Counter* output_reasoning = nullptr;
+        telemetry::Histogram* time_to_first_token = nullptr;
+        telemetry::Histogram* duration = nullptr;
+    };
+    ModelSeries& series_of(std::string_view model);
+
+    telemetry::Registry& registry_;
+    std::unordered_map<std::string, ModelSeries> models_;
+};
+
+}  // namespace penstock::gateway

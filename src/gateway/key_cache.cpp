@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/key_cache.h"
+
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace penstock::gateway {
+
+Sha256 sha256(std::string_view bytes) {
+    Sha256 digest{};
+    SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
+    return digest;
+}
+
+std::string to_hex(const Sha256& digest) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::string out;
+    out.reserve(digest.size() * 2);
+    for (const unsigned char byte : digest) {
+        out += kDigits[byte >> 4];
+        out += kDigits[byte & 0xF];
+    }
+    return out;
+}
+
+std::optional<Sha256> sha256_from_hex(std::string_view hex) {
+    Sha256 digest{};
+    if (hex.size() != digest.size() * 2) return std::nullopt;
+    const auto nibble = [](char c) {
+        if (c >= '0' && c <= '9') return c - '0';
+        if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+        return -1;
+    };
+    for (std::size_t i = 0; i < digest.size(); ++i) {
+        const int high = nibble(hex[2 * i]);
+        const int low = nibble(hex[2 * i + 1]);
+        if (high < 0 || low < 0) return std::nullopt;
+        digest[i] = static_cast<unsigned char>(high * 16 + low);
+    }
+    return digest;
+}
+
+std::size_t KeyCache::Hash::operator()(const Sha256& digest) const noexcept {
+    std::size_t value = 0;
+    std::memcpy(&value, digest.data(), sizeof value);
+    return value;
+}
+
+bool KeyCache::Equal::operator()(const Sha256& a, const Sha256& b) const noexcept {
+    return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+const KeyCache::Entry* KeyCache::find(const Sha256& digest) const {
+    const auto found = entries_.find(digest);
+    return found == entries_.end() ? nullptr : &found->second;
+}
+
+void KeyCache::put_known(const Sha256& digest, ResolvedKey key, Time now) {
+    make_room(now);
+    const Time until = now + std::clamp(key.cache_for, Duration{0}, kKnownMax);
+    entries_[digest] = {.key = std::move(key), .fresh_until = until};
+}
+
+void KeyCache::put_unknown(const Sha256& digest, Time now) {
+    make_room(now);
+    entries_[digest] = {.key = std::nullopt, .fresh_until = now + kUnknownFor};
+}
+
+void KeyCache::revoke(std::string_view sha256_hex, Time now) {
+    if (const auto digest = sha256_from_hex(sha256_hex)) put_unknown(*digest, now);
+}
+
+void KeyCache::make_room(Time now) {
+    if (entries_.size() < kKeysMax) return;
+    std::erase_if(entries_, [&](const auto& entry) { return entry.second.fresh_until < now; });
+    // All fresh: any one goes; its next use asks the server once.
+    if (entries_.size() >= kKeysMax) entries_.erase(entries_.begin());
+}
+
+}  // namespace penstock::gateway

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/key_cache.h"
+
+#include <gtest/gtest.h>
+
+#include "gateway/api_answer.h"
+#include "gateway/idempotency.h"
+
+namespace penstock::gateway {
+namespace {
+
+const Time kStart = Time(1'700'000'000s);
+const KeyId kKey(RawId{1, 1});
+
+TEST(Sha256, MatchesTheStandardsExample) {
+    const std::string hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    EXPECT_EQ(to_hex(sha256("abc")), hex);
+    EXPECT_EQ(sha256_from_hex(hex), sha256("abc"));
+    EXPECT_FALSE(sha256_from_hex("ba78"));
+    EXPECT_FALSE(sha256_from_hex(std::string(64, 'g')));
+}
+
+TEST(KeyCache, KeepsAKnownKeyForAsLongAsTheServerAllowsButNotLonger) {
+    KeyCache cache;
+    cache.put_known(sha256("a"), {.cache_for = 1min}, kStart);
+    cache.put_known(sha256("b"), {.cache_for = 48h}, kStart);
+    EXPECT_EQ(cache.find(sha256("a"))->fresh_until, kStart + 1min);
+    EXPECT_EQ(cache.find(sha256("b"))->fresh_until, kStart + KeyCache::kKnownMax);
+    EXPECT_EQ(cache.find(sha256("c")), nullptr);
+}
+
+TEST(KeyCache, ForgetsWhatARevocationNames) {
+    KeyCache cache;
+    cache.put_known(sha256("a"), {.cache_for = 1min}, kStart);
+    cache.revoke(to_hex(sha256("a")), kStart);
+    EXPECT_FALSE(cache.find(sha256("a"))->key);
+}
+
+TEST(KeyCache, IsBounded) {
+    KeyCache cache;
+    for (std::size_t n = 0; n < KeyCache::kKeysMax + 10; ++n) cache.put_unknown(sha256(std::to_string(n)), kStart);
+    EXPECT_EQ(cache.size(), KeyCache::kKeysMax);
+}
+
+TEST(IdempotencyWindow, RefusesARunningCallAndOneThatWasCharged) {
+    IdempotencyWindow window;
+    const auto token = window.begin(kKey, "k", RequestId(RawId{2, 2}), kStart);
+    ASSERT_TRUE(token);
+    EXPECT_EQ(window.begin(kKey, "k", RequestId(), kStart).error().code, ErrorCode::conflict);
+    EXPECT_TRUE(window.begin(KeyId(RawId{9, 9}), "k", RequestId(), kStart));
+    window.finish(*token, true, kStart);
+    EXPECT_EQ(window.begin(kKey, "k", RequestId(), kStart + 9min).error().code, ErrorCode::conflict);
+    EXPECT_TRUE(window.begin(kKey, "k", RequestId(), kStart + 10min));
+}
+
+TEST(IdempotencyWindow, AllowsToRepeatWhatWasNotCharged) {
+    IdempotencyWindow window;
+    window.finish(*window.begin(kKey, "k", RequestId(), kStart), false, kStart);
+    EXPECT_TRUE(window.begin(kKey, "k", RequestId(), kStart));
+}
+
+TEST(ExactText, ShowsEveryDigitThatCounts) {
+    EXPECT_EQ(exact_text(ExactMoney()), "0");
+    EXPECT_EQ(exact_text(ExactMoney(1)), "0.000000000000001");
+    EXPECT_EQ(exact_text(ExactMoney(__int128{12'600'000} * 1'000'000)), "0.0126");
+    EXPECT_EQ(exact_text(ExactMoney(__int128{3'000'000} * ExactMoney::kPerMicro)), "3");
+}
+
+}  // namespace
+}  // namespace penstock::gateway

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "http/client.h"
+#include "model/endpoint.h"
+
+namespace penstock::gateway {
+
+// What the gateway asks of the platform's server, over HTTP with a key of scope `gateway`. Failures
+// keep the server's code; no connection and answers that cannot be read are `unavailable`.
+class ServerLink {
+  public:
+    static constexpr Duration kCallTimeout = 10s;
+    static constexpr Duration kSettleTimeout = 30s;
+    static constexpr Duration kRoutesWait = 30s;  // of the long poll, on the server
+
+    ServerLink(io::Runtime& runtime, std::string server_url, std::string key);
+
+    io::Task<Result<ResolvedKey>> resolve_key(std::string key_sha256);
+    // `lease.amount` is what the lease should have left, what is in use included.
+    io::Task<Result<BudgetLease>> acquire_lease(AcquireLease lease);
+    io::Task<Result<SettledCalls>> settle(SettleCalls calls);
+    // Answers when the server's version differs from `known_version`, or after kRoutesWait.
+    io::Task<Result<RouteTable>> routes(std::int64_t known_version);
+
+  private:
+    io::Task<Result<std::string>> call(std::string method, std::string target, std::string body, Duration timeout);
+
+    http::Client client_;
+    std::string server_url_;
+    std::string authorization_;
+};
+
+}  // namespace penstock::gateway

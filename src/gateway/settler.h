@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "base/random.h"
+#include "gateway/budget.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/server_link.h"
+#include "gateway/spool.h"
+
+namespace penstock::gateway {
+
+// Takes durable records from the spool to the server, oldest first, in batches; repeats until the server
+// has them, which changes nothing there the second time. A record that the server refuses for good is
+// found by halving its batch, kept in `refused_file` for a person, and passed over.
+class Settler {
+  public:
+    static constexpr std::size_t kBatchRecordsMax = 500;
+    static constexpr Duration kGatherFor = 50ms;      // between batches, so that they are not single records
+    static constexpr Duration kBackOffFirst = 200ms;  // doubles, with full jitter
+    static constexpr Duration kBackOffMax = 10s;
+
+    struct Parts {
+        Spool& spool;
+        ServerLink& server;
+        Budget& budget;
+        GatewayMetrics& metrics;
+        const Clock& clock;
+        Random& random;
+        io::Pool& pool;
+    };
+    Settler(Parts parts, telemetry::Logger log, std::string replica, std::filesystem::path refused_file);
+
+    // Until cancelled.
+    io::Task<void> settle_forever();
+    // Everything that is durable now, or false when the deadline passed.
+    io::Task<bool> drain(io::Deadline deadline);
+
+  private:
+    // False: the server cannot take records now.
+    io::Task<bool> settle_one_batch();
+    io::Task<Result<void>> settle(std::vector<CallRecord> records);
+    io::Task<Result<void>> post(std::vector<CallRecord> records);
+    io::Task<Result<void>> put_aside(CallRecord record, Error cause);
+    void acknowledged(const std::vector<CallRecord>& records);
+
+    Parts parts_;
+    telemetry::Logger log_;
+    std::string replica_;
+    std::filesystem::path refused_file_;
+};
+
+}  // namespace penstock::gateway

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "io/event.h"
+#include "io/pool.h"
+#include "io/task.h"
+#include "model/endpoint.h"
+#include "routing/spool_record.h"
+#include "telemetry/log.h"
+
+namespace penstock::gateway {
+
+// The local write-ahead log of calls: "NNNNNNNNNN.spool" files of routing/spool_record.h, written in
+// order, read back from the front, deleted when the server has acknowledged them. A record is in the
+// system's hands (and survives kill -9) when append() returns, and on the disk when its `durable` runs:
+// many records share one fsync, which a thread of the pool makes. One process at a time (lock file).
+class Spool {
+  public:
+    static constexpr std::uint64_t kSegmentBytes = 4 * 1024 * 1024;
+    // At the most read into memory at once, for a batch.
+    static constexpr std::size_t kReadBytesMax = 256 * 1024;
+    // A write that failed (disk full) is tried again this often.
+    static constexpr Duration kRetryInterval = 500ms;
+    // At least this long between two fsyncs: nobody but the call's hold waits for them.
+    static constexpr Duration kCommitInterval = 10ms;
+
+    struct Options {
+        std::filesystem::path directory;
+        std::uint64_t bytes_max = 0;
+    };
+    // Blocking. Cuts a torn tail off, and writes "gateway crashed" records for calls that an earlier
+    // process opened and never settled. `now` is their end.
+    static Result<std::unique_ptr<Spool>> open(
+        io::Executor executor, io::Pool& pool, telemetry::Logger log, Options options, Time now
+    );
+    ~Spool();
+    Spool(const Spool&) = delete;
+    Spool& operator=(const Spool&) = delete;
+
+    // The call is about to be dispatched: what is settled if this process dies.
+    void append_opened(const CallRecord& call);
+    // The call has ended. `durable` runs once, on the loop, after the record is on the disk.
+    void append_settled(const CallRecord& call, std::move_only_function<void()> durable);
+    // False when new calls must be refused: over bytes_max, or the disk takes nothing.
+    bool has_room() const;
+
+    // Makes records durable and calls back; runs until cancelled.
+    io::Task<void> commit_forever();
+    // Returns when everything appended so far is durable, or false when the deadline passed.
+    io::Task<bool> flush(io::Deadline deadline);
+
+    // The oldest durable settled records that are not yet acknowledged, at most `records_max`; empty
+    // when there are none. Ask again only after acknowledge().
+    struct Batch {
+        std::vector<CallRecord> records;
+        std::uint64_t segment = 0;
+        std::uint64_t end = 0;  // offset in the segment, behind the batch
+        bool damaged = false;   // nothing behind `end` can be read
+    };
+    io::Task<Result<Batch>> next_batch(std::size_t records_max);
+    // The server has them (or they are kept elsewhere): the log may forget them.
+    void acknowledge(const Batch& batch);
+    // Waits for durable records behind the last acknowledged ones.
+    io::Task<void> wait_for_records();
+
+    std::uint64_t bytes() const;          // on the disk
+    std::uint64_t recovered() const { return recovered_; }  // calls that a crash had left open
+    // Durable records wait for an acknowledgement.
+    bool has_unsettled() const { return anything_to_read(); }
+    // Records that an earlier process left are all acknowledged.
+    bool backlog_done() const;
+    // Last call: removes the log when everything in it is acknowledged.
+    void close();
+
+  private:
+    struct Segment {
+        std::uint64_t number = 0;
+        std::uint64_t size = 0;    // whole records
+        std::uint64_t synced = 0;
+    };
+    struct Waiting {
+        std::uint64_t segment = 0;
+        std::uint64_t end = 0;
+        std::move_only_function<void()> durable;
+    };
+
+    using OpenCalls = std::unordered_map<RequestId, CallRecord>;
+
+    Spool(io::Executor executor, io::Pool& pool, telemetry::Logger log, Options options);
+    Result<void> recover(Time now);
+    Result<void> start_segment();
+    std::filesystem::path path_of(std::uint64_t number) const;
+    void append(routing::SpoolKind kind, const CallRecord& call);
+    Result<std::uint64_t> recover_segment(std::uint64_t number, bool last, OpenCalls& open);
+    bool write_out();
+    io::Task<void> commit_once();
+    void run_durable();
+    void forget_segments();
+    bool anything_to_read() const;
+
+    io::Pool& pool_;
+    telemetry::Logger log_;
+    Options options_;
+    int lock_file_ = -1;
+    int file_ = -1;  // of the active (last) segment
+    std::deque<Segment> segments_;
+    std::string unwritten_;  // what the disk did not take yet
+    std::deque<Waiting> waiting_;
+    std::uint64_t read_segment_ = 0;  // the next batch begins here
+    std::uint64_t read_offset_ = 0;
+    std::uint64_t backlog_segment_ = 0;  // the first one of this process
+    std::uint64_t recovered_ = 0;
+    std::uint64_t closed_bytes_ = 0;  // of all segments but the active one
+    bool broken_ = false;             // fsync failed: nothing can be promised any more
+    io::Event appended_;
+    io::Event committed_;
+};
+
+}  // namespace penstock::gateway

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/spool.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "io/runtime.h"
+#include "io/task_group.h"
+
+namespace penstock::gateway {
+namespace {
+
+namespace fs = std::filesystem;
+const Time kStart = Time(1'700'000'000s);
+
+CallRecord call(std::uint64_t n) {
+    CallRecord made;
+    made.id = RequestId(RawId{1, n});
+    made.model = "m" + std::to_string(n);
+    made.started_at = kStart;
+    made.ended_at = kStart + 1s;
+    made.tokens = {.input_fresh = 5, .output_visible = 7};
+    return made;
+}
+
+struct Folder {
+    fs::path path;
+    Folder() {
+        std::string pattern = (fs::temp_directory_path() / "penstock-spool-XXXXXX").string();
+        path = ::mkdtemp(pattern.data());
+    }
+    ~Folder() { fs::remove_all(path); }
+};
+
+struct Opened {
+    io::Runtime runtime;
+    io::Pool pool{1};
+    std::unique_ptr<Spool> spool;
+    io::TaskGroup tasks{runtime.executor(), "spool test"};
+    explicit Opened(const fs::path& path, std::uint64_t bytes_max = 1'000'000'000) {
+        auto opened = Spool::open(runtime.executor(), pool, {}, {.directory = path, .bytes_max = bytes_max}, kStart + 60s);
+        EXPECT_TRUE(opened) << to_string(opened.error());
+        spool = *std::move(opened);
+        tasks.spawn(spool->commit_forever());
+    }
+    ~Opened() { runtime.block_on(tasks.close()); }
+
+    void settle(std::uint64_t n) {
+        spool->append_settled(call(n), [] {});
+    }
+    void flush() { EXPECT_TRUE(runtime.block_on(spool->flush(io::Deadline::after(5s)))); }
+    // All records in order, as "1 2 3", acknowledged in batches of `batch`.
+    std::string take_all(std::size_t batch = 500) {
+        flush();
+        std::string out;
+        while (true) {
+            Result<Spool::Batch> taken = runtime.block_on(spool->next_batch(batch));
+            EXPECT_TRUE(taken);
+            if (taken->records.empty()) return out;
+            for (const CallRecord& record : taken->records)
+                out += (out.empty() ? "" : " ") + std::to_string(record.id.raw().low) +
+                       (record.end_reason == EndReason::gateway_crash ? "!" : "");
+            spool->acknowledge(*taken);
+        }
+    }
+};
+
+// Runs `child` in a process that ends by SIGKILL.
+template <class Child>
+void killed(Child child) {
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        child();
+        ::kill(::getpid(), SIGKILL);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+    ASSERT_TRUE(WIFSIGNALED(status));
+}
+
+TEST(Spool, GivesBackSettledRecordsInOrderOnce) {
+    Folder folder;
+    Opened f(folder.path);
+    f.spool->append_opened(call(1));
+    f.settle(1);
+    f.settle(2);
+    f.settle(3);
+    EXPECT_EQ(f.take_all(2), "1 2 3");
+    EXPECT_EQ(f.take_all(), "");
+    EXPECT_FALSE(f.spool->has_unsettled());
+}
+
+TEST(Spool, CallsBackOnlyAfterTheRecordIsDurable) {
+    Folder folder;
+    Opened f(folder.path);
+    bool durable = false;
+    f.spool->append_settled(call(1), [&] { durable = true; });
+    EXPECT_FALSE(durable);
+    EXPECT_FALSE(f.spool->has_unsettled());
+    f.flush();
+    EXPECT_TRUE(durable);
+    EXPECT_TRUE(f.spool->has_unsettled());
+}
+
+TEST(Spool, SurvivesKillWithWhatWasAppendedAndTellsWhichCallsWereCut) {
+    Folder folder;
+    killed([&] {
+        io::Runtime runtime;
+        io::Pool pool(1);
+        auto spool = *Spool::open(runtime.executor(), pool, {}, {.directory = folder.path, .bytes_max = 1'000'000}, kStart);
+        spool->append_opened(call(1));
+        spool->append_opened(call(2));
+        spool->append_settled(call(1), [] {});
+        ::kill(::getpid(), SIGKILL);
+    });
+    Opened f(folder.path);
+    EXPECT_EQ(f.spool->recovered(), 1U);
+    EXPECT_FALSE(f.spool->backlog_done());
+    EXPECT_EQ(f.take_all(), "1 2!");
+    EXPECT_TRUE(f.spool->backlog_done());
+}
+
+TEST(Spool, RecordsACrashedCallWithNoTokens) {
+    Folder folder;
+    killed([&] {
+        io::Runtime runtime;
+        io::Pool pool(1);
+        auto spool = *Spool::open(runtime.executor(), pool, {}, {.directory = folder.path, .bytes_max = 1'000'000}, kStart);
+        spool->append_opened(call(1));
+        ::kill(::getpid(), SIGKILL);
+    });
+    Opened f(folder.path);
+    f.flush();
+    const auto batch = f.runtime.block_on(f.spool->next_batch(10));
+    ASSERT_TRUE(batch && batch->records.size() == 1);
+    EXPECT_EQ(batch->records[0].tokens.input_fresh, 0);
+    EXPECT_EQ(batch->records[0].tokens.output_visible, 0);
+    EXPECT_EQ(batch->records[0].ended_at, kStart + 60s);
+}
+
+TEST(Spool, DropsATornTail) {
+    Folder folder;
+    {
+        Opened f(folder.path);
+        f.settle(1);
+        f.settle(2);
+        f.flush();
+    }
+    const fs::path segment = folder.path / "0000000001.spool";
+    fs::resize_file(segment, fs::file_size(segment) - 3);
+    Opened f(folder.path);
+    EXPECT_EQ(f.take_all(), "1");
+}
+
+TEST(Spool, ReadsOnInTheNextSegmentBehindADamagedOne) {
+    Folder folder;
+    {
+        Opened f(folder.path);
+        f.settle(1);
+        f.settle(2);
+        f.flush();
+    }
+    {
+        Opened f(folder.path);
+        f.settle(3);
+        f.flush();
+    }
+    {
+        std::fstream file(folder.path / "0000000001.spool", std::ios::in | std::ios::out | std::ios::binary);
+        file.seekp(static_cast<std::streamoff>(fs::file_size(folder.path / "0000000001.spool") - 5));
+        file.put('#');
+    }
+    Opened f(folder.path);
+    EXPECT_EQ(f.take_all(), "1 3");
+    EXPECT_TRUE(fs::exists(folder.path / "0000000001.damaged"));
+}
+
+TEST(Spool, ForgetsSegmentsThatAreAcknowledged) {
+    Folder folder;
+    Opened f(folder.path);
+    std::string expected;
+    constexpr std::uint64_t kRecords = 20'000;
+    for (std::uint64_t n = 1; n <= kRecords; ++n) {
+        f.settle(n);
+        if (n % 5'000 == 0) f.flush();
+    }
+    const std::uint64_t before = f.spool->bytes();
+    EXPECT_GT(before, Spool::kSegmentBytes);
+    f.take_all();
+    EXPECT_LT(f.spool->bytes(), Spool::kSegmentBytes);
+    const auto files = std::distance(fs::directory_iterator(folder.path), fs::directory_iterator());
+    EXPECT_EQ(files, 2);  // the active segment and the lock
+}
+
+TEST(Spool, HasNoRoomOverItsLimit) {
+    Folder folder;
+    Opened f(folder.path, 500);
+    EXPECT_TRUE(f.spool->has_room());
+    f.settle(1);
+    f.settle(2);
+    EXPECT_FALSE(f.spool->has_room());
+}
+
+TEST(Spool, BelongsToOneProcess) {
+    Folder folder;
+    Opened f(folder.path);
+    const auto second = Spool::open(f.runtime.executor(), f.pool, {}, {.directory = folder.path, .bytes_max = 1}, kStart);
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().code, ErrorCode::conflict);
+}
+
+TEST(Spool, LeavesNothingBehindWhenAllIsSettled) {
+    Folder folder;
+    {
+        Opened f(folder.path);
+        f.settle(1);
+        f.take_all();
+        f.spool->close();
+    }
+    EXPECT_FALSE(fs::exists(folder.path / "0000000001.spool"));
+}
+
+}  // namespace
+}  // namespace penstock::gateway

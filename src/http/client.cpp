@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/client.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "http/client_state.h"
+#include "http/problem.h"
+#include "http/websocket_handshake.h"
+
+namespace penstock::http {
+namespace {
+
+constexpr Duration kEarlyAnswerTimeout = 1s;  // for an answer after the server stopped reading
+
+// A request in the form in which it is sent.
+struct Outgoing {
+    Url url;
+    std::string head;
+    std::string body;
+    std::optional<BodySource> source;
+    bool no_answer_body = false;  // HEAD
+    bool idempotent = false;
+    bool source_used = false;
+};
+
+bool is_idempotent(std::string_view method) {
+    return method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" ||
+           method == "OPTIONS";
+}
+
+Result<Outgoing> prepare(ClientRequest request, const ClientOptions& options) {
+    Outgoing out;
+    out.url = TRY(parse_url(request.url));
+    if (!valid_field_name(request.method))
+        return fail(
+            ErrorCode::invalid_argument, fmt::format("'{}' is not an HTTP method", request.method)
+        );
+    out.no_answer_body = request.method == "HEAD";
+    out.idempotent = is_idempotent(request.method);
+    out.head = fmt::format(
+        "{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, out.url.target, out.url.authority()
+    );
+    if (!request.headers.contains("user-agent"))
+        out.head += "User-Agent: " + options.user_agent + "\r\n";
+    for (const Header& field : request.headers) {
+        if (!valid_field_name(field.name) || !valid_field_value(field.value))
+            return fail(
+                ErrorCode::invalid_argument,
+                fmt::format("the header field '{}' would break the request", field.name)
+            );
+        if (equal_ignoring_case(field.name, "host") ||
+            equal_ignoring_case(field.name, "content-length") ||
+            equal_ignoring_case(field.name, "transfer-encoding") ||
+            equal_ignoring_case(field.name, "connection"))
+            continue;
+        out.head.append(field.name).append(": ").append(field.value).append("\r\n");
+    }
+    const bool may_have_body = request.method != "GET" && request.method != "HEAD";
+    if (auto* source = std::get_if<BodySource>(&request.body)) {
+        out.source = std::move(*source);
+        out.head += out.source->length ? fmt::format("Content-Length: {}\r\n", *out.source->length)
+                                       : std::string("Transfer-Encoding: chunked\r\n");
+    } else {
+        out.body = std::get<std::string>(std::move(request.body));
+        if (!out.body.empty() || may_have_body)
+            out.head += fmt::format("Content-Length: {}\r\n", out.body.size());
+    }
+    out.head += "\r\n";
+    return out;
+}
+
+io::Task<Result<void>> send_source(io::Stream* stream, BodySource* source, io::Deadline deadline) {
+    std::uint64_t sent = 0;
+    while (true) {
+        const std::string piece = CO_TRY(co_await source->read());
+        sent += piece.size();
+        if (source->length && (sent > *source->length || (piece.empty() && sent < *source->length)))
+            co_return fail(
+                ErrorCode::invalid_argument,
+                fmt::format("the body has {} bytes where {} were announced", sent, *source->length)
+            );
+        const std::string size_line =
+            source->length ? std::string() : fmt::format("{:x}\r\n", piece.size());
+        const std::string_view end = source->length ? "" : "\r\n";
+        const std::array<std::string_view, 3> parts = {size_line, piece, end};
+        CO_TRY(co_await stream->write(parts, deadline));
+        if (piece.empty()) co_return Result<void>{};
+    }
+}
+
+io::Task<Result<void>> send_request(io::Stream* stream, Outgoing* out, io::Deadline deadline) {
+    const std::array<std::string_view, 2> parts = {out->head, out->body};
+    CO_TRY(co_await stream->write(parts, deadline));
+    if (!out->source) co_return Result<void>{};
+    out->source_used = true;
+    co_return co_await send_source(stream, &*out->source, deadline);
+}
+
+Error from_refusal(Refusal refusal, const Url& url) {
+    // Whatever is wrong with an answer, the request may be good: another try elsewhere can help.
+    const ErrorCode code = refusal.error.code == ErrorCode::deadline_exceeded
+                               ? ErrorCode::deadline_exceeded
+                               : ErrorCode::unavailable;
+    return {code, fmt::format("{}: {}", url.origin(), refusal.error.message), {}};
+}
+
+// The header of the final answer; interim ones (1xx) are read over.
+io::Task<Result<void>> read_answer(
+    ClientConnection* connection, const Outgoing* out, io::Deadline deadline
+) {
+    constexpr int kInterimMax = 8;
+    for (int i = 0; i < kInterimMax; ++i) {
+        Parsed<bool> head = co_await connection->reader.read_head(
+            deadline, deadline.remaining(), out->no_answer_body
+        );
+        if (!head) co_return std::unexpected(from_refusal(std::move(head.error()), out->url));
+        if (!*head) {
+            Error end = connection->reader.end();
+            if (end.message.empty())
+                end.message = "the connection was closed before an answer came";
+            co_return fail(end.code, fmt::format("{}: {}", out->url.origin(), end.message));
+        }
+        const int status = connection->reader.parser().head().status;
+        if (status == 101)
+            co_return fail(
+                ErrorCode::unavailable, out->url.origin() + ": an upgrade that was not asked for"
+            );
+        if (status >= 200) co_return Result<void>{};
+    }
+    co_return fail(ErrorCode::unavailable, out->url.origin() + ": too many interim answers");
+}
+
+// One try on one connection.
+io::Task<Result<void>> exchange(
+    ClientConnection* connection, Outgoing* out, io::Deadline deadline, bool* sent
+) {
+    const Result<void> written = co_await send_request(&connection->stream, out, deadline);
+    *sent = written.has_value();
+    if (written) co_return co_await read_answer(connection, out, deadline);
+    if (written.error().code != ErrorCode::unavailable) co_return written;
+    // A server may refuse a body early and stop reading: its answer says why.
+    const auto wait = io::earlier(deadline, io::Deadline::after(kEarlyAnswerTimeout));
+    const Result<void> answered = co_await read_answer(connection, out, wait);
+    co_return answered ? answered : written;
+}
+
+}  // namespace
+
+ConnectionPtr Client::State::take_idle(const std::string& origin) {
+    const auto found = idle.find(origin);
+    ConnectionPtr good;
+    while (found != idle.end() && !found->second.empty() && !good) {
+        ConnectionPtr candidate = std::move(found->second.back());
+        found->second.pop_back();
+        --idle_count;
+        if (!candidate->expires.passed() && candidate->stream.idle_and_open())
+            good = std::move(candidate);
+    }
+    if (found != idle.end() && found->second.empty()) idle.erase(found);
+    if (good) good->reused = true;
+    return good;
+}
+
+void Client::State::keep(const std::string& origin, ConnectionPtr connection) {
+    if (idle_count >= options.idle_max) return;
+    std::deque<ConnectionPtr>& kept = idle[origin];
+    while (!kept.empty() && kept.front()->expires.passed()) {
+        kept.pop_front();
+        --idle_count;
+    }
+    if (kept.size() >= options.idle_per_origin_max) return;
+    connection->expires = io::Deadline::after(options.idle_timeout);
+    kept.push_back(std::move(connection));
+    ++idle_count;
+}
+
+Result<io::TlsContext> Client::State::tls_context() {
+    if (!tls) tls = TRY(io::TlsContext::client(options.tls));
+    return *tls;
+}
+
+io::Task<Result<io::Stream>> Client::State::connect(Url url, io::Deadline deadline) {
+    deadline = io::earlier(deadline, io::Deadline::after(options.connect_timeout));
+    if (!options.unix_socket.empty())
+        co_return co_await io::connect_unix(executor, options.unix_socket, deadline);
+    io::Stream stream = CO_TRY(co_await io::connect_tcp(
+        executor, url.host, url.port, deadline,
+        {.public_addresses_only = options.public_addresses_only}
+    ));
+    if (url.secure())
+        CO_TRY(co_await stream.secure_as_client(CO_TRY(tls_context()), url.host, deadline));
+    co_return stream;
+}
+
+Client::Client(io::Runtime& runtime, ClientOptions options)
+    : state_(std::make_shared<State>(runtime.executor(), std::move(options))) {}
+Client::~Client() = default;
+
+std::size_t Client::idle_connections() const { return state_->idle_count; }
+
+io::Task<Result<ResponseStream>> Client::open(ClientRequest request, io::Deadline deadline) {
+    const std::shared_ptr<State> state = state_;
+    Outgoing out = CO_TRY(prepare(std::move(request), state->options));
+    const std::string origin = out.url.origin();
+    for (bool retried = false;; retried = true) {
+        ConnectionPtr connection = retried ? nullptr : state->take_idle(origin);
+        if (!connection)
+            connection = std::make_unique<ClientConnection>(
+                CO_TRY(co_await state->connect(out.url, deadline)), state->options.header_max
+            );
+        bool sent = false;
+        Result<void> answered = co_await exchange(connection.get(), &out, deadline, &sent);
+        if (answered) {
+            auto stream = std::make_unique<ResponseStream::State>();
+            Parser& parser = connection->reader.parser();
+            stream->reusable = sent && parser.keep_alive();
+            stream->head = std::move(parser.head());
+            stream->client = state;
+            stream->origin = origin;
+            stream->connection = std::move(connection);
+            if (stream->connection->reader.body_done()) stream->finish();
+            co_return ResponseStream(std::move(stream));
+        }
+        const bool stale = connection->reused && !retried && !connection->reader.saw_bytes() &&
+                           answered.error().code == ErrorCode::unavailable && !out.source_used;
+        if (!stale || (sent && !out.idempotent))
+            co_return std::unexpected(std::move(answered.error()));
+    }
+}
+
+io::Task<Result<ClientResponse>> Client::send(ClientRequest request, io::Deadline deadline) {
+    const std::size_t body_max = state_->options.body_max;
+    ResponseStream stream = CO_TRY(co_await open(std::move(request), deadline));
+    ClientResponse response{.status = stream.status(), .headers = stream.headers(), .body = {}};
+    response.body = CO_TRY(co_await stream.read_all(body_max, deadline));
+    co_return response;
+}
+
+io::Task<Result<std::unique_ptr<WebSocket>>> Client::connect_websocket(
+    std::string text, Headers headers, io::Deadline deadline
+) {
+    const std::shared_ptr<State> state = state_;
+    const Url url = CO_TRY(parse_url(text));
+    if (!headers.contains("user-agent")) headers.add("User-Agent", state->options.user_agent);
+    io::Stream stream = CO_TRY(co_await state->connect(url, deadline));
+    co_return co_await open_websocket(
+        std::move(stream), url, std::move(headers), state->options.websocket_idle_timeout, deadline
+    );
+}
+
+Result<void> ClientResponse::check() const {
+    if (ok()) return {};
+    return std::unexpected(error_from_response(status, body));
+}
+
+ResponseStream::ResponseStream(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ResponseStream::ResponseStream(ResponseStream&&) noexcept = default;
+ResponseStream& ResponseStream::operator=(ResponseStream&&) noexcept = default;
+ResponseStream::~ResponseStream() = default;
+
+// Unread bytes may still come: the connection is closed with the object.
+ResponseStream::State::~State() = default;
+
+void ResponseStream::State::finish() {
+    if (connection && reusable && connection->reader.buffer().empty() &&
+        connection->stream.is_open())
+        client->keep(origin, std::move(connection));
+    connection.reset();
+}
+
+int ResponseStream::status() const { return state_->head.status; }
+const Headers& ResponseStream::headers() const { return state_->head.headers; }
+
+io::Task<Result<std::string_view>> ResponseStream::read(io::Deadline deadline) {
+    State* const state = state_.get();
+    if (state->broken) co_return std::unexpected(*state->broken);
+    if (!state->connection) co_return std::string_view();
+    Parsed<std::string_view> piece =
+        co_await state->connection->reader.read_body(UINT64_MAX, deadline);
+    if (piece && !piece->empty()) co_return *piece;
+    if (piece) {
+        state->finish();
+        co_return std::string_view();
+    }
+    const bool late = piece.error().error.code == ErrorCode::deadline_exceeded;
+    Error error{
+        late ? ErrorCode::deadline_exceeded : ErrorCode::unavailable,
+        fmt::format("{}: {}", state->origin, piece.error().error.message),
+        {}
+    };
+    if (!late) {
+        state->broken = error;
+        state->connection.reset();
+    }
+    co_return std::unexpected(std::move(error));
+}
+
+io::Task<Result<std::string>> ResponseStream::read_all(std::size_t max, io::Deadline deadline) {
+    std::string body;
+    while (true) {
+        const std::string_view piece = CO_TRY(co_await read(deadline));
+        if (piece.empty()) co_return body;
+        if (body.size() + piece.size() > max)
+            co_return fail(
+                ErrorCode::resource_exhausted,
+                fmt::format("{}: the answer is larger than {} bytes", state_->origin, max)
+            );
+        body += piece;
+    }
+}
+
+}  // namespace penstock::http

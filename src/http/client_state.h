@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "http/client.h"
+#include "http/message_reader.h"
+
+// Internal to src/http.
+namespace penstock::http {
+
+// A connection to a server with what was read from it. Never moved: the reader refers to the
+// stream.
+struct ClientConnection {
+    ClientConnection(io::Stream stream_given, std::size_t header_max)
+        : stream(std::move(stream_given)), reader(&stream, Parser::Kind::response, header_max) {}
+    io::Stream stream;
+    MessageReader reader;
+    bool reused = false;
+    io::Deadline expires;  // when it may no longer be used again
+};
+using ConnectionPtr = std::unique_ptr<ClientConnection>;
+
+struct Client::State {
+    State(io::Executor executor_given, ClientOptions options_given)
+        : executor(std::move(executor_given)), options(std::move(options_given)) {}
+
+    // A kept connection that is still good, or nothing.
+    ConnectionPtr take_idle(const std::string& origin);
+    void keep(const std::string& origin, ConnectionPtr connection);
+    io::Task<Result<io::Stream>> connect(Url url, io::Deadline deadline);
+    Result<io::TlsContext> tls_context();
+
+    io::Executor executor;
+    ClientOptions options;
+    std::optional<io::TlsContext> tls;
+    // The newest last: it is used first, so that the others can go.
+    std::unordered_map<std::string, std::deque<ConnectionPtr>> idle;
+    std::size_t idle_count = 0;
+};
+
+struct ResponseStream::State {
+    std::shared_ptr<Client::State> client;
+    ConnectionPtr connection;
+    std::string origin;
+    Head head;
+    bool reusable = false;
+    std::optional<Error> broken;
+
+    ~State();
+    // The body was read to its end: gives the connection back.
+    void finish();
+};
+
+}  // namespace penstock::http

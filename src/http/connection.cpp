@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/connection.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "http/problem.h"
+#include "http/websocket.h"
+#include "http/websocket_handshake.h"
+
+namespace penstock::http {
+namespace {
+
+constexpr Duration kLingerTimeout = 2s;            // for a client to read a refusal
+constexpr std::size_t kWatchBytesMax = 64 * 1024;  // pipelined bytes that are kept while watching
+constexpr std::size_t kRequestIdMax = 128;
+
+bool usable_request_id(std::string_view id) {
+    return !id.empty() && id.size() <= kRequestIdMax && std::ranges::all_of(id, [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               c == '-' || c == '_' || c == '.' || c == ':';
+    });
+}
+
+// The path and query of a request target in origin, absolute or asterisk form (RFC 9112, 3.2).
+Result<std::string> origin_form(const Head& head) {
+    const std::string& target = head.target;
+    if (target.starts_with('/') || (target == "*" && head.method == "OPTIONS")) return target;
+    if (!target.starts_with("http://") && !target.starts_with("https://"))
+        return fail(ErrorCode::invalid_argument, "the request target must begin with '/'");
+    return TRY(parse_url(target)).target;
+}
+
+std::string_view query_of(std::string_view target) {
+    const std::size_t mark = target.find('?');
+    return mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
+}
+
+}  // namespace
+
+Connection::Connection(Server::State* server, io::Stream stream)
+    : server_(server),
+      stream_(std::move(stream)),
+      reader_(&stream_, Parser::Kind::request, server->options.header_max),
+      never_(server->executor) {
+    server_->connections.insert(this);
+    if (server_->connections_gauge != nullptr) server_->connections_gauge->add(1);
+}
+
+Connection::~Connection() {
+    server_->connections.erase(this);
+    if (server_->connections_gauge != nullptr) server_->connections_gauge->add(-1);
+}
+
+io::Task<> Connection::run() {
+    if (server_->tls) {
+        const auto deadline = io::Deadline::after(server_->options.header_timeout);
+        const Result<void> secured = co_await stream_.secure_as_server(*server_->tls, deadline);
+        if (!secured) {
+            server_->log.debug(
+                "TLS handshake failed",
+                {{"peer", stream_.peer()}, {"error", secured.error().message}}
+            );
+            co_return;
+        }
+    }
+    while (co_await serve_one()) {
+    }
+    stream_.close();
+}
+
+void Connection::finish() {
+    if (const auto websocket = websocket_.lock())
+        server_->group.spawn(server_->close_websocket(websocket));
+    if (!answering_) stream_.close();
+}
+
+io::Task<bool> Connection::serve_one() {
+    answering_ = false;
+    if (server_->stopping) co_return false;
+    const ServerOptions& options = server_->options;
+    request_ = {};
+    Parsed<bool> head = co_await reader_.read_head(
+        io::Deadline::after(options.idle_timeout), options.header_timeout
+    );
+    if (head && !*head) co_return false;
+    answering_ = true;
+    started_ = server_->clock.monotonic();
+    if (!head) co_return co_await refuse_and_close(std::move(head.error()));
+    Result<Router::Match> match = prepare_request();
+    if (!match) co_return co_await refuse_and_close({400, std::move(match.error())});
+    Request request = request_;
+    Head& message = reader_.parser().head();
+    if (message.headers.contains("upgrade")) handshake_ = message;
+    request.headers = std::move(message.headers);
+    request.params = std::move(match->params);
+    Result<Query> query = Query::parse(query_of(request.target));
+    if (!query) co_return co_await refuse_and_close({400, std::move(query.error())});
+    request.query = *std::move(query);
+    const bool streams = match->route == nullptr || match->route->options.stream_body;
+    if (!streams)
+        if (Parsed<void> body = co_await read_whole_body(&request); !body)
+            co_return co_await refuse_and_close(std::move(body.error()));
+    const auto handler = server_->handlers.find(match->route);
+    Response response = co_await handle(&handler->second, std::move(request));
+    co_return co_await send(std::move(response));
+}
+
+// Fills request_ with what answers, logs and handlers need of the header, and finds the route.
+Result<Router::Match> Connection::prepare_request() {
+    const ServerOptions& options = server_->options;
+    const Head& head = reader_.parser().head();
+    head_only_ = head.method == "HEAD";
+    keep_ = reader_.parser().keep_alive();
+    cut_ = false;
+    sent_ = 0;
+    write_error_.reset();
+    expects_continue_ = head.version >= 11 && head.headers.contains("expect");
+    request_.method = head.method;
+    const std::string_view id = head.headers.get("x-request-id");
+    request_.request_id = usable_request_id(id) ? std::string(id) : server_->new_request_id();
+    request_.target = TRY(origin_form(head));
+    request_.path = request_.target.substr(0, request_.target.find_first_of("?#"));
+    request_.peer = stream_.peer();
+    request_.secure = stream_.is_secure();
+    if (request_.secure) request_.peer_name = stream_.peer_certificate_name();
+    request_.reader = BodyReader(this);
+    request_.client = ClientWatch(this);
+    // A bad path is answered by the handler of no route, behind the middlewares.
+    Router::Match match =
+        server_->router->match(request_.method, request_.path).value_or(Router::Match{});
+    request_.route = match.route;
+    body_max_ = options.body_max;
+    if (match.route != nullptr) {
+        body_max_ = match.route->options.body_max.value_or(options.body_max);
+        if (match.route->options.timeout > 0s)
+            request_.deadline = io::Deadline::after(match.route->options.timeout);
+    }
+    return match;
+}
+
+io::Task<Response> Connection::handle(const Handler* handler, Request request) {
+    std::string what;
+    try {
+        co_return co_await (*handler)(std::move(request));
+    } catch (const std::exception& error) {
+        if (io::is_cancelled(error)) throw;
+        what = error.what();
+    }
+    server_->log.error(
+        "a handler threw", {{"request_id", request_.request_id},
+                            {"method", request_.method},
+                            {"path", request_.path},
+                            {"error", what}}
+    );
+    co_return problem_response(
+        {ErrorCode::internal, "the server failed; the request id names the entry in its log", {}},
+        request_
+    );
+}
+
+io::Task<Parsed<void>> Connection::read_whole_body(Request* request) {
+    if (const auto length = reader_.parser().content_length(); length && *length <= body_max_)
+        request->body.reserve(*length);
+    while (true) {
+        Result<std::string_view> piece = co_await read_body();
+        if (!piece) {
+            const int status = piece.error().code == ErrorCode::resource_exhausted  ? 413
+                               : piece.error().code == ErrorCode::deadline_exceeded ? 408
+                                                                                    : 400;
+            co_return std::unexpected(Refusal{status, std::move(piece.error())});
+        }
+        if (piece->empty()) co_return Parsed<void>{};
+        request->body += *piece;
+    }
+}
+
+io::Task<Result<std::string_view>> Connection::read_body() {
+    const auto failed = [this](Error error) {
+        keep_ = false;
+        return std::unexpected(std::move(error));
+    };
+    if (reader_.body_done()) co_return std::string_view();
+    const auto length = reader_.parser().content_length();
+    if (length.value_or(0) > body_max_)
+        co_return failed(
+            {ErrorCode::resource_exhausted,
+             fmt::format("the body is larger than {} bytes", body_max_),
+             {}}
+        );
+    if (std::exchange(expects_continue_, false)) {
+        Result<void> told =
+            co_await stream_.write("HTTP/1.1 100 Continue\r\n\r\n", write_deadline());
+        if (!told) co_return failed(std::move(told.error()));
+    }
+    const Duration timeout = server_->options.body_timeout;
+    Parsed<std::string_view> piece =
+        co_await reader_.read_body(body_max_, io::Deadline::after(timeout));
+    if (!piece) co_return failed(std::move(piece.error().error));
+    // Whoever sends a byte now and then would hold the connection for days.
+    const Duration took = server_->clock.monotonic() - started_;
+    if (!piece->empty() && took > timeout &&
+        to_seconds(took) * kBodyRateMin > static_cast<double>(reader_.body_size()))
+        co_return failed(
+            {ErrorCode::deadline_exceeded,
+             fmt::format("the body comes slower than {} bytes a second", kBodyRateMin),
+             {}}
+        );
+    co_return *piece;
+}
+
+// The answer to what could not be read as a request; what follows on the connection means nothing.
+io::Task<bool> Connection::refuse_and_close(Refusal refusal) {
+    keep_ = false;
+    if (request_.request_id.empty()) request_.request_id = server_->new_request_id();
+    if (request_.method.empty()) head_only_ = false;
+    co_await send(problem_response(refusal.error, request_, refusal.status));
+    co_return false;
+}
+
+// Closing with unread bytes would reset the connection, and the client might lose the answer.
+io::Task<> Connection::linger() {
+    const io::Deadline deadline = io::Deadline::after(kLingerTimeout);
+    co_await stream_.shutdown(deadline);
+    std::array<char, 4096> scrap;
+    std::size_t read = 0;
+    while (read < kDrainBytesMax) {
+        const Result<std::size_t> size = co_await stream_.read_some(scrap, deadline);
+        if (!size || *size == 0) co_return;
+        read += *size;
+    }
+}
+
+io::Task<> Connection::client_gone() {
+    while (!input_ended_) {
+        // While the body is being read its reader sees the end; with too much pipelined, nobody
+        // can.
+        if (!reader_.body_done() || reader_.buffer().size() >= kWatchBytesMax) {
+            co_await never_.wait();
+            continue;
+        }
+        const Result<std::size_t> size = co_await stream_.read_some(reader_.buffer().prepare());
+        if (!size || *size == 0)
+            input_ended_ = true;
+        else
+            reader_.buffer().commit(*size);
+    }
+}
+
+io::Deadline Connection::write_deadline() const {
+    return io::Deadline::after(server_->options.write_timeout);
+}
+
+void Connection::log_request(int status, std::string_view note) {
+    const Duration took = server_->clock.monotonic() - started_;
+    server_->metrics.record(request_.route, status, took);
+    const telemetry::Level level =
+        status >= 500 ? telemetry::Level::warning : telemetry::Level::debug;
+    if (!server_->log.enabled(level)) return;
+    server_->log.write(
+        level, "request",
+        {{"method", request_.method},
+         {"path", request_.path},
+         {"status", status},
+         {"bytes", sent_},
+         {"ms", to_ms(took)},
+         {"peer", request_.peer},
+         {"request_id", request_.request_id},
+         {"note", note}}
+    );
+}
+
+io::Task<Result<std::string_view>> BodyReader::read() { return connection_->read_body(); }
+io::Task<Result<void>> BodyWriter::write(std::string_view bytes) {
+    return connection_->write_body(bytes);
+}
+void BodyWriter::abort() { connection_->abort_response(); }
+io::Task<void> ClientWatch::gone() { return connection_->client_gone(); }
+
+}  // namespace penstock::http

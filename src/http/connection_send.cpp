@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+// The half of Connection that writes answers.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "http/connection.h"
+#include "http/problem.h"
+#include "http/websocket.h"
+#include "http/websocket_handshake.h"
+
+namespace penstock::http {
+namespace {
+
+constexpr std::size_t kWritePiece = 256 * 1024;  // each gets the whole write timeout
+constexpr std::string_view kLastChunk = "0\r\n\r\n";
+
+// What the connection itself says, whatever a handler wrote.
+bool is_framing(std::string_view name) {
+    return equal_ignoring_case(name, "content-length") ||
+           equal_ignoring_case(name, "transfer-encoding") ||
+           equal_ignoring_case(name, "connection") || equal_ignoring_case(name, "date");
+}
+
+bool has_no_body(int status) { return status < 200 || status == 204 || status == 304; }
+
+// A file that is being sent.
+class File {
+  public:
+    explicit File(const std::filesystem::path& path)
+        : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
+    ~File() {
+        if (descriptor_ >= 0) ::close(descriptor_);
+    }
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
+
+    // Of a regular file; nothing otherwise.
+    std::optional<std::uint64_t> size() const {
+        struct stat status{};
+        if (descriptor_ < 0 || ::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode))
+            return std::nullopt;
+        return static_cast<std::uint64_t>(status.st_size);
+    }
+    Result<std::string> read(std::uint64_t offset, std::size_t size) const {
+        std::string bytes(size, '\0');
+        const ssize_t read = ::pread(descriptor_, bytes.data(), size, static_cast<off_t>(offset));
+        if (read <= 0)
+            return fail(ErrorCode::internal, read == 0 ? "the file was cut" : std::strerror(errno));
+        bytes.resize(static_cast<std::size_t>(read));
+        return bytes;
+    }
+
+  private:
+    int descriptor_;
+};
+
+}  // namespace
+
+io::Task<bool> Connection::send(Response response) {
+    if (server_->stopping) keep_ = false;
+    // A client that waits for "100 Continue" may send the body or not: its next bytes mean nothing.
+    if (expects_continue_) keep_ = false;
+    pending_head_.clear();
+    bool sent = false;
+    const int status = response.status;
+    if (std::holds_alternative<Upgrade>(response.body)) co_return co_await upgrade(&response);
+    if (std::holds_alternative<StreamBody>(response.body))
+        sent = co_await send_stream(&response);
+    else if (std::holds_alternative<FileBody>(response.body))
+        sent = co_await send_file(&response);
+    else
+        sent = co_await send_text(&response);
+    log_request(status, write_error_ ? std::string_view(write_error_->message) : cut_ ? "cut" : "");
+    if (!sent) co_return false;
+    if (!keep_ && reader_.body_done() && reader_.buffer().empty()) co_return false;
+    co_return co_await drain_body();
+}
+
+// Reads over what a handler left of the body, so that the next request can follow.
+io::Task<bool> Connection::drain_body() {
+    std::size_t drained = 0;
+    while (keep_ && !reader_.body_done() && drained <= kDrainBytesMax) {
+        const Result<std::string_view> piece = co_await read_body();
+        if (!piece) break;
+        drained += piece->size();
+    }
+    if (keep_ && reader_.body_done()) co_return true;
+    co_await linger();
+    co_return false;
+}
+
+std::string Connection::print_head(const Response& response, std::optional<std::uint64_t> length) {
+    std::string head;
+    head.reserve(512);
+    const auto line = [&](std::string_view name, std::string_view value) {
+        head.append(name).append(": ").append(value).append("\r\n");
+    };
+    fmt::format_to(
+        std::back_inserter(head), "HTTP/1.1 {} {}\r\n", response.status,
+        reason_phrase(response.status)
+    );
+    for (const Header& field : response.headers) {
+        if (is_framing(field.name)) continue;
+        if (valid_field_name(field.name) && valid_field_value(field.value))
+            line(field.name, field.value);
+        else
+            server_->log.error(
+                "a response field was left out: it would break the message", {{"field", field.name}}
+            );
+    }
+    if (!response.headers.contains("x-request-id")) line("X-Request-Id", request_.request_id);
+    line("Date", server_->date());
+    if (length)
+        line("Content-Length", std::to_string(*length));
+    else if (framing_ == Framing::chunked)
+        line("Transfer-Encoding", "chunked");
+    if (!keep_)
+        line("Connection", "close");
+    else if (reader_.parser().head().version < 11)
+        line("Connection", "keep-alive");
+    return head += "\r\n";
+}
+
+io::Task<bool> Connection::send_text(Response* response) {
+    const std::string body = std::get<std::string>(std::move(response->body));
+    framing_ = has_no_body(response->status) ? Framing::none : Framing::length;
+    std::optional<std::uint64_t> length;
+    if (framing_ == Framing::length) length = body.size();
+    // The answer to a HEAD may tell a length without having the body.
+    if (head_only_ && body.empty() && response->headers.contains("content-length"))
+        length = std::strtoull(
+            std::string(response->headers.get("content-length")).c_str(), nullptr, 10
+        );
+    const std::string head = print_head(*response, length);
+    std::string_view left =
+        head_only_ || framing_ == Framing::none ? std::string_view() : std::string_view(body);
+    std::array<std::string_view, 2> parts = {head, left.substr(0, kWritePiece)};
+    while (true) {
+        if (Result<void> written = co_await stream_.write(parts, write_deadline()); !written) {
+            write_error_ = std::move(written.error());
+            co_return false;
+        }
+        sent_ += parts[1].size();
+        left.remove_prefix(parts[1].size());
+        if (left.empty()) co_return true;
+        parts = {std::string_view(), left.substr(0, kWritePiece)};
+    }
+}
+
+io::Task<bool> Connection::send_stream(Response* response) {
+    StreamBody body = std::get<StreamBody>(std::move(response->body));
+    const std::string_view length = response->headers.get("content-length");
+    framing_ = !length.empty()                         ? Framing::length
+               : reader_.parser().head().version >= 11 ? Framing::chunked
+                                                       : Framing::until_close;
+    if (framing_ == Framing::until_close) keep_ = false;
+    length_left_ =
+        framing_ == Framing::length ? std::strtoull(std::string(length).c_str(), nullptr, 10) : 0;
+    pending_head_ = print_head(
+        *response, framing_ == Framing::length ? std::optional(length_left_) : std::nullopt
+    );
+    if (head_only_ || has_no_body(response->status)) co_return co_await finish_body(true);
+    std::string what;
+    try {
+        co_await body(BodyWriter(this));
+    } catch (const std::exception& error) {
+        if (io::is_cancelled(error)) throw;
+        what = error.what();
+    }
+    if (!what.empty())
+        server_->log.error(
+            "a response stream threw",
+            {{"request_id", request_.request_id}, {"path", request_.path}, {"error", what}}
+        );
+    co_return co_await finish_body(what.empty());
+}
+
+io::Task<Result<void>> Connection::write_body(std::string_view bytes) {
+    if (write_error_) co_return std::unexpected(*write_error_);
+    if (cut_) co_return fail(ErrorCode::conflict, "the response was aborted");
+    if (framing_ == Framing::length && bytes.size() > length_left_) {
+        abort_response();
+        co_return fail(
+            ErrorCode::internal, "the handler writes more than the Content-Length that it gave"
+        );
+    }
+    Result<void> written = co_await write_piece(bytes);
+    if (!written) write_error_ = written.error();
+    co_return written;
+}
+
+// The header, if it is still to be sent, and one chunk, in one system call.
+io::Task<Result<void>> Connection::write_piece(std::string_view bytes) {
+    const std::string head = std::exchange(pending_head_, {});
+    std::array<char, 20> size_line;
+    std::string_view before;
+    std::string_view after;
+    if (framing_ == Framing::chunked && !bytes.empty()) {
+        const auto end = fmt::format_to(size_line.data(), "{:x}\r\n", bytes.size());
+        before =
+            std::string_view(size_line.data(), static_cast<std::size_t>(end - size_line.data()));
+        after = "\r\n";
+    }
+    if (framing_ == Framing::length) length_left_ -= bytes.size();
+    sent_ += bytes.size();
+    const std::array<std::string_view, 4> parts = {head, before, bytes, after};
+    co_return co_await stream_.write(parts, write_deadline());
+}
+
+void Connection::abort_response() { cut_ = true; }
+
+// Ends the body so that the client can tell a whole answer from a cut one.
+io::Task<bool> Connection::finish_body(bool complete) {
+    const bool bodiless = head_only_;
+    if (!complete || cut_ || write_error_ || (length_left_ > 0 && !bodiless)) {
+        if (complete && !cut_ && !write_error_)
+            server_->log.error(
+                "a response is shorter than its Content-Length",
+                {{"request_id", request_.request_id}}
+            );
+        cut_ = true;
+        stream_.abort();
+        co_return false;
+    }
+    const std::string head = std::exchange(pending_head_, {});
+    const std::array<std::string_view, 2> parts = {
+        head, framing_ == Framing::chunked && !bodiless ? kLastChunk : std::string_view()
+    };
+    if (Result<void> written = co_await stream_.write(parts, write_deadline()); !written) {
+        write_error_ = std::move(written.error());
+        co_return false;
+    }
+    co_return true;
+}
+
+io::Task<bool> Connection::send_file(Response* response) {
+    const FileBody body = std::get<FileBody>(std::move(response->body));
+    const File file(body.path);
+    const std::optional<std::uint64_t> size = file.size();
+    if (!size || body.offset > *size) {
+        Response missing = problem_response(
+            {ErrorCode::not_found, "the file is not there any more", {}}, request_
+        );
+        co_return co_await send_text(&missing);
+    }
+    framing_ = Framing::length;
+    length_left_ = std::min(body.length, *size - body.offset);
+    pending_head_ = print_head(*response, length_left_);
+    std::uint64_t offset = body.offset;
+    while (!head_only_ && length_left_ > 0 && !write_error_) {
+        const auto want =
+            static_cast<std::size_t>(std::min<std::uint64_t>(length_left_, kWritePiece));
+        Result<std::string> piece = fail(ErrorCode::internal, "not read");
+        if (server_->options.pool != nullptr)
+            piece = co_await server_->options.pool->run([&file, offset, want] {
+                return file.read(offset, want);
+            });
+        else
+            piece = file.read(offset, want);
+        if (!piece) {
+            server_->log.error(
+                "a file could not be sent", piece.error(), {{"path", body.path.string()}}
+            );
+            break;
+        }
+        offset += piece->size();
+        (void)co_await write_body(*piece);
+    }
+    co_return co_await finish_body(true);
+}
+
+io::Task<bool> Connection::upgrade(Response* response) {
+    Upgrade upgrade = std::get<Upgrade>(std::move(response->body));
+    if (!is_websocket_handshake(handshake_)) {
+        Response needed = problem_response(
+            {ErrorCode::invalid_argument, "this address speaks WebSocket (version 13) only", {}},
+            request_, 426
+        );
+        needed.headers.set("Upgrade", "websocket");
+        needed.headers.set("Sec-WebSocket-Version", "13");
+        co_return co_await send(std::move(needed));
+    }
+    stream_.unread(reader_.buffer().take());
+    response->headers.set("X-Request-Id", request_.request_id);
+    Result<std::unique_ptr<WebSocket>> accepted = co_await accept_websocket(
+        std::move(stream_), handshake_, std::move(response->headers),
+        std::move(upgrade.subprotocol), server_->options.websocket_idle_timeout,
+        io::Deadline::after(server_->options.header_timeout)
+    );
+    log_request(101, accepted ? std::string_view() : std::string_view(accepted.error().message));
+    if (!accepted) co_return false;
+    const std::shared_ptr<WebSocket> websocket = *std::move(accepted);
+    websocket_ = websocket;
+    std::string what;
+    try {
+        co_await upgrade.run(websocket);
+    } catch (const std::exception& error) {
+        if (io::is_cancelled(error)) throw;
+        what = error.what();
+    }
+    if (!what.empty())
+        server_->log.error(
+            "a WebSocket session threw",
+            {{"request_id", request_.request_id}, {"path", request_.path}, {"error", what}}
+        );
+    co_return false;
+}
+
+}  // namespace penstock::http

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/sse.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace penstock::http {
+namespace {
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+std::string one_line(std::string_view text) {
+    std::string line(text);
+    std::ranges::replace_if(line, [](char c) { return c == '\n' || c == '\r' || c == '\0'; }, ' ');
+    return line;
+}
+
+// "name: line" for each line of the text.
+void print_lines(std::string& out, std::string_view name, std::string_view text) {
+    while (true) {
+        const std::size_t end = text.find_first_of("\r\n");
+        out.append(name).append(": ").append(text.substr(0, end)).append("\n");
+        if (end == std::string_view::npos) return;
+        text.remove_prefix(text.substr(end).starts_with("\r\n") ? end + 2 : end + 1);
+    }
+}
+
+}  // namespace
+
+std::string print_sse(const SseMessage& message) {
+    std::string out;
+    out.reserve(message.data.size() + 64);
+    if (!message.event.empty()) out += "event: " + one_line(message.event) + "\n";
+    if (!message.id.empty()) out += "id: " + one_line(message.id) + "\n";
+    if (message.retry_ms) out += fmt::format("retry: {}\n", *message.retry_ms);
+    print_lines(out, "data", message.data);
+    return out += "\n";
+}
+
+std::string print_sse_comment(std::string_view text) {
+    std::string out;
+    print_lines(out, "", text);
+    return out += "\n";
+}
+
+io::Task<Result<void>> SseWriter::send(SseMessage message) {
+    const std::string bytes = print_sse(message);
+    co_return co_await writer_.write(bytes);
+}
+
+io::Task<Result<void>> SseWriter::comment(std::string text) {
+    const std::string bytes = print_sse_comment(text);
+    co_return co_await writer_.write(bytes);
+}
+
+Result<void> SseParser::feed(std::string_view bytes) {
+    if (buffer_.size() - event_begin_ > event_bytes_max_)
+        return fail(
+            ErrorCode::resource_exhausted,
+            fmt::format("a server-sent event is larger than {} bytes", event_bytes_max_)
+        );
+    // What was given out is done with; an event in progress moves to the front.
+    if (event_begin_ > 0) {
+        if (given_) begin_event();
+        buffer_.erase(0, event_begin_);
+        line_begin_ -= event_begin_;
+        scanned_ -= event_begin_;
+        data_begin_ -= std::min(data_begin_, event_begin_);
+        event_begin_ = 0;
+    }
+    buffer_.append(bytes);
+    return {};
+}
+
+std::optional<SseParser::Event> SseParser::next() {
+    if (given_) begin_event();
+    if (at_start_ && !skip_byte_order_mark()) return std::nullopt;
+    while (const std::optional<std::string_view> line = next_line()) {
+        if (!line->empty()) {
+            take_field(*line);
+            continue;
+        }
+        const std::string_view raw =
+            std::string_view(buffer_).substr(event_begin_, line_begin_ - event_begin_);
+        event_begin_ = line_begin_;
+        if (data_lines_ == 0) {
+            begin_event();
+            continue;
+        }
+        given_ = true;
+        const std::string_view only = std::string_view(buffer_).substr(data_begin_, data_size_);
+        return Event{
+            .event = event_,
+            .data = data_lines_ == 1 ? only : std::string_view(data_),
+            .id = id_,
+            .retry_ms = retry_ms_,
+            .raw = raw
+        };
+    }
+    return std::nullopt;
+}
+
+bool SseParser::has_partial() const { return event_begin_ < buffer_.size(); }
+
+void SseParser::begin_event() {
+    given_ = false;
+    data_lines_ = 0;
+    data_.clear();
+    event_.clear();
+    retry_ms_.reset();
+}
+
+// False while it cannot be told whether there is one.
+bool SseParser::skip_byte_order_mark() {
+    if (buffer_.size() < kByteOrderMark.size() && kByteOrderMark.starts_with(buffer_)) return false;
+    at_start_ = false;
+    if (buffer_.starts_with(kByteOrderMark)) line_begin_ = scanned_ = kByteOrderMark.size();
+    return true;
+}
+
+// The next whole line without its break. A CR ends a line at once, without waiting for what
+// follows; an LF right after it belongs to the same break.
+std::optional<std::string_view> SseParser::next_line() {
+    if (after_cr_ && line_begin_ < buffer_.size()) {
+        after_cr_ = false;
+        if (buffer_[line_begin_] == '\n') scanned_ = ++line_begin_;
+    }
+    const std::size_t end = buffer_.find_first_of("\r\n", scanned_);
+    if (end == std::string::npos) {
+        scanned_ = buffer_.size();
+        return std::nullopt;
+    }
+    const std::string_view line = std::string_view(buffer_).substr(line_begin_, end - line_begin_);
+    const bool pair = buffer_[end] == '\r' && end + 1 < buffer_.size() && buffer_[end + 1] == '\n';
+    after_cr_ = buffer_[end] == '\r' && end + 1 == buffer_.size();
+    scanned_ = line_begin_ = end + (pair ? 2 : 1);
+    return line;
+}
+
+void SseParser::take_field(std::string_view line) {
+    const std::size_t colon = line.find(':');
+    if (colon == 0) return;  // a comment
+    const std::string_view name = line.substr(0, colon);
+    std::string_view value =
+        colon == std::string_view::npos ? std::string_view() : line.substr(colon + 1);
+    if (value.starts_with(' ')) value.remove_prefix(1);
+    if (name == "data") {
+        take_data(value);
+    } else if (name == "event") {
+        event_ = value;
+    } else if (name == "id") {
+        if (!value.contains('\0')) id_ = value;
+    } else if (name == "retry") {
+        std::int64_t retry = 0;
+        const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), retry);
+        if (error == std::errc() && end == value.data() + value.size() && retry >= 0)
+            retry_ms_ = retry;
+    }
+}
+
+// The usual single line stays where it is; from the second on they are joined.
+void SseParser::take_data(std::string_view value) {
+    if (++data_lines_ == 1) {
+        data_begin_ =
+            value.empty() ? line_begin_ : static_cast<std::size_t>(value.data() - buffer_.data());
+        data_size_ = value.size();
+        return;
+    }
+    if (data_lines_ == 2) data_ = buffer_.substr(data_begin_, data_size_);
+    data_ += '\n';
+    data_ += value;
+}
+
+}  // namespace penstock::http

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "routing/call_meter.h"
+
+#include <algorithm>
+
+namespace penstock::routing {
+namespace {
+
+constexpr std::int64_t kTokensPerPrice = 1'000'000;
+
+TokenCounts nothing() {
+    return {.input_fresh = 0, .output_visible = 0};
+}
+
+// Takes from `part` so that part + other ≤ max.
+void clip_pair(
+    std::optional<std::int64_t>& first, std::optional<std::int64_t>& second, std::int64_t max, bool& over
+) {
+    const std::int64_t second_value = std::min(second.value_or(0), max);
+    const std::int64_t first_value = std::min(first.value_or(0), max - second_value);
+    over |= second_value < second.value_or(0) || first_value < first.value_or(0);
+    if (second) second = second_value;
+    if (first) first = first_value;
+}
+
+}  // namespace
+
+Result<ExactMoney> charge_of(const TokenCounts& tokens, const TokenPrices& prices) {
+    const Price input = TRY(divide_price(prices.input, kTokensPerPrice));
+    const Price output = TRY(divide_price(prices.output, kTokensPerPrice));
+    const std::int64_t in = tokens.input_fresh.value_or(0) + tokens.cache_read.value_or(0);
+    const std::int64_t out = tokens.output_visible.value_or(0) + tokens.output_reasoning.value_or(0);
+    return add(
+        TRY(multiply(in, QuantityScale::one, input)), TRY(multiply(out, QuantityScale::one, output))
+    );
+}
+
+Result<Money> worst_case(const TokenBound& bound, const TokenPrices& prices) {
+    const TokenCounts most{.input_fresh = bound.input, .output_visible = bound.output};
+    return ceil_money(TRY(charge_of(most, prices)));
+}
+
+void CallMeter::deliver(const DeltaCount& pieces) {
+    delivered_.visible += pieces.visible;
+    delivered_.reasoning += pieces.reasoning;
+}
+
+void CallMeter::deliver_text(std::int64_t bytes) { text_bytes_ += bytes; }
+
+MeteredCall CallMeter::finish(EndReason reason) const {
+    switch (reason) {
+        case EndReason::done: return finish_done();
+        case EndReason::client_gone: return finish_cut(true);
+        case EndReason::upstream_error:
+        case EndReason::timeout: return finish_cut(false);
+        case EndReason::gateway_crash:
+        case EndReason::refused: break;
+    }
+    return {.tokens = nothing(), .basis = UsageBasis::counted};
+}
+
+MeteredCall CallMeter::finish_done() const {
+    MeteredCall call;
+    if (reported_) {
+        const DisjointUsage usage = disjoint(*reported_);
+        call.tokens = usage.tokens;
+        call.violations = usage.violations;
+    }
+    // A class that the engine left out is not free: the gateway's own count stands for it.
+    if (!call.tokens.input_fresh) {
+        call.tokens.input_fresh = counted_input();
+        call.basis = UsageBasis::counted;
+    }
+    if (!call.tokens.output_visible) {
+        const DeltaCount output = counted_output();
+        call.tokens.output_visible = output.visible;
+        if (output.reasoning > 0) call.tokens.output_reasoning = output.reasoning;
+        // Pieces are counted; a text that came whole can only be estimated from its size.
+        call.basis = text_bytes_ > 0 ? UsageBasis::estimated : UsageBasis::counted;
+    }
+    clip(call);
+    return call;
+}
+
+MeteredCall CallMeter::finish_cut(bool with_prompt) const {
+    if (!delivered_any()) return {.tokens = nothing(), .basis = UsageBasis::counted};
+    MeteredCall call = finish_done();
+    const DeltaCount counted = counted_output();
+    // Reasoning and visible pieces are clipped as one sum: the engine may draw their border elsewhere.
+    const std::int64_t reported =
+        call.tokens.output_visible.value_or(0) + call.tokens.output_reasoning.value_or(0);
+    const std::int64_t total = std::min(counted.visible + counted.reasoning, reported);
+    const std::int64_t reasoning = std::min(counted.reasoning, total);
+    call.tokens.output_visible = total - reasoning;
+    call.tokens.output_reasoning.reset();
+    if (reasoning > 0) call.tokens.output_reasoning = reasoning;
+    if (!with_prompt) {
+        call.tokens.input_fresh = 0;
+        call.tokens.cache_read.reset();
+    }
+    if (call.basis == UsageBasis::upstream) call.basis = UsageBasis::counted;
+    return call;
+}
+
+DeltaCount CallMeter::counted_output() const {
+    DeltaCount count = delivered_;
+    count.visible += text_bytes_ / kPromptBytesPerToken;
+    return count;
+}
+
+std::int64_t CallMeter::counted_input() const { return prompt_text_bytes_ / kPromptBytesPerToken; }
+
+void CallMeter::clip(MeteredCall& call) const {
+    bool over = false;
+    clip_pair(call.tokens.input_fresh, call.tokens.cache_read, bound_.input, over);
+    clip_pair(call.tokens.output_visible, call.tokens.output_reasoning, bound_.output, over);
+    if (over) call.violations |= kUsageOverBound;
+}
+
+}  // namespace penstock::routing

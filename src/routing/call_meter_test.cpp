@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "routing/call_meter.h"
+
+#include <gtest/gtest.h>
+
+namespace penstock::routing {
+namespace {
+
+constexpr TokenBound kBound{.input = 1000, .output = 100};
+
+std::string shown(const MeteredCall& call) {
+    const auto number = [](const std::optional<std::int64_t>& n) { return n ? std::to_string(*n) : "-"; };
+    const char* const basis[] = {"upstream", "counted", "estimated", "metered"};
+    return number(call.tokens.input_fresh) + "+" + number(call.tokens.cache_read) + " " +
+           number(call.tokens.output_visible) + "+" + number(call.tokens.output_reasoning) + " " +
+           basis[static_cast<std::size_t>(call.basis)] +
+           (call.violations != 0 ? " !" + std::to_string(call.violations) : "");
+}
+
+CallMeter meter(std::int64_t visible, std::int64_t reasoning = 0, std::optional<UpstreamUsage> usage = {}) {
+    CallMeter made(kBound, 60);
+    made.deliver({visible, reasoning});
+    if (usage) made.report(*usage);
+    return made;
+}
+
+TEST(CallMeter, ChargesWhatTheEngineReportedWhenDone) {
+    EXPECT_EQ(shown(meter(3, 0, UpstreamUsage{.prompt_tokens = 20, .completion_tokens = 5, .cached_tokens = 8}).finish(EndReason::done)), "12+8 5+- upstream");
+}
+
+TEST(CallMeter, TakesTheLastOfSeveralReports) {
+    CallMeter made = meter(3, 0, UpstreamUsage{.prompt_tokens = 20, .completion_tokens = 1});
+    made.report({.prompt_tokens = 20, .completion_tokens = 3});
+    EXPECT_EQ(shown(made.finish(EndReason::done)), "20+- 3+- upstream");
+}
+
+TEST(CallMeter, CountsWhatTheEngineLeftOut) {
+    EXPECT_EQ(shown(meter(3, 2).finish(EndReason::done)), "10+- 3+2 counted");
+    EXPECT_EQ(shown(meter(3, 0, UpstreamUsage{.completion_tokens = 4}).finish(EndReason::done)), "10+- 4+- counted");
+}
+
+TEST(CallMeter, EstimatesAWholeAnswerWithoutUsageFromItsText) {
+    CallMeter made(kBound, 60);
+    made.deliver_text(50);
+    EXPECT_EQ(shown(made.finish(EndReason::done)), "10+- 8+- estimated");
+}
+
+TEST(CallMeter, ChargesPromptAndDeliveredPiecesWhenTheClientHasGone) {
+    EXPECT_EQ(shown(meter(3).finish(EndReason::client_gone)), "10+- 3+- counted");
+}
+
+TEST(CallMeter, ChargesOnlyDeliveredPiecesWhenTheEngineFailed) {
+    EXPECT_EQ(shown(meter(3, 1).finish(EndReason::upstream_error)), "0+- 3+1 counted");
+    EXPECT_EQ(shown(meter(3).finish(EndReason::timeout)), "0+- 3+- counted");
+}
+
+TEST(CallMeter, ChargesNothingWhenNothingWasDelivered) {
+    const UpstreamUsage usage{.prompt_tokens = 20, .completion_tokens = 5};
+    EXPECT_EQ(shown(meter(0, 0, usage).finish(EndReason::client_gone)), "0+- 0+- counted");
+    EXPECT_EQ(shown(meter(0, 0, usage).finish(EndReason::upstream_error)), "0+- 0+- counted");
+    EXPECT_EQ(shown(meter(3, 0, usage).finish(EndReason::gateway_crash)), "0+- 0+- counted");
+}
+
+TEST(CallMeter, TakesTheSmallerOfCountAndReportWhenCut) {
+    const UpstreamUsage less{.prompt_tokens = 7, .completion_tokens = 2};
+    const UpstreamUsage more{.prompt_tokens = 7, .completion_tokens = 50};
+    EXPECT_EQ(shown(meter(3, 0, less).finish(EndReason::client_gone)), "7+- 2+- counted");
+    EXPECT_EQ(shown(meter(3, 0, more).finish(EndReason::client_gone)), "7+- 3+- counted");
+}
+
+TEST(CallMeter, StaysWithinTheBoundWhateverTheEngineReports) {
+    const UpstreamUsage huge{.prompt_tokens = 1'000'000, .completion_tokens = 1'000'000, .cached_tokens = 900, .reasoning_tokens = 5};
+    EXPECT_EQ(shown(meter(1, 0, huge).finish(EndReason::done)), "100+900 95+5 upstream !16");
+}
+
+TEST(Charge, IsExactAndNeverPassesTheWorstCase) {
+    const TokenPrices prices{.input = *parse_price("0.8"), .output = *parse_price("2.000000001")};
+    EXPECT_EQ(charge_of({.input_fresh = 600, .cache_read = 100}, prices)->femto(), __int128{560} * ExactMoney::kPerMicro);
+    EXPECT_EQ(charge_of({.output_visible = 1, .output_reasoning = 1}, prices)->femto(), __int128{4'000'000'002});
+    EXPECT_EQ(*worst_case(kBound, prices), Money::micro(1001));
+    EXPECT_FALSE(charge_of({}, {.input = *parse_price("0.0000000001"), .output = {}}));
+}
+
+}  // namespace
+}  // namespace penstock::routing

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "model/billing.h"
+#include "routing/json_scanner.h"
+
+namespace penstock::routing {
+
+// `usage` as an engine wrote it; absent is not zero.
+struct UpstreamUsage {
+    std::optional<std::int64_t> prompt_tokens;      // includes the cached ones
+    std::optional<std::int64_t> completion_tokens;  // includes the reasoning ones
+    std::optional<std::int64_t> total_tokens;
+    std::optional<std::int64_t> cached_tokens;
+    std::optional<std::int64_t> reasoning_tokens;
+    bool operator==(const UpstreamUsage&) const = default;
+};
+
+// What can be wrong with a usage; the smallest consistent reading is charged.
+enum UsageViolation : std::uint8_t {
+    kUsageNegative = 1,        // taken as absent
+    kUsageCachedOverPrompt = 2,
+    kUsageReasoningOverOutput = 4,
+    kUsageTotalDiffers = 8,
+    kUsageOverBound = 16,      // more than the call was allowed to use
+};
+struct DisjointUsage {
+    TokenCounts tokens;
+    std::uint8_t violations = 0;
+};
+// Disjoint classes from OpenAI's nested ones.
+DisjointUsage disjoint(const UpstreamUsage& usage);
+
+// Content pieces, by class. llama.cpp and engines like it send one token in each, others sometimes
+// more; so a count of pieces is never above the tokens that were made.
+struct DeltaCount {
+    std::int64_t visible = 0;
+    std::int64_t reasoning = 0;
+    bool empty() const { return visible == 0 && reasoning == 0; }
+    bool operator==(const DeltaCount&) const = default;
+};
+
+// One event of a chat stream, read without a tree.
+struct ChatChunk {
+    bool done = false;           // "[DONE]"
+    bool error = false;          // an `error` member: never counted
+    bool choices_empty = false;  // `choices` is there and has no element
+    DeltaCount deltas;
+    std::int64_t finished = 0;   // choices with a finish_reason
+    std::optional<UpstreamUsage> usage;
+    Span model_value;            // with its quotes; empty: not there
+
+    // The extra chunk that include_usage brings.
+    bool is_usage_only() const { return choices_empty && usage.has_value(); }
+};
+Result<ChatChunk> read_chat_chunk(std::string_view data);
+
+// A whole (unstreamed) answer.
+struct ChatCompletion {
+    bool error = false;
+    std::optional<UpstreamUsage> usage;
+    Span model_value;
+    std::int64_t text_bytes = 0;  // of all messages' content and reasoning, decoded
+};
+Result<ChatCompletion> read_chat_completion(std::string_view body);
+
+// `json` with the string at `place` replaced.
+std::string replace_string(std::string_view json, Span place, std::string_view value);
+
+}  // namespace penstock::routing
