@@ -121,7 +121,7 @@ void note_budget(Text& text, const Candidate& winner, const Input& input) {
 // ---- refusals
 
 // Fewest failing filters first, then what waiting helps, then the least shortage, then the name.
-auto nearness(const Judged& judged, const Filters&) {
+auto nearness(const Judged& judged) {
     const FilterReason reason = judged.candidate.filter;
     const Question question{.supply = *judged.supply, .request = judged.candidate.request, .hourly = {}, .terms = {}};
     return std::tuple(
@@ -136,15 +136,15 @@ Question question_of(const Judged& judged) {
 }
 
 // One per node: of several accelerators the choice that came nearest.
-std::vector<const Judged*> nearest_first(const std::vector<Judged>& judged, const Filters& filters) {
+std::vector<const Judged*> nearest_first(const std::vector<Judged>& judged) {
     std::map<std::pair<std::string, std::string>, const Judged*> by_node;
     for (const Judged& each : judged) {
         const Judged*& kept = by_node[{each.candidate.site, each.candidate.node}];
-        if (!kept || nearness(each, filters) < nearness(*kept, filters)) kept = &each;
+        if (!kept || nearness(each) < nearness(*kept)) kept = &each;
     }
     std::vector<const Judged*> all;
     for (const auto& [name, each] : by_node) all.push_back(each);
-    std::ranges::sort(all, [&](const Judged* a, const Judged* b) { return nearness(*a, filters) < nearness(*b, filters); });
+    std::ranges::sort(all, [](const Judged* a, const Judged* b) { return nearness(*a) < nearness(*b); });
     return all;
 }
 
@@ -187,7 +187,7 @@ Text explain_choice(const std::vector<Candidate>& candidates, const Objective& o
 Text explain_refusal(const std::vector<Judged>& judged, const Filters& filters) {
     if (judged.empty())
         return {"no site has joined yet: start an agent (penstock agent, or penstock up)", "尚无站点加入：请启动代理（penstock agent 或 penstock up）"};
-    const std::vector<const Judged*> nodes = nearest_first(judged, filters);
+    const std::vector<const Judged*> nodes = nearest_first(judged);
     Text text{format("none of {} nodes can take it", nodes.size()), format("{} 个节点均不可用", nodes.size())};
     if (nodes.size() == 1) text = {"the only node cannot take it", "唯一的节点不可用"};
     std::string_view mark = ": ", mark_zh = "：";
