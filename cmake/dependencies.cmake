@@ -24,3 +24,7 @@ target_link_libraries(soci::soci INTERFACE ${SOCI_SQLITE_LIBRARY} ${SOCI_POSTGRE
 find_library(HWLOC_LIBRARY hwloc REQUIRED)
 add_library(hwloc::hwloc UNKNOWN IMPORTED)
 set_target_properties(hwloc::hwloc PROPERTIES IMPORTED_LOCATION ${HWLOC_LIBRARY})
+find_package(LibArchive REQUIRED)
+find_library(JQ_LIBRARY jq REQUIRED)
+add_library(jq::jq UNKNOWN IMPORTED)
+set_target_properties(jq::jq PROPERTIES IMPORTED_LOCATION ${JQ_LIBRARY})

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <condition_variable>
 #include <mutex>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #define GUARDED_BY(mutex) __attribute__((guarded_by(mutex)))
 #define ACQUIRE(...) __attribute__((acquire_capability(__VA_ARGS__)))
 #define RELEASE(...) __attribute__((release_capability(__VA_ARGS__)))
+#define REQUIRES(...) __attribute__((requires_capability(__VA_ARGS__)))
 
 namespace penstock {
 
@@ -19,7 +21,24 @@ class CAPABILITY("mutex") Mutex {
     void unlock() RELEASE() { mutex_.unlock(); }
 
   private:
+    friend class ConditionVariable;
     std::mutex mutex_;
+};
+
+// For threads that wait for each other's work; coroutines never wait on one. Wait in a loop over the
+// condition: wake-ups may be spurious.
+class ConditionVariable {
+  public:
+    void wait(Mutex& mutex) REQUIRES(mutex) {
+        std::unique_lock lock(mutex.mutex_, std::adopt_lock);
+        condition_.wait(lock);
+        lock.release();
+    }
+    void notify_one() { condition_.notify_one(); }
+    void notify_all() { condition_.notify_all(); }
+
+  private:
+    std::condition_variable condition_;
 };
 
 class SCOPED_CAPABILITY Lock {

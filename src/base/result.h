@@ -63,8 +63,8 @@ ErrorCode error_code_from_http_status(int status);
 std::string to_string(const Error& error);
 
 namespace detail {
-template <class T>
-T take(Result<T>& result) {
+template <class T, class E>
+T take(std::expected<T, E>& result) {
     if constexpr (!std::is_void_v<T>) return *std::move(result);
 }
 }  // namespace detail

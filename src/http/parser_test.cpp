@@ -109,7 +109,7 @@ INSTANTIATE_TEST_SUITE_P(
         },
         Smuggled{
             "signed_length", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +3\r\n\r\nabc",
-            "400 Content-Length is not a number"
+            "400 the header is malformed: bad Content-Length"
         },
         Smuggled{
             "other_coding",

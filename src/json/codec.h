@@ -400,6 +400,13 @@ Result<T> parse(std::string_view text) {
 }
 
 template <class T>
+std::expected<T, std::vector<Error>> parse_all(std::string_view text) {
+    Result<Value> value = parse_value(text);
+    if (!value) return std::unexpected(std::vector{std::move(value.error())});
+    return decode_all<T>(*value);
+}
+
+template <class T>
 Value schema(Object& definitions) {
     return Codec<T>::schema(definitions);
 }
@@ -413,4 +420,6 @@ Value schema(Object& definitions) {
     penstock::json::decode_all<Type>(const ::boost::json::value&);                               \
     template ::std::string penstock::json::print<Type>(const Type&);                             \
     template ::penstock::Result<Type> penstock::json::parse<Type>(::std::string_view);           \
+    template ::std::expected<Type, ::std::vector<::penstock::Error>>                             \
+    penstock::json::parse_all<Type>(::std::string_view);                                         \
     template ::boost::json::value penstock::json::schema<Type>(::boost::json::object&)

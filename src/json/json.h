@@ -40,6 +40,8 @@ template <class T>
 std::string print(const T& value);
 template <class T>
 Result<T> parse(std::string_view text);
+template <class T>
+std::expected<T, std::vector<Error>> parse_all(std::string_view text);
 
 // A subtree that is kept as it came: labels, free-form configuration, recorded bodies.
 struct Text {

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/work_files.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <deque>
+
+#include "agent/glob.h"
+#include "drivers/files.h"
+
+namespace penstock::agent {
+namespace {
+constexpr std::int64_t kLogReadBytes = std::int64_t{1} << 20;
+}  // namespace
+
+Result<void> make_folder(const std::string& work_dir, std::string_view relative) {
+    drivers::FileDescriptor at(open(work_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!at.is_open()) return drivers::fail_errno(errno, work_dir);
+    while (!relative.empty()) {
+        const std::string segment(relative.substr(0, relative.find('/')));
+        relative.remove_prefix(std::min(relative.size(), segment.size() + 1));
+        if (mkdirat(at.get(), segment.c_str(), 0755) != 0 && errno != EEXIST) return drivers::fail_errno(errno, segment);
+        drivers::FileDescriptor next(openat(at.get(), segment.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        if (!next.is_open())
+            return fail(
+                ErrorCode::conflict,
+                fmt::format("'{}' in the work directory must be a folder; remove the file or link of that name", segment)
+            );
+        at = std::move(next);
+    }
+    return {};
+}
+
+OutputList list_outputs(const std::vector<OutputSpec>& outputs, const std::string& work_dir) {
+    OutputList list;
+    for (const OutputSpec& output : outputs) {
+        const Result<GlobResult> found = glob(work_dir, output.path);
+        if (!found) {
+            (output.required ? list.missing : list.remarks)
+                .push_back(fmt::format("output '{}': {}", output.path, found.error().message));
+            continue;
+        }
+        for (const std::string& link : found->skipped)
+            list.remarks.push_back(fmt::format("output '{}' is a link or no regular file; it was not collected", link));
+        if (found->files.empty() && output.required)
+            list.missing.push_back(fmt::format("required output '{}' matched no file", output.path));
+        list.files.insert(list.files.end(), found->files.begin(), found->files.end());
+    }
+    std::ranges::sort(list.files);
+    const auto repeated = std::ranges::unique(list.files);
+    list.files.erase(repeated.begin(), repeated.end());
+    if (list.files.size() > kOutputFilesMax) {
+        list.missing.push_back(
+            fmt::format("{} output files; at most {} are collected: pack them", list.files.size(), kOutputFilesMax)
+        );
+        list.files.resize(kOutputFilesMax);
+    }
+    return list;
+}
+
+std::string last_lines(drivers::Driver& driver, const std::string& attempt_id, std::int64_t from) {
+    std::deque<std::string> lines;
+    for (;;) {
+        const Result<drivers::LogChunk> chunk = driver.read_log(attempt_id, from, kLogReadBytes);
+        if (!chunk || chunk->lines.empty()) break;
+        for (const drivers::LogLine& line : chunk->lines) {
+            lines.push_back(line.text);
+            if (lines.size() > kLastLinesMax) lines.pop_front();
+        }
+        if (chunk->next_offset <= from) break;
+        from = chunk->next_offset;
+    }
+    std::string text;
+    for (const std::string& line : lines) text += (text.empty() ? "" : "\n") + line;
+    return text;
+}
+
+Result<std::int64_t> free_port(const std::string& address) {
+    sockaddr_in name{};
+    name.sin_family = AF_INET;
+    if (inet_pton(AF_INET, address.c_str(), &name.sin_addr) != 1)
+        return fail_field(
+            ErrorCode::invalid_argument, "service_address", fmt::format("'{}' is not an IPv4 address of this host", address)
+        );
+    const drivers::FileDescriptor socket_of(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    socklen_t size = sizeof name;
+    if (!socket_of.is_open() || bind(socket_of.get(), reinterpret_cast<sockaddr*>(&name), size) != 0 ||
+        getsockname(socket_of.get(), reinterpret_cast<sockaddr*>(&name), &size) != 0)
+        return drivers::fail_errno(errno, "finding a free port on " + address);
+    return ntohs(name.sin_port);
+}
+
+}  // namespace penstock::agent

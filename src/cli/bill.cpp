@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <boost/json.hpp>
+
+#include "cli/invocation.h"
+#include "cli/json_path.h"
+#include "cli/nouns.h"
+
+namespace penstock::cli {
+namespace {
+
+// "core_ms=1200,gib_ms=600": the metered quantities.
+std::string usage_cell(const json::Value& row, const Look&) {
+    const json::Value* usage = at_path(row, "usage");
+    if (usage == nullptr || !usage->is_array()) return {};
+    std::string text;
+    for (const json::Value& item : usage->get_array())
+        text += (text.empty() ? "" : ",") + text_at(item, "meter") + "=" + text_at(item, "quantity");
+    return text;
+}
+
+const View& line_view() {
+    static const View kView{
+        .plural = "lines",
+        .singular = "usage",
+        .columns =
+            {
+                text_column("ID", "id"),
+                text_column("KIND", "kind"),
+                text_column("NAME", "name"),
+                text_column("TASK", "task"),
+                text_column("PROVIDER", "provider"),
+                text_column("SITE", "site"),
+                computed_column("USAGE", usage_cell),
+                amount_column("CHARGED", "charged"),
+                wide(amount_column("FEE", "fee")),
+                wide(amount_column("PROVIDER-SHARE", "provider_share")),
+                wide(text_column("BASIS", "basis")),
+                wide(text_column("DISPUTED", "disputed")),
+                wide(text_column("RESOURCE", "resource")),
+                wide(text_column("FROM", "from")),
+                age_column("AGE", "to"),
+            },
+    };
+    return kView;
+}
+
+io::Task<Result<int>> list(Invocation* invocation) { co_return co_await print_list<BillPage>(invocation, "/v1/bills", &line_view()); }
+
+io::Task<Result<int>> statement(Invocation* invocation) {
+    static const View kView{
+        .plural = "entries",
+        .singular = "transfer",
+        .columns =
+            {
+                text_column("TRANSFER", "transfer"),
+                text_column("CODE", "code"),
+                text_column("REFERENCE", "reference"),
+                amount_column("DEBIT", "debit"),
+                amount_column("CREDIT", "credit"),
+                amount_column("BALANCE", "balance"),
+                age_column("AGE", "at"),
+            },
+        .id = "transfer",
+    };
+    client::Client* client = CO_TRY(invocation->client());
+    const Statement statement = CO_TRY(co_await client->statement());
+    CO_TRY(invocation->printer.list(kView, json::encode(statement)));
+    if (invocation->printer.for_people())
+        invocation->tell("bill.statement", to_string(statement.opening), to_string(statement.closing), to_string(statement.held),
+                         text(invocation->language, statement.balanced ? MessageKey("bill.balanced") : MessageKey("bill.unbalanced")));
+    co_return kExitOk;
+}
+
+io::Task<Result<int>> settlement(Invocation* invocation) {
+    static const View kView{
+        .plural = "parties",
+        .singular = "party",
+        .columns =
+            {
+                text_column("PARTY", "party"),
+                text_column("ROLE", "role"),
+                amount_column("PAID", "paid"),
+                amount_column("EARNED", "earned"),
+                amount_column("FEE", "fee"),
+            },
+        .id = "party",
+    };
+    client::Client* client = CO_TRY(invocation->client());
+    const SettlementReport report = CO_TRY(co_await client->settlement());
+    CO_TRY(invocation->printer.list(kView, json::encode(report)));
+    if (invocation->printer.for_people())
+        invocation->tell("bill.settlement", report.transfers, to_string(report.total_debits), to_string(report.total_credits),
+                         text(invocation->language, report.balanced ? MessageKey("bill.balanced") : MessageKey("bill.unbalanced")));
+    co_return kExitOk;
+}
+
+}  // namespace
+
+std::vector<Command> bill_commands() {
+    return {
+        {.path = "bill list", .summary = "bill.list.summary", .examples = {"penstock bill list", "penstock bill list --all -o csv > bills.csv"}, .answer = Answer::list, .run = list},
+        {.path = "bill statement", .summary = "bill.statement.summary", .examples = {"penstock bill statement"}, .run = statement},
+        {.path = "bill settlement", .summary = "bill.settlement.summary", .examples = {"penstock bill settlement -o json"}, .run = settlement},
+    };
+}
+
+}  // namespace penstock::cli

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/candidate_table.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "cli/human_text.h"
+#include "cli/json_path.h"
+
+namespace penstock::cli {
+namespace {
+
+std::function<std::string(const json::Value&, const Look&)> number_at(std::string path, int decimals) {
+    return [path = std::move(path), decimals](const json::Value& row, const Look&) {
+        const json::Value* found = at_path(row, path);
+        boost::json::error_code error;
+        return found == nullptr || !found->is_number() ? std::string() : number_text(found->to_number<double>(error), decimals);
+    };
+}
+
+Column right(Column column) {
+    column.align = Align::right;
+    return column;
+}
+
+std::string duration_cell(const json::Value& row, const Look& look) {
+    const json::Value* found = at_path(row, "terms.duration_s");
+    boost::json::error_code error;
+    if (found == nullptr || !found->is_number()) return {};
+    const double seconds = found->to_number<double>(error);
+    if (look.machine) return number_text(seconds, 3);
+    constexpr double kShownMax = 1e9;  // thirty years: beyond it a number says nothing more
+    return seconds > kShownMax ? "∞" : span_text(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)));
+}
+
+std::string verdict_cell(const json::Value& row, const Look& look) {
+    const std::string filter = text_at(row, "filter");
+    if (text_at(row, "chosen") == "true") return std::string(text(look.language, "plan.chosen"));
+    if (!filter.empty() && filter != "none") {
+        const std::string detail = text_at(row, "filter_detail");
+        return detail.empty() ? filter : filter + ": " + detail;
+    }
+    const std::string rank = text_at(row, "rank");
+    return rank.empty() ? "" : "#" + rank;
+}
+
+std::string weights_text(const Strategy& strategy) {
+    std::string text;
+    const auto add = [&](std::string_view name, double weight) {
+        if (weight > 0) text += (text.empty() ? "" : " ") + std::string(name) + "=" + number_text(weight, 3);
+    };
+    add("cost", strategy.cost);
+    add("duration", strategy.duration);
+    add("security", strategy.security);
+    add("latency", strategy.latency);
+    add("green", strategy.green);
+    return text;
+}
+
+}  // namespace
+
+const View& candidate_view() {
+    static const View kView{
+        .plural = "candidates",
+        .singular = "node",
+        .columns =
+            {
+                text_column("SITE", "site"),
+                text_column("NODE", "node"),
+                wide(text_column("PROVIDER", "provider")),
+                wide(text_column("REGION", "region")),
+                amount_column("COST", "terms.cost"),
+                right(computed_column("DURATION", duration_cell)),
+                right(computed_column("SECURITY", number_at("terms.security", 2))),
+                right(computed_column("LATENCY-MS", number_at("terms.latency_ms", 1))),
+                right(computed_column("CARBON-G", number_at("terms.carbon_g", 2))),
+                right(computed_column("SCORE", number_at("score", 4))),
+                wide(amount_column("PRICE/H", "price_per_hour")),
+                wide(text_column("SIMULATED", "simulated")),
+                computed_column("CHOSEN/FILTER", verdict_cell),
+            },
+        .id = "node_id",
+    };
+    return kView;
+}
+
+void show_plan(const Invocation& invocation, const Plan& plan) {
+    if (invocation.quiet) return;
+    const Look& look = invocation.printer.look();
+    std::vector<Table::Heading> headings;
+    std::vector<Column> columns;
+    for (const Column& column : candidate_view().columns)
+        if (!column.wide) columns.push_back(column);
+    for (const Column& column : columns) headings.push_back({heading(column, look.language), column.align});
+    Table table(std::move(headings));
+    const json::Value encoded = json::encode(plan);
+    const json::Array& rows = encoded.at("candidates").as_array();
+    for (std::size_t i = 0; i < std::min(plan.candidates.size(), kCandidatesShownMax); ++i) {
+        const json::Value& row = rows.at(i);
+        std::vector<std::string> cells;
+        for (const Column& column : columns) cells.push_back(column.cell(row, look));
+        table.add(std::move(cells));
+    }
+    if (!table.empty()) {
+        std::string lines = table.render({.cell_max = 64});
+        lines.pop_back();
+        invocation.terminal.say(lines);
+    } else {
+        invocation.say("plan.no_candidates");
+    }
+    if (plan.candidates.size() > kCandidatesShownMax)
+        invocation.say("plan.more", plan.candidates.size() - kCandidatesShownMax);
+    invocation.say("plan.weights", weights_text(plan.strategy));
+    const std::string& why = invocation.language == Language::zh && !plan.explanation_zh.empty() ? plan.explanation_zh : plan.explanation;
+    if (!why.empty()) invocation.terminal.say(why);
+    if (plan.estimated_cost)
+        invocation.say("plan.estimate", amount_text(to_string(*plan.estimated_cost)), plan.estimate_basis, plan.hold ? amount_text(to_string(*plan.hold)) : "-");
+}
+
+bool may_fit_later(const Plan& plan) {
+    return std::ranges::any_of(plan.candidates, [](const Candidate& candidate) {
+        switch (candidate.filter) {
+            case FilterReason::none:
+            case FilterReason::node_unreachable:
+            case FilterReason::node_cordoned:
+            case FilterReason::node_unhealthy:
+            case FilterReason::insufficient_cpu:
+            case FilterReason::insufficient_memory:
+            case FilterReason::insufficient_accelerator:
+            case FilterReason::excluded_after_failure: return true;
+            case FilterReason::cpu_too_large:
+            case FilterReason::memory_too_large:
+            case FilterReason::accelerator_absent:
+            case FilterReason::limit_not_enforced:
+            case FilterReason::trust_too_low:
+            case FilterReason::residency_not_allowed:
+            case FilterReason::provider_not_allowed:
+            case FilterReason::site_not_allowed:
+            case FilterReason::region_not_allowed:
+            case FilterReason::identity_differs:
+            case FilterReason::rtt_too_high:
+            case FilterReason::rtt_unknown:
+            case FilterReason::green_too_low:
+            case FilterReason::green_unknown:
+            case FilterReason::price_above_maximum:
+            case FilterReason::over_budget:
+            case FilterReason::deadline_too_near: return false;
+        }
+        return false;
+    });
+}
+
+}  // namespace penstock::cli

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "cli/column.h"
+#include "cli/command.h"
+#include "client/watch.h"
+
+namespace penstock::cli {
+const View& event_view();
+// Prints events until the watch ends.
+io::Task<Result<int>> print_events(Invocation* invocation, client::Watch watch);
+std::vector<Command> event_commands();  // event list, watch
+}  // namespace penstock::cli

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <boost/json.hpp>
+
+#include "cli/candidate_table.h"
+#include "cli/invocation.h"
+#include "cli/task.h"
+
+namespace penstock::cli {
+namespace {
+
+const std::string& in_language(Language language, const std::string& english, const std::string& chinese) {
+    return language == Language::zh && !chinese.empty() ? chinese : english;
+}
+
+std::string explanation_lines(const Explanation& explanation, Language language) {
+    std::string lines = format(language, "explain.state", explanation.task, explanation.state) + "\n";
+    if (explanation.position) lines += format(language, "explain.position", *explanation.position) + "\n";
+    if (!explanation.blocker.empty()) lines += format(language, "explain.blocker", explanation.blocker) + "\n";
+    const std::string& message = in_language(language, explanation.message, explanation.message_zh);
+    if (!message.empty()) lines += format(language, "explain.message", message) + "\n";
+    const std::string& remedy = in_language(language, explanation.remedy, explanation.remedy_zh);
+    if (!remedy.empty()) lines += format(language, "explain.remedy", remedy) + "\n";
+    return lines;
+}
+
+io::Task<Result<int>> explain(Invocation* invocation) {
+    const std::string name = CO_TRY(name_of(invocation->operand(0), "task"));
+    client::Client* client = CO_TRY(invocation->client());
+    const Explanation explanation = CO_TRY(co_await client->explain_task(name));
+    const json::Value value = json::encode(explanation);
+    const Language language = invocation->language;
+    if (!invocation->printer.for_people()) {
+        const bool rows = invocation->printer.options().format == Format::csv || invocation->printer.options().format == Format::name;
+        if (rows) CO_TRY(invocation->printer.list(candidate_view(), json::encode(explanation.plan)));
+        else CO_TRY(invocation->printer.object(candidate_view(), value));
+        co_return kExitOk;
+    }
+    invocation->terminal.print(explanation_lines(explanation, language));
+    if (!explanation.plan.candidates.empty()) {
+        invocation->terminal.print("\n");
+        CO_TRY(invocation->printer.list(candidate_view(), json::encode(explanation.plan)));
+    }
+    const std::string& why = in_language(language, explanation.plan.explanation, explanation.plan.explanation_zh);
+    if (!why.empty()) invocation->terminal.print(why + "\n");
+    co_return kExitOk;
+}
+
+}  // namespace
+
+std::vector<Command> explain_commands() {
+    std::vector<Command> commands;
+    for (const std::string_view path : {"explain", "task explain"})
+        commands.push_back(
+            {.path = path,
+             .summary = "explain.summary",
+             .examples = {"penstock explain task/train", "penstock explain train -o json"},
+             .operands = {{.name = "TASK"}},
+             .run = explain}
+        );
+    return commands;
+}
+
+}  // namespace penstock::cli

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/invocation.h"
+#include "cli/nouns.h"
+
+namespace penstock::cli {
+namespace {
+
+io::Task<Result<int>> list(Invocation* invocation) {
+    static const View kView{
+        .plural = "models",
+        .singular = "model",
+        .columns =
+            {
+                text_column("ID", "id"),
+                text_column("PROVIDERS", "providers"),
+                number_column("READY", "endpoints_ready"),
+                amount_column("INPUT/M-FROM", "price_input_min"),
+                amount_column("OUTPUT/M-FROM", "price_output_min"),
+            },
+    };
+    co_return co_await print_list<ModelPage>(invocation, "/v1/catalogue/models", &kView);
+}
+
+}  // namespace
+
+std::vector<Command> model_commands() {
+    return {{.path = "model list", .summary = "model.list.summary", .examples = {"penstock model list"}, .answer = Answer::list, .run = list}};
+}
+
+}  // namespace penstock::cli

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+
+#include "cli/invocation.h"
+#include "cli/spec_source.h"
+#include "cli/workdir_archive.h"
+
+// From a draft to a durable task: pack, plan, ask, upload, create.
+namespace penstock::cli {
+
+struct Submission {
+    TaskSpec spec;
+    std::optional<WorkdirArchive> archive;
+};
+
+// Packs the work directory where the draft names one, and enters its hash.
+Result<Submission> pack_draft(const Invocation& invocation, Draft draft);
+
+// Shows the plan and asks. Nothing: the person said no, or --dry-run. What no site could ever run is
+// resource_exhausted.
+io::Task<Result<bool>> plan_and_confirm(Invocation* invocation, const Submission* submission);
+
+// Uploads what the platform lacks and creates the task; when it returns, the task is durable.
+io::Task<Result<Task>> submit(Invocation* invocation, const Submission* submission);
+
+// "task/tk_…"
+std::string reference(const Task& task);
+
+}  // namespace penstock::cli

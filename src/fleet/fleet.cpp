@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fleet/fleet.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace penstock::fleet {
+namespace {
+
+constexpr std::int64_t kSecondsPerHour = 3600;
+constexpr double kRttMsMax = 60'000;
+
+void add_scaled(Capacity& capacity, const ResourceRequest& request, std::int64_t sign) {
+    capacity.cpu_milli += sign * request.cpu_milli;
+    capacity.memory_mib += sign * request.memory_mib;
+    if (request.accelerator)
+        capacity.accelerator_milli[request.accelerator->model] += sign * request.accelerator->count_milli;
+}
+
+// What the node has less what is held of it: never below zero, although a node may have shrunk.
+Capacity difference(const Capacity& total, const Capacity& held) {
+    Capacity free{
+        .cpu_milli = std::max<std::int64_t>(0, total.cpu_milli - held.cpu_milli),
+        .memory_mib = std::max<std::int64_t>(0, total.memory_mib - held.memory_mib)
+    };
+    for (const auto& [model, milli] : total.accelerator_milli) {
+        const auto taken = held.accelerator_milli.find(model);
+        free.accelerator_milli[model] =
+            std::max<std::int64_t>(0, milli - (taken == held.accelerator_milli.end() ? 0 : taken->second));
+    }
+    return free;
+}
+
+void accumulate(Capacity& sum, const Capacity& part) {
+    sum.cpu_milli += part.cpu_milli;
+    sum.memory_mib += part.memory_mib;
+    for (const auto& [model, milli] : part.accelerator_milli) sum.accelerator_milli[model] += milli;
+}
+
+std::unexpected<Error> bad(std::string field, std::string message) {
+    return fail_field(ErrorCode::invalid_argument, std::move(field), std::move(message));
+}
+
+}  // namespace
+
+bool fits(const ResourceRequest& request, const Capacity& free) {
+    if (request.cpu_milli > free.cpu_milli || request.memory_mib > free.memory_mib) return false;
+    if (!request.accelerator) return true;
+    const auto found = free.accelerator_milli.find(request.accelerator->model);
+    return found != free.accelerator_milli.end() && found->second >= request.accelerator->count_milli;
+}
+
+void take(Capacity& capacity, const ResourceRequest& request) { add_scaled(capacity, request, -1); }
+void give(Capacity& capacity, const ResourceRequest& request) { add_scaled(capacity, request, 1); }
+
+Result<void> validate(const SiteSpec& spec) {
+    const bool plain = !spec.name.empty() && spec.name.size() <= kNameLengthMax &&
+                       spec.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
+    if (!plain) return bad("name", "use 1 to 63 of a-z 0-9 -");
+    if (spec.region.empty()) return bad("region", "is missing: for instance cn-hubei");
+    const bool digits = spec.division_code.size() == 6 &&
+                        spec.division_code.find_first_not_of("0123456789") == std::string::npos;
+    if (!digits || spec.division_code == "000000")
+        return bad("division_code", "must be the six digits of a division (GB/T 2260), for instance 420100");
+    const bool zone = spec.zone.size() == 2 && spec.zone != "SV" &&
+                      spec.zone.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == std::string::npos;
+    if (!zone) return bad("zone", "must be two of A-Z 0-9, other than SV");
+    if (spec.pue < 1 || spec.pue > 5) return bad("pue", "must be from 1 to 5");
+    if (spec.carbon_g_per_kwh && (*spec.carbon_g_per_kwh < 0 || *spec.carbon_g_per_kwh > 5000))
+        return bad("carbon_g_per_kwh", "must be from 0 to 5000");
+    if (spec.green_percent && (*spec.green_percent < 0 || *spec.green_percent > 100))
+        return bad("green_percent", "must be from 0 to 100");
+    if (spec.rtt_ms && (*spec.rtt_ms < 0 || *spec.rtt_ms > kRttMsMax)) return bad("rtt_ms", "must be from 0 to 60000");
+    if (spec.bandwidth_mbps && *spec.bandwidth_mbps <= 0) return bad("bandwidth_mbps", "must be above zero");
+    if (spec.watts_per_core && *spec.watts_per_core < 0) return bad("watts_per_core", "must be zero or more");
+    for (const std::string& control : spec.controls)
+        if (control != "attestation" && control != "dedicated_tenancy" && control != "encryption" && control != "audit")
+            return bad("controls", "'" + control + "' is not one of attestation, dedicated_tenancy, encryption, audit");
+    return {};
+}
+
+Result<Site> Fleet::add_site(Site site) {
+    TRY(validate(site.spec));
+    if (site_by_name_.contains(site.spec.name))
+        return fail_field(ErrorCode::conflict, "name", "a site named '" + site.spec.name + "' exists: choose another name");
+    if (sites_.size() >= kSitesMax) return fail(ErrorCode::resource_exhausted, "the platform holds at most 100000 sites");
+    site_by_name_[site.spec.name] = site.id;
+    return sites_[site.id] = std::move(site);
+}
+
+Result<Site> Fleet::update_site(SiteId id, SiteSpec spec, Time now) {
+    TRY(validate(spec));
+    Site& site = sites_.at(id);
+    if (spec.name != site.spec.name) return bad("name", "cannot be changed: add a new site");
+    if (!(spec.prices == site.spec.prices)) ++site.price_version;
+    site.spec = std::move(spec);
+    site.updated_at = now;
+    return site;
+}
+
+const Site* Fleet::find_site(SiteId id) const {
+    const auto found = sites_.find(id);
+    return found == sites_.end() ? nullptr : &found->second;
+}
+
+const Site* Fleet::find_site(std::string_view reference) const {
+    if (reference.starts_with("site/")) reference.remove_prefix(5);
+    if (const Result<SiteId> id = SiteId::parse(reference)) return find_site(*id);
+    const auto found = site_by_name_.find(reference);
+    return found == site_by_name_.end() ? nullptr : find_site(found->second);
+}
+
+std::vector<const Site*> Fleet::sites() const {
+    std::vector<const Site*> all;
+    for (const auto& [name, id] : site_by_name_) all.push_back(&sites_.at(id));
+    return all;
+}
+
+Result<Node> Fleet::hello(SiteId site_id, const AgentHello& hello, NodeId fresh_id, Time now) {
+    const Site& site = sites_.at(site_id);
+    if (hello.protocol != kAgentProtocolVersion)
+        return fail_field(
+            ErrorCode::invalid_argument, "protocol",
+            "the agent speaks version " + std::to_string(hello.protocol) + ", the server " +
+                std::to_string(kAgentProtocolVersion) + ": install matching versions"
+        );
+    if (hello.node.empty() || hello.node.size() > kNameLengthMax) return bad("node", "a node's name has 1 to 63 characters");
+    if (hello.devices.size() > kDevicesPerNodeMax) return bad("devices", "a node has at most 256 devices");
+    const bool known = node_by_name_.contains({site_id, hello.node});
+    if (!known && nodes_.size() >= kNodesPerSiteMax) return fail(ErrorCode::resource_exhausted, "too many nodes");
+    const NodeId id = known ? node_by_name_.at({site_id, hello.node}) : fresh_id;
+    Node& node = nodes_[id];
+    if (!known) {
+        node_by_name_[{site_id, hello.node}] = id;
+        node.id = id;
+        node.created_at = now;
+    }
+    node.site_id = site_id;
+    node.site = site.spec.name;
+    node.provider_id = site.provider_id;
+    node.name = hello.node;
+    node.state = NodeState::online;
+    node.health = hello.health;
+    node.health_reason = hello.health_reason;
+    node.simulated = hello.simulated;
+    node.cpu_model = hello.cpu_model;
+    node.address = hello.address;
+    node.total = hello.total;
+    node.devices = hello.devices;
+    node.enforces = hello.enforces;
+    node.labels = hello.labels;
+    node.version = hello.version;
+    node.last_seen_at = now;
+    online_.insert(id);
+    return node;
+}
+
+Result<void> Fleet::heartbeat(NodeId id, const AgentHeartbeat& heartbeat, Time now) {
+    const auto found = nodes_.find(id);
+    if (found == nodes_.end()) return fail(ErrorCode::not_found, "the node is not known: say hello first");
+    Node& node = found->second;
+    node.state = NodeState::online;
+    node.load = heartbeat.load;
+    node.health = heartbeat.health;
+    node.health_reason = heartbeat.health_reason;
+    node.last_seen_at = now;
+    online_.insert(id);
+    return {};
+}
+
+std::vector<NodeId> Fleet::tick(Time now) {
+    std::vector<NodeId> lost;
+    for (const NodeId id : online_)
+        if (now - *nodes_.at(id).last_seen_at >= kNodeLostAfter) lost.push_back(id);
+    for (const NodeId id : lost) {
+        online_.erase(id);
+        nodes_.at(id).state = NodeState::unreachable;
+    }
+    return lost;
+}
+
+Result<Node> Fleet::set_cordoned(NodeId id, bool cordoned) {
+    Node& node = nodes_.at(id);
+    node.cordoned = cordoned;
+    return node;
+}
+
+const Node* Fleet::find_node(NodeId id) const {
+    const auto found = nodes_.find(id);
+    return found == nodes_.end() ? nullptr : &found->second;
+}
+
+const Node* Fleet::find_node(std::string_view reference) const {
+    if (reference.starts_with("node/")) reference.remove_prefix(5);
+    if (const Result<NodeId> id = NodeId::parse(reference)) return find_node(*id);
+    const Node* only = nullptr;
+    for (const auto& [id, node] : nodes_) {
+        if (node.site + "/" + node.name == reference) return &node;
+        if (node.name != reference) continue;
+        if (only != nullptr) return nullptr;  // ambiguous: the site must be named
+        only = &node;
+    }
+    return only;
+}
+
+std::vector<const Node*> Fleet::nodes() const {
+    std::vector<const Node*> all;
+    for (const auto& [id, node] : nodes_) all.push_back(&node);
+    std::ranges::sort(all, [](const Node* left, const Node* right) {
+        return std::tie(left->site, left->name) < std::tie(right->site, right->name);
+    });
+    return all;
+}
+
+Result<void> Fleet::hold(AttemptId attempt, NodeId id, const ResourceRequest& request) {
+    CHECK(!holds_.contains(attempt), "an attempt is placed once");
+    Node& node = nodes_.at(id);
+    if (!fits(request, free_of(node)))
+        return fail(ErrorCode::resource_exhausted, "node " + node.site + "/" + node.name + " has no room left");
+    give(node.held, request);
+    holds_[attempt] = {id, request};
+    return {};
+}
+
+void Fleet::release(AttemptId attempt) {
+    const auto found = holds_.find(attempt);
+    if (found == holds_.end()) return;
+    take(nodes_.at(found->second.node_id).held, found->second.request);
+    holds_.erase(found);
+}
+
+Capacity Fleet::free_of(const Node& node) const { return difference(node.total, node.held); }
+
+std::vector<Offer> Fleet::offers(Time now) const {
+    std::vector<Offer> all;
+    for (const Site* site : sites()) {
+        Offer base{
+            .site_id = site->id, .site = site->spec.name, .provider = site->provider, .c_url = site->c_url,
+            .region = site->spec.region, .rtt_ms = site->spec.rtt_ms, .green_percent = site->spec.green_percent,
+            .trust = site->spec.trust
+        };
+        for (const auto& [id, node] : nodes_) {
+            if (node.site_id != site->id) continue;
+            if (node.last_seen_at) {
+                const auto age = std::chrono::duration_cast<std::chrono::seconds>(now - *node.last_seen_at).count();
+                base.age_seconds = std::min(base.age_seconds.value_or(age), age);
+            }
+            accumulate(base.total, node.total);
+            base.simulated = base.simulated || node.simulated;
+            if (node.state == NodeState::online && !node.cordoned) accumulate(base.free, free_of(node));
+        }
+        const auto add = [&](std::string sku, std::string unit, Price price) {
+            Offer offer = base;
+            offer.id = offer.site + "/" + sku;
+            offer.sku = std::move(sku);
+            offer.unit = std::move(unit);
+            offer.price = price;
+            const Price hourly{price.num * kSecondsPerHour, price.scale};
+            offer.price_per_hour = to_string(hourly);
+            all.push_back(std::move(offer));
+        };
+        add("cpu", "core-second", site->spec.prices.core_second);
+        add("memory", "GiB-second", site->spec.prices.gib_second);
+        for (const auto& [model, price] : site->spec.prices.card_second) add(model, "card-second", price);
+    }
+    return all;
+}
+
+void Fleet::restore_site(Site site) {
+    site_by_name_[site.spec.name] = site.id;
+    sites_[site.id] = std::move(site);
+}
+
+void Fleet::restore_node(Node node) {
+    node.state = NodeState::unreachable;
+    node.held = {};
+    node_by_name_[{node.site_id, node.name}] = node.id;
+    nodes_[node.id] = std::move(node);
+}
+
+}  // namespace penstock::fleet

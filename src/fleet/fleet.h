@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "model/agent_protocol.h"
+#include "model/plan.h"
+#include "model/site.h"
+
+namespace penstock::fleet {
+
+constexpr std::size_t kSitesMax = 100'000;
+constexpr std::size_t kNodesPerSiteMax = 100'000;
+constexpr std::size_t kDevicesPerNodeMax = 256;
+
+// What a node holds for one attempt.
+struct CapacityHold {
+    NodeId node_id;
+    ResourceRequest request;
+};
+
+// Sites, nodes, their live state and what is held on them. Pure; one owner. Mutators return what is to
+// be stored, or mark it in `touched_*`.
+//   held + free == total for each resource of each node, and held never passes total.
+class Fleet {
+  public:
+    // ---- sites
+    Result<Site> add_site(Site site);  // the name must be free on the platform
+    Result<Site> update_site(SiteId id, SiteSpec spec, Time now);
+    const Site* find_site(SiteId id) const;
+    const Site* find_site(std::string_view name_or_id) const;  // "centre", "site/centre" or the id
+    std::vector<const Site*> sites() const;                    // by name
+
+    // ---- nodes
+    // A session began: makes or renews the node of that name. `fresh_id` is used when it is new.
+    Result<Node> hello(SiteId site, const AgentHello& hello, NodeId fresh_id, Time now);
+    Result<void> heartbeat(NodeId id, const AgentHeartbeat& heartbeat, Time now);
+    // The connection closed: the node stays online until kNodeLostAfter has passed without a word.
+    // Nodes that fell silent since the last call; each is reported once.
+    std::vector<NodeId> tick(Time now);
+    Result<Node> set_cordoned(NodeId id, bool cordoned);
+    const Node* find_node(NodeId id) const;
+    const Node* find_node(std::string_view name_or_id) const;  // "site/name", name where unique, or id
+    std::vector<const Node*> nodes() const;                    // by site, then name
+
+    // ---- capacity
+    Result<void> hold(AttemptId attempt, NodeId node, const ResourceRequest& request);
+    void release(AttemptId attempt);  // of an attempt without a hold: nothing happens
+    Capacity free_of(const Node& node) const;
+    std::vector<Offer> offers(Time now) const;
+
+    // ---- from the store; every node is unreachable until it says hello again
+    void restore_site(Site site);
+    void restore_node(Node node);
+
+  private:
+    std::map<SiteId, Site> sites_;
+    std::map<std::string, SiteId, std::less<>> site_by_name_;
+    std::map<NodeId, Node> nodes_;
+    std::map<std::pair<SiteId, std::string>, NodeId> node_by_name_;
+    std::map<AttemptId, CapacityHold> holds_;
+    std::set<NodeId> online_;
+};
+
+// Whether `request` fits into `free`; adds and subtracts on a capacity.
+bool fits(const ResourceRequest& request, const Capacity& free);
+void take(Capacity& capacity, const ResourceRequest& request);
+void give(Capacity& capacity, const ResourceRequest& request);
+
+Result<void> validate(const SiteSpec& spec);
+
+}  // namespace penstock::fleet

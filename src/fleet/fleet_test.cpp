@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fleet/fleet.h"
+
+#include <gtest/gtest.h>
+
+namespace penstock::fleet {
+namespace {
+
+const Time kStart = *parse_rfc3339("2026-11-24T00:00:00Z");
+
+struct FleetFixture {
+    SeededRandom random{1};
+    IdSource ids{random};
+    Fleet fleet;
+    SiteId site = ids.next<SiteId>(kStart);
+    NodeId node;
+    FleetFixture() {
+        Site centre{.id = site, .spec = {.name = "centre", .region = "cn-hubei", .division_code = "420100"}};
+        centre.spec.prices.core_second = *parse_price("0.0001");
+        EXPECT_TRUE(fleet.add_site(centre));
+        const AgentHello hello{.node = "n1", .total = {.cpu_milli = 4000, .memory_mib = 8192}};
+        node = fleet.hello(site, hello, ids.next<NodeId>(kStart), kStart)->id;
+    }
+};
+
+TEST(Fleet, HoldsNeverPassWhatANodeHas) {
+    FleetFixture f;
+    const AttemptId first = f.ids.next<AttemptId>(kStart), second = f.ids.next<AttemptId>(kStart);
+    EXPECT_TRUE(f.fleet.hold(first, f.node, {.cpu_milli = 3000, .memory_mib = 100}));
+    EXPECT_EQ(f.fleet.hold(second, f.node, {.cpu_milli = 1001}).error().code, ErrorCode::resource_exhausted);
+    f.fleet.release(first);
+    f.fleet.release(first);
+    EXPECT_TRUE(f.fleet.hold(second, f.node, {.cpu_milli = 4000}));
+    EXPECT_EQ(f.fleet.free_of(*f.fleet.find_node(f.node)).cpu_milli, 0);
+}
+
+TEST(Fleet, ReportsASilentNodeOnce) {
+    FleetFixture f;
+    EXPECT_TRUE(f.fleet.tick(kStart + kNodeLostAfter - 1us).empty());
+    EXPECT_EQ(f.fleet.tick(kStart + kNodeLostAfter), std::vector{f.node});
+    EXPECT_TRUE(f.fleet.tick(kStart + kNodeLostAfter).empty());
+    EXPECT_EQ(f.fleet.find_node("centre/n1")->state, NodeState::unreachable);
+}
+
+TEST(Fleet, TheSameNodeComesBackUnderItsId) {
+    FleetFixture f;
+    const AgentHello hello{.node = "n1", .total = {.cpu_milli = 2000, .memory_mib = 1024}};
+    EXPECT_EQ(f.fleet.hello(f.site, hello, f.ids.next<NodeId>(kStart), kStart + 1h)->id, f.node);
+    EXPECT_EQ(f.fleet.find_node("n1")->total.cpu_milli, 2000);
+}
+
+TEST(Fleet, OffersShowWhatIsFreeAndHowOldThatIs) {
+    FleetFixture f;
+    EXPECT_TRUE(f.fleet.hold(f.ids.next<AttemptId>(kStart), f.node, {.cpu_milli = 1000, .memory_mib = 512}));
+    const std::vector<Offer> offers = f.fleet.offers(kStart + 3s);
+    ASSERT_EQ(offers.size(), 2U);
+    EXPECT_EQ(offers[0].id, "centre/cpu");
+    EXPECT_EQ(offers[0].free.cpu_milli, 3000);
+    EXPECT_EQ(offers[0].age_seconds, 3);
+    EXPECT_EQ(offers[0].price_per_hour, "0.36");
+}
+
+TEST(Fleet, NamesTheFieldOfABadSite) {
+    EXPECT_EQ(validate({.name = "x", .region = "cn", .division_code = "42"}).error().field, "division_code");
+    EXPECT_EQ(validate({.name = "X"}).error().field, "name");
+}
+
+}  // namespace
+}  // namespace penstock::fleet

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "io/event.h"
+#include "io/task.h"
+#include "scheduler/scheduler.h"
+#include "server/agent_hub.h"
+#include "server/billing.h"
+#include "server/platform.h"
+
+namespace penstock::server {
+
+constexpr std::size_t kPlacementsPerRoundMax = 256;  // then others get their turn
+constexpr Duration kTickEvery = 500ms;
+
+// Turns waiting items into attempts: plan → capacity hold + money hold + attempt in one change → start.
+// Runs whenever something changed that could let work start, and on a clock for time-outs.
+class Dispatcher {
+  public:
+    Dispatcher(Platform& platform, Billing& billing, AgentHub& hub);
+    io::Task<void> run();
+    // One round of placements and one look at the clock; what run() does again and again.
+    void step();
+
+    // The plan of a task that may not exist yet.
+    Plan plan(const TaskSpec& spec, OrganisationId organisation, std::int64_t items, std::vector<NodeId> avoid = {}) const;
+    Explanation explain(const Task& task) const;
+
+  private:
+    void round();
+    // False: nothing more of this task can start now.
+    bool place(const tasks::Waiting& waiting);
+    void tick();
+    scheduler::Profile profile_of(const TaskSpec& spec, OrganisationId organisation) const;
+    bool possible_ever(const Plan& plan) const;
+
+    Platform& platform_;
+    Billing& billing_;
+    AgentHub& hub_;
+    io::Event wake_;
+    bool again_ = false;
+};
+
+}  // namespace penstock::server

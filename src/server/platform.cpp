@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/platform.h"
+
+#include <sys/statvfs.h>
+
+#include "base/check.h"
+#include "json/codec.h"
+#include "model/quantity_codec.h"
+#include "tasks/state.h"
+
+JSON_INSTANTIATE(penstock::server::StoredEndpoint);
+JSON_INSTANTIATE(penstock::server::StoredLease);
+JSON_INSTANTIATE(penstock::server::AttemptHolds);
+
+namespace penstock::server {
+
+// Fills a platform from the rows of its store.
+class Restorer final : public storage::Visitor {
+  public:
+    explicit Restorer(Platform& platform) : platform_(platform) {}
+
+    Result<void> entity(storage::PutEntity row) override {
+        platform_.versions_[{row.kind, row.id}] = row.version;
+        if (row.kind == "organisation") platform_.directory.restore(TRY(json::parse<Organisation>(row.body)));
+        else if (row.kind == "project") platform_.directory.restore(TRY(json::parse<Project>(row.body)));
+        else if (row.kind == "key") platform_.directory.restore(TRY(json::parse<access::StoredKey>(row.body)));
+        else if (row.kind == "site") platform_.fleet.restore_site(TRY(json::parse<Site>(row.body)));
+        else if (row.kind == "node") platform_.fleet.restore_node(TRY(json::parse<Node>(row.body)));
+        else if (row.kind == "task") platform_.board.restore_task(TRY(json::parse<Task>(row.body)));
+        else if (row.kind == "attempt") platform_.board.restore_attempt(TRY(json::parse<Attempt>(row.body)));
+        else if (row.kind == "item") TRY(item(row));
+        else if (row.kind == "endpoint") endpoint(TRY(json::parse<StoredEndpoint>(row.body)));
+        else if (row.kind == "lease") lease(TRY(json::parse<StoredLease>(row.body)));
+        else if (row.kind == "attempt_holds") holds(TRY(json::parse<AttemptHolds>(row.body)));
+        else if (row.kind == "blob") TRY(blob(row));
+        else if (row.kind == "counter") platform_.counters[row.id] = std::stoll(row.body);
+        else return fail(ErrorCode::internal, "the store holds a '" + row.kind + "', which this version does not know");
+        return {};
+    }
+    Result<void> account(ledger::Account row) override { return rows_.accounts.push_back(std::move(row)), Result<void>{}; }
+    Result<void> transfer(ledger::Transfer row) override { return rows_.transfers.push_back(std::move(row)), Result<void>{}; }
+    Result<void> hold(ledger::Hold row) override { return rows_.holds.push_back(std::move(row)), Result<void>{}; }
+    Result<void> burnt(ledger::BurntId row) override { return rows_.burnt.push_back(std::move(row)), Result<void>{}; }
+    Result<void> accumulator(ledger::AccumulatorRow row) override {
+        platform_.accumulators.put(row.contract, row.party, row.value);
+        return {};
+    }
+    Result<void> idempotency(storage::PutIdempotency row) override {
+        platform_.idempotency[{row.tenant, row.key}] = std::move(row);
+        return {};
+    }
+    Result<void> usage(storage::AppendUsage row) override {
+        platform_.bill_by_id[row.id] = platform_.bills.size();
+        platform_.bills.push_back(TRY(json::parse<BillLine>(row.body)));
+        return {};
+    }
+    Result<void> event(storage::AppendEvent row) override {
+        platform_.events.restore(TRY(json::parse<Event>(row.body)));
+        last_event_ = row.seq;
+        return {};
+    }
+
+    Result<void> finish() {
+        ledger::LedgerOptions options;
+        options.id_hash_seed = platform_.random_.next();
+        platform_.ledger = TRY(ledger::Ledger::restore(std::move(rows_), options));
+        while (last_event_ >= platform_.events.take_cursor()) {}
+        for (const Attempt* attempt : platform_.board.active_attempts()) {
+            if (!platform_.fleet.hold(attempt->id, attempt->placement.node_id, attempt->request))
+                platform_.log_.warning("a node has less room than it holds", {{"node", attempt->placement.node}});
+        }
+        return {};
+    }
+
+  private:
+    // "tk_…/12"
+    Result<void> item(const storage::PutEntity& row) {
+        const TaskId task = TRY(TaskId::parse(std::string_view(row.id).substr(0, row.id.find('/'))));
+        platform_.board.restore_item(task, TRY(json::parse<TaskItem>(row.body)));
+        return {};
+    }
+    // "sha256/og_…"
+    Result<void> blob(const storage::PutEntity& row) {
+        const std::size_t slash = row.id.find('/');
+        const OrganisationId owner = TRY(OrganisationId::parse(std::string_view(row.id).substr(slash + 1)));
+        platform_.blob_owners.emplace(row.id.substr(0, slash), owner);
+        return {};
+    }
+    void endpoint(StoredEndpoint row) { platform_.endpoints[row.endpoint.id] = std::move(row); }
+    void lease(StoredLease row) { platform_.leases[row.lease.id] = std::move(row); }
+    void holds(AttemptHolds row) { platform_.attempt_holds[row.attempt_id] = std::move(row); }
+
+    Platform& platform_;
+    ledger::Rows rows_;
+    std::int64_t last_event_ = 0;
+};
+
+Platform::Platform(
+    io::Runtime& runtime, storage::Store& store, PlatformOptions options, Clock& clock, Random& random,
+    telemetry::Logger log, telemetry::Registry& metrics
+)
+    : ledger(ledger::LedgerOptions{.id_hash_seed = random.next()}),
+      routes_changed(runtime.executor()),
+      events(runtime.executor(), 0),
+      runtime_(runtime),
+      store_(store),
+      options_(std::move(options)),
+      clock_(clock),
+      random_(random),
+      ids_(random),
+      log_(std::move(log)),
+      metrics_(metrics),
+      journal_(runtime, store, [this](Error error) {
+          // Memory is ahead of the store now: whatever this process would answer could be lost.
+          log_.error("the store failed; ending so that a restart reads what is durable", error);
+          runtime_.post([this] { runtime_.stop(); });
+      }) {}
+
+Result<void> Platform::restore() {
+    Restorer restorer(*this);
+    TRY(store_.load(restorer));
+    return restorer.finish();
+}
+
+void Platform::put_entity(Change& change, std::string kind, std::string id, std::string body) {
+    const std::int64_t version = ++versions_[{kind, id}];
+    change.batch.add(storage::PutEntity{std::move(kind), std::move(id), std::move(body), version});
+}
+
+void Platform::put(Change& change, const Organisation& row) { put_entity(change, "organisation", to_string(row.id), json::print(row)); }
+void Platform::put(Change& change, const Project& row) { put_entity(change, "project", to_string(row.id), json::print(row)); }
+void Platform::put(Change& change, const access::StoredKey& row) { put_entity(change, "key", to_string(row.key.id), json::print(row)); }
+void Platform::put(Change& change, const Site& row) { put_entity(change, "site", to_string(row.id), json::print(row)); }
+void Platform::put(Change& change, const Node& row) { put_entity(change, "node", to_string(row.id), json::print(row)); }
+void Platform::put(Change& change, const StoredEndpoint& row) { put_entity(change, "endpoint", to_string(row.endpoint.id), json::print(row)); }
+void Platform::put(Change& change, const StoredLease& row) { put_entity(change, "lease", to_string(row.lease.id), json::print(row)); }
+void Platform::put(Change& change, const AttemptHolds& row) { put_entity(change, "attempt_holds", to_string(row.attempt_id), json::print(row)); }
+
+void Platform::put_counter(Change& change, const std::string& name, std::int64_t value) {
+    counters[name] = value;
+    put_entity(change, "counter", name, std::to_string(value));
+}
+
+void Platform::put_blob_owner(Change& change, const std::string& sha256, OrganisationId owner) {
+    if (blob_owners.emplace(sha256, owner).second) put_entity(change, "blob", sha256 + "/" + to_string(owner), "{}");
+}
+
+void Platform::touch_routes(Change& change) {
+    change.after.emplace_back([this] {
+        ++route_version;
+        routes_changed.notify_all();
+    });
+}
+
+void Platform::remove(Change& change, std::string kind, std::string id) {
+    versions_.erase({kind, id});
+    change.batch.add(storage::DeleteEntity{std::move(kind), std::move(id)});
+}
+
+void Platform::add_bill(Change& change, const BillLine& line) {
+    const std::string id = to_string(line.id);
+    CHECK(!bill_by_id.contains(id), "a usage is settled once");
+    bill_by_id[id] = bills.size();
+    bills.push_back(line);
+    change.batch.add(storage::AppendUsage{id, line.to, to_string(line.organisation_id), line.resource, json::print(line)});
+}
+
+void Platform::add_event(
+    Change& change, std::string subject, std::string type, OrganisationId tenant, std::string actor, std::string message
+) {
+    change.events.push_back(
+        {.at = now(), .subject = std::move(subject), .type = std::move(type), .organisation_id = tenant,
+         .actor = std::move(actor), .message = std::move(message)}
+    );
+}
+
+// Rows of what the board changed. Ended attempts are settled first: that changes tasks as well.
+void Platform::write_tasks(Change& change) {
+    for (std::size_t i = 0; i < change.tasks.ended.size(); ++i) {
+        const AttemptId ended = change.tasks.ended[i];
+        fleet.release(ended);
+        if (on_attempt_ended) on_attempt_ended(change, ended);
+    }
+    for (const TaskId id : change.tasks.tasks) put_entity(change, "task", to_string(id), json::print(*board.find(id)));
+    for (const auto& [id, index] : change.tasks.items)
+        put_entity(
+            change, "item", to_string(id) + "/" + std::to_string(index),
+            json::print(board.items(id)->at(static_cast<std::size_t>(index)))
+        );
+    for (const AttemptId id : change.tasks.attempts)
+        put_entity(change, "attempt", to_string(id), json::print(*board.find_attempt(id)));
+}
+
+Ticket Platform::commit(Change change) {
+    write_tasks(change);
+    std::vector<Event> made = std::move(change.tasks.events);
+    made.insert(made.end(), std::make_move_iterator(change.events.begin()), std::make_move_iterator(change.events.end()));
+    for (Event& event : made) {
+        event.cursor = events.take_cursor();
+        change.batch.add(storage::AppendEvent{
+            event.cursor, event.at, event.subject, event.type, to_string(event.organisation_id), json::print(event)
+        });
+    }
+    const bool work = !change.tasks.tasks.empty() || !change.tasks.ended.empty();
+    change.after.emplace_back([this, work, made = std::move(made), stops = std::move(change.tasks.stops)]() mutable {
+        for (Event& event : made) events.publish(std::move(event));
+        for (const tasks::Stop& stop : stops)
+            if (on_stop) on_stop(stop);
+        if (work && on_work) on_work();
+    });
+    return journal_.submit(std::move(change.batch), std::move(change.after));
+}
+
+void Platform::begin_stop() {
+    stopping_ = true;
+    routes_changed.notify_all();
+    events.wake();
+}
+
+Result<void> Platform::check_room() const {
+    struct statvfs disk {};
+    if (::statvfs(options_.state_dir.c_str(), &disk) != 0) return {};
+    const auto free_bytes = static_cast<std::int64_t>(disk.f_bavail) * static_cast<std::int64_t>(disk.f_frsize);
+    if (free_bytes >= options_.free_bytes_min) return {};
+    return fail_field(
+        ErrorCode::resource_exhausted, "state_dir",
+        "the disk of " + options_.state_dir.string() + " has " + std::to_string(free_bytes >> 20) + " MiB left, " +
+            std::to_string(options_.free_bytes_min >> 20) + " MiB are kept free: make room there, then repeat the request"
+    );
+}
+
+std::string digest_of(std::string_view text) { return access::sha256_hex(text).substr(0, 16); }
+
+}  // namespace penstock::server

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "access/directory.h"
+#include "base/random.h"
+#include "fleet/fleet.h"
+#include "ledger/ledger.h"
+#include "ledger/rating.h"
+#include "model/billing.h"
+#include "model/endpoint.h"
+#include "server/event_log.h"
+#include "server/journal.h"
+#include "storage/store.h"
+#include "tasks/board.h"
+#include "telemetry/log.h"
+#include "telemetry/metrics.h"
+
+namespace penstock::server {
+
+struct PlatformOptions {
+    std::filesystem::path state_dir;
+    std::string node_code = "N01";               // of the registration codes issued here
+    std::string authority = "local.penstock.internal";  // of the C-URLs printed here
+    std::int64_t fee_basis_points = 500;         // the platform's share of a charge
+    std::int64_t free_bytes_min = 32 * 1024 * 1024;  // below: commands are refused, reads go on
+};
+
+// An endpoint with the secret that is sent to it.
+struct StoredEndpoint {
+    Endpoint endpoint;
+    std::optional<std::string> api_key;
+};
+BOOST_DESCRIBE_STRUCT(StoredEndpoint, (), (endpoint, api_key))
+
+// A lease with the hold in the ledger that backs it.
+struct StoredLease {
+    BudgetLease lease;
+    std::string pending_id;  // of the open hold; empty once resolved
+};
+BOOST_DESCRIBE_STRUCT(StoredLease, (), (lease, pending_id))
+
+// The holds in the ledger that back an attempt, oldest first.
+struct AttemptHolds {
+    AttemptId attempt_id;
+    std::vector<std::string> pending_ids;
+};
+BOOST_DESCRIBE_STRUCT(AttemptHolds, (), (attempt_id, pending_ids))
+
+// What one command did to the platform, not yet handed to the journal.
+struct Change {
+    tasks::Changes tasks;
+    storage::Batch batch;
+    std::vector<Event> events;  // beside those of tasks
+    std::vector<std::move_only_function<void()>> after;
+    bool empty() const {
+        return batch.empty() && events.empty() && tasks.tasks.empty() && tasks.items.empty() &&
+               tasks.attempts.empty() && tasks.events.empty() && after.empty();
+    }
+};
+
+// All state of one platform node, in memory, and the way by which changes become durable. One executor.
+// Services change it through a Change and end with commit(); nothing else writes.
+class Platform {
+  public:
+    Platform(
+        io::Runtime& runtime, storage::Store& store, PlatformOptions options, Clock& clock, Random& random,
+        telemetry::Logger log, telemetry::Registry& metrics
+    );
+    // Reads everything from the store; before anything else.
+    Result<void> restore();
+
+    Time now() const { return clock_.now(); }
+    template <class IdType>
+    IdType make_id() {
+        return ids_.next<IdType>(now());
+    }
+
+    // Rows of a noun; `version` counts its changes.
+    void put(Change& change, const Organisation& row);
+    void put(Change& change, const Project& row);
+    void put(Change& change, const access::StoredKey& row);
+    void put(Change& change, const Site& row);
+    void put(Change& change, const Node& row);
+    void put(Change& change, const StoredEndpoint& row);
+    void put(Change& change, const StoredLease& row);
+    void put(Change& change, const AttemptHolds& row);
+    void put_counter(Change& change, const std::string& name, std::int64_t value);
+    void put_blob_owner(Change& change, const std::string& sha256, OrganisationId owner);
+    // Endpoints or keys changed: gateways are to ask again once it is durable.
+    void touch_routes(Change& change);
+    void remove(Change& change, std::string kind, std::string id);
+    void add_bill(Change& change, const BillLine& line);
+    void add_event(Change& change, std::string subject, std::string type, OrganisationId tenant, std::string actor, std::string message);
+
+    // Turns what the board changed into rows, numbers the events and hands all of it to the journal.
+    Ticket commit(Change change);
+    io::Task<Result<void>> committed(Ticket ticket) { return journal_.committed(ticket); }
+    Ticket last_ticket() const { return journal_.last(); }
+    bool last_ticket_durable() const { return journal_.durable() == journal_.last(); }
+    // `resource_exhausted` when the disk of the state directory is nearly full.
+    Result<void> check_room() const;
+
+    // Called by commit() for every stop that became durable, and whenever work may have become possible.
+    std::function<void(const tasks::Stop&)> on_stop;
+    std::function<void()> on_work;
+    // Settles an attempt that ended; part of the same change.
+    std::function<void(Change&, AttemptId)> on_attempt_ended;
+
+    access::Directory directory;
+    fleet::Fleet fleet;
+    tasks::Board board;
+    ledger::Ledger ledger;
+    ledger::Accumulators accumulators;
+    std::map<EndpointId, StoredEndpoint> endpoints;
+    std::map<LeaseId, StoredLease> leases;
+    std::map<AttemptId, AttemptHolds> attempt_holds;
+    std::map<std::string, std::int64_t> counters;
+    std::vector<BillLine> bills;  // oldest first
+    std::map<std::string, std::size_t> bill_by_id;
+    std::map<std::pair<std::string, std::string>, storage::PutIdempotency> idempotency;
+    std::set<std::pair<std::string, OrganisationId>> blob_owners;
+    std::int64_t route_version = 1;  // of the gateway's table: what is durable
+    io::Event routes_changed;
+    std::vector<std::string> revoked_hashes;
+    EventLog events;
+
+    const PlatformOptions& options() const { return options_; }
+    telemetry::Logger& log() { return log_; }
+    telemetry::Registry& metrics() { return metrics_; }
+    storage::Store& store() { return store_; }
+    io::Runtime& runtime() { return runtime_; }
+    Random& random() { return random_; }
+    bool failed() const { return journal_.failed(); }
+    // Streams and long polls are to end now: the process is about to stop.
+    void begin_stop();
+    bool stopping() const { return stopping_ || failed(); }
+
+  private:
+    void put_entity(Change& change, std::string kind, std::string id, std::string body);
+    void write_tasks(Change& change);
+
+    io::Runtime& runtime_;
+    storage::Store& store_;
+    PlatformOptions options_;
+    Clock& clock_;
+    Random& random_;
+    IdSource ids_;
+    telemetry::Logger log_;
+    telemetry::Registry& metrics_;
+    Journal journal_;
+    bool stopping_ = false;
+    std::map<std::pair<std::string, std::string>, std::int64_t> versions_;
+    friend class Restorer;
+};
+
+std::string digest_of(std::string_view text);  // 16 hex digits of SHA-256: for ETags
+
+}  // namespace penstock::server

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "model/agent_protocol.h"
+#include "model/task.h"
+
+namespace penstock::tasks {
+
+constexpr std::int64_t kRecoveriesMax = 20;  // of one item; then the task fails by the provider's fault
+constexpr Duration kStopGrace = 5s;          // from TERM to KILL
+
+// A stop to be sent to the agent of an attempt's node.
+struct Stop {
+    NodeId node_id;
+    StopAttempt stop;
+};
+
+// What a command changed: rows to store, events to append (their cursor is given by the owner), stops
+// to send, and attempts that ended and are to be settled. The owner makes it durable before it acts.
+struct Changes {
+    std::set<TaskId> tasks;
+    std::set<std::pair<TaskId, std::int64_t>> items;
+    std::set<AttemptId> attempts;
+    std::vector<Event> events;
+    std::vector<Stop> stops;
+    std::vector<AttemptId> ended;
+};
+
+// One item that could start now, were there room for it.
+struct Waiting {
+    TaskId task_id;
+    std::int64_t item = 0;
+};
+
+// All tasks of a platform with their items and attempts: the state machine of docs/reference/tasks.md.
+// Pure: no clock, no I/O; one owner. Every mutator adds what it did to `changes`.
+class Board {
+  public:
+    // ---- commands
+    // `task` comes with id, tenant, spec and times set; its items are made here.
+    Result<void> create(Task task, Changes& changes);
+    Result<void> cancel(TaskId id, TaskReason reason, std::string actor, std::string message, Time now, Changes& changes);
+    // Runs the failed items of an ended task again; those that succeeded stay.
+    Result<void> retry(TaskId id, std::string actor, Time now, Changes& changes);
+    // The dispatcher found a place; `attempt` comes with id, placement, request and held.
+    Attempt begin_attempt(TaskId id, std::int64_t item, Attempt attempt, Time now, Changes& changes);
+    // The dispatcher found none: says why. An event is made only when the reason changes.
+    void set_waiting(TaskId id, TaskReason reason, std::string message, std::string message_zh, Time now, Changes& changes);
+    void set_plan(TaskId id, Plan plan, Changes& changes);
+    // A task that can never run as stated.
+    void reject(TaskId id, TaskReason reason, std::string message, std::string message_zh, Time now, Changes& changes);
+    // An agent's word. `conflict` when the fence is old or the attempt has ended: the agent is to stop it.
+    Result<void> report(const AttemptReport& report, Time now, Changes& changes);
+    // The node is gone: its attempts end as of `last_seen`, their items recover.
+    void node_lost(NodeId node, Time last_seen, Time now, Changes& changes);
+    // An attempt the agent says it does not know, although it should run there.
+    void attempt_vanished(AttemptId id, Time now, Changes& changes);
+    void set_cost(AttemptId id, Money held, Money cost, Changes& changes);
+    void set_meter(AttemptId id, Metered platform, Changes& changes);
+    void add_event(TaskId id, std::string type, std::string actor, std::string message, Time now, Changes& changes);
+    void set_service(TaskId id, ServiceView service, Changes& changes);
+    // Deadlines and dependencies that failed.
+    void tick(Time now, Changes& changes);
+
+    // ---- reading
+    const Task* find(TaskId id) const;
+    // By id, "task/ID" or name (the newest of that name); nullptr when the project has none.
+    const Task* resolve(ProjectId project, std::string_view reference) const;
+    const std::vector<TaskItem>* items(TaskId id) const;
+    const Attempt* find_attempt(AttemptId id) const;
+    std::vector<const Attempt*> attempts_of(TaskId id) const;
+    std::vector<const Attempt*> active_attempts() const;
+    std::vector<const Attempt*> active_attempts_on(NodeId node) const;
+    // Newest first.
+    std::vector<const Task*> list(const std::function<bool(const Task&)>& accept) const;
+    // Items that may start now: highest priority first, then oldest.
+    std::vector<Waiting> waiting(Time now) const;
+    // Nodes on which this item failed by the provider's fault: not to be tried first again.
+    std::vector<NodeId> failed_nodes(TaskId id, std::int64_t item) const;
+    // How many queued tasks stand before this one, plus one.
+    std::int64_t position(TaskId id, Time now) const;
+
+    // ---- from the store, before anything else; then finish_restore()
+    void restore_task(Task task);
+    void restore_item(TaskId id, TaskItem item);
+    void restore_attempt(Attempt attempt);
+
+  private:
+    struct Record {
+        Task task;
+        std::vector<TaskItem> items;
+        std::vector<AttemptId> attempts;
+        std::optional<TaskReason> stopping;  // set while CANCELING
+    };
+    Record& at(TaskId id);
+    void update_task(Record& record, Time now, std::string_view actor, std::string_view message, Changes& changes);
+    void end_attempt(Record& record, Attempt& attempt, const AttemptReport& report, Time now, Changes& changes);
+    void settle_item(Record& record, TaskItem& item, const Attempt& attempt, Changes& changes);
+    bool may_start(const Record& record, Time now) const;
+    void stop_attempts(Record& record, TaskReason reason, bool checkpoint_first, Changes& changes);
+
+    std::map<TaskId, Record> records_;
+    std::map<AttemptId, Attempt> attempts_;
+    std::set<TaskId> open_;  // not terminal
+    std::set<AttemptId> active_;
+    std::map<std::pair<ProjectId, std::string>, TaskId> newest_by_name_;
+};
+
+}  // namespace penstock::tasks

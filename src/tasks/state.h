@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "model/task.h"
+
+namespace penstock::tasks {
+
+// Whether an attempt in this state holds capacity and money.
+constexpr bool is_active(TaskState state) {
+    return state == TaskState::reserved || state == TaskState::staging || state == TaskState::running ||
+           state == TaskState::collecting;
+}
+
+// The state of a task from the states of its items; never CANCELING, which only a command makes.
+TaskState combine(const std::vector<TaskItem>& items);
+ItemCounts count(const std::vector<TaskItem>& items);
+
+// How often an item may fail by its own fault and be tried again.
+std::int64_t retries_allowed(const TaskSpec& spec);
+std::int64_t replicas_of(const TaskSpec& spec);
+
+// Sentences for people, English and Chinese.
+struct Wording {
+    std::string en;
+    std::string zh;
+};
+Wording describe(TaskReason reason);
+std::string name_of(TaskState state);  // "RUNNING"
+
+}  // namespace penstock::tasks
