@@ -63,6 +63,13 @@ Result<SiteSpec> site_of(const UpFlags& flags) {
     return *site;
 }
 
+// Pretend cards need a price to be placed; a real site's file states its own.
+Result<void> price_simulated(SiteSpec& site, const UpFlags& flags) {
+    for (const std::string& text : flags.simulated)
+        site.prices.card_second.try_emplace(TRY(parse_accelerator(text)).model, TRY(parse_price("0.001")));
+    return {};
+}
+
 Result<agent::AgentOptions> agent_of(const UpFlags& flags, const std::string& url, const std::string& key, const std::filesystem::path& state) {
     agent::AgentConfig settings;
     settings.server = url;
@@ -89,7 +96,8 @@ Result<int> up(const UpFlags& flags) {
     const Listen address = TRY(parse_listen(flags.listen));
     const telemetry::Level level = TRY(telemetry::parse_level(flags.log_level));
     telemetry::Logger log = TRY(telemetry::Logger::open({.level = level}));
-    const SiteSpec site = TRY(site_of(flags));
+    SiteSpec site = TRY(site_of(flags));
+    TRY(price_simulated(site, flags));
     server::ServerOptions options;
     options.platform.state_dir = state;
     options.store_url = flags.store;

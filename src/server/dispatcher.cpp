@@ -82,6 +82,7 @@ void Dispatcher::tick() {
     platform_.board.tick(platform_.now(), change.tasks);
     billing_.watch_running(change);
     billing_.expire(change);
+    platform_.forget_old_answers(change);
     if (!change.empty() || !change.tasks.stops.empty()) platform_.commit(std::move(change));
 }
 
@@ -153,7 +154,12 @@ void Dispatcher::round() {
 bool Dispatcher::place(const tasks::Waiting& waiting) {
     const Time now = platform_.now();
     const Task& task = *platform_.board.find(waiting.task_id);
-    Plan plan = this->plan(task.spec, task.organisation_id, task.items.total, platform_.board.failed_nodes(task.id, waiting.item));
+    // FAILOVER tries the same place again first; the default goes elsewhere at once.
+    const bool same_place_first =
+        task.spec.resources.job_recovery && task.spec.resources.job_recovery->strategy == RecoveryStrategy::failover;
+    std::vector<NodeId> avoid;
+    if (!same_place_first) avoid = platform_.board.failed_nodes(task.id, waiting.item);
+    Plan plan = this->plan(task.spec, task.organisation_id, task.items.total, std::move(avoid));
     Change change;
     const auto wait = [&](TaskReason reason, const std::string& detail) {
         const tasks::Wording words = tasks::describe(reason);
