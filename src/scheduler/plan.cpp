@@ -63,19 +63,20 @@ void allow_failed_again(std::vector<Judged>& judged) {
     }
 }
 
-auto name_order(const Candidate& candidate) {
-    const bool has = candidate.request.accelerator.has_value();
-    return std::tuple(std::cref(candidate.site), std::cref(candidate.node), candidate.node_id, has ? candidate.request.accelerator->model : std::string());
+// The order in which equal candidates stand, whatever order the supplies come in.
+bool stands_before(const Candidate& a, const Candidate& b) {
+    static const Accelerator kNone;
+    const Accelerator& left = a.request.accelerator ? *a.request.accelerator : kNone;
+    const Accelerator& right = b.request.accelerator ? *b.request.accelerator : kNone;
+    return std::tie(a.site, a.node, a.node_id, left.model, left.count_milli) <
+           std::tie(b.site, b.node, b.node_id, right.model, right.count_milli);
 }
 
 std::vector<Judged> judge_all(const Input& input, const Filters& filters) {
     std::vector<Judged> all;
     for (const Supply& supply : input.supplies)
         for (Ask& ask : asks_of(input.spec, *supply.node)) all.push_back(judge(input, filters, supply, std::move(ask)));
-    std::ranges::sort(all, [](const Judged& a, const Judged& b) {
-        const auto left = name_order(a.candidate), right = name_order(b.candidate);
-        return left < right;
-    });
+    std::ranges::sort(all, [](const Judged& a, const Judged& b) { return stands_before(a.candidate, b.candidate); });
     allow_failed_again(all);
     return all;
 }
