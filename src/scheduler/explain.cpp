@@ -73,15 +73,16 @@ Text better_terms(const Scored& first, const Scored& second) {
 Text pure_flip(const Scored& first, const Scored& second, const Objective& objective) {
     const Term own = *objective.pure;
     const auto t = static_cast<std::size_t>(own);
+    const double best = objective.best[t].value_or(0);
+    const double limit = best + std::max(best, kFloors[t]) * kPureRegretMax / kOne;
     if (second.outside) {
-        const double best = objective.best[t].value_or(0);
-        const double limit = best + std::max(best, kFloors[t]) / 20;
         return {format("; it would be considered with a {} of {} or less", name_of(own), value_text(own, limit)),
                 format("；其{}不高于 {} 时才会被考虑", name_zh_of(own), value_text_zh(own, limit))};
     }
     const Text better = better_terms(first, second);
-    Text text{format("; both are within 5 % of the best {}, so the other terms decided", name_of(own)),
-              format("；二者的{}与最优相差均不超过 5 %，由其余各项决定", name_zh_of(own))};
+    const double allowance = limit - best;
+    Text text{format("; both are within {} of the best {}, so the other terms decided", value_text(own, allowance), name_of(own)),
+              format("；二者的{}与最优相差均不超过 {}，由其余各项决定", name_zh_of(own), value_text_zh(own, allowance))};
     if (!better.en.empty()) append(text, format(" (it is better in {})", better.en), format("（它在{}上更优）", better.zh));
     return text;
 }
@@ -120,12 +121,13 @@ void note_budget(Text& text, const Candidate& winner, const Input& input) {
 
 // ---- refusals
 
-// Fewest failing filters first, then what waiting helps, then the least shortage, then the name.
+// Fewest failing filters first, then what waiting helps, then what is told last, then the least shortage.
 auto nearness(const Judged& judged) {
     const FilterReason reason = judged.candidate.filter;
     const Question question{.supply = *judged.supply, .request = judged.candidate.request, .hourly = {}, .terms = {}};
     return std::tuple(
-        judged.failing.count(), !is_temporary(reason), Filters::shortage(reason, question), judged.candidate.site, judged.candidate.node
+        judged.failing.count(), !is_temporary(reason), kFilterOrder.end() - std::ranges::find(kFilterOrder, reason),
+        Filters::shortage(reason, question), judged.candidate.site, judged.candidate.node
     );
 }
 
@@ -188,8 +190,15 @@ Text explain_refusal(const std::vector<Judged>& judged, const Filters& filters) 
     if (judged.empty())
         return {"no site has joined yet: start an agent (penstock agent, or penstock up)", "尚无站点加入：请启动代理（penstock agent 或 penstock up）"};
     const std::vector<const Judged*> nodes = nearest_first(judged);
+    const Judged& front = *nodes.front();
+    const std::string front_name = front.candidate.site + "/" + front.candidate.node;
+    const Text remedies = all_remedies(front, filters);
+    if (nodes.size() == 1) {
+        const Text detail = filters.detail(front.candidate.filter, question_of(front));
+        return {format("{}, the only node, cannot take it: {}. To change that: {}", front_name, detail.en, remedies.en),
+                format("唯一的节点 {} 不可用：{}。解决办法：{}", front_name, detail.zh, remedies.zh)};
+    }
     Text text{format("none of {} nodes can take it", nodes.size()), format("{} 个节点均不可用", nodes.size())};
-    if (nodes.size() == 1) text = {"the only node cannot take it", "唯一的节点不可用"};
     std::string_view mark = ": ", mark_zh = "：";
     for (const FilterReason reason : kFilterOrder) {
         const auto here = [&](const Judged* each) { return each->candidate.filter == reason; };
@@ -200,17 +209,14 @@ Text explain_refusal(const std::vector<Judged>& judged, const Filters& filters) 
         const Text detail = filters.detail(reason, question_of(nearest));
         const std::string where = nearest.candidate.site + "/" + nearest.candidate.node;
         append(
-            text, format("{}{} {} ({} {})", mark, count, phrase.en, where, detail.en),
-            format("{}{} 个{}（{} {}）", mark_zh, count, phrase.zh, where, detail.zh)
+            text, format("{}{} {} ({}: {})", mark, count, phrase.en, where, detail.en),
+            format("{}{} 个{}（{}：{}）", mark_zh, count, phrase.zh, where, detail.zh)
         );
         mark = "; ";
         mark_zh = "；";
     }
-    const Candidate& nearest = nodes.front()->candidate;
-    const Text remedies = all_remedies(*nodes.front(), filters);
     append(
-        text, format(". Nearest is {}/{}: {}", nearest.site, nearest.node, remedies.en),
-        format("。最接近的是 {}/{}：{}", nearest.site, nearest.node, remedies.zh)
+        text, format(". Nearest is {}: {}", front_name, remedies.en), format("。最接近的是 {}：{}", front_name, remedies.zh)
     );
     return text;
 }

@@ -36,7 +36,7 @@ struct Text {
     std::string en;
     std::string zh;
 };
-// "lacks free memory", for a summary of many nodes.
+// "short of free memory": follows a count of nodes.
 Text phrase_of(FilterReason reason);
 
 // One node asked for one choice of accelerator.
