@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
+#include <boost/json.hpp>
 #include <cstdio>
 
 #include "config/settings.h"

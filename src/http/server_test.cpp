@@ -177,6 +177,13 @@ TEST_F(ServerTest, AnAbortedStreamIsCutVisibly) {
     EXPECT_EQ(cut.error().code, ErrorCode::unavailable);
 }
 
+TEST_F(ServerTest, WhatWasSentBeforeACutStillArrives) {
+    start();
+
+    EXPECT_TRUE(raw("GET /aborted HTTP/1.1\r\nHost: x\r\n\r\n").ends_with("\r\n\r\n4\r\nsome\r\n"));
+    EXPECT_TRUE(raw("GET /aborted HTTP/1.0\r\n\r\n").ends_with("Connection reset by peer>"));
+}
+
 TEST_F(ServerTest, RefusesABodyOverTheLimitOfItsRoute) {
     start();
 

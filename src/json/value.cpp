@@ -99,7 +99,8 @@ Result<Value> parse_value(std::string_view text) {
                                              error.message()
         );
     }
-    if (const std::string* key = DuplicateKeys(text).find())
+    DuplicateKeys duplicates(text);
+    if (const std::string* key = duplicates.find())
         return fail(ErrorCode::invalid_argument, "the key '" + *key + "' stands twice in one object");
     return parser.release();
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <boost/json.hpp>
+
 #include "config/yaml.h"
 #include "server/lists.h"
 #include "server/routes.h"

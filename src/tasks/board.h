@@ -68,6 +68,8 @@ class Board {
     void set_cost(AttemptId id, Money held, Money cost, Changes& changes);
     void set_meter(AttemptId id, Metered platform, Changes& changes);
     void add_event(TaskId id, std::string type, std::string actor, std::string message, Time now, Changes& changes);
+    // Writes an event for each share of the budget that `total` has passed since the last call.
+    void check_budget_alerts(TaskId id, Money total, Time now, Changes& changes);
     void set_service(TaskId id, ServiceView service, Changes& changes);
     // Deadlines and dependencies that failed.
     void tick(Time now, Changes& changes);
