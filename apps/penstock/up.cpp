@@ -63,6 +63,13 @@ Result<SiteSpec> site_of(const UpFlags& flags) {
     return *site;
 }
 
+// Pretend cards need a price to be placed; a real site's file states its own.
+Result<void> price_simulated(SiteSpec& site, const UpFlags& flags) {
+    for (const std::string& text : flags.simulated)
+        site.prices.card_second.try_emplace(TRY(parse_accelerator(text)).model, TRY(parse_price("0.001")));
+    return {};
+}
+
 Result<agent::AgentOptions> agent_of(const UpFlags& flags, const std::string& url, const std::string& key, const std::filesystem::path& state) {
     agent::AgentConfig settings;
     settings.server = url;
@@ -89,7 +96,8 @@ Result<int> up(const UpFlags& flags) {
     const Listen address = TRY(parse_listen(flags.listen));
     const telemetry::Level level = TRY(telemetry::parse_level(flags.log_level));
     telemetry::Logger log = TRY(telemetry::Logger::open({.level = level}));
-    const SiteSpec site = TRY(site_of(flags));
+    SiteSpec site = TRY(site_of(flags));
+    TRY(price_simulated(site, flags));
     server::ServerOptions options;
     options.platform.state_dir = state;
     options.store_url = flags.store;
@@ -100,8 +108,8 @@ Result<int> up(const UpFlags& flags) {
     process.server = std::make_unique<server::Server>(process.runtime, process.router, std::move(options));
     const server::FirstKeys keys = TRY(process.runtime.block_on(process.server->start()));
     // The gateway speaks to the server by HTTP, here as anywhere, so the port is bound before the gateway
-    // is made. Nothing is accepted before the loop runs, when all routes are there.
-    TRY(process.listen(address, process.server->metrics()));
+    // is made, and served when all routes are there.
+    TRY(process.bind(address, process.server->metrics()));
     const std::string url = process.listener->url();
     if (!flags.no_gateway) {
         gateway::GatewayOptions gateway_options;
@@ -110,8 +118,9 @@ Result<int> up(const UpFlags& flags) {
         gateway_options.replica = "up";
         gateway_options.state_dir = state / "gateway";
         TRY(process.open_gateway(std::move(gateway_options), process.server->metrics()));
-        process.gateway->start();
     }
+    TRY(process.listener->start());
+    if (process.gateway) process.gateway->start();
     if (!flags.no_agent) {
         const std::string key = TRY(process.runtime.block_on(process.server->ensure_site(site)));
         process.start_agent(TRY(agent_of(flags, url, key, state)));

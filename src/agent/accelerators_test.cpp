@@ -43,7 +43,8 @@ TEST(Accelerators, SaysWhatCanNeverBe) {
     EXPECT_EQ(assigned({}, "H100:3"), "this node has 2 usable H100, 3 are asked for");
     EXPECT_EQ(assigned({}, "A10:1"), "this node has 0 usable A10, 1 are asked for");
     EXPECT_EQ(
-        assigned({}, "H100:1.5"), "1500 thousandths of H100: ask for a part of one device or for whole devices"
+        assign_accelerators(two_cards(), {}, {"H100", 1500}).error().message,
+        "1500 thousandths of H100: ask for a part of one device or for whole devices"
     );
 }
 

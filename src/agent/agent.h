@@ -61,12 +61,16 @@ struct AgentConfig {
     bool demand_enforcement = false;  // refuse an attempt with a limit that this host cannot keep
     std::optional<Duration> heartbeat_every;  // default: what the server says
     ReconnectLimits reconnect;
+    // Two agents of one host need two names, and two ranges of 1,000 users when they are root.
+    std::string cgroup_name = "penstock";
+    std::int64_t uid_first = 1'900'000'000;
     bool operator==(const AgentConfig&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     AgentConfig, (),
     (server, key, key_file, node, state_dir, cpu_milli, memory_mib, runtime_paths, environment, labels,
-     service_address, simulated_accelerators, share_network, demand_enforcement, heartbeat_every, reconnect)
+     service_address, simulated_accelerators, share_network, demand_enforcement, heartbeat_every,
+     reconnect, cgroup_name, uid_first)
 )
 
 struct AgentOptions {
@@ -87,8 +91,8 @@ struct AgentOptions {
     ReconnectLimits reconnect;
     // The command that ends in drivers::supervise(); default: this program with "internal-supervise".
     std::vector<std::string> supervisor;
-    bool use_cgroups = true;               // see drivers::ProcessDriverOptions
-    std::string cgroup_name = "penstock";  // two agents of one host need two
+    bool use_cgroups = true;  // see drivers::ProcessDriverOptions for these four
+    std::string cgroup_name = "penstock";
     std::uint32_t uid_first = 1'900'000'000;
     std::uint32_t uid_count = 1'000;
     std::string version;

@@ -17,7 +17,8 @@ AttemptRun::AttemptRun(Context& context, AttemptRecord record)
     for (const std::int64_t position : record_.devices)
         context_.accelerators_used[position] +=
             record_.start->request.accelerator ? share_of_each(*record_.start->request.accelerator) : 0;
-    if (record_.port) context_.ports_used.insert(*record_.port);
+    const bool ended = record_.phase == AttemptPhase::ended || record_.phase == AttemptPhase::released;
+    if (record_.port && !ended) context_.ports_used.insert(*record_.port);
 }
 
 AttemptRun::~AttemptRun() = default;

@@ -62,6 +62,8 @@ Result<AgentOptions> agent_options(const AgentConfig& config) {
             return fail_field(ErrorCode::invalid_argument, "runtime_paths", fmt::format("'{}' must be absolute", path));
     if (config.reconnect.first <= Duration{0} || config.reconnect.longest < config.reconnect.first)
         return fail_field(ErrorCode::invalid_argument, "reconnect", "needs 0 < first <= longest");
+    if (config.uid_first < 1000 || config.uid_first > 4'000'000'000)
+        return fail_field(ErrorCode::invalid_argument, "uid_first", "must lie in 1000…4000000000, in a range where no user lives");
     AgentOptions options;
     options.server_url = config.server;
     options.key = TRY(key_of(config));
@@ -78,6 +80,8 @@ Result<AgentOptions> agent_options(const AgentConfig& config) {
     options.demand_enforcement = config.demand_enforcement;
     options.heartbeat_every = config.heartbeat_every;
     options.reconnect = config.reconnect;
+    options.cgroup_name = config.cgroup_name;
+    options.uid_first = static_cast<std::uint32_t>(config.uid_first);
     return options;
 }
 

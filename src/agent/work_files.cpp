@@ -18,6 +18,7 @@
 namespace penstock::agent {
 namespace {
 constexpr std::int64_t kLogReadBytes = std::int64_t{1} << 20;
+constexpr std::int64_t kTailBytes = 32 * 1024;
 }  // namespace
 
 Result<void> make_folder(const std::string& work_dir, std::string_view relative) {
@@ -65,8 +66,10 @@ OutputList list_outputs(const std::vector<OutputSpec>& outputs, const std::strin
     return list;
 }
 
-std::string last_lines(drivers::Driver& driver, const std::string& attempt_id, std::int64_t from) {
+std::string last_lines(drivers::Driver& driver, const std::string& attempt_id, std::int64_t known) {
     std::deque<std::string> lines;
+    // A start within a line costs that line only: what is no whole entry is passed over.
+    std::int64_t from = std::max<std::int64_t>(0, known - kTailBytes);
     for (;;) {
         const Result<drivers::LogChunk> chunk = driver.read_log(attempt_id, from, kLogReadBytes);
         if (!chunk || chunk->lines.empty()) break;

@@ -26,8 +26,8 @@ struct OutputList {
 };
 OutputList list_outputs(const std::vector<OutputSpec>& outputs, const std::string& work_dir);
 
-// The last lines of an attempt's log, read from byte `from` on.
-std::string last_lines(drivers::Driver& driver, const std::string& attempt_id, std::int64_t from);
+// The last lines of an attempt's log, of which everything up to byte `known` was read before.
+std::string last_lines(drivers::Driver& driver, const std::string& attempt_id, std::int64_t known);
 constexpr std::size_t kLastLinesMax = 8;
 
 // A TCP port that nothing listens on now. Another program may take it before the task does.

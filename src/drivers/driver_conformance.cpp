@@ -365,6 +365,48 @@ TEST_P(DriverConformance, StoppingTwiceOrWhatIsGoneSucceeds) {
     EXPECT_TRUE(driver_->stop("at_never-was", 0s));
 }
 
+TEST_P(DriverConformance, AStopRightAfterTheStartIsNotLost) {
+    for (int i = 0; i < 8; ++i) {
+        LaunchSpec task = spec("sleep 600");
+        if (i % 2 == 1) task.setup = "sleep 600";
+        ASSERT_TRUE(driver_->start(task));
+
+        const Result<void> stopped = driver_->stop(task.attempt_id, 0s);
+
+        ASSERT_TRUE(stopped) << to_string(stopped.error());
+        const Result<Status> end = driver_->status(task.attempt_id);
+        EXPECT_EQ(end->state, RunState::exited);
+        EXPECT_EQ(end->cause, Cause::stopped);
+        EXPECT_LT(*end->ended_at - *end->starting_at, 5s);
+    }
+}
+
+TEST_P(DriverConformance, AServiceIsReachedOnlyOverASharedNetwork) {
+    LaunchSpec task = spec(
+        "exec /usr/bin/python3 -u -c 'import socket\n"
+        "s = socket.create_server((\"127.0.0.1\", 0)); print(s.getsockname()[1])\n"
+        "while True: s.accept()[0].close()'"
+    );
+    task.share_network = true;
+    LaunchSpec alone = task;
+    alone.attempt_id += "-alone";
+    alone.share_network = false;
+    attempts_.push_back(alone.attempt_id);
+    started(task);
+    started(alone);
+    ASSERT_TRUE(wait_for_log(task, "\n") && wait_for_log(alone, "\n"));
+
+    const auto connects = [&](const LaunchSpec& spec) {
+        const std::string port = log(spec).substr(std::string("stdout: ").size());
+        return ::system(("bash -c 'exec 3<> /dev/tcp/127.0.0.1/" + port.substr(0, port.size() - 1) +
+                         "' 2> /dev/null")
+                            .c_str()) == 0;
+    };
+
+    EXPECT_TRUE(connects(task));
+    EXPECT_FALSE(connects(alone));
+}
+
 TEST_P(DriverConformance, AnotherDriverFindsEveryRunAndGoesOn) {
     const LaunchSpec done = spec("exit 4");
     const LaunchSpec going = spec("until [ -e go ]; do sleep 0.02; done; echo finished; exit 5");

@@ -66,6 +66,16 @@ struct Site {
 };
 BOOST_DESCRIBE_STRUCT(Site, (), (id, provider_id, provider, c_url, spec, price_version, created_at, updated_at))
 
+// What a site has of one kind: its processors, or its cards of one model. It carries a code of its own.
+struct Pool {
+    SiteId site_id;
+    std::string sku;  // "cpu", or the model of an accelerator
+    std::string c_url;
+    Time created_at;
+    bool operator==(const Pool&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Pool, (), (site_id, sku, c_url, created_at))
+
 enum class Health { ok, degraded, failed, unknown };
 BOOST_DESCRIBE_ENUM(Health, ok, degraded, failed, unknown)
 
