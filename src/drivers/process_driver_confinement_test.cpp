@@ -170,6 +170,23 @@ TEST_F(ProcessDriverTest, MountsOfTheAttemptAreReadOnlyUnlessTheySayOtherwise) {
     EXPECT_EQ(driver_->prepare(absent).error().code, ErrorCode::not_found);
 }
 
+TEST_F(ProcessDriverTest, ALinkInPlaceOfAMountedWorkFolderLeadsNowhere) {
+    const std::string host = "/tmp/penstock-host-" + std::to_string(::getpid());
+    ASSERT_EQ(::mkdir(host.c_str(), 0755), 0);
+    std::ofstream(host + "/file") << "of the host\n";
+    LaunchSpec task = spec(
+        "cat /outputs/file 2> /dev/null || echo nothing; rm /work/out; mkdir /work/out; echo x > "
+        "/outputs/y; ls /work/out"
+    );
+    task.setup = "rmdir /work/out; ln -s " + host + " /work/out";
+    const std::string work = driver_->prepare(task)->work_dir;
+    ASSERT_EQ(::mkdir((work + "/out").c_str(), 0755), 0);
+    task.mounts = {{.source = work + "/out", .target = "/outputs", .writable = true}};
+
+    EXPECT_EQ(output(task), "nothing\ny\n");
+    EXPECT_TRUE(remove_tree(host));
+}
+
 TEST_F(ProcessDriverTest, TheEnvironmentIsOnNoCommandLineAndDoesNotReachRoot) {
     LaunchSpec task = spec("echo ready; sleep 60");
     task.environment = {{"TOKEN", "very-secret-token"}, {"LD_PRELOAD", "/work/evil.so"}};
