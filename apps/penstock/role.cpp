@@ -43,7 +43,7 @@ Result<void> Process::open_gateway(gateway::GatewayOptions options, telemetry::R
     return {};
 }
 
-Result<void> Process::listen(const Listen& address, telemetry::Registry& registry) {
+Result<void> Process::bind(const Listen& address, telemetry::Registry& registry) {
     http::ServerOptions options;
     options.host = address.host;
     options.port = address.port;
@@ -51,6 +51,11 @@ Result<void> Process::listen(const Listen& address, telemetry::Registry& registr
     options.metrics = &registry;
     options.pool = &pool;
     listener = std::make_unique<http::Server>(runtime, router, std::move(options));
+    return listener->bind();
+}
+
+Result<void> Process::listen(const Listen& address, telemetry::Registry& registry) {
+    TRY(bind(address, registry));
     return listener->start();
 }
 
@@ -77,6 +82,7 @@ int Process::run() {
 
 io::Task<void> Process::stop() {
     if (agent) co_await agent->stop();
+    if (server) server->begin_stop();
     if (listener) co_await listener->stop(io::Deadline::after(kDrainSpan));
     // The gateway's last settlements need a server that still answers; alone they stay in the spool.
     if (gateway) co_await gateway->stop(io::Deadline::after(server ? 0s : kDrainSpan));

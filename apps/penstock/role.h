@@ -55,6 +55,8 @@ class Process {
     std::unique_ptr<http::Server> listener;
 
     Result<void> open_gateway(gateway::GatewayOptions options, telemetry::Registry& registry);
+    // Takes the address; the listener is started when all routes are there.
+    Result<void> bind(const Listen& address, telemetry::Registry& registry);
     Result<void> listen(const Listen& address, telemetry::Registry& registry);
     void start_agent(agent::AgentOptions options);
     // Until a signal comes or the store fails; then stops what runs, agents last. The exit code.

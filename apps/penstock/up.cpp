@@ -49,6 +49,8 @@ void add_flags(CLI::App& app, UpFlags& flags) {
 SiteSpec default_site() {
     SiteSpec site{.name = "local", .region = "local", .residency = "ZZ", .division_code = "900001"};
     site.rtt_ms = 0.1;
+    // Without root there are usually no cgroups to keep CPU and memory limits with.
+    site.advisory_limits = ::geteuid() != 0;
     site.prices.core_second = *parse_price("0.00005");
     site.prices.gib_second = *parse_price("0.000005");
     site.prices.input_tokens = *parse_price("0.10");
@@ -61,6 +63,13 @@ Result<SiteSpec> site_of(const UpFlags& flags) {
     auto site = config::load<SiteSpec>(flags.site_file);
     if (!site) return fail(ErrorCode::invalid_argument, config::render(site.error()));
     return *site;
+}
+
+// Pretend cards need a price to be placed; a real site's file states its own.
+Result<void> price_simulated(SiteSpec& site, const UpFlags& flags) {
+    for (const std::string& text : flags.simulated)
+        site.prices.card_second.try_emplace(TRY(parse_accelerator(text)).model, TRY(parse_price("0.001")));
+    return {};
 }
 
 Result<agent::AgentOptions> agent_of(const UpFlags& flags, const std::string& url, const std::string& key, const std::filesystem::path& state) {
@@ -89,7 +98,8 @@ Result<int> up(const UpFlags& flags) {
     const Listen address = TRY(parse_listen(flags.listen));
     const telemetry::Level level = TRY(telemetry::parse_level(flags.log_level));
     telemetry::Logger log = TRY(telemetry::Logger::open({.level = level}));
-    const SiteSpec site = TRY(site_of(flags));
+    SiteSpec site = TRY(site_of(flags));
+    TRY(price_simulated(site, flags));
     server::ServerOptions options;
     options.platform.state_dir = state;
     options.store_url = flags.store;
@@ -100,8 +110,8 @@ Result<int> up(const UpFlags& flags) {
     process.server = std::make_unique<server::Server>(process.runtime, process.router, std::move(options));
     const server::FirstKeys keys = TRY(process.runtime.block_on(process.server->start()));
     // The gateway speaks to the server by HTTP, here as anywhere, so the port is bound before the gateway
-    // is made. Nothing is accepted before the loop runs, when all routes are there.
-    TRY(process.listen(address, process.server->metrics()));
+    // is made, and served when all routes are there.
+    TRY(process.bind(address, process.server->metrics()));
     const std::string url = process.listener->url();
     if (!flags.no_gateway) {
         gateway::GatewayOptions gateway_options;
@@ -110,13 +120,16 @@ Result<int> up(const UpFlags& flags) {
         gateway_options.replica = "up";
         gateway_options.state_dir = state / "gateway";
         TRY(process.open_gateway(std::move(gateway_options), process.server->metrics()));
-        process.gateway->start();
     }
+    TRY(process.listener->start());
+    if (process.gateway) process.gateway->start();
     if (!flags.no_agent) {
         const std::string key = TRY(process.runtime.block_on(process.server->ensure_site(site)));
         process.start_agent(TRY(agent_of(flags, url, key, state)));
     }
     if (!flags.no_context) TRY(cli::write_context("local", url, keys.user_key));
+    if (site.advisory_limits)
+        std::fprintf(stderr, "note: not root, so CPU and memory limits of tasks are advisory on this machine\n");
     std::printf(
         "Penstock %s is up.\n"
         "  API and tokens  %s  (OpenAI-compatible at %s/v1)\n"

@@ -157,22 +157,18 @@ class LedgerRows final : public storage::Visitor {
   public:
     ledger::Rows rows;
     Result<void> entity(storage::PutEntity) override { return {}; }
-    Result<void> account(ledger::Account row) override {
-        return keep(rows.accounts, std::move(row));
-    }
-    Result<void> transfer(ledger::Transfer row) override {
-        return keep(rows.transfers, std::move(row));
-    }
-    Result<void> hold(ledger::Hold row) override { return keep(rows.holds, std::move(row)); }
+    Result<void> account(ledger::Account row) override { return keep(rows.accounts, row); }
+    Result<void> transfer(ledger::Transfer row) override { return keep(rows.transfers, row); }
+    Result<void> hold(ledger::Hold row) override { return keep(rows.holds, row); }
     Result<void> accumulator(ledger::AccumulatorRow) override { return {}; }
-    Result<void> burnt(ledger::BurntId row) override { return keep(rows.burnt, std::move(row)); }
+    Result<void> burnt(ledger::BurntId row) override { return keep(rows.burnt, row); }
     Result<void> idempotency(storage::PutIdempotency) override { return {}; }
     Result<void> usage(storage::AppendUsage) override { return {}; }
     Result<void> event(storage::AppendEvent) override { return {}; }
 
   private:
     template <class Row>
-    static Result<void> keep(std::vector<Row>& to, Row row) {
+    static Result<void> keep(std::vector<Row>& to, Row& row) {
         to.push_back(std::move(row));
         return {};
     }

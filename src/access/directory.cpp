@@ -74,6 +74,21 @@ Result<Project> Directory::add_project(Project project) {
     return projects_[project.id] = std::move(project);
 }
 
+Result<User> Directory::add_user(User user) {
+    if (!is_plain_name(user.name)) return bad_name("name");
+    if (find_user(user.organisation_id, user.name) != nullptr)
+        return fail_field(ErrorCode::conflict, "name", "is taken: choose another");
+    if (user.roles.empty()) user.roles = {Role::consumer};
+    const std::vector<Role>& allowed = organisations_.at(user.organisation_id).roles;
+    for (const Role role : user.roles)
+        if (std::ranges::find(allowed, role) == allowed.end())
+            return fail_field(
+                ErrorCode::permission_denied, "roles",
+                "the organisation does not have the role " + json::Codec<Role>::name(role)
+            );
+    return users_[user.id] = std::move(user);
+}
+
 Result<NewKey> Directory::add_key(Key key, std::string secret) {
     CHECK(secret.size() == 3 + kKeyLength && secret.starts_with("sk-"), "the shell makes secrets of this form");
     if (!is_plain_name(key.name)) return bad_name("name");
@@ -82,15 +97,17 @@ Result<NewKey> Directory::add_key(Key key, std::string secret) {
     const Organisation* organisation = find_organisation(key.organisation_id);
     CHECK(organisation != nullptr, "the caller belongs to an organisation");
     if (key.scopes.empty()) key.scopes = default_scopes();
+    const User* user = key.user_id ? find_user(*key.user_id) : nullptr;
     for (const Scope scope : key.scopes) {
-        const bool allowed = std::ranges::any_of(organisation->roles, [&](Role role) {
+        const bool allowed = std::ranges::any_of(user != nullptr ? user->roles : organisation->roles, [&](Role role) {
             const std::vector<Scope> scopes = scopes_of(role);
             return std::ranges::find(scopes, scope) != scopes.end();
         });
         if (!allowed)
             return fail_field(
                 ErrorCode::permission_denied, "scopes",
-                "organisation '" + organisation->name + "' has no role that gives " + name_of(scope)
+                (user != nullptr ? "user '" + user->name : "organisation '" + organisation->name) +
+                    "' has no role that gives " + name_of(scope)
             );
         if (scope == Scope::agent && !key.site_id)
             return fail_field(ErrorCode::invalid_argument, "site", "an agent's key belongs to one site: name it");
@@ -142,6 +159,25 @@ const Project* Directory::find_project(OrganisationId organisation, std::string_
     for (const auto& [id, project] : projects_)
         if (project.organisation_id == organisation && (project.name == reference || to_string(id) == reference)) return &project;
     return nullptr;
+}
+
+const User* Directory::find_user(UserId id) const {
+    const auto found = users_.find(id);
+    return found == users_.end() ? nullptr : &found->second;
+}
+
+const User* Directory::find_user(OrganisationId organisation, std::string_view reference) const {
+    for (const auto& [id, user] : users_)
+        if (user.organisation_id == organisation && (user.name == reference || to_string(id) == reference))
+            return &user;
+    return nullptr;
+}
+
+std::vector<const User*> Directory::users_of(OrganisationId id) const {
+    std::vector<const User*> all;
+    for (const auto& [user_id, user] : users_)
+        if (user.organisation_id == id) all.push_back(&user);
+    return all;
 }
 
 const StoredKey* Directory::find_key(KeyId id) const {

@@ -50,6 +50,7 @@ class Directory {
   public:
     Result<Organisation> add_organisation(Organisation organisation);
     Result<Project> add_project(Project project);
+    Result<User> add_user(User user);
     // `secret` is "sk-" and kKeyLength random characters, made by the shell.
     Result<NewKey> add_key(Key key, std::string secret);
     Result<StoredKey> revoke_key(KeyId id, Time now);
@@ -61,6 +62,9 @@ class Directory {
     const Organisation* find_organisation(std::string_view name_or_id) const;
     const Project* find_project(ProjectId id) const;
     const Project* find_project(OrganisationId organisation, std::string_view name_or_id) const;
+    const User* find_user(UserId id) const;
+    const User* find_user(OrganisationId organisation, std::string_view name_or_id) const;
+    std::vector<const User*> users_of(OrganisationId id) const;
     const StoredKey* find_key(KeyId id) const;
     const StoredKey* find_key_by_hash(std::string_view sha256_hex) const;
     std::vector<const Organisation*> organisations() const;
@@ -70,11 +74,13 @@ class Directory {
 
     void restore(Organisation organisation) { organisations_[organisation.id] = std::move(organisation); }
     void restore(Project project) { projects_[project.id] = std::move(project); }
+    void restore(User user) { users_[user.id] = std::move(user); }
     void restore(StoredKey key);
 
   private:
     std::map<OrganisationId, Organisation> organisations_;
     std::map<ProjectId, Project> projects_;
+    std::map<UserId, User> users_;
     std::map<KeyId, StoredKey> keys_;
     std::map<std::string, KeyId, std::less<>> by_hash_;
 };

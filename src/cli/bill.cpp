@@ -44,7 +44,11 @@ const View& line_view() {
     return kView;
 }
 
-io::Task<Result<int>> list(Invocation* invocation) { co_return co_await print_list<BillPage>(invocation, "/v1/bills", &line_view()); }
+io::Task<Result<int>> list(Invocation* invocation) {
+    http::Query query;
+    if (const auto as = invocation->arguments.value("as")) query.add("as", *as);
+    co_return co_await print_list<BillPage>(invocation, "/v1/bills", &line_view(), std::move(query));
+}
 
 io::Task<Result<int>> statement(Invocation* invocation) {
     static const View kView{
@@ -63,7 +67,9 @@ io::Task<Result<int>> statement(Invocation* invocation) {
         .id = "transfer",
     };
     client::Client* client = CO_TRY(invocation->client());
-    const Statement statement = CO_TRY(co_await client->statement());
+    const Statement statement = CO_TRY(co_await client->statement(
+        invocation->arguments.value_or("account", ""), invocation->arguments.value_or("organisation", "")
+    ));
     CO_TRY(invocation->printer.list(kView, json::encode(statement)));
     if (invocation->printer.for_people())
         invocation->tell("bill.statement", to_string(statement.opening), to_string(statement.closing), to_string(statement.held),
@@ -98,8 +104,9 @@ io::Task<Result<int>> settlement(Invocation* invocation) {
 
 std::vector<Command> bill_commands() {
     return {
-        {.path = "bill list", .summary = "bill.list.summary", .examples = {"penstock bill list", "penstock bill list --all -o csv > bills.csv"}, .answer = Answer::list, .run = list},
-        {.path = "bill statement", .summary = "bill.statement.summary", .examples = {"penstock bill statement"}, .run = statement},
+        {.path = "bill list", .summary = "bill.list.summary", .examples = {"penstock bill list", "penstock bill list --all -o csv > bills.csv", "penstock bill list --as provider"}, .flags = {{.name = "as", .value = "ROLE", .help = "flag.as", .choices = "consumer|provider|operator"}}, .answer = Answer::list, .run = list},
+        {.path = "bill statement", .summary = "bill.statement.summary", .examples = {"penstock bill statement", "penstock bill statement --account earnings"},
+         .flags = {{.name = "account", .value = "NAME", .help = "flag.account", .choices = "wallet|earnings"}, {.name = "organisation", .value = "NAME", .help = "flag.organisation"}}, .run = statement},
         {.path = "bill settlement", .summary = "bill.settlement.summary", .examples = {"penstock bill settlement -o json"}, .run = settlement},
     };
 }

@@ -29,6 +29,20 @@ const View& event_view() {
     return kView;
 }
 
+std::vector<Flag> timeline_flags() {
+    return {{.name = "limit", .value = "N", .help = "flag.limit"}, {.name = "all", .help = "flag.all"}};
+}
+
+io::Task<Result<int>> print_timeline(Invocation* invocation, std::string path) {
+    const std::int64_t limit = CO_TRY(integer_flag(invocation->arguments, "limit")).value_or(kListLimitDefault);
+    client::Client* client = CO_TRY(invocation->client());
+    EventPage page = CO_TRY(co_await client->list_all<EventPage>(std::move(path), {}));
+    const std::int64_t extra = invocation->has("all") ? 0 : std::ssize(page.events) - limit;
+    if (extra > 0) page.events.erase(page.events.begin(), page.events.begin() + extra);
+    CO_TRY(invocation->printer.list(event_view(), json::encode(page)));
+    co_return kExitOk;
+}
+
 io::Task<Result<int>> print_events(Invocation* invocation, client::Watch watch) {
     bool first = true;
     while (true) {
@@ -43,7 +57,7 @@ io::Task<Result<int>> print_events(Invocation* invocation, client::Watch watch) 
 namespace {
 
 io::Task<Result<int>> list(Invocation* invocation) {
-    co_return co_await print_list<EventPage>(invocation, "/v1/events", &event_view());
+    co_return co_await print_timeline(invocation, "/v1/events");
 }
 
 io::Task<Result<int>> watch(Invocation* invocation) {
@@ -59,7 +73,7 @@ std::vector<Command> event_commands() {
         {.path = "event list",
          .summary = "event.list.summary",
          .examples = {"penstock event list --limit 20", "penstock event list --all -o jsonl"},
-         .answer = Answer::list,
+         .flags = timeline_flags(),
          .run = list},
         {.path = "event watch",
          .summary = "event.watch.summary",

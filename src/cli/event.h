@@ -9,6 +9,10 @@
 
 namespace penstock::cli {
 const View& event_view();
+// The newest events of a timeline, --limit of them or --all, oldest first.
+io::Task<Result<int>> print_timeline(Invocation* invocation, std::string path);
+// What a timeline takes: it has no filter and one order.
+std::vector<Flag> timeline_flags();
 // Prints events until the watch ends.
 io::Task<Result<int>> print_events(Invocation* invocation, client::Watch watch);
 std::vector<Command> event_commands();  // event list, watch

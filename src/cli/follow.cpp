@@ -24,8 +24,7 @@ std::string progress_line(const Event& event, Language language, bool timestamp)
     const std::string step(find_text(language, known).value_or(event.type == "state_changed" ? event.state : event.type));
     line += pad_right(step, kStepColumn);
     std::string what = printable(event.message);
-    if (what.empty() && event.reason != "none") what = event.reason;
-    if (what.empty()) what = event.state;
+    if (what.empty() && event.reason != "none") what = printable(event.reason);
     line += what;
     if (event.cost && !event.cost->is_zero()) line += "  " + format(language, "follow.cost", amount_text(to_string(*event.cost)));
     while (line.ends_with(' ')) line.pop_back();

@@ -26,6 +26,8 @@ Result<std::string> name_of(std::string_view text, std::string_view noun) {
     if (slash == std::string_view::npos || text.contains("://")) return std::string(text);
     const std::string_view type = text.substr(0, slash);
     const std::string_view name = text.substr(slash + 1);
+    // Nodes of two sites may have one name: "centre/node-1" tells them apart.
+    if (noun == "node" && type != "node" && type != "nodes") return std::string(text);
     if (type != noun && type != std::string(noun) + "s")
         return fail(
             ErrorCode::not_found, "'" + std::string(text) + "' is no " + std::string(noun) + ": write " +
@@ -88,8 +90,9 @@ Result<client::ListQuery> list_query(const Invocation& invocation) {
 }
 
 template <class Page>
-io::Task<Result<int>> print_list(Invocation* invocation, std::string path, const View* view) {
-    const client::ListQuery query = CO_TRY(list_query(*invocation));
+io::Task<Result<int>> print_list(Invocation* invocation, std::string path, const View* view, http::Query more) {
+    client::ListQuery query = CO_TRY(list_query(*invocation));
+    query.more = std::move(more);
     client::Client* client = CO_TRY(invocation->client());
     json::Value page;
     if (invocation->has("all")) page = json::encode(CO_TRY(co_await client->list_all<Page>(std::move(path), query)));
@@ -99,11 +102,10 @@ io::Task<Result<int>> print_list(Invocation* invocation, std::string path, const
 }
 
 #define PENSTOCK_PRINT_LIST(Page) \
-    template io::Task<Result<int>> print_list<Page>(Invocation*, std::string, const View*)
+    template io::Task<Result<int>> print_list<Page>(Invocation*, std::string, const View*, http::Query)
 PENSTOCK_PRINT_LIST(TaskPage);
 PENSTOCK_PRINT_LIST(AttemptPage);
 PENSTOCK_PRINT_LIST(ItemPage);
-PENSTOCK_PRINT_LIST(EventPage);
 PENSTOCK_PRINT_LIST(SitePage);
 PENSTOCK_PRINT_LIST(NodePage);
 PENSTOCK_PRINT_LIST(OfferPage);

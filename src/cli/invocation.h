@@ -72,9 +72,10 @@ Result<bool> confirmed(const Invocation& invocation, MessageKey question);
 Result<client::ListQuery> list_query(const Invocation& invocation);
 constexpr std::int64_t kListLimitDefault = 50;
 
-// GET `path` with the list flags, all pages with --all, and print it.
+// GET `path` with the list flags (and `more`, which only this list takes), all pages with --all, and
+// print it.
 template <class Page>
-io::Task<Result<int>> print_list(Invocation* invocation, std::string path, const View* view);
+io::Task<Result<int>> print_list(Invocation* invocation, std::string path, const View* view, http::Query more = {});
 
 // Prints one object of a noun.
 template <class T>

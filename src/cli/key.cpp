@@ -43,7 +43,7 @@ Result<CreateKey> wanted_key(const Invocation& invocation) {
 io::Task<Result<int>> create(Invocation* invocation) {
     const CreateKey wanted = CO_TRY(wanted_key(*invocation));
     client::Client* client = CO_TRY(invocation->client());
-    const CreatedKey key = CO_TRY(co_await client->create_key(wanted));
+    const CreatedKey key = CO_TRY(co_await client->create_key(wanted, invocation->arguments.value_or("organisation", "")));
     if (!invocation->printer.for_people()) co_return print_object(*invocation, view(), key);
     // The secret alone on stdout, so that $(penstock key create …) is the key.
     invocation->terminal.print(key.key + "\n");
@@ -74,7 +74,8 @@ std::vector<Command> key_commands() {
                    {.name = "scope", .value = "SCOPE", .help = "flag.scope", .repeated = true,
                     .choices = "tasks_read|tasks_write|tokens|billing_read|keys_write|provider|agent|gateway|operator"},
                    {.name = "expires-in", .value = "SPAN", .help = "flag.expires_in"},
-                   {.name = "site", .value = "SITE", .help = "flag.key_site"}},
+                   {.name = "site", .value = "SITE", .help = "flag.key_site"},
+                   {.name = "organisation", .value = "NAME", .help = "flag.organisation"}},
          .run = create},
         {.path = "key list", .summary = "key.list.summary", .examples = {"penstock key list"}, .answer = Answer::list, .run = list},
         {.path = "key delete", .summary = "key.delete.summary", .examples = {"penstock key delete ky_01k…"}, .operands = {{.name = "KEY", .repeated = true}}, .answer = Answer::none, .run = remove},

@@ -58,7 +58,7 @@ TEST_F(SpecSourceTest, LaysFlagsOverAFile) {
     ASSERT_TRUE(drafts) << to_string(drafts.error());
     EXPECT_EQ(drafts->front().spec.name, "flag");
     EXPECT_EQ(to_string(*drafts->front().spec.resources.cpus), "2");
-    EXPECT_EQ(to_string(*drafts->front().spec.resources.memory), "8");
+    EXPECT_EQ(to_string(*drafts->front().spec.resources.memory), "8GB");
     EXPECT_EQ(drafts->front().folder, folder_);
 }
 

@@ -55,7 +55,7 @@ io::Task<Result<int>> events(Invocation* invocation) {
         client::Client* client = CO_TRY(invocation->client());
         co_return co_await print_events(invocation, client->watch_task(name));
     }
-    co_return co_await print_list<EventPage>(invocation, "/v1/tasks/" + http::percent_encode(name) + "/events", &event_view());
+    co_return co_await print_timeline(invocation, "/v1/tasks/" + http::percent_encode(name) + "/events");
 }
 
 io::Task<Result<int>> attempts(Invocation* invocation) {
@@ -146,8 +146,7 @@ std::vector<Command> task_commands() {
          .summary = "task.events.summary",
          .examples = {"penstock task events task/train", "penstock task events train --follow -o jsonl"},
          .operands = one,
-         .flags = {{.name = "follow", .letter = 'f', .help = "flag.follow"}},
-         .answer = Answer::list,
+         .flags = {{.name = "follow", .letter = 'f', .help = "flag.follow"}, timeline_flags()[0], timeline_flags()[1]},
          .run = events},
         {.path = "task attempts",
          .summary = "task.attempts.summary",

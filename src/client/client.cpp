@@ -80,8 +80,9 @@ io::Task<Result<Node>> Client::uncordon_node(std::string id) {
     co_return co_await connection_.call_for<Node>({.method = "POST", .path = path_of("nodes", id, ":uncordon")});
 }
 
-io::Task<Result<CreatedKey>> Client::create_key(CreateKey key) {
-    co_return co_await connection_.call_for<CreatedKey>(post("/v1/keys", key));
+io::Task<Result<CreatedKey>> Client::create_key(CreateKey key, std::string organisation) {
+    const std::string path = organisation.empty() ? "/v1/keys" : path_of("organisations", organisation, "/keys");
+    co_return co_await connection_.call_for<CreatedKey>(post(path, key));
 }
 io::Task<Done> Client::delete_key(std::string id) {
     CO_TRY(co_await connection_.call({.method = "DELETE", .path = path_of("keys", id)}));
@@ -103,8 +104,11 @@ io::Task<Result<Wallet>> Client::wallet() {
 io::Task<Result<Wallet>> Client::top_up(TopUp top_up) {
     co_return co_await connection_.call_for<Wallet>(post("/v1/wallet:topup", top_up));
 }
-io::Task<Result<Statement>> Client::statement() {
-    co_return co_await connection_.call_for<Statement>({.path = "/v1/statement"});
+io::Task<Result<Statement>> Client::statement(std::string account, std::string organisation) {
+    http::Query query;
+    if (!account.empty()) query.add("account", std::move(account));
+    if (!organisation.empty()) query.add("organisation", std::move(organisation));
+    co_return co_await connection_.call_for<Statement>({.path = "/v1/statement", .query = std::move(query)});
 }
 io::Task<Result<SettlementReport>> Client::settlement() {
     co_return co_await connection_.call_for<SettlementReport>({.path = "/v1/settlement"});

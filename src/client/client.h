@@ -22,6 +22,7 @@ struct ListQuery {
     std::string page_token;
     std::string filter;    // "state=RUNNING AND name=train"
     std::string order_by;  // "created_at desc"
+    http::Query more;      // what only this list takes: {"as", "provider"}
 };
 // Pages that one list_all() may take; more are an error, never a silent cut.
 constexpr int kPagesMax = 10'000;
@@ -75,7 +76,8 @@ class Client {
     io::Task<Result<Node>> cordon_node(std::string id);
     io::Task<Result<Node>> uncordon_node(std::string id);
 
-    io::Task<Result<CreatedKey>> create_key(CreateKey key);
+    // `organisation` empty: the caller's own; another one needs an operator.
+    io::Task<Result<CreatedKey>> create_key(CreateKey key, std::string organisation = {});
     io::Task<Done> delete_key(std::string id);
     io::Task<Result<Organisation>> create_organisation(CreateOrganisation organisation);
     io::Task<Result<Project>> create_project(CreateProject project);
@@ -83,7 +85,8 @@ class Client {
 
     io::Task<Result<Wallet>> wallet();
     io::Task<Result<Wallet>> top_up(TopUp top_up);
-    io::Task<Result<Statement>> statement();
+    // `account`: wallet or earnings, empty for the wallet.
+    io::Task<Result<Statement>> statement(std::string account = {}, std::string organisation = {});
     io::Task<Result<SettlementReport>> settlement();
 
     io::Task<Result<Endpoint>> create_endpoint(CreateEndpoint endpoint);

@@ -284,4 +284,51 @@ Cgroup CgroupParents::group(const std::string& attempt_id) const {
     return Cgroup(std::move(directories));
 }
 
+namespace {
+
+constexpr std::int64_t kUnlimitedMemory = std::int64_t{1}
+                                          << 60;  // v1 says so with a number near 2⁶³
+
+std::optional<std::int64_t> cpu_limit_of(const std::string& directory, bool v2) {
+    if (!v2) {
+        const auto quota = read_number(directory + "/cpu.cfs_quota_us");
+        const auto period = read_number(directory + "/cpu.cfs_period_us");
+        if (!quota || !period || *quota <= 0 || *period <= 0) return std::nullopt;
+        return *quota * 1000 / *period;
+    }
+    const Result<std::string> text = read_file(directory + "/cpu.max");
+    const std::size_t blank = text ? text->find(' ') : std::string::npos;
+    if (blank == std::string::npos) return std::nullopt;
+    const auto quota = number(std::string_view(*text).substr(0, blank));
+    const auto period = number(std::string_view(*text).substr(blank + 1));
+    if (!quota || !period || *period <= 0) return std::nullopt;
+    return *quota * 1000 / *period;
+}
+
+std::optional<std::int64_t> memory_limit_of(const std::string& directory, bool v2) {
+    const auto limit = read_number(directory + (v2 ? "/memory.max" : "/memory.limit_in_bytes"));
+    return limit && *limit < kUnlimitedMemory ? limit : std::nullopt;
+}
+
+// The smallest limit from the place's own directory up to the top of what is mounted.
+template <class Read>
+std::int64_t smallest(const CgroupPlace* place, Read read) {
+    std::int64_t found = 0;
+    if (place == nullptr || place->own.empty()) return 0;
+    for (std::string path = place->own; path.size() >= place->mount.size();
+         path.resize(path.rfind('/')))
+        if (const auto limit = read(path, place->version == CgroupVersion::v2))
+            found = found == 0 ? *limit : std::min(found, *limit);
+    return found;
+}
+
+}  // namespace
+
+Limits read_own_limits(const CgroupLayout& layout) {
+    return {
+        .cpu_milli = smallest(layout.find("cpu"), cpu_limit_of),
+        .memory_bytes = smallest(layout.find("memory"), memory_limit_of),
+    };
+}
+
 }  // namespace penstock::drivers

@@ -87,4 +87,8 @@ class CgroupParents {
     std::vector<std::string> enforces_;
 };
 
+// What the cgroups above this process leave it: the smallest limit of each kind, 0 where there is
+// none. A node offers no more than that, whatever the host has.
+Limits read_own_limits(const CgroupLayout& layout);
+
 }  // namespace penstock::drivers

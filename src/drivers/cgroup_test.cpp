@@ -132,6 +132,37 @@ TEST_F(CgroupFiles, OnV2EachGroupAboveHandsTheControllersDown) {
     EXPECT_TRUE(parents.enforces().empty()) << "a file that is not there takes no limit";
 }
 
+TEST_F(CgroupFiles, OwnLimitsAreTheSmallestOfAllGroupsAbove) {
+    put("a/cpu.max", "max 100000\n");
+    put("a/memory.max", "2147483648\n");
+    put("a/b/cpu.max", "150000 100000\n");
+    put("a/b/memory.max", "4294967296\n");
+    CgroupLayout layout;
+    for (const char* name : {"cpu", "memory"})
+        layout.places.push_back(
+            {.controller = name, .version = CgroupVersion::v2, .mount = root_, .own = root_ + "/a/b"
+            }
+        );
+
+    EXPECT_EQ(read_own_limits(layout), (Limits{.cpu_milli = 1500, .memory_bytes = 2147483648}));
+    EXPECT_EQ(read_own_limits({}), Limits{});
+}
+
+TEST_F(CgroupFiles, OwnLimitsOfV1KnowItsWordsForUnlimited) {
+    put("cpu/cpu.cfs_quota_us", "-1\n");
+    put("cpu/cpu.cfs_period_us", "100000\n");
+    put("memory/memory.limit_in_bytes", "9223372036854771712\n");
+    CgroupLayout layout;
+    for (const std::string name : {"cpu", "memory"})
+        layout.places.push_back(
+            {.controller = name, .mount = root_ + "/" + name, .own = root_ + "/" + name}
+        );
+
+    EXPECT_EQ(read_own_limits(layout), Limits{});
+    put("cpu/cpu.cfs_quota_us", "50000\n");
+    EXPECT_EQ(read_own_limits(layout).cpu_milli, 500);
+}
+
 TEST_F(CgroupFiles, WithoutRightsThereAreNoGroups) {
     CgroupLayout layout;
     layout.places.push_back({.controller = "cpu", .mount = "/proc/self", .own = ""});

@@ -22,7 +22,8 @@ struct Limits {
 };
 
 struct BindMount {
-    std::string source;  // absolute, on the host
+    std::string
+        source;  // absolute, on the host; a folder of the work directory becomes a link to it
     std::string target;  // absolute, inside; empty: the same path
     bool writable = false;
     bool operator==(const BindMount&) const = default;
@@ -103,7 +104,9 @@ struct Reading {
 };
 
 struct Prepared {
-    std::string work_dir;  // on the host: stage inputs here before start(), collect outputs here
+    // On the host. Stage inputs here before start(), as copies: a hard link would give the task's
+    // user the file it links to. Collect outputs from here, with open_beneath() or its like.
+    std::string work_dir;
     bool operator==(const Prepared&) const = default;
 };
 
@@ -149,8 +152,8 @@ class Driver {
     // Everything of this driver on the engine, after a restart of the agent too.
     virtual Result<std::vector<Status>> adopt() = 0;
 
-    // TERM to the whole tree, KILL to what is left after `grace`. Returns when nothing is left.
-    // Stopping what ended or is gone succeeds.
+    // TERM to the whole tree, KILL to what is left after `grace` (0: at once). Returns when nothing
+    // is left. Stopping what ended or is gone succeeds.
     virtual Result<void> stop(const std::string& attempt_id, Duration grace) = 0;
 
     // Of a run that ended: the last reading.

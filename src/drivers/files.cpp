@@ -66,19 +66,28 @@ Result<void> sync_directory_of(const std::string& path) {
     return {};
 }
 
-// A new file beside `path`, written and synced; its name.
-Result<std::string> write_beside(const std::string& path, std::string_view text, mode_t mode) {
+// A new file beside `path`, written and, when it is to be durable, synced; its name.
+Result<std::string> write_beside(
+    const std::string& path, std::string_view text, mode_t mode, bool durable
+) {
     std::string name = path + ".XXXXXX";
     const FileDescriptor file(::mkostemp(name.data(), O_CLOEXEC));
     if (!file.is_open()) return fail_errno(errno, name);
     Result<void> written = write_all(file.get(), text, name);
-    if (written && (::fchmod(file.get(), mode) != 0 || ::fsync(file.get()) != 0))
+    if (written && (::fchmod(file.get(), mode) != 0 || (durable && ::fsync(file.get()) != 0)))
         written = fail_errno(errno, name);
     if (!written) {
         ::unlink(name.c_str());
         return std::unexpected(std::move(written).error());
     }
     return name;
+}
+
+Result<void> move_over(const std::string& name, const std::string& path) {
+    if (::rename(name.c_str(), path.c_str()) == 0) return {};
+    const int error = errno;
+    ::unlink(name.c_str());
+    return fail_errno(error, path);
 }
 
 // A directory stream of an entry that is a real folder and that we may work in.
@@ -214,18 +223,17 @@ Result<void> write_file(const std::string& path, std::string_view text, mode_t m
     return write_all(file.get(), text, path);
 }
 
+Result<void> replace_file(const std::string& path, std::string_view text, mode_t mode) {
+    return move_over(TRY(write_beside(path, text, mode, false)), path);
+}
+
 Result<void> write_durably(const std::string& path, std::string_view text, mode_t mode) {
-    const std::string name = TRY(write_beside(path, text, mode));
-    if (::rename(name.c_str(), path.c_str()) != 0) {
-        const int error = errno;
-        ::unlink(name.c_str());
-        return fail_errno(error, path);
-    }
+    TRY(move_over(TRY(write_beside(path, text, mode, true)), path));
     return sync_directory_of(path);
 }
 
 Result<void> write_exclusively(const std::string& path, std::string_view text) {
-    const std::string name = TRY(write_beside(path, text, 0600));
+    const std::string name = TRY(write_beside(path, text, 0600, true));
     const int linked = ::link(name.c_str(), path.c_str());
     const int error = errno;
     ::unlink(name.c_str());

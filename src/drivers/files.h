@@ -43,6 +43,8 @@ Result<void> make_directory(const std::string& path, mode_t mode);  // it may ex
 Result<void> write_control(const std::string& path, std::string_view text);
 // Not durable: for what is written again before it is used after a crash of the host.
 Result<void> write_file(const std::string& path, std::string_view text, mode_t mode);
+// The same, but a reader sees the old or the new content.
+Result<void> replace_file(const std::string& path, std::string_view text, mode_t mode);
 // Afterwards the file has the old or the new content, also over a crash of the host.
 Result<void> write_durably(const std::string& path, std::string_view text, mode_t mode = 0600);
 // As write_durably, but conflict when the file exists already.

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <charconv>
 #include <thread>
 
 #include "drivers/run_log.h"
@@ -17,6 +19,7 @@ namespace {
 
 constexpr Duration kPollEvery = 20ms;  // of a run that has no supervisor to wait for yet
 constexpr std::int64_t kProbeLogBytesMax = 2048;
+constexpr std::string_view kProbe = "probe-";
 constexpr std::string_view kRemoving = ".removing-";
 
 Result<std::vector<std::string>> names_in(const std::string& directory) {
@@ -119,15 +122,29 @@ Result<Status> ProcessDriver::wait(const std::string& attempt_id, Duration at_mo
     }
 }
 
+// Probes of open() are runs like any other here.
 Result<std::vector<std::string>> ProcessDriver::run_names() const {
     std::vector<std::string> names = TRY(names_in(options_.state_dir));
     std::erase_if(names, [](const std::string& name) { return name.starts_with('.'); });
     return names;
 }
 
+// What agents that died in open() or clean() left.
+Result<void> ProcessDriver::sweep() {
+    for (const std::string& name : TRY(names_in(options_.state_dir))) {
+        if (name.starts_with(kRemoving)) TRY(remove_tree(options_.state_dir + "/" + name));
+        pid_t pid = 0;
+        if (!name.starts_with(kProbe)) continue;
+        std::from_chars(name.data() + kProbe.size(), name.data() + name.size(), pid);
+        if (!identify(pid)) TRY(clean(name));
+    }
+    return {};
+}
+
 Result<std::vector<Status>> ProcessDriver::adopt() {
     std::vector<Status> found;
     for (const std::string& name : TRY(run_names())) {
+        if (name.starts_with(kProbe)) continue;
         Result<Status> one = status(name);
         if (!one && one.error().code == ErrorCode::not_found) continue;
         // A record that cannot be read is no reason to forget the run or all others.
@@ -205,8 +222,6 @@ Result<std::unique_ptr<ProcessDriver>> ProcessDriver::open(ProcessDriverOptions 
         );
     TRY(make_directory(options.state_dir, 0700));
     if (::chmod(options.state_dir.c_str(), 0700) != 0) return fail_errno(errno, options.state_dir);
-    for (const std::string& name : TRY(names_in(options.state_dir)))
-        if (name.starts_with(kRemoving)) TRY(remove_tree(options.state_dir + "/" + name));
     for (const BindMount& mount : options.runtimes)
         if (!exists(mount.source))
             return fail_field(
@@ -220,12 +235,16 @@ Result<std::unique_ptr<ProcessDriver>> ProcessDriver::open(ProcessDriverOptions 
     std::unique_ptr<ProcessDriver> driver(
         new ProcessDriver(std::move(options), std::move(parents), is_root)
     );
+    TRY(driver->sweep());
     TRY(driver->probe());
     return driver;
 }
 
 Result<void> ProcessDriver::probe() {
-    const LaunchSpec spec{.attempt_id = fmt::format("probe-{}", ::getpid()), .script = "exit 0"};
+    static std::atomic<int> number = 0;
+    const LaunchSpec spec{
+        .attempt_id = fmt::format("{}{}-{}", kProbe, ::getpid(), number++), .script = "exit 0"
+    };
     Result<Status> status = start(spec);
     if (status) status = wait(spec.attempt_id, kStartTimeMax);
     std::string words;

@@ -70,6 +70,7 @@ class ProcessDriver final : public Driver {
     Result<RunDirectory> find(const std::string& attempt_id) const;
     void done(std::string_view step) const;
     Result<void> probe();
+    Result<void> sweep();
     Result<std::vector<std::string>> run_names() const;
     // start
     Result<void> check_limits(const LaunchSpec& spec) const;

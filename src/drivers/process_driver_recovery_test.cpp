@@ -185,6 +185,47 @@ INSTANTIATE_TEST_SUITE_P(
     }
 );
 
+TEST_F(ProcessDriverTest, WithoutCgroupKillAForkingTreeIsEndedByTheFreezer) {
+    CgroupLayout layout = read_cgroup_layout();
+    std::erase_if(layout.places, [](const CgroupPlace& place) {
+        return place.version == CgroupVersion::v2;
+    });
+    const Cgroup group = CgroupParents::open(layout, under_test_.options.cgroup_name)
+                             .group(fmt::format("freezer-{}", ::getpid()));
+    if (!group.has("freezer") || !group.has("pids"))
+        GTEST_SKIP() << "no v1 freezer and pids that we may use";
+    ASSERT_TRUE(group.create());
+    ASSERT_TRUE(group.limit({.pids = 200}));
+    const pid_t child = ::fork();
+    if (child == 0) {
+        for (const std::string& file : group.join_files()) (void)write_control(file, "0");
+        ::execl(
+            "/bin/bash", "bash", "-c",
+            "bomb() { setsid bash -c : & bomb & }; while :; do bomb; done 2> /dev/null", nullptr
+        );
+        ::_exit(1);
+    }
+    ASSERT_TRUE(eventually([&] { return group.processes().size() > 20; }));
+
+    const Result<void> killed = group.kill(kStopMarginMax);
+    ::waitpid(child, nullptr, 0);
+
+    EXPECT_TRUE(killed) << to_string(killed.error());
+    EXPECT_TRUE(group.processes().empty());
+    const Result<void> removed = group.remove();
+    EXPECT_TRUE(removed) << to_string(removed.error());
+}
+
+TEST_F(ProcessDriverTest, WhatAnAgentThatDiedInOpenLeftIsSwept) {
+    const LaunchSpec left{.attempt_id = "probe-999999999-0", .script = "sleep 600"};
+    started(left);
+
+    driver_ = under_test_.open_process_driver();
+
+    EXPECT_EQ(under_test_.remains(left.attempt_id), std::vector<std::string>());
+    EXPECT_TRUE(driver_->adopt()->empty());
+}
+
 TEST_F(ProcessDriverTest, AFullLogIsCutWithARemarkAndTheTaskGoesOn) {
     under_test_.options.log_bytes_max = 20'000;
     driver_ = under_test_.open_process_driver();

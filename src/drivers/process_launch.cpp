@@ -127,7 +127,7 @@ Result<std::optional<std::uint32_t>> ProcessDriver::give_user(const RunDirectory
          ++uid) {
         // Another agent of this host may use the same range.
         if (taken.contains(uid) || is_user_active(uid)) continue;
-        TRY(write_durably(run.file("uid"), fmt::format("{}\n", uid)));
+        TRY(write_file(run.file("uid"), fmt::format("{}\n", uid), 0600));
         return uid;
     }
     return fail(

@@ -65,7 +65,7 @@ Result<Launch> RunDirectory::read_launch() const {
 }
 
 Result<void> RunDirectory::write_launch(const Launch& launch) const {
-    return write_durably(file("launch.json"), json::print(launch));
+    return replace_file(file("launch.json"), json::print(launch), 0600);
 }
 
 Result<std::optional<Claim>> RunDirectory::read_claim() const {
@@ -89,7 +89,7 @@ Result<std::optional<Progress>> RunDirectory::read_progress() const {
 }
 
 Result<void> RunDirectory::write_progress(const Progress& progress) const {
-    return write_durably(file("progress.json"), json::print(progress));
+    return replace_file(file("progress.json"), json::print(progress), 0600);
 }
 
 Result<std::optional<ExitRecord>> RunDirectory::read_exit() const {

@@ -97,7 +97,7 @@ class RunDirectory {
     Result<void> write_exit(const ExitRecord& record) const;
 
     bool is_stopping() const { return drivers::exists(file("stop")); }
-    Result<void> mark_stopping() const { return write_durably(file("stop"), "stop\n"); }
+    Result<void> mark_stopping() const { return write_file(file("stop"), "stop\n", 0600); }
 
     // Removes what an earlier fence left, work directory included. Its processes are gone.
     Result<void> reset() const;

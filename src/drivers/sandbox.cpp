@@ -90,11 +90,22 @@ void add_devices(std::vector<std::string>& out, const LaunchSpec& spec) {
     }
 }
 
-void add_mounts(std::vector<std::string>& out, const std::vector<BindMount>& mounts) {
+bool is_below(const std::string& path, const std::string& directory) {
+    return path.starts_with(directory + "/");
+}
+
+void add_mounts(
+    std::vector<std::string>& out, const std::vector<BindMount>& mounts, const std::string& work
+) {
     for (const BindMount& mount : mounts) {
         const std::string& target = mount.target.empty() ? mount.source : mount.target;
         add_parents(out, target);
-        append(out, {mount.writable ? "--bind" : "--ro-bind", mount.source, target});
+        // The task can put a link in place of its own folder, between setup and script at the
+        // latest. bwrap would follow it on the host; a link is followed inside.
+        if (is_below(mount.source, work))
+            append(out, {"--symlink", "/work" + mount.source.substr(work.size()), target});
+        else
+            append(out, {mount.writable ? "--bind" : "--ro-bind", mount.source, target});
     }
 }
 
@@ -130,9 +141,7 @@ std::string task_shell(const Sandbox& sandbox, const Limits& limits, bool stop_a
     );
 }
 
-}  // namespace
-
-Result<void> check_launch_spec(const LaunchSpec& spec) {
+Result<void> check_identity(const LaunchSpec& spec) {
     const std::string_view letters = "abcdefghijklmnopqrstuvwxyz0123456789_-";
     if (spec.attempt_id.empty() || spec.attempt_id.size() > kAttemptIdBytesMax ||
         spec.attempt_id.find_first_not_of(letters) != std::string::npos)
@@ -145,10 +154,10 @@ Result<void> check_launch_spec(const LaunchSpec& spec) {
         );
     if (spec.fence < 1)
         return fail_field(ErrorCode::invalid_argument, "fence", "must be 1 or more");
-    if (spec.script.size() + spec.setup.size() > kScriptBytesMax)
-        return fail_field(
-            ErrorCode::invalid_argument, "script", "is larger than 1 MiB: stage a file instead"
-        );
+    return {};
+}
+
+Result<void> check_environment(const LaunchSpec& spec) {
     std::size_t bytes = 0;
     for (const auto& [name, value] : spec.environment) {
         bytes += name.size() + value.size() + 2;
@@ -163,11 +172,10 @@ Result<void> check_launch_spec(const LaunchSpec& spec) {
         return fail_field(
             ErrorCode::invalid_argument, "environment", "is larger than 1 MiB: stage a file instead"
         );
-    const auto& limits = spec.limits;
-    if (limits.cpu_milli < 0 || limits.memory_bytes < 0 || limits.pids < 0)
-        return fail_field(
-            ErrorCode::invalid_argument, "limits", "must not be negative; 0 is no limit"
-        );
+    return {};
+}
+
+Result<void> check_mounts(const LaunchSpec& spec) {
     for (const BindMount& mount : spec.mounts) {
         if (!is_absolute(mount.source) || (!mount.target.empty() && !is_absolute(mount.target)))
             return fail_field(
@@ -181,6 +189,10 @@ Result<void> check_launch_spec(const LaunchSpec& spec) {
                 ErrorCode::not_found, "mounts", mount.source + ": no such file or directory"
             );
     }
+    return {};
+}
+
+Result<void> check_devices(const LaunchSpec& spec) {
     for (const std::string& device : spec.devices) {
         struct stat status{};
         if (!device.starts_with("/dev/") || !is_absolute(device) ||
@@ -190,6 +202,24 @@ Result<void> check_launch_spec(const LaunchSpec& spec) {
             );
     }
     return {};
+}
+
+}  // namespace
+
+Result<void> check_launch_spec(const LaunchSpec& spec) {
+    TRY(check_identity(spec));
+    if (spec.script.size() + spec.setup.size() > kScriptBytesMax)
+        return fail_field(
+            ErrorCode::invalid_argument, "script", "is larger than 1 MiB: stage a file instead"
+        );
+    TRY(check_environment(spec));
+    const Limits& limits = spec.limits;
+    if (limits.cpu_milli < 0 || limits.memory_bytes < 0 || limits.pids < 0)
+        return fail_field(
+            ErrorCode::invalid_argument, "limits", "must not be negative; 0 is no limit"
+        );
+    TRY(check_mounts(spec));
+    return check_devices(spec);
 }
 
 std::vector<std::string> sandbox_command(
@@ -209,8 +239,8 @@ std::vector<std::string> sandbox_command(
     add_root_file_system(out, sandbox, spec);
     append(out, {"--ro-bind", sandbox.run_directory + "/" + script, "/run/penstock/" + script});
     add_devices(out, spec);
-    add_mounts(out, sandbox.runtimes);
-    add_mounts(out, spec.mounts);
+    add_mounts(out, sandbox.runtimes, sandbox.run_directory + "/work");
+    add_mounts(out, spec.mounts, sandbox.run_directory + "/work");
     // What bwrap made itself belongs to the task's user when the agent is no root.
     append(out, {"--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/work", "--"});
     if (sandbox.host_uid) {

@@ -120,7 +120,7 @@ class Supervisor {
     Result<StepEnd> run_step(const LaunchStep& step);
     void follow(pid_t child, const Pipe& out, const Pipe& err, const Pipe& started, StepEnd& end);
     bool read_some(int file, Stream stream, StepEnd& end);
-    void begin(StepEnd& end);
+    void begin(pid_t child, StepEnd& end);
     void end_leftovers(pid_t child);
     void sample_memory();
     void append(std::string_view text);
@@ -190,8 +190,14 @@ bool Supervisor::read_some(int file, Stream stream, StepEnd& end) {
     return true;
 }
 
-void Supervisor::begin(StepEnd& end) {
+void Supervisor::begin(pid_t child, StepEnd& end) {
     end.began = true;
+    // A stop that came before there was anything to signal is carried out here.
+    if (run_.is_stopping()) {
+        ::kill(child, SIGKILL);
+        end_leftovers(child);
+        return;
+    }
     if (step_name_ != "script") return;
     running_at_ = clock_.now();
     // On failure the run is shown as starting for its whole life; its exit record has the time.
@@ -214,7 +220,7 @@ void Supervisor::follow(
         ::poll(files.data(), files.size(), wakes ? int(to_ms(kSampleEvery)) : -1);
         if (files[1].revents != 0) {
             char byte = 0;
-            if (::read(files[1].fd, &byte, 1) == 1) begin(end);
+            if (::read(files[1].fd, &byte, 1) == 1) begin(child, end);
             files[1].fd = -1;
         }
         for (const std::size_t i : {2UL, 3UL})
@@ -360,6 +366,8 @@ void Supervisor::run() {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
     samples_memory_ = cgroup_.has("memory") && !cgroup_.read().memory_peak_bytes;
     for (const LaunchStep& step : launch_.steps) {
+        if (run_.is_stopping())
+            return report(judge(fail(ErrorCode::conflict, "stopped before it began"), step));
         const Result<StepEnd> end = run_step(step);
         const bool last = &step == &launch_.steps.back();
         const bool goes_on = end && end->began && end->exit_code == 0 && !run_.is_stopping();

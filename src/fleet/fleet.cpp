@@ -117,6 +117,29 @@ std::vector<const Site*> Fleet::sites() const {
     return all;
 }
 
+const Pool* Fleet::find_pool(SiteId site, const std::string& sku) const {
+    const auto found = pools_.find({site, sku});
+    return found == pools_.end() ? nullptr : &found->second;
+}
+
+std::vector<const Pool*> Fleet::pools() const {
+    std::vector<const Pool*> all;
+    for (const auto& [key, pool] : pools_) all.push_back(&pool);
+    return all;
+}
+
+std::vector<std::string> Fleet::skus_without_pool(SiteId site) const {
+    std::set<std::string> skus;
+    for (const auto& [id, node] : nodes_) {
+        if (node.site_id != site) continue;
+        skus.insert("cpu");
+        for (const Device& device : node.devices)
+            if (!device.simulated) skus.insert(device.model);
+    }
+    std::erase_if(skus, [&](const std::string& sku) { return find_pool(site, sku) != nullptr; });
+    return {skus.begin(), skus.end()};
+}
+
 Result<Node> Fleet::hello(SiteId site_id, const AgentHello& hello, NodeId fresh_id, Time now) {
     const Site& site = sites_.at(site_id);
     if (hello.protocol != kAgentProtocolVersion)
@@ -256,6 +279,7 @@ std::vector<Offer> Fleet::offers(Time now) const {
             offer.sku = std::move(sku);
             offer.unit = std::move(unit);
             offer.price = price;
+            if (const Pool* pool = find_pool(site->id, offer.sku)) offer.c_url = pool->c_url;
             const Price hourly{price.num * kSecondsPerHour, price.scale};
             offer.price_per_hour = to_string(hourly);
             all.push_back(std::move(offer));

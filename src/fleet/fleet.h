@@ -38,6 +38,13 @@ class Fleet {
     const Site* find_site(std::string_view name_or_id) const;  // "centre", "site/centre" or the id
     std::vector<const Site*> sites() const;                    // by name
 
+    // ---- pools, one for each SKU that a site's nodes have
+    void put_pool(Pool pool) { pools_[{pool.site_id, pool.sku}] = std::move(pool); }
+    const Pool* find_pool(SiteId site, const std::string& sku) const;
+    std::vector<const Pool*> pools() const;
+    // SKUs of real (not simulated) hardware of a site that have no pool yet.
+    std::vector<std::string> skus_without_pool(SiteId site) const;
+
     // ---- nodes
     // A session began: makes or renews the node of that name. `fresh_id` is used when it is new.
     Result<Node> hello(SiteId site, const AgentHello& hello, NodeId fresh_id, Time now);
@@ -63,6 +70,7 @@ class Fleet {
   private:
     std::map<SiteId, Site> sites_;
     std::map<std::string, SiteId, std::less<>> site_by_name_;
+    std::map<std::pair<SiteId, std::string>, Pool> pools_;
     std::map<NodeId, Node> nodes_;
     std::map<std::pair<SiteId, std::string>, NodeId> node_by_name_;
     std::map<AttemptId, CapacityHold> holds_;

@@ -15,19 +15,25 @@ Budget::Budget(
     telemetry::Logger log, Options options
 )
     : executor_(std::move(executor)), tasks_(tasks), server_(server), clock_(clock), log_(std::move(log)),
-      options_(std::move(options)), pool_(options_.lease_amount) {}
+      options_(std::move(options)), pool_(options_.lease_amount), opened_(executor_) {}
+
+void Budget::open() {
+    open_ = true;
+    opened_.notify_all();
+}
 
 io::Task<Result<routing::Hold>> Budget::reserve(OrganisationId organisation_id, Money amount) {
-    const Time now = clock_.now();
-    if (Result<routing::Hold> hold = pool_.reserve(organisation_id, amount, now)) {
+    if (Result<routing::Hold> hold = pool_.reserve(organisation_id, amount, clock_.now())) {
         // The next call should find a lease: this one does not wait for it.
-        if (open_ && pool_.wants_renewal(organisation_id, now)) renew(organisation_id);
+        if (open_ && pool_.wants_renewal(organisation_id, clock_.now())) renew(organisation_id);
         co_return hold;
     }
+    const io::Deadline patience = io::Deadline::after(kOpenWaitMax);
+    while (!open_ && co_await opened_.wait(patience)) {}
     if (!open_)
         co_return fail(ErrorCode::unavailable, "calls of an earlier run are still being settled; try again soon");
     const auto refusal = refused_.find(organisation_id);
-    if (refusal != refused_.end() && now < refusal->second.until && amount >= refusal->second.amount)
+    if (refusal != refused_.end() && clock_.now() < refusal->second.until && amount >= refusal->second.amount)
         co_return std::unexpected(refusal->second.error);
     co_return co_await wait_for_lease(organisation_id, amount);
 }

@@ -20,6 +20,7 @@ namespace penstock::gateway {
 class Budget {
   public:
     static constexpr int kRoundsMax = 8;               // renewals that one call waits for
+    static constexpr Duration kOpenWaitMax = 2s;       // of a call that comes before open()
     static constexpr Duration kRefusedFor = 1s;        // after a refusal the server is left alone
     static constexpr Duration kSweepInterval = 1s;
     static constexpr std::size_t kRefusalsMax = 10'000;
@@ -37,7 +38,7 @@ class Budget {
     // no lease is left; or it is not yet known what an earlier process spent (see open()).
     io::Task<Result<routing::Hold>> reserve(OrganisationId organisation_id, Money amount);
     // Leases can be fetched from now on: what an earlier process spent has been settled.
-    void open() { open_ = true; }
+    void open();
     // Renews leases in use before they expire or run dry; runs until cancelled.
     io::Task<void> renew_forever();
     routing::LeasePool& pool() { return pool_; }
@@ -75,6 +76,7 @@ class Budget {
     Options options_;
     routing::LeasePool pool_;
     bool open_ = false;
+    io::Event opened_;
     std::uint64_t registered_ = 0;  // calls that ever waited
     std::unordered_map<OrganisationId, Demand> demand_;
     // Shared by those who wait and the task that asks, whichever ends last.

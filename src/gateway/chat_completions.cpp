@@ -310,7 +310,6 @@ http::Response ChatCompletions::answer_stream(Admitted admitted, http::ResponseS
     const Call& call = *admitted.call;  // stays where it is; its owner becomes the stream
     ChatStream::Options options{
         .client_model = admitted.chat.model,
-        .upstream_model = call.route().endpoint.upstream_model,
         .include_usage = admitted.chat.include_usage,
         .deadline = admitted.deadline,
     };
@@ -338,7 +337,7 @@ io::Task<http::Response> ChatCompletions::answer_whole(Admitted* admitted, http:
     if (answer->usage) call.meter().report(*answer->usage);
     call.meter().deliver_text(answer->text_bytes);
     call.on_first_token();
-    if (!answer->model_value.empty() && call.route().endpoint.upstream_model != admitted->chat.model)
+    if (!answer->model_value.empty())
         body = routing::replace_string(*body, answer->model_value, admitted->chat.model);
     call.finish(EndReason::done, 200);
     http::Response response = http::Response::json(200, *std::move(body));

@@ -62,9 +62,9 @@ io::Task<std::optional<EndReason>> ChatStream::pass(http::SseParser::Event event
     co_return EndReason::upstream_error;
 }
 
-// Only the name that was asked for is put back; an engine that says something else is quoted.
+// Engines know the model by other names, often by the path of a file.
 bool ChatStream::rewrites_model(const routing::ChatChunk& chunk, std::string_view data) const {
-    if (chunk.model_value.empty() || options_.client_model == options_.upstream_model) return false;
+    if (chunk.model_value.empty()) return false;
     return data.substr(chunk.model_value.begin + 1, chunk.model_value.size() - 2) != options_.client_model;
 }
 

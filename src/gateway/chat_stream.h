@@ -24,7 +24,6 @@ class ChatStream {
 
     struct Options {
         std::string client_model;    // as the client named it
-        std::string upstream_model;  // as the engine does
         bool include_usage = false;  // the client wants the usage chunk
         io::Deadline deadline;
     };

@@ -13,6 +13,7 @@ namespace {
 
 constexpr Duration kWaitMax = 10s;
 constexpr Duration kPollEvery = 2ms;
+constexpr Duration kSilence = 200ms;
 
 io::Task<void> wait_for(io::Runtime* runtime, std::function<bool()> condition, bool* met) {
     static_cast<void>(runtime);
@@ -35,7 +36,7 @@ ScriptedEngine::ScriptedEngine(io::Runtime& runtime, EngineScript answer)
 io::Task<void> ScriptedEngine::stop() { return server_->stop(io::Deadline::after(0s)); }
 
 io::Task<http::Response> ScriptedEngine::serve(http::Request request) {
-    const http::ClientWatch client = request.client;
+    http::ClientWatch client = request.client;
     requests.push_back(std::move(request));
     if (script.silent) {
         co_await client.gone();
@@ -241,6 +242,27 @@ io::Task<ClientAnswer> Fixture::ask_task(std::string body, http::Headers headers
 
 ClientAnswer Fixture::ask(std::string body, http::Headers headers) {
     return runtime.block_on(ask_task(std::move(body), std::move(headers)));
+}
+
+void Fixture::leave_after(std::string body, std::size_t events) {
+    http::ClientRequest request{.method = "POST", .url = front->url() + "/v1/chat/completions"};
+    request.headers.add("Authorization", "Bearer " + key);
+    request.body = std::move(body);
+    Result<http::ResponseStream> answer = runtime.block_on(client.open(std::move(request), io::Deadline::after(kWaitMax)));
+    ASSERT_TRUE(answer) << to_string(answer.error());
+    std::string got;
+    for (std::size_t at = 0, seen = 0; seen < events;) {
+        const std::size_t end = got.find("\n\n", at);
+        if (end != std::string::npos) {
+            at = end + 2;
+            ++seen;
+            continue;
+        }
+        // An event that the gateway keeps back (its own usage chunk) never comes.
+        const Result<std::string_view> piece = runtime.block_on(answer->read(io::Deadline::after(kSilence)));
+        if (!piece || piece->empty()) return;
+        got += *piece;
+    }
 }
 
 ClientAnswer Fixture::ask_path(std::string method, std::string path, std::string body) {

@@ -113,6 +113,8 @@ struct Fixture {
     ClientAnswer ask(std::string body, http::Headers headers = {});
     ClientAnswer ask_path(std::string method, std::string path, std::string body = {});
     io::Task<ClientAnswer> ask_task(std::string body, http::Headers headers = {});
+    // Reads until `events` of the stream (or what is left of them by the gateway) came, then closes.
+    void leave_after(std::string body, std::size_t events);
     // Waits until the server has `count` records; the last one by id.
     void wait_for_records(std::size_t count);
     // Bounded: fails the test when it takes longer than ten seconds.

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "gateway/gateway_fixture.h"
 #include "gateway/key_cache.h"
+#include "io/task_group.h"
 
 namespace penstock::gateway {
 namespace {
@@ -417,6 +420,7 @@ TEST(Gateway, RefusesCallsWhenItsRecordIsFull) {
     EXPECT_EQ(answer.status, 503);
     EXPECT_TRUE(answer.headers.contains("Retry-After"));
     EXPECT_NE(answer.body.find("has no room"), std::string::npos) << answer.body;
+    f.server.away = false;
 }
 
 TEST(Gateway, PutsARefusedRecordAsideAndSettlesTheOthers) {

@@ -74,10 +74,13 @@ void KeyCache::revoke(std::string_view sha256_hex, Time now) {
 }
 
 void KeyCache::make_room(Time now) {
-    if (entries_.size() < kKeysMax) return;
-    std::erase_if(entries_, [&](const auto& entry) { return entry.second.fresh_until < now; });
+    if (entries_.size() < keys_max_) return;
+    if (now - swept_at_ >= kSweepInterval) {
+        std::erase_if(entries_, [&](const auto& entry) { return entry.second.fresh_until < now; });
+        swept_at_ = now;
+    }
     // All fresh: any one goes; its next use asks the server once.
-    if (entries_.size() >= kKeysMax) entries_.erase(entries_.begin());
+    if (entries_.size() >= keys_max_) entries_.erase(entries_.begin());
 }
 
 }  // namespace penstock::gateway

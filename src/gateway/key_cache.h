@@ -20,13 +20,16 @@ std::string to_hex(const Sha256& digest);
 std::optional<Sha256> sha256_from_hex(std::string_view hex);
 
 // What the server said about keys, by the SHA-256 of the key: the key itself is not kept. Compared in
-// constant time. At kKeysMax an old entry makes room. No clock, no I/O.
+// constant time. At the cap an old entry makes room. No clock, no I/O.
 class KeyCache {
   public:
     static constexpr std::size_t kKeysMax = 100'000;
+    static constexpr Duration kSweepInterval = 1s;    // at the cap, old entries are looked for this often
     static constexpr Duration kKnownMax = 10min;      // however long the server allows
     static constexpr Duration kUnknownFor = 5s;       // a refused key is asked for again after it
     static constexpr Duration kStaleMax = 5min;       // past its time, while the server cannot be asked
+
+    explicit KeyCache(std::size_t keys_max = kKeysMax) : keys_max_(keys_max) {}
 
     struct Entry {
         std::optional<ResolvedKey> key;  // nothing: the server does not know the key
@@ -47,6 +50,8 @@ class KeyCache {
         bool operator()(const Sha256& a, const Sha256& b) const noexcept;
     };
     void make_room(Time now);
+    std::size_t keys_max_;
+    Time swept_at_;
     std::unordered_map<Sha256, Entry, Hash, Equal> entries_;
 };
 

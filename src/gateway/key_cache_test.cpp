@@ -37,9 +37,11 @@ TEST(KeyCache, ForgetsWhatARevocationNames) {
 }
 
 TEST(KeyCache, IsBounded) {
-    KeyCache cache;
-    for (std::size_t n = 0; n < KeyCache::kKeysMax + 10; ++n) cache.put_unknown(sha256(std::to_string(n)), kStart);
-    EXPECT_EQ(cache.size(), KeyCache::kKeysMax);
+    KeyCache cache(100);
+    for (int n = 0; n < 110; ++n) cache.put_unknown(sha256(std::to_string(n)), kStart);
+    EXPECT_EQ(cache.size(), 100U);
+    cache.put_unknown(sha256("later"), kStart + 1min);
+    EXPECT_EQ(cache.size(), 1U);
 }
 
 TEST(IdempotencyWindow, RefusesARunningCallAndOneThatWasCharged) {

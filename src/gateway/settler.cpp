@@ -53,6 +53,7 @@ io::Task<void> Settler::settle_forever() {
         co_await parts_.spool.wait_for_records();
         if (co_await settle_one_batch()) {
             back_off = kBackOffFirst;
+            if (parts_.spool.backlog_done()) parts_.budget.open();
             co_await io::sleep_for(kGatherFor);
             continue;
         }

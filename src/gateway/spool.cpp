@@ -244,7 +244,7 @@ io::Task<void> Spool::commit_once() {
     segments_.back().synced = size;
     // Best between two appends; under steady load the rest is synced here, on the loop.
     const bool quiet = segments_.back().size == size;
-    if (unwritten_.empty() && ((size >= kSegmentBytes && quiet) || size >= 2 * kSegmentBytes)) {
+    if (unwritten_.empty() && ((size >= options_.segment_bytes && quiet) || size >= 2 * options_.segment_bytes)) {
         if (const Result<void> started = start_segment(); !started)
             log_.error("cannot start a spool segment", started.error());
     }

@@ -38,6 +38,7 @@ class Spool {
     struct Options {
         std::filesystem::path directory;
         std::uint64_t bytes_max = 0;
+        std::uint64_t segment_bytes = kSegmentBytes;
     };
     // Blocking. Cuts a torn tail off, and writes "gateway crashed" records for calls that an earlier
     // process opened and never settled. `now` is their end.

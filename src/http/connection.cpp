@@ -117,6 +117,7 @@ Result<Router::Match> Connection::prepare_request() {
     cut_ = false;
     sent_ = 0;
     write_error_.reset();
+    body_wait_ = Duration{0};
     expects_continue_ = head.version >= 11 && head.headers.contains("expect");
     request_.method = head.method;
     const std::string_view id = head.headers.get("x-request-id");
@@ -196,13 +197,16 @@ io::Task<Result<std::string_view>> Connection::read_body() {
         if (!told) co_return failed(std::move(told.error()));
     }
     const Duration timeout = server_->options.body_timeout;
+    const Duration began = server_->clock.monotonic();
     Parsed<std::string_view> piece =
         co_await reader_.read_body(body_max_, io::Deadline::after(timeout));
     if (!piece) co_return failed(std::move(piece.error().error));
-    // Whoever sends a byte now and then would hold the connection for days.
-    const Duration took = server_->clock.monotonic() - started_;
-    if (!piece->empty() && took > timeout &&
-        to_seconds(took) * kBodyRateMin > static_cast<double>(reader_.body_size()))
+    // Whoever sends a byte now and then would hold the connection for days. Only our waiting
+    // counts: a handler may take its time between reads.
+    body_wait_ += server_->clock.monotonic() - began;
+    const bool slow =
+        to_seconds(body_wait_) * kBodyRateMin > static_cast<double>(reader_.body_size());
+    if (!piece->empty() && body_wait_ > timeout && slow)
         co_return failed(
             {ErrorCode::deadline_exceeded,
              fmt::format("the body comes slower than {} bytes a second", kBodyRateMin),

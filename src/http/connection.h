@@ -58,6 +58,7 @@ class Connection {
     Request request_;  // what is told of it in answers and logs; handlers get their own
     std::size_t body_max_ = 0;
     Duration started_{};
+    Duration body_wait_{};
     bool expects_continue_ = false;
     bool keep_ = false;  // the connection can take a further request
     bool answering_ = false;

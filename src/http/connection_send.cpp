@@ -225,7 +225,12 @@ io::Task<bool> Connection::finish_body(bool complete) {
                 {{"request_id", request_.request_id}}
             );
         cut_ = true;
-        stream_.abort();
+        // A missing end shows the cut, and what was sent still arrives. Only a body that ends with
+        // the connection needs a reset to be seen as cut.
+        if (framing_ == Framing::until_close)
+            stream_.abort();
+        else
+            stream_.close();
         co_return false;
     }
     const std::string head = std::exchange(pending_head_, {});

@@ -121,9 +121,9 @@ Server::Server(io::Runtime& runtime, const Router& router, ServerOptions options
     : state_(std::make_unique<State>(runtime, router, std::move(options))) {}
 Server::~Server() = default;
 
-Result<void> Server::start() {
+Result<void> Server::bind() {
     State& state = *state_;
-    CHECK(!state.listener, "a server is started once");
+    CHECK(!state.listener, "a server is bound once");
     if (state.options.tls) state.tls = TRY(io::TlsContext::server(*state.options.tls));
     state.listener = TRY(io::Listener::bind(
         state.executor, {.host = state.options.host,
@@ -131,6 +131,13 @@ Result<void> Server::start() {
                          .reuse_port = state.options.reuse_port}
     ));
     state.port = state.listener->local_port();
+    return {};
+}
+
+Result<void> Server::start() {
+    State& state = *state_;
+    CHECK(state.handlers.empty(), "a server is started once");
+    if (!state.listener) TRY(bind());
     for (const Route* route : state.router->routes())
         state.handlers.emplace(route, state.router->chain(route->handler));
     state.handlers.emplace(nullptr, state.router->chain([router = state.router](Request request) {

@@ -159,6 +159,7 @@ io::Task<Result<std::optional<WebSocket::Message>>> WebSocket::receive() {
         co_return std::optional<Message>(std::move(message));
     }
     state->open = false;
+    if (error == asio::error::operation_aborted) co_await io::unwind_if_cancelled();
     if (error == websocket::error::closed) {
         state->close_code = state->wire.reason().code;
         state->close_reason = state->wire.reason().reason.c_str();
@@ -205,6 +206,7 @@ io::Task<Result<void>> WebSocket::send(std::string data, bool text) {
     );
     if (!error) co_return Result<void>{};
     state->open = false;
+    if (error == asio::error::operation_aborted) co_await io::unwind_if_cancelled();
     co_return failure(*state, error);
 }
 

@@ -43,6 +43,9 @@ Task<void> sleep_until(Deadline deadline) {
 
 Task<void> sleep_for(Duration span) { return sleep_until(Deadline::after(span)); }
 
+// Awaiting any task does it.
+Task<void> unwind_if_cancelled() { co_return; }
+
 Task<void> yield_now() {
     co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
 }

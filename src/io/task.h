@@ -31,6 +31,8 @@ bool is_cancelled(const std::exception& error);
 // Ends early (by unwinding) when the task is cancelled.
 Task<void> sleep_for(Duration span);
 Task<void> sleep_until(Deadline deadline);
+// Unwinds a task that was cancelled while it did something that ends with an error of its own then.
+Task<void> unwind_if_cancelled();
 // Lets every other ready task run once.
 Task<void> yield_now();
 

@@ -100,11 +100,13 @@ class Ledger {
     // The earliest deadline of an open hold: when expire() has work next.
     std::optional<Time> next_deadline() const;
 
+    // Null when unknown. Pointers to accounts stay valid as long as the ledger.
     const Account* find_account(AccountId id) const;
     std::vector<const Account*> accounts_of(std::string_view owner) const;  // by id
     std::vector<const Account*> accounts() const;                           // by id
     std::optional<Transfer> find_transfer(TransferId id) const;
     std::optional<Transfer> transfer_at(std::uint64_t seq) const;
+    // Pointers to holds are valid until the next change.
     const Hold* find_hold(TransferId pending_id) const;          // open ones only
     HoldState hold_state(const Transfer& pending) const;         // of any pending transfer
     std::vector<const Hold*> open_holds(AccountId debit) const;  // oldest first

@@ -92,10 +92,11 @@ struct CreateKey {
     std::optional<Duration> expires_in;
     std::optional<std::string> project;
     std::optional<std::string> site;  // with scope agent
+    std::optional<std::string> user;  // id or name: the key then never does more than the user's roles allow
     std::optional<std::string> request_id;
     bool operator==(const CreateKey&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(CreateKey, (), (name, scopes, expires_in, project, site, request_id))
+BOOST_DESCRIBE_STRUCT(CreateKey, (), (name, scopes, expires_in, project, site, user, request_id))
 
 struct CreateOrganisation {
     static constexpr bool kJsonDefaults = true;
@@ -112,6 +113,14 @@ struct CreateProject {
     bool operator==(const CreateProject&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(CreateProject, (), (name))
+
+struct CreateUser {
+    static constexpr bool kJsonDefaults = true;
+    std::string name;
+    std::vector<Role> roles;  // empty: consumer; never more than the organisation has
+    bool operator==(const CreateUser&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(CreateUser, (), (name, roles))
 
 // Who the caller is, as GET /v1/whoami tells.
 struct WhoAmI {

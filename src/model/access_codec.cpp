@@ -11,4 +11,5 @@ JSON_INSTANTIATE(penstock::CreatedKey);
 JSON_INSTANTIATE(penstock::CreateKey);
 JSON_INSTANTIATE(penstock::CreateOrganisation);
 JSON_INSTANTIATE(penstock::CreateProject);
+JSON_INSTANTIATE(penstock::CreateUser);
 JSON_INSTANTIATE(penstock::WhoAmI);

@@ -14,6 +14,7 @@ JSON_INSTANTIATE(penstock::OfferPage);
 JSON_INSTANTIATE(penstock::KeyPage);
 JSON_INSTANTIATE(penstock::OrganisationPage);
 JSON_INSTANTIATE(penstock::ProjectPage);
+JSON_INSTANTIATE(penstock::UserPage);
 JSON_INSTANTIATE(penstock::EndpointPage);
 JSON_INSTANTIATE(penstock::ModelPage);
 JSON_INSTANTIATE(penstock::BillPage);

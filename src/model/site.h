@@ -44,13 +44,14 @@ struct SiteSpec {
     std::optional<double> bandwidth_mbps;  // to the platform's store, for staging
     std::optional<double> watts_per_core;  // for the carbon of a task; absent: unknown
     std::optional<Price> egress_per_gb;
+    bool advisory_limits = false;  // sells CPU and memory that its nodes cannot enforce, and says so
     PriceList prices;
     bool operator==(const SiteSpec&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     SiteSpec, (),
     (name, region, residency, division_code, zone, trust, controls, carbon_g_per_kwh, green_percent, pue,
-     rtt_ms, bandwidth_mbps, watts_per_core, egress_per_gb, prices)
+     rtt_ms, bandwidth_mbps, watts_per_core, egress_per_gb, advisory_limits, prices)
 )
 
 struct Site {
@@ -65,6 +66,16 @@ struct Site {
     bool operator==(const Site&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(Site, (), (id, provider_id, provider, c_url, spec, price_version, created_at, updated_at))
+
+// What a site has of one kind: its processors, or its cards of one model. It carries a code of its own.
+struct Pool {
+    SiteId site_id;
+    std::string sku;  // "cpu", or the model of an accelerator
+    std::string c_url;
+    Time created_at;
+    bool operator==(const Pool&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(Pool, (), (site_id, sku, c_url, created_at))
 
 enum class Health { ok, degraded, failed, unknown };
 BOOST_DESCRIBE_ENUM(Health, ok, degraded, failed, unknown)

@@ -5,6 +5,7 @@
 
 JSON_INSTANTIATE(penstock::SiteSpec);
 JSON_INSTANTIATE(penstock::Site);
+JSON_INSTANTIATE(penstock::Pool);
 JSON_INSTANTIATE(penstock::Node);
 JSON_INSTANTIATE(penstock::Device);
 JSON_INSTANTIATE(penstock::Offer);

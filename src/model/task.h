@@ -222,6 +222,7 @@ struct Task {
     ItemCounts items;
     Money held;
     Money cost;
+    std::int64_t budget_alerts = 0;  // how many of budget.alert_at were passed
     bool simulated = false;
     std::optional<ServiceView> service;
     std::vector<OutputFile> outputs;
@@ -233,7 +234,7 @@ BOOST_DESCRIBE_STRUCT(
     Task, (),
     (id, organisation_id, project_id, name, kind, state, reason, message, message_zh, fault_domain, spec,
      spec_sha256, submitted_by, created_at, updated_at, started_at, ended_at, exit_code, placement,
-     recoveries, items, held, cost, simulated, service, outputs, plan, etag)
+     recoveries, items, held, cost, budget_alerts, simulated, service, outputs, plan, etag)
 )
 
 // One entry of a timeline. `cursor` rises over the whole platform; it is the resume point of a watch.

@@ -49,6 +49,11 @@ class ChatRequestScanner {
         return false;
     }
 
+    // As refuse(), for a value that was not read yet: where there is none at all the text is broken.
+    bool refuse_kind(std::string field, std::string message) {
+        return scan_.skip() && refuse(std::move(field), std::move(message));
+    }
+
     bool take(const String& key) {
         const auto* name = std::ranges::find_if(kFieldNames, [&](auto n) { return scan_.equals(key, n); });
         if (name == kFieldNames.end()) return scan_.skip();
@@ -71,7 +76,7 @@ class ChatRequestScanner {
     }
 
     bool take_model() {
-        if (scan_.peek() != Kind::string) return refuse("model", "expected a string: the model's name");
+        if (scan_.peek() != Kind::string) return refuse_kind("model", "expected a string: the model's name");
         String value;
         if (!scan_.read_string(value)) return false;
         request_.model_value = {value.begin - 1, value.end + 1};
@@ -96,7 +101,7 @@ class ChatRequestScanner {
             request_.stream_options = ChatRequest::StreamOptions::null;
             return scan_.skip(&request_.stream_options_value);
         }
-        if (kind != Kind::object) return refuse("stream_options", "expected an object");
+        if (kind != Kind::object) return refuse_kind("stream_options", "expected an object");
         request_.stream_options = ChatRequest::StreamOptions::object;
         scan_.enter_object();
         String key;
@@ -117,7 +122,7 @@ class ChatRequestScanner {
             return refuse("stream_options.include_usage", "'include_usage' appears twice");
         const Kind kind = scan_.peek();
         if (kind != Kind::boolean && kind != Kind::null)
-            return refuse("stream_options.include_usage", "expected true or false");
+            return refuse_kind("stream_options.include_usage", "expected true or false");
         if (!scan_.skip(&request_.include_usage_value)) return false;
         request_.include_usage = scan_.raw(request_.include_usage_value) == "true";
         return true;
@@ -145,12 +150,12 @@ class ChatRequestScanner {
     }
 
     bool take_messages() {
-        if (scan_.peek() != Kind::array) return refuse("messages", "expected an array of messages");
+        if (scan_.peek() != Kind::array) return refuse_kind("messages", "expected an array of messages");
         scan_.enter_array();
         std::size_t index = 0;
         while (scan_.next_element()) {
             if (scan_.peek() != Kind::object)
-                return refuse("messages[" + std::to_string(index) + "]", "expected an object");
+                return refuse_kind("messages[" + std::to_string(index) + "]", "expected an object");
             if (!take_message()) return false;
             ++index;
         }

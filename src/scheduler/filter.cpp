@@ -1,122 +1,153 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "scheduler/filter.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "identity/c_url.h"
+#include "scheduler/terms.h"
 
 namespace penstock::scheduler {
 namespace {
 
-std::string cpus(std::int64_t milli) { return fmt::format("{:g}", static_cast<double>(milli) / 1000); }
-
-bool allowed_by(const std::vector<std::string>& names, const std::string& name) {
+bool contains(const std::vector<std::string>& names, std::string_view name) {
     return std::ranges::find(names, name) != names.end();
 }
 
-std::string_view name_of(TrustLevel level) {
-    constexpr std::array kNames = {"none", "basic", "certified", "sovereign"};
-    return kNames.at(static_cast<std::size_t>(level));
-}
-
-Verdict check_place(const Input& input, const Site& site) {
-    const ResourcesSpec& resources = input.spec.resources;
-    if (resources.infra && !infra_matches(*resources.infra, site))
-        return {FilterReason::region_not_allowed, fmt::format("asks for {}, this is {}/{}", *resources.infra, site.provider, site.spec.region)};
-    const bool any = std::ranges::any_of(resources.any_of, [&](const InfraChoice& choice) {
-        return !choice.infra || infra_matches(*choice.infra, site);
-    });
-    if (!resources.any_of.empty() && !any)
-        return {FilterReason::region_not_allowed, fmt::format("none of any_of names {}/{}", site.provider, site.spec.region)};
-    if (!input.spec.placement) return {};
-    if (input.spec.placement->identity) {
-        const auto wanted = identity::parse_identity(*input.spec.placement->identity);
-        const auto here = identity::parse_identity(site.c_url);
-        if (!wanted || !here || wanted->code != here->code)
-            return {FilterReason::identity_differs, fmt::format("is {}", site.c_url)};
-    }
-    return {};
-}
-
-Verdict check_constraints(const PlacementConstraints& rules, const Site& site) {
-    const SiteSpec& spec = site.spec;
-    if (!rules.sites.empty() && !allowed_by(rules.sites, spec.name))
-        return {FilterReason::site_not_allowed, fmt::format("{} is not in constraints.sites", spec.name)};
-    if (rules.providers && allowed_by(rules.providers->deny, site.provider))
-        return {FilterReason::provider_not_allowed, fmt::format("{} is denied", site.provider)};
-    if (rules.providers && !rules.providers->allow.empty() && !allowed_by(rules.providers->allow, site.provider))
-        return {FilterReason::provider_not_allowed, fmt::format("{} is not allowed", site.provider)};
-    const bool resident = std::ranges::any_of(rules.data_residency, [&](const std::string& prefix) {
-        return !spec.residency.empty() && spec.residency.starts_with(prefix);
-    });
-    if (!rules.data_residency.empty() && !resident)
-        return {FilterReason::residency_not_allowed, fmt::format("data would be in {}", spec.residency.empty() ? "an unknown place" : spec.residency)};
-    if (rules.trust_min && spec.trust < *rules.trust_min)
-        return {FilterReason::trust_too_low, fmt::format("asks for {}, has {}", name_of(*rules.trust_min), name_of(spec.trust))};
-    if (rules.max_rtt_ms && !spec.rtt_ms) return {FilterReason::rtt_unknown, "its round trip is not known"};
-    if (rules.max_rtt_ms && *spec.rtt_ms > *rules.max_rtt_ms)
-        return {FilterReason::rtt_too_high, fmt::format("asks for {:g} ms at most, has {:g} ms", *rules.max_rtt_ms, *spec.rtt_ms)};
-    if (rules.green_min_percent && !spec.green_percent) return {FilterReason::green_unknown, "its share of green power is not known"};
-    if (rules.green_min_percent && *spec.green_percent < *rules.green_min_percent)
-        return {FilterReason::green_too_low, fmt::format("asks for {:g} % at least, has {:g} %", *rules.green_min_percent, *spec.green_percent)};
-    return {};
-}
-
-Verdict check_size(const ResourceRequest& request, const Node& node, const Capacity& free) {
-    if (request.cpu_milli > node.total.cpu_milli)
-        return {FilterReason::cpu_too_large, fmt::format("asks {} cpus, has {}", cpus(request.cpu_milli), cpus(node.total.cpu_milli))};
-    if (request.memory_mib > node.total.memory_mib)
-        return {FilterReason::memory_too_large, fmt::format("asks {} MiB, has {}", request.memory_mib, node.total.memory_mib)};
-    const auto held = [&](const Capacity& capacity) {
-        const auto found = capacity.accelerator_milli.find(request.accelerator->model);
-        return found == capacity.accelerator_milli.end() ? 0 : found->second;
-    };
-    if (request.accelerator && held(node.total) < request.accelerator->count_milli)
-        return {FilterReason::accelerator_absent, fmt::format("asks {}, has {}", to_string(*request.accelerator), cpus(held(node.total)))};
-    for (const std::string_view limit : {"cpu", "memory"})
-        if (std::ranges::find(node.enforces, limit) == node.enforces.end())
-            return {FilterReason::limit_not_enforced, fmt::format("cannot enforce a {} limit", limit)};
-    if (node.state != NodeState::online) return {FilterReason::node_unreachable, "not heard of"};
-    if (node.health == Health::failed) return {FilterReason::node_unhealthy, node.health_reason};
-    if (node.cordoned) return {FilterReason::node_cordoned, "takes no new work"};
-    if (request.cpu_milli > free.cpu_milli)
-        return {FilterReason::insufficient_cpu, fmt::format("asks {} cpus, {} of {} are free", cpus(request.cpu_milli), cpus(free.cpu_milli), cpus(node.total.cpu_milli))};
-    if (request.memory_mib > free.memory_mib)
-        return {FilterReason::insufficient_memory, fmt::format("asks {} MiB, {} of {} are free", request.memory_mib, free.memory_mib, node.total.memory_mib)};
-    if (request.accelerator && held(free) < request.accelerator->count_milli)
-        return {FilterReason::insufficient_accelerator, fmt::format("asks {}, {} are free", to_string(*request.accelerator), cpus(held(free)))};
-    return {};
+Result<Money> hourly_money(const Price& hourly) {
+    return ceil_money(TRY(multiply(1, QuantityScale::one, hourly)));
 }
 
 }  // namespace
 
-bool infra_matches(std::string_view infra, const Site& site) {
-    const std::size_t slash = infra.find('/');
-    const std::string_view provider = infra.substr(0, slash);
-    std::string_view region = slash == std::string_view::npos ? "*" : infra.substr(slash + 1);
-    if (region.ends_with("/*")) region.remove_suffix(2);
-    return (provider == "*" || provider == site.provider) && (region == "*" || region == site.spec.region);
+bool is_temporary(FilterReason reason) {
+    const auto from = std::ranges::find(kFilterOrder, FilterReason::node_unreachable);
+    return std::find(from, kFilterOrder.end(), reason) != kFilterOrder.end();
 }
 
-Verdict filter(const Input& input, const Supply& supply, const ResourceRequest& request, const std::optional<Price>& hourly) {
-    if (Verdict place = check_place(input, *supply.site); place.reason != FilterReason::none) return place;
-    if (input.spec.placement && input.spec.placement->constraints)
-        if (Verdict rule = check_constraints(*input.spec.placement->constraints, *supply.site); rule.reason != FilterReason::none) return rule;
-    if (!hourly) return {FilterReason::accelerator_absent, "the site sells no " + (request.accelerator ? request.accelerator->model : std::string("such SKU"))};
-    if (input.spec.resources.max_hourly_cost) {
-        const Result<Money> most = parse_money(input.spec.resources.max_hourly_cost->text);
-        const Result<ExactMoney> price = multiply(1, QuantityScale::one, *hourly);
-        if (most && price && ceil_money(*price).value_or(Money()) > *most)
-            return {FilterReason::price_above_maximum, fmt::format("costs {} an hour, at most {} is allowed", to_string(*hourly), to_string(*most))};
+FilterReason ReasonSet::first() const {
+    const auto found = std::ranges::find_if(kFilterOrder, [this](FilterReason reason) { return contains(reason); });
+    return found == kFilterOrder.end() ? FilterReason::none : *found;
+}
+
+bool infra_matches(std::string_view infra, const Site& site) {
+    const std::array<std::string_view, 3> wanted_of = {site.provider, site.spec.region, site.spec.zone};
+    for (const std::string_view have : wanted_of) {
+        const std::size_t slash = infra.find('/');
+        const std::string_view part = infra.substr(0, slash);
+        if (part != "*" && part != have) return false;
+        if (slash == std::string_view::npos) return true;
+        infra.remove_prefix(slash + 1);
     }
-    if (input.spec.deadline && input.profile.run_time && input.now + *input.profile.run_time > *input.spec.deadline)
-        return {FilterReason::deadline_too_near, fmt::format("a run takes {}, the deadline is {}", to_string(*input.profile.run_time), to_rfc3339(*input.spec.deadline))};
-    if (Verdict size = check_size(request, *supply.node, supply.free); size.reason != FilterReason::none) return size;
-    if (std::ranges::find(input.avoid, supply.node->id) != input.avoid.end())
-        return {FilterReason::excluded_after_failure, "failed here before; tried again only if nothing else is left"};
-    return {};
+    return false;  // more than three parts name nothing
+}
+
+std::int64_t devices_milli(const Capacity& capacity, const Accelerator& accelerator) {
+    const auto found = capacity.accelerator_milli.find(accelerator.model);
+    return found == capacity.accelerator_milli.end() ? 0 : found->second;
+}
+
+Filters::Filters(const Input& input) : input_(input) {
+    const TaskSpec& spec = input.spec;
+    if (spec.placement && spec.placement->constraints) constraints_ = &*spec.placement->constraints;
+    if (spec.resources.max_hourly_cost)
+        if (const Result<Money> most = parse_money(spec.resources.max_hourly_cost->text)) hourly_max_ = *most;
+    if (!spec.placement || !spec.placement->identity) return;
+    const auto identity = identity::parse_identity(*spec.placement->identity);
+    if (identity) code_ = identity->code;
+    else code_problem_ = identity.error().message;
+}
+
+ReasonSet Filters::failing(const Question& question) const {
+    ReasonSet out;
+    check_place(*question.supply.site, out);
+    if (constraints_) check_constraints(*question.supply.site, out);
+    check_money_and_time(question, out);
+    check_node(question, out);
+    if (std::ranges::find(input_.avoid, question.supply.node->id) != input_.avoid.end())
+        out.add(FilterReason::excluded_after_failure);
+    return out;
+}
+
+void Filters::check_place(const Site& site, ReasonSet& out) const {
+    const ResourcesSpec& resources = input_.spec.resources;
+    const bool any = std::ranges::any_of(resources.any_of, [&](const InfraChoice& choice) {
+        return !choice.infra || infra_matches(*choice.infra, site);
+    });
+    if ((resources.infra && !infra_matches(*resources.infra, site)) || (!resources.any_of.empty() && !any))
+        out.add(FilterReason::region_not_allowed);
+    if (!input_.spec.placement || !input_.spec.placement->identity) return;
+    const auto here = identity::parse_identity(site.c_url);
+    if (!code_ || !here || *code_ != here->code) out.add(FilterReason::identity_differs);
+}
+
+void Filters::check_constraints(const Site& site, ReasonSet& out) const {
+    const PlacementConstraints& rules = *constraints_;
+    const SiteSpec& spec = site.spec;
+    if (!rules.sites.empty() && !contains(rules.sites, spec.name)) out.add(FilterReason::site_not_allowed);
+    if (rules.providers) {
+        const bool denied = contains(rules.providers->deny, site.provider);
+        const bool allowed = rules.providers->allow.empty() || contains(rules.providers->allow, site.provider);
+        if (denied || !allowed) out.add(FilterReason::provider_not_allowed);
+    }
+    const bool resident = std::ranges::any_of(rules.data_residency, [&](const std::string& prefix) {
+        return !spec.residency.empty() && spec.residency.starts_with(prefix);
+    });
+    if (!rules.data_residency.empty() && !resident) out.add(FilterReason::residency_not_allowed);
+    if (rules.trust_min && spec.trust < *rules.trust_min) out.add(FilterReason::trust_too_low);
+    if (rules.max_rtt_ms) {
+        if (!spec.rtt_ms) out.add(FilterReason::rtt_unknown);
+        else if (*spec.rtt_ms > *rules.max_rtt_ms) out.add(FilterReason::rtt_too_high);
+    }
+    if (rules.green_min_percent) {
+        if (!spec.green_percent) out.add(FilterReason::green_unknown);
+        else if (*spec.green_percent < *rules.green_min_percent) out.add(FilterReason::green_too_low);
+    }
+}
+
+Time Filters::end_of(const Question& question) const {
+    if (!run_time_known(input_.profile, question.request)) return input_.now;
+    const Duration run_time = run_time_of(input_.profile, question.request);
+    // Where staging cannot be foretold, the run alone is the least it takes.
+    const double seconds = question.terms.duration_s.value_or(to_seconds(run_time));
+    return input_.now + std::chrono::ceil<Duration>(std::chrono::duration<double>(seconds));
+}
+
+void Filters::check_money_and_time(const Question& question, ReasonSet& out) const {
+    if (!question.hourly) out.add(FilterReason::accelerator_absent);
+    if (hourly_max_ && question.hourly)
+        if (const Result<Money> money = hourly_money(*question.hourly); !money || *money > *hourly_max_)
+            out.add(FilterReason::price_above_maximum);
+    // One hour is no estimate: only a known run time may refuse a node for what it would cost in all.
+    if (input_.budget_left && run_time_known(input_.profile, question.request) && question.terms.cost &&
+        *question.terms.cost > *input_.budget_left)
+        out.add(FilterReason::over_budget);
+    if (input_.budget_left && *input_.budget_left <= Money()) out.add(FilterReason::over_budget);
+    if (input_.spec.deadline && end_of(question) > *input_.spec.deadline) out.add(FilterReason::deadline_too_near);
+}
+
+void Filters::check_node(const Question& question, ReasonSet& out) const {
+    const ResourceRequest& asks = question.request;
+    const Node& node = *question.supply.node;
+    const Capacity& free = question.supply.free;
+    if (asks.cpu_milli > node.total.cpu_milli) out.add(FilterReason::cpu_too_large);
+    else if (asks.cpu_milli > free.cpu_milli) out.add(FilterReason::insufficient_cpu);
+    if (asks.memory_mib > node.total.memory_mib) out.add(FilterReason::memory_too_large);
+    else if (asks.memory_mib > free.memory_mib) out.add(FilterReason::insufficient_memory);
+    if (asks.accelerator) {
+        if (devices_milli(node.total, *asks.accelerator) < asks.accelerator->count_milli) out.add(FilterReason::accelerator_absent);
+        else if (devices_milli(free, *asks.accelerator) < asks.accelerator->count_milli) out.add(FilterReason::insufficient_accelerator);
+    }
+    for (const std::string_view limit : {"cpu", "memory"})
+        if (!question.supply.site->spec.advisory_limits && !contains(node.enforces, limit))
+            out.add(FilterReason::limit_not_enforced);
+    if (node.health == Health::failed) out.add(FilterReason::node_unhealthy);
+    if (node.cordoned) out.add(FilterReason::node_cordoned);
+    if (node.state == NodeState::online) return;
+    // What it has is known from its last word; what is free is not.
+    out.add(FilterReason::node_unreachable);
+    out.remove(FilterReason::insufficient_cpu);
+    out.remove(FilterReason::insufficient_memory);
+    out.remove(FilterReason::insufficient_accelerator);
 }
 
 }  // namespace penstock::scheduler

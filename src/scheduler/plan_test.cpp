@@ -1,67 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
-#include <algorithm>
-
-#include "scheduler/scheduler.h"
+#include "scheduler/plan_fixture.h"
 
 namespace penstock::scheduler {
 namespace {
-
-const Time kStart = *parse_rfc3339("2026-11-24T00:00:00Z");
-
-// Three sites as in the demo: cheap and green but far, in between, near and dear.
-struct Cluster {
-    SeededRandom random{1};
-    IdSource ids{random};
-    std::vector<Site> sites;
-    std::vector<Node> nodes;
-    TaskSpec spec;
-    Profile profile;
-    std::optional<Money> budget;
-    std::vector<NodeId> avoid;
-
-    Cluster() {
-        sites.reserve(8);
-        nodes.reserve(8);
-        add("centre", "0.00002", 300, 28, TrustLevel::certified, {"encryption", "audit"});
-        add("edge", "0.00005", 520, 2, TrustLevel::basic, {});
-        add("regional", "0.00003", 430, 8, TrustLevel::certified, {"encryption"});
-        spec.run = "true";
-        spec.resources.cpus = CpuRange{{500, 500}};
-        spec.resources.memory = MemoryRange{{256, 256}};
-        spec.placement = PlacementSpec{};
-    }
-    void add(std::string name, std::string price, double carbon, double rtt, TrustLevel trust, std::vector<std::string> controls) {
-        Site site{.id = ids.next<SiteId>(kStart), .provider = "home"};
-        site.spec = {.name = name, .region = "cn-" + name, .residency = "CN-42", .division_code = "420100", .trust = trust,
-                     .controls = std::move(controls), .carbon_g_per_kwh = carbon, .green_percent = 50, .rtt_ms = rtt, .watts_per_core = 5};
-        site.spec.prices.core_second = *parse_price(price);
-        sites.push_back(site);
-        Node node{.id = ids.next<NodeId>(kStart), .site_id = site.id, .site = name, .name = name + "-1",
-                  .state = NodeState::online, .health = Health::ok, .total = {.cpu_milli = 1000, .memory_mib = 1024},
-                  .enforces = {"cpu", "memory", "pids"}};
-        nodes.push_back(node);
-    }
-    Plan plan(bool reversed = false) {
-        Input input{.spec = spec, .spec_sha256 = "", .items = 1, .avoid = avoid, .profile = profile, .budget_left = budget, .now = kStart};
-        for (std::size_t i = 0; i < nodes.size(); ++i)
-            input.supplies.push_back({&sites[i], &nodes[i], nodes[i].state == NodeState::online ? nodes[i].total : Capacity{}});
-        if (reversed) std::ranges::reverse(input.supplies);
-        return scheduler::plan(input);
-    }
-    std::string winner(Strategy strategy) {
-        spec.placement->optimize = strategy;
-        const Plan made = plan();
-        return made.feasible ? made.candidates.front().site : "none";
-    }
-    std::string refusal(std::string_view site) {
-        const Plan made = plan();
-        for (const Candidate& candidate : made.candidates)
-            if (candidate.site == site) return candidate.filter_detail;
-        return "absent";
-    }
-};
 
 TEST(Plan, EachPureStrategyWinsOnItsOwnTerm) {
     Cluster c;
@@ -78,28 +21,14 @@ TEST(Plan, IsTheSameInWhateverOrderTheSuppliesCome) {
 
 TEST(Plan, KeepsEveryCandidateWithItsTermsOrItsFilter) {
     Cluster c;
-    c.spec.placement->constraints = PlacementConstraints{.max_rtt_ms = 10};
+    c.constraints().max_rtt_ms = 10;
     const Plan made = c.plan();
     ASSERT_EQ(made.candidates.size(), 3U);
     EXPECT_EQ(made.candidates.back().filter, FilterReason::rtt_too_high);
     EXPECT_EQ(made.candidates.back().filter_detail, "asks for 10 ms at most, has 28 ms");
     EXPECT_TRUE(made.candidates.back().terms.cost);
-}
-
-TEST(Plan, NamesTheFigureOfEachFilter) {
-    Cluster c;
-    c.spec.resources.cpus = CpuRange{{8000, 8000}};
-    EXPECT_EQ(c.refusal("edge"), "asks 8 cpus, has 1");
-    c.spec.resources.cpus = CpuRange{{500, 500}};
-    c.nodes[1].cordoned = true;
-    EXPECT_EQ(c.refusal("edge"), "takes no new work");
-    c.spec.placement->constraints = PlacementConstraints{.trust_min = TrustLevel::certified};
-    EXPECT_EQ(c.refusal("edge"), "asks for certified, has basic");
-    c.spec.placement->constraints = PlacementConstraints{.data_residency = {"CN-11"}};
-    EXPECT_EQ(c.refusal("edge"), "data would be in CN-42");
-    c.spec.resources.accelerators = Accelerators{.choices = {*parse_accelerator("H100:8")}};
-    c.spec.placement->constraints.reset();
-    EXPECT_EQ(c.refusal("edge"), "the site sells no H100");
+    EXPECT_EQ(made.candidates.front().rank, 1);
+    EXPECT_EQ(made.candidates.front().regret_inputs_best.latency_ms, 2);
 }
 
 TEST(Plan, AnUnknownTermCostsTheWorstRegretAndIsNeverGuessed) {
@@ -111,45 +40,124 @@ TEST(Plan, AnUnknownTermCostsTheWorstRegretAndIsNeverGuessed) {
     EXPECT_FALSE(centre->terms.carbon_g);
 }
 
+TEST(Plan, AStrategyWhoseTermNobodyKnowsIsDecidedByTheOthersAndSaysSo) {
+    Cluster c;
+    for (Site& site : c.sites) site.spec.watts_per_core.reset();
+    EXPECT_EQ(c.winner({.green = 1}), "edge");
+    EXPECT_NE(c.plan().explanation.find("Nobody's green is known"), std::string::npos) << c.plan().explanation;
+}
+
 TEST(Plan, ANodeThatFailedIsTakenOnlyWhenNothingElseIsLeft) {
     Cluster c;
     c.avoid = {c.nodes[0].id};
     EXPECT_EQ(c.winner({.cost = 1}), "regional");
     c.nodes[1].state = c.nodes[2].state = NodeState::unreachable;
     EXPECT_EQ(c.winner({.cost = 1}), "centre");
+    EXPECT_NE(c.plan().explanation.find("failed here before"), std::string::npos);
 }
 
 TEST(Plan, HoldsAnHourWhereTheRunTimeIsUnknownAndNeverMoreThanTheBudget) {
     Cluster c;
     c.spec.placement->optimize = {.cost = 1};
     EXPECT_EQ(to_string(*c.plan().hold), "0.036");  // 0.5 core × 0.00002 × 3600
+    EXPECT_EQ(c.plan().estimate_basis, "run time not stated: one hour is assumed");
     c.budget = *parse_money("0.01");
     EXPECT_EQ(to_string(*c.plan().hold), "0.01");
     c.budget.reset();
-    c.profile.run_time = 60s;
-    EXPECT_EQ(to_string(*c.plan().hold), "0.0006");
+    c.profile.run_time = 30min;
+    c.items = 10;
+    EXPECT_EQ(to_string(*c.plan().hold), "0.018");
+    EXPECT_EQ(to_string(*c.plan().estimated_cost), "0.18");
 }
 
-TEST(Plan, SaysWhatToDoWhereThereIsNoSite) {
+TEST(Plan, PaysEgressForStagedDataUnlessTheyAreThereAlready) {
     Cluster c;
-    c.sites.clear();
-    c.nodes.clear();
-    EXPECT_FALSE(c.plan().feasible);
-    EXPECT_NE(c.plan().explanation.find("start an agent"), std::string::npos);
-}
-
-TEST(Plan, ExplainsWinnerAndRunnerUp) {
-    Cluster c;
-    c.spec.placement->optimize = {.latency = 1};
+    c.sites[1].spec.egress_per_gb = *parse_price("0.5");
+    for (Site& site : c.sites) site.spec.bandwidth_mbps = 1000;
+    c.profile = {.run_time = 60s, .staging_bytes = 100'000'000'000, .staging_source = &c.sites[1].spec};
+    EXPECT_EQ(c.winner({.cost = 1}), "edge");
     const Plan made = c.plan();
-    EXPECT_NE(made.explanation.find("edge/edge-1 wins"), std::string::npos) << made.explanation;
-    EXPECT_NE(made.explanation_zh.find("选中 edge/edge-1"), std::string::npos) << made.explanation_zh;
+    const auto centre = std::ranges::find(made.candidates, "centre", &Candidate::site);
+    EXPECT_EQ(to_string(*centre->terms.cost), "50.0006");
+    EXPECT_NEAR(*centre->terms.duration_s, 860.028, 1e-9);
+    EXPECT_EQ(*made.candidates.front().terms.duration_s, 60);
+}
+
+TEST(Plan, PinsTheSiteThatACUrlOrABareRegistrationCodeNames) {
+    Cluster c;
+    c.sites[1].c_url = "c-url://hb.node.example/R2101002420100A10000007KF";
+    c.spec.placement->identity = "R2101002420100A10000007KF";
+    EXPECT_EQ(c.winner({.cost = 1}), "edge");
+    c.spec.placement->identity = "c-url://other.node.example/R2101002420100A10000007KF";
+    EXPECT_EQ(c.winner({.cost = 1}), "edge");
+    EXPECT_EQ(c.plan().candidates.back().filter, FilterReason::identity_differs);
+}
+
+TEST(Plan, WithoutABandwidthTheDurationOfStagingIsUnknown) {
+    Cluster c;
+    c.profile = {.run_time = 60s, .staging_bytes = 1000};
+    EXPECT_FALSE(c.plan().candidates.front().terms.duration_s);
+}
+
+TEST(Plan, OfASetTheBestAcceleratorWinsOfAListTheFirstThatFits) {
+    Cluster c;
+    c.equip(0, "H100", 8000, "0.01");
+    c.equip(1, "A10", 8000, "0.001");
+    c.spec.resources.accelerators = Accelerators{.choices = {*parse_accelerator("H100:1"), *parse_accelerator("A10:1")}};
+    EXPECT_EQ(c.winner({.cost = 1}), "edge");
+    c.spec.resources.accelerators->ordered = true;
+    EXPECT_EQ(c.winner({.cost = 1}), "centre");
+    c.nodes[0].cordoned = true;
+    EXPECT_EQ(c.winner({.cost = 1}), "edge");
+}
+
+TEST(Plan, ANodeWithTwoOfTheSetIsOneCandidatePerAccelerator) {
+    Cluster c;
+    c.equip(0, "H100", 1000, "0.01");
+    c.equip(0, "A10", 1000, "0.001");
+    c.profile.run_time_on = {{"H100", 60s}, {"A10", 3600s}};
+    c.spec.resources.accelerators = Accelerators{.choices = {*parse_accelerator("A10"), *parse_accelerator("H100")}};
+    c.spec.placement->optimize = {.duration = 1};
+    const Plan made = c.plan();
+    EXPECT_EQ(made.candidates.size(), 4U);
+    EXPECT_EQ(made.candidates.front().request.accelerator->model, "H100");
+    EXPECT_FALSE(made.candidates.front().terms.carbon_g) << "nobody told what an H100 draws";
+}
+
+TEST(Plan, CountsTheCarbonOfAcceleratorsWhoseDrawIsKnown) {
+    Cluster c;
+    c.equip(0, "H100", 1000, "0.01");
+    c.spec.resources.accelerators = Accelerators{.choices = {*parse_accelerator("H100:0.5")}};
+    c.profile.watts_per_device = {{"H100", 700}};
+    EXPECT_NEAR(*c.plan().candidates.front().terms.carbon_g, (0.5 * 5 + 350) / 1000 * 1.3 * 300, 1e-9);
+}
+
+TEST(Plan, ListsAtMostTheLimitAndOneOfEachReason) {
+    Cluster c;
+    for (std::size_t i = 0; i < kCandidatesMax + 100; ++i) c.add("more-" + std::to_string(i), "0.00004", 400, 20, TrustLevel::basic, {});
+    c.nodes.back().cordoned = true;
+    const Plan made = c.plan();
+    EXPECT_EQ(made.candidates.size(), kCandidatesMax);
+    EXPECT_EQ(made.candidates.back().filter, FilterReason::node_cordoned);
+    EXPECT_TRUE(made.explanation.ends_with(". 103 more candidates are not listed")) << made.explanation;
 }
 
 TEST(HourlyPrice, IsExact) {
     Cluster c;
     c.sites[0].spec.prices.gib_second = *parse_price("0.000002");
     EXPECT_EQ(to_string(*hourly_price(c.sites[0], {.cpu_milli = 500, .memory_mib = 512})), "0.0396");
+}
+
+TEST(HourlyPrice, IsRoundedUpWhereNoDecimalHoldsIt) {
+    Cluster c;
+    c.sites[0].spec.prices.core_second = {1, 15};
+    EXPECT_EQ(to_string(*hourly_price(c.sites[0], {.cpu_milli = 1})), "0.000000000000004");
+}
+
+TEST(HourlyPrice, OfAHugePriceIsAnErrorAndNeverAWrap) {
+    Cluster c;
+    c.sites[0].spec.prices.core_second = {INT64_MAX, 0};
+    EXPECT_EQ(hourly_price(c.sites[0], {.cpu_milli = INT64_MAX}).error().code, ErrorCode::invalid_argument);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +25,11 @@ struct Profile {
     std::optional<Duration> run_time;  // expected, of one item on one node; absent: unknown
     std::string run_time_basis;        // "time_limit", "history of 12 runs", "not stated: one hour"
     std::int64_t staging_bytes = 0;    // to be moved to the node before it can start
+    // Where the staged bytes lie; its egress is paid. None: the platform's own store, which is free.
+    const SiteSpec* staging_source = nullptr;
+    std::int64_t result_bytes = 0;  // to leave the site when an item ends; the site's egress is paid
+    std::map<std::string, Duration> run_time_on;     // accelerator model → expected; wins over run_time
+    std::map<std::string, double> watts_per_device;  // accelerator model → under load; absent: unknown
 };
 
 struct Input {
@@ -37,9 +43,15 @@ struct Input {
     Time now;
 };
 
-// Filters first, then the five-term objective over what is left. Pure and deterministic: the same input
-// gives the same plan, byte for byte, in whatever order the supplies come.
+// Filters first (filter.h), then the five terms (terms.h), then the strategy (objective.h). Pure and
+// deterministic: the same input gives the same plan, byte for byte, in whatever order the supplies come.
+//   A set of accelerators gives one candidate per node and model it holds; of a list, candidates with
+// an earlier choice always come first.
+//   Ranges: the minimum is asked, priced and reserved. On shared nodes "4" and "4+" are therefore the
+// same request: at least four, and a limit at four.
+//   The plan lists at most kCandidatesMax candidates: the best ones, and one of each filter reason.
 Plan plan(const Input& input);
+constexpr std::size_t kCandidatesMax = 512;
 
 // What one item asks for, with defaults where the spec says nothing.
 ResourceRequest request_of(const TaskSpec& spec);
@@ -47,7 +59,10 @@ constexpr std::int64_t kDefaultCpuMilli = 1000;
 constexpr std::int64_t kDefaultMemoryMib = 1024;
 constexpr Duration kDefaultRunTime = 1h;  // the span that is held where the run time is unknown
 
-// Price of `request` at `site` for an hour; refuses an accelerator the site has no price for.
+// Price of `request` at `site` for an hour, rounded up where 15 decimals do not hold it; refuses an
+// accelerator the site has no price for.
 Result<Price> hourly_price(const Site& site, const ResourceRequest& request);
+// What `span` costs at that price, whole seconds, rounded up to a micro-yuan.
+Result<Money> price_of_span(const Price& hourly, Duration span);
 
 }  // namespace penstock::scheduler

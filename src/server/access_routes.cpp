@@ -18,6 +18,12 @@ Outcome create_key(Platform& platform, Call& call) {
             return std::unexpected(Failure(Error{ErrorCode::not_found, "no project '" + *wanted.project + "': create it first", "project"}));
         key.project_id = project->id;
     }
+    if (wanted.user) {
+        const User* user = platform.directory.find_user(key.organisation_id, *wanted.user);
+        if (user == nullptr)
+            return std::unexpected(Failure(Error{ErrorCode::not_found, "no user '" + *wanted.user + "': create it first", "user"}));
+        key.user_id = user->id;
+    }
     if (wanted.site) {
         const Site* site = platform.fleet.find_site(*wanted.site);
         if (site == nullptr || site->provider_id != key.organisation_id)
@@ -109,6 +115,16 @@ Outcome create_project(Platform& platform, Call& call) {
     return answer(project, 201);
 }
 
+Outcome create_user(Platform& platform, Call& call) {
+    const CreateUser wanted = TRY(body_as<CreateUser>(call.request));
+    const User user = TRY(platform.directory.add_user(
+        {.id = platform.make_id<UserId>(), .organisation_id = call.principal.organisation_id, .name = wanted.name,
+         .roles = wanted.roles, .created_at = call.now}
+    ));
+    platform.put(call.change, user);
+    return answer(user, 201);
+}
+
 Outcome who_am_i(Platform& platform, Call& call) {
     const Organisation& organisation = *platform.directory.find_organisation(call.principal.organisation_id);
     const Project* project = platform.directory.find_project(call.principal.project_id);
@@ -165,6 +181,21 @@ void add_access_routes(Api& api, Billing& billing) {
             return list_page(
                 call.request, platform.directory.projects_of(call.principal.organisation_id), &ProjectPage::projects,
                 [](const Project& project) { return to_string(project.id); }
+            );
+        }
+    );
+    api.command(
+        "POST", "/v1/users",
+        {.operation = "createUser", .summary = "Add a person to your organisation", .scope = Scope::keys_write,
+         .request = json::schema<CreateUser>, .response = json::schema<User>, .status = 201},
+        [&platform](Call& call) { return create_user(platform, call); }
+    );
+    api.query(
+        "/v1/users", {.operation = "listUsers", .summary = "People of your organisation", .response = json::schema<UserPage>, .list = true},
+        [&platform](Call& call) {
+            return list_page(
+                call.request, platform.directory.users_of(call.principal.organisation_id), &UserPage::users,
+                [](const User& user) { return to_string(user.id); }
             );
         }
     );

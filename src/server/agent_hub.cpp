@@ -101,6 +101,12 @@ io::Task<Result<void>> AgentHub::on_hello(Session* session, AgentHello hello) {
         change, "node/" + to_string(node.id), "node_online", node.provider_id, "agent/" + node.name,
         node.site + "/" + node.name + " connected"
     );
+    Site site = *platform_.fleet.find_site(node.site_id);
+    CO_TRY(issue_pool_codes(platform_, change, site));
+    if (describe_site(platform_, site)) {
+        platform_.fleet.restore_site(site);
+        platform_.put(change, site);
+    }
     reconcile(change, node.id, hello);
     const Ticket ticket = platform_.commit(std::move(change));
     CO_TRY(co_await platform_.committed(ticket));

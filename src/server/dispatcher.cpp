@@ -53,7 +53,7 @@ Dispatcher::Dispatcher(Platform& platform, Billing& billing, AgentHub& hub)
 
 io::Task<void> Dispatcher::run() {
     auto next_tick = io::Deadline::after(kTickEvery);
-    while (!platform_.failed()) {
+    while (!platform_.stopping()) {
         if (again_) {
             again_ = false;
             round();
@@ -68,12 +68,21 @@ io::Task<void> Dispatcher::run() {
     }
 }
 
+void Dispatcher::step() {
+    tick();
+    do {
+        again_ = false;
+        round();
+    } while (again_);
+}
+
 void Dispatcher::tick() {
     Change change;
     hub_.tick(change);
     platform_.board.tick(platform_.now(), change.tasks);
     billing_.watch_running(change);
     billing_.expire(change);
+    platform_.forget_old_answers(change);
     if (!change.empty() || !change.tasks.stops.empty()) platform_.commit(std::move(change));
 }
 
@@ -145,7 +154,12 @@ void Dispatcher::round() {
 bool Dispatcher::place(const tasks::Waiting& waiting) {
     const Time now = platform_.now();
     const Task& task = *platform_.board.find(waiting.task_id);
-    Plan plan = this->plan(task.spec, task.organisation_id, task.items.total, platform_.board.failed_nodes(task.id, waiting.item));
+    // FAILOVER tries the same place again first; the default goes elsewhere at once.
+    const bool same_place_first =
+        task.spec.resources.job_recovery && task.spec.resources.job_recovery->strategy == RecoveryStrategy::failover;
+    std::vector<NodeId> avoid;
+    if (!same_place_first) avoid = platform_.board.failed_nodes(task.id, waiting.item);
+    Plan plan = this->plan(task.spec, task.organisation_id, task.items.total, std::move(avoid));
     Change change;
     const auto wait = [&](TaskReason reason, const std::string& detail) {
         const tasks::Wording words = tasks::describe(reason);

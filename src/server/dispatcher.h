@@ -19,6 +19,8 @@ class Dispatcher {
   public:
     Dispatcher(Platform& platform, Billing& billing, AgentHub& hub);
     io::Task<void> run();
+    // One round of placements and one look at the clock; what run() does again and again.
+    void step();
 
     // The plan of a task that may not exist yet.
     Plan plan(const TaskSpec& spec, OrganisationId organisation, std::int64_t items, std::vector<NodeId> avoid = {}) const;

@@ -33,6 +33,8 @@ class EventLog {
     Slice after(std::int64_t cursor, const std::function<bool(const Event&)>& accept, std::size_t limit) const;
     std::int64_t last_published() const { return recent_.empty() ? floor_ - 1 : recent_.back().cursor; }
     io::Task<bool> wait(io::Deadline deadline) { return changed_.wait(deadline); }
+    // Lets every watcher look again.
+    void wake() { changed_.notify_all(); }
 
   private:
     io::Event changed_;

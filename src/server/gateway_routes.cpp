@@ -23,7 +23,7 @@ io::Task<http::Response> watch_routes(Platform* platform, http::Request request)
         wait = std::min(*parsed, kWaitMax);
     }
     const auto until = io::Deadline::after(wait);
-    while (platform->route_version <= *version && !until.passed() && !platform->failed())
+    while (platform->route_version <= *version && !until.passed() && !platform->stopping())
         if (!co_await platform->routes_changed.wait(until)) break;
     RouteTable table{.version = platform->route_version};
     for (const auto& [id, row] : platform->endpoints)

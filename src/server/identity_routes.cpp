@@ -41,6 +41,8 @@ std::vector<Identifier> all_identifiers(const Platform& platform, const access::
     std::vector<Identifier> all;
     for (const Site* site : platform.fleet.sites())
         all.push_back({reg_of(site->c_url), site->c_url, "site", site->spec.name, "site/" + to_string(site->id)});
+    for (const Pool* pool : platform.fleet.pools())
+        all.push_back({reg_of(pool->c_url), pool->c_url, "pool", platform.fleet.find_site(pool->site_id)->spec.name + "/" + pool->sku, "site/" + to_string(pool->site_id)});
     for (const Task* task : platform.board.list([&](const Task& each) {
              return each.service && each.organisation_id == principal.organisation_id;
          }))

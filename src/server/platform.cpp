@@ -23,8 +23,10 @@ class Restorer final : public storage::Visitor {
         platform_.versions_[{row.kind, row.id}] = row.version;
         if (row.kind == "organisation") platform_.directory.restore(TRY(json::parse<Organisation>(row.body)));
         else if (row.kind == "project") platform_.directory.restore(TRY(json::parse<Project>(row.body)));
+        else if (row.kind == "user") platform_.directory.restore(TRY(json::parse<User>(row.body)));
         else if (row.kind == "key") platform_.directory.restore(TRY(json::parse<access::StoredKey>(row.body)));
         else if (row.kind == "site") platform_.fleet.restore_site(TRY(json::parse<Site>(row.body)));
+        else if (row.kind == "pool") platform_.fleet.put_pool(TRY(json::parse<Pool>(row.body)));
         else if (row.kind == "node") platform_.fleet.restore_node(TRY(json::parse<Node>(row.body)));
         else if (row.kind == "task") platform_.board.restore_task(TRY(json::parse<Task>(row.body)));
         else if (row.kind == "attempt") platform_.board.restore_attempt(TRY(json::parse<Attempt>(row.body)));
@@ -129,8 +131,10 @@ void Platform::put_entity(Change& change, std::string kind, std::string id, std:
 
 void Platform::put(Change& change, const Organisation& row) { put_entity(change, "organisation", to_string(row.id), json::print(row)); }
 void Platform::put(Change& change, const Project& row) { put_entity(change, "project", to_string(row.id), json::print(row)); }
+void Platform::put(Change& change, const User& row) { put_entity(change, "user", to_string(row.id), json::print(row)); }
 void Platform::put(Change& change, const access::StoredKey& row) { put_entity(change, "key", to_string(row.key.id), json::print(row)); }
 void Platform::put(Change& change, const Site& row) { put_entity(change, "site", to_string(row.id), json::print(row)); }
+void Platform::put(Change& change, const Pool& row) { put_entity(change, "pool", to_string(row.site_id) + "/" + row.sku, json::print(row)); }
 void Platform::put(Change& change, const Node& row) { put_entity(change, "node", to_string(row.id), json::print(row)); }
 void Platform::put(Change& change, const StoredEndpoint& row) { put_entity(change, "endpoint", to_string(row.endpoint.id), json::print(row)); }
 void Platform::put(Change& change, const StoredLease& row) { put_entity(change, "lease", to_string(row.lease.id), json::print(row)); }
@@ -209,6 +213,30 @@ Ticket Platform::commit(Change change) {
         if (work && on_work) on_work();
     });
     return journal_.submit(std::move(change.batch), std::move(change.after));
+}
+
+void Platform::forget_old_answers(Change& change) {
+    constexpr std::size_t kPerCallMax = 100;
+    constexpr std::size_t kLookedAtMax = 1000;
+    std::size_t forgotten = 0, looked_at = 0;
+    auto at = idempotency.upper_bound(last_looked_at_);
+    if (at == idempotency.end()) at = idempotency.begin();
+    while (at != idempotency.end() && forgotten < kPerCallMax && looked_at++ < kLookedAtMax) {
+        last_looked_at_ = at->first;
+        if (at->second.expires_at > now()) {
+            ++at;
+            continue;
+        }
+        change.batch.add(storage::DeleteIdempotency{at->first.first, at->first.second});
+        at = idempotency.erase(at);
+        ++forgotten;
+    }
+}
+
+void Platform::begin_stop() {
+    stopping_ = true;
+    routes_changed.notify_all();
+    events.wake();
 }
 
 Result<void> Platform::check_room() const {

@@ -86,8 +86,10 @@ class Platform {
     // Rows of a noun; `version` counts its changes.
     void put(Change& change, const Organisation& row);
     void put(Change& change, const Project& row);
+    void put(Change& change, const User& row);
     void put(Change& change, const access::StoredKey& row);
     void put(Change& change, const Site& row);
+    void put(Change& change, const Pool& row);
     void put(Change& change, const Node& row);
     void put(Change& change, const StoredEndpoint& row);
     void put(Change& change, const StoredLease& row);
@@ -139,6 +141,11 @@ class Platform {
     io::Runtime& runtime() { return runtime_; }
     Random& random() { return random_; }
     bool failed() const { return journal_.failed(); }
+    // Answers to idempotency keys that were kept long enough; a bounded number in one call.
+    void forget_old_answers(Change& change);
+    // Streams and long polls are to end now: the process is about to stop.
+    void begin_stop();
+    bool stopping() const { return stopping_ || failed(); }
 
   private:
     void put_entity(Change& change, std::string kind, std::string id, std::string body);
@@ -153,6 +160,8 @@ class Platform {
     telemetry::Logger log_;
     telemetry::Registry& metrics_;
     Journal journal_;
+    bool stopping_ = false;
+    std::pair<std::string, std::string> last_looked_at_;  // of the idempotency keys
     std::map<std::pair<std::string, std::string>, std::int64_t> versions_;
     friend class Restorer;
 };

@@ -190,6 +190,10 @@ io::Task<Result<std::string>> Server::ensure_site(SiteSpec spec) {
     co_return key.secret;
 }
 
+void Server::begin_stop() {
+    if (state_->platform) state_->platform->begin_stop();
+}
+
 io::Task<void> Server::stop() {
     State& s = *state_;
     if (s.hub) co_await s.hub->close();

@@ -41,6 +41,8 @@ class Server {
     io::Task<Result<FirstKeys>> start();
     // A site of the first organisation and a key for its agent, once; for `penstock up`.
     io::Task<Result<std::string>> ensure_site(SiteSpec spec);
+    // Ends streams and long polls, so that the listener can drain at once; then stop().
+    void begin_stop();
     io::Task<void> stop();
     bool failed() const;
     telemetry::Registry& metrics();

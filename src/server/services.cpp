@@ -134,6 +134,17 @@ Result<std::string> issue_service_code(
     return identity::to_string(url);
 }
 
+Result<void> issue_pool_codes(Platform& platform, Change& change, const Site& site) {
+    const Organisation& provider = *platform.directory.find_organisation(site.provider_id);
+    for (std::string& sku : platform.fleet.skus_without_pool(site.id)) {
+        const std::string c_url = TRY(issue_resource_code(platform, change, site.spec, provider));
+        Pool pool{.site_id = site.id, .sku = std::move(sku), .c_url = c_url, .created_at = platform.now()};
+        platform.put(change, pool);
+        platform.fleet.put_pool(std::move(pool));
+    }
+    return {};
+}
+
 bool describe_site(Platform& platform, Site& site) {
     std::int64_t cpu_milli = 0, memory_mib = 0;
     for (const Node* node : platform.fleet.nodes()) {

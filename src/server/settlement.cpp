@@ -199,6 +199,7 @@ void Billing::check_budget(Change& change, const Task& task, const Attempt& atte
         if (const Result<ExactMoney> cost = cost_of(*other, to_ms(platform_.now() - *other->running_at)))
             total = *add(total, floor_money(*cost).value_or(Money()));
     }
+    platform_.board.check_budget_alerts(task.id, total, platform_.now(), change.tasks);
     if (total < *task.spec.budget->max_total || task.spec.budget->on_exceed == OnExceed::alert_only) return;
     (void)platform_.board.cancel(
         task.id, TaskReason::budget_exceeded, "platform",

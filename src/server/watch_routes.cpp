@@ -51,7 +51,7 @@ io::Task<void> watch_events(std::shared_ptr<EventWatch> watch, http::BodyWriter 
         return event.organisation_id == watch->tenant && (watch->subject.empty() || event.subject == watch->subject);
     };
     if (!co_await out.comment("penstock events")) co_return;
-    while (!platform.failed()) {
+    while (!platform.stopping()) {
         EventLog::Slice slice = platform.events.after(watch->cursor, accept, kBatchMax);
         if (slice.from_store) {
             Result<std::vector<Event>> older = co_await stored_events(watch.get());
@@ -87,7 +87,7 @@ io::Task<void> watch_logs(std::shared_ptr<LogWatch> watch, http::BodyWriter writ
     if (!co_await out.comment("penstock logs")) co_return;
     std::optional<io::Deadline> settled;
     auto heartbeat = io::Deadline::after(kHeartbeatSpan);
-    while (!watch->platform->failed()) {
+    while (!watch->platform->stopping()) {
         const Result<std::vector<LogLine>> lines = watch->logs->read(watch->task, watch->cursor, watch->item, kBatchMax);
         if (!lines) co_return writer.abort();
         for (const LogLine& line : *lines)

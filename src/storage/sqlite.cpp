@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::string_view kScheme = "sqlite://";
 constexpr mode_t kOwnerOnly = 0600;
+constexpr std::int64_t kSynchronousFull = 2;
 constexpr int kBusySeconds = 10;  // a reader of ours or a backup; owners are kept apart by the lock
 
 std::unexpected<Error> cannot(std::string_view what, const std::string& path) {
@@ -55,6 +56,15 @@ Result<std::unique_ptr<Connection>> connect(
     for (const std::string_view pragma :
          {"synchronous = FULL", "temp_store = MEMORY", "cache_size = -65536"})
         TRY(connection->execute(fmt::format("PRAGMA {}", pragma)));
+    if (const std::int64_t level = TRY(connection->integer("PRAGMA synchronous"));
+        level != kSynchronousFull)
+        return fail(
+            ErrorCode::internal,
+            fmt::format(
+                "{} stays at PRAGMA synchronous = {}: commits would not be durable", place.url,
+                level
+            )
+        );
     TRY(connection->integer(fmt::format("PRAGMA journal_size_limit = {}", 64 << 20)));
     if (options.pages_max > 0)
         TRY(connection->integer(fmt::format("PRAGMA max_page_count = {}", options.pages_max)));

@@ -71,7 +71,8 @@ Result<void> Board::cancel(
         item.reason = reason;
         changes.items.emplace(id, item.index);
     }
-    const bool keep = reason == TaskReason::budget_exceeded || reason == TaskReason::balance_exhausted;
+    const bool gently = !record.task.spec.budget || record.task.spec.budget->on_exceed == OnExceed::stop_after_checkpoint;
+    const bool keep = reason == TaskReason::balance_exhausted || (reason == TaskReason::budget_exceeded && gently);
     stop_attempts(record, reason, keep, changes);
     update_task(record, now, actor, message, changes);
     return {};
@@ -336,6 +337,24 @@ void Board::add_event(
     );
 }
 
+void Board::check_budget_alerts(TaskId id, Money total, Time now, Changes& changes) {
+    Record& record = at(id);
+    if (!record.task.spec.budget || !record.task.spec.budget->max_total) return;
+    std::vector<double> shares = record.task.spec.budget->alert_at;
+    std::ranges::sort(shares);
+    const auto limit = static_cast<double>(record.task.spec.budget->max_total->micro());
+    for (auto next = static_cast<std::size_t>(record.task.budget_alerts); next < shares.size(); ++next) {
+        if (static_cast<double>(total.micro()) < shares[next] * limit) return;
+        ++record.task.budget_alerts;
+        changes.tasks.insert(id);
+        add_event(
+            id, "budget_alert", "platform",
+            to_string(total) + " CNY of the budget of " + to_string(*record.task.spec.budget->max_total) + " CNY are used",
+            now, changes
+        );
+    }
+}
+
 void Board::set_service(TaskId id, ServiceView service, Changes& changes) {
     at(id).task.service = std::move(service);
     changes.tasks.insert(id);
@@ -349,15 +368,8 @@ void Board::tick(Time now, Changes& changes) {
         if (record.stopping) continue;
         if (record.task.spec.deadline && now >= *record.task.spec.deadline) late.push_back(id);
         if (!record.task.spec.schedule || record.task.started_at) continue;
-        for (const Dependency& dependency : record.task.spec.schedule->dependencies) {
-            const Task* other = resolve(record.task.project_id, dependency.task);
-            const bool wrong_end =
-                other == nullptr ||
-                (is_terminal(other->state) &&
-                 ((dependency.on == DependencyCondition::success && other->state != TaskState::succeeded) ||
-                  (dependency.on == DependencyCondition::failure && other->state == TaskState::succeeded)));
-            if (wrong_end) orphaned.emplace_back(id, dependency.task);
-        }
+        for (const Dependency& dependency : record.task.spec.schedule->dependencies)
+            if (prospect_of(record, dependency) == Prospect::broken) orphaned.emplace_back(id, dependency.task);
     }
     for (const TaskId id : late)
         (void)cancel(id, TaskReason::deadline, "platform", "the deadline passed", now, changes);

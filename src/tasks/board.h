@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -68,6 +69,8 @@ class Board {
     void set_cost(AttemptId id, Money held, Money cost, Changes& changes);
     void set_meter(AttemptId id, Metered platform, Changes& changes);
     void add_event(TaskId id, std::string type, std::string actor, std::string message, Time now, Changes& changes);
+    // Writes an event for each share of the budget that `total` has passed since the last call.
+    void check_budget_alerts(TaskId id, Money total, Time now, Changes& changes);
     void set_service(TaskId id, ServiceView service, Changes& changes);
     // Deadlines and dependencies that failed.
     void tick(Time now, Changes& changes);
@@ -107,6 +110,8 @@ class Board {
     void end_attempt(Record& record, Attempt& attempt, const AttemptReport& report, Time now, Changes& changes);
     void settle_item(Record& record, TaskItem& item, const Attempt& attempt, Changes& changes);
     bool may_start(const Record& record, Time now) const;
+    enum class Prospect : std::uint8_t { open, met, broken };
+    Prospect prospect_of(const Record& record, const Dependency& dependency) const;
     void stop_attempts(Record& record, TaskReason reason, bool checkpoint_first, Changes& changes);
 
     std::map<TaskId, Record> records_;
