@@ -6,8 +6,9 @@ import json
 import subprocess
 import threading
 import unittest
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
+import engine
 from platform_process import Platform, wait_until
 
 TASK = """\
@@ -18,33 +19,10 @@ run: echo one; echo two
 
 
 class Engine:
-    """A local door that answers as an engine for model M does; enough to be registered and called."""
+    """The words engine, outside of the platform: something to register."""
 
     def __enter__(self):
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                self.answer({"object": "list", "data": [{"id": "M", "object": "model", "created": 1, "owned_by": "test"}]})
-
-            def do_POST(self):
-                self.rfile.read(int(self.headers["Content-Length"]))
-                self.answer({"id": "c-1", "object": "chat.completion", "created": 1, "model": "M",
-                             "choices": [{"index": 0, "message": {"role": "assistant", "content": "yes"}, "finish_reason": "stop"}],
-                             "usage": {"prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 1500}})
-
-            def answer(self, document):
-                body = json.dumps(document).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), engine.Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -102,16 +80,18 @@ class Commands(unittest.TestCase):
         self.assertEqual(Decimal(wallet["balance"]) + Decimal(wallet["spent"]), Decimal(25))
 
     def test_an_engine_is_offered_called_and_charged(self):
-        with Engine() as engine:
-            made = self.platform.cli("endpoint", "create", "--model", "M", "--url", engine.url, "--protocol", "openai", "--price-input", "0.10",
-                                     "--price-output", "0.40", "-o", "json").json
+        with Engine() as running:
+            made = self.platform.cli("endpoint", "create", "--model", "M", "--url", running.url, "--protocol", "openai", "--price-input", "0.10",
+                                     "--price-output", "0.40", "--upstream-model", "words", "-o", "json").json
             self.assertEqual((made["model"], Decimal(made["price_input"]), Decimal(made["price_output"])), ("M", Decimal("0.1"), Decimal("0.4")))
-            body = {"model": "M", "messages": [{"role": "user", "content": "?"}], "max_tokens": 500}
+            body = {"model": "M", "messages": [{"role": "user", "content": "word " * 1000}], "max_tokens": 500}
             answer = self.platform.api("POST", "/v1/chat/completions", body)
-            self.assertEqual((answer.status, answer.json["choices"][0]["message"]["content"]), (200, "yes"), answer.text)
+            self.assertEqual((answer.status, answer.json["choices"][0]["message"]["content"]), (200, "water falls and turns the wheel ."), answer.text)
             line = self.settled_call()
-            self.assertEqual({item["meter"]: item["quantity"] for item in line["usage"]}, {"input_tokens": 1000, "output_tokens": 500})
-            self.assertEqual(Decimal(line["charged"]), Decimal("0.10") * 1000 / 1_000_000 + Decimal("0.40") * 500 / 1_000_000)
+            self.assertEqual({item["meter"]: item["quantity"] for item in line["usage"]}, {"input_tokens": 1000, "output_tokens": 7})
+            exact = Decimal("0.10") * 1000 / 1_000_000 + Decimal("0.40") * 7 / 1_000_000
+            self.assertEqual(sum(Decimal(item["exact_amount"]) for item in line["usage"]), exact)
+            self.assertEqual(Decimal(line["charged"]), exact.quantize(Decimal("0.000001"), ROUND_DOWN), "the rest is carried to the next call")
             self.platform.cli("endpoint", "delete", made["id"])
             self.assertEqual(self.platform.api("POST", "/v1/chat/completions", body).status, 404)
 
