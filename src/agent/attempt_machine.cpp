@@ -315,6 +315,18 @@ Accepted never_started(const StopAttempt& stop, Time now) {
     return ended_at_once(std::move(record), std::move(verdict), now);
 }
 
+namespace {
+
+// What did not become ready in time is stopped; the verdict stands whatever its exit says.
+void give_up(AttemptRecord& record, const GaveUp& event) {
+    const AttemptPhase phase = record.phase;
+    if (!may_have_process(phase) || phase == AttemptPhase::running || record.stop) return;
+    record.verdict = failed(event.reason, FaultDomain::user, event.message);
+    record.stop = StopAttempt{record.attempt_id, record.fence, event.reason, kNodeStopGrace, false};
+}
+
+}  // namespace
+
 Reports apply(AttemptRecord& record, const Event& event, Time now) {
     const AttemptPhase phase = record.phase;
     return std::visit(
@@ -351,11 +363,7 @@ Reports apply(AttemptRecord& record, const Event& event, Time now) {
                 return fits ? on_running(record, e) : Reports{};
             },
             [&](const GaveUp& e) -> Reports {
-                if (!may_have_process(phase) || phase == AttemptPhase::running || record.stop)
-                    return {};
-                record.verdict = failed(e.reason, FaultDomain::user, e.message);
-                record.stop =
-                    StopAttempt{record.attempt_id, record.fence, e.reason, kNodeStopGrace, false};
+                give_up(record, e);
                 return {};
             },
             [&](const Metering& e) -> Reports {
