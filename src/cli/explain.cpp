@@ -41,7 +41,8 @@ io::Task<Result<int>> explain(Invocation* invocation) {
         CO_TRY(invocation->printer.list(candidate_view(), json::encode(explanation.plan)));
     }
     const std::string& why = in_language(language, explanation.plan.explanation, explanation.plan.explanation_zh);
-    if (!why.empty()) invocation->terminal.print(why + "\n");
+    const std::string& message = in_language(language, explanation.message, explanation.message_zh);
+    if (!why.empty() && why != message) invocation->terminal.print(why + "\n");
     co_return kExitOk;
 }
 

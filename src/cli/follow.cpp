@@ -18,13 +18,14 @@ struct Follower::Interrupts {
     io::Event* changed = nullptr;
 };
 
-std::string progress_line(const Event& event, Language language, bool timestamp) {
+std::string progress_line(const Event& event, Language language, bool timestamp, const std::string& said) {
     const std::string known = event.type == "state_changed" || event.type.empty() ? "step." + event.state : "step." + event.type;
     std::string line = timestamp ? to_rfc3339(event.at) + "  " : "";
     const std::string step(find_text(language, known).value_or(event.type == "state_changed" ? event.state : event.type));
     line += pad_right(step, kStepColumn);
     std::string what = printable(event.message);
     if (what.empty() && event.reason != "none") what = printable(event.reason);
+    if (!said.empty() && event.message == said) what.clear();
     line += what;
     if (event.cost && !event.cost->is_zero()) line += "  " + format(language, "follow.cost", amount_text(to_string(*event.cost)));
     while (line.ends_with(' ')) line.pop_back();
@@ -54,7 +55,8 @@ io::Task<void> Follower::read_events() {
         }
         if (!*event) break;
         if (options_.events && !invocation_->quiet)
-            invocation_->terminal.say(progress_line(**event, invocation_->language, options_.timestamps));
+            invocation_->terminal.say(progress_line(**event, invocation_->language, options_.timestamps, said_));
+        said_ = (*event)->message;
         changed_.notify_all();
     }
     events_done_ = true;
@@ -76,7 +78,6 @@ io::Task<void> Follower::read_logs() {
         // Items are told apart once there is more than one.
         invocation_->terminal.print(log_line(**line, options_.timestamps, items && items_seen > 0));
         invocation_->terminal.flush();
-        ++lines_printed_;
     }
     logs_done_ = true;
     changed_.notify_all();

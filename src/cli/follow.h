@@ -10,7 +10,8 @@
 namespace penstock::cli {
 
 // "run       started on centre/node-1": one event as a progress line.
-std::string progress_line(const Event& event, Language language, bool timestamp);
+// `said`: the message of the line before, which is not repeated.
+std::string progress_line(const Event& event, Language language, bool timestamp, const std::string& said = {});
 // One log line as it is printed.
 std::string log_line(const LogLine& line, bool timestamp, bool item);
 
@@ -39,7 +40,6 @@ class Follower {
   public:
     Follower(Invocation* invocation, std::string task, FollowOptions options);
     io::Task<Result<FollowEnd>> run();
-    std::int64_t lines_printed() const { return lines_printed_; }
 
   private:
     io::Task<void> read_events();
@@ -57,7 +57,7 @@ class Follower {
     io::Event changed_;
     bool events_done_ = false;
     bool logs_done_ = false;
-    std::int64_t lines_printed_ = 0;
+    std::string said_;
     std::optional<Error> failure_;
 };
 

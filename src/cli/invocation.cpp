@@ -6,16 +6,29 @@
 #include <iostream>
 
 namespace penstock::cli {
+namespace {
+
+// -v: one line for each call. `terminal` outlives the client.
+auto call_log(const Terminal& terminal) {
+    return [&terminal](std::string_view method, std::string_view target, int status, Duration took) {
+        const std::string answer = status == 0 ? "no answer" : std::to_string(status);
+        terminal.say("> " + std::string(method) + " " + std::string(target) + "  " + answer + "  " + std::to_string(to_ms(took)) + " ms");
+    };
+}
+
+}  // namespace
 
 Result<client::Client*> Invocation::client() {
     if (client_made == nullptr) {
         TRY(need_endpoint(settings));
-        client_made = std::make_unique<client::Client>(
-            runtime, random,
-            client::ConnectionOptions{
-                .endpoint = settings.endpoint.value, .key = settings.key.value, .ca_file = settings.ca_file.value
-            }
-        );
+        client::ConnectionOptions options{
+            .endpoint = settings.endpoint.value, .key = settings.key.value, .ca_file = settings.ca_file.value
+        };
+        if (verbosity > 0) options.observe = call_log(terminal);
+        if (verbosity > 1)
+            for (const Setting* setting : {&settings.context, &settings.endpoint})
+                terminal.say("> " + setting->value + " (" + setting->source + ")");
+        client_made = std::make_unique<client::Client>(runtime, random, std::move(options));
     }
     return client_made.get();
 }

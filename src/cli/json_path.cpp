@@ -3,6 +3,8 @@
 
 #include <boost/json.hpp>
 
+#include "cli/human_text.h"
+
 namespace penstock::cli {
 
 const json::Value* at_path(const json::Value& value, std::string_view path) {
@@ -26,6 +28,8 @@ std::string scalar_text(const json::Value& value) {
         for (const json::Value& item : *list) joined += (joined.empty() ? "" : ",") + scalar_text(item);
         return joined;
     }
+    // A double without an exponent, as people write it.
+    if (value.is_double()) return number_text(value.get_double(), 6);
     return json::print_value(value);
 }
 

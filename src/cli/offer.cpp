@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <boost/json.hpp>
+#include <map>
 
 #include "cli/human_text.h"
 #include "cli/invocation.h"
@@ -53,7 +54,7 @@ const View& view() {
                 number_column("GREEN%", "green_percent"),
                 text_column("TRUST", "trust"),
                 wide(amount_column("PRICE", "price")),
-                wide(text_column("UNIT", "unit")),
+                text_column("UNIT", "unit"),
                 wide(text_column("C-URL", "c_url")),
                 wide(text_column("SIMULATED", "simulated")),
             },
@@ -68,19 +69,21 @@ io::Task<Result<int>> list(Invocation* invocation) {
     client::ListQuery all = query;
     all.page_size.reset();
     OfferPage page = CO_TRY(co_await client->list_all<OfferPage>("/v1/offers", all));
-    std::optional<Money> lowest;
-    std::optional<Money> highest;
+    // Prices of different goods are not compared.
+    std::map<std::string, std::pair<Money, Money>> prices;
     for (const Offer& offer : page.offers) {
         const Result<Money> price = parse_money(offer.price_per_hour);
         if (!price) continue;
-        lowest = std::min(lowest.value_or(*price), *price);
-        highest = std::max(highest.value_or(*price), *price);
+        auto& [lowest, highest] = prices.try_emplace(offer.sku, *price, *price).first->second;
+        lowest = std::min(lowest, *price);
+        highest = std::max(highest, *price);
     }
     const auto shown = static_cast<std::size_t>(invocation->has("all") ? INT64_MAX : query.page_size.value_or(INT64_MAX));
     if (page.offers.size() > shown) page.offers.resize(shown);
     CO_TRY(invocation->printer.list(view(), json::encode(page)));
-    if (invocation->printer.for_people() && lowest)
-        invocation->tell("offer.prices", amount_text(to_string(*lowest)), amount_text(to_string(*highest)));
+    if (invocation->printer.for_people())
+        for (const auto& [sku, span] : prices)
+            invocation->tell("offer.prices", sku, amount_text(to_string(span.first)), amount_text(to_string(span.second)));
     co_return kExitOk;
 }
 

@@ -38,7 +38,8 @@ void show_outcome(const Invocation& invocation, const Task& task) {
     if (task.started_at && task.ended_at) span = span_text(*task.ended_at - *task.started_at);
     invocation.tell("outcome.line", name, state, span, amount_text(to_string(task.cost)));
     if (task.state != TaskState::succeeded) {
-        const std::string& message = invocation.language == Language::zh && !task.message_zh.empty() ? task.message_zh : task.message;
+        std::string message = invocation.language == Language::zh && !task.message_zh.empty() ? task.message_zh : task.message;
+        for (std::size_t at = 0; (at = message.find('\n', at)) != std::string::npos; at += 3) message.replace(at, 1, "\n  ");
         const std::string reason = text_at(value, "reason");
         if (reason != "none" || !message.empty()) invocation.tell("outcome.cause", reason, message);
         if (task.fault_domain) invocation.tell("outcome.domain", text_at(value, "fault_domain"));

@@ -146,7 +146,7 @@ Result<void> Printer::object(const View& view, const json::Value& value) const {
     else if (options_.format == Format::name) terminal_.print(name_line(view, value));
     else if (options_.format == Format::csv) return row(view, value, true);
     else {
-        const std::vector<Column> columns = TRY(columns_of(view, &value));
+        const std::vector<Column> columns = options_.columns.empty() ? view.columns : TRY(columns_of(view, &value));
         std::size_t widest = 0;
         for (const Column& column : columns)
             widest = std::max(widest, display_width(heading(column, look_.language)));

@@ -29,7 +29,7 @@ class Printer {
 
     // `page` is the API's: {"tasks": […], "total": 99}. Tables end with "Shown 10 of 99" on stderr.
     Result<void> list(const View& view, const json::Value& page) const;
-    // One object: a table shows it as one line per column.
+    // One object: a table shows it as one line per column, the wide ones too.
     Result<void> object(const View& view, const json::Value& value) const;
     // One object of a stream: jsonl and json print one line each.
     Result<void> row(const View& view, const json::Value& value, bool first) const;

@@ -2,10 +2,10 @@
 #include "client/api_error.h"
 
 #include <algorithm>
+#include <boost/json.hpp>
 #include <charconv>
 
 #include "json/json.h"
-#include "model/page.h"
 
 namespace penstock::client {
 namespace {
@@ -25,16 +25,42 @@ std::string quoted(std::string_view body) {
     return text + (body.size() > kQuotedBytesMax ? "…" : "");
 }
 
-Error from_problem(const Problem& problem, ErrorCode code) {
-    Error error{code, problem.detail.empty() ? problem.title : problem.detail, {}};
-    if (problem.errors.size() == 1) {
-        error.field = problem.errors.front().field;
-        error.message = problem.errors.front().message;
-    } else if (problem.errors.size() > 1) {
+// Members are read one by one: other servers' problems, and those of a newer one, have more of them.
+std::string text_of(const json::Object& object, std::string_view key) {
+    const json::Value* member = object.if_contains(key);
+    return member != nullptr && member->is_string() ? std::string(member->get_string()) : std::string();
+}
+
+struct Mistake {
+    std::string field;
+    std::string message;
+};
+std::vector<Mistake> mistakes_of(const json::Object& problem) {
+    std::vector<Mistake> mistakes;
+    const json::Value* list = problem.if_contains("errors");
+    if (list == nullptr || !list->is_array()) return mistakes;
+    for (const json::Value& entry : list->get_array()) {
+        const json::Object* object = entry.if_object();
+        if (object == nullptr) continue;
+        std::string message = text_of(*object, "detail");
+        if (message.empty()) message = text_of(*object, "message");
+        mistakes.push_back({text_of(*object, "field"), std::move(message)});
+    }
+    return mistakes;
+}
+
+Error from_problem(const json::Object& problem, ErrorCode code) {
+    Error error{code, text_of(problem, "detail"), {}};
+    if (error.message.empty()) error.message = text_of(problem, "title");
+    const std::vector<Mistake> mistakes = mistakes_of(problem);
+    if (mistakes.size() == 1) {
+        error.field = mistakes.front().field;
+        error.message = mistakes.front().message;
+    } else if (mistakes.size() > 1) {
         error.message.clear();
-        for (const ProblemDetail& detail : problem.errors) {
+        for (const Mistake& mistake : mistakes) {
             if (!error.message.empty()) error.message += '\n';
-            error.message += (detail.field.empty() ? "" : detail.field + ": ") + detail.message;
+            error.message += (mistake.field.empty() ? "" : mistake.field + ": ") + mistake.message;
         }
     }
     return error;
@@ -44,18 +70,21 @@ Error from_problem(const Problem& problem, ErrorCode code) {
 
 Refusal decode_refusal(int status, std::string_view retry_after, std::string_view body) {
     Refusal refusal{{error_code_from_http_status(status), {}, {}}, seconds(retry_after)};
-    const Result<Problem> problem = json::parse<Problem>(body);
-    if (!problem) {
+    const Result<json::Value> value = json::parse_value(body);
+    if (!value || !value->is_object()) {
         refusal.error.message = "the server answered with status " + std::to_string(status);
         if (!body.empty()) refusal.error.message += ": " + quoted(body);
         return refusal;
     }
     // An unknown code is one of a newer server: then the status still tells the class.
-    const ErrorCode named = error_code_from_name(problem->code);
-    const bool known = !problem->code.empty() && info(named).name == problem->code;
-    refusal.error = from_problem(*problem, known ? named : refusal.error.code);
-    if (!refusal.retry_after && problem->retry_after)
-        refusal.retry_after = std::chrono::seconds(std::max<std::int64_t>(0, *problem->retry_after));
+    const json::Object& problem = value->get_object();
+    const std::string code = text_of(problem, "code");
+    const ErrorCode named = error_code_from_name(code);
+    const bool known = !code.empty() && info(named).name == code;
+    refusal.error = from_problem(problem, known ? named : refusal.error.code);
+    const json::Value* wait = problem.if_contains("retry_after");
+    if (!refusal.retry_after && wait != nullptr && wait->is_int64())
+        refusal.retry_after = std::chrono::seconds(std::max<std::int64_t>(0, wait->get_int64()));
     if (refusal.error.message.empty())
         refusal.error.message = "the server answered with status " + std::to_string(status);
     return refusal;

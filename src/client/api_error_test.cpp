@@ -19,7 +19,7 @@ TEST(ApiError, TakesCodeDetailAndWaitFromTheProblem) {
 
 TEST(ApiError, NamesTheFieldOfASingleMistake) {
     EXPECT_EQ(
-        shown(decode_refusal(400, "", R"({"detail":"x","code":"invalid_argument","errors":[{"field":"name","message":"is taken"}]})")),
+        shown(decode_refusal(400, "", R"({"detail":"x","code":"invalid_argument","errors":[{"field":"name","detail":"is taken","code":"invalid_argument"}],"newer":1})")),
         "invalid_argument: name: is taken"
     );
 }

@@ -53,8 +53,14 @@ http::ClientRequest Connection::request_of(const Call& call) const {
 
 io::Task<Connection::Answer> Connection::try_once(const Call* call) {
     const Duration timeout = call->timeout.value_or(options_.call_timeout);
+    const auto before = std::chrono::steady_clock::now();
     Result<http::ClientResponse> response =
         co_await http_.send(request_of(*call), io::Deadline::after(timeout));
+    if (options_.observe) {
+        const auto took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - before);
+        const std::string query = call->query.empty() ? "" : "?" + call->query.to_string();
+        options_.observe(call->method, call->path + query, response ? response->status : 0, took);
+    }
     if (!response) {
         Error error = std::move(response.error());
         if (error.code == ErrorCode::unavailable)

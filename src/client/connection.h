@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,8 @@ struct ConnectionOptions {
     std::string user_agent = "penstock";
     std::string ca_file;   // PEM; empty: the system's store
     Duration call_timeout = 30s;
+    // Told of every try: "GET", "/v1/tasks?filter=…", the status (0: no answer) and how long it took.
+    std::function<void(std::string_view method, std::string_view target, int status, Duration took)> observe = {};
 };
 
 // A first contact that fails is a wrong address more often than a restart: few tries. A server that has
