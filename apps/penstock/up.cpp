@@ -49,6 +49,8 @@ void add_flags(CLI::App& app, UpFlags& flags) {
 SiteSpec default_site() {
     SiteSpec site{.name = "local", .region = "local", .residency = "ZZ", .division_code = "900001"};
     site.rtt_ms = 0.1;
+    // Without root there are usually no cgroups to keep CPU and memory limits with.
+    site.advisory_limits = ::geteuid() != 0;
     site.prices.core_second = *parse_price("0.00005");
     site.prices.gib_second = *parse_price("0.000005");
     site.prices.input_tokens = *parse_price("0.10");
@@ -126,6 +128,8 @@ Result<int> up(const UpFlags& flags) {
         process.start_agent(TRY(agent_of(flags, url, key, state)));
     }
     if (!flags.no_context) TRY(cli::write_context("local", url, keys.user_key));
+    if (site.advisory_limits)
+        std::fprintf(stderr, "note: not root, so CPU and memory limits of tasks are advisory on this machine\n");
     std::printf(
         "Penstock %s is up.\n"
         "  API and tokens  %s  (OpenAI-compatible at %s/v1)\n"

@@ -10,14 +10,20 @@ namespace {
 
 constexpr std::int64_t kWhole = 1000;
 
-bool usable(const devices::Device& device) { return device.health != devices::DeviceHealth::failed; }
+bool usable(const devices::Device& device) {
+    return device.health != devices::DeviceHealth::failed;
+}
 
 Health health_of(devices::DeviceHealth health) {
     switch (health) {
-        case devices::DeviceHealth::ok: return Health::ok;
-        case devices::DeviceHealth::degraded: return Health::degraded;
-        case devices::DeviceHealth::failed: return Health::failed;
-        case devices::DeviceHealth::unknown: return Health::unknown;
+        case devices::DeviceHealth::ok:
+            return Health::ok;
+        case devices::DeviceHealth::degraded:
+            return Health::degraded;
+        case devices::DeviceHealth::failed:
+            return Health::failed;
+        case devices::DeviceHealth::unknown:
+            return Health::unknown;
     }
     return Health::unknown;
 }
@@ -33,16 +39,23 @@ const char* variable_of(const std::string& vendor) {
 
 }  // namespace
 
-std::int64_t share_of_each(const Accelerator& request) { return std::min(request.count_milli, kWhole); }
+std::int64_t share_of_each(const Accelerator& request) {
+    return std::min(request.count_milli, kWhole);
+}
 
 Result<std::optional<std::vector<std::int64_t>>> assign_accelerators(
-    const std::vector<devices::Device>& inventory, const AcceleratorUse& use, const Accelerator& request
+    const std::vector<devices::Device>& inventory, const AcceleratorUse& use,
+    const Accelerator& request
 ) {
     const std::int64_t share = share_of_each(request);
-    if (request.count_milli <= 0 || (request.count_milli > kWhole && request.count_milli % kWhole != 0))
+    if (request.count_milli <= 0 ||
+        (request.count_milli > kWhole && request.count_milli % kWhole != 0))
         return fail(
             ErrorCode::invalid_argument,
-            fmt::format("{} thousandths of {}: ask for a part of one device or for whole devices", request.count_milli, request.model)
+            fmt::format(
+                "{} thousandths of {}: ask for a part of one device or for whole devices",
+                request.count_milli, request.model
+            )
         );
     const auto wanted = static_cast<std::size_t>(request.count_milli / share);
     std::vector<std::pair<std::int64_t, std::int64_t>> free;  // room, position
@@ -58,7 +71,9 @@ Result<std::optional<std::vector<std::int64_t>>> assign_accelerators(
     if (present < wanted)
         return fail(
             ErrorCode::invalid_argument,
-            fmt::format("this node has {} usable {}, {} are asked for", present, request.model, wanted)
+            fmt::format(
+                "this node has {} usable {}, {} are asked for", present, request.model, wanted
+            )
         );
     if (free.size() < wanted) return std::nullopt;
     std::ranges::sort(free);  // the fullest first: whole devices stay whole for as long as possible
@@ -75,7 +90,8 @@ std::map<std::string, std::string> visibility(
     for (const std::int64_t position : positions) {
         if (position < 0 || static_cast<std::size_t>(position) >= inventory.size()) continue;
         const devices::Device& device = inventory[static_cast<std::size_t>(position)];
-        const char* name = device.simulated ? "PENSTOCK_SIMULATED_DEVICES" : variable_of(device.vendor);
+        const char* name =
+            device.simulated ? "PENSTOCK_SIMULATED_DEVICES" : variable_of(device.vendor);
         if (name == nullptr) continue;
         std::string& value = variables[name];
         value += value.empty() ? "" : ",";
@@ -87,7 +103,42 @@ std::map<std::string, std::string> visibility(
     return variables;
 }
 
-std::map<std::string, std::int64_t> accelerator_capacity(const std::vector<devices::Device>& inventory) {
+void refresh_health(
+    std::vector<devices::Device>& inventory, const std::vector<devices::Device>& found
+) {
+    for (devices::Device& device : inventory) {
+        const auto now = std::ranges::find_if(found, [&](const devices::Device& other) {
+            return other.vendor == device.vendor && other.index == device.index &&
+                   other.uuid == device.uuid;
+        });
+        if (now != found.end()) {
+            device.health = now->health;
+            device.health_reason = now->health_reason;
+        } else {
+            device.health = devices::DeviceHealth::failed;
+            device.health_reason = "it is not found any more";
+        }
+    }
+}
+
+std::string health_problem(const std::vector<devices::Device>& inventory) {
+    std::string problem;
+    for (const devices::Device& device : inventory) {
+        if (device.health == devices::DeviceHealth::ok ||
+            device.health == devices::DeviceHealth::unknown)
+            continue;
+        problem +=
+            (problem.empty() ? "" : "; ") + fmt::format(
+                                                "{} {} {}: {}", device.model, device.index,
+                                                devices::name(device.health), device.health_reason
+                                            );
+    }
+    return problem;
+}
+
+std::map<std::string, std::int64_t> accelerator_capacity(
+    const std::vector<devices::Device>& inventory
+) {
     std::map<std::string, std::int64_t> capacity;
     for (const devices::Device& device : inventory)
         if (usable(device)) capacity[device.model] += kWhole;

@@ -24,7 +24,8 @@ std::int64_t share_of_each(const Accelerator& request);
 // Positions for `request`, healthy and of its model: whole devices alone, a fraction of the fullest
 // device that has room. Nothing when too few are free now; invalid_argument when it can never be.
 Result<std::optional<std::vector<std::int64_t>>> assign_accelerators(
-    const std::vector<devices::Device>& inventory, const AcceleratorUse& use, const Accelerator& request
+    const std::vector<devices::Device>& inventory, const AcceleratorUse& use,
+    const Accelerator& request
 );
 
 // What the vendors' runtimes read to see only the devices of an attempt: CUDA_VISIBLE_DEVICES …
@@ -32,8 +33,18 @@ std::map<std::string, std::string> visibility(
     const std::vector<devices::Device>& inventory, const std::vector<std::int64_t>& positions
 );
 
+// Takes over the health that a later look found; positions stay, and a device that is gone has
+// failed.
+void refresh_health(
+    std::vector<devices::Device>& inventory, const std::vector<devices::Device>& found
+);
+// "H100 GPU-1 failed: fell off the bus; …", empty when all is well or nothing is known against it.
+std::string health_problem(const std::vector<devices::Device>& inventory);
+
 // As the server sees it: thousandths of usable devices by model.
-std::map<std::string, std::int64_t> accelerator_capacity(const std::vector<devices::Device>& inventory);
+std::map<std::string, std::int64_t> accelerator_capacity(
+    const std::vector<devices::Device>& inventory
+);
 std::vector<Device> described(const std::vector<devices::Device>& inventory);
 
 }  // namespace penstock::agent

@@ -56,6 +56,17 @@ TEST(Accelerators, CountsNoFailedDevice) {
     EXPECT_EQ(assign_accelerators(cards, {}, {"H100", 1000}).value().value().at(0), 1);
 }
 
+TEST(Accelerators, KeepsTheirPlacesWhenOneIsLost) {
+    std::vector<devices::Device> cards = two_cards();
+
+    refresh_health(cards, {two_cards()[1]});
+
+    EXPECT_EQ(health_problem(cards), "H100 0 failed: it is not found any more");
+    EXPECT_EQ(assign_accelerators(cards, {}, {"H100", 1000}).value().value().at(0), 1);
+    refresh_health(cards, two_cards());
+    EXPECT_EQ(health_problem(cards), "");
+}
+
 TEST(Accelerators, ShowsATaskOnlyItsOwn) {
     EXPECT_EQ(visibility(two_cards(), {1}).at("CUDA_VISIBLE_DEVICES"), "GPU-1");
 }

@@ -15,7 +15,9 @@ class AcceptanceTest : public testing::Test {
   protected:
     void SetUp() override { std::ofstream(root_ / "m.json") << R"({"loss": 1.5})"; }
     ~AcceptanceTest() override { fs::remove_all(root_); }
-    std::string checked(const std::string& file, std::optional<std::string> jq, const JqOptions& options = {}) const {
+    std::string checked(
+        const std::string& file, std::optional<std::string> jq, const JqOptions& options = {}
+    ) const {
         AcceptanceSpec spec;
         spec.checks = {{.file = file, .jq = std::move(jq)}};
         const std::optional<FailedCheck> failed = failed_check(spec, root_.string(), options);
@@ -41,17 +43,23 @@ TEST_F(AcceptanceTest, FollowsNoLinkOutOfTheWorkDirectory) {
     fs::create_symlink("/etc/passwd", root_ / "leak");
 
     EXPECT_TRUE(checked("leak", std::nullopt).starts_with("leak is not there"));
-    EXPECT_TRUE(checked("../x", std::nullopt).starts_with("pattern '../x' leaves the work directory"));
+    EXPECT_TRUE(
+        checked("../x", std::nullopt).starts_with("pattern '../x' leaves the work directory")
+    );
 }
 
 TEST_F(AcceptanceTest, GivesExpressionsNothingButTheFile) {
     EXPECT_EQ(checked("m.json", "env | del(.PWD) == {}"), "accepted");
-    EXPECT_TRUE(checked("m.json", "import \"passwd\" as $p {search: \"/etc\"}; true").find("failed") != std::string::npos);
+    EXPECT_TRUE(
+        checked("m.json", "import \"passwd\" as $p {search: \"/etc\"}; true").find("failed") !=
+        std::string::npos
+    );
 }
 
 TEST_F(AcceptanceTest, EndsAnExpressionThatDoesNot) {
     EXPECT_EQ(
-        checked("m.json", "def f: f; f", {.time_max = 300ms}), "jq 'def f: f; f' on m.json took longer than 300ms"
+        checked("m.json", "def f: f; f", {.time_max = 300ms}),
+        "jq 'def f: f; f' on m.json took longer than 300ms"
     );
 }
 
@@ -62,7 +70,9 @@ TEST_F(AcceptanceTest, SaysWhatANodeWithoutJqNeeds) {
     const FailedCheck failed = failed_check(spec, root_.string(), {.jq = "/absent/jq"}).value();
 
     EXPECT_EQ(failed.fault_domain, FaultDomain::provider);
-    EXPECT_EQ(failed.message, "this node has no /absent/jq to check 'true'; install the package jq on it");
+    EXPECT_EQ(
+        failed.message, "this node has no /absent/jq to check 'true'; install the package jq on it"
+    );
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr Duration kSteadyAfter = 10s;  // a session that lasted this long resets the back-off
+constexpr Duration kProbeEvery = 1min;  // of the accelerators' health
 constexpr Duration kAgentIdleTimeout = kNodeLostAfter;
 
 // This program by its own path: what is at the path now may be a newer version, and that is right.
@@ -33,7 +34,8 @@ drivers::ProcessDriverOptions driver_options(const AgentOptions& options) {
     made.state_dir = (options.state_dir / "runs").string();
     made.supervisor = options.supervisor;
     if (made.supervisor.empty()) made.supervisor = {own_path(), "internal-supervise"};
-    for (const fs::path& path : options.runtime_paths) made.runtimes.push_back({path.string(), "", false});
+    for (const fs::path& path : options.runtime_paths)
+        made.runtimes.push_back({path.string(), "", false});
     made.use_cgroups = options.use_cgroups;
     made.cgroup_name = options.cgroup_name;
     made.uid_first = options.uid_first;
@@ -79,7 +81,8 @@ struct Found {
 
 Result<Found> look_around(const AgentOptions& options) {
     Found found;
-    found.store = std::make_unique<AttemptStore>(TRY(AttemptStore::open(options.state_dir.string())));
+    found.store =
+        std::make_unique<AttemptStore>(TRY(AttemptStore::open(options.state_dir.string())));
     found.driver = TRY(drivers::ProcessDriver::open(driver_options(options)));
     const fs::path scratch = options.state_dir / "scratch";
     std::error_code error;
@@ -169,18 +172,34 @@ class Agent::Core {
             end(std::unexpected(std::move(found.error())));
             co_return;
         }
-        for (const std::string& warning : found->warnings) log_.warning("found at the start", {{"what", warning}});
+        for (const std::string& warning : found->warnings)
+            log_.warning("found at the start", {{"what", warning}});
         std::vector<AttemptRecord> records = std::move(found->records);
         const std::vector<drivers::Status> runs = std::move(found->runs);
         parts_ = std::make_unique<Parts>(*this, *std::move(found));
         log_.info(
-            "started", {{"node", options_.node_name}, {"attempts", records.size()}, {"cpu_milli", total().cpu_milli},
+            "started", {{"node", options_.node_name},
+                        {"attempts", records.size()},
+                        {"cpu_milli", total().cpu_milli},
                         {"memory_mib", total().memory_mib}}
         );
         parts_->attempts.adopt(std::move(records), runs);
+        own_.spawn(watch_devices());
         co_await stay_connected();
         co_await parts_->attempts.close();
         end({});
+    }
+
+    // A node without accelerators has nothing to watch.
+    io::Task<void> watch_devices() {
+        Context& context = parts_->context;
+        while (!context.inventory.empty()) {
+            context.device_problem = health_problem(context.inventory);
+            co_await io::sleep_for(kProbeEvery);
+            const devices::Inventory now =
+                co_await engine_.run([this] { return devices::probe(probe_options(options_)); });
+            refresh_health(context.inventory, now.devices);
+        }
     }
 
     void end(Result<void> result) {
@@ -203,8 +222,9 @@ class Agent::Core {
             if (clock_.monotonic() - began > kSteadyAfter) backoff.reset();
             const Duration wait = backoff.next(random_);
             log_.warning(
-                "not connected", {{"cause", ended ? "the server closed the session" : to_string(ended.error())},
-                                  {"again_in_ms", to_ms(wait)}}
+                "not connected",
+                {{"cause", ended ? "the server closed the session" : to_string(ended.error())},
+                 {"again_in_ms", to_ms(wait)}}
             );
             co_await io::race(slept(wait), stopped());
         }
@@ -224,7 +244,8 @@ class Agent::Core {
         );
         if (!dialled) co_return Result<void>{};
         std::unique_ptr<http::WebSocket> socket = CO_TRY(*std::move(dialled));
-        session_ = std::make_unique<Session>(parts_->context, parts_->attempts, load_, std::move(socket));
+        session_ =
+            std::make_unique<Session>(parts_->context, parts_->attempts, load_, std::move(socket));
         if (stopping_) session_->abort();
         const Result<void> ended = co_await session_->run(hello());
         session_.reset();
@@ -234,9 +255,13 @@ class Agent::Core {
     Capacity total() const {
         const devices::Inventory& found = parts_->inventory;
         Capacity capacity;
-        capacity.cpu_milli = std::min(options_.cpu_milli.value_or(found.processors.cpu_milli), found.processors.cpu_milli);
-        capacity.memory_mib = std::min(options_.memory_mib.value_or(found.memory_bytes >> 20), found.memory_bytes >> 20);
-        capacity.accelerator_milli = accelerator_capacity(found.devices);
+        capacity.cpu_milli = std::min(
+            options_.cpu_milli.value_or(found.processors.cpu_milli), found.processors.cpu_milli
+        );
+        capacity.memory_mib = std::min(
+            options_.memory_mib.value_or(found.memory_bytes >> 20), found.memory_bytes >> 20
+        );
+        capacity.accelerator_milli = accelerator_capacity(parts_->context.inventory);
         return capacity;
     }
 
@@ -249,13 +274,14 @@ class Agent::Core {
         hello.address = options_.service_address;
         hello.cpu_model = found.processors.model;
         hello.total = total();
-        hello.devices = described(found.devices);
+        hello.devices = described(parts_->context.inventory);
         hello.enforces = parts_->driver->enforces();
         hello.labels = options_.labels;
         hello.simulated = std::ranges::any_of(found.devices, &devices::Device::simulated);
         hello.health = found.alarms.empty() ? Health::ok : Health::degraded;
         for (const devices::Alarm& alarm : found.alarms)
-            hello.health_reason += (hello.health_reason.empty() ? "" : "; ") + alarm.source + ": " + alarm.text;
+            hello.health_reason +=
+                (hello.health_reason.empty() ? "" : "; ") + alarm.source + ": " + alarm.text;
         hello.attempts = parts_->attempts.held();
         return hello;
     }

@@ -46,11 +46,11 @@ BOOST_DESCRIBE_STRUCT(ReconnectLimits, (), (first, longest, dial_timeout))
 struct AgentConfig {
     static constexpr bool kJsonDefaults = true;
     std::string server = "http://127.0.0.1:8080";
-    std::optional<std::string> key;       // "sk-…"; better in a file of mode 0600:
+    std::optional<std::string> key;  // "sk-…"; better in a file of mode 0600:
     std::optional<std::string> key_file;
-    std::optional<std::string> node;      // default: the host's name
+    std::optional<std::string> node;  // default: the host's name
     std::string state_dir = "/var/lib/penstock/agent";
-    std::optional<std::int64_t> cpu_milli;   // of the host, offered to tasks; default: all of it
+    std::optional<std::int64_t> cpu_milli;  // of the host, offered to tasks; default: all of it
     std::optional<std::int64_t> memory_mib;
     std::vector<std::string> runtime_paths;  // folders of the host shown read-only to every task
     std::map<std::string, std::string> environment;  // published to every task
@@ -68,9 +68,9 @@ struct AgentConfig {
 };
 BOOST_DESCRIBE_STRUCT(
     AgentConfig, (),
-    (server, key, key_file, node, state_dir, cpu_milli, memory_mib, runtime_paths, environment, labels,
-     service_address, simulated_accelerators, share_network, demand_enforcement, heartbeat_every,
-     reconnect, cgroup_name, uid_first)
+    (server, key, key_file, node, state_dir, cpu_milli, memory_mib, runtime_paths, environment,
+     labels, service_address, simulated_accelerators, share_network, demand_enforcement,
+     heartbeat_every, reconnect, cgroup_name, uid_first)
 )
 
 struct AgentOptions {
@@ -89,7 +89,8 @@ struct AgentOptions {
     bool demand_enforcement = false;
     std::optional<Duration> heartbeat_every;
     ReconnectLimits reconnect;
-    // The command that ends in drivers::supervise(); default: this program with "internal-supervise".
+    // The command that ends in drivers::supervise(); default: this program with
+    // "internal-supervise".
     std::vector<std::string> supervisor;
     bool use_cgroups = true;  // see drivers::ProcessDriverOptions for these four
     std::string cgroup_name = "penstock";
@@ -111,8 +112,8 @@ class Agent {
   public:
     Agent(io::Runtime& runtime, AgentOptions options);
     ~Agent();
-    // Returns an error when the agent cannot start at all (state_dir is unusable or in use, no driver
-    // works here); otherwise runs until stop().
+    // Returns an error when the agent cannot start at all (state_dir is unusable or in use, no
+    // driver works here); otherwise runs until stop().
     io::Task<Result<void>> run();
     // Ends the session and all own work; attempts go on running for the next agent to adopt.
     io::Task<void> stop();

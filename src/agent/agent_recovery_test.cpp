@@ -10,9 +10,12 @@ namespace penstock::agent {
 namespace {
 
 int count_of(const Scene& scene, const StartAttempt& start, TaskState state) {
-    return static_cast<int>(std::ranges::count_if(scene.server.reports, [&](const AttemptReport& report) {
-        return report.attempt_id == start.attempt_id && report.state == state;
-    }));
+    return static_cast<int>(std::ranges::count_if(
+        scene.server.reports,
+        [&](const AttemptReport& report) {
+            return report.attempt_id == start.attempt_id && report.state == state;
+        }
+    ));
 }
 
 std::string numbers(int from, int to) {
@@ -24,7 +27,8 @@ std::string numbers(int from, int to) {
 TEST(AgentRecovery, ComesBackAfterTheServerRestarts) {
     Scene scene;
     scene.start_agent();
-    StartAttempt start = scene.task("for i in $(seq 1 400); do echo $i; sleep 0.002; done; echo done > out/end");
+    StartAttempt start =
+        scene.task("for i in $(seq 1 400); do echo $i; sleep 0.002; done; echo done > out/end");
     start.outputs = {{.path = "out/*", .required = true}};
     scene.begin(start);
     ASSERT_TRUE(scene.reached(start, TaskState::running));
@@ -72,7 +76,8 @@ TEST(AgentRecovery, AdoptsWhatRanWhileItWasDead) {
     Scene scene;
     const pid_t first = scene.start_agent_process();
     ASSERT_TRUE(scene.until([&] { return scene.server.heartbeat.has_value(); }));
-    StartAttempt start = scene.task("echo first; while [ ! -e out/go ]; do sleep 0.01; done; echo last; sleep 0.2");
+    StartAttempt start =
+        scene.task("echo first; while [ ! -e out/go ]; do sleep 0.01; done; echo last; sleep 0.2");
     StartAttempt quick = scene.task("sleep 0.4; echo '7' > out/seven");
     quick.outputs = {{.path = "out/seven"}};
     scene.begin(start);
@@ -84,7 +89,9 @@ TEST(AgentRecovery, AdoptsWhatRanWhileItWasDead) {
     ASSERT_TRUE(scene.until([&] { return !scene.has_process(quick); }));
     const pid_t second = scene.start_agent_process();
     const AttemptReport quick_end = scene.ended(quick);
-    ASSERT_TRUE(scene.until([&] { return scene.server.heartbeat && scene.server.heartbeat->attempts.size() == 1; }));
+    ASSERT_TRUE(scene.until([&] {
+        return scene.server.heartbeat && scene.server.heartbeat->attempts.size() == 1;
+    }));
     scene.touch(start, "out/go");
     const AttemptReport end = scene.ended(start);
     Scene::kill_process(second);
@@ -106,7 +113,8 @@ TEST(AgentRecovery, LosesNothingWhereverItIsKilled) {
         Scene scene;
         const pid_t first = scene.start_agent_process();
         ASSERT_TRUE(scene.until([&] { return scene.server.hello.has_value(); }));
-        StartAttempt start = scene.task("echo begin; echo x >> out/runs; cat words; sleep 0.15; echo end");
+        StartAttempt start =
+            scene.task("echo begin; echo x >> out/runs; cat words; sleep 0.15; echo end");
         start.setup = "sleep 0.05";
         start.workdir_sha256 = scene.server.put(tar_of({{"words", "words\n"}}));
         start.outputs = {{.path = "out/*", .required = true}};
@@ -115,11 +123,15 @@ TEST(AgentRecovery, LosesNothingWhereverItIsKilled) {
         scene.wait(std::chrono::milliseconds(after_ms));
         Scene::kill_process(first);
         const pid_t second = scene.start_agent_process();
-        ASSERT_TRUE(scene.until([&] { return scene.server.sessions > sessions && scene.server.is_connected(); }));
-        if (scene.states(start).empty()) scene.begin(start);  // as a server does with what nobody took up
+        ASSERT_TRUE(scene.until([&] {
+            return scene.server.sessions > sessions && scene.server.is_connected();
+        }));
+        if (scene.states(start).empty())
+            scene.begin(start);  // as a server does with what nobody took up
 
         const AttemptReport end = scene.ended(start);
-        EXPECT_TRUE(scene.until([&] { return scene.log(start) == "begin\nwords\nend\n"; })) << scene.log(start);
+        EXPECT_TRUE(scene.until([&] { return scene.log(start) == "begin\nwords\nend\n"; }))
+            << scene.log(start);
         EXPECT_TRUE(scene.until([&] { return scene.is_clean(start); }));
         Scene::kill_process(second);
 

@@ -25,7 +25,8 @@ TEST(Agent, RunsATaskAndCollectsItsOutputs) {
     Scene scene;
     scene.start_agent();
     StartAttempt start = scene.task(
-        "cat words.txt > out/result.txt; cp -r /out/result.txt out/copy.txt; echo hello; echo oops >&2; "
+        "cat words.txt > out/result.txt; cp -r /out/result.txt out/copy.txt; echo hello; echo oops "
+        ">&2; "
         "echo $PENSTOCK_RUNTIME_PYTHON $GREETING"
     );
     start.setup = "echo setting up > prepared";
@@ -143,7 +144,8 @@ TEST(Agent, BlamesTheUserForAnUnsafeWorkdir) {
     Scene scene;
     scene.start_agent();
     StartAttempt start = scene.task("true");
-    start.workdir_sha256 = scene.server.put("this is no archive at all, but it is long enough to be looked at");
+    start.workdir_sha256 =
+        scene.server.put("this is no archive at all, but it is long enough to be looked at");
 
     scene.begin(start);
 
@@ -175,7 +177,9 @@ TEST(Agent, ChecksWhatIsAccepted) {
 
     EXPECT_EQ(render(scene.ended(good)), "SUCCEEDED exit=0") << scene.ended(good).message;
     EXPECT_EQ(render(scene.ended(bad)), "FAILED acceptance_failed user exit=0");
-    EXPECT_EQ(scene.ended(bad).message, "jq '.loss < 2.0' on /out/metrics.json gave false, not true");
+    EXPECT_EQ(
+        scene.ended(bad).message, "jq '.loss < 2.0' on /out/metrics.json gave false, not true"
+    );
     EXPECT_EQ(render(scene.ended(none)), "FAILED acceptance_failed user exit=0");
 }
 
@@ -197,7 +201,8 @@ TEST(Agent, GoesOnFromACheckpoint) {
     scene.start_agent();
     const std::string script =
         "step=$(cat $PENSTOCK_CHECKPOINT_DIR/step 2>/dev/null || echo 0); echo from $step; "
-        "while [ $step -lt 1000 ]; do step=$((step+1)); echo $step > $PENSTOCK_CHECKPOINT_DIR/step.tmp; "
+        "while [ $step -lt 1000 ]; do step=$((step+1)); echo $step > "
+        "$PENSTOCK_CHECKPOINT_DIR/step.tmp; "
         "mv $PENSTOCK_CHECKPOINT_DIR/step.tmp $PENSTOCK_CHECKPOINT_DIR/step; sleep 0.05; done";
     StartAttempt first = scene.task(script);
     first.checkpoint = CheckpointSpec{.path = "/out/ckpt", .every = 1s};
@@ -235,8 +240,11 @@ TEST(Agent, OffersAServiceOnceItIsReady) {
     start.service.emplace().readiness_probe = {.path = "/health", .initial_delay_seconds = 20};
     scene.begin(start);
     ASSERT_TRUE(scene.reached(start, TaskState::running)) << scene.log(start);
-    ASSERT_TRUE(scene.until([&] { return scene.server.heartbeat && scene.server.heartbeat->attempts.size() == 1; }));
-    const auto& running = *std::ranges::find(scene.server.reports, TaskState::running, &AttemptReport::state);
+    ASSERT_TRUE(scene.until([&] {
+        return scene.server.heartbeat && scene.server.heartbeat->attempts.size() == 1;
+    }));
+    const auto& running =
+        *std::ranges::find(scene.server.reports, TaskState::running, &AttemptReport::state);
 
     http::Client client(scene.runtime);
     const auto answer = scene.runtime.block_on(
@@ -326,11 +334,14 @@ TEST(Agent, SharesAcceleratorsOneAfterTheOther) {
 
     scene.begin(first);
     scene.begin(second);
+    const AttemptReport first_end = scene.ended(first);
     const AttemptReport end = scene.ended(second);
 
+    EXPECT_EQ(render(first_end), "SUCCEEDED exit=0") << first_end.message;
     EXPECT_EQ(render(end), "SUCCEEDED exit=0") << end.message;
     EXPECT_TRUE(scene.server.hello->simulated);
     EXPECT_EQ(scene.log(first), "0\n");
+    EXPECT_EQ(scene.log(second), "0\n");
 }
 
 }  // namespace

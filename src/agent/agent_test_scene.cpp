@@ -65,7 +65,9 @@ io::Task<void> run_agent(Agent* agent) {
 }  // namespace
 
 ScriptedServer::ScriptedServer(io::Runtime& runtime)
-    : changed(runtime.executor()), runtime_(runtime), sending_(runtime.executor(), "scripted server") {
+    : changed(runtime.executor()),
+      runtime_(runtime),
+      sending_(runtime.executor(), "scripted server") {
     add_routes();
 }
 ScriptedServer::~ScriptedServer() = default;
@@ -79,7 +81,9 @@ void ScriptedServer::add_routes() {
             });
         }
     };
-    router_.add("GET", "/v1/agent/session", [this](http::Request r) { return Session::now(this, std::move(r)); });
+    router_.add("GET", "/v1/agent/session", [this](http::Request r) {
+        return Session::now(this, std::move(r));
+    });
     router_.add("GET", "/v1/blobs/{sha256}", [this](http::Request r) { return get(std::move(r)); });
     router_.add(
         "PUT", "/v1/blobs/{sha256}", [this](http::Request r) { return store(std::move(r)); },
@@ -127,7 +131,8 @@ io::Task<http::Response> ScriptedServer::get(http::Request request) {
 
 io::Task<http::Response> ScriptedServer::store(http::Request request) {
     ++uploads;
-    if (hash_of(request.body) != request.param("sha256")) co_return http::Response::text(400, "other content");
+    if (hash_of(request.body) != request.param("sha256"))
+        co_return http::Response::text(400, "other content");
     blobs.insert_or_assign(request.param("sha256"), request.body);
     co_return http::Response::empty(201);
 }
@@ -178,7 +183,9 @@ std::int64_t ScriptedServer::take(const LogBatch& batch) {
     return std::ssize(known);
 }
 
-Scene::Scene() : server(runtime), root(temporary_folder()), tasks_(runtime.executor(), "scene") { server.start(); }
+Scene::Scene() : server(runtime), root(temporary_folder()), tasks_(runtime.executor(), "scene") {
+    server.start();
+}
 
 Scene::~Scene() {
     stop_agent();
@@ -190,7 +197,8 @@ Scene::~Scene() {
     left.cgroup_name = "penstock-agent-test";
     if (fs::exists(left.state_dir))
         if (auto driver = drivers::ProcessDriver::open(left))
-            for (const drivers::Status& status : (*driver)->adopt().value()) (void)(*driver)->clean(status.attempt_id);
+            for (const drivers::Status& status : (*driver)->adopt().value())
+                (void)(*driver)->clean(status.attempt_id);
     fs::remove_all(root);
 }
 
@@ -217,9 +225,16 @@ pid_t Scene::start_agent_process() {
     const std::string program = own_program();
     const std::string url = server.url();
     const std::string folder = root.string();
-    std::array<const char*, 5> argv{program.c_str(), "agent-process", url.c_str(), folder.c_str(), nullptr};
+    std::array<const char*, 5> argv{
+        program.c_str(), "agent-process", url.c_str(), folder.c_str(), nullptr
+    };
     pid_t pid = 0;
-    EXPECT_EQ(posix_spawn(&pid, program.c_str(), nullptr, nullptr, const_cast<char**>(argv.data()), environ), 0);
+    EXPECT_EQ(
+        posix_spawn(
+            &pid, program.c_str(), nullptr, nullptr, const_cast<char**>(argv.data()), environ
+        ),
+        0
+    );
     return pid;
 }
 
@@ -276,7 +291,9 @@ void Scene::begin(const StartAttempt& start) {
     server.send(std::move(message));
 }
 
-void Scene::end(const StartAttempt& start, TaskReason reason, Duration grace, bool checkpoint_first) {
+void Scene::end(
+    const StartAttempt& start, TaskReason reason, Duration grace, bool checkpoint_first
+) {
     ServerMessage message;
     message.stop = StopAttempt{start.attempt_id, start.fence, reason, grace, checkpoint_first};
     server.send(std::move(message));
@@ -330,7 +347,8 @@ bool Scene::is_clean(const StartAttempt& start) const {
 
 std::string render(const AttemptReport& report) {
     std::string text = json::Codec<TaskState>::name(report.state);
-    if (report.reason != TaskReason::none) text += " " + json::Codec<TaskReason>::name(report.reason);
+    if (report.reason != TaskReason::none)
+        text += " " + json::Codec<TaskReason>::name(report.reason);
     if (report.fault_domain) text += " " + json::Codec<FaultDomain>::name(*report.fault_domain);
     if (report.exit_code) text += " exit=" + std::to_string(*report.exit_code);
     return text;
@@ -340,7 +358,8 @@ int agent_process(int argc, char** argv) {
     if (argc < 4) return 2;
     io::Runtime runtime;
     AgentOptions options = options_for(argv[2], argv[3]);
-    options.log = telemetry::Logger::open({.file = std::string(argv[3]) + "/agent.log"}).value_or(telemetry::Logger{});
+    options.log = telemetry::Logger::open({.file = std::string(argv[3]) + "/agent.log"})
+                      .value_or(telemetry::Logger{});
     Agent agent(runtime, std::move(options));
     const Result<void> ended = runtime.block_on(agent.run());
     runtime.block_on(agent.stop());
@@ -363,8 +382,10 @@ std::string tar_of(const std::map<std::string, std::string>& files) {
 }  // namespace penstock::agent
 
 int main(int argc, char** argv) {
-    if (argc > 1 && std::string_view(argv[1]) == "internal-supervise") return penstock::drivers::supervise(argc, argv);
-    if (argc > 1 && std::string_view(argv[1]) == "agent-process") return penstock::agent::agent_process(argc, argv);
+    if (argc > 1 && std::string_view(argv[1]) == "internal-supervise")
+        return penstock::drivers::supervise(argc, argv);
+    if (argc > 1 && std::string_view(argv[1]) == "agent-process")
+        return penstock::agent::agent_process(argc, argv);
     testing::InitGoogleTest(&argc, argv);
     return RUN_ALL_TESTS();
 }

@@ -29,7 +29,7 @@ class ScriptedServer {
     explicit ScriptedServer(io::Runtime& runtime);
     ~ScriptedServer();
 
-    void start();         // on its old port when it had one
+    void start();           // on its old port when it had one
     io::Task<void> stop();  // cuts all sessions
     std::string url() const;
 
@@ -86,7 +86,10 @@ class Scene {
 
     StartAttempt task(const std::string& run);
     void begin(const StartAttempt& start);
-    void end(const StartAttempt& start, TaskReason reason, Duration grace = 5s, bool checkpoint_first = false);
+    void end(
+        const StartAttempt& start, TaskReason reason, Duration grace = 5s,
+        bool checkpoint_first = false
+    );
 
     // "STAGING RUNNING COLLECTING SUCCEEDED", each once and in order of arrival.
     std::string states(const StartAttempt& start) const;

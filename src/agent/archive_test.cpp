@@ -36,8 +36,10 @@ class ArchiveTest : public testing::Test {
             archive_entry_set_pathname(e, item.path.c_str());
             archive_entry_set_mode(e, item.type | 0755);
             archive_entry_set_size(e, static_cast<la_int64_t>(item.content.size()));
-            if (!item.target.empty() && item.hard) archive_entry_set_hardlink(e, item.target.c_str());
-            if (!item.target.empty() && !item.hard) archive_entry_set_symlink(e, item.target.c_str());
+            if (!item.target.empty() && item.hard)
+                archive_entry_set_hardlink(e, item.target.c_str());
+            if (!item.target.empty() && !item.hard)
+                archive_entry_set_symlink(e, item.target.c_str());
             archive_write_header(a, e);
             archive_write_data(a, item.content.data(), item.content.size());
             archive_entry_free(e);
@@ -75,12 +77,14 @@ class ArchiveTest : public testing::Test {
 
 TEST_F(ArchiveTest, UnpacksFilesFoldersAndInnerLinks) {
     EXPECT_EQ(
-        unpacked({{"./", "", AE_IFDIR},
-                  {"./src/", "", AE_IFDIR},
-                  {"src/main.py", "print(1)"},
-                  {"deep/er/data", "x"},
-                  {"src/link", "", AE_IFLNK, "../deep/er/data"},
-                  {"hard", "", AE_IFREG, "src/main.py", true}}),
+        unpacked(
+            {{"./", "", AE_IFDIR},
+             {"./src/", "", AE_IFDIR},
+             {"src/main.py", "print(1)"},
+             {"deep/er/data", "x"},
+             {"src/link", "", AE_IFLNK, "../deep/er/data"},
+             {"hard", "", AE_IFREG, "src/main.py", true}}
+        ),
         "ok"
     );
 
@@ -98,11 +102,13 @@ TEST_F(ArchiveTest, KeepsNamesThatAreNotAscii) {
 TEST_F(ArchiveTest, RefusesPathsThatLeadOut) {
     EXPECT_EQ(
         unpacked({{"/etc/evil", "x"}}),
-        "invalid_argument: the archive's entry '/etc/evil' has an absolute path; pack it without that"
+        "invalid_argument: the archive's entry '/etc/evil' has an absolute path; pack it without "
+        "that"
     );
     EXPECT_EQ(
         unpacked({{"a/../../evil", "x"}}),
-        "invalid_argument: the archive's entry '../../evil' leads out of the directory by '..'; pack it "
+        "invalid_argument: the archive's entry '../../evil' leads out of the directory by '..'; "
+        "pack it "
         "without that"
     );
     EXPECT_FALSE(fs::exists(root_ / "evil"));
@@ -114,7 +120,8 @@ TEST_F(ArchiveTest, RefusesLinksThatLeadOut) {
     EXPECT_TRUE(unpacked({{"l", "", AE_IFLNK, "/etc/passwd"}}).ends_with(refused));
     EXPECT_TRUE(unpacked({{"a/l", "", AE_IFLNK, "../../x"}}).ends_with(refused));
     EXPECT_TRUE(unpacked({{"l", "", AE_IFLNK, "a/../../x"}}).ends_with(refused));
-    EXPECT_TRUE(unpacked({{"h", "", AE_IFREG, "../in.tar", true}}).ends_with("by '..'; pack it without that"));
+    EXPECT_TRUE(unpacked({{"h", "", AE_IFREG, "../in.tar", true}}
+    ).ends_with("by '..'; pack it without that"));
 }
 
 TEST_F(ArchiveTest, WritesThroughNoLink) {
@@ -123,13 +130,15 @@ TEST_F(ArchiveTest, WritesThroughNoLink) {
 
     EXPECT_EQ(
         unpacked({{"l/evil", "x"}}),
-        "invalid_argument: the archive's entry 'l/evil' passes through a link or a file; pack it without that"
+        "invalid_argument: the archive's entry 'l/evil' passes through a link or a file; pack it "
+        "without that"
     );
     EXPECT_FALSE(fs::exists(root_ / "outside" / "evil"));
 }
 
 TEST_F(ArchiveTest, RefusesDevices) {
-    EXPECT_TRUE(unpacked({{"null", "", AE_IFCHR}}).ends_with("is a device, a socket or a pipe; pack it without that"));
+    EXPECT_TRUE(unpacked({{"null", "", AE_IFCHR}}
+    ).ends_with("is a device, a socket or a pipe; pack it without that"));
 }
 
 TEST_F(ArchiveTest, KeepsItsLimits) {
@@ -144,7 +153,8 @@ TEST_F(ArchiveTest, KeepsItsLimits) {
 }
 
 TEST_F(ArchiveTest, RefusesWhatIsNoArchive) {
-    std::ofstream(root_ / "in.tar") << "this is only text, and long enough to be looked at as a header";
+    std::ofstream(root_ / "in.tar")
+        << "this is only text, and long enough to be looked at as a header";
 
     EXPECT_FALSE(unpack((root_ / "in.tar").string(), into()).has_value());
 }

@@ -79,10 +79,11 @@ Verdict verdict_of_stop(const StopAttempt& stop) {
     return {TaskState::canceled, stop.reason, {}, {}, ""};
 }
 
-// SIGKILL and SIGTERM come from outside the sandbox unless the memory limit sent them, and that is a
-// cause of its own; what the task did to itself (SIGSEGV, SIGABRT …) is the task's.
+// SIGKILL and SIGTERM come from outside the sandbox unless the memory limit sent them, and that is
+// a cause of its own; what the task did to itself (SIGSEGV, SIGABRT …) is the task's.
 FaultDomain fault_of_signal(std::int64_t signal) {
-    return signal == SIGKILL || signal == SIGTERM || signal == SIGHUP ? FaultDomain::provider : FaultDomain::user;
+    return signal == SIGKILL || signal == SIGTERM || signal == SIGHUP ? FaultDomain::provider
+                                                                      : FaultDomain::user;
 }
 
 Verdict verdict_of_exit(const AttemptRecord& record, const Ended& ended) {
@@ -92,23 +93,30 @@ Verdict verdict_of_exit(const AttemptRecord& record, const Ended& ended) {
     if (code == expected) return {TaskState::succeeded, TaskReason::none, {}, code, ""};
     std::string text = expected == 0 ? fmt::format("exit code {}", code)
                                      : fmt::format("exit code {}, {} was expected", code, expected);
-    return failed(TaskReason::exit_code, FaultDomain::user, with_lines(std::move(text), ended.last_lines));
+    return failed(
+        TaskReason::exit_code, FaultDomain::user, with_lines(std::move(text), ended.last_lines)
+    );
 }
 
 Verdict verdict_of_end(const AttemptRecord& record, const Ended& ended) {
     switch (ended.cause) {
-        case EndCause::exited: return verdict_of_exit(record, ended);
+        case EndCause::exited:
+            return verdict_of_exit(record, ended);
         case EndCause::setup_failed:
             return failed(
                 TaskReason::setup_failed, FaultDomain::user,
                 with_lines(
-                    fmt::format("`setup` ended with exit code {}", ended.exit_code.value_or(-1)), ended.last_lines
+                    fmt::format("`setup` ended with exit code {}", ended.exit_code.value_or(-1)),
+                    ended.last_lines
                 )
             );
         case EndCause::signal:
             return failed(
                 TaskReason::killed_by_signal, fault_of_signal(ended.signal.value_or(SIGKILL)),
-                with_lines(fmt::format("killed by signal {}", ended.signal.value_or(SIGKILL)), ended.last_lines)
+                with_lines(
+                    fmt::format("killed by signal {}", ended.signal.value_or(SIGKILL)),
+                    ended.last_lines
+                )
             );
         case EndCause::out_of_memory:
             return failed(
@@ -121,11 +129,15 @@ Verdict verdict_of_end(const AttemptRecord& record, const Ended& ended) {
                     ended.last_lines
                 )
             );
-        case EndCause::stopped:  // by us, and yet no stop is on record: its file was lost with the disk
-            return failed(TaskReason::agent_error, FaultDomain::provider, "the node stopped it on its own");
+        case EndCause::stopped:  // by us, and yet no stop is on record: its file was lost with the
+                                 // disk
+            return failed(
+                TaskReason::agent_error, FaultDomain::provider, "the node stopped it on its own"
+            );
         case EndCause::launch_failed:
             return failed(
-                TaskReason::agent_error, FaultDomain::provider, "the node could not make its sandbox: " + ended.detail
+                TaskReason::agent_error, FaultDomain::provider,
+                "the node could not make its sandbox: " + ended.detail
             );
         case EndCause::vanished:
             return failed(
@@ -142,15 +154,18 @@ Verdict not_ready(Verdict why) {
         why.reason == TaskReason::out_of_memory || why.fault_domain == FaultDomain::provider)
         return why;
     const std::string cause = why.message.empty() ? "it ended with exit code 0" : why.message;
-    Verdict verdict =
-        failed(TaskReason::not_ready, FaultDomain::user, "the service ended before it was ready: " + cause);
+    Verdict verdict = failed(
+        TaskReason::not_ready, FaultDomain::user, "the service ended before it was ready: " + cause
+    );
     verdict.exit_code = why.exit_code;
     return verdict;
 }
 
 Reports on_ended(AttemptRecord& record, const Ended& ended, Time now) {
+    // What came to its end before the stop reached it has ended by itself.
+    const bool by_stop = record.stop && ended.cause != EndCause::exited;
     Verdict verdict = record.verdict ? *record.verdict
-                      : record.stop  ? verdict_of_stop(*record.stop)
+                      : by_stop      ? verdict_of_stop(*record.stop)
                                      : verdict_of_end(record, ended);
     if (record.verdict) verdict.message = with_lines(std::move(verdict.message), ended.last_lines);
     verdict.exit_code = ended.exit_code;
@@ -184,7 +199,8 @@ bool take_checkpoint(AttemptRecord& record, const Checkpoint& checkpoint) {
 }
 
 Reports on_checkpoint(AttemptRecord& record, const CheckpointStored& stored, Time now) {
-    if (record.phase != AttemptPhase::running || !take_checkpoint(record, stored.checkpoint)) return {};
+    if (record.phase != AttemptPhase::running || !take_checkpoint(record, stored.checkpoint))
+        return {};
     record.checkpoint_reported = true;
     AttemptReport made = report(record, TaskState::running, now);
     made.checkpoint = record.checkpoint;
@@ -195,12 +211,15 @@ Reports on_checkpoint(AttemptRecord& record, const CheckpointStored& stored, Tim
 Reports on_stop(AttemptRecord& record, StopAttempt stop, Time now) {
     stop.grace = std::clamp(stop.grace, Duration{0}, kStopGraceMax);
     switch (record.phase) {
-        case AttemptPhase::staging: return end(record, verdict_of_stop(stop), now);
+        case AttemptPhase::staging:
+            return end(record, verdict_of_stop(stop), now);
         case AttemptPhase::starting:
         case AttemptPhase::probing:
         case AttemptPhase::running:
-            if (!record.stop) record.stop = stop;
-            else record.stop->grace = std::min(record.stop->grace, stop.grace);
+            if (!record.stop)
+                record.stop = stop;
+            else
+                record.stop->grace = std::min(record.stop->grace, stop.grace);
             return {};
         case AttemptPhase::collecting: {
             if (record.stop) return {};
@@ -211,7 +230,8 @@ Reports on_stop(AttemptRecord& record, StopAttempt stop, Time now) {
             return end(record, std::move(verdict), now);
         }
         case AttemptPhase::ended:
-        case AttemptPhase::released: return {};
+        case AttemptPhase::released:
+            return {};
     }
     return {};
 }
@@ -223,12 +243,15 @@ Reports on_collected(AttemptRecord& record, const Collected& collected, Time now
     const std::optional<std::int64_t> exit_code = verdict.exit_code;
     if (verdict.state == TaskState::succeeded) {
         if (collected.not_stored)
-            verdict = failed(TaskReason::output_missing, FaultDomain::platform, *collected.not_stored);
+            verdict =
+                failed(TaskReason::output_missing, FaultDomain::platform, *collected.not_stored);
         else if (collected.missing)
             verdict = failed(TaskReason::output_missing, FaultDomain::user, *collected.missing);
         else if (collected.not_accepted)
-            verdict =
-                failed(TaskReason::acceptance_failed, collected.not_accepted->fault_domain, collected.not_accepted->message);
+            verdict = failed(
+                TaskReason::acceptance_failed, collected.not_accepted->fault_domain,
+                collected.not_accepted->message
+            );
         verdict.exit_code = exit_code;
     }
     for (const std::string& remark : collected.remarks)
@@ -246,13 +269,20 @@ Accepted ended_at_once(AttemptRecord record, Verdict verdict, Time now) {
 Step next_step(const AttemptRecord& record) {
     if (record.stop && may_have_process(record.phase)) return Step::stop;
     switch (record.phase) {
-        case AttemptPhase::staging: return Step::stage;
-        case AttemptPhase::starting: return record.started ? Step::await_run : Step::start;
-        case AttemptPhase::probing: return Step::probe;
-        case AttemptPhase::running: return Step::watch;
-        case AttemptPhase::collecting: return Step::collect;
-        case AttemptPhase::ended: return Step::release;
-        case AttemptPhase::released: return Step::nothing;
+        case AttemptPhase::staging:
+            return Step::stage;
+        case AttemptPhase::starting:
+            return record.started ? Step::await_run : Step::start;
+        case AttemptPhase::probing:
+            return Step::probe;
+        case AttemptPhase::running:
+            return Step::watch;
+        case AttemptPhase::collecting:
+            return Step::collect;
+        case AttemptPhase::ended:
+            return Step::release;
+        case AttemptPhase::released:
+            return Step::nothing;
     }
     return Step::nothing;
 }
@@ -285,6 +315,18 @@ Accepted never_started(const StopAttempt& stop, Time now) {
     return ended_at_once(std::move(record), std::move(verdict), now);
 }
 
+namespace {
+
+// What did not become ready in time is stopped; the verdict stands whatever its exit says.
+void give_up(AttemptRecord& record, const GaveUp& event) {
+    const AttemptPhase phase = record.phase;
+    if (!may_have_process(phase) || phase == AttemptPhase::running || record.stop) return;
+    record.verdict = failed(event.reason, FaultDomain::user, event.message);
+    record.stop = StopAttempt{record.attempt_id, record.fence, event.reason, kNodeStopGrace, false};
+}
+
+}  // namespace
+
 Reports apply(AttemptRecord& record, const Event& event, Time now) {
     const AttemptPhase phase = record.phase;
     return std::visit(
@@ -297,7 +339,9 @@ Reports apply(AttemptRecord& record, const Event& event, Time now) {
             },
             [&](const StageFailed& e) -> Reports {
                 if (phase != AttemptPhase::staging) return {};
-                return end(record, failed(TaskReason::staging_failed, e.fault_domain, e.message), now);
+                return end(
+                    record, failed(TaskReason::staging_failed, e.fault_domain, e.message), now
+                );
             },
             [&](const Started& e) -> Reports {
                 if (phase == AttemptPhase::starting && !record.started) record.started = e.at;
@@ -314,13 +358,12 @@ Reports apply(AttemptRecord& record, const Event& event, Time now) {
                 return {};
             },
             [&](const Running& e) -> Reports {
-                const bool fits = phase == (is_service(record) ? AttemptPhase::probing : AttemptPhase::starting);
+                const bool fits =
+                    phase == (is_service(record) ? AttemptPhase::probing : AttemptPhase::starting);
                 return fits ? on_running(record, e) : Reports{};
             },
             [&](const GaveUp& e) -> Reports {
-                if (!may_have_process(phase) || phase == AttemptPhase::running || record.stop) return {};
-                record.verdict = failed(e.reason, FaultDomain::user, e.message);
-                record.stop = StopAttempt{record.attempt_id, record.fence, e.reason, kNodeStopGrace, false};
+                give_up(record, e);
                 return {};
             },
             [&](const Metering& e) -> Reports {
@@ -332,7 +375,10 @@ Reports apply(AttemptRecord& record, const Event& event, Time now) {
             [&](const TimeLimitReached&) -> Reports {
                 if (phase != AttemptPhase::running || record.stop) return {};
                 return on_stop(
-                    record, {record.attempt_id, record.fence, TaskReason::time_limit, kNodeStopGrace, false}, now
+                    record,
+                    {record.attempt_id, record.fence, TaskReason::time_limit, kNodeStopGrace, false
+                    },
+                    now
                 );
             },
             [&](const Ended& e) -> Reports {
@@ -361,7 +407,9 @@ std::optional<std::int64_t> time_limit_at_ms(const AttemptRecord& record) {
     return record.running_since->ms + to_ms(*record.start->time_limit);
 }
 
-std::int64_t running_ms_at_end(const AttemptRecord& record, std::optional<Time> ended_at, BootInstant now) {
+std::int64_t running_ms_at_end(
+    const AttemptRecord& record, std::optional<Time> ended_at, BootInstant now
+) {
     const std::int64_t metered = record.meter.running_ms;
     if (!record.running_since || !record.running_at || !ended_at) return metered;
     if (record.running_since->boot_id != now.boot_id) return metered;
@@ -386,7 +434,8 @@ std::optional<std::int64_t> enqueue(AttemptRecord& record, AttemptReport report)
 }
 
 bool acknowledge(AttemptRecord& record, std::int64_t seq) {
-    return std::erase_if(record.reports, [seq](const AttemptReport& r) { return r.seq <= seq; }) > 0;
+    return std::erase_if(record.reports, [seq](const AttemptReport& r) { return r.seq <= seq; }) >
+           0;
 }
 
 }  // namespace penstock::agent

@@ -69,7 +69,15 @@ struct StopRequested {
 };
 struct TimeLimitReached {};
 
-enum class EndCause { exited, setup_failed, signal, out_of_memory, stopped, launch_failed, vanished };
+enum class EndCause {
+    exited,
+    setup_failed,
+    signal,
+    out_of_memory,
+    stopped,
+    launch_failed,
+    vanished
+};
 struct Ended {
     EndCause cause = EndCause::exited;
     std::optional<std::int64_t> exit_code;
@@ -81,16 +89,16 @@ struct Ended {
 struct Collected {
     std::vector<OutputFile> outputs;
     std::optional<Checkpoint> checkpoint;
-    std::optional<std::string> missing;       // which required outputs are not there
-    std::optional<std::string> not_stored;    // what could not be uploaded, and why
+    std::optional<std::string> missing;     // which required outputs are not there
+    std::optional<std::string> not_stored;  // what could not be uploaded, and why
     std::optional<FailedCheck> not_accepted;
-    std::vector<std::string> remarks;         // for a person; change nothing
+    std::vector<std::string> remarks;  // for a person; change nothing
 };
 struct Released {};
 
 using Event = std::variant<
-    Staged, StageFailed, Started, StartFailed, ProcessUp, Running, GaveUp, Metering, CheckpointStored,
-    StopRequested, TimeLimitReached, Ended, Collected, Released>;
+    Staged, StageFailed, Started, StartFailed, ProcessUp, Running, GaveUp, Metering,
+    CheckpointStored, StopRequested, TimeLimitReached, Ended, Collected, Released>;
 
 // Reports that are to be numbered and sent, in order.
 using Reports = std::vector<AttemptReport>;
@@ -102,8 +110,8 @@ struct Accepted {
 Accepted accept(const StartAttempt& start, Time now);
 // For an attempt that this node will not run: it fails with `why`.
 Accepted refuse(const StartAttempt& start, Verdict why, Time now);
-// For an attempt that the server wants stopped and this node never had: it ends CANCELED with nothing
-// metered, so that the server can settle it.
+// For an attempt that the server wants stopped and this node never had: it ends CANCELED with
+// nothing metered, so that the server can settle it.
 Accepted never_started(const StopAttempt& stop, Time now);
 
 Reports apply(AttemptRecord& record, const Event& event, Time now);
@@ -114,14 +122,16 @@ AttemptReport final_report(const AttemptRecord& record);
 // When the time limit ends, in CLOCK_BOOTTIME milliseconds.
 std::optional<std::int64_t> time_limit_at_ms(const AttemptRecord& record);
 
-// How long it ran until its end, of which only wall times are known. Wall clocks jump, so the answer is
-// never below what was metered before nor above what CLOCK_BOOTTIME allows. After a restart of the
-// host, or without an end, what was metered last is all that is known.
-std::int64_t running_ms_at_end(const AttemptRecord& record, std::optional<Time> ended_at, BootInstant now);
+// How long it ran until its end, of which only wall times are known. Wall clocks jump, so the
+// answer is never below what was metered before nor above what CLOCK_BOOTTIME allows. After a
+// restart of the host, or without an end, what was metered last is all that is known.
+std::int64_t running_ms_at_end(
+    const AttemptRecord& record, std::optional<Time> ended_at, BootInstant now
+);
 
-// Puts a numbered report into the record's outbox. A report that only tells of a checkpoint takes the
-// place of an older such one, so that an outbox stays short however long the server is away. Returns
-// the number of the one replaced.
+// Puts a numbered report into the record's outbox. A report that only tells of a checkpoint takes
+// the place of an older such one, so that an outbox stays short however long the server is away.
+// Returns the number of the one replaced.
 std::optional<std::int64_t> enqueue(AttemptRecord& record, AttemptReport report);
 // Drops reports up to `seq`; true when something was dropped.
 bool acknowledge(AttemptRecord& record, std::int64_t seq);

@@ -30,21 +30,35 @@ StartAttempt service() {
 std::string text(const AttemptReport& report) {
     std::string out = std::string(1, "?"[0]);
     switch (report.state) {
-        case TaskState::staging: out = "STAGING"; break;
-        case TaskState::running: out = "RUNNING"; break;
-        case TaskState::collecting: out = "COLLECTING"; break;
-        case TaskState::succeeded: out = "SUCCEEDED"; break;
-        case TaskState::failed: out = "FAILED"; break;
-        case TaskState::canceled: out = "CANCELED"; break;
+        case TaskState::staging:
+            out = "STAGING";
+            break;
+        case TaskState::running:
+            out = "RUNNING";
+            break;
+        case TaskState::collecting:
+            out = "COLLECTING";
+            break;
+        case TaskState::succeeded:
+            out = "SUCCEEDED";
+            break;
+        case TaskState::failed:
+            out = "FAILED";
+            break;
+        case TaskState::canceled:
+            out = "CANCELED";
+            break;
         case TaskState::pending:
         case TaskState::matching:
         case TaskState::reserved:
         case TaskState::paused:
         case TaskState::recovering:
         case TaskState::canceling:
-        case TaskState::expired: break;
+        case TaskState::expired:
+            break;
     }
-    if (report.reason != TaskReason::none) out += " reason=" + std::to_string(static_cast<int>(report.reason));
+    if (report.reason != TaskReason::none)
+        out += " reason=" + std::to_string(static_cast<int>(report.reason));
     if (report.fault_domain == FaultDomain::user) out += " user";
     if (report.fault_domain == FaultDomain::provider) out += " provider";
     if (report.fault_domain == FaultDomain::platform) out += " platform";
@@ -54,7 +68,9 @@ std::string text(const AttemptReport& report) {
     if (report.service_url) out += " at=" + *report.service_url;
     return out;
 }
-std::string reason(TaskReason reason) { return " reason=" + std::to_string(static_cast<int>(reason)); }
+std::string reason(TaskReason reason) {
+    return " reason=" + std::to_string(static_cast<int>(reason));
+}
 
 // Applies events one second apart and keeps what was reported.
 class Life {
@@ -87,7 +103,14 @@ class Life {
 };
 
 Ended exit_with(std::int64_t code) {
-    return Ended{.cause = EndCause::exited, .exit_code = code, .last_lines = "bye", .meter = {5000, 100, 7}};
+    return Ended{
+        .cause = EndCause::exited, .exit_code = code, .last_lines = "bye", .meter = {5000, 100, 7}
+    };
+}
+Ended stopped_with(std::int64_t code) {
+    Ended ended = exit_with(code);
+    ended.cause = EndCause::stopped;
+    return ended;
 }
 StopRequested stop_for(TaskReason why, Duration grace = 5s) {
     return {{AttemptId(RawId{1, 1}), 3, why, grace, false}};
@@ -98,7 +121,9 @@ TEST(AttemptMachine, RunsAndSucceeds) {
 
     life.to_running().then(exit_with(0)).then(Collected{});
 
-    EXPECT_EQ(life.reports, "STAGING\nRUNNING\nCOLLECTING exit=0 ms=5000\nSUCCEEDED exit=0 ms=5000\n");
+    EXPECT_EQ(
+        life.reports, "STAGING\nRUNNING\nCOLLECTING exit=0 ms=5000\nSUCCEEDED exit=0 ms=5000\n"
+    );
     EXPECT_EQ(next_step(life.record), Step::release);
 }
 
@@ -108,8 +133,8 @@ TEST(AttemptMachine, BlamesTheUserForAnExitCode) {
     life.to_running().then(exit_with(3)).then(Collected{});
 
     EXPECT_EQ(
-        life.reports, "STAGING\nRUNNING\nCOLLECTING exit=3 ms=5000\nFAILED" + reason(TaskReason::exit_code) +
-                          " user exit=3 ms=5000\n"
+        life.reports, "STAGING\nRUNNING\nCOLLECTING exit=3 ms=5000\nFAILED" +
+                          reason(TaskReason::exit_code) + " user exit=3 ms=5000\n"
     );
     EXPECT_EQ(life.message, "exit code 3; last lines:\nbye");
 }
@@ -121,7 +146,9 @@ TEST(AttemptMachine, AcceptsTheExitCodeThatIsExpected) {
 
     life.to_running().then(exit_with(3)).then(Collected{});
 
-    EXPECT_EQ(life.reports, "STAGING\nRUNNING\nCOLLECTING exit=3 ms=5000\nSUCCEEDED exit=3 ms=5000\n");
+    EXPECT_EQ(
+        life.reports, "STAGING\nRUNNING\nCOLLECTING exit=3 ms=5000\nSUCCEEDED exit=3 ms=5000\n"
+    );
 }
 
 TEST(AttemptMachine, EndsWithoutMeterWhenStoppedWhileStaging) {
@@ -138,18 +165,33 @@ TEST(AttemptMachine, StopsTheProcessBeforeItCancels) {
 
     life.to_running().then(stop_for(TaskReason::budget_exceeded));
     EXPECT_EQ(next_step(life.record), Step::stop);
-    life.then(exit_with(0)).then(Collected{});
+    life.then(stopped_with(0)).then(Collected{});
 
     EXPECT_EQ(
-        life.reports, "STAGING\nRUNNING\nCOLLECTING exit=0 ms=5000\nCANCELED" + reason(TaskReason::budget_exceeded) +
-                          " exit=0 ms=5000\n"
+        life.reports, "STAGING\nRUNNING\nCOLLECTING exit=0 ms=5000\nCANCELED" +
+                          reason(TaskReason::budget_exceeded) + " exit=0 ms=5000\n"
+    );
+}
+
+TEST(AttemptMachine, CountsWhatEndedBeforeTheStopReachedIt) {
+    Life life(batch());
+
+    life.to_running()
+        .then(stop_for(TaskReason::canceled_by_user))
+        .then(exit_with(0))
+        .then(Collected{});
+
+    EXPECT_EQ(
+        life.reports, "STAGING\nRUNNING\nCOLLECTING exit=0 ms=5000\nSUCCEEDED exit=0 ms=5000\n"
     );
 }
 
 TEST(AttemptMachine, ShortensTheGraceOfAStopThatComesAgain) {
     Life life(batch());
 
-    life.to_running().then(stop_for(TaskReason::budget_exceeded, 60s)).then(stop_for(TaskReason::canceled_by_user, 1s));
+    life.to_running()
+        .then(stop_for(TaskReason::budget_exceeded, 60s))
+        .then(stop_for(TaskReason::canceled_by_user, 1s));
 
     EXPECT_EQ(life.record.stop->grace, 1s);
     EXPECT_EQ(life.record.stop->reason, TaskReason::budget_exceeded);
@@ -162,11 +204,11 @@ TEST(AttemptMachine, FailsAtItsTimeLimit) {
 
     life.to_running();
     EXPECT_EQ(time_limit_at_ms(life.record), 7000);
-    life.then(TimeLimitReached{}).then(exit_with(143)).then(Collected{});
+    life.then(TimeLimitReached{}).then(stopped_with(143)).then(Collected{});
 
     EXPECT_EQ(
-        life.reports, "STAGING\nRUNNING\nCOLLECTING exit=143 ms=5000\nFAILED" + reason(TaskReason::time_limit) +
-                          " user exit=143 ms=5000\n"
+        life.reports, "STAGING\nRUNNING\nCOLLECTING exit=143 ms=5000\nFAILED" +
+                          reason(TaskReason::time_limit) + " user exit=143 ms=5000\n"
     );
 }
 
@@ -184,11 +226,16 @@ TEST(AttemptMachine, MetersAServiceFromItsReadiness) {
 TEST(AttemptMachine, StopsAServiceThatIsNeverReady) {
     Life life(service());
 
-    life.then(Staged{}).then(Started{{"boot", 1000}}).then(ProcessUp{}).then(GaveUp{TaskReason::not_ready, "no answer"});
+    life.then(Staged{})
+        .then(Started{{"boot", 1000}})
+        .then(ProcessUp{})
+        .then(GaveUp{TaskReason::not_ready, "no answer"});
     EXPECT_EQ(next_step(life.record), Step::stop);
-    life.then(exit_with(143));
+    life.then(stopped_with(143));
 
-    EXPECT_EQ(life.reports, "STAGING\nFAILED" + reason(TaskReason::not_ready) + " user exit=143 ms=0\n");
+    EXPECT_EQ(
+        life.reports, "STAGING\nFAILED" + reason(TaskReason::not_ready) + " user exit=143 ms=0\n"
+    );
     EXPECT_EQ(life.message, "no answer; last lines:\nbye");
 }
 
@@ -197,25 +244,31 @@ TEST(AttemptMachine, SaysWhyAServiceEndedBeforeItWasReady) {
 
     life.then(Staged{}).then(Started{{"boot", 1000}}).then(ProcessUp{}).then(exit_with(1));
 
-    EXPECT_EQ(life.reports, "STAGING\nFAILED" + reason(TaskReason::not_ready) + " user exit=1 ms=0\n");
+    EXPECT_EQ(
+        life.reports, "STAGING\nFAILED" + reason(TaskReason::not_ready) + " user exit=1 ms=0\n"
+    );
     EXPECT_EQ(life.message, "the service ended before it was ready: exit code 1; last lines:\nbye");
 }
 
 TEST(AttemptMachine, BlamesTheProviderForAVanishedProcess) {
     Life life(batch());
 
-    life.to_running().then(Ended{.cause = EndCause::vanished, .meter = {2000, 0, 0}}).then(Collected{});
+    life.to_running()
+        .then(Ended{.cause = EndCause::vanished, .meter = {2000, 0, 0}})
+        .then(Collected{});
 
     EXPECT_EQ(
-        life.reports, "STAGING\nRUNNING\nCOLLECTING ms=2000\nFAILED" + reason(TaskReason::node_lost) +
-                          " provider ms=2000\n"
+        life.reports, "STAGING\nRUNNING\nCOLLECTING ms=2000\nFAILED" +
+                          reason(TaskReason::node_lost) + " provider ms=2000\n"
     );
 }
 
 TEST(AttemptMachine, BlamesTheProviderForAKillFromOutside) {
     Life life(batch());
 
-    life.to_running().then(Ended{.cause = EndCause::signal, .exit_code = 137, .signal = SIGKILL}).then(Collected{});
+    life.to_running()
+        .then(Ended{.cause = EndCause::signal, .exit_code = 137, .signal = SIGKILL})
+        .then(Collected{});
 
     EXPECT_EQ(life.record.verdict->fault_domain, FaultDomain::provider);
 }
@@ -225,7 +278,9 @@ TEST(AttemptMachine, BlamesTheUserForACrashAndForMemory) {
     Life memory(batch());
 
     crash.to_running().then(Ended{.cause = EndCause::signal, .signal = SIGSEGV}).then(Collected{});
-    memory.to_running().then(Ended{.cause = EndCause::out_of_memory, .exit_code = 137}).then(Collected{});
+    memory.to_running()
+        .then(Ended{.cause = EndCause::out_of_memory, .exit_code = 137})
+        .then(Collected{});
 
     EXPECT_EQ(crash.record.verdict->fault_domain, FaultDomain::user);
     EXPECT_EQ(memory.record.verdict->fault_domain, FaultDomain::user);
@@ -267,9 +322,12 @@ TEST(AttemptMachine, KeepsOnlyTheNewestCheckpointReportInItsOutbox) {
 }
 
 TEST(AttemptMachine, SettlesAStopOfWhatItNeverHad) {
-    const Accepted accepted = never_started({AttemptId(RawId{1, 1}), 3, TaskReason::canceled_by_user, 0s, false}, kStart);
+    const Accepted accepted =
+        never_started({AttemptId(RawId{1, 1}), 3, TaskReason::canceled_by_user, 0s, false}, kStart);
 
-    EXPECT_EQ(text(accepted.reports.at(0)), "CANCELED" + reason(TaskReason::canceled_by_user) + " ms=0");
+    EXPECT_EQ(
+        text(accepted.reports.at(0)), "CANCELED" + reason(TaskReason::canceled_by_user) + " ms=0"
+    );
     EXPECT_EQ(next_step(accepted.record), Step::release);
 }
 

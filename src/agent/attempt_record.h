@@ -49,9 +49,9 @@ struct LogPosition {
 };
 BOOST_DESCRIBE_STRUCT(LogPosition, (), (line, byte))
 
-// Everything the agent knows of one attempt: one small file, replaced as a whole at every change, so
-// that a kill -9 leaves either the state before or the state after. The reports that the server has
-// not acknowledged are part of it: a change and its report cannot be separated.
+// Everything the agent knows of one attempt: one small file, replaced as a whole at every change,
+// so that a kill -9 leaves either the state before or the state after. The reports that the server
+// has not acknowledged are part of it: a change and its report cannot be separated.
 struct AttemptRecord {
     static constexpr bool kJsonDefaults = true;
     AttemptId attempt_id;
@@ -59,9 +59,10 @@ struct AttemptRecord {
     std::optional<StartAttempt> start;  // absent: asked to stop what was never started here
     AttemptPhase phase = AttemptPhase::staging;
     Time created_at;
-    std::string work_dir;                      // on this host, from the driver
-    std::optional<BootInstant> started;        // the driver accepted it
-    std::optional<BootInstant> process_up;     // of a service: its readiness is probed since
+    std::string work_dir;                   // on this host, from the driver
+    std::optional<BootInstant> asked;       // the driver was first asked to start it after this
+    std::optional<BootInstant> started;     // the driver accepted it
+    std::optional<BootInstant> process_up;  // of a service: its readiness is probed since
     std::optional<Time> running_at;
     std::optional<BootInstant> running_since;  // the meter's zero
     Metered meter;
@@ -79,8 +80,9 @@ struct AttemptRecord {
 };
 BOOST_DESCRIBE_STRUCT(
     AttemptRecord, (),
-    (attempt_id, fence, start, phase, created_at, work_dir, started, process_up, running_at, running_since, meter, stop, verdict,
-     devices, port, outputs, checkpoint, checkpoint_reported, log, ended_at, reports)
+    (attempt_id, fence, start, phase, created_at, work_dir, asked, started, process_up, running_at,
+     running_since, meter, stop, verdict, devices, port, outputs, checkpoint, checkpoint_reported,
+     log, ended_at, reports)
 )
 
 }  // namespace penstock::agent

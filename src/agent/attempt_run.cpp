@@ -16,8 +16,10 @@ AttemptRun::AttemptRun(Context& context, AttemptRecord record)
     if (!record_.start) return;
     for (const std::int64_t position : record_.devices)
         context_.accelerators_used[position] +=
-            record_.start->request.accelerator ? share_of_each(*record_.start->request.accelerator) : 0;
-    const bool ended = record_.phase == AttemptPhase::ended || record_.phase == AttemptPhase::released;
+            record_.start->request.accelerator ? share_of_each(*record_.start->request.accelerator)
+                                               : 0;
+    const bool ended =
+        record_.phase == AttemptPhase::ended || record_.phase == AttemptPhase::released;
     if (record_.port && !ended) context_.ports_used.insert(*record_.port);
 }
 
@@ -73,9 +75,11 @@ io::Task<void> AttemptRun::save_loop() {
         while (saved_ >= version_) co_await changed_.wait();
         const std::int64_t version = version_;
         const AttemptRecord copy = record_;
-        Result<void> done = co_await context_.files.run([this, &copy] { return context_.store.save(copy); });
+        Result<void> done =
+            co_await context_.files.run([this, &copy] { return context_.store.save(copy); });
         if (!done) {
-            // Going on without it could lose work or charge twice, so everything of this attempt waits.
+            // Going on without it could lose work or charge twice, so everything of this attempt
+            // waits.
             context_.save_problem = done.error().message;
             log_.error("the attempt's state cannot be saved; trying again", done.error());
             co_await io::sleep_for(kSaveRetryEvery);
@@ -84,7 +88,8 @@ io::Task<void> AttemptRun::save_loop() {
         context_.save_problem.clear();
         saved_ = version;
         for (const AttemptReport& report : copy.reports)
-            if (std::ranges::find(record_.reports, report.seq, &AttemptReport::seq) != record_.reports.end())
+            if (std::ranges::find(record_.reports, report.seq, &AttemptReport::seq) !=
+                record_.reports.end())
                 context_.outbox.durable(report);
         context_.outbox_changed.notify_all();
         changed_.notify_all();
@@ -94,7 +99,8 @@ io::Task<void> AttemptRun::save_loop() {
 void AttemptRun::submit(Reports reports) {
     for (AttemptReport& report : reports) {
         report.seq = context_.outbox.number();
-        if (const auto replaced = enqueue(record_, std::move(report))) context_.outbox.drop(*replaced);
+        if (const auto replaced = enqueue(record_, std::move(report)))
+            context_.outbox.drop(*replaced);
     }
     changed();
 }
@@ -110,21 +116,24 @@ void AttemptRun::deliver(Event event) {
         const std::string attempt = id();
         const Duration shorter = record_.stop->grace;
         drivers::Driver& driver = context_.driver;
-        if (!context_.stops.post([&driver, attempt, shorter] { (void)driver.stop(attempt, shorter); }))
+        if (!context_.stops.post([&driver, attempt, shorter] {
+                (void)driver.stop(attempt, shorter);
+            }))
             log_.warning("too many stops at once: this one keeps its longer grace time");
     }
     if (record_.devices.empty() && !devices.empty()) {
         for (const std::int64_t position : devices)
-            context_.accelerators_used[position] -= share_of_each(*record_.start->request.accelerator);
+            context_.accelerators_used[position] -=
+                share_of_each(*record_.start->request.accelerator);
         context_.released.notify_all();
     }
     if (before == record_.phase) return;
     if (record_.phase == AttemptPhase::ended) {
         if (record_.port) context_.ports_used.erase(*record_.port);
         log_.info(
-            "attempt ended",
-            {{"succeeded", record_.verdict->state == TaskState::succeeded}, {"running_ms", record_.meter.running_ms},
-             {"message", record_.verdict->message}}
+            "attempt ended", {{"succeeded", record_.verdict->state == TaskState::succeeded},
+                              {"running_ms", record_.meter.running_ms},
+                              {"message", record_.verdict->message}}
         );
     }
 }
@@ -142,20 +151,29 @@ void AttemptRun::renumber() {
 }
 
 bool AttemptRun::has_log() const {
-    return record_.phase != AttemptPhase::staging && record_.phase != AttemptPhase::released && record_.started;
+    return record_.phase != AttemptPhase::staging && record_.phase != AttemptPhase::released &&
+           record_.started;
 }
 
 io::Task<Event> AttemptRun::perform(Step step) {
     switch (step) {
-        case Step::stage: return stage();
-        case Step::start: return start();
-        case Step::await_run: return await_run();
-        case Step::probe: return probe();
-        case Step::watch: return watch();
-        case Step::stop: return stop();
-        case Step::collect: return collect();
+        case Step::stage:
+            return stage();
+        case Step::start:
+            return start();
+        case Step::await_run:
+            return await_run();
+        case Step::probe:
+            return probe();
+        case Step::watch:
+            return watch();
+        case Step::stop:
+            return stop();
+        case Step::collect:
+            return collect();
         case Step::release:
-        case Step::nothing: break;
+        case Step::nothing:
+            break;
     }
     return release();
 }

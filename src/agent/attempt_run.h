@@ -10,15 +10,15 @@
 
 namespace penstock::agent {
 
-// Carries out the life of one attempt: does the step that its record asks for, tells the state machine
-// what came of it, and makes both record and reports durable before the next step. On the loop's
-// thread; the record is its own. Cancelling run() at any point loses nothing.
+// Carries out the life of one attempt: does the step that its record asks for, tells the state
+// machine what came of it, and makes both record and reports durable before the next step. On the
+// loop's thread; the record is its own. Cancelling run() at any point loses nothing.
 class AttemptRun {
   public:
-    static constexpr Duration kPollFirst = 20ms;     // of a run's status
+    static constexpr Duration kPollFirst = 20ms;  // of a run's status
     static constexpr Duration kPollLongest = 250ms;
-    static constexpr Duration kSetupMax = 1h;        // `setup` is not charged, so it must end
-    static constexpr Duration kMeterSaveEvery = 10s;  // what a power cut may cost the meter
+    static constexpr Duration kSetupMax = 1h;             // `setup` is not charged, so it must end
+    static constexpr Duration kMeterSaveEvery = 10s;      // what a power cut may cost the meter
     static constexpr Duration kCheckpointFirstMax = 60s;  // before a stop that asks for one
     static constexpr Duration kLogFlushMax = 5s;     // so that the last lines come before the end
     static constexpr Duration kLogDrainMax = 10min;  // then what is left of the log is given up
@@ -45,6 +45,19 @@ class AttemptRun {
     bool is_running() const { return active_; }
     void mark_running() { active_ = true; }
 
+    // Somebody who is not run() uses it: it may not be forgotten meanwhile.
+    class Pin {
+      public:
+        explicit Pin(AttemptRun* run) : run_(run) { ++run_->pins_; }
+        ~Pin() { --run_->pins_; }
+        Pin(const Pin&) = delete;
+        Pin& operator=(const Pin&) = delete;
+
+      private:
+        AttemptRun* run_;
+    };
+    bool is_idle() const { return !active_ && pins_ == 0; }
+
     const AttemptRecord& record() const { return record_; }
     std::string id() const { return to_string(record_.attempt_id); }
 
@@ -65,7 +78,9 @@ class AttemptRun {
 
     io::Task<Event> perform(Step step);
     io::Task<Event> stage();
-    io::Task<std::optional<StageFailed>> stage_archive(std::string sha256, std::string folder, const char* what);
+    io::Task<std::optional<StageFailed>> stage_archive(
+        std::string sha256, std::string folder, const char* what
+    );
     io::Task<Event> start();
     io::Task<std::optional<StartFailed>> hold_accelerators();
     io::Task<std::optional<StartFailed>> hold_port();
@@ -95,6 +110,7 @@ class AttemptRun {
     std::int64_t saved_ = 0;    // of the record on disk
     io::Event changed_;
     bool active_ = false;
+    int pins_ = 0;
     bool log_sent_ = false;
     bool log_done_ = false;
     std::string probe_problem_;  // the last answer that was not ready

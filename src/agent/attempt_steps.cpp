@@ -21,14 +21,21 @@ FaultDomain fault_of(const Error& error) {
 
 EndCause cause_of(drivers::Cause cause) {
     switch (cause) {
-        case drivers::Cause::exited: return EndCause::exited;
-        case drivers::Cause::setup_failed: return EndCause::setup_failed;
-        case drivers::Cause::signal: return EndCause::signal;
-        case drivers::Cause::out_of_memory: return EndCause::out_of_memory;
-        case drivers::Cause::stopped: return EndCause::stopped;
-        case drivers::Cause::launch_failed: return EndCause::launch_failed;
+        case drivers::Cause::exited:
+            return EndCause::exited;
+        case drivers::Cause::setup_failed:
+            return EndCause::setup_failed;
+        case drivers::Cause::signal:
+            return EndCause::signal;
+        case drivers::Cause::out_of_memory:
+            return EndCause::out_of_memory;
+        case drivers::Cause::stopped:
+            return EndCause::stopped;
+        case drivers::Cause::launch_failed:
+            return EndCause::launch_failed;
         case drivers::Cause::vanished:
-        case drivers::Cause::none: return EndCause::vanished;
+        case drivers::Cause::none:
+            return EndCause::vanished;
     }
     return EndCause::vanished;
 }
@@ -48,23 +55,30 @@ io::Task<Event> AttemptRun::stage() {
     const Result<drivers::Prepared> prepared =
         co_await context_.engine.run([this, &spec] { return context_.driver.prepare(spec); });
     if (!prepared)
-        co_return StageFailed{"it cannot be prepared here: " + to_string(prepared.error()), fault_of(prepared.error())};
+        co_return StageFailed{
+            "it cannot be prepared here: " + to_string(prepared.error()), fault_of(prepared.error())
+        };
     const StartAttempt& start = *record_.start;
     const std::string work = prepared->work_dir;
     if (start.workdir_sha256)
-        if (auto failed = co_await stage_archive(*start.workdir_sha256, work, "workdir")) co_return *failed;
+        if (auto failed = co_await stage_archive(*start.workdir_sha256, work, "workdir"))
+            co_return *failed;
     std::vector<std::string> folders{kOutputFolder};
     if (start.checkpoint) {
         Result<std::string> folder = checkpoint_folder(*start.checkpoint);
-        if (!folder) co_return StageFailed{"checkpoint.path: " + folder.error().message, FaultDomain::user};
+        if (!folder)
+            co_return StageFailed{"checkpoint.path: " + folder.error().message, FaultDomain::user};
         folders.push_back(*std::move(folder));
     }
     for (const std::string& folder : folders) {
-        const Result<void> made = co_await context_.files.run([&] { return make_folder(work, folder); });
+        const Result<void> made =
+            co_await context_.files.run([&] { return make_folder(work, folder); });
         if (!made) co_return StageFailed{made.error().message, FaultDomain::user};
     }
     if (start.restore && start.checkpoint)
-        if (auto failed = co_await stage_archive(start.restore->sha256, work + "/" + folders.back(), "checkpoint"))
+        if (auto failed = co_await stage_archive(
+                start.restore->sha256, work + "/" + folders.back(), "checkpoint"
+            ))
             co_return *failed;
     co_return Staged{work};
 }
@@ -75,7 +89,9 @@ io::Task<std::optional<StageFailed>> AttemptRun::stage_archive(
     const std::string file = scratch_file(what);
     const Result<void> fetched = co_await context_.blobs.fetch(sha256, file);
     if (!fetched)
-        co_return StageFailed{fmt::format("fetching the {}: {}", what, fetched.error().message), FaultDomain::platform};
+        co_return StageFailed{
+            fmt::format("fetching the {}: {}", what, fetched.error().message), FaultDomain::platform
+        };
     const Result<void> unpacked = co_await context_.files.run([&] {
         Result<void> done = unpack(file, folder);
         std::error_code ignored;  // the next start of the agent empties the folder
@@ -84,7 +100,8 @@ io::Task<std::optional<StageFailed>> AttemptRun::stage_archive(
     });
     if (!unpacked)
         co_return StageFailed{
-            fmt::format("unpacking the {}: {}", what, unpacked.error().message), fault_of(unpacked.error())
+            fmt::format("unpacking the {}: {}", what, unpacked.error().message),
+            fault_of(unpacked.error())
         };
     co_return std::nullopt;
 }
@@ -92,15 +109,22 @@ io::Task<std::optional<StageFailed>> AttemptRun::stage_archive(
 io::Task<Event> AttemptRun::start() {
     if (auto failed = co_await hold_accelerators()) co_return *failed;
     if (auto failed = co_await hold_port()) co_return *failed;
-    co_await saved();  // the port and the devices: a second start must ask for the same
+    if (!record_.asked) {
+        record_.asked = context_.boot.now();
+        changed();
+    }
+    co_await saved();  // the port and the devices too: a second start must ask for the same
     const drivers::LaunchSpec spec =
         launch_spec(record_, context_.options, context_.inventory, record_.work_dir);
-    const Result<drivers::Status> started = co_await context_.engine.run([&]() -> Result<drivers::Status> {
-        TRY(context_.driver.prepare(spec));
-        return context_.driver.start(spec);
-    });
+    const Result<drivers::Status> started =
+        co_await context_.engine.run([&]() -> Result<drivers::Status> {
+            TRY(context_.driver.prepare(spec));
+            return context_.driver.start(spec);
+        });
     if (!started)
-        co_return StartFailed{"it cannot be started here: " + to_string(started.error()), fault_of(started.error())};
+        co_return StartFailed{
+            "it cannot be started here: " + to_string(started.error()), fault_of(started.error())
+        };
     co_return Started{context_.boot.now()};
 }
 
@@ -109,7 +133,8 @@ io::Task<std::optional<StartFailed>> AttemptRun::hold_accelerators() {
     if (!request || !record_.devices.empty()) co_return std::nullopt;
     const io::Deadline last = io::Deadline::after(kAcceleratorWaitMax);
     for (;;) {
-        auto assigned = assign_accelerators(context_.inventory, context_.accelerators_used, *request);
+        auto assigned =
+            assign_accelerators(context_.inventory, context_.accelerators_used, *request);
         if (!assigned) co_return StartFailed{assigned.error().message, FaultDomain::provider};
         if (*assigned) {
             record_.devices = **assigned;
@@ -120,7 +145,10 @@ io::Task<std::optional<StartFailed>> AttemptRun::hold_accelerators() {
         }
         if (!co_await context_.released.wait(last))
             co_return StartFailed{
-                fmt::format("no {} came free on this node within {}", request->model, to_string(kAcceleratorWaitMax)),
+                fmt::format(
+                    "no {} came free on this node within {}", request->model,
+                    to_string(kAcceleratorWaitMax)
+                ),
                 FaultDomain::platform
             };
     }
@@ -139,7 +167,8 @@ io::Task<std::optional<StartFailed>> AttemptRun::hold_port() {
     co_return StartFailed{"no free port was found on this node", FaultDomain::provider};
 }
 
-// What cannot be asked now is unknown, which is no failure; what the engine does not know has vanished.
+// What cannot be asked now is unknown, which is no failure; what the engine does not know has
+// vanished.
 io::Task<drivers::Status> AttemptRun::status() {
     const std::string attempt = id();
     Result<drivers::Status> known =
@@ -156,13 +185,13 @@ io::Task<drivers::Status> AttemptRun::status() {
     co_return status;
 }
 
-// The driver tells wall time; the meter runs on the boot clock. What was never before the start can be
-// no longer ago than that.
+// The driver tells wall time; the meter runs on the boot clock. What was never before the start can
+// be no longer ago than that.
 BootInstant AttemptRun::running_since(const drivers::Status& status) const {
     BootInstant since = context_.boot.now();
     const std::int64_t ago = to_ms(context_.clock.now() - *status.running_at);
-    const bool same_boot = record_.started && record_.started->boot_id == since.boot_id;
-    const std::int64_t most = same_boot ? since.ms - record_.started->ms : 0;
+    const bool same_boot = record_.asked && record_.asked->boot_id == since.boot_id;
+    const std::int64_t most = same_boot ? since.ms - record_.asked->ms : 0;
     since.ms -= std::clamp<std::int64_t>(ago, 0, std::max<std::int64_t>(most, 0));
     return since;
 }
@@ -178,7 +207,9 @@ io::Task<Event> AttemptRun::await_run() {
         if (context_.boot.now_ms() - record_.started->ms > to_ms(kSetupMax))
             co_return GaveUp{
                 TaskReason::setup_failed,
-                fmt::format("`setup` took longer than {}; put long work into `run`", to_string(kSetupMax))
+                fmt::format(
+                    "`setup` took longer than {}; put long work into `run`", to_string(kSetupMax)
+                )
             };
         co_await io::sleep_for(poll);
         poll = std::min(poll * 3 / 2, kPollLongest);
@@ -191,16 +222,17 @@ io::Task<Event> AttemptRun::probe() {
     for (;;) {
         const drivers::Status now = co_await status();
         if (now.ended()) co_return co_await ended(now);
-        if (co_await is_ready()) co_return Running{context_.boot.now(), context_.clock.now(), service_url()};
+        if (co_await is_ready())
+            co_return Running{context_.boot.now(), context_.clock.now(), service_url()};
         const std::int64_t waited = context_.boot.now_ms() - record_.process_up->ms;
         if (waited > probe.initial_delay_seconds * 1000)
             co_return GaveUp{
-                TaskReason::not_ready,
-                fmt::format(
-                    "{} was not ready within {} s ({}); listen on PENSTOCK_HOST:PENSTOCK_PORT and answer 200, or "
-                    "raise initial_delay_seconds",
-                    probe.path, probe.initial_delay_seconds, probe_problem_
-                )
+                TaskReason::not_ready, fmt::format(
+                                           "{} was not ready within {} s ({}); listen on "
+                                           "PENSTOCK_HOST:PENSTOCK_PORT and answer 200, or "
+                                           "raise initial_delay_seconds",
+                                           probe.path, probe.initial_delay_seconds, probe_problem_
+                                       )
             };
         co_await io::sleep_for(poll);
         poll = std::min(poll * 3 / 2, kPollLongest);
@@ -210,12 +242,16 @@ io::Task<Event> AttemptRun::probe() {
 io::Task<bool> AttemptRun::is_ready() {
     const ReadinessProbe& probe = record_.start->service->readiness_probe;
     const std::string path = probe.path.starts_with('/') ? probe.path : "/" + probe.path;
-    const Duration at_most = std::chrono::seconds(std::clamp<std::int64_t>(probe.timeout_seconds, 1, 60));
+    const Duration at_most =
+        std::chrono::seconds(std::clamp<std::int64_t>(probe.timeout_seconds, 1, 60));
     const Result<http::ClientResponse> answer =
         co_await context_.probes.send({.url = service_url() + path}, io::Deadline::after(at_most));
-    if (!answer) probe_problem_ = answer.error().message;
-    else if (answer->status != 200) probe_problem_ = fmt::format("it answered {}", answer->status);
-    else co_return true;
+    if (!answer)
+        probe_problem_ = answer.error().message;
+    else if (answer->status != 200)
+        probe_problem_ = fmt::format("it answered {}", answer->status);
+    else
+        co_return true;
     co_return false;
 }
 
@@ -250,21 +286,26 @@ io::Task<void> AttemptRun::store_checkpoints() {
         co_await io::sleep_for(every);
         if (!spec) continue;
         const Result<std::optional<Checkpoint>> stored = co_await store_checkpoint();
-        if (!stored) log_.warning("a checkpoint was not stored", {{"cause", stored.error().message}});
-        else if (*stored) deliver(CheckpointStored{**stored});
+        if (!stored)
+            log_.warning("a checkpoint was not stored", {{"cause", stored.error().message}});
+        else if (*stored)
+            deliver(CheckpointStored{**stored});
     }
 }
 
 io::Task<Event> AttemptRun::stop() {
-    if (record_.stop->checkpoint_first && record_.phase == AttemptPhase::running && record_.start->checkpoint) {
-        const auto stored = co_await io::race(store_checkpoint(), io::sleep_for(kCheckpointFirstMax));
+    if (record_.stop->checkpoint_first && record_.phase == AttemptPhase::running &&
+        record_.start->checkpoint) {
+        const auto stored =
+            co_await io::race(store_checkpoint(), io::sleep_for(kCheckpointFirstMax));
         if (stored && *stored && **stored) deliver(CheckpointStored{***stored});
     }
     const std::string attempt = id();
     for (;;) {
         const Duration grace = record_.stop->grace;
-        const Result<void> stopped =
-            co_await context_.stops.run([this, &attempt, grace] { return context_.driver.stop(attempt, grace); });
+        const Result<void> stopped = co_await context_.stops.run([this, &attempt, grace] {
+            return context_.driver.stop(attempt, grace);
+        });
         drivers::Status now = co_await status();
         if (now.state == drivers::RunState::prepared) now.cause = drivers::Cause::stopped;
         if (now.ended() || now.state == drivers::RunState::prepared) co_return co_await ended(now);
@@ -282,12 +323,14 @@ io::Task<Metered> AttemptRun::metered(std::optional<Time> ended_at, bool is_end)
         co_await context_.engine.run([this, &attempt] { return context_.driver.meter(attempt); });
     Metered meter = record_.meter;
     const BootInstant now = context_.boot.now();
-    if (is_end) meter.running_ms = running_ms_at_end(record_, ended_at, now);
+    if (is_end)
+        meter.running_ms = running_ms_at_end(record_, ended_at, now);
     else if (record_.running_since && record_.running_since->boot_id == now.boot_id)
         meter.running_ms = std::max(meter.running_ms, now.ms - record_.running_since->ms);
     if (!reading) co_return meter;
     meter.cpu_ms = std::max(meter.cpu_ms, to_ms(reading->cpu_time));
-    meter.memory_peak_mib = std::max(meter.memory_peak_mib, reading->memory_peak_bytes.value_or(0) >> 20);
+    meter.memory_peak_mib =
+        std::max(meter.memory_peak_mib, reading->memory_peak_bytes.value_or(0) >> 20);
     co_return meter;
 }
 

@@ -27,14 +27,17 @@ Result<std::int64_t> read_sequence(const std::string& path) {
     const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
     if (error != std::errc{} || value < 0)
         return fail(
-            ErrorCode::internal, fmt::format("{} holds no number; restore it, or remove the whole directory", path)
+            ErrorCode::internal,
+            fmt::format("{} holds no number; restore it, or remove the whole directory", path)
         );
     return value;
 }
 
 }  // namespace
 
-AttemptStore::AttemptStore(std::string directory, drivers::FileDescriptor lock, std::int64_t sequence)
+AttemptStore::AttemptStore(
+    std::string directory, drivers::FileDescriptor lock, std::int64_t sequence
+)
     : directory_(std::move(directory)),
       lock_(std::move(lock)),
       first_sequence_(sequence),
@@ -49,15 +52,23 @@ Result<AttemptStore> AttemptStore::open(const std::string& directory) {
     fs::create_directories(fs::path(directory).parent_path(), error);
     if (error)
         return fail(
-            ErrorCode::unavailable, fmt::format("state_dir {}: {}; choose one that can be written", directory, error.message())
+            ErrorCode::unavailable,
+            fmt::format(
+                "state_dir {}: {}; choose one that can be written", directory, error.message()
+            )
         );
     TRY(drivers::make_directory(directory, 0700));
     TRY(drivers::make_directory(directory + "/attempts", 0700));
-    drivers::FileDescriptor lock(::open((directory + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    drivers::FileDescriptor lock(
+        ::open((directory + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)
+    );
     if (!lock.is_open()) return drivers::fail_errno(errno, directory + "/lock");
     if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
         return fail(
-            ErrorCode::conflict, fmt::format("another agent works in state_dir {}; stop it or choose another one", directory)
+            ErrorCode::conflict,
+            fmt::format(
+                "another agent works in state_dir {}; stop it or choose another one", directory
+            )
         );
     const std::int64_t sequence = TRY(read_sequence(directory + "/sequence"));
     return AttemptStore(directory, std::move(lock), sequence);
@@ -67,7 +78,10 @@ Result<std::vector<AttemptRecord>> AttemptStore::load(std::vector<std::string>& 
     std::vector<AttemptRecord> records;
     std::error_code error;
     fs::directory_iterator entries(directory_ + "/attempts", error);
-    if (error) return fail(ErrorCode::unavailable, fmt::format("{}/attempts: {}", directory_, error.message()));
+    if (error)
+        return fail(
+            ErrorCode::unavailable, fmt::format("{}/attempts: {}", directory_, error.message())
+        );
     for (const fs::directory_entry& entry : entries) {
         const std::string path = entry.path().string();
         if (!path.ends_with(kSuffix)) continue;
@@ -90,7 +104,9 @@ Result<void> AttemptStore::save(const AttemptRecord& record) {
     for (const AttemptReport& report : record.reports) highest = std::max(highest, report.seq);
     TRY(reserved_->with([&](std::int64_t& reserved) -> Result<void> {
         if (highest <= reserved) return {};
-        TRY(drivers::write_durably(directory_ + "/sequence", std::to_string(highest + kSequenceBlock)));
+        TRY(drivers::write_durably(
+            directory_ + "/sequence", std::to_string(highest + kSequenceBlock)
+        ));
         reserved = highest + kSequenceBlock;
         return {};
     }));
@@ -98,7 +114,8 @@ Result<void> AttemptStore::save(const AttemptRecord& record) {
 }
 
 Result<void> AttemptStore::remove(const AttemptId& id) {
-    if (unlink(path_of(id).c_str()) != 0 && errno != ENOENT) return drivers::fail_errno(errno, path_of(id));
+    if (unlink(path_of(id).c_str()) != 0 && errno != ENOENT)
+        return drivers::fail_errno(errno, path_of(id));
     return {};
 }
 

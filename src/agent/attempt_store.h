@@ -13,9 +13,9 @@
 
 namespace penstock::agent {
 
-// The agent's memory on disk, below one directory of mode 0700: `attempts/ID.json`, one per attempt,
-// and `sequence`, above which no report was ever numbered. Every call blocks; any thread may call.
-// Records of one attempt are saved by one caller at a time.
+// The agent's memory on disk, below one directory of mode 0700: `attempts/ID.json`, one per
+// attempt, and `sequence`, above which no report was ever numbered. Every call blocks; any thread
+// may call. Records of one attempt are saved by one caller at a time.
 class AttemptStore {
   public:
     // Report numbers are reserved in blocks, so that not every report costs a second sync.

@@ -13,7 +13,8 @@ bool is_active(const AttemptRecord& record) {
 }
 
 bool same_item(const AttemptRecord& record, const StartAttempt& start) {
-    return record.start && record.start->task_id == start.task_id && record.start->item == start.item;
+    return record.start && record.start->task_id == start.task_id &&
+           record.start->item == start.item;
 }
 
 }  // namespace
@@ -39,7 +40,9 @@ io::Task<void> Attempts::follow(AttemptRun* run) {
     prune();
 }
 
-void Attempts::adopt(std::vector<AttemptRecord> records, const std::vector<drivers::Status>& found) {
+void Attempts::adopt(
+    std::vector<AttemptRecord> records, const std::vector<drivers::Status>& found
+) {
     for (AttemptRecord& record : records) {
         AttemptRun& run = add(std::move(record));
         if (next_step(run.record()) != Step::nothing || !run.record().reports.empty()) launch(&run);
@@ -66,14 +69,20 @@ bool Attempts::refused_by_fence(const StartAttempt& start) {
 // The server has given up what it started here before: it does not run beside its successor.
 void Attempts::supersede(const StartAttempt& start) {
     for (const auto& [id, run] : runs_)
-        if (same_item(run->record(), start) && run->record().fence < start.fence && is_active(run->record()))
-            run->deliver(StopRequested{{id, run->record().fence, TaskReason::stop_requested, Duration{0}, false}});
+        if (same_item(run->record(), start) && run->record().fence < start.fence &&
+            is_active(run->record()))
+            run->deliver(StopRequested{
+                {id, run->record().fence, TaskReason::stop_requested, Duration{0}, false}
+            });
 }
 
 void Attempts::start(const StartAttempt& start) {
     if (AttemptRun* known = find(start.attempt_id)) {
         if (known->record().fence != start.fence) {
-            context_.log.warning("a start with another fence is ignored", {{"attempt", known->id()}, {"fence", start.fence}});
+            context_.log.warning(
+                "a start with another fence is ignored",
+                {{"attempt", known->id()}, {"fence", start.fence}}
+            );
             return;
         }
         // It came again, so its end did not reach the server's store.
@@ -84,23 +93,30 @@ void Attempts::start(const StartAttempt& start) {
     }
     if (refused_by_fence(start)) {
         context_.log.warning(
-            "a start with an old fence is ignored", {{"attempt", to_string(start.attempt_id)}, {"fence", start.fence}}
+            "a start with an old fence is ignored",
+            {{"attempt", to_string(start.attempt_id)}, {"fence", start.fence}}
         );
         return;
     }
     supersede(start);
-    const auto active = std::ranges::count_if(runs_, [](const auto& run) { return is_active(run.second->record()); });
+    const auto active = std::ranges::count_if(runs_, [](const auto& run) {
+        return is_active(run.second->record());
+    });
     const Time now = context_.clock.now();
-    Accepted accepted =
-        static_cast<std::size_t>(active) < kActiveMax
-            ? accept(start, now)
-            : refuse(
-                  start,
-                  {TaskState::failed, TaskReason::agent_error, FaultDomain::platform, {},
-                   fmt::format("this node holds {} attempts already", kActiveMax)},
-                  now
-              );
-    context_.log.info("attempt accepted", {{"attempt", to_string(start.attempt_id)}, {"name", start.name}});
+    Accepted accepted = static_cast<std::size_t>(active) < kActiveMax
+                            ? accept(start, now)
+                            : refuse(
+                                  start,
+                                  {TaskState::failed,
+                                   TaskReason::agent_error,
+                                   FaultDomain::platform,
+                                   {},
+                                   fmt::format("this node holds {} attempts already", kActiveMax)},
+                                  now
+                              );
+    context_.log.info(
+        "attempt accepted", {{"attempt", to_string(start.attempt_id)}, {"name", start.name}}
+    );
     AttemptRun& run = add(std::move(accepted.record));
     run.submit(std::move(accepted.reports));
     launch(&run);
@@ -147,7 +163,8 @@ std::vector<AttemptRun*> Attempts::unreleased() {
 std::vector<RunningAttempt> Attempts::held() const {
     std::vector<RunningAttempt> list;
     for (const auto& [id, run] : runs_)
-        if (is_active(run->record()) || !run->record().reports.empty()) list.push_back({id, run->record().fence});
+        if (is_active(run->record()) || !run->record().reports.empty())
+            list.push_back({id, run->record().fence});
     return list;
 }
 
@@ -161,7 +178,7 @@ std::vector<RunningAttempt> Attempts::running() const {
 // Ids sort by their time, so the first released one is the oldest.
 void Attempts::prune() {
     const auto is_idle = [](const auto& entry) {
-        return entry.second->record().phase == AttemptPhase::released && !entry.second->is_running();
+        return entry.second->record().phase == AttemptPhase::released && entry.second->is_idle();
     };
     auto idle = static_cast<std::size_t>(std::ranges::count_if(runs_, is_idle));
     for (auto at = runs_.begin(); at != runs_.end() && idle > kReleasedMax;) {
@@ -171,7 +188,8 @@ void Attempts::prune() {
         }
         AttemptStore& store = context_.store;
         const AttemptId id = at->first;
-        if (!context_.files.post([&store, id] { (void)store.remove(id); })) return;  // at the next one
+        if (!context_.files.post([&store, id] { (void)store.remove(id); }))
+            return;  // at the next one
         at = runs_.erase(at);
         --idle;
     }

@@ -15,19 +15,22 @@ namespace penstock::agent {
 // server's commands; every command may come again. On the loop's thread.
 class Attempts {
   public:
-    static constexpr std::size_t kActiveMax = 1024;    // further ones are refused
-    static constexpr std::size_t kReleasedMax = 1000;  // kept to answer repeats; the oldest goes first
+    static constexpr std::size_t kActiveMax = 1024;  // further ones are refused
+    static constexpr std::size_t kReleasedMax =
+        1000;  // kept to answer repeats; the oldest goes first
 
     explicit Attempts(Context& context);
 
-    // What an earlier agent left: records, and what the driver knows. Runs without a record are removed.
+    // What an earlier agent left: records, and what the driver knows. Runs without a record are
+    // removed.
     void adopt(std::vector<AttemptRecord> records, const std::vector<drivers::Status>& found);
 
     void start(const StartAttempt& start);
     void stop(const StopAttempt& stop);
     // Reports up to `seq` are durable at the server.
     void acknowledge(std::int64_t seq);
-    // The server has numbers that we never gave: our memory is older than its. Everything is sent anew.
+    // The server has numbers that we never gave: our memory is older than its. Everything is sent
+    // anew.
     void renumber(std::int64_t above);
 
     AttemptRun* find(const AttemptId& id);

@@ -42,13 +42,16 @@ Result<void> write_all(int descriptor, std::string_view bytes) {
 }
 
 Result<std::string> read_piece(int descriptor, std::uint64_t left) {
-    std::string piece(static_cast<std::size_t>(std::min<std::uint64_t>(left, Blobs::kPieceBytes)), '\0');
+    std::string piece(
+        static_cast<std::size_t>(std::min<std::uint64_t>(left, Blobs::kPieceBytes)), '\0'
+    );
     std::size_t have = 0;
     while (have < piece.size()) {
         const ssize_t got = read(descriptor, piece.data() + have, piece.size() - have);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return drivers::fail_errno(errno, "reading a file to upload it");
-        if (got == 0) return fail(ErrorCode::conflict, "a file became shorter while it was uploaded");
+        if (got == 0)
+            return fail(ErrorCode::conflict, "a file became shorter while it was uploaded");
         have += static_cast<std::size_t>(got);
     }
     return piece;
@@ -64,7 +67,8 @@ struct Upload {
         if (left == 0) co_return std::string();
         const int from = descriptor;
         const std::uint64_t want = left;
-        Result<std::string> piece = co_await pool.run([from, want] { return read_piece(from, want); });
+        Result<std::string> piece =
+            co_await pool.run([from, want] { return read_piece(from, want); });
         if (piece) left -= piece->size();
         co_return piece;
     }
@@ -87,7 +91,10 @@ struct Download {
 }  // namespace
 
 Blobs::Blobs(http::Client& client, io::Pool& pool, std::string server_url, std::string key)
-    : client_(client), pool_(pool), server_url_(std::move(server_url)), authorization_("Bearer " + key) {}
+    : client_(client),
+      pool_(pool),
+      server_url_(std::move(server_url)),
+      authorization_("Bearer " + key) {}
 
 http::ClientRequest Blobs::request(std::string method, const std::string& sha256) const {
     http::ClientRequest made;
@@ -119,13 +126,15 @@ io::Task<Result<void>> Blobs::fetch_once(std::string sha256, std::string file) {
     }
     Download download;
     Result<void> done = co_await pool_.run([&download, &file]() -> Result<void> {
-        download.file =
-            drivers::FileDescriptor(open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+        download.file = drivers::FileDescriptor(
+            open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600)
+        );
         if (!download.file.is_open()) return drivers::fail_errno(errno, file);
         return {};
     });
     while (done) {
-        const std::string_view bytes = CO_TRY(co_await response.read(io::Deadline::after(kAnswerMax)));
+        const std::string_view bytes =
+            CO_TRY(co_await response.read(io::Deadline::after(kAnswerMax)));
         download.piece += bytes;
         if (!bytes.empty() && download.piece.size() < kPieceBytes) continue;
         done = co_await pool_.run([&download] { return download.flush(); });
@@ -133,7 +142,9 @@ io::Task<Result<void>> Blobs::fetch_once(std::string sha256, std::string file) {
     }
     if (!done) co_return done;
     if (download.hash.finish() != sha256)
-        co_return fail(ErrorCode::conflict, fmt::format("the blob {} came with other content", sha256));
+        co_return fail(
+            ErrorCode::conflict, fmt::format("the blob {} came with other content", sha256)
+        );
     co_return Result<void>{};
 }
 
@@ -149,14 +160,18 @@ io::Task<Result<void>> Blobs::store(int descriptor, HashedFile file) {
 
 io::Task<Result<void>> Blobs::store_once(int descriptor, HashedFile file) {
     const http::ClientResponse present =
-        CO_TRY(co_await client_.send(request("HEAD", file.sha256), io::Deadline::after(kAnswerMax)));
+        CO_TRY(co_await client_.send(request("HEAD", file.sha256), io::Deadline::after(kAnswerMax))
+        );
     if (present.ok()) co_return Result<void>{};
     if (present.status != 404) co_return std::unexpected(error_of(present.status, present.body));
-    if (lseek(descriptor, 0, SEEK_SET) != 0) co_return drivers::fail_errno(errno, "rewinding a file");
+    if (lseek(descriptor, 0, SEEK_SET) != 0)
+        co_return drivers::fail_errno(errno, "rewinding a file");
     Upload upload{pool_, descriptor, static_cast<std::uint64_t>(file.bytes)};
     http::ClientRequest put = request("PUT", file.sha256);
     put.headers.set("Content-Type", "application/octet-stream");
-    put.body = http::BodySource{[&upload] { return upload.next(); }, static_cast<std::uint64_t>(file.bytes)};
+    put.body = http::BodySource{
+        [&upload] { return upload.next(); }, static_cast<std::uint64_t>(file.bytes)
+    };
     const Duration at_most = kAnswerMax + std::chrono::seconds(file.bytes / kBytesPerSecondMin);
     const http::ClientResponse stored =
         CO_TRY(co_await client_.send(std::move(put), io::Deadline::after(at_most)));

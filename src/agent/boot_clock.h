@@ -8,8 +8,8 @@
 
 namespace penstock::agent {
 
-// CLOCK_BOOTTIME: runs on while the host sleeps and over restarts of the agent, never back. What runs
-// is metered on it.
+// CLOCK_BOOTTIME: runs on while the host sleeps and over restarts of the agent, never back. What
+// runs is metered on it.
 class BootClock {
   public:
     BootClock();

@@ -36,7 +36,9 @@ bool take(FileDescriptor& from, std::string& into) {
     const ssize_t got = read(from.get(), buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) return true;
     if (got <= 0) return false;
-    into.append(buffer.data(), std::min(static_cast<std::size_t>(got), kChildOutputMax - into.size()));
+    into.append(
+        buffer.data(), std::min(static_cast<std::size_t>(got), kChildOutputMax - into.size())
+    );
     return true;
 }
 
@@ -59,7 +61,9 @@ bool read_until_end(Pipe& out, Pipe& err, ChildResult& result, Duration at_most)
 
 }  // namespace
 
-Result<ChildResult> run_child(const std::vector<std::string>& command, int input, Duration at_most) {
+Result<ChildResult> run_child(
+    const std::vector<std::string>& command, int input, Duration at_most
+) {
     Pipe out = TRY(Pipe::make());
     Pipe err = TRY(Pipe::make());
     std::vector<char*> argv;
@@ -68,15 +72,21 @@ Result<ChildResult> run_child(const std::vector<std::string>& command, int input
     std::array<char*, 1> environment{nullptr};
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
-    if (input >= 0) posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-    else posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (input >= 0)
+        posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+    else
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, out.write_end.get(), STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, err.write_end.get(), STDERR_FILENO);
     pid_t pid = 0;
-    const int error = posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environment.data());
+    const int error =
+        posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environment.data());
     posix_spawn_file_actions_destroy(&actions);
     if (error != 0)
-        return fail(ErrorCode::unavailable, fmt::format("{} cannot be started: {}", command[0], std::strerror(error)));
+        return fail(
+            ErrorCode::unavailable,
+            fmt::format("{} cannot be started: {}", command[0], std::strerror(error))
+        );
     out.write_end.close();
     err.write_end.close();
     ChildResult result;

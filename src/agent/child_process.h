@@ -18,8 +18,8 @@ struct ChildResult {
 };
 constexpr std::size_t kChildOutputMax = 4096;
 
-// Runs a program with an empty environment and `input` (a descriptor, or -1 for nothing) as standard
-// input; kills it after `at_most`. Blocks. unavailable: the program cannot be started.
+// Runs a program with an empty environment and `input` (a descriptor, or -1 for nothing) as
+// standard input; kills it after `at_most`. Blocks. unavailable: the program cannot be started.
 Result<ChildResult> run_child(const std::vector<std::string>& command, int input, Duration at_most);
 
 }  // namespace penstock::agent

@@ -28,7 +28,10 @@ ContentHash::ContentHash() : state_(std::make_unique<State>()) {
 ContentHash::~ContentHash() = default;
 
 void ContentHash::update(std::string_view bytes) {
-    CHECK(EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) == 1, "only fails after finish()");
+    CHECK(
+        EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) == 1,
+        "only fails after finish()"
+    );
 }
 
 std::string ContentHash::finish() {

@@ -19,7 +19,8 @@
 
 namespace penstock::agent {
 
-// What all parts of one agent share. Everything here belongs to the loop's thread, but the pools' work.
+// What all parts of one agent share. Everything here belongs to the loop's thread, but the pools'
+// work.
 struct Context {
     const AgentOptions& options;
     io::Executor executor;
@@ -39,8 +40,9 @@ struct Context {
     std::set<std::int64_t> ports_used;
     io::Event& released;  // accelerators or ports came free
     bool connected = false;
-    std::string save_problem;  // why state could not be made durable last; empty: it could
-    std::string scratch;       // folder for archives on their way
+    std::string device_problem;  // what is wrong with accelerators now
+    std::string save_problem;    // why state could not be made durable last; empty: it could
+    std::string scratch;         // folder for archives on their way
     telemetry::Logger log;
 };
 

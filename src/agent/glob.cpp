@@ -65,7 +65,8 @@ bool match_segment(std::string_view pattern, std::string_view name) {
             const char c = name.front();
             std::string_view rest = pattern;
             bool matches = true;
-            if (rest.front() == '[') matches = match_set(rest, c);
+            if (rest.front() == '[')
+                matches = match_set(rest, c);
             else {
                 matches = rest.front() == '?' || rest.front() == c;
                 rest.remove_prefix(1);
@@ -109,19 +110,23 @@ bool match_path(const Segments& pattern, const Segments& path) {
     return true;
 }
 
-bool is_literal(std::string_view segment) { return segment.find_first_of("*?[") == std::string_view::npos; }
+bool is_literal(std::string_view segment) {
+    return segment.find_first_of("*?[") == std::string_view::npos;
+}
 
 class Walk {
   public:
     Walk(const std::string& root, const Segments& pattern) : root_(root), pattern_(pattern) {}
 
     Result<GlobResult> run() {
-        // Only the folder that all matches share is walked, and no link on the way to it is followed.
+        // Only the folder that all matches share is walked, and no link on the way to it is
+        // followed.
         std::size_t literal = 0;
         std::string start;
         while (literal + 1 < pattern_.size() && is_literal(pattern_[literal])) {
             start += (start.empty() ? "" : "/") + std::string(pattern_[literal++]);
-            if (fs::symlink_status(fs::path(root_) / start, error_).type() != fs::file_type::directory)
+            if (fs::symlink_status(fs::path(root_) / start, error_).type() !=
+                fs::file_type::directory)
                 return std::move(result_);
         }
         TRY(folder(start, false));
@@ -135,7 +140,10 @@ class Walk {
         if (static_cast<std::size_t>(std::ranges::count(relative, '/')) > kGlobDepthMax)
             return fail(
                 ErrorCode::resource_exhausted,
-                fmt::format("'{}' lies deeper than {} folders; collect it as an archive", relative, kGlobDepthMax)
+                fmt::format(
+                    "'{}' lies deeper than {} folders; collect it as an archive", relative,
+                    kGlobDepthMax
+                )
             );
         fs::directory_iterator entries(fs::path(root_) / relative, error_);
         if (error_) return {};  // gone or unreadable: it holds nothing that can be collected
@@ -143,7 +151,9 @@ class Walk {
             if (++seen_ > kGlobEntriesMax)
                 return fail(
                     ErrorCode::resource_exhausted,
-                    fmt::format("more than {} files lie there; collect them as an archive", kGlobEntriesMax)
+                    fmt::format(
+                        "more than {} files lie there; collect them as an archive", kGlobEntriesMax
+                    )
                 );
             const std::string name = found.path().filename().string();
             TRY(entry(relative.empty() ? name : relative + "/" + name, found, all));
@@ -175,12 +185,16 @@ Result<std::string> normal_pattern(std::string_view pattern) {
         if (segment == "..")
             return fail(
                 ErrorCode::invalid_argument,
-                fmt::format("pattern '{}' leaves the work directory; write it without '..'", pattern)
+                fmt::format(
+                    "pattern '{}' leaves the work directory; write it without '..'", pattern
+                )
             );
         normal += (normal.empty() ? "" : "/") + std::string(segment);
     }
     if (normal.empty())
-        return fail(ErrorCode::invalid_argument, fmt::format("pattern '{}' names no file", pattern));
+        return fail(
+            ErrorCode::invalid_argument, fmt::format("pattern '{}' names no file", pattern)
+        );
     return normal;
 }
 

@@ -90,7 +90,8 @@ TEST(Glob, FollowsNoLink) {
 TEST(Glob, RefusesToLeaveTheDirectory) {
     EXPECT_EQ(
         to_string(normal_pattern("out/../../etc/passwd").error()),
-        "invalid_argument: pattern 'out/../../etc/passwd' leaves the work directory; write it without '..'"
+        "invalid_argument: pattern 'out/../../etc/passwd' leaves the work directory; write it "
+        "without '..'"
     );
     EXPECT_EQ(normal_pattern("/./out//a").value(), "out/a");
     EXPECT_FALSE(normal_pattern("/").has_value());

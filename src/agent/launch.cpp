@@ -34,7 +34,8 @@ Result<std::string> checkpoint_folder(const CheckpointSpec& spec) {
 }
 
 Variables task_environment(
-    const AttemptRecord& record, const AgentOptions& options, const std::vector<devices::Device>& inventory
+    const AttemptRecord& record, const AgentOptions& options,
+    const std::vector<devices::Device>& inventory
 ) {
     const StartAttempt& start = *record.start;
     Variables all = start.environment;
@@ -46,7 +47,8 @@ Variables task_environment(
     all.emplace("PENSTOCK_HEAD_IP", options.service_address);
     all.emplace("PENSTOCK_GPUS_PER_NODE", std::to_string(whole_accelerators(start.request)));
     for (const auto& [alias, name] : kAliases)
-        if (const auto known = all.find(name); known != all.end()) all.emplace(alias, known->second);
+        if (const auto known = all.find(name); known != all.end())
+            all.emplace(alias, known->second);
     for (const auto& [name, value] : options.environment) all.emplace(name, value);
     all["PENSTOCK_ATTEMPT_ID"] = to_string(start.attempt_id);
     all["PENSTOCK_OUTPUT_DIR"] = fmt::format("/work/{}", kOutputFolder);
@@ -62,8 +64,8 @@ Variables task_environment(
 }
 
 drivers::LaunchSpec launch_spec(
-    const AttemptRecord& record, const AgentOptions& options, const std::vector<devices::Device>& inventory,
-    const std::string& work_dir
+    const AttemptRecord& record, const AgentOptions& options,
+    const std::vector<devices::Device>& inventory, const std::string& work_dir
 ) {
     const StartAttempt& start = *record.start;
     drivers::LaunchSpec spec;
@@ -73,12 +75,16 @@ drivers::LaunchSpec launch_spec(
     spec.script = start.run;
     spec.environment = task_environment(record, options, inventory);
     spec.limits = {
-        .cpu_milli = start.request.cpu_milli, .memory_bytes = start.request.memory_mib << 20, .pids = kPidsMax
+        .cpu_milli = start.request.cpu_milli,
+        .memory_bytes = start.request.memory_mib << 20,
+        .pids = kPidsMax
     };
     spec.demand_enforcement = options.demand_enforcement;
     spec.share_network = start.service || options.share_network;
     if (!work_dir.empty())
-        spec.mounts.push_back({work_dir + "/" + kOutputFolder, std::string("/") + kOutputFolder, true});
+        spec.mounts.push_back(
+            {work_dir + "/" + kOutputFolder, std::string("/") + kOutputFolder, true}
+        );
     for (const std::int64_t position : record.devices)
         if (position >= 0 && static_cast<std::size_t>(position) < inventory.size())
             for (const std::string& node : inventory[static_cast<std::size_t>(position)].nodes)

@@ -21,16 +21,17 @@ inline constexpr const char* kOutputFolder = "out";
 // Relative and normal; invalid_argument when it leads out of the work directory.
 Result<std::string> checkpoint_folder(const CheckpointSpec& spec);
 
-// Everything a task finds in its environment, from weakest to strongest: what the node publishes, what
-// the server sent (the task's own `envs`), and what only this node can know.
+// Everything a task finds in its environment, from weakest to strongest: what the node publishes,
+// what the server sent (the task's own `envs`), and what only this node can know.
 std::map<std::string, std::string> task_environment(
-    const AttemptRecord& record, const AgentOptions& options, const std::vector<devices::Device>& inventory
+    const AttemptRecord& record, const AgentOptions& options,
+    const std::vector<devices::Device>& inventory
 );
 
 // `work_dir` is the driver's, from prepare(); empty before that.
 drivers::LaunchSpec launch_spec(
-    const AttemptRecord& record, const AgentOptions& options, const std::vector<devices::Device>& inventory,
-    const std::string& work_dir
+    const AttemptRecord& record, const AgentOptions& options,
+    const std::vector<devices::Device>& inventory, const std::string& work_dir
 );
 
 }  // namespace penstock::agent

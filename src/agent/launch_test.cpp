@@ -39,7 +39,9 @@ TEST(Launch, GivesAnArrayItemItsIndexUnderTheUsualName) {
 TEST(Launch, LetsTheTaskOverruleTheNodeButNotTheFacts) {
     AttemptRecord made = record();
     made.port = 4242;
-    made.start->environment = {{"MODEL", "mine"}, {"PENSTOCK_NUM_NODES", "2"}, {"PENSTOCK_PORT", "1"}};
+    made.start->environment = {
+        {"MODEL", "mine"}, {"PENSTOCK_NUM_NODES", "2"}, {"PENSTOCK_PORT", "1"}
+    };
     AgentOptions options;
     options.environment = {{"MODEL", "the node's"}, {"PENSTOCK_RUNTIME_PYTHON", "/opt/python"}};
 

@@ -15,9 +15,11 @@ LogStream stream_named(std::string_view name) {
 }  // namespace
 
 io::Task<void> LogShipper::ship(AttemptRun* run) {
+    const AttemptRun::Pin pin(run);
     const std::string attempt = run->id();
     Shipment& shipment =
-        shipments_.try_emplace(run->record().attempt_id, context_.executor, run->record().log).first->second;
+        shipments_.try_emplace(run->record().attempt_id, context_.executor, run->record().log)
+            .first->second;
     run->log_sent(false);
     Duration quiet{0};
     while (socket_.is_open()) {
@@ -32,8 +34,10 @@ io::Task<void> LogShipper::ship(AttemptRun* run) {
         Result<drivers::LogChunk> chunk = co_await context_.engine.run([&] {
             return context_.driver.read_log(attempt, from.byte, kChunkBytesMax);
         });
-        if (shipment.window.next() != from) continue;  // the server asked for another place meanwhile
-        if (!chunk && chunk.error().code == ErrorCode::not_found && run->record().phase == AttemptPhase::ended)
+        if (shipment.window.next() != from)
+            continue;  // the server asked for another place meanwhile
+        if (!chunk && chunk.error().code == ErrorCode::not_found &&
+            run->record().phase == AttemptPhase::ended)
             co_return run->log_done();
         if (chunk && !chunk->lines.empty()) {
             quiet = Duration{0};
@@ -46,7 +50,9 @@ io::Task<void> LogShipper::ship(AttemptRun* run) {
             run->log_sent(true);
             if (shipment.window.drained()) co_return run->log_done();
         }
-        co_await shipment.changed.wait(io::Deadline::after(quiet < kPollIdle * 10 ? kPollEvery : kPollIdle));
+        co_await shipment.changed.wait(
+            io::Deadline::after(quiet < kPollIdle * 10 ? kPollEvery : kPollIdle)
+        );
         quiet += kPollEvery;
     }
 }

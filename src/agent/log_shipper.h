@@ -27,7 +27,8 @@ class LogShipper {
 
   private:
     struct Shipment {
-        Shipment(io::Executor executor, LogPosition from) : window(from), changed(std::move(executor)) {}
+        Shipment(io::Executor executor, LogPosition from)
+            : window(from), changed(std::move(executor)) {}
         LogWindow window;
         io::Event changed;
     };

@@ -12,8 +12,10 @@ std::int64_t LogWindow::known(std::int64_t lines) const {
 void LogWindow::passed(LogPosition end) {
     const bool whole = server_has_ >= end.line;
     sent_ = end;
-    if (whole && in_flight_.empty()) stored_ = end;
-    else in_flight_.push_back(end);
+    if (whole && in_flight_.empty())
+        stored_ = end;
+    else
+        in_flight_.push_back(end);
 }
 
 void LogWindow::acknowledged(std::int64_t line) {

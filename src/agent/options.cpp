@@ -14,7 +14,7 @@ namespace penstock::agent {
 namespace {
 
 Result<std::string> read_key_file(const std::string& path) {
-    struct stat about {};
+    struct stat about{};
     if (stat(path.c_str(), &about) != 0) return drivers::fail_errno(errno, "key_file " + path);
     if ((about.st_mode & 077) != 0)
         return fail_field(
@@ -28,8 +28,11 @@ Result<std::string> read_key_file(const std::string& path) {
 
 Result<std::string> key_of(const AgentConfig& config) {
     if (config.key && config.key_file)
-        return fail_field(ErrorCode::invalid_argument, "key", "is given beside key_file; keep one of them");
-    std::string key = config.key_file ? TRY(read_key_file(*config.key_file)) : config.key.value_or("");
+        return fail_field(
+            ErrorCode::invalid_argument, "key", "is given beside key_file; keep one of them"
+        );
+    std::string key =
+        config.key_file ? TRY(read_key_file(*config.key_file)) : config.key.value_or("");
     if (!key.starts_with("sk-"))
         return fail_field(
             ErrorCode::invalid_argument, config.key_file ? "key_file" : "key",
@@ -40,13 +43,16 @@ Result<std::string> key_of(const AgentConfig& config) {
 
 Result<std::string> host_name() {
     std::array<char, 256> name{};
-    if (gethostname(name.data(), name.size() - 1) != 0) return drivers::fail_errno(errno, "the host's name");
+    if (gethostname(name.data(), name.size() - 1) != 0)
+        return drivers::fail_errno(errno, "the host's name");
     return std::string(name.data());
 }
 
 Result<void> check_at_least(const std::optional<std::int64_t>& value, const char* field) {
     if (!value || *value > 0) return {};
-    return fail_field(ErrorCode::invalid_argument, field, "must be above zero; leave it out to offer everything");
+    return fail_field(
+        ErrorCode::invalid_argument, field, "must be above zero; leave it out to offer everything"
+    );
 }
 
 }  // namespace
@@ -59,11 +65,17 @@ Result<AgentOptions> agent_options(const AgentConfig& config) {
         return fail_field(ErrorCode::invalid_argument, "state_dir", "must be an absolute path");
     for (const std::string& path : config.runtime_paths)
         if (!path.starts_with('/'))
-            return fail_field(ErrorCode::invalid_argument, "runtime_paths", fmt::format("'{}' must be absolute", path));
+            return fail_field(
+                ErrorCode::invalid_argument, "runtime_paths",
+                fmt::format("'{}' must be absolute", path)
+            );
     if (config.reconnect.first <= Duration{0} || config.reconnect.longest < config.reconnect.first)
         return fail_field(ErrorCode::invalid_argument, "reconnect", "needs 0 < first <= longest");
     if (config.uid_first < 1000 || config.uid_first > 4'000'000'000)
-        return fail_field(ErrorCode::invalid_argument, "uid_first", "must lie in 1000…4000000000, in a range where no user lives");
+        return fail_field(
+            ErrorCode::invalid_argument, "uid_first",
+            "must lie in 1000…4000000000, in a range where no user lives"
+        );
     AgentOptions options;
     options.server_url = config.server;
     options.key = TRY(key_of(config));

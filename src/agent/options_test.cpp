@@ -30,14 +30,18 @@ TEST(AgentOptions, TakesTheHostsNameByDefault) {
 }
 
 TEST(AgentOptions, ReadsAKeyThatOnlyItsOwnerCanRead) {
-    const std::string file = (std::filesystem::temp_directory_path() / "penstock-key-test").string();
+    const std::string file =
+        (std::filesystem::temp_directory_path() / "penstock-key-test").string();
     std::ofstream(file) << "sk-from-a-file\n";
     AgentConfig made = config();
     made.key.reset();
     made.key_file = file;
 
     chmod(file.c_str(), 0644);
-    EXPECT_EQ(mistake(made), "permission_denied: key_file: " + file + " can be read by others; chmod 600 " + file);
+    EXPECT_EQ(
+        mistake(made),
+        "permission_denied: key_file: " + file + " can be read by others; chmod 600 " + file
+    );
     chmod(file.c_str(), 0600);
     EXPECT_EQ(agent_options(made).value().key, "sk-from-a-file");
     std::filesystem::remove(file);
@@ -52,17 +56,24 @@ TEST(AgentOptions, NamesEachMistakeWithItsRemedy) {
     no_cpu.cpu_milli = 0;
 
     EXPECT_EQ(
-        mistake(no_key), "invalid_argument: key: holds no key of the form sk-…; make one with `penstock key create --role agent`"
+        mistake(no_key),
+        "invalid_argument: key: holds no key of the form sk-…; make one with `penstock key create "
+        "--role agent`"
     );
     EXPECT_EQ(mistake(relative), "invalid_argument: state_dir: must be an absolute path");
-    EXPECT_EQ(mistake(no_cpu), "invalid_argument: cpu_milli: must be above zero; leave it out to offer everything");
+    EXPECT_EQ(
+        mistake(no_cpu),
+        "invalid_argument: cpu_milli: must be above zero; leave it out to offer everything"
+    );
 }
 
 TEST(AgentOptions, RefusesUnknownKeys) {
-    const Result<AgentConfig> read = json::parse<AgentConfig>(R"({"server": "http://a:1", "sever": "x"})");
+    const Result<AgentConfig> read =
+        json::parse<AgentConfig>(R"({"server": "http://a:1", "sever": "x"})");
 
     ASSERT_FALSE(read.has_value());
-    EXPECT_NE(read.error().message.find("did you mean 'server'"), std::string::npos) << read.error().message;
+    EXPECT_NE(read.error().message.find("did you mean 'server'"), std::string::npos)
+        << read.error().message;
 }
 
 }  // namespace

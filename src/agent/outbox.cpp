@@ -21,7 +21,9 @@ void Outbox::drop(std::int64_t seq) {
     reports_.erase(seq);
 }
 
-void Outbox::acknowledge(std::int64_t seq) { reports_.erase(reports_.begin(), reports_.upper_bound(seq)); }
+void Outbox::acknowledge(std::int64_t seq) {
+    reports_.erase(reports_.begin(), reports_.upper_bound(seq));
+}
 
 const AttemptReport* Outbox::next_after(std::int64_t seq) const {
     const auto found = reports_.upper_bound(seq);

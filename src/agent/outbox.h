@@ -11,10 +11,10 @@
 
 namespace penstock::agent {
 
-// The order in which reports go to the server. A report is numbered when it is made, and may be sent
-// when it is on disk and so is every one with a lower number: the server acknowledges "everything
-// up to n", so a number below n must never appear later. The reports' own home is the record of
-// their attempt. Pure.
+// The order in which reports go to the server. A report is numbered when it is made, and may be
+// sent when it is on disk and so is every one with a lower number: the server acknowledges
+// "everything up to n", so a number below n must never appear later. The reports' own home is the
+// record of their attempt. Pure.
 class Outbox {
   public:
     // `highest`: no report above it was ever numbered.

@@ -10,7 +10,8 @@
 namespace penstock::agent {
 
 Session::Session(
-    Context& context, Attempts& attempts, devices::LoadSampler& load, std::unique_ptr<http::WebSocket> socket
+    Context& context, Attempts& attempts, devices::LoadSampler& load,
+    std::unique_ptr<http::WebSocket> socket
 )
     : context_(context),
       attempts_(attempts),
@@ -28,8 +29,10 @@ io::Task<Result<void>> Session::run(AgentHello hello) {
     welcomed_ = true;
     context_.connected = true;
     context_.log.info("connected", {{"site", welcome.site}, {"node", to_string(welcome.node_id)}});
-    if (welcome.acknowledged_seq > context_.outbox.highest()) attempts_.renumber(welcome.acknowledged_seq);
-    else attempts_.acknowledge(welcome.acknowledged_seq);
+    if (welcome.acknowledged_seq > context_.outbox.highest())
+        attempts_.renumber(welcome.acknowledged_seq);
+    else
+        attempts_.acknowledge(welcome.acknowledged_seq);
     acknowledged_ = welcome.acknowledged_seq;
     tasks_.spawn(heartbeats(context_.options.heartbeat_every.value_or(welcome.heartbeat_every)));
     tasks_.spawn(reports());
@@ -52,7 +55,8 @@ io::Task<Result<ServerWelcome>> Session::greet(AgentHello hello) {
         const auto answer = CO_TRY(co_await io::with_deadline(socket_->receive(), last));
         if (!answer)
             co_return fail(
-                ErrorCode::unavailable, fmt::format("the server closed the session: {}", socket_->close_reason())
+                ErrorCode::unavailable,
+                fmt::format("the server closed the session: {}", socket_->close_reason())
             );
         const ServerMessage message = CO_TRY(json::parse<ServerMessage>(answer->data));
         if (message.welcome) co_return *message.welcome;
@@ -65,9 +69,12 @@ io::Task<Result<void>> Session::receive() {
         const std::optional<http::WebSocket::Message> frame = CO_TRY(co_await socket_->receive());
         if (!frame) co_return Result<void>{};
         const Result<ServerMessage> message = json::parse<ServerMessage>(frame->data);
-        // Another version of the server says something that this one cannot know: going on without it
-        // would lose a command, so the session starts again and the log shows it.
-        if (!message) co_return fail(ErrorCode::invalid_argument, "not understood: " + message.error().message);
+        // Another version of the server says something that this one cannot know: going on without
+        // it would lose a command, so the session starts again and the log shows it.
+        if (!message)
+            co_return fail(
+                ErrorCode::invalid_argument, "not understood: " + message.error().message
+            );
         handle(*message);
     }
 }
@@ -90,7 +97,8 @@ io::Task<void> Session::heartbeats(Duration every) {
     for (;;) {
         AgentMessage message;
         AgentHeartbeat& beat = message.heartbeat.emplace();
-        const Result<devices::Load> load = co_await context_.files.run([this] { return load_.sample(); });
+        const Result<devices::Load> load =
+            co_await context_.files.run([this] { return load_.sample(); });
         beat.attempts = attempts_.running();
         beat.load.at = context_.clock.now();
         beat.load.attempts_running = static_cast<std::int64_t>(beat.attempts.size());
@@ -99,17 +107,19 @@ io::Task<void> Session::heartbeats(Duration every) {
             beat.load.memory_percent = load->memory_percent;
             beat.load.load_average = load->load_average;
         }
-        if (!context_.save_problem.empty()) {
-            beat.health = Health::degraded;
-            beat.health_reason = "state cannot be saved: " + context_.save_problem;
-        }
+        beat.health_reason = context_.device_problem;
+        if (!context_.save_problem.empty())
+            beat.health_reason += (beat.health_reason.empty() ? "" : "; ") +
+                                  ("state cannot be saved: " + context_.save_problem);
+        if (!beat.health_reason.empty()) beat.health = Health::degraded;
         const Result<void> sent = co_await send(std::move(message));
         if (!sent) co_return socket_->abort();
         co_await io::sleep_for(every);
     }
 }
 
-// Everything that is not acknowledged goes out again with every session, in the order of its numbers.
+// Everything that is not acknowledged goes out again with every session, in the order of its
+// numbers.
 io::Task<void> Session::reports() {
     std::int64_t sent = acknowledged_;
     std::int64_t in_flight = 0;

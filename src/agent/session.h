@@ -12,14 +12,17 @@
 
 namespace penstock::agent {
 
-// One connection to the server: hello and welcome, then commands in, heartbeats, reports and logs out.
-// It ends when either side ends it; what was not acknowledged goes out again in the next one.
+// One connection to the server: hello and welcome, then commands in, heartbeats, reports and logs
+// out. It ends when either side ends it; what was not acknowledged goes out again in the next one.
 class Session {
   public:
     static constexpr Duration kWelcomeMax = 10s;
     static constexpr std::int64_t kReportsInFlightMax = 256;  // then the server's answer is awaited
 
-    Session(Context& context, Attempts& attempts, devices::LoadSampler& load, std::unique_ptr<http::WebSocket> socket);
+    Session(
+        Context& context, Attempts& attempts, devices::LoadSampler& load,
+        std::unique_ptr<http::WebSocket> socket
+    );
 
     // An error says why it ended; the server's orderly close is none.
     io::Task<Result<void>> run(AgentHello hello);

@@ -27,12 +27,18 @@ Result<void> make_folder(const std::string& work_dir, std::string_view relative)
     while (!relative.empty()) {
         const std::string segment(relative.substr(0, relative.find('/')));
         relative.remove_prefix(std::min(relative.size(), segment.size() + 1));
-        if (mkdirat(at.get(), segment.c_str(), 0755) != 0 && errno != EEXIST) return drivers::fail_errno(errno, segment);
-        drivers::FileDescriptor next(openat(at.get(), segment.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        if (mkdirat(at.get(), segment.c_str(), 0755) != 0 && errno != EEXIST)
+            return drivers::fail_errno(errno, segment);
+        drivers::FileDescriptor next(
+            openat(at.get(), segment.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        );
         if (!next.is_open())
             return fail(
-                ErrorCode::conflict,
-                fmt::format("'{}' in the work directory must be a folder; remove the file or link of that name", segment)
+                ErrorCode::conflict, fmt::format(
+                                         "'{}' in the work directory must be a folder; remove the "
+                                         "file or link of that name",
+                                         segment
+                                     )
             );
         at = std::move(next);
     }
@@ -49,18 +55,22 @@ OutputList list_outputs(const std::vector<OutputSpec>& outputs, const std::strin
             continue;
         }
         for (const std::string& link : found->skipped)
-            list.remarks.push_back(fmt::format("output '{}' is a link or no regular file; it was not collected", link));
+            list.remarks.push_back(
+                fmt::format("output '{}' is a link or no regular file; it was not collected", link)
+            );
         if (found->files.empty() && output.required)
-            list.missing.push_back(fmt::format("required output '{}' matched no file", output.path));
+            list.missing.push_back(fmt::format("required output '{}' matched no file", output.path)
+            );
         list.files.insert(list.files.end(), found->files.begin(), found->files.end());
     }
     std::ranges::sort(list.files);
     const auto repeated = std::ranges::unique(list.files);
     list.files.erase(repeated.begin(), repeated.end());
     if (list.files.size() > kOutputFilesMax) {
-        list.missing.push_back(
-            fmt::format("{} output files; at most {} are collected: pack them", list.files.size(), kOutputFilesMax)
-        );
+        list.missing.push_back(fmt::format(
+            "{} output files; at most {} are collected: pack them", list.files.size(),
+            kOutputFilesMax
+        ));
         list.files.resize(kOutputFilesMax);
     }
     return list;
@@ -90,11 +100,13 @@ Result<std::int64_t> free_port(const std::string& address) {
     name.sin_family = AF_INET;
     if (inet_pton(AF_INET, address.c_str(), &name.sin_addr) != 1)
         return fail_field(
-            ErrorCode::invalid_argument, "service_address", fmt::format("'{}' is not an IPv4 address of this host", address)
+            ErrorCode::invalid_argument, "service_address",
+            fmt::format("'{}' is not an IPv4 address of this host", address)
         );
     const drivers::FileDescriptor socket_of(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     socklen_t size = sizeof name;
-    if (!socket_of.is_open() || bind(socket_of.get(), reinterpret_cast<sockaddr*>(&name), size) != 0 ||
+    if (!socket_of.is_open() ||
+        bind(socket_of.get(), reinterpret_cast<sockaddr*>(&name), size) != 0 ||
         getsockname(socket_of.get(), reinterpret_cast<sockaddr*>(&name), &size) != 0)
         return drivers::fail_errno(errno, "finding a free port on " + address);
     return ntohs(name.sin_port);

@@ -9,20 +9,21 @@
 #include "drivers/driver.h"
 #include "model/task.h"
 
-// What happens in an attempt's work directory outside of its run. What lies there is the task's, so it
-// is opened step by step and no link is followed. Everything here blocks.
+// What happens in an attempt's work directory outside of its run. What lies there is the task's, so
+// it is opened step by step and no link is followed. Everything here blocks.
 namespace penstock::agent {
 
 // Makes a folder and those above it, below `work_dir`. conflict: something else is in the way.
 Result<void> make_folder(const std::string& work_dir, std::string_view relative);
 
 constexpr std::size_t kOutputFilesMax = 10'000;  // of one attempt
-constexpr std::int64_t kOutputBytesMax = std::int64_t{1} << 30;  // of one file, as the server's blobs
+constexpr std::int64_t kOutputBytesMax = std::int64_t{1}
+                                         << 30;  // of one file, as the server's blobs
 
 struct OutputList {
-    std::vector<std::string> files;     // relative, sorted, each once
-    std::vector<std::string> missing;   // required patterns that matched nothing
-    std::vector<std::string> remarks;   // what was left out, and why
+    std::vector<std::string> files;    // relative, sorted, each once
+    std::vector<std::string> missing;  // required patterns that matched nothing
+    std::vector<std::string> remarks;  // what was left out, and why
 };
 OutputList list_outputs(const std::vector<OutputSpec>& outputs, const std::string& work_dir);
 

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "http/problem.h"
+
 namespace penstock::client {
 namespace {
 
@@ -31,6 +33,12 @@ TEST(ApiError, TellsSeveralMistakesLineByLine) {
         )),
         "invalid_argument: run: is missing\nname: is taken"
     );
+}
+
+TEST(ApiError, ReadsWhatOurOwnServersWrite) {
+    const std::vector<Error> mistakes = {{ErrorCode::invalid_argument, "is missing", "run"}, {ErrorCode::invalid_argument, "is taken", "name"}};
+    const http::Response response = http::problem_response(mistakes, http::Request{});
+    EXPECT_EQ(shown(decode_refusal(response.status, "", std::get<std::string>(response.body))), "invalid_argument: run: is missing\nname: is taken");
 }
 
 TEST(ApiError, GoesByTheStatusWhenTheCodeIsUnknown) {

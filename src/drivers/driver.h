@@ -22,7 +22,8 @@ struct Limits {
 };
 
 struct BindMount {
-    std::string source;  // absolute, on the host
+    std::string
+        source;  // absolute, on the host; a folder of the work directory becomes a link to it
     std::string target;  // absolute, inside; empty: the same path
     bool writable = false;
     bool operator==(const BindMount&) const = default;

@@ -28,6 +28,9 @@ using MakeDriverUnderTest = std::unique_ptr<DriverUnderTest> (*)();
 
 constexpr Duration kTestTimeMax = 30s;  // of one run in a test
 
+// "exited exited code=7 signal=none oom=false"
+std::string shown(const Status& status);
+
 class DriverConformance : public testing::TestWithParam<MakeDriverUnderTest> {
   protected:
     void SetUp() override;

@@ -90,11 +90,22 @@ void add_devices(std::vector<std::string>& out, const LaunchSpec& spec) {
     }
 }
 
-void add_mounts(std::vector<std::string>& out, const std::vector<BindMount>& mounts) {
+bool is_below(const std::string& path, const std::string& directory) {
+    return path.starts_with(directory + "/");
+}
+
+void add_mounts(
+    std::vector<std::string>& out, const std::vector<BindMount>& mounts, const std::string& work
+) {
     for (const BindMount& mount : mounts) {
         const std::string& target = mount.target.empty() ? mount.source : mount.target;
         add_parents(out, target);
-        append(out, {mount.writable ? "--bind" : "--ro-bind", mount.source, target});
+        // The task can put a link in place of its own folder, between setup and script at the
+        // latest. bwrap would follow it on the host; a link is followed inside.
+        if (is_below(mount.source, work))
+            append(out, {"--symlink", "/work" + mount.source.substr(work.size()), target});
+        else
+            append(out, {mount.writable ? "--bind" : "--ro-bind", mount.source, target});
     }
 }
 
@@ -228,8 +239,8 @@ std::vector<std::string> sandbox_command(
     add_root_file_system(out, sandbox, spec);
     append(out, {"--ro-bind", sandbox.run_directory + "/" + script, "/run/penstock/" + script});
     add_devices(out, spec);
-    add_mounts(out, sandbox.runtimes);
-    add_mounts(out, spec.mounts);
+    add_mounts(out, sandbox.runtimes, sandbox.run_directory + "/work");
+    add_mounts(out, spec.mounts, sandbox.run_directory + "/work");
     // What bwrap made itself belongs to the task's user when the agent is no root.
     append(out, {"--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/work", "--"});
     if (sandbox.host_uid) {

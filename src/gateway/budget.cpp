@@ -2,9 +2,12 @@
 #include "gateway/budget.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace penstock::gateway {
 namespace {
+
+constexpr Money kAnyAmount = Money::micro(std::numeric_limits<std::int64_t>::max());
 
 Money sum_or(Money a, Money b) { return add(a, b).value_or(a); }
 
@@ -15,27 +18,23 @@ Budget::Budget(
     telemetry::Logger log, Options options
 )
     : executor_(std::move(executor)), tasks_(tasks), server_(server), clock_(clock), log_(std::move(log)),
-      options_(std::move(options)), pool_(options_.lease_amount), opened_(executor_) {}
-
-void Budget::open() {
-    open_ = true;
-    opened_.notify_all();
-}
+      options_(std::move(options)), pool_(options_.lease_amount) {}
 
 io::Task<Result<routing::Hold>> Budget::reserve(OrganisationId organisation_id, Money amount) {
-    if (Result<routing::Hold> hold = pool_.reserve(organisation_id, amount, clock_.now())) {
+    const Time now = clock_.now();
+    if (Result<routing::Hold> hold = pool_.reserve(organisation_id, amount, now)) {
         // The next call should find a lease: this one does not wait for it.
-        if (open_ && pool_.wants_renewal(organisation_id, clock_.now())) renew(organisation_id);
+        if (pool_.wants_renewal(organisation_id, now) && !refused_lately(organisation_id, kAnyAmount))
+            renew(organisation_id);
         co_return hold;
     }
-    const io::Deadline patience = io::Deadline::after(kOpenWaitMax);
-    while (!open_ && co_await opened_.wait(patience)) {}
-    if (!open_)
-        co_return fail(ErrorCode::unavailable, "calls of an earlier run are still being settled; try again soon");
-    const auto refusal = refused_.find(organisation_id);
-    if (refusal != refused_.end() && clock_.now() < refusal->second.until && amount >= refusal->second.amount)
-        co_return std::unexpected(refusal->second.error);
+    if (refused_lately(organisation_id, amount)) co_return std::unexpected(refused_.at(organisation_id).error);
     co_return co_await wait_for_lease(organisation_id, amount);
+}
+
+bool Budget::refused_lately(const OrganisationId& organisation_id, Money amount) const {
+    const auto refusal = refused_.find(organisation_id);
+    return refusal != refused_.end() && clock_.now() < refusal->second.until && amount >= refusal->second.amount;
 }
 
 io::Task<Result<routing::Hold>> Budget::wait_for_lease(OrganisationId organisation_id, Money amount) {
@@ -97,12 +96,18 @@ std::shared_ptr<Budget::Renewing> Budget::renew(const OrganisationId& organisati
 
 io::Task<void> Budget::ask_server(OrganisationId organisation_id, std::shared_ptr<Renewing> renewing) {
     renewing->covers = registered_;
-    Result<void> result = co_await fetch(organisation_id, false);
-    // Servers that grant all or nothing are asked once more, for what one waiting call needs.
-    if (!result && result.error().code == ErrorCode::insufficient_funds && demand_.contains(organisation_id))
-        result = co_await fetch(organisation_id, true);
+    const auto demand = demand_.find(organisation_id);
+    const Demand wanted = demand == demand_.end() ? Demand{} : demand->second;
+    const Money amount = pool_.ask(organisation_id, wanted.waiting, clock_.now());
+    Result<void> result = co_await fetch(organisation_id, amount);
+    // A server that grants all or nothing is asked once more, for what one waiting call needs.
+    const bool smaller = wanted.calls > 0 && wanted.smallest > Money() && wanted.smallest < amount;
+    if (!result && result.error().code == ErrorCode::insufficient_funds && smaller)
+        result = co_await fetch(organisation_id, wanted.smallest);
     if (!result && result.error().code == ErrorCode::insufficient_funds) {
         renewing->insufficient = true;
+        // Nothing is left at all: renewals that nobody waits for pause.
+        if (wanted.calls == 0) refuse(organisation_id, amount);
         result = {};
     }
     if (!result && result.error().code != ErrorCode::unavailable)
@@ -114,15 +119,13 @@ io::Task<void> Budget::ask_server(OrganisationId organisation_id, std::shared_pt
     renewing->ended.notify_all();
 }
 
-io::Task<Result<void>> Budget::fetch(OrganisationId organisation_id, bool least) {
-    const auto demand = demand_.find(organisation_id);
-    const Demand wanted = demand == demand_.end() ? Demand{} : demand->second;
-    const routing::Renewal renewal = pool_.begin_renewal(organisation_id, least ? wanted.smallest : wanted.waiting);
-    const Money amount = least ? renewal.least : renewal.ask;
+io::Task<Result<void>> Budget::fetch(OrganisationId organisation_id, Money amount) {
     const BudgetLease lease = CO_TRY(co_await server_.acquire_lease(
         {.replica = options_.replica, .organisation_id = organisation_id, .amount = amount}
     ));
-    co_return pool_.grant(lease, renewal, clock_.now());
+    if (lease.organisation_id != organisation_id)
+        co_return fail(ErrorCode::unavailable, "the server granted a lease of another organisation");
+    co_return pool_.grant(lease, clock_.now());
 }
 
 io::Task<void> Budget::renew_forever() {
@@ -130,7 +133,7 @@ io::Task<void> Budget::renew_forever() {
         co_await io::sleep_for(kSweepInterval);
         const Time now = clock_.now();
         for (const OrganisationId& organisation_id : pool_.sweep(now))
-            if (open_) renew(organisation_id);
+            if (!refused_lately(organisation_id, kAnyAmount)) renew(organisation_id);
         std::erase_if(refused_, [&](const auto& refusal) { return refusal.second.until <= now; });
     }
 }

@@ -20,7 +20,6 @@ namespace penstock::gateway {
 class Budget {
   public:
     static constexpr int kRoundsMax = 8;               // renewals that one call waits for
-    static constexpr Duration kOpenWaitMax = 2s;       // of a call that comes before open()
     static constexpr Duration kRefusedFor = 1s;        // after a refusal the server is left alone
     static constexpr Duration kSweepInterval = 1s;
     static constexpr std::size_t kRefusalsMax = 10'000;
@@ -35,11 +34,9 @@ class Budget {
     );
 
     // insufficient_funds: the wallet does not cover the call. unavailable: the server cannot be asked and
-    // no lease is left; or it is not yet known what an earlier process spent (see open()).
+    // no lease is left.
     io::Task<Result<routing::Hold>> reserve(OrganisationId organisation_id, Money amount);
-    // Leases can be fetched from now on: what an earlier process spent has been settled.
-    void open();
-    // Renews leases in use before they expire or run dry; runs until cancelled.
+    // Fetches further leases before those in use expire or run dry; runs until cancelled.
     io::Task<void> renew_forever();
     routing::LeasePool& pool() { return pool_; }
 
@@ -64,7 +61,8 @@ class Budget {
     };
     std::shared_ptr<Renewing> renew(const OrganisationId& organisation_id);
     io::Task<void> ask_server(OrganisationId organisation_id, std::shared_ptr<Renewing> renewing);
-    io::Task<Result<void>> fetch(OrganisationId organisation_id, bool least);
+    io::Task<Result<void>> fetch(OrganisationId organisation_id, Money amount);
+    bool refused_lately(const OrganisationId& organisation_id, Money amount) const;
     Error refuse(const OrganisationId& organisation_id, Money amount);
     io::Task<Result<routing::Hold>> wait_for_lease(OrganisationId organisation_id, Money amount);
 
@@ -75,8 +73,6 @@ class Budget {
     telemetry::Logger log_;
     Options options_;
     routing::LeasePool pool_;
-    bool open_ = false;
-    io::Event opened_;
     std::uint64_t registered_ = 0;  // calls that ever waited
     std::unordered_map<OrganisationId, Demand> demand_;
     // Shared by those who wait and the task that asks, whichever ends last.

@@ -29,7 +29,6 @@ routing::AttemptOutcome outcome_of(EndReason reason) {
 Call::Call(CallParts& parts, Admission admission)
     : parts_(parts), admission_(std::move(admission)), meter_(admission_.bound, admission_.prompt_text_bytes) {
     record_.id = admission_.id;
-    record_.lease_id = admission_.hold.lease_id;
     record_.organisation_id = admission_.key.organisation_id;
     record_.project_id = admission_.key.project_id;
     record_.key_id = admission_.key.key_id;
@@ -55,6 +54,7 @@ void Call::dispatch(const routing::EndpointPool::Choice& choice) {
     record_.price_output = route_->endpoint.price_output;
     record_.price_version = route_->endpoint.price_version;
     dispatched_ = true;
+    record_.lease_id = parts_.budget.pool().lease_of(admission_.hold);
     parts_.spool.append_opened(record_);
 }
 
@@ -84,6 +84,8 @@ void Call::finish(EndReason reason, int status) {
 }
 
 void Call::settle(EndReason reason) {
+    routing::LeasePool& pool = parts_.budget.pool();
+    record_.lease_id = pool.pin(admission_.hold);
     const routing::MeteredCall metered = meter_.finish(reason);
     record_.tokens = metered.tokens;
     record_.basis = metered.basis;
@@ -92,7 +94,6 @@ void Call::settle(EndReason reason) {
     CHECK(charge.has_value(), "the route table refuses prices that cannot be rated");
     charge_ = *charge;
     parts_.metrics.on_record(record_, metered.violations);
-    routing::LeasePool& pool = parts_.budget.pool();
     parts_.spool.append_settled(record_, [&pool, hold = admission_.hold, charge = charge_] { pool.settle(hold, charge); });
 }
 

@@ -27,6 +27,7 @@ namespace {
 constexpr Duration kRoutesBackOffFirst = 200ms;
 constexpr Duration kRoutesBackOffMax = 5s;
 constexpr Duration kGaugeInterval = 1s;
+constexpr Duration kFlushMin = 5s;
 
 // Where OpenAI's API has its resources: an unknown path below them is answered in its error shape.
 constexpr std::array<std::string_view, 16> kTokenPaths{
@@ -77,7 +78,7 @@ class Gateway::State {
           upstream_(with.runtime), ids_(with.random),
           authenticator_(with.runtime.executor(), tasks_, server_, with.clock),
           budget_(with.runtime.executor(), tasks_, server_, with.clock, log_, {options_.replica, options_.lease_amount}),
-          settler_({*spool_, server_, budget_, metrics_, with.clock, with.random, with.pool}, log_, options_.replica,
+          settler_({*spool_, server_, metrics_, with.clock, with.random, with.pool}, log_, options_.replica,
                    options_.state_dir / "refused.jsonl"),
           calls_{*spool_, budget_, endpoints_, idempotency_, metrics_, with.clock, calls_running_},
           chat_({calls_, authenticator_, retries_, upstream_, ids_, with.random, options_, routes_known_}),
@@ -107,7 +108,8 @@ class Gateway::State {
     io::Task<void> stop(io::Deadline drain) {
         // The settler's own task is ended first: two would read the spool at once.
         co_await tasks_.close();
-        if (!co_await spool_->flush(drain)) log_.error("records of calls could not be made durable in time");
+        // The disk is here and gets its time even where the server gets none.
+        if (!co_await spool_->flush(std::max(drain, io::Deadline::after(kFlushMin)))) log_.error("records of calls could not be made durable in time");
         if (!co_await settler_.drain(drain)) log_.warning("calls stay in the spool; the next start settles them");
         co_await committing_.close();
         spool_->close();

@@ -6,7 +6,6 @@
 #include "gateway/key_cache.h"
 #include "http/problem.h"
 #include "json/json.h"
-#include "routing/call_meter.h"
 
 namespace penstock::gateway {
 namespace {
@@ -112,24 +111,17 @@ io::Task<http::Response> ScriptedServer::resolve(http::Request request) {
     }));
 }
 
-Money ScriptedServer::counted() const {
-    ExactMoney sum;
-    for (const auto& [id, call] : records)
-        sum = *add(sum, *routing::charge_of(call.tokens, {call.price_input, call.price_output}));
-    return *ceil_money(sum);
-}
-
 io::Task<http::Response> ScriptedServer::lease(http::Request request) {
     ++leases_asked;
     const Result<AcquireLease> asked = json::parse<AcquireLease>(request.body);
     EXPECT_TRUE(asked) << to_string(asked.error());
-    const Money left = *subtract(wallet, counted());
+    const Money left = *subtract(wallet, granted);
     if (left <= Money()) co_return problem_response(Error{ErrorCode::insufficient_funds, "the wallet is empty"}, request);
-    const Money granted = std::min(left, asked->amount);
-    granted_most = std::max(granted_most, granted);
+    const Money amount = std::min(left, asked->amount);
+    granted = *add(granted, amount);
     co_return http::Response::json(200, json::print(BudgetLease{
-        .id = LeaseId(RawId{5, 5}), .organisation_id = asked->organisation_id, .replica = asked->replica,
-        .epoch = ++epoch_, .amount = granted, .expires_at = SystemClock().now() + lease_lives,
+        .id = LeaseId(RawId{5, static_cast<std::uint64_t>(leases_asked)}), .organisation_id = asked->organisation_id,
+        .replica = asked->replica, .amount = amount, .expires_at = SystemClock().now() + lease_lives,
     }));
 }
 

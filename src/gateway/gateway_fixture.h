@@ -55,7 +55,7 @@ class ScriptedEngine {
     std::unique_ptr<http::Server> server_;
 };
 
-// The platform's server as the gateway sees it: one wallet, one key, one lease per organisation.
+// The platform's server as the gateway sees it: one wallet, one key.
 class ScriptedServer {
   public:
     explicit ScriptedServer(io::Runtime& runtime);
@@ -79,7 +79,7 @@ class ScriptedServer {
     int repeated = 0;
     int keys_asked = 0;
     int leases_asked = 0;
-    Money granted_most;
+    Money granted;  // in all leases; none is given back
 
   private:
     io::Task<http::Response> routes(http::Request request);
@@ -87,11 +87,9 @@ class ScriptedServer {
     io::Task<http::Response> lease(http::Request request);
     io::Task<http::Response> settle(http::Request request);
     io::Task<http::Response> guarded(http::Request request, http::Next next);
-    Money counted() const;
 
     io::Event changed_;
     RouteTable table_;
-    std::int64_t epoch_ = 0;
     http::Router router_;
     std::unique_ptr<http::Server> server_;
 };

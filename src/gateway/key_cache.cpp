@@ -70,7 +70,8 @@ void KeyCache::put_unknown(const Sha256& digest, Time now) {
 }
 
 void KeyCache::revoke(std::string_view sha256_hex, Time now) {
-    if (const auto digest = sha256_from_hex(sha256_hex)) put_unknown(*digest, now);
+    const auto digest = sha256_from_hex(sha256_hex);
+    if (digest && entries_.contains(*digest)) put_unknown(*digest, now);
 }
 
 void KeyCache::make_room(Time now) {

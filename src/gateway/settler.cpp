@@ -9,7 +9,6 @@
 #include <cstring>
 
 #include "json/json.h"
-#include "routing/call_meter.h"
 
 namespace penstock::gateway {
 namespace {
@@ -49,11 +48,9 @@ Settler::Settler(Parts parts, telemetry::Logger log, std::string replica, std::f
 io::Task<void> Settler::settle_forever() {
     Duration back_off = kBackOffFirst;
     while (true) {
-        if (parts_.spool.backlog_done()) parts_.budget.open();
         co_await parts_.spool.wait_for_records();
         if (co_await settle_one_batch()) {
             back_off = kBackOffFirst;
-            if (parts_.spool.backlog_done()) parts_.budget.open();
             co_await io::sleep_for(kGatherFor);
             continue;
         }
@@ -94,11 +91,7 @@ io::Task<bool> Settler::settle_one_batch() {
 // All of them are with the server or put aside, or the server cannot take any now.
 io::Task<Result<void>> Settler::settle(std::vector<CallRecord> records) {
     const Result<void> posted = co_await post(records);
-    if (posted) {
-        acknowledged(records);
-        co_return Result<void>{};
-    }
-    if (!is_final(posted.error().code)) co_return posted;
+    if (posted || !is_final(posted.error().code)) co_return posted;
     if (records.size() == 1) co_return co_await put_aside(std::move(records.front()), posted.error());
     const auto middle = records.begin() + static_cast<std::ptrdiff_t>(records.size() / 2);
     CO_TRY(co_await settle({records.begin(), middle}));
@@ -117,15 +110,7 @@ io::Task<Result<void>> Settler::put_aside(CallRecord record, Error cause) {
     const std::filesystem::path file = refused_file_;
     CO_TRY(co_await parts_.pool.run([file, line] { return append_line(file, line); }));
     parts_.metrics.on_settle_refused(1);
-    acknowledged({std::move(record)});
     co_return Result<void>{};
-}
-
-void Settler::acknowledged(const std::vector<CallRecord>& records) {
-    for (const CallRecord& call : records) {
-        const Result<ExactMoney> charge = routing::charge_of(call.tokens, {call.price_input, call.price_output});
-        if (charge) parts_.budget.pool().acknowledge(call.organisation_id, call.lease_id, *charge);
-    }
 }
 
 }  // namespace penstock::gateway

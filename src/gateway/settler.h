@@ -5,7 +5,6 @@
 #include <string>
 
 #include "base/random.h"
-#include "gateway/budget.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/server_link.h"
 #include "gateway/spool.h"
@@ -25,7 +24,6 @@ class Settler {
     struct Parts {
         Spool& spool;
         ServerLink& server;
-        Budget& budget;
         GatewayMetrics& metrics;
         const Clock& clock;
         Random& random;
@@ -44,7 +42,6 @@ class Settler {
     io::Task<Result<void>> settle(std::vector<CallRecord> records);
     io::Task<Result<void>> post(std::vector<CallRecord> records);
     io::Task<Result<void>> put_aside(CallRecord record, Error cause);
-    void acknowledged(const std::vector<CallRecord>& records);
 
     Parts parts_;
     telemetry::Logger log_;

@@ -125,16 +125,14 @@ Result<void> Spool::recover(Time now) {
         closed_bytes_ += size;
     }
     read_segment_ = segments_.empty() ? 1 : segments_.front().number;
-    backlog_segment_ = segments_.empty() ? 1 : segments_.back().number + 1;
     TRY(start_segment());
     for (const auto& [id, call] : open) append(SpoolKind::settled, crashed(call, now));
     recovered_ = open.size();
     if (!write_out()) return system_failure("write", path_of(segments_.back().number));
     if (recovered_ > 0) {
         log_.warning("calls were cut by a crash of the gateway", {{"calls", recovered_}});
-        // They belong to the backlog: it is done when these are acknowledged too.
-        ++backlog_segment_;
-        TRY(start_segment());
+        if (::fdatasync(file_) != 0) return system_failure("sync", path_of(segments_.back().number));
+        segments_.back().synced = segments_.back().size;
     }
     forget_segments();
     return {};
@@ -346,7 +344,5 @@ void Spool::close() {
     std::error_code error;
     fs::remove(path_of(active.number), error);
 }
-
-bool Spool::backlog_done() const { return segments_.front().number >= backlog_segment_; }
 
 }  // namespace penstock::gateway

@@ -79,8 +79,6 @@ class Spool {
     std::uint64_t recovered() const { return recovered_; }  // calls that a crash had left open
     // Durable records wait for an acknowledgement.
     bool has_unsettled() const { return anything_to_read(); }
-    // Records that an earlier process left are all acknowledged.
-    bool backlog_done() const;
     // Last call: removes the log when everything in it is acknowledged.
     void close();
 
@@ -120,7 +118,6 @@ class Spool {
     std::deque<Waiting> waiting_;
     std::uint64_t read_segment_ = 0;  // the next batch begins here
     std::uint64_t read_offset_ = 0;
-    std::uint64_t backlog_segment_ = 0;  // the first one of this process
     std::uint64_t recovered_ = 0;
     std::uint64_t closed_bytes_ = 0;  // of all segments but the active one
     bool broken_ = false;             // fsync failed: nothing can be promised any more

@@ -27,12 +27,11 @@ Response problem_response(const std::vector<Error>& errors, const Request& reque
     problem["detail"] = first.field.empty() ? first.message : first.field + ": " + first.message;
     problem["instance"] = request.path;
     problem["code"] = code.name;
+    // The members are those of model/page.h; clients read them strictly.
     json::Array list;
     for (const Error& error : errors)
         if (!error.field.empty() || errors.size() > 1)
-            list.push_back(json::Object{
-                {"field", error.field}, {"detail", error.message}, {"code", info(error.code).name}
-            });
+            list.push_back(json::Object{{"field", error.field}, {"message", error.message}});
     if (!list.empty()) problem["errors"] = std::move(list);
     if (!request.request_id.empty()) problem["request_id"] = request.request_id;
     Response response{.status = status, .headers = {}, .body = json::print_value(problem)};

@@ -68,6 +68,16 @@ io::Task<> echo_once(std::shared_ptr<WebSocket> websocket) {
     (void)co_await websocket->receive();
 }
 
+io::Task<std::string> after_a_while(std::string text) {
+    co_await io::sleep_for(5ms);
+    co_return text;
+}
+
+io::Task<Response> watch_client(Request request) {
+    const auto text = co_await io::race(after_a_while("still there"), request.client.gone());
+    co_return Response::text(200, text.value_or("gone"));
+}
+
 class TlsTest : public ServerFixture {
   protected:
     TlsTest()
@@ -78,6 +88,7 @@ class TlsTest : public ServerFixture {
         std::filesystem::create_directories(folder);
         pem = make_certificate(folder, "localhost", "IP:127.0.0.1,DNS:localhost");
         router.add("GET", "/peer", tell_peer);
+        router.add("GET", "/watched", watch_client);
         router.add("GET", "/much", [](Request) -> io::Task<Response> {
             co_return Response{.status = 200, .headers = {}, .body = StreamBody(write_much)};
         });
@@ -171,6 +182,19 @@ TEST_F(TlsTest, WebSocketsRunOverTls) {
 
     ASSERT_TRUE(message && *message);
     EXPECT_EQ((*message)->data, std::string(100'000, 'w'));
+}
+
+TEST_F(TlsTest, WatchingTheClientLeavesTheConnectionUsable) {
+    start_tls();
+    Client trusting(runtime, {.tls = {.ca_file = pem.certificate_file}});
+
+    for (int i = 0; i < 3; ++i) {
+        const Result<ClientResponse> answer = get_with(trusting, url() + "/watched");
+        ASSERT_TRUE(answer.has_value()) << answer.error().message;
+        EXPECT_EQ(answer->body, "still there");
+    }
+
+    EXPECT_EQ(server->connections(), 1U);
 }
 
 TEST_F(TlsTest, APlainRequestToATlsPortGetsNoAnswer) {

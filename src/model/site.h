@@ -44,13 +44,14 @@ struct SiteSpec {
     std::optional<double> bandwidth_mbps;  // to the platform's store, for staging
     std::optional<double> watts_per_core;  // for the carbon of a task; absent: unknown
     std::optional<Price> egress_per_gb;
+    bool advisory_limits = false;  // sells CPU and memory that its nodes cannot enforce, and says so
     PriceList prices;
     bool operator==(const SiteSpec&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     SiteSpec, (),
     (name, region, residency, division_code, zone, trust, controls, carbon_g_per_kwh, green_percent, pue,
-     rtt_ms, bandwidth_mbps, watts_per_core, egress_per_gb, prices)
+     rtt_ms, bandwidth_mbps, watts_per_core, egress_per_gb, advisory_limits, prices)
 )
 
 struct Site {

@@ -16,31 +16,43 @@ ExactMoney minus(ExactMoney a, ExactMoney b) { return ExactMoney(a.femto() - b.f
 
 }  // namespace
 
-// The newest live lease with the most free; renewals may leave an older one beside it for a while.
-const LeasePool::Slice* LeasePool::best(const Purse& purse, Time now) const {
-    const Slice* found = nullptr;
-    for (const Slice& slice : purse.slices)
-        if (slice.live(now) && (found == nullptr || slice.free() > found->free())) found = &slice;
-    return found;
+LeasePool::Slice* LeasePool::find_room(Purse& purse, Money amount, Time now) {
+    const auto found = std::find_if(purse.slices.rbegin(), purse.slices.rend(), [&](const Slice& slice) {
+        return slice.live(now) && slice.free() >= exact(amount);
+    });
+    return found == purse.slices.rend() ? nullptr : &*found;
 }
 
 Result<Hold> LeasePool::reserve(const OrganisationId& organisation_id, Money amount, Time now) {
     CHECK(!amount.is_negative(), "a call never costs less than nothing");
     const auto purse = purses_.find(organisation_id);
-    const Slice* slice = purse == purses_.end() ? nullptr : best(purse->second, now);
-    if (slice == nullptr)
-        return fail(ErrorCode::unavailable, "no budget lease is live for " + to_string(organisation_id));
+    const bool any_live = purse != purses_.end() &&
+                          std::ranges::any_of(purse->second.slices, [&](const Slice& s) { return s.live(now); });
+    if (!any_live) return fail(ErrorCode::unavailable, "no budget lease is live for " + to_string(organisation_id));
     purse->second.last_used = now;
-    if (slice->free() < exact(amount))
+    Slice* slice = find_room(purse->second, amount, now);
+    if (slice == nullptr)
         return fail(
             ErrorCode::insufficient_funds,
             "the call may cost up to " + to_string(amount) + " yuan, more than the lease has free"
         );
-    const Hold hold{next_hold_++, organisation_id, slice->id, amount};
-    Slice& own = slice_of(organisation_id, slice->id);
-    own.held = plus(own.held, exact(amount));
-    holds_.emplace(hold.id, amount);
+    const Hold hold{next_hold_++, organisation_id, amount};
+    slice->held = plus(slice->held, exact(amount));
+    holds_.emplace(hold.id, HoldState{organisation_id, slice->id, amount});
     return hold;
+}
+
+LeaseId LeasePool::lease_of(const Hold& hold) const {
+    const auto state = holds_.find(hold.id);
+    CHECK(state != holds_.end(), "only a hold that has not ended has a lease");
+    return state->second.lease_id;
+}
+
+LeaseId LeasePool::pin(const Hold& hold) {
+    const auto state = holds_.find(hold.id);
+    CHECK(state != holds_.end(), "a hold is pinned before it ends");
+    state->second.pinned = true;
+    return state->second.lease_id;
 }
 
 void LeasePool::settle(const Hold& hold, ExactMoney charge) {
@@ -51,89 +63,82 @@ void LeasePool::settle(const Hold& hold, ExactMoney charge) {
 void LeasePool::release(const Hold& hold) { take_back(hold, ExactMoney()); }
 
 void LeasePool::take_back(const Hold& hold, ExactMoney charge) {
-    CHECK(holds_.erase(hold.id) == 1, "a hold ends once");
-    Slice& slice = slice_of(hold.organisation_id, hold.lease_id);
+    const auto state = holds_.find(hold.id);
+    CHECK(state != holds_.end(), "a hold ends once");
+    Slice& slice = slice_of(hold.organisation_id, state->second.lease_id);
     slice.held = minus(slice.held, exact(hold.amount));
     slice.spent = plus(slice.spent, charge);
+    holds_.erase(state);
 }
 
-void LeasePool::acknowledge(
-    const OrganisationId& organisation_id, const LeaseId& lease_id, ExactMoney charge
-) {
-    const auto purse = purses_.find(organisation_id);
-    if (purse == purses_.end()) return;  // of an earlier process, or of a lease that is gone
-    for (Slice& slice : purse->second.slices) {
-        if (slice.id != lease_id) continue;
-        // Charges that an earlier process settled were never part of `spent` here.
-        slice.acknowledged = std::min(plus(slice.acknowledged, charge), slice.spent);
-    }
-}
-
-Renewal LeasePool::begin_renewal(const OrganisationId& organisation_id, Money need) const {
-    Renewal renewal{.organisation_id = organisation_id, .ask = fill_, .least = need, .acknowledged = {}};
-    ExactMoney used;
+Money LeasePool::ask(const OrganisationId& organisation_id, Money waiting, Time now) const {
+    ExactMoney in_use = exact(waiting);
+    ExactMoney moving = exact(waiting);  // must fit: what waits, and holds whose lease ends soon
     if (const auto purse = purses_.find(organisation_id); purse != purses_.end()) {
         for (const Slice& slice : purse->second.slices) {
-            renewal.acknowledged.emplace(slice.id, slice.acknowledged);
-            used = plus(used, plus(slice.held, minus(slice.spent, slice.acknowledged)));
+            in_use = plus(in_use, plus(slice.held, slice.spent));
+            if (!slice.lasting(now)) moving = plus(moving, slice.held);
         }
     }
-    const Result<Money> in_use = ceil_money(used);
-    CHECK(in_use.has_value(), "what is in use was granted, and grants fit");
-    const auto sum = [](Money a, Money b) { return add(a, b).value_or(a); };
-    renewal.least = sum(*in_use, need);
-    renewal.ask = sum(*in_use, std::max(fill_, need));
-    return renewal;
+    const ExactMoney ahead = std::min(ExactMoney(in_use.femto() * kGrowth), exact(fill_));
+    const Result<Money> amount = ceil_money(std::max(moving, ahead));
+    CHECK(amount.has_value(), "what is in use was granted, and grants fit");
+    return std::max(*amount, Money::micro(1));
 }
 
-Result<void> LeasePool::grant(const BudgetLease& lease, const Renewal& renewal, Time now) {
-    if (lease.organisation_id != renewal.organisation_id)
-        return fail(ErrorCode::conflict, "the lease is for another organisation");
+Result<void> LeasePool::grant(const BudgetLease& lease, Time now) {
     if (purses_.size() >= kOrganisationsMax && !purses_.contains(lease.organisation_id))
         return fail(ErrorCode::resource_exhausted, "too many organisations have leases here");
     Purse& purse = purses_[lease.organisation_id];
-    const auto known = std::ranges::find(purse.slices, lease.id, &Slice::id);
-    if (known == purse.slices.end()) {
-        std::erase_if(purse.slices, [&](const Slice& s) { return !s.live(now) && s.held == ExactMoney(); });
-        if (purse.slices.size() >= kLeasesPerOrganisationMax)
-            return fail(ErrorCode::resource_exhausted, "too many leases for one organisation");
-        purse.slices.push_back({.id = lease.id, .epoch = lease.epoch, .expires_at = lease.expires_at,
-                                .granted = exact(lease.amount), .held = {}, .spent = {}, .acknowledged = {}});
-        purse.last_used = now;
-        return {};
-    }
-    if (lease.epoch <= known->epoch)
-        return fail(ErrorCode::conflict, "the lease's epoch is not newer than the one in use");
-    // What the server had counted before it was asked is already taken off the new amount.
-    const auto counted = renewal.acknowledged.find(lease.id);
-    const ExactMoney off = counted == renewal.acknowledged.end() ? ExactMoney() : counted->second;
-    known->spent = minus(known->spent, off);
-    known->acknowledged = minus(known->acknowledged, off);
-    known->epoch = lease.epoch;
-    known->expires_at = lease.expires_at;
-    known->granted = exact(lease.amount);
+    std::erase_if(purse.slices, [&](const Slice& slice) { return slice.over(now); });
+    if (std::ranges::find(purse.slices, lease.id, &Slice::id) != purse.slices.end())
+        return fail(ErrorCode::conflict, "the server granted one lease twice");
+    if (purse.slices.size() >= kLeasesPerOrganisationMax)
+        return fail(ErrorCode::resource_exhausted, "too many leases for one organisation");
+    const auto behind = std::ranges::upper_bound(purse.slices, lease.expires_at, {}, &Slice::expires_at);
+    purse.slices.insert(behind, {lease.id, lease.expires_at, exact(lease.amount), {}, {}});
+    purse.last_used = std::max(purse.last_used, now);
     return {};
 }
 
 bool LeasePool::wants_renewal(const OrganisationId& organisation_id, Time now) const {
     const auto purse = purses_.find(organisation_id);
     if (purse == purses_.end()) return false;
-    const Slice* slice = best(purse->second, now);
-    if (slice == nullptr) return true;
-    if (slice->expires_at - now < kRenewBefore) return true;
-    return slice->free().femto() * kRefillDivisor < slice->granted.femto();
+    ExactMoney free, granted;
+    for (const Slice& slice : purse->second.slices) {
+        if (!slice.lasting(now)) continue;
+        free = plus(free, slice.free());
+        granted = plus(granted, slice.granted);
+    }
+    return free.femto() * kRefillDivisor < granted.femto() || granted == ExactMoney();
 }
 
 std::vector<OrganisationId> LeasePool::sweep(Time now) {
+    move_holds(now);
     std::vector<OrganisationId> due;
     for (auto at = purses_.begin(); at != purses_.end();) {
         Purse& purse = at->second;
-        std::erase_if(purse.slices, [&](const Slice& s) { return now >= s.expires_at && s.held == ExactMoney(); });
+        std::erase_if(purse.slices, [&](const Slice& slice) { return slice.over(now); });
         const bool holding = std::ranges::any_of(purse.slices, [](const Slice& s) { return s.held > ExactMoney(); });
-        if ((now - purse.last_used < kKeepFor || holding) && wants_renewal(at->first, now)) due.push_back(at->first);
-        at = purse.slices.empty() ? purses_.erase(at) : std::next(at);
+        const bool in_use = now - purse.last_used < kKeepFor || holding;
+        if (in_use && wants_renewal(at->first, now)) due.push_back(at->first);
+        at = purse.slices.empty() && !in_use ? purses_.erase(at) : std::next(at);
     }
     return due;
+}
+
+// A hold that finds no room stays: its call is settled on the old lease, within the server's grace.
+void LeasePool::move_holds(Time now) {
+    for (auto& [id, hold] : holds_) {
+        if (hold.pinned) continue;
+        Slice& from = slice_of(hold.organisation_id, hold.lease_id);
+        if (from.lasting(now)) continue;
+        Slice* to = find_room(purses_.at(hold.organisation_id), hold.amount, now);
+        if (to == nullptr || !to->lasting(now)) continue;
+        from.held = minus(from.held, exact(hold.amount));
+        to->held = plus(to->held, exact(hold.amount));
+        hold.lease_id = to->id;
+    }
 }
 
 LeasePool::Slice& LeasePool::slice_of(const OrganisationId& organisation_id, const LeaseId& lease_id) {
@@ -149,13 +154,13 @@ std::vector<LeaseView> LeasePool::leases(const OrganisationId& organisation_id) 
     const auto purse = purses_.find(organisation_id);
     if (purse == purses_.end()) return out;
     for (const Slice& slice : purse->second.slices)
-        out.push_back({slice.id, slice.epoch, slice.expires_at, slice.granted, slice.held, slice.spent, slice.free()});
+        out.push_back({slice.id, slice.expires_at, slice.granted, slice.held, slice.spent, slice.free()});
     return out;
 }
 
 Money LeasePool::held() const {
     __int128 sum = 0;
-    for (const auto& [id, amount] : holds_) sum += amount.micro();
+    for (const auto& [id, hold] : holds_) sum += hold.amount.micro();
     return Money::micro(static_cast<std::int64_t>(sum));
 }
 

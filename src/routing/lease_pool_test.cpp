@@ -9,98 +9,112 @@ namespace {
 const Time kStart = Time(1'700'000'000s);
 const OrganisationId kOrganisation(RawId{1, 1});
 
-constexpr Money yuan(std::int64_t value) { return Money::micro(value * 1'000'000); }
-constexpr ExactMoney exact_micro(std::int64_t micro) { return ExactMoney(__int128{micro} * ExactMoney::kPerMicro); }
-
-BudgetLease lease(std::uint64_t id, std::int64_t epoch, Money amount, Duration lives = 30s) {
-    return {.id = LeaseId(RawId{2, id}), .organisation_id = kOrganisation, .replica = "g", .epoch = epoch,
-            .amount = amount, .expires_at = kStart + lives};
-}
+constexpr Money micro(std::int64_t value) { return Money::micro(value); }
+constexpr ExactMoney exact_micro(std::int64_t value) { return ExactMoney(__int128{value} * ExactMoney::kPerMicro); }
 
 std::string shown(const LeasePool& pool) {
     std::string out;
     for (const LeaseView& view : pool.leases(kOrganisation)) {
-        const auto micro = [](ExactMoney m) { return std::to_string(static_cast<std::int64_t>(m.femto() / ExactMoney::kPerMicro)); };
-        out += "granted " + micro(view.granted) + " held " + micro(view.held) + " spent " + micro(view.spent) + " free " + micro(view.free) + "\n";
+        const auto number = [](ExactMoney m) { return std::to_string(static_cast<std::int64_t>(m.femto() / ExactMoney::kPerMicro)); };
+        out += "[" + std::to_string(view.id.raw().low) + " held " + number(view.held) + " spent " + number(view.spent) +
+               " free " + number(view.free) + "]";
     }
     return out;
 }
 
-struct PoolWithLease {
-    LeasePool pool{yuan(1)};
-    PoolWithLease(Money amount = yuan(1)) {
-        EXPECT_TRUE(pool.grant(lease(1, 1, amount), pool.begin_renewal(kOrganisation, {}), kStart));
+struct Pool : LeasePool {
+    Pool() : LeasePool(micro(1000)) {}
+    void grant(std::uint64_t id, std::int64_t amount, Time now = kStart, Duration lives = 30s) {
+        const BudgetLease lease{.id = LeaseId(RawId{2, id}), .organisation_id = kOrganisation, .replica = "g",
+                                .amount = micro(amount), .expires_at = now + lives};
+        EXPECT_TRUE(LeasePool::grant(lease, now));
     }
+    Result<Hold> hold(std::int64_t amount, Time now = kStart) { return reserve(kOrganisation, micro(amount), now); }
+    std::uint64_t lease_of(const Hold& held) { return pin(held).raw().low; }
 };
 
 TEST(LeasePool, HoldsThenReplacesTheHoldByTheCharge) {
-    PoolWithLease f;
-    const Result<Hold> hold = f.pool.reserve(kOrganisation, Money::micro(400'000), kStart);
-    ASSERT_TRUE(hold);
-    EXPECT_EQ(shown(f.pool), "granted 1000000 held 400000 spent 0 free 600000\n");
-    f.pool.settle(*hold, exact_micro(150'000));
-    EXPECT_EQ(shown(f.pool), "granted 1000000 held 0 spent 150000 free 850000\n");
+    Pool pool;
+    pool.grant(1, 1000);
+    const Hold hold = *pool.hold(400);
+    EXPECT_EQ(shown(pool), "[1 held 400 spent 0 free 600]");
+    pool.settle(hold, exact_micro(150));
+    EXPECT_EQ(shown(pool), "[1 held 0 spent 150 free 850]");
 }
 
 TEST(LeasePool, RefusesWhatDoesNotFitWhole) {
-    PoolWithLease f;
-    ASSERT_TRUE(f.pool.reserve(kOrganisation, Money::micro(600'000), kStart));
-    EXPECT_EQ(f.pool.reserve(kOrganisation, Money::micro(400'001), kStart).error().code, ErrorCode::insufficient_funds);
-    EXPECT_TRUE(f.pool.reserve(kOrganisation, Money::micro(400'000), kStart));
+    Pool pool;
+    pool.grant(1, 1000);
+    ASSERT_TRUE(pool.hold(600));
+    EXPECT_EQ(pool.hold(401).error().code, ErrorCode::insufficient_funds);
+    EXPECT_TRUE(pool.hold(400));
 }
 
 TEST(LeasePool, BeginsNoHoldOnALeaseThatIsAboutToExpire) {
-    PoolWithLease f;
-    EXPECT_EQ(f.pool.reserve(kOrganisation, yuan(1), kStart + 29s).error().code, ErrorCode::unavailable);
+    Pool pool;
+    pool.grant(1, 1000);
+    EXPECT_EQ(pool.hold(1, kStart + 29s).error().code, ErrorCode::unavailable);
 }
 
-TEST(LeasePool, KeepsAHoldPastTheExpiryOfItsLease) {
-    PoolWithLease f;
-    const Hold hold = *f.pool.reserve(kOrganisation, yuan(1), kStart);
-    EXPECT_EQ(f.pool.sweep(kStart + 1h), std::vector{kOrganisation});
-    f.pool.settle(hold, exact_micro(1));
-    EXPECT_TRUE(f.pool.sweep(kStart + 1h).empty());
-    EXPECT_EQ(shown(f.pool), "");
+TEST(LeasePool, TakesTheYoungestLeaseThatHasEnough) {
+    Pool pool;
+    pool.grant(1, 1000);
+    pool.grant(2, 100, kStart + 5s);
+    EXPECT_EQ(pool.lease_of(*pool.hold(80, kStart + 5s)), 2U);
+    EXPECT_EQ(pool.lease_of(*pool.hold(80, kStart + 5s)), 1U);
 }
 
-TEST(LeasePool, WantsARenewalBelowAQuarter) {
-    PoolWithLease f;
-    EXPECT_FALSE(f.pool.wants_renewal(kOrganisation, kStart));
-    f.pool.settle(*f.pool.reserve(kOrganisation, Money::micro(750'001), kStart), exact_micro(750'001));
-    EXPECT_TRUE(f.pool.wants_renewal(kOrganisation, kStart));
+TEST(LeasePool, MovesAHoldOnBeforeItsLeaseExpires) {
+    Pool pool;
+    pool.grant(1, 1000);
+    const Hold moving = *pool.hold(300);
+    const Hold pinned = *pool.hold(50);
+    EXPECT_EQ(pool.lease_of(pinned), 1U);
+    const Time later = kStart + 25s;
+    EXPECT_EQ(pool.sweep(later), std::vector{kOrganisation});
+    EXPECT_EQ(pool.ask(kOrganisation, micro(0), later), micro(1000));
+    pool.grant(2, 1000, later);
+    pool.sweep(later);
+    EXPECT_EQ(shown(pool), "[1 held 50 spent 0 free 950][2 held 300 spent 0 free 700]");
+    pool.settle(pinned, exact_micro(10));
+    EXPECT_EQ(pool.lease_of(moving), 2U);
 }
 
-TEST(LeasePool, RenewalKeepsHoldsAndDropsWhatTheServerHasCounted) {
-    PoolWithLease f;
-    const Hold open = *f.pool.reserve(kOrganisation, Money::micro(100'000), kStart);
-    f.pool.settle(*f.pool.reserve(kOrganisation, Money::micro(200'000), kStart), exact_micro(200'000));
-    f.pool.settle(*f.pool.reserve(kOrganisation, Money::micro(50'000), kStart), exact_micro(50'000));
-    f.pool.acknowledge(kOrganisation, open.lease_id, exact_micro(200'000));
-
-    const Renewal renewal = f.pool.begin_renewal(kOrganisation, Money::micro(5));
-    EXPECT_EQ(renewal.least, Money::micro(150'005));
-    EXPECT_EQ(renewal.ask, Money::micro(1'150'000));
-    // Acknowledged between question and answer: the server may or may not have counted it.
-    f.pool.acknowledge(kOrganisation, open.lease_id, exact_micro(50'000));
-    ASSERT_TRUE(f.pool.grant(lease(1, 2, Money::micro(1'150'000), 60s), renewal, kStart));
-
-    EXPECT_EQ(shown(f.pool), "granted 1150000 held 100000 spent 50000 free 1000000\n");
-    f.pool.release(open);
-    EXPECT_EQ(shown(f.pool), "granted 1150000 held 0 spent 50000 free 1100000\n");
+TEST(LeasePool, KeepsAHoldThatFindsNoRoomPastTheExpiryOfItsLease) {
+    Pool pool;
+    pool.grant(1, 1000);
+    const Hold hold = *pool.hold(900);
+    EXPECT_EQ(pool.sweep(kStart + 1h), std::vector{kOrganisation});
+    pool.settle(hold, exact_micro(1));
+    EXPECT_TRUE(pool.sweep(kStart + 1h).empty());
+    EXPECT_EQ(shown(pool), "");
 }
 
-TEST(LeasePool, IgnoresAnEpochThatIsNotNewer) {
-    PoolWithLease f;
-    EXPECT_EQ(f.pool.grant(lease(1, 1, yuan(9)), f.pool.begin_renewal(kOrganisation, {}), kStart).error().code, ErrorCode::conflict);
-    EXPECT_EQ(shown(f.pool), "granted 1000000 held 0 spent 0 free 1000000\n");
+TEST(LeasePool, WantsARenewalBelowAQuarterAndBeforeTheExpiry) {
+    Pool pool;
+    pool.grant(1, 1000);
+    EXPECT_FALSE(pool.wants_renewal(kOrganisation, kStart));
+    EXPECT_TRUE(pool.wants_renewal(kOrganisation, kStart + 21s));
+    pool.settle(*pool.hold(751), exact_micro(751));
+    EXPECT_TRUE(pool.wants_renewal(kOrganisation, kStart));
 }
 
-TEST(LeasePool, GrantsNothingOnALeaseThatShrankBelowWhatIsInUse) {
-    PoolWithLease f;
-    ASSERT_TRUE(f.pool.reserve(kOrganisation, Money::micro(500'000), kStart));
-    ASSERT_TRUE(f.pool.grant(lease(1, 2, Money::micro(300'000)), f.pool.begin_renewal(kOrganisation, {}), kStart));
-    EXPECT_EQ(shown(f.pool), "granted 300000 held 500000 spent 0 free -200000\n");
-    EXPECT_FALSE(f.pool.reserve(kOrganisation, Money::micro(1), kStart));
+TEST(LeasePool, AsksForAFewTimesWhatIsInUse) {
+    Pool pool;
+    EXPECT_EQ(pool.ask(kOrganisation, micro(100), kStart), micro(400));
+    EXPECT_EQ(pool.ask(kOrganisation, micro(400), kStart), micro(1000));   // the fill
+    EXPECT_EQ(pool.ask(kOrganisation, micro(3000), kStart), micro(3000));  // never less than what waits
+    pool.grant(1, 400);
+    pool.settle(*pool.hold(100), exact_micro(50));
+    EXPECT_EQ(pool.ask(kOrganisation, micro(100), kStart), micro(600));
+}
+
+TEST(LeasePool, ForgetsAnIdleOrganisation) {
+    Pool pool;
+    pool.grant(1, 1000);
+    EXPECT_EQ(pool.sweep(kStart + 25s), std::vector{kOrganisation});
+    EXPECT_TRUE(pool.sweep(kStart + 31s).empty());
+    EXPECT_EQ(shown(pool), "");
 }
 
 }  // namespace

@@ -138,7 +138,8 @@ void Filters::check_node(const Question& question, ReasonSet& out) const {
         else if (devices_milli(free, *asks.accelerator) < asks.accelerator->count_milli) out.add(FilterReason::insufficient_accelerator);
     }
     for (const std::string_view limit : {"cpu", "memory"})
-        if (!contains(node.enforces, limit)) out.add(FilterReason::limit_not_enforced);
+        if (!question.supply.site->spec.advisory_limits && !contains(node.enforces, limit))
+            out.add(FilterReason::limit_not_enforced);
     if (node.health == Health::failed) out.add(FilterReason::node_unhealthy);
     if (node.cordoned) out.add(FilterReason::node_cordoned);
     if (node.state == NodeState::online) return;

@@ -368,15 +368,8 @@ void Board::tick(Time now, Changes& changes) {
         if (record.stopping) continue;
         if (record.task.spec.deadline && now >= *record.task.spec.deadline) late.push_back(id);
         if (!record.task.spec.schedule || record.task.started_at) continue;
-        for (const Dependency& dependency : record.task.spec.schedule->dependencies) {
-            const Task* other = resolve(record.task.project_id, dependency.task);
-            const bool wrong_end =
-                other == nullptr ||
-                (is_terminal(other->state) &&
-                 ((dependency.on == DependencyCondition::success && other->state != TaskState::succeeded) ||
-                  (dependency.on == DependencyCondition::failure && other->state == TaskState::succeeded)));
-            if (wrong_end) orphaned.emplace_back(id, dependency.task);
-        }
+        for (const Dependency& dependency : record.task.spec.schedule->dependencies)
+            if (prospect_of(record, dependency) == Prospect::broken) orphaned.emplace_back(id, dependency.task);
     }
     for (const TaskId id : late)
         (void)cancel(id, TaskReason::deadline, "platform", "the deadline passed", now, changes);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -109,6 +110,8 @@ class Board {
     void end_attempt(Record& record, Attempt& attempt, const AttemptReport& report, Time now, Changes& changes);
     void settle_item(Record& record, TaskItem& item, const Attempt& attempt, Changes& changes);
     bool may_start(const Record& record, Time now) const;
+    enum class Prospect : std::uint8_t { open, met, broken };
+    Prospect prospect_of(const Record& record, const Dependency& dependency) const;
     void stop_attempts(Record& record, TaskReason reason, bool checkpoint_first, Changes& changes);
 
     std::map<TaskId, Record> records_;

@@ -64,9 +64,21 @@ bool Board::may_start(const Record& record, Time now) const {
     const ScheduleSpec& schedule = *record.task.spec.schedule;
     if (schedule.start_after && now < *schedule.start_after) return false;
     return std::ranges::all_of(schedule.dependencies, [&](const Dependency& dependency) {
-        const Task* other = resolve(record.task.project_id, dependency.task);
-        return other != nullptr && is_terminal(other->state);
+        return prospect_of(record, dependency) == Prospect::met;
     });
+}
+
+Board::Prospect Board::prospect_of(const Record& record, const Dependency& dependency) const {
+    const Task* other = resolve(record.task.project_id, dependency.task);
+    if (other == nullptr) return Prospect::broken;
+    if (!is_terminal(other->state)) return Prospect::open;
+    const bool succeeded = other->state == TaskState::succeeded;
+    switch (dependency.on) {
+        case DependencyCondition::success: return succeeded ? Prospect::met : Prospect::broken;
+        case DependencyCondition::failure: return succeeded ? Prospect::broken : Prospect::met;
+        case DependencyCondition::any: return Prospect::met;
+    }
+    return Prospect::broken;
 }
 
 std::vector<Waiting> Board::waiting(Time now) const {

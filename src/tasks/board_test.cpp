@@ -163,6 +163,7 @@ TEST(Board, WaitsForADependencyAndFailsWithIt) {
     EXPECT_EQ(f.board.waiting(f.now).size(), 1U);
 
     ASSERT_TRUE(f.report(f.place(prep), TaskState::failed, TaskReason::exit_code, FaultDomain::user));
+    EXPECT_TRUE(f.board.waiting(f.now).empty());
     f.board.tick(f.now, f.changes);
 
     EXPECT_EQ(f.board.find(main)->reason, TaskReason::dependency_failed);

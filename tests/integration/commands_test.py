@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The commands that scripts are written with, word for word, and what scripts rely on in their answers."""
+import http.server
+import json
+import subprocess
+import threading
+import unittest
+from decimal import ROUND_DOWN, Decimal
+
+import engine
+from platform_process import Platform, wait_until
+
+TASK = """\
+name: counts
+resources: {cpus: '0.3', memory: 64MB}
+run: echo one; echo two
+"""
+
+
+class Engine:
+    """The words engine, outside of the platform: something to register."""
+
+    def __enter__(self):
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), engine.Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Commands(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.platform = cls.enterClassContext(Platform(credit="25.00"))
+        cls.file = cls.platform.folder / "task.yaml"
+        cls.file.write_text(TASK)
+
+    def test_the_context_that_up_wrote_is_enough(self):
+        command = self.platform.command("wallet", "get", "-o", "json")
+        for name in ("PENSTOCK_ENDPOINT", "PENSTOCK_TOKEN"):
+            del command["env"][name]
+        done = subprocess.run(**command, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(Decimal(json.loads(done.stdout)["spent"]) + Decimal(json.loads(done.stdout)["balance"]), Decimal(25))
+
+    def test_a_key_of_ones_own(self):
+        made = self.platform.cli("key", "create", "--name", "ci", "-o", "json").json
+        self.assertTrue(made["key"].startswith("sk-"))
+        self.assertEqual(made["name"], "ci")
+        self.assertEqual(self.platform.cli("task", "list", key=made["key"]).code, 0)
+
+        self.platform.cli("key", "delete", made["id"])
+        refused = self.platform.cli("task", "list", key=made["key"], code=4)
+        self.assertNotIn(made["key"], refused.err)
+
+    def test_run_follows_to_the_end(self):
+        done = self.platform.cli("run", "-y", "-f", self.file)
+        self.assertEqual(done.out, "one\ntwo\n")
+
+    def test_create_prints_a_name_that_other_commands_take(self):
+        name = self.platform.cli("task", "create", "-y", "-f", "task.yaml", "-o", "name").out
+        self.assertRegex(name, r"\Atask/tk_[0-9a-z]{26}\n\Z")
+        self.platform.cli("wait", name.strip(), "--for", "ended")
+        self.assertEqual(self.platform.cli("task", "get", name.strip(), "--jq", ".state").out, "SUCCEEDED\n")
+        self.assertEqual(self.platform.cli("logs", name.strip()).out, "one\ntwo\n")
+        tasks = self.platform.cli("task", "list", "--all", "-o", "json").json
+        self.assertIn(name.strip(), ["task/" + task["id"] for task in tasks["tasks"]])
+        self.assertEqual(tasks["total"], len(tasks["tasks"]))
+
+    def test_bill_and_wallet_agree(self):
+        self.platform.cli("run", "-y", "-f", self.file)
+        lines = self.platform.cli("bill", "list", "-o", "json").json["lines"]
+        wallet = self.platform.cli("wallet", "get", "-o", "json").json
+        self.assertEqual(sum(Decimal(line["charged"]) for line in lines), Decimal(wallet["spent"]))
+        self.assertEqual(Decimal(wallet["balance"]) + Decimal(wallet["spent"]), Decimal(25))
+
+    def test_an_engine_is_offered_called_and_charged(self):
+        with Engine() as running:
+            made = self.platform.cli("endpoint", "create", "--model", "M", "--url", running.url, "--protocol", "openai", "--price-input", "0.10",
+                                     "--price-output", "0.40", "--upstream-model", "words", "-o", "json").json
+            self.assertEqual((made["model"], Decimal(made["price_input"]), Decimal(made["price_output"])), ("M", Decimal("0.1"), Decimal("0.4")))
+            body = {"model": "M", "messages": [{"role": "user", "content": "word " * 1000}], "max_tokens": 500}
+            answer = self.platform.api("POST", "/v1/chat/completions", body)
+            self.assertEqual((answer.status, answer.json["choices"][0]["message"]["content"]), (200, "water falls and turns the wheel ."), answer.text)
+            line = self.settled_call()
+            self.assertEqual({item["meter"]: item["quantity"] for item in line["usage"]}, {"input_tokens": 1000, "output_tokens": 7})
+            exact = Decimal("0.10") * 1000 / 1_000_000 + Decimal("0.40") * 7 / 1_000_000
+            self.assertEqual(sum(Decimal(item["exact_amount"]) for item in line["usage"]), exact)
+            self.assertEqual(Decimal(line["charged"]), exact.quantize(Decimal("0.000001"), ROUND_DOWN), "the rest is carried to the next call")
+            self.platform.cli("endpoint", "delete", made["id"])
+            self.assertEqual(self.platform.api("POST", "/v1/chat/completions", body).status, 404)
+
+    def settled_call(self):
+        return wait_until(lambda: next((line for line in self.platform.bills() if line["kind"] == "tokens"), None), "the call's bill line")
+
+
+class Durability(unittest.TestCase):
+    def test_what_create_printed_survives_kill_9_at_once(self):
+        with Platform(agent=False) as platform:
+            for attempt in range(3):
+                printed = platform.cli("task", "create", "-y", "-f", "-", "-o", "name", input=TASK).out.strip()
+                platform.kill("up")
+                platform.start_up()
+                names = ["task/" + task["id"] for task in platform.cli("task", "list", "--all", "-o", "json").json["tasks"]]
+                self.assertEqual(names[0], printed)
+                self.assertEqual(len(names), attempt + 1)
+
+    def test_sigterm_ends_within_its_limit_and_with_zero(self):
+        with Platform() as platform:
+            platform.create("name: long\nresources: {cpus: '0.2', memory: 64MB}\nrun: sleep 300\n")
+            self.assertEqual(platform.stop("up"), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
