@@ -20,13 +20,15 @@ struct GatewayFlags {
 
 Result<int> serve(const GatewayFlags& flags) {
     const Listen address = TRY(parse_listen(flags.listen));
-    telemetry::Logger log = TRY(telemetry::Logger::open({.level = TRY(telemetry::parse_level(flags.log_level))}));
+    telemetry::Logger log =
+        TRY(telemetry::Logger::open({.level = TRY(telemetry::parse_level(flags.log_level))}));
     gateway::GatewayOptions options;
     options.server_url = flags.server;
     options.key = TRY(config::read_file(flags.key_file));
     while (!options.key.empty() && options.key.back() == '\n') options.key.pop_back();
     options.replica = flags.replica;
-    options.state_dir = flags.state_dir.empty() ? config::state_home() / "gateway" : std::filesystem::path(flags.state_dir);
+    options.state_dir = flags.state_dir.empty() ? config::state_home() / "gateway"
+                                                : std::filesystem::path(flags.state_dir);
     Process process(log);
     TRY(process.open_gateway(std::move(options), process.metrics));
     TRY(process.listen(address, process.metrics));
@@ -41,12 +43,16 @@ Result<int> serve(const GatewayFlags& flags) {
 int run_gateway(int argc, char** argv) {
     GatewayFlags flags;
     CLI::App app("Serves token calls and settles them with a server.", "penstock gateway");
-    app.add_option("--listen", flags.listen, "HOST:PORT of the token endpoints")->capture_default_str();
-    app.add_option("--server", flags.server, "address of the platform's server")->capture_default_str();
+    app.add_option("--listen", flags.listen, "HOST:PORT of the token endpoints")
+        ->capture_default_str();
+    app.add_option("--server", flags.server, "address of the platform's server")
+        ->capture_default_str();
     app.add_option("--key-file", flags.key_file, "file with a key of scope gateway")->required();
-    app.add_option("--replica", flags.replica, "stable name of this gateway")->capture_default_str();
+    app.add_option("--replica", flags.replica, "stable name of this gateway")
+        ->capture_default_str();
     app.add_option("--state-dir", flags.state_dir, "where unsettled records are kept");
-    app.add_option("--log-level", flags.log_level, "debug, info, warning or error")->capture_default_str();
+    app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
+        ->capture_default_str();
     CLI11_PARSE(app, argc, argv);
     const Result<int> code = serve(flags);
     return code ? *code : tell(code.error());

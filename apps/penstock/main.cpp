@@ -15,7 +15,8 @@ int main(int argc, char** argv) {
     if (std::strcmp(role, "server") == 0) return penstock::run_server(argc - 1, argv + 1);
     if (std::strcmp(role, "gateway") == 0) return penstock::run_gateway(argc - 1, argv + 1);
     if (std::strcmp(role, "agent") == 0) return penstock::run_agent(argc - 1, argv + 1);
-    if (std::strcmp(role, "internal-supervise") == 0) return penstock::drivers::supervise(argc - 1, argv + 1);
+    if (std::strcmp(role, "internal-supervise") == 0)
+        return penstock::drivers::supervise(argc - 1, argv + 1);
     if (std::strcmp(role, "openapi") == 0) return penstock::run_openapi(argc - 1, argv + 1);
     return penstock::cli::run_cli(argc, argv);
 }

@@ -18,18 +18,25 @@ Result<Listen> parse_listen(const std::string& text) {
     Listen listen;
     if (colon != std::string::npos && colon > 0) {
         listen.host = text.substr(0, colon);
-        if (listen.host.front() == '[' && listen.host.back() == ']') listen.host = listen.host.substr(1, listen.host.size() - 2);
+        if (listen.host.front() == '[' && listen.host.back() == ']')
+            listen.host = listen.host.substr(1, listen.host.size() - 2);
         const char* end = text.data() + text.size();
         const auto [stop, error] = std::from_chars(text.data() + colon + 1, end, listen.port);
         if (error == std::errc() && stop == end) return listen;
     }
-    return fail_field(ErrorCode::invalid_argument, "--listen", "'" + text + "' is not HOST:PORT: for instance 127.0.0.1:8080");
+    return fail_field(
+        ErrorCode::invalid_argument, "--listen",
+        "'" + text + "' is not HOST:PORT: for instance 127.0.0.1:8080"
+    );
 }
 
 Version version() { return {.version = PENSTOCK_VERSION, .commit = PENSTOCK_COMMIT}; }
 
 int tell(const Error& error) {
-    std::fprintf(stderr, "error: %s%s%s\n", error.field.c_str(), error.field.empty() ? "" : ": ", error.message.c_str());
+    std::fprintf(
+        stderr, "error: %s%s%s\n", error.field.c_str(), error.field.empty() ? "" : ": ",
+        error.message.c_str()
+    );
     return info(error.code).exit_code;
 }
 
@@ -38,7 +45,9 @@ Process::Process(telemetry::Logger log_in)
 Process::~Process() = default;
 
 Result<void> Process::open_gateway(gateway::GatewayOptions options, telemetry::Registry& registry) {
-    gateway = TRY(gateway::Gateway::open(std::move(options), {runtime, pool, clock, random, log, registry}));
+    gateway = TRY(
+        gateway::Gateway::open(std::move(options), {runtime, pool, clock, random, log, registry})
+    );
     gateway->register_routes(router);
     return {};
 }
@@ -84,7 +93,8 @@ io::Task<void> Process::stop() {
     if (agent) co_await agent->stop();
     if (server) server->begin_stop();
     if (listener) co_await listener->stop(io::Deadline::after(kDrainSpan));
-    // The gateway's last settlements need a server that still answers; alone they stay in the spool.
+    // The gateway's last settlements need a server that still answers; alone they stay in the
+    // spool.
     if (gateway) co_await gateway->stop(io::Deadline::after(server ? 0s : kDrainSpan));
     if (server) co_await server->stop();
     co_await group_.close();

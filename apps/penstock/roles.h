@@ -3,8 +3,8 @@
 
 namespace penstock {
 
-// The long-running roles of the binary. Each parses its own flags, runs until SIGINT or SIGTERM, and
-// returns the process's exit code; mistakes are told on standard error, all at once.
+// The long-running roles of the binary. Each parses its own flags, runs until SIGINT or SIGTERM,
+// and returns the process's exit code; mistakes are told on standard error, all at once.
 int run_up(int argc, char** argv);       // server + gateway + one agent, for one machine
 int run_server(int argc, char** argv);   // one platform node
 int run_gateway(int argc, char** argv);  // the data plane for tokens, beside or far from a server

@@ -24,9 +24,11 @@ struct ServerFlags {
 
 Result<int> serve(const ServerFlags& flags) {
     const Listen address = TRY(parse_listen(flags.listen));
-    telemetry::Logger log = TRY(telemetry::Logger::open({.level = TRY(telemetry::parse_level(flags.log_level))}));
+    telemetry::Logger log =
+        TRY(telemetry::Logger::open({.level = TRY(telemetry::parse_level(flags.log_level))}));
     server::ServerOptions options;
-    options.platform.state_dir = flags.state_dir.empty() ? config::state_home() : std::filesystem::path(flags.state_dir);
+    options.platform.state_dir =
+        flags.state_dir.empty() ? config::state_home() : std::filesystem::path(flags.state_dir);
     options.platform.node_code = flags.node_code;
     options.platform.authority = flags.authority;
     options.platform.fee_basis_points = flags.fee_basis_points;
@@ -38,10 +40,14 @@ Result<int> serve(const ServerFlags& flags) {
     options.log = log;
     const std::filesystem::path state = options.platform.state_dir;
     Process process(log);
-    process.server = std::make_unique<server::Server>(process.runtime, process.router, std::move(options));
+    process.server =
+        std::make_unique<server::Server>(process.runtime, process.router, std::move(options));
     TRY(process.runtime.block_on(process.server->start()));
     TRY(process.listen(address, process.server->metrics()));
-    std::printf("Penstock server at %s, operator key in %s\n", process.listener->url().c_str(), (state / server::Server::kOperatorKeyFile).c_str());
+    std::printf(
+        "Penstock server at %s, operator key in %s\n", process.listener->url().c_str(),
+        (state / server::Server::kOperatorKeyFile).c_str()
+    );
     std::fflush(stdout);
     return process.run();
 }
@@ -52,22 +58,46 @@ int run_server(int argc, char** argv) {
     ServerFlags flags;
     CLI::App app("Runs one platform node.", "penstock server");
     app.add_option("--listen", flags.listen, "HOST:PORT of the API")->capture_default_str();
-    app.add_option("--state-dir", flags.state_dir, "where everything is kept; default $XDG_STATE_HOME/penstock");
-    app.add_option("--store", flags.store, "sqlite:///path or postgresql://…; default SQLite in the state directory");
-    app.add_option("--organisation", flags.organisation, "name of the operator's organisation, made at the first start")->capture_default_str();
-    app.add_option("--organisation-code", flags.organisation_code, "its five characters in registration codes")->capture_default_str();
-    app.add_option("--node-code", flags.node_code, "this node's three characters in registration codes")->capture_default_str();
-    app.add_option("--authority", flags.authority, "DNS name in the C-URLs printed here")->capture_default_str();
-    app.add_option("--fee-bps", flags.fee_basis_points, "the platform's share of charges, basis points")->capture_default_str()->check(CLI::Range(0, 10'000));
-    app.add_option("--credit", flags.credit, "development credit of the first organisation, yuan")->capture_default_str();
-    app.add_option("--log-level", flags.log_level, "debug, info, warning or error")->capture_default_str();
+    app.add_option(
+        "--state-dir", flags.state_dir, "where everything is kept; default $XDG_STATE_HOME/penstock"
+    );
+    app.add_option(
+        "--store", flags.store,
+        "sqlite:///path or postgresql://…; default SQLite in the state directory"
+    );
+    app.add_option(
+           "--organisation", flags.organisation,
+           "name of the operator's organisation, made at the first start"
+    )
+        ->capture_default_str();
+    app.add_option(
+           "--organisation-code", flags.organisation_code,
+           "its five characters in registration codes"
+    )
+        ->capture_default_str();
+    app.add_option(
+           "--node-code", flags.node_code, "this node's three characters in registration codes"
+    )
+        ->capture_default_str();
+    app.add_option("--authority", flags.authority, "DNS name in the C-URLs printed here")
+        ->capture_default_str();
+    app.add_option(
+           "--fee-bps", flags.fee_basis_points, "the platform's share of charges, basis points"
+    )
+        ->capture_default_str()
+        ->check(CLI::Range(0, 10'000));
+    app.add_option("--credit", flags.credit, "development credit of the first organisation, yuan")
+        ->capture_default_str();
+    app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
+        ->capture_default_str();
     CLI11_PARSE(app, argc, argv);
     const Result<int> code = serve(flags);
     return code ? *code : tell(code.error());
 }
 
 int run_openapi(int, char**) {
-    // The description comes from the routes themselves: a server on an empty store is wired and asked.
+    // The description comes from the routes themselves: a server on an empty store is wired and
+    // asked.
     io::Runtime runtime;
     http::Router router;
     const Result<std::string> text = server::describe_api(runtime, router, version());

@@ -17,12 +17,15 @@ namespace {
 bool is_plain_name(std::string_view name) {
     constexpr std::size_t kLengthMax = 128;
     return !name.empty() && name.size() <= kLengthMax &&
-           std::ranges::none_of(name, [](unsigned char c) { return c < 0x20 || c == 0x7F || c == '/'; });
+           std::ranges::none_of(name, [](unsigned char c) {
+               return c < 0x20 || c == 0x7F || c == '/';
+           });
 }
 
 std::unexpected<Error> bad_name(std::string_view field) {
     return fail_field(
-        ErrorCode::invalid_argument, std::string(field), "must have 1 to 128 characters, without / and control characters"
+        ErrorCode::invalid_argument, std::string(field),
+        "must have 1 to 128 characters, without / and control characters"
     );
 }
 
@@ -36,8 +39,9 @@ Result<void> require(const Principal& principal, Scope scope) {
     const bool machine_only = scope == Scope::agent || scope == Scope::gateway;
     if (principal.has(scope) || (principal.is_operator() && !machine_only)) return {};
     return fail(
-        ErrorCode::permission_denied, "key '" + principal.key_name + "' lacks the scope " + name_of(scope) +
-                                          ": create a key with it (penstock key create --scope " + name_of(scope) + ")"
+        ErrorCode::permission_denied,
+        "key '" + principal.key_name + "' lacks the scope " + name_of(scope) +
+            ": create a key with it (penstock key create --scope " + name_of(scope) + ")"
     );
 }
 
@@ -48,9 +52,14 @@ std::vector<Scope> default_scopes() {
 std::vector<Scope> scopes_of(Role role) {
     switch (role) {
         case Role::consumer:
-            return {Scope::tasks_read, Scope::tasks_write, Scope::tokens, Scope::billing_read, Scope::keys_write};
-        case Role::provider: return {Scope::provider, Scope::agent, Scope::billing_read, Scope::keys_write};
-        case Role::operator_: return {Scope::operator_, Scope::gateway};
+            return {
+                Scope::tasks_read, Scope::tasks_write, Scope::tokens, Scope::billing_read,
+                Scope::keys_write
+            };
+        case Role::provider:
+            return {Scope::provider, Scope::agent, Scope::billing_read, Scope::keys_write};
+        case Role::operator_:
+            return {Scope::operator_, Scope::gateway};
     }
     return {};
 }
@@ -58,11 +67,14 @@ std::vector<Scope> scopes_of(Role role) {
 Result<Organisation> Directory::add_organisation(Organisation organisation) {
     if (!is_plain_name(organisation.name)) return bad_name("name");
     const bool code = organisation.code.size() == 5 &&
-                      organisation.code.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == std::string::npos;
+                      organisation.code.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") ==
+                          std::string::npos;
     if (!code) return fail_field(ErrorCode::invalid_argument, "code", "must be five of A-Z 0-9");
     for (const auto& [id, other] : organisations_) {
-        if (other.name == organisation.name) return fail_field(ErrorCode::conflict, "name", "is taken: choose another");
-        if (other.code == organisation.code) return fail_field(ErrorCode::conflict, "code", "is taken: choose another");
+        if (other.name == organisation.name)
+            return fail_field(ErrorCode::conflict, "name", "is taken: choose another");
+        if (other.code == organisation.code)
+            return fail_field(ErrorCode::conflict, "code", "is taken: choose another");
     }
     return organisations_[organisation.id] = std::move(organisation);
 }
@@ -90,19 +102,28 @@ Result<User> Directory::add_user(User user) {
 }
 
 Result<NewKey> Directory::add_key(Key key, std::string secret) {
-    CHECK(secret.size() == 3 + kKeyLength && secret.starts_with("sk-"), "the shell makes secrets of this form");
+    CHECK(
+        secret.size() == 3 + kKeyLength && secret.starts_with("sk-"),
+        "the shell makes secrets of this form"
+    );
     if (!is_plain_name(key.name)) return bad_name("name");
     if (keys_of(key.organisation_id).size() >= kKeysPerOrganisationMax)
-        return fail(ErrorCode::resource_exhausted, "an organisation has at most 10000 keys: delete some first");
+        return fail(
+            ErrorCode::resource_exhausted,
+            "an organisation has at most 10000 keys: delete some first"
+        );
     const Organisation* organisation = find_organisation(key.organisation_id);
     CHECK(organisation != nullptr, "the caller belongs to an organisation");
     if (key.scopes.empty()) key.scopes = default_scopes();
     const User* user = key.user_id ? find_user(*key.user_id) : nullptr;
     for (const Scope scope : key.scopes) {
-        const bool allowed = std::ranges::any_of(user != nullptr ? user->roles : organisation->roles, [&](Role role) {
-            const std::vector<Scope> scopes = scopes_of(role);
-            return std::ranges::find(scopes, scope) != scopes.end();
-        });
+        const bool allowed = std::ranges::any_of(
+            user != nullptr ? user->roles : organisation->roles,
+            [&](Role role) {
+                const std::vector<Scope> scopes = scopes_of(role);
+                return std::ranges::find(scopes, scope) != scopes.end();
+            }
+        );
         if (!allowed)
             return fail_field(
                 ErrorCode::permission_denied, "scopes",
@@ -110,7 +131,9 @@ Result<NewKey> Directory::add_key(Key key, std::string secret) {
                     "' has no role that gives " + name_of(scope)
             );
         if (scope == Scope::agent && !key.site_id)
-            return fail_field(ErrorCode::invalid_argument, "site", "an agent's key belongs to one site: name it");
+            return fail_field(
+                ErrorCode::invalid_argument, "site", "an agent's key belongs to one site: name it"
+            );
     }
     key.prefix = secret.substr(0, kKeyPrefixLength);
     StoredKey stored{std::move(key), sha256_hex(secret)};
@@ -127,14 +150,29 @@ Result<StoredKey> Directory::revoke_key(KeyId id, Time now) {
 Result<Principal> Directory::authenticate(std::string_view hash, Time now) const {
     const StoredKey* stored = find_key_by_hash(hash);
     if (stored == nullptr)
-        return fail(ErrorCode::unauthenticated, "the API key is not known here: check it, or create one with penstock key create");
+        return fail(
+            ErrorCode::unauthenticated,
+            "the API key is not known here: check it, or create one with penstock key create"
+        );
     const Key& key = stored->key;
-    if (key.revoked_at) return fail(ErrorCode::unauthenticated, "the API key '" + key.name + "' was deleted: create a new one");
+    if (key.revoked_at)
+        return fail(
+            ErrorCode::unauthenticated,
+            "the API key '" + key.name + "' was deleted: create a new one"
+        );
     if (key.expires_at && now >= *key.expires_at)
-        return fail(ErrorCode::unauthenticated, "the API key '" + key.name + "' expired at " + to_rfc3339(*key.expires_at) + ": create a new one");
+        return fail(
+            ErrorCode::unauthenticated, "the API key '" + key.name + "' expired at " +
+                                            to_rfc3339(*key.expires_at) + ": create a new one"
+        );
     return Principal{
-        .key_id = key.id, .key_name = key.name, .organisation_id = key.organisation_id, .project_id = key.project_id,
-        .scopes = key.scopes, .roles = organisations_.at(key.organisation_id).roles, .site_id = key.site_id
+        .key_id = key.id,
+        .key_name = key.name,
+        .organisation_id = key.organisation_id,
+        .project_id = key.project_id,
+        .scopes = key.scopes,
+        .roles = organisations_.at(key.organisation_id).roles,
+        .site_id = key.site_id
     };
 }
 
@@ -144,7 +182,8 @@ const Organisation* Directory::find_organisation(OrganisationId id) const {
 }
 
 const Organisation* Directory::find_organisation(std::string_view reference) const {
-    if (const Result<OrganisationId> id = OrganisationId::parse(reference)) return find_organisation(*id);
+    if (const Result<OrganisationId> id = OrganisationId::parse(reference))
+        return find_organisation(*id);
     for (const auto& [id, organisation] : organisations_)
         if (organisation.name == reference) return &organisation;
     return nullptr;
@@ -155,9 +194,12 @@ const Project* Directory::find_project(ProjectId id) const {
     return found == projects_.end() ? nullptr : &found->second;
 }
 
-const Project* Directory::find_project(OrganisationId organisation, std::string_view reference) const {
+const Project* Directory::find_project(OrganisationId organisation, std::string_view reference)
+    const {
     for (const auto& [id, project] : projects_)
-        if (project.organisation_id == organisation && (project.name == reference || to_string(id) == reference)) return &project;
+        if (project.organisation_id == organisation &&
+            (project.name == reference || to_string(id) == reference))
+            return &project;
     return nullptr;
 }
 
@@ -168,7 +210,8 @@ const User* Directory::find_user(UserId id) const {
 
 const User* Directory::find_user(OrganisationId organisation, std::string_view reference) const {
     for (const auto& [id, user] : users_)
-        if (user.organisation_id == organisation && (user.name == reference || to_string(id) == reference))
+        if (user.organisation_id == organisation &&
+            (user.name == reference || to_string(id) == reference))
             return &user;
     return nullptr;
 }
@@ -218,7 +261,8 @@ void Directory::restore(StoredKey key) {
 std::string sha256_hex(std::string_view text) {
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
     unsigned int length = 0;
-    const int ok = EVP_Digest(text.data(), text.size(), digest.data(), &length, EVP_sha256(), nullptr);
+    const int ok =
+        EVP_Digest(text.data(), text.size(), digest.data(), &length, EVP_sha256(), nullptr);
     CHECK(ok == 1, "SHA-256 is built in");
     constexpr std::string_view kHex = "0123456789abcdef";
     std::string hex;

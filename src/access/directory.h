@@ -72,7 +72,9 @@ class Directory {
     std::vector<const StoredKey*> keys_of(OrganisationId id) const;
     bool empty() const { return organisations_.empty(); }
 
-    void restore(Organisation organisation) { organisations_[organisation.id] = std::move(organisation); }
+    void restore(Organisation organisation) {
+        organisations_[organisation.id] = std::move(organisation);
+    }
     void restore(Project project) { projects_[project.id] = std::move(project); }
     void restore(User user) { users_[user.id] = std::move(user); }
     void restore(StoredKey key);

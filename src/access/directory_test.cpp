@@ -14,11 +14,17 @@ struct DirectoryFixture {
     Directory directory;
     OrganisationId organisation = ids.next<OrganisationId>(kStart);
     DirectoryFixture() {
-        EXPECT_TRUE(directory.add_organisation({.id = organisation, .name = "lab", .code = "00001", .roles = {Role::consumer}}));
+        EXPECT_TRUE(directory.add_organisation(
+            {.id = organisation, .name = "lab", .code = "00001", .roles = {Role::consumer}}
+        ));
     }
     Result<NewKey> key(std::vector<Scope> scopes, std::optional<Time> expires = {}) {
         return directory.add_key(
-            {.id = ids.next<KeyId>(kStart), .organisation_id = organisation, .name = "ci", .scopes = std::move(scopes), .expires_at = expires},
+            {.id = ids.next<KeyId>(kStart),
+             .organisation_id = organisation,
+             .name = "ci",
+             .scopes = std::move(scopes),
+             .expires_at = expires},
             make_secret(random)
         );
     }
@@ -36,10 +42,18 @@ TEST(Directory, RefusesExpiredAndDeletedKeysWithTheReason) {
     DirectoryFixture f;
     const NewKey short_lived = *f.key({}, kStart + 1h);
     EXPECT_TRUE(f.directory.authenticate(short_lived.stored.sha256, kStart));
-    EXPECT_NE(f.directory.authenticate(short_lived.stored.sha256, kStart + 1h).error().message.find("expired"), std::string::npos);
+    EXPECT_NE(
+        f.directory.authenticate(short_lived.stored.sha256, kStart + 1h)
+            .error()
+            .message.find("expired"),
+        std::string::npos
+    );
     const NewKey deleted = *f.key({});
     EXPECT_TRUE(f.directory.revoke_key(deleted.stored.key.id, kStart));
-    EXPECT_NE(f.directory.authenticate(deleted.stored.sha256, kStart).error().message.find("deleted"), std::string::npos);
+    EXPECT_NE(
+        f.directory.authenticate(deleted.stored.sha256, kStart).error().message.find("deleted"),
+        std::string::npos
+    );
 }
 
 TEST(Directory, AConsumerCannotMakeAnOperatorKey) {
@@ -53,7 +67,8 @@ TEST(Require, NamesTheMissingScope) {
     EXPECT_TRUE(require(reader, Scope::tasks_read));
     EXPECT_EQ(
         require(reader, Scope::tasks_write).error().message,
-        "key 'r' lacks the scope tasks_write: create a key with it (penstock key create --scope tasks_write)"
+        "key 'r' lacks the scope tasks_write: create a key with it (penstock key create --scope "
+        "tasks_write)"
     );
     const Principal chief{.key_name = "o", .scopes = {Scope::operator_}};
     EXPECT_TRUE(require(chief, Scope::tasks_write));
@@ -61,7 +76,9 @@ TEST(Require, NamesTheMissingScope) {
 }
 
 TEST(Sha256, MatchesThePublishedVector) {
-    EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    EXPECT_EQ(
+        sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    );
 }
 
 }  // namespace

@@ -12,8 +12,8 @@ namespace penstock {
 
 // An invariant that must hold in release builds too. `why` says why it holds. When it does not, the
 // process dies and restarts from the store: going on from a broken state would lose more.
-#define CHECK(condition, why)                                                             \
-    do {                                                                                  \
-        if (!(condition)) [[unlikely]]                                                    \
-            ::penstock::check_failed(#condition, (why), __FILE__, __LINE__);              \
+#define CHECK(condition, why)                                                \
+    do {                                                                     \
+        if (!(condition)) [[unlikely]]                                       \
+            ::penstock::check_failed(#condition, (why), __FILE__, __LINE__); \
     } while (false)

@@ -25,8 +25,8 @@ class CAPABILITY("mutex") Mutex {
     std::mutex mutex_;
 };
 
-// For threads that wait for each other's work; coroutines never wait on one. Wait in a loop over the
-// condition: wake-ups may be spurious.
+// For threads that wait for each other's work; coroutines never wait on one. Wait in a loop over
+// the condition: wake-ups may be spurious.
 class ConditionVariable {
   public:
     void wait(Mutex& mutex) REQUIRES(mutex) {
@@ -52,8 +52,8 @@ class SCOPED_CAPABILITY Lock {
     Mutex& mutex_;
 };
 
-// A value and its lock as one thing. Never hold it across a co_await: `use` is a plain function, and
-// what it returns is a copy, so that no reference escapes.
+// A value and its lock as one thing. Never hold it across a co_await: `use` is a plain function,
+// and what it returns is a copy, so that no reference escapes.
 template <class T>
 class Guarded {
   public:

@@ -39,8 +39,8 @@ class Id {
         if (text.size() <= prefix.size() + 1 || !text.starts_with(prefix) ||
             text[prefix.size()] != '_')
             return fail(
-                ErrorCode::invalid_argument, "'" + std::string(text) + "' is not an id of the form " +
-                                                 std::string(prefix) + "_…"
+                ErrorCode::invalid_argument,
+                "'" + std::string(text) + "' is not an id of the form " + std::string(prefix) + "_…"
             );
         return Id(TRY(parse_raw_id(text.substr(prefix.size() + 1))));
     }
@@ -54,7 +54,8 @@ std::string to_string(const Id<Tag>& id) {
     return std::string(Tag::kPrefix) + "_" + to_string(id.raw());
 }
 
-// Makes ids that rise strictly, also within one millisecond and when the clock runs back. One owner.
+// Makes ids that rise strictly, also within one millisecond and when the clock runs back. One
+// owner.
 class IdSource {
   public:
     explicit IdSource(Random& random) : random_(random) {}

@@ -9,7 +9,9 @@ namespace {
 constexpr std::int64_t kBasisPointsPerOne = 10'000;
 
 std::unexpected<Error> overflow(std::string_view what) {
-    return fail(ErrorCode::invalid_argument, std::string(what) + " is too large for a money amount");
+    return fail(
+        ErrorCode::invalid_argument, std::string(what) + " is too large for a money amount"
+    );
 }
 
 __int128 power_of_ten(int exponent) {
@@ -94,7 +96,8 @@ std::string to_string(Money money) { return print_decimal(money.micro(), 6, 2); 
 Result<Money> parse_money(std::string_view text) {
     constexpr int kPlaces = 6;
     const Decimal decimal = TRY(parse_decimal(text, kPlaces));
-    const __int128 micro = static_cast<__int128>(decimal.digits) * power_of_ten(kPlaces - decimal.places);
+    const __int128 micro =
+        static_cast<__int128>(decimal.digits) * power_of_ten(kPlaces - decimal.places);
     if (micro > std::numeric_limits<std::int64_t>::max()) return overflow(text);
     const auto value = static_cast<std::int64_t>(micro);
     return Money::micro(decimal.negative ? -value : value);
@@ -103,7 +106,9 @@ Result<Money> parse_money(std::string_view text) {
 Result<Price> parse_price(std::string_view text) {
     const Decimal decimal = TRY(parse_decimal(text, Price::kScaleMax));
     if (decimal.negative)
-        return fail(ErrorCode::invalid_argument, "a price may not be negative: " + std::string(text));
+        return fail(
+            ErrorCode::invalid_argument, "a price may not be negative: " + std::string(text)
+        );
     Price price{decimal.digits, decimal.places};
     while (price.scale > 0 && price.num % 10 == 0) {
         price.num /= 10;
@@ -118,7 +123,9 @@ Result<Price> divide_price(const Price& price, std::int64_t per) {
     Price divided = price;
     for (; per > 1; per /= 10) {
         if (per % 10 != 0)
-            return fail(ErrorCode::invalid_argument, "a price can be divided by powers of ten only");
+            return fail(
+                ErrorCode::invalid_argument, "a price can be divided by powers of ten only"
+            );
         if (divided.num % 10 == 0 && divided.num != 0) {
             divided.num /= 10;
         } else if (++divided.scale > Price::kScaleMax) {
@@ -139,18 +146,19 @@ Result<ExactMoney> add(ExactMoney left, ExactMoney right) {
 
 Result<ExactMoney> multiply(std::int64_t quantity, QuantityScale scale, const Price& price) {
     if (price.scale < 0 || price.scale > Price::kScaleMax) return overflow("the price's scale");
-    // femto-yuan = quantity × num × 10^(15 − scale) [/ 1000]; the division happens only in rounding,
-    // so a milli quantity needs three more places than the price leaves free.
+    // femto-yuan = quantity × num × 10^(15 − scale) [/ 1000]; the division happens only in
+    // rounding, so a milli quantity needs three more places than the price leaves free.
     const __int128 product = static_cast<__int128>(quantity) * price.num;
     int exponent = Price::kScaleMax - price.scale;
     if (scale == QuantityScale::milli) exponent -= 3;
     if (exponent < 0)
         return fail(
-            ErrorCode::invalid_argument, "the price " + to_string(price) +
-                                             " is too fine for a metered unit: at most 12 decimals"
+            ErrorCode::invalid_argument,
+            "the price " + to_string(price) + " is too fine for a metered unit: at most 12 decimals"
         );
     __int128 femto = 0;
-    if (__builtin_mul_overflow(product, power_of_ten(exponent), &femto)) return overflow("the amount");
+    if (__builtin_mul_overflow(product, power_of_ten(exponent), &femto))
+        return overflow("the amount");
     return ExactMoney(femto);
 }
 

@@ -17,7 +17,10 @@ TEST(MoneyProperty, TextRoundTrips) {
 TEST(MoneyProperty, CuttingAQuantityNeverChangesTheSum) {
     EXPECT_TRUE(rc::check([](std::uint32_t first, std::uint32_t second, std::uint32_t num) {
         const Price price{num, 9};
-        const ExactMoney parts = *add(*multiply(first, QuantityScale::one, price), *multiply(second, QuantityScale::one, price));
+        const ExactMoney parts = *add(
+            *multiply(first, QuantityScale::one, price),
+            *multiply(second, QuantityScale::one, price)
+        );
         RC_ASSERT(parts == *multiply(std::int64_t{first} + second, QuantityScale::one, price));
     }));
 }

@@ -17,7 +17,10 @@ TEST(Random, TextHasTheAskedLengthAndAlphabet) {
     SystemRandom random;
     const std::string text = random_text(random, 40);
     EXPECT_EQ(text.size(), 40U);
-    EXPECT_EQ(text.find_first_not_of("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"), std::string::npos);
+    EXPECT_EQ(
+        text.find_first_not_of("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"),
+        std::string::npos
+    );
 }
 
 }  // namespace

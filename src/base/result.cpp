@@ -14,7 +14,9 @@ constexpr std::array kErrorCodes = {
     ErrorCodeInfo{ErrorCode::permission_denied, "permission_denied", "Permission denied", 403, 4},
     ErrorCodeInfo{ErrorCode::not_found, "not_found", "Not found", 404, 3},
     ErrorCodeInfo{ErrorCode::conflict, "conflict", "Conflict", 409, 7},
-    ErrorCodeInfo{ErrorCode::insufficient_funds, "insufficient_funds", "Insufficient funds", 402, 5},
+    ErrorCodeInfo{
+        ErrorCode::insufficient_funds, "insufficient_funds", "Insufficient funds", 402, 5
+    },
     ErrorCodeInfo{ErrorCode::resource_exhausted, "resource_exhausted", "Limit reached", 429, 6},
     ErrorCodeInfo{ErrorCode::deadline_exceeded, "deadline_exceeded", "Deadline exceeded", 504, 8},
     ErrorCodeInfo{ErrorCode::unavailable, "unavailable", "Unavailable", 503, 1},

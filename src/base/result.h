@@ -74,11 +74,11 @@ T take(std::expected<T, E>& result) {
 // NOLINTBEGIN(bugprone-macro-parentheses): statement expressions, not values.
 #define PENSTOCK_CONCAT_2(a, b) a##b
 #define PENSTOCK_CONCAT(a, b) PENSTOCK_CONCAT_2(a, b)
-#define PENSTOCK_TRY_WITH(ret, name, ...)                            \
-    __extension__({                                                  \
-        auto name = (__VA_ARGS__);                                   \
-        if (!name) ret std::unexpected(std::move(name).error());     \
-        ::penstock::detail::take(name);                              \
+#define PENSTOCK_TRY_WITH(ret, name, ...)                        \
+    __extension__({                                              \
+        auto name = (__VA_ARGS__);                               \
+        if (!name) ret std::unexpected(std::move(name).error()); \
+        ::penstock::detail::take(name);                          \
     })
 // Unwraps a Result or returns its error from the enclosing function; CO_TRY does so in a coroutine.
 #define TRY(...) PENSTOCK_TRY_WITH(return, PENSTOCK_CONCAT(try_result_, __COUNTER__), __VA_ARGS__)

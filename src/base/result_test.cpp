@@ -35,7 +35,10 @@ TEST(Result, EveryCodeHasARowOfItsOwnInTheTable) {
 }
 
 TEST(Result, PrintsCodeFieldAndMessage) {
-    EXPECT_EQ(to_string(Error{ErrorCode::not_found, "no such task", "task"}), "not_found: task: no such task");
+    EXPECT_EQ(
+        to_string(Error{ErrorCode::not_found, "no such task", "task"}),
+        "not_found: task: no such task"
+    );
 }
 
 }  // namespace

@@ -51,8 +51,7 @@ Time SystemClock::now() const {
 }
 
 Duration SystemClock::monotonic() const {
-    return std::chrono::duration_cast<Duration>(
-        std::chrono::steady_clock::now().time_since_epoch()
+    return std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()
     );
 }
 
@@ -62,10 +61,10 @@ std::string to_rfc3339(Time time) {
     const std::chrono::hh_mm_ss clock(time - day);
     std::array<char, 48> buffer{};
     int length = std::snprintf(
-        buffer.data(), buffer.size(), "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(date.year()),
-        static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-        static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-        static_cast<int>(clock.seconds().count())
+        buffer.data(), buffer.size(), "%04d-%02u-%02uT%02d:%02d:%02d",
+        static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+        static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
+        static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count())
     );
     std::string text(buffer.data(), static_cast<std::size_t>(length));
     if (const auto fraction = clock.subseconds().count(); fraction != 0) {
@@ -78,7 +77,8 @@ std::string to_rfc3339(Time time) {
 
 Result<Time> parse_rfc3339(std::string_view text) {
     using namespace std::chrono;
-    const int y = read_digits(text, 0, 4), mo = read_digits(text, 5, 2), d = read_digits(text, 8, 2);
+    const int y = read_digits(text, 0, 4), mo = read_digits(text, 5, 2),
+              d = read_digits(text, 8, 2);
     const int h = read_digits(text, 11, 2), mi = read_digits(text, 14, 2),
               s = read_digits(text, 17, 2);
     if (y < 0 || mo < 0 || d < 0 || h < 0 || mi < 0 || s < 0 || h > 23 || mi > 59 || s > 59)
@@ -100,7 +100,8 @@ Result<Time> parse_rfc3339(std::string_view text) {
     Duration offset{};
     if (at + 1 == text.size() && (text[at] == 'Z' || text[at] == 'z')) {
         offset = 0s;
-    } else if (at + 6 == text.size() && (text[at] == '+' || text[at] == '-') && text[at + 3] == ':') {
+    } else if (at + 6 == text.size() && (text[at] == '+' || text[at] == '-') &&
+               text[at + 3] == ':') {
         const int oh = read_digits(text, at + 1, 2), om = read_digits(text, at + 4, 2);
         if (oh < 0 || om < 0 || oh > 23 || om > 59) return bad_time(text);
         offset = hours(oh) + minutes(om);
@@ -108,7 +109,8 @@ Result<Time> parse_rfc3339(std::string_view text) {
     } else {
         return bad_time(text);
     }
-    return Time(sys_days(date)) + hours(h) + minutes(mi) + seconds(s) + Duration(fraction_us) - offset;
+    return Time(sys_days(date)) + hours(h) + minutes(mi) + seconds(s) + Duration(fraction_us) -
+           offset;
 }
 
 Result<Duration> parse_duration(std::string_view text) {

@@ -36,12 +36,18 @@ class ApiFixture : public testing::Test {
     }
 
     void answer(std::string_view method, std::string_view path, int status, std::string body) {
-        router_.add(method, path, [this, status, body](http::Request request) { return reply(std::move(request), http::Response::json(status, body)); });
+        router_.add(method, path, [this, status, body](http::Request request) {
+            return reply(std::move(request), http::Response::json(status, body));
+        });
     }
     // An event stream of (event, data) with cursors from 1 on, then the end.
     void stream(std::string_view path, std::vector<std::string> data) {
         router_.add("GET", path, [this, data](http::Request request) {
-            return reply(std::move(request), http::Response::event_stream([data](http::BodyWriter writer) { return send(writer, data); }));
+            return reply(
+                std::move(request), http::Response::event_stream([data](http::BodyWriter writer) {
+                    return send(writer, data);
+                })
+            );
         });
     }
     io::Task<http::Response> reply(http::Request request, http::Response response) {
@@ -88,7 +94,9 @@ class ApiFixture : public testing::Test {
     std::vector<http::Request> requests() {
         return requests_.with([](auto& requests) { return requests; });
     }
-    void write(const std::string& name, const std::string& content) { std::ofstream(folder_ / name) << content; }
+    void write(const std::string& name, const std::string& content) {
+        std::ofstream(folder_ / name) << content;
+    }
 
     std::filesystem::path folder_;
     std::map<std::string, std::string> variables_;

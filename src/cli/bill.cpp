@@ -14,7 +14,8 @@ std::string usage_cell(const json::Value& row, const Look&) {
     if (usage == nullptr || !usage->is_array()) return {};
     std::string text;
     for (const json::Value& item : usage->get_array())
-        text += (text.empty() ? "" : ",") + text_at(item, "meter") + "=" + text_at(item, "quantity");
+        text +=
+            (text.empty() ? "" : ",") + text_at(item, "meter") + "=" + text_at(item, "quantity");
     return text;
 }
 
@@ -47,7 +48,9 @@ const View& line_view() {
 io::Task<Result<int>> list(Invocation* invocation) {
     http::Query query;
     if (const auto as = invocation->arguments.value("as")) query.add("as", *as);
-    co_return co_await print_list<BillPage>(invocation, "/v1/bills", &line_view(), std::move(query));
+    co_return co_await print_list<BillPage>(
+        invocation, "/v1/bills", &line_view(), std::move(query)
+    );
 }
 
 io::Task<Result<int>> statement(Invocation* invocation) {
@@ -68,12 +71,19 @@ io::Task<Result<int>> statement(Invocation* invocation) {
     };
     client::Client* client = CO_TRY(invocation->client());
     const Statement statement = CO_TRY(co_await client->statement(
-        invocation->arguments.value_or("account", ""), invocation->arguments.value_or("organisation", "")
+        invocation->arguments.value_or("account", ""),
+        invocation->arguments.value_or("organisation", "")
     ));
     CO_TRY(invocation->printer.list(kView, json::encode(statement)));
     if (invocation->printer.for_people())
-        invocation->tell("bill.statement", to_string(statement.opening), to_string(statement.closing), to_string(statement.held),
-                         text(invocation->language, statement.balanced ? MessageKey("bill.balanced") : MessageKey("bill.unbalanced")));
+        invocation->tell(
+            "bill.statement", to_string(statement.opening), to_string(statement.closing),
+            to_string(statement.held),
+            text(
+                invocation->language,
+                statement.balanced ? MessageKey("bill.balanced") : MessageKey("bill.unbalanced")
+            )
+        );
     co_return kExitOk;
 }
 
@@ -95,8 +105,14 @@ io::Task<Result<int>> settlement(Invocation* invocation) {
     const SettlementReport report = CO_TRY(co_await client->settlement());
     CO_TRY(invocation->printer.list(kView, json::encode(report)));
     if (invocation->printer.for_people())
-        invocation->tell("bill.settlement", report.transfers, to_string(report.total_debits), to_string(report.total_credits),
-                         text(invocation->language, report.balanced ? MessageKey("bill.balanced") : MessageKey("bill.unbalanced")));
+        invocation->tell(
+            "bill.settlement", report.transfers, to_string(report.total_debits),
+            to_string(report.total_credits),
+            text(
+                invocation->language,
+                report.balanced ? MessageKey("bill.balanced") : MessageKey("bill.unbalanced")
+            )
+        );
     co_return kExitOk;
 }
 
@@ -104,10 +120,32 @@ io::Task<Result<int>> settlement(Invocation* invocation) {
 
 std::vector<Command> bill_commands() {
     return {
-        {.path = "bill list", .summary = "bill.list.summary", .examples = {"penstock bill list", "penstock bill list --all -o csv > bills.csv", "penstock bill list --as provider"}, .flags = {{.name = "as", .value = "ROLE", .help = "flag.as", .choices = "consumer|provider|operator"}}, .answer = Answer::list, .run = list},
-        {.path = "bill statement", .summary = "bill.statement.summary", .examples = {"penstock bill statement", "penstock bill statement --account earnings"},
-         .flags = {{.name = "account", .value = "NAME", .help = "flag.account", .choices = "wallet|earnings"}, {.name = "organisation", .value = "NAME", .help = "flag.organisation"}}, .run = statement},
-        {.path = "bill settlement", .summary = "bill.settlement.summary", .examples = {"penstock bill settlement -o json"}, .run = settlement},
+        {.path = "bill list",
+         .summary = "bill.list.summary",
+         .examples =
+             {"penstock bill list", "penstock bill list --all -o csv > bills.csv",
+              "penstock bill list --as provider"},
+         .flags =
+             {{.name = "as",
+               .value = "ROLE",
+               .help = "flag.as",
+               .choices = "consumer|provider|operator"}},
+         .answer = Answer::list,
+         .run = list},
+        {.path = "bill statement",
+         .summary = "bill.statement.summary",
+         .examples = {"penstock bill statement", "penstock bill statement --account earnings"},
+         .flags =
+             {{.name = "account",
+               .value = "NAME",
+               .help = "flag.account",
+               .choices = "wallet|earnings"},
+              {.name = "organisation", .value = "NAME", .help = "flag.organisation"}},
+         .run = statement},
+        {.path = "bill settlement",
+         .summary = "bill.settlement.summary",
+         .examples = {"penstock bill settlement -o json"},
+         .run = settlement},
     };
 }
 

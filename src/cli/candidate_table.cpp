@@ -12,11 +12,15 @@
 namespace penstock::cli {
 namespace {
 
-std::function<std::string(const json::Value&, const Look&)> number_at(std::string path, int decimals) {
+std::function<std::string(const json::Value&, const Look&)> number_at(
+    std::string path, int decimals
+) {
     return [path = std::move(path), decimals](const json::Value& row, const Look&) {
         const json::Value* found = at_path(row, path);
         boost::json::error_code error;
-        return found == nullptr || !found->is_number() ? std::string() : number_text(found->to_number<double>(error), decimals);
+        return found == nullptr || !found->is_number()
+                   ? std::string()
+                   : number_text(found->to_number<double>(error), decimals);
     };
 }
 
@@ -32,7 +36,9 @@ std::string duration_cell(const json::Value& row, const Look& look) {
     const double seconds = found->to_number<double>(error);
     if (look.machine) return number_text(seconds, 3);
     constexpr double kShownMax = 1e9;  // thirty years: beyond it a number says nothing more
-    return seconds > kShownMax ? "∞" : span_text(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)));
+    return seconds > kShownMax
+               ? "∞"
+               : span_text(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)));
 }
 
 std::string verdict_cell(const json::Value& row, const Look& look) {
@@ -49,7 +55,8 @@ std::string verdict_cell(const json::Value& row, const Look& look) {
 std::string weights_text(const Strategy& strategy) {
     std::string text;
     const auto add = [&](std::string_view name, double weight) {
-        if (weight > 0) text += (text.empty() ? "" : " ") + std::string(name) + "=" + number_text(weight, 3);
+        if (weight > 0)
+            text += (text.empty() ? "" : " ") + std::string(name) + "=" + number_text(weight, 3);
     };
     add("cost", strategy.cost);
     add("duration", strategy.duration);
@@ -93,7 +100,8 @@ void show_plan(const Invocation& invocation, const Plan& plan) {
     std::vector<Column> columns;
     for (const Column& column : candidate_view().columns)
         if (!column.wide) columns.push_back(column);
-    for (const Column& column : columns) headings.push_back({heading(column, look.language), column.align});
+    for (const Column& column : columns)
+        headings.push_back({heading(column, look.language), column.align});
     Table table(std::move(headings));
     const json::Value encoded = json::encode(plan);
     const json::Array& rows = encoded.at("candidates").as_array();
@@ -113,10 +121,15 @@ void show_plan(const Invocation& invocation, const Plan& plan) {
     if (plan.candidates.size() > kCandidatesShownMax)
         invocation.say("plan.more", plan.candidates.size() - kCandidatesShownMax);
     invocation.say("plan.weights", weights_text(plan.strategy));
-    const std::string& why = invocation.language == Language::zh && !plan.explanation_zh.empty() ? plan.explanation_zh : plan.explanation;
+    const std::string& why = invocation.language == Language::zh && !plan.explanation_zh.empty()
+                                 ? plan.explanation_zh
+                                 : plan.explanation;
     if (!why.empty()) invocation.terminal.say(why);
     if (plan.estimated_cost)
-        invocation.say("plan.estimate", amount_text(to_string(*plan.estimated_cost)), plan.estimate_basis, plan.hold ? amount_text(to_string(*plan.hold)) : "-");
+        invocation.say(
+            "plan.estimate", amount_text(to_string(*plan.estimated_cost)), plan.estimate_basis,
+            plan.hold ? amount_text(to_string(*plan.hold)) : "-"
+        );
 }
 
 bool may_fit_later(const Plan& plan) {
@@ -129,7 +142,8 @@ bool may_fit_later(const Plan& plan) {
             case FilterReason::insufficient_cpu:
             case FilterReason::insufficient_memory:
             case FilterReason::insufficient_accelerator:
-            case FilterReason::excluded_after_failure: return true;
+            case FilterReason::excluded_after_failure:
+                return true;
             case FilterReason::cpu_too_large:
             case FilterReason::memory_too_large:
             case FilterReason::accelerator_absent:
@@ -146,7 +160,8 @@ bool may_fit_later(const Plan& plan) {
             case FilterReason::green_unknown:
             case FilterReason::price_above_maximum:
             case FilterReason::over_budget:
-            case FilterReason::deadline_too_near: return false;
+            case FilterReason::deadline_too_near:
+                return false;
         }
         return false;
     });

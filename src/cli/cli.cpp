@@ -18,8 +18,10 @@ constexpr std::string_view kPlain = "\033[0m";
 Language first_language(const std::vector<std::string>& words, const Surroundings& surroundings) {
     for (std::size_t i = 0; i < words.size(); ++i) {
         if (words[i] == "--") break;
-        if (words[i].starts_with("--lang=")) return parse_language(words[i].substr(7)).value_or(Language::en);
-        if (words[i] == "--lang" && i + 1 < words.size()) return parse_language(words[i + 1]).value_or(Language::en);
+        if (words[i].starts_with("--lang="))
+            return parse_language(words[i].substr(7)).value_or(Language::en);
+        if (words[i] == "--lang" && i + 1 < words.size())
+            return parse_language(words[i + 1]).value_or(Language::en);
     }
     for (const char* name : {"PENSTOCK_LANG", "LC_ALL", "LC_MESSAGES", "LANG"}) {
         const std::string value = surroundings.variable(name);
@@ -31,7 +33,8 @@ Language first_language(const std::vector<std::string>& words, const Surrounding
 // An error on stderr, one line for each of its mistakes, and what may help.
 int show_error(const Terminal& terminal, Language language, const Error& error) {
     const std::string label(text(language, "error.label"));
-    const std::string prefix = (terminal.color ? std::string(kRed) + label + std::string(kPlain) : label) + " ";
+    const std::string prefix =
+        (terminal.color ? std::string(kRed) + label + std::string(kPlain) : label) + " ";
     std::string_view rest = error.message;
     bool first = true;
     while (first || !rest.empty()) {
@@ -41,8 +44,10 @@ int show_error(const Terminal& terminal, Language language, const Error& error) 
         terminal.say(prefix + printable(field + std::string(line)));
         first = false;
     }
-    if (error.code == ErrorCode::unauthenticated) terminal.say(text(language, "error.unauthenticated_remedy"));
-    if (error.code == ErrorCode::insufficient_funds) terminal.say(text(language, "error.funds_remedy"));
+    if (error.code == ErrorCode::unauthenticated)
+        terminal.say(text(language, "error.unauthenticated_remedy"));
+    if (error.code == ErrorCode::insufficient_funds)
+        terminal.say(text(language, "error.funds_remedy"));
     return info(error.code).exit_code;
 }
 
@@ -62,12 +67,16 @@ Result<OutputOptions> output_options(const Arguments& arguments, const Settings&
     return options;
 }
 
-Result<int> run_command(const CommandLine& line, const Terminal& terminal, const Surroundings& surroundings, Language& language) {
+Result<int> run_command(
+    const CommandLine& line, const Terminal& terminal, const Surroundings& surroundings,
+    Language& language
+) {
     const Settings settings = TRY(resolve_settings(line.arguments, surroundings));
     const std::optional<Language> stated = parse_language(settings.language.value);
     if (!stated)
         return fail_field(
-            ErrorCode::invalid_argument, settings.language.source, "'" + settings.language.value + "' is not one of en, zh"
+            ErrorCode::invalid_argument, settings.language.source,
+            "'" + settings.language.value + "' is not one of en, zh"
         );
     language = *stated;
     SystemClock clock;
@@ -99,11 +108,15 @@ std::vector<std::string> cli_words() {
     std::vector<std::string> words{"help"};
     for (const Noun& noun : nouns()) words.emplace_back(noun.name);
     for (const Command& command : commands())
-        if (!command.path.contains(' ') && !command.path.starts_with("__")) words.emplace_back(command.path);
+        if (!command.path.contains(' ') && !command.path.starts_with("__"))
+            words.emplace_back(command.path);
     return words;
 }
 
-int run_cli(const std::vector<std::string>& words, const Terminal& terminal, const Surroundings& surroundings) {
+int run_cli(
+    const std::vector<std::string>& words, const Terminal& terminal,
+    const Surroundings& surroundings
+) {
     Language language = first_language(words, surroundings);
     auto parsed = parse_command_line(words, language);
     if (const auto* wanted = std::get_if<HelpWanted>(&parsed)) {
@@ -118,7 +131,9 @@ int run_cli(const std::vector<std::string>& words, const Terminal& terminal, con
     }
     if (const auto* error = std::get_if<UsageError>(&parsed)) {
         show_error(terminal, language, {ErrorCode::invalid_argument, error->message, {}});
-        terminal.say(format(language, "usage.see_help", error->path.empty() ? "help" : error->path + " --help"));
+        terminal.say(format(
+            language, "usage.see_help", error->path.empty() ? "help" : error->path + " --help"
+        ));
         return info(ErrorCode::invalid_argument).exit_code;
     }
     const CommandLine& line = std::get<CommandLine>(parsed);
@@ -132,7 +147,9 @@ int run_cli(int argc, const char* const* argv) {
     std::signal(SIGPIPE, SIG_IGN);
     const Surroundings surroundings = process_surroundings();
     const bool no_color = !surroundings.variable("NO_COLOR").empty();
-    return run_cli(std::vector<std::string>(argv + 1, argv + argc), process_terminal(no_color), surroundings);
+    return run_cli(
+        std::vector<std::string>(argv + 1, argv + argc), process_terminal(no_color), surroundings
+    );
 }
 
 }  // namespace penstock::cli

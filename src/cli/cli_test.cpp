@@ -60,14 +60,20 @@ class CliTest : public ApiFixture {
         answer("POST", "/v1/tasks:plan", 200, json::print(plan_with(FilterReason::none)));
         answer("POST", "/v1/tasks", 201, json::print(task_in(TaskState::pending)));
         answer("GET", "/v1/tasks/{id}", 200, json::print(ended));
-        stream("/v1/tasks/{id}:watch", {event_text(TaskState::matching, ""), event_text(TaskState::running, "on centre/node-1"), event_text(state, "")});
+        stream(
+            "/v1/tasks/{id}:watch",
+            {event_text(TaskState::matching, ""),
+             event_text(TaskState::running, "on centre/node-1"), event_text(state, "")}
+        );
         stream("/v1/tasks/{id}/logs:watch", {log_text("hello"), log_text("bye")});
     }
 };
 
 TEST_F(CliTest, PrintsACreatedKeyAsTheApiGaveIt) {
-    answer("POST", "/v1/keys", 201,
-           R"({"id":"ky_01k00000000000000000000001","name":"ci","key":"sk-abc","prefix":"sk-a","scopes":["tokens"],"project_id":"pj_01k00000000000000000000001","created_at":"2026-11-24T12:00:00Z"})");
+    answer(
+        "POST", "/v1/keys", 201,
+        R"({"id":"ky_01k00000000000000000000001","name":"ci","key":"sk-abc","prefix":"sk-a","scopes":["tokens"],"project_id":"pj_01k00000000000000000000001","created_at":"2026-11-24T12:00:00Z"})"
+    );
     const Run run = this->run({"key", "create", "--name", "ci", "-o", "json"});
     EXPECT_EQ(run.code, 0) << run.err;
     EXPECT_EQ(json::parse_value(run.out)->at("key").as_string(), "sk-abc");
@@ -101,7 +107,8 @@ TEST_F(CliTest, FollowsARunWithProgressOnStderrAndTheLogOnStdout) {
     EXPECT_EQ(run.code, 0) << run.err;
     EXPECT_EQ(run.out, "hello\nbye\n");
     EXPECT_TRUE(run.err.contains("match\nrun       on centre/node-1\n")) << run.err;
-    EXPECT_TRUE(run.err.ends_with(std::string("Next: penstock logs task/") + kTaskId + "\n")) << run.err;
+    EXPECT_TRUE(run.err.ends_with(std::string("Next: penstock logs task/") + kTaskId + "\n"))
+        << run.err;
 }
 
 TEST_F(CliTest, ExitsBySortOfEnd) {
@@ -143,8 +150,12 @@ TEST_F(CliTest, UploadsTheWorkDirectoryAndNamesItsHash) {
     std::filesystem::create_directories(folder_ / "src");
     write("src/a.txt", "a");
     write("task.yaml", "run: cat a.txt\nworkdir: src\n");
-    router_.add("HEAD", "/v1/blobs/{sha256}", [this](http::Request request) { return reply(std::move(request), http::Response::empty(404)); });
-    router_.add("PUT", "/v1/blobs/{sha256}", [this](http::Request request) { return reply(std::move(request), http::Response::empty(204)); });
+    router_.add("HEAD", "/v1/blobs/{sha256}", [this](http::Request request) {
+        return reply(std::move(request), http::Response::empty(404));
+    });
+    router_.add("PUT", "/v1/blobs/{sha256}", [this](http::Request request) {
+        return reply(std::move(request), http::Response::empty(204));
+    });
     const Run run = this->run({"task", "create", "-y", "-f", "task.yaml", "-o", "name"});
     EXPECT_EQ(run.code, 0) << run.err;
     const std::vector<http::Request> sent = requests();
@@ -183,7 +194,10 @@ TEST_F(CliTest, ShowsWhyATaskWaits) {
     answer("GET", "/v1/tasks/{id}:explain", 200, json::print(explanation));
     const Run run = this->run({"explain", "train"});
     EXPECT_EQ(run.code, 0) << run.err;
-    EXPECT_TRUE(run.out.starts_with("task/train is PENDING\nposition   3 in the queue\nblocker    capacity\nbecause    no node has 8 free cpus\nremedy     ask for 4\n")) << run.out;
+    EXPECT_TRUE(
+        run.out.starts_with("task/train is PENDING\nposition   3 in the queue\nblocker    "
+                            "capacity\nbecause    no node has 8 free cpus\nremedy     ask for 4\n")
+    ) << run.out;
     EXPECT_TRUE(run.out.contains("insufficient_cpu")) << run.out;
 }
 
@@ -194,12 +208,17 @@ TEST_F(CliTest, TurnsAnErrorIntoItsExitCode) {
     EXPECT_EQ(run({"wallet", "get"}).code, 4);
     EXPECT_EQ(run({"task", "get", "node/x"}).code, 3);
     EXPECT_EQ(run({"nonsense"}).code, 2);
-    EXPECT_EQ(run({"wallet", "get"}).err, "error: the key is revoked\nCheck the key with: penstock doctor\n");
+    EXPECT_EQ(
+        run({"wallet", "get"}).err,
+        "error: the key is revoked\nCheck the key with: penstock doctor\n"
+    );
 }
 
 TEST_F(CliTest, SaysSoInChinese) {
     variables_["PENSTOCK_LANG"] = "zh";
-    EXPECT_EQ(run({"tsak"}).err, "错误： 没有命令“tsak” （是否想写“task”？）\n参见：penstock help\n");
+    EXPECT_EQ(
+        run({"tsak"}).err, "错误： 没有命令“tsak” （是否想写“task”？）\n参见：penstock help\n"
+    );
 }
 
 TEST_F(CliTest, NeedsAPlatform) {
@@ -211,7 +230,8 @@ TEST_F(CliTest, NeedsAPlatform) {
 }
 
 TEST_F(CliTest, ChecksAnIdentifierOffline) {
-    const Run good = run({"identity", "check", "R2101002420100A10000007KF", "--jq", ".registration.city"});
+    const Run good =
+        run({"identity", "check", "R2101002420100A10000007KF", "--jq", ".registration.city"});
     EXPECT_EQ(good.code, 0) << good.err;
     EXPECT_EQ(good.out, "420100\n");
     EXPECT_EQ(run({"identity", "check", "R2101002420100A10000007KA"}).code, 2);
@@ -230,11 +250,22 @@ TEST_F(CliTest, SwitchesContexts) {
     run({"version", "--client"});
     variables_.clear();
     write("key", "sk-1\n");
-    EXPECT_EQ(run({"context", "create", "a", "--endpoint", "http://a:1", "--key-file", "key"}).code, 0);
-    EXPECT_EQ(run({"context", "create", "b", "--endpoint", "http://b:1", "--key-file", "-"}, "sk-2\n").code, 0);
+    EXPECT_EQ(
+        run({"context", "create", "a", "--endpoint", "http://a:1", "--key-file", "key"}).code, 0
+    );
+    EXPECT_EQ(
+        run({"context", "create", "b", "--endpoint", "http://b:1", "--key-file", "-"}, "sk-2\n")
+            .code,
+        0
+    );
     EXPECT_EQ(run({"context", "use", "a"}).code, 0);
-    EXPECT_EQ(run({"context", "list", "--jq", ".contexts[] | select(.current) | .name"}).out, "a\n");
-    EXPECT_EQ(run({"config", "list", "--jq", ".settings[] | select(.name == \"key\") | .value"}).out, "(set)\n");
+    EXPECT_EQ(
+        run({"context", "list", "--jq", ".contexts[] | select(.current) | .name"}).out, "a\n"
+    );
+    EXPECT_EQ(
+        run({"config", "list", "--jq", ".settings[] | select(.name == \"key\") | .value"}).out,
+        "(set)\n"
+    );
 }
 
 }  // namespace

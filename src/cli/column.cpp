@@ -11,7 +11,8 @@ namespace penstock::cli {
 Column text_column(std::string name, std::string path) {
     return {
         .name = std::move(name),
-        .cell = [path = std::move(path)](const json::Value& row, const Look&) { return text_at(row, path); }
+        .cell = [path = std::move(path
+                 )](const json::Value& row, const Look&) { return text_at(row, path); }
     };
 }
 

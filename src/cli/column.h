@@ -11,8 +11,8 @@
 #include "cli/table.h"
 #include "json/json.h"
 
-// What tables show of an API object. Columns read the object's JSON, so a table, its CSV and its JSON
-// cannot disagree.
+// What tables show of an API object. Columns read the object's JSON, so a table, its CSV and its
+// JSON cannot disagree.
 namespace penstock::cli {
 
 struct Look {

@@ -14,10 +14,12 @@ const std::vector<Command>& commands() {
     static const std::vector<Command> kCommands = [] {
         std::vector<Command> all;
         for (const auto& make :
-             {run_commands, task_commands, log_commands, wait_commands, explain_commands, output_commands, offer_commands,
-              node_commands, site_commands, key_commands, wallet_commands, bill_commands, identity_commands, model_commands,
-              endpoint_commands, organisation_commands, event_commands, context_commands, spec_commands, doctor_commands,
-              version_commands, completion_commands}) {
+             {run_commands,      task_commands,      log_commands,      wait_commands,
+              explain_commands,  output_commands,    offer_commands,    node_commands,
+              site_commands,     key_commands,       wallet_commands,   bill_commands,
+              identity_commands, model_commands,     endpoint_commands, organisation_commands,
+              event_commands,    context_commands,   spec_commands,     doctor_commands,
+              version_commands,  completion_commands}) {
             std::vector<Command> some = make();
             std::ranges::move(some, std::back_inserter(all));
         }
@@ -28,14 +30,22 @@ const std::vector<Command>& commands() {
 
 const std::vector<Noun>& nouns() {
     static const std::vector<Noun> kNouns = {
-        {"task", "", "noun.task"},         {"node", "", "noun.node"},
-        {"site", "provider", "noun.site"}, {"offer", "", "noun.offer"},
-        {"key", "", "noun.key"},           {"wallet", "", "noun.wallet"},
-        {"bill", "", "noun.bill"},         {"identity", "", "noun.identity"},
-        {"model", "", "noun.model"},       {"endpoint", "", "noun.endpoint"},
-        {"organisation", "", "noun.organisation"}, {"project", "", "noun.project"},
-        {"event", "", "noun.event"},       {"context", "", "noun.context"},
-        {"config", "", "noun.config"},     {"spec", "", "noun.spec"},
+        {"task", "", "noun.task"},
+        {"node", "", "noun.node"},
+        {"site", "provider", "noun.site"},
+        {"offer", "", "noun.offer"},
+        {"key", "", "noun.key"},
+        {"wallet", "", "noun.wallet"},
+        {"bill", "", "noun.bill"},
+        {"identity", "", "noun.identity"},
+        {"model", "", "noun.model"},
+        {"endpoint", "", "noun.endpoint"},
+        {"organisation", "", "noun.organisation"},
+        {"project", "", "noun.project"},
+        {"event", "", "noun.event"},
+        {"context", "", "noun.context"},
+        {"config", "", "noun.config"},
+        {"spec", "", "noun.spec"},
     };
     return kNouns;
 }
@@ -56,7 +66,11 @@ const std::vector<Flag>& global_flags() {
 
 const std::vector<Flag>& output_flags() {
     static const std::vector<Flag> kFlags = {
-        {.name = "output", .letter = 'o', .value = "FORMAT", .help = "flag.output", .choices = "table|wide|json|jsonl|yaml|name|csv"},
+        {.name = "output",
+         .letter = 'o',
+         .value = "FORMAT",
+         .help = "flag.output",
+         .choices = "table|wide|json|jsonl|yaml|name|csv"},
         {.name = "json", .help = "flag.json"},
         {.name = "jq", .value = "FILTER", .help = "flag.jq"},
         {.name = "columns", .value = "A,B,…", .help = "flag.columns"},
@@ -77,7 +91,9 @@ const std::vector<Flag>& list_flags() {
 
 std::vector<Flag> all_flags(const Command& command) {
     std::vector<Flag> flags = command.flags;
-    const auto append = [&](const std::vector<Flag>& more) { flags.insert(flags.end(), more.begin(), more.end()); };
+    const auto append = [&](const std::vector<Flag>& more) {
+        flags.insert(flags.end(), more.begin(), more.end());
+    };
     if (command.answer == Answer::list) append(list_flags());
     if (command.answer != Answer::none) append(output_flags());
     append(global_flags());

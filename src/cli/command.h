@@ -15,8 +15,8 @@ namespace penstock::cli {
 struct Invocation;
 
 struct Flag {
-    std::string_view name;  // "max-price"
-    char letter = 0;        // 'f'; 0: none
+    std::string_view name;        // "max-price"
+    char letter = 0;              // 'f'; 0: none
     std::string_view value = {};  // what help calls the value: "FILE"; empty: a switch
     MessageKey help;
     bool repeated = false;

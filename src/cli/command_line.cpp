@@ -14,7 +14,8 @@ using Parsed = std::variant<CommandLine, HelpWanted, UsageError>;
 const Flag* find_flag(const std::vector<Flag>& flags, std::string_view word) {
     const std::string_view name = word.substr(0, word.find('='));
     const auto found = std::ranges::find_if(flags, [&](const Flag& flag) {
-        return name == "--" + std::string(flag.name) || (flag.letter != 0 && name == std::string{'-', flag.letter});
+        return name == "--" + std::string(flag.name) ||
+               (flag.letter != 0 && name == std::string{'-', flag.letter});
     });
     return found == flags.end() ? nullptr : &*found;
 }
@@ -38,16 +39,20 @@ std::vector<std::string> first_words() {
     std::vector<std::string> words{"help"};
     for (const Noun& noun : nouns()) words.emplace_back(noun.name);
     for (const Command& command : commands())
-        if (!command.path.contains(' ') && !command.path.starts_with("__")) words.emplace_back(command.path);
+        if (!command.path.contains(' ') && !command.path.starts_with("__"))
+            words.emplace_back(command.path);
     return words;
 }
 
-std::string suggestion(Language language, std::string_view word, const std::vector<std::string>& known) {
+std::string suggestion(
+    Language language, std::string_view word, const std::vector<std::string>& known
+) {
     const std::string meant = nearest(word, known);
     return meant.empty() ? "" : " " + format(language, "usage.meant", meant);
 }
 
-// The words that name the command are taken out of `words`; what is left are its flags and operands.
+// The words that name the command are taken out of `words`; what is left are its flags and
+// operands.
 struct Search {
     Language language;
     std::vector<std::string> words;
@@ -81,7 +86,9 @@ std::variant<const Command*, HelpWanted, UsageError> find(Search& search) {
     const Noun* noun = find_noun(word);
     if (noun == nullptr)
         return UsageError{
-            format(search.language, "usage.unknown_command", word) + suggestion(search.language, word, first_words()), ""
+            format(search.language, "usage.unknown_command", word) +
+                suggestion(search.language, word, first_words()),
+            ""
         };
     const std::string name(noun->name);
     const std::size_t verb_at = search.next_plain(at);
@@ -89,7 +96,9 @@ std::variant<const Command*, HelpWanted, UsageError> find(Search& search) {
     const std::string verb = search.take(verb_at);
     if (const Command* command = find_command(name + " " + verb)) return command;
     return UsageError{
-        format(search.language, "usage.unknown_verb", name, verb) + suggestion(search.language, verb, verbs_of(name)), name
+        format(search.language, "usage.unknown_verb", name, verb) +
+            suggestion(search.language, verb, verbs_of(name)),
+        name
     };
 }
 
@@ -105,14 +114,17 @@ void declare(CLI::App& app, const std::vector<Flag>& flags, Slots& slots) {
     app.allow_extras();
     for (const Flag& flag : flags) {
         const std::string name(flag.name);
-        const std::string spelling = (flag.letter != 0 ? std::string{'-', flag.letter} + "," : "") + "--" + name;
+        const std::string spelling =
+            (flag.letter != 0 ? std::string{'-', flag.letter} + "," : "") + "--" + name;
         if (flag.value.empty()) {
             app.add_flag(spelling, slots.switches[name]);
             continue;
         }
         CLI::Option* option = app.add_option(spelling, slots.values[name]);
         option->allow_extra_args(false);
-        option->multi_option_policy(flag.repeated ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast);
+        option->multi_option_policy(
+            flag.repeated ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast
+        );
     }
     app.add_option("OPERANDS", slots.operands)->expected(0, 1'000'000);
 }
@@ -132,16 +144,23 @@ std::string wrong_operands(const Command& command, const Arguments& arguments, L
     std::size_t least = 0;
     for (const Operand& operand : command.operands) least += operand.required ? 1 : 0;
     if (given.size() < least)
-        return format(language, "usage.missing_operand", command.operands[given.size()].name, command.path, operand_usage(command));
+        return format(
+            language, "usage.missing_operand", command.operands[given.size()].name, command.path,
+            operand_usage(command)
+        );
     const bool open = !command.operands.empty() && command.operands.back().repeated;
     if (!open && given.size() > command.operands.size())
-        return format(language, "usage.extra_operand", given[command.operands.size()], command.path);
+        return format(
+            language, "usage.extra_operand", given[command.operands.size()], command.path
+        );
     if (!command.tail && !arguments.tail.empty())
         return format(language, "usage.extra_operand", arguments.tail.front(), command.path);
     return {};
 }
 
-Parsed sort_words(const Command& command, std::vector<std::string> words, Arguments arguments, Language language) {
+Parsed sort_words(
+    const Command& command, std::vector<std::string> words, Arguments arguments, Language language
+) {
     const std::vector<Flag> flags = all_flags(command);
     const std::string path(command.path);
     CLI::App app;
@@ -158,13 +177,15 @@ Parsed sort_words(const Command& command, std::vector<std::string> words, Argume
     for (const std::string& extra : app.remaining()) {
         const std::string name = extra.substr(0, extra.find('='));
         return UsageError{
-            format(language, "usage.unknown_flag", name, path) + suggestion(language, name, names), path
+            format(language, "usage.unknown_flag", name, path) + suggestion(language, name, names),
+            path
         };
     }
     for (auto& [name, values] : slots.values)
         if (!values.empty()) arguments.flags[name] = std::move(values);
     for (const auto& [name, count] : slots.switches)
-        if (count > 0) arguments.flags[name] = std::vector<std::string>(static_cast<std::size_t>(count));
+        if (count > 0)
+            arguments.flags[name] = std::vector<std::string>(static_cast<std::size_t>(count));
     arguments.operands = std::move(slots.operands);
     std::string wrong = wrong_operands(command, arguments, language);
     if (!wrong.empty()) return UsageError{std::move(wrong), path};
@@ -183,8 +204,11 @@ Parsed parse_command_line(const std::vector<std::string>& words, Language langua
     const bool help = std::ranges::any_of(search.words, [](const std::string& word) {
         return word == "--help" || word == "-h";
     });
-    std::erase_if(search.words, [](const std::string& word) { return word == "--help" || word == "-h"; });
-    if (!search.words.empty() && search.words.front() == "--version") search.words.front() = "version";
+    std::erase_if(search.words, [](const std::string& word) {
+        return word == "--help" || word == "-h";
+    });
+    if (!search.words.empty() && search.words.front() == "--version")
+        search.words.front() = "version";
     auto found = find(search);
     if (auto* wanted = std::get_if<HelpWanted>(&found)) return *wanted;
     if (auto* error = std::get_if<UsageError>(&found)) return *error;

@@ -31,9 +31,17 @@ std::string parsed(const std::vector<std::string>& words) {
 }
 
 TEST(CommandLine, SortsFlagsOperandsAndTheTasksOwnWords) {
-    EXPECT_EQ(parsed({"run", "--gpus", "H100:8", "--cpus=2+", "--", "python", "--lr"}), "run cpus=2+ gpus=H100:8 --python ----lr");
-    EXPECT_EQ(parsed({"run", "-y", "--cpus=2+", "--", "python", "-u"}), "run cpus=2+ yes= --python ---u");
-    EXPECT_EQ(parsed({"task", "create", "-f", "a.yaml", "-f", "b.yaml", "-o", "name"}), "task create file=a.yaml file=b.yaml output=name");
+    EXPECT_EQ(
+        parsed({"run", "--gpus", "H100:8", "--cpus=2+", "--", "python", "--lr"}),
+        "run cpus=2+ gpus=H100:8 --python ----lr"
+    );
+    EXPECT_EQ(
+        parsed({"run", "-y", "--cpus=2+", "--", "python", "-u"}), "run cpus=2+ yes= --python ---u"
+    );
+    EXPECT_EQ(
+        parsed({"task", "create", "-f", "a.yaml", "-f", "b.yaml", "-o", "name"}),
+        "task create file=a.yaml file=b.yaml output=name"
+    );
     EXPECT_EQ(parsed({"logs", "task/train", "-f"}), "logs [task/train] follow=");
 }
 
@@ -44,17 +52,29 @@ TEST(CommandLine, TakesGlobalFlagsAnywhere) {
 
 TEST(CommandLine, KnowsAliases) { EXPECT_EQ(parsed({"provider", "list"}), "site list"); }
 
-TEST(CommandLine, LeavesTheWordAfterASwitchAlone) { EXPECT_EQ(parsed({"wait", "--for=state=SUCCEEDED", "--timeout", "30m", "task/x"}), "wait [task/x] for=state=SUCCEEDED timeout=30m"); }
+TEST(CommandLine, LeavesTheWordAfterASwitchAlone) {
+    EXPECT_EQ(
+        parsed({"wait", "--for=state=SUCCEEDED", "--timeout", "30m", "task/x"}),
+        "wait [task/x] for=state=SUCCEEDED timeout=30m"
+    );
+}
 
 TEST(CommandLine, SuggestsWhatWasMeant) {
     EXPECT_EQ(parsed({"tsak", "list"}), "usage: there is no command 'tsak' (did you mean 'task'?)");
-    EXPECT_EQ(parsed({"task", "lits"}), "usage: penstock task has no verb 'lits' (did you mean 'list'?)");
-    EXPECT_EQ(parsed({"run", "--max-prize", "3"}), "usage: there is no flag '--max-prize' for penstock run (did you mean '--max-price'?)");
+    EXPECT_EQ(
+        parsed({"task", "lits"}), "usage: penstock task has no verb 'lits' (did you mean 'list'?)"
+    );
+    EXPECT_EQ(
+        parsed({"run", "--max-prize", "3"}),
+        "usage: there is no flag '--max-prize' for penstock run (did you mean '--max-price'?)"
+    );
 }
 
 TEST(CommandLine, TellsMissingAndSuperfluousWords) {
     EXPECT_EQ(parsed({"logs"}), "usage: TASK is missing: penstock logs TASK");
-    EXPECT_EQ(parsed({"task", "get", "a", "b"}), "usage: 'b' is one word too many for penstock task get");
+    EXPECT_EQ(
+        parsed({"task", "get", "a", "b"}), "usage: 'b' is one word too many for penstock task get"
+    );
 }
 
 TEST(CommandLine, FindsHelp) {
@@ -78,8 +98,10 @@ TEST(Commands, HaveNoFlagTwice) {
         std::set<std::string_view> names;
         std::set<char> letters;
         for (const Flag& flag : all_flags(command)) {
-            if (!names.insert(flag.name).second) twice += std::string(command.path) + " --" + std::string(flag.name) + "\n";
-            if (flag.letter != 0 && !letters.insert(flag.letter).second) twice += std::string(command.path) + " -" + flag.letter + "\n";
+            if (!names.insert(flag.name).second)
+                twice += std::string(command.path) + " --" + std::string(flag.name) + "\n";
+            if (flag.letter != 0 && !letters.insert(flag.letter).second)
+                twice += std::string(command.path) + " -" + flag.letter + "\n";
         }
     }
     EXPECT_EQ(twice, "");
@@ -88,10 +110,12 @@ TEST(Commands, HaveNoFlagTwice) {
 TEST(Commands, EveryCommandButHiddenOnesHasAnExampleThatParses) {
     std::string wrong;
     for (const Command& command : commands()) {
-        if (command.examples.empty() && !command.path.starts_with("__")) wrong += std::string(command.path) + "\n";
+        if (command.examples.empty() && !command.path.starts_with("__"))
+            wrong += std::string(command.path) + "\n";
         if (!command.path.contains(' ') || command.path.starts_with("__")) continue;
         bool noun_known = false;
-        for (const Noun& noun : nouns()) noun_known = noun_known || command.path.starts_with(std::string(noun.name) + " ");
+        for (const Noun& noun : nouns())
+            noun_known = noun_known || command.path.starts_with(std::string(noun.name) + " ");
         if (!noun_known) wrong += std::string(command.path) + " has no noun\n";
     }
     EXPECT_EQ(wrong, "");
@@ -124,15 +148,21 @@ int syntax_check(const std::string& shell, const std::string& script) {
     return status;
 }
 
-TEST(Completion, IsValidBash) { EXPECT_EQ(syntax_check("bash", *completion_script("bash", Language::en)), 0); }
+TEST(Completion, IsValidBash) {
+    EXPECT_EQ(syntax_check("bash", *completion_script("bash", Language::en)), 0);
+}
 
 TEST(Completion, OffersWords) {
     const std::string script = *completion_script("bash", Language::en);
     char name[] = "/tmp/penstock-completion-XXXXXX";
     close(mkstemp(name));
-    std::ofstream(name) << script << "\nCOMP_WORDS=(penstock task li); COMP_CWORD=2; _penstock; echo \"${COMPREPLY[*]}\"\n"
-                        << "COMP_WORDS=(penstock task list --fil); COMP_CWORD=3; _penstock; echo \"${COMPREPLY[*]}\"\n"
-                        << "COMP_WORDS=(penstock task list -o js); COMP_CWORD=4; _penstock; echo \"${COMPREPLY[*]}\"\n";
+    std::ofstream(name
+    ) << script
+      << "\nCOMP_WORDS=(penstock task li); COMP_CWORD=2; _penstock; echo \"${COMPREPLY[*]}\"\n"
+      << "COMP_WORDS=(penstock task list --fil); COMP_CWORD=3; _penstock; echo "
+         "\"${COMPREPLY[*]}\"\n"
+      << "COMP_WORDS=(penstock task list -o js); COMP_CWORD=4; _penstock; echo "
+         "\"${COMPREPLY[*]}\"\n";
     FILE* pipe = popen((std::string("bash ") + name).c_str(), "r");
     std::string out(4096, '\0');
     out.resize(fread(out.data(), 1, out.size(), pipe));
@@ -141,7 +171,12 @@ TEST(Completion, OffersWords) {
     EXPECT_EQ(out, "list\n--filter\njson jsonl\n");
 }
 
-TEST(Completion, RefusesUnknownShells) { EXPECT_EQ(to_string(completion_script("tcsh", Language::en).error()), "invalid_argument: SHELL: 'tcsh' is not one of bash, zsh, fish"); }
+TEST(Completion, RefusesUnknownShells) {
+    EXPECT_EQ(
+        to_string(completion_script("tcsh", Language::en).error()),
+        "invalid_argument: SHELL: 'tcsh' is not one of bash, zsh, fish"
+    );
+}
 
 }  // namespace
 }  // namespace penstock::cli

@@ -12,7 +12,9 @@ constexpr Duration kCompletionWaitMax = 1s;
 constexpr std::int64_t kCompletionNamesMax = 200;
 
 io::Task<Result<int>> completion(Invocation* invocation) {
-    invocation->terminal.print(CO_TRY(completion_script(invocation->operand(0), invocation->language)));
+    invocation->terminal.print(
+        CO_TRY(completion_script(invocation->operand(0), invocation->language))
+    );
     co_return kExitOk;
 }
 
@@ -34,7 +36,8 @@ io::Task<Result<std::string>> names_of(Invocation* invocation, std::string noun)
         const KeyPage page = CO_TRY(co_await client->list<KeyPage>("/v1/keys", query));
         for (const Key& key : page.keys) add(to_string(key.id));
     } else if (noun == "endpoint") {
-        const EndpointPage page = CO_TRY(co_await client->list<EndpointPage>("/v1/endpoints", query));
+        const EndpointPage page =
+            CO_TRY(co_await client->list<EndpointPage>("/v1/endpoints", query));
         for (const Endpoint& endpoint : page.endpoints) add(to_string(endpoint.id));
     } else if (noun == "context") {
         for (const ContextEntry& context : invocation->settings.contexts) add(context.name);
@@ -44,8 +47,9 @@ io::Task<Result<std::string>> names_of(Invocation* invocation, std::string noun)
 
 // Called by the shell at a key press: names within a second, or nothing, and never a message.
 io::Task<Result<int>> complete(Invocation* invocation) {
-    const Result<std::string> names =
-        co_await io::with_deadline(names_of(invocation, invocation->operand(0)), io::Deadline::after(kCompletionWaitMax));
+    const Result<std::string> names = co_await io::with_deadline(
+        names_of(invocation, invocation->operand(0)), io::Deadline::after(kCompletionWaitMax)
+    );
     if (names) invocation->terminal.print(*names);
     co_return kExitOk;
 }
@@ -56,12 +60,18 @@ std::vector<Command> completion_commands() {
     return {
         {.path = "completion",
          .summary = "completion.summary",
-         .examples = {"source <(penstock completion bash)", "penstock completion zsh > \"${fpath[1]}/_penstock\"",
-                      "penstock completion fish > ~/.config/fish/completions/penstock.fish"},
+         .examples =
+             {"source <(penstock completion bash)",
+              "penstock completion zsh > \"${fpath[1]}/_penstock\"",
+              "penstock completion fish > ~/.config/fish/completions/penstock.fish"},
          .operands = {{.name = "SHELL"}},
          .answer = Answer::none,
          .run = completion},
-        {.path = kCompleteCommand, .summary = "completion.names.summary", .operands = {{.name = "NOUN"}}, .answer = Answer::none, .run = complete},
+        {.path = kCompleteCommand,
+         .summary = "completion.names.summary",
+         .operands = {{.name = "NOUN"}},
+         .answer = Answer::none,
+         .run = complete},
     };
 }
 

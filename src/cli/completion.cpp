@@ -56,7 +56,8 @@ std::vector<std::string> first_words() {
 std::vector<std::string> verbs_of(std::string_view noun) {
     std::vector<std::string> verbs;
     for (const Command& command : commands())
-        if (command.path.starts_with(std::string(noun) + " ")) verbs.emplace_back(command.path.substr(noun.size() + 1));
+        if (command.path.starts_with(std::string(noun) + " "))
+            verbs.emplace_back(command.path.substr(noun.size() + 1));
     return verbs;
 }
 
@@ -70,7 +71,8 @@ std::string bash_choices() {
             seen.push_back(flag.name);
             cases += "        --" + std::string(flag.name);
             if (flag.letter != 0) cases += std::string("|-") + flag.letter;
-            cases += ") COMPREPLY=($(compgen -W '" + choice_words(flag.choices) + "' -- \"$current\")); return ;;\n";
+            cases += ") COMPREPLY=($(compgen -W '" + choice_words(flag.choices) +
+                     "' -- \"$current\")); return ;;\n";
         }
     return cases;
 }
@@ -84,46 +86,57 @@ std::string bash_script() {
         "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
         "        word=\"${COMP_WORDS[i]}\"\n"
         "        [[ $word == -* ]] && continue\n"
-        "        if [[ -z $first ]]; then first=$word; elif [[ -z $second ]]; then second=$word; fi\n"
+        "        if [[ -z $first ]]; then first=$word; elif [[ -z $second ]]; then second=$word; "
+        "fi\n"
         "    done\n"
         "    case \"$previous\" in\n"
-        "        -f|--file|--workdir|--download|--key-file|--ca-file|--api-key-file) COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n" +
+        "        -f|--file|--workdir|--download|--key-file|--ca-file|--api-key-file) "
+        "COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n" +
         bash_choices() +
         "    esac\n"
         "    local flags='' operand='' verbs=''\n"
         "    case \"$first\" in\n"
-        "        '') COMPREPLY=($(compgen -W '" + joined(first_words()) + "' -- \"$current\")); return ;;\n";
+        "        '') COMPREPLY=($(compgen -W '" +
+        joined(first_words()) + "' -- \"$current\")); return ;;\n";
     for (const Noun& noun : nouns()) {
-        const std::string label = std::string(noun.name) + (noun.alias.empty() ? "" : "|" + std::string(noun.alias));
-        out += "        " + label + ") verbs='" + joined(verbs_of(noun.name)) + "'; first=" + std::string(noun.name) + " ;;\n";
+        const std::string label =
+            std::string(noun.name) + (noun.alias.empty() ? "" : "|" + std::string(noun.alias));
+        out += "        " + label + ") verbs='" + joined(verbs_of(noun.name)) +
+               "'; first=" + std::string(noun.name) + " ;;\n";
     }
-    out += "    esac\n"
-           "    if [[ -n $verbs && -z $second ]]; then\n"
-           "        COMPREPLY=($(compgen -W \"$verbs\" -- \"$current\")); return\n"
-           "    fi\n"
-           "    [[ -n $verbs ]] && first=\"$first $second\"\n"
-           "    case \"$first\" in\n";
+    out +=
+        "    esac\n"
+        "    if [[ -n $verbs && -z $second ]]; then\n"
+        "        COMPREPLY=($(compgen -W \"$verbs\" -- \"$current\")); return\n"
+        "    fi\n"
+        "    [[ -n $verbs ]] && first=\"$first $second\"\n"
+        "    case \"$first\" in\n";
     for (const Command& command : commands()) {
         if (is_hidden(command)) continue;
-        out += "        '" + std::string(command.path) + "') flags='" + flag_words(command) + "'; operand='" + completed_noun(command) + "' ;;\n";
+        out += "        '" + std::string(command.path) + "') flags='" + flag_words(command) +
+               "'; operand='" + completed_noun(command) + "' ;;\n";
     }
-    out += "    esac\n"
-           "    if [[ $current == -* ]]; then\n"
-           "        COMPREPLY=($(compgen -W \"$flags\" -- \"$current\"))\n"
-           "    elif [[ $operand == file ]]; then\n"
-           "        COMPREPLY=($(compgen -f -- \"$current\"))\n"
-           "    elif [[ -n $operand ]]; then\n"
-           "        COMPREPLY=($(compgen -W \"$(penstock " + std::string(kCompleteCommand) + " \"$operand\" 2>/dev/null)\" -- \"$current\"))\n"
-           "    fi\n"
-           "}\n"
-           "complete -o default -F _penstock penstock\n";
+    out +=
+        "    esac\n"
+        "    if [[ $current == -* ]]; then\n"
+        "        COMPREPLY=($(compgen -W \"$flags\" -- \"$current\"))\n"
+        "    elif [[ $operand == file ]]; then\n"
+        "        COMPREPLY=($(compgen -f -- \"$current\"))\n"
+        "    elif [[ -n $operand ]]; then\n"
+        "        COMPREPLY=($(compgen -W \"$(penstock " +
+        std::string(kCompleteCommand) +
+        " \"$operand\" 2>/dev/null)\" -- \"$current\"))\n"
+        "    fi\n"
+        "}\n"
+        "complete -o default -F _penstock penstock\n";
     return out;
 }
 
 std::string zsh_script() {
     return "#compdef penstock\n"
            "autoload -U +X compinit && compinit -u\n"
-           "autoload -U +X bashcompinit && bashcompinit\n" + bash_script();
+           "autoload -U +X bashcompinit && bashcompinit\n" +
+           bash_script();
 }
 
 std::string fish_quoted(std::string_view text) {
@@ -138,7 +151,8 @@ std::string fish_quoted(std::string_view text) {
 std::string fish_script(Language language) {
     std::string out = "# fish completion for penstock\ncomplete -c penstock -f\n";
     const auto first = [&](std::string_view word, std::string_view what) {
-        out += "complete -c penstock -n __fish_use_subcommand -a " + std::string(word) + " -d " + fish_quoted(what) + "\n";
+        out += "complete -c penstock -n __fish_use_subcommand -a " + std::string(word) + " -d " +
+               fish_quoted(what) + "\n";
     };
     for (const Noun& noun : nouns()) first(noun.name, text(language, noun.summary));
     for (const Command& command : commands()) {
@@ -152,20 +166,27 @@ std::string fish_script(Language language) {
         } else {
             const std::string noun = path.substr(0, space);
             const std::string verb = path.substr(space + 1);
-            out += "complete -c penstock -n '__fish_seen_subcommand_from " + noun + "; and not __fish_seen_subcommand_from " + joined(verbs_of(noun)) +
-                   "' -a " + verb + " -d " + fish_quoted(text(language, command.summary)) + "\n";
-            condition = "__fish_seen_subcommand_from " + noun + "; and __fish_seen_subcommand_from " + verb;
+            out += "complete -c penstock -n '__fish_seen_subcommand_from " + noun +
+                   "; and not __fish_seen_subcommand_from " + joined(verbs_of(noun)) + "' -a " +
+                   verb + " -d " + fish_quoted(text(language, command.summary)) + "\n";
+            condition =
+                "__fish_seen_subcommand_from " + noun + "; and __fish_seen_subcommand_from " + verb;
         }
         for (const Flag& flag : all_flags(command)) {
             out += "complete -c penstock -n '" + condition + "' -l " + std::string(flag.name);
             if (flag.letter != 0) out += std::string(" -s ") + flag.letter;
-            if (!flag.choices.empty()) out += " -x -a '" + choice_words(flag.choices) + "'";
-            else if (!flag.value.empty()) out += " -r";
+            if (!flag.choices.empty())
+                out += " -x -a '" + choice_words(flag.choices) + "'";
+            else if (!flag.value.empty())
+                out += " -r";
             out += " -d " + fish_quoted(text(language, flag.help)) + "\n";
         }
         const std::string noun = completed_noun(command);
-        if (noun == "file") out += "complete -c penstock -n '" + condition + "' -F\n";
-        else if (!noun.empty()) out += "complete -c penstock -n '" + condition + "' -a '(penstock " + std::string(kCompleteCommand) + " " + noun + " 2>/dev/null)'\n";
+        if (noun == "file")
+            out += "complete -c penstock -n '" + condition + "' -F\n";
+        else if (!noun.empty())
+            out += "complete -c penstock -n '" + condition + "' -a '(penstock " +
+                   std::string(kCompleteCommand) + " " + noun + " 2>/dev/null)'\n";
     }
     return out;
 }
@@ -176,7 +197,10 @@ Result<std::string> completion_script(std::string_view shell, Language language)
     if (shell == "bash") return bash_script();
     if (shell == "zsh") return zsh_script();
     if (shell == "fish") return fish_script(language);
-    return fail_field(ErrorCode::invalid_argument, "SHELL", "'" + std::string(shell) + "' is not one of bash, zsh, fish");
+    return fail_field(
+        ErrorCode::invalid_argument, "SHELL",
+        "'" + std::string(shell) + "' is not one of bash, zsh, fish"
+    );
 }
 
 }  // namespace penstock::cli

@@ -8,8 +8,8 @@
 
 namespace penstock::cli {
 
-// The completion script for bash, zsh or fish, made from the command tree. Names of tasks, nodes and the
-// like are asked of the platform when the key is pressed, for at most kCompletionWaitMax.
+// The completion script for bash, zsh or fish, made from the command tree. Names of tasks, nodes
+// and the like are asked of the platform when the key is pressed, for at most kCompletionWaitMax.
 Result<std::string> completion_script(std::string_view shell, Language language);
 
 // The name of the hidden command the scripts call for names.

@@ -33,7 +33,11 @@ Result<T> load(const std::filesystem::path& file) {
 }
 
 Error system_error(const std::filesystem::path& file, std::string_view what) {
-    return {ErrorCode::internal, "cannot " + std::string(what) + " " + file.string() + ": " + std::strerror(errno), {}};
+    return {
+        ErrorCode::internal,
+        "cannot " + std::string(what) + " " + file.string() + ": " + std::strerror(errno),
+        {}
+    };
 }
 
 // Owns a descriptor and the temporary name behind it until the rename.
@@ -50,12 +54,17 @@ Result<void> write_whole(const std::filesystem::path& file, std::string_view byt
     std::error_code failed;
     std::filesystem::create_directories(file.parent_path(), failed);
     if (failed)
-        return fail(ErrorCode::internal, "cannot make " + file.parent_path().string() + ": " + failed.message());
+        return fail(
+            ErrorCode::internal,
+            "cannot make " + file.parent_path().string() + ": " + failed.message()
+        );
     NewFile fresh{file.string() + "." + std::to_string(getpid()) + ".new"};
-    fresh.descriptor = open(fresh.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    fresh.descriptor =
+        open(fresh.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fresh.descriptor < 0) return std::unexpected(system_error(fresh.path, "write"));
     // The mode of open() is cut by the umask, and a file left from before keeps its own.
-    if (fchmod(fresh.descriptor, mode) != 0) return std::unexpected(system_error(fresh.path, "write"));
+    if (fchmod(fresh.descriptor, mode) != 0)
+        return std::unexpected(system_error(fresh.path, "write"));
     while (!bytes.empty()) {
         const ssize_t written = write(fresh.descriptor, bytes.data(), bytes.size());
         if (written < 0 && errno == EINTR) continue;
@@ -63,7 +72,8 @@ Result<void> write_whole(const std::filesystem::path& file, std::string_view byt
         bytes.remove_prefix(static_cast<std::size_t>(written));
     }
     if (fsync(fresh.descriptor) != 0) return std::unexpected(system_error(fresh.path, "write"));
-    if (rename(fresh.path.c_str(), file.c_str()) != 0) return std::unexpected(system_error(file, "replace"));
+    if (rename(fresh.path.c_str(), file.c_str()) != 0)
+        return std::unexpected(system_error(file, "replace"));
     fresh.path.clear();
     return {};
 }
@@ -71,7 +81,9 @@ Result<void> write_whole(const std::filesystem::path& file, std::string_view byt
 }  // namespace
 
 Result<ConfigFile> load_config(const std::filesystem::path& file) { return load<ConfigFile>(file); }
-Result<ProjectFile> load_project(const std::filesystem::path& file) { return load<ProjectFile>(file); }
+Result<ProjectFile> load_project(const std::filesystem::path& file) {
+    return load<ProjectFile>(file);
+}
 
 Result<CredentialsFile> load_credentials(const std::filesystem::path& file) {
     TRY(check_credentials_mode(file));
@@ -79,7 +91,7 @@ Result<CredentialsFile> load_credentials(const std::filesystem::path& file) {
 }
 
 Result<void> check_credentials_mode(const std::filesystem::path& file) {
-    struct stat status {};
+    struct stat status{};
     if (stat(file.c_str(), &status) != 0) {
         if (errno == ENOENT || errno == ENOTDIR) return {};
         return std::unexpected(system_error(file, "read"));
@@ -91,7 +103,8 @@ Result<void> check_credentials_mode(const std::filesystem::path& file) {
         );
     if (status.st_uid != geteuid())
         return fail(
-            ErrorCode::permission_denied, file.string() + " belongs to another user: make it yours with chown"
+            ErrorCode::permission_denied,
+            file.string() + " belongs to another user: make it yours with chown"
         );
     return {};
 }
@@ -100,7 +113,9 @@ Result<void> save_config(const std::filesystem::path& file, const ConfigFile& co
     return write_whole(file, yaml::print(json::encode(config)), kPublicMode);
 }
 
-Result<void> save_credentials(const std::filesystem::path& file, const CredentialsFile& credentials) {
+Result<void> save_credentials(
+    const std::filesystem::path& file, const CredentialsFile& credentials
+) {
     return write_whole(file, yaml::print(json::encode(credentials)), kPrivateMode);
 }
 
@@ -109,8 +124,10 @@ Result<void> write_context(
 ) {
     ConfigFile config = TRY(load_config(config_home / "config.yaml"));
     const auto found = std::ranges::find(config.contexts, context.name, &ContextEntry::name);
-    if (found == config.contexts.end()) config.contexts.push_back(context);
-    else *found = context;
+    if (found == config.contexts.end())
+        config.contexts.push_back(context);
+    else
+        *found = context;
     config.current_context = context.name;
     // The key first: a context without its key would be told as a wrong key.
     if (!key.empty()) {
@@ -121,7 +138,9 @@ Result<void> write_context(
     return save_config(config_home / "config.yaml", config);
 }
 
-Result<void> write_context(const std::string& name, const std::string& endpoint, const std::string& key) {
+Result<void> write_context(
+    const std::string& name, const std::string& endpoint, const std::string& key
+) {
     return write_context(config::config_home(), {.name = name, .endpoint = endpoint}, key);
 }
 

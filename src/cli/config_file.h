@@ -18,7 +18,8 @@ struct ContextEntry {
     std::string name;
     std::string endpoint;
     std::optional<std::string> project;
-    std::optional<std::string> credential;  // its name in the credentials file; absent: the context's name
+    std::optional<std::string>
+        credential;  // its name in the credentials file; absent: the context's name
     std::optional<std::string> ca_file;
     bool operator==(const ContextEntry&) const = default;
 };
@@ -62,16 +63,21 @@ Result<ProjectFile> load_project(const std::filesystem::path& file);
 Result<CredentialsFile> load_credentials(const std::filesystem::path& file);
 Result<void> check_credentials_mode(const std::filesystem::path& file);
 
-// Both write a new file beside the old one and rename it: a reader sees the old or the new one whole.
+// Both write a new file beside the old one and rename it: a reader sees the old or the new one
+// whole.
 Result<void> save_config(const std::filesystem::path& file, const ConfigFile& config);
-Result<void> save_credentials(const std::filesystem::path& file, const CredentialsFile& credentials);
+Result<void> save_credentials(
+    const std::filesystem::path& file, const CredentialsFile& credentials
+);
 
-// Adds or replaces a context of the user's files and its key, and makes it the current one. An empty
-// key leaves the credentials alone.
+// Adds or replaces a context of the user's files and its key, and makes it the current one. An
+// empty key leaves the credentials alone.
 Result<void> write_context(
     const std::filesystem::path& config_home, const ContextEntry& context, const std::string& key
 );
 // The same in the user's own folder: for `penstock up`.
-Result<void> write_context(const std::string& name, const std::string& endpoint, const std::string& key);
+Result<void> write_context(
+    const std::string& name, const std::string& endpoint, const std::string& key
+);
 
 }  // namespace penstock::cli

@@ -13,14 +13,18 @@ namespace {
 
 constexpr std::size_t kKeyFileBytesMax = 4096;
 
-std::string current_cell(const json::Value& row, const Look&) { return row.at("current").as_bool() ? "*" : ""; }
+std::string current_cell(const json::Value& row, const Look&) {
+    return row.at("current").as_bool() ? "*" : "";
+}
 
 const View& view() {
     static const View kView{
         .plural = "contexts",
         .singular = "context",
-        .columns = {text_column("NAME", "name"), computed_column("CURRENT", current_cell), text_column("ENDPOINT", "endpoint"),
-                    text_column("PROJECT", "project"), text_column("CREDENTIAL", "credential")},
+        .columns =
+            {text_column("NAME", "name"), computed_column("CURRENT", current_cell),
+             text_column("ENDPOINT", "endpoint"), text_column("PROJECT", "project"),
+             text_column("CREDENTIAL", "credential")},
         .id = "name",
     };
     return kView;
@@ -28,13 +32,18 @@ const View& view() {
 
 std::filesystem::path user_file(const Invocation& invocation) {
     const std::string stated = invocation.surroundings.variable("PENSTOCK_CONFIG");
-    return stated.empty() ? invocation.surroundings.config_home / "config.yaml" : std::filesystem::path(stated);
+    return stated.empty() ? invocation.surroundings.config_home / "config.yaml"
+                          : std::filesystem::path(stated);
 }
 
 io::Task<Result<int>> list(Invocation* invocation) {
     json::Array contexts;
     for (const ContextEntry& entry : invocation->settings.contexts) {
-        json::Object row{{"name", entry.name}, {"current", entry.name == invocation->settings.context.value}, {"endpoint", entry.endpoint}};
+        json::Object row{
+            {"name", entry.name},
+            {"current", entry.name == invocation->settings.context.value},
+            {"endpoint", entry.endpoint}
+        };
         if (entry.project) row["project"] = *entry.project;
         row["credential"] = entry.credential.value_or(entry.name);
         contexts.push_back(std::move(row));
@@ -49,7 +58,9 @@ io::Task<Result<int>> use(Invocation* invocation) {
     const std::string name = CO_TRY(name_of(invocation->operand(0), "context"));
     const auto& contexts = invocation->settings.contexts;
     if (std::ranges::find(contexts, name, &ContextEntry::name) == contexts.end())
-        co_return fail(ErrorCode::not_found, "there is no context '" + name + "': see penstock context list");
+        co_return fail(
+            ErrorCode::not_found, "there is no context '" + name + "': see penstock context list"
+        );
     const std::filesystem::path file = user_file(*invocation);
     ConfigFile config = CO_TRY(load_config(file));
     config.current_context = name;
@@ -62,7 +73,11 @@ io::Task<Result<int>> create(Invocation* invocation) {
     ContextEntry context{.name = CO_TRY(name_of(invocation->operand(0), "context"))};
     // --endpoint is a global flag, and here it is the context's own.
     const std::optional<std::string> endpoint = invocation->arguments.value("endpoint");
-    if (!endpoint) co_return fail_field(ErrorCode::invalid_argument, "--endpoint", "is missing: for instance --endpoint https://penstock.example");
+    if (!endpoint)
+        co_return fail_field(
+            ErrorCode::invalid_argument, "--endpoint",
+            "is missing: for instance --endpoint https://penstock.example"
+        );
     const Result<http::Url> url = http::parse_url(*endpoint);
     if (!url) co_return fail_field(ErrorCode::invalid_argument, "--endpoint", url.error().message);
     context.endpoint = *endpoint;
@@ -70,10 +85,17 @@ io::Task<Result<int>> create(Invocation* invocation) {
     context.ca_file = invocation->arguments.value("ca-file");
     std::string key;
     if (const auto file = invocation->arguments.value("key-file")) {
-        if (*file == "-") std::getline(invocation->terminal.in, key);
-        else key = CO_TRY(config::read_file(invocation->surroundings.working_folder / *file, kKeyFileBytesMax));
+        if (*file == "-")
+            std::getline(invocation->terminal.in, key);
+        else
+            key = CO_TRY(
+                config::read_file(invocation->surroundings.working_folder / *file, kKeyFileBytesMax)
+            );
         while (key.ends_with('\n') || key.ends_with('\r') || key.ends_with(' ')) key.pop_back();
-        if (key.empty()) co_return fail_field(ErrorCode::invalid_argument, "--key-file", "'" + *file + "' is empty");
+        if (key.empty())
+            co_return fail_field(
+                ErrorCode::invalid_argument, "--key-file", "'" + *file + "' is empty"
+            );
     }
     CO_TRY(write_context(invocation->surroundings.config_home, context, key));
     invocation->say("context.created", context.name, context.endpoint);
@@ -84,7 +106,9 @@ io::Task<Result<int>> effective(Invocation* invocation) {
     static const View kView{
         .plural = "settings",
         .singular = "setting",
-        .columns = {text_column("NAME", "name"), text_column("VALUE", "value"), text_column("SOURCE", "source")},
+        .columns =
+            {text_column("NAME", "name"), text_column("VALUE", "value"),
+             text_column("SOURCE", "source")},
         .id = "name",
     };
     const Settings& settings = invocation->settings;
@@ -112,16 +136,30 @@ io::Task<Result<int>> effective(Invocation* invocation) {
 
 std::vector<Command> context_commands() {
     return {
-        {.path = "context list", .summary = "context.list.summary", .examples = {"penstock context list"}, .run = list},
-        {.path = "context use", .summary = "context.use.summary", .examples = {"penstock context use centre"}, .operands = {{.name = "CONTEXT"}}, .answer = Answer::none, .run = use},
+        {.path = "context list",
+         .summary = "context.list.summary",
+         .examples = {"penstock context list"},
+         .run = list},
+        {.path = "context use",
+         .summary = "context.use.summary",
+         .examples = {"penstock context use centre"},
+         .operands = {{.name = "CONTEXT"}},
+         .answer = Answer::none,
+         .run = use},
         {.path = "context create",
          .summary = "context.create.summary",
-         .examples = {"pass show penstock | penstock context create centre --endpoint https://penstock.example --key-file -"},
+         .examples = {"pass show penstock | penstock context create centre --endpoint "
+                      "https://penstock.example --key-file -"},
          .operands = {{.name = "NAME"}},
-         .flags = {{.name = "key-file", .value = "FILE", .help = "flag.key_file"}, {.name = "ca-file", .value = "FILE", .help = "flag.ca_file"}},
+         .flags =
+             {{.name = "key-file", .value = "FILE", .help = "flag.key_file"},
+              {.name = "ca-file", .value = "FILE", .help = "flag.ca_file"}},
          .answer = Answer::none,
          .run = create},
-        {.path = "config list", .summary = "config.list.summary", .examples = {"penstock config list"}, .run = effective},
+        {.path = "config list",
+         .summary = "config.list.summary",
+         .examples = {"penstock config list"},
+         .run = effective},
     };
 }
 

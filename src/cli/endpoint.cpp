@@ -37,25 +37,39 @@ const View& view() {
     return kView;
 }
 
-Result<std::string> needed(const Invocation& invocation, std::string_view flag, std::string_view example) {
+Result<std::string> needed(
+    const Invocation& invocation, std::string_view flag, std::string_view example
+) {
     const std::optional<std::string> value = invocation.arguments.value(flag);
     if (value) return *value;
-    return fail_field(ErrorCode::invalid_argument, "--" + std::string(flag), "is missing: for instance --" + std::string(flag) + " " + std::string(example));
+    return fail_field(
+        ErrorCode::invalid_argument, "--" + std::string(flag),
+        "is missing: for instance --" + std::string(flag) + " " + std::string(example)
+    );
 }
 
 Result<Price> price(const Invocation& invocation, std::string_view flag) {
-    Result<Price> value = parse_price(TRY(needed(invocation, flag, "0.10, in yuan per million tokens")));
-    if (!value) return fail_field(ErrorCode::invalid_argument, "--" + std::string(flag), std::move(value.error().message));
+    Result<Price> value =
+        parse_price(TRY(needed(invocation, flag, "0.10, in yuan per million tokens")));
+    if (!value)
+        return fail_field(
+            ErrorCode::invalid_argument, "--" + std::string(flag), std::move(value.error().message)
+        );
     return value;
 }
 
 // Secrets never stand in flags: a file, or "-" for standard input.
 Result<std::string> upstream_key(const Invocation& invocation, const std::string& name) {
     std::string key;
-    if (name == "-") std::getline(invocation.terminal.in, key);
-    else key = TRY(config::read_file(invocation.surroundings.working_folder / name, kUpstreamKeyBytesMax));
+    if (name == "-")
+        std::getline(invocation.terminal.in, key);
+    else
+        key = TRY(
+            config::read_file(invocation.surroundings.working_folder / name, kUpstreamKeyBytesMax)
+        );
     while (key.ends_with('\n') || key.ends_with('\r') || key.ends_with(' ')) key.pop_back();
-    if (key.empty()) return fail_field(ErrorCode::invalid_argument, "--api-key-file", "'" + name + "' is empty");
+    if (key.empty())
+        return fail_field(ErrorCode::invalid_argument, "--api-key-file", "'" + name + "' is empty");
     return key;
 }
 
@@ -67,8 +81,10 @@ Result<CreateEndpoint> wanted_endpoint(const Invocation& invocation) {
     endpoint.price_input = TRY(price(invocation, "price-input"));
     endpoint.price_output = TRY(price(invocation, "price-output"));
     endpoint.upstream_model = invocation.arguments.value("upstream-model");
-    if (const auto site = invocation.arguments.value("site")) endpoint.site = TRY(name_of(*site, "site"));
-    if (const auto file = invocation.arguments.value("api-key-file")) endpoint.api_key = TRY(upstream_key(invocation, *file));
+    if (const auto site = invocation.arguments.value("site"))
+        endpoint.site = TRY(name_of(*site, "site"));
+    if (const auto file = invocation.arguments.value("api-key-file"))
+        endpoint.api_key = TRY(upstream_key(invocation, *file));
     return endpoint;
 }
 
@@ -81,7 +97,9 @@ io::Task<Result<int>> create(Invocation* invocation) {
     co_return kExitOk;
 }
 
-io::Task<Result<int>> list(Invocation* invocation) { co_return co_await print_list<EndpointPage>(invocation, "/v1/endpoints", &view()); }
+io::Task<Result<int>> list(Invocation* invocation) {
+    co_return co_await print_list<EndpointPage>(invocation, "/v1/endpoints", &view());
+}
 
 io::Task<Result<int>> get(Invocation* invocation) {
     client::Client* client = CO_TRY(invocation->client());
@@ -105,20 +123,40 @@ std::vector<Command> endpoint_commands() {
     return {
         {.path = "endpoint create",
          .summary = "endpoint.create.summary",
-         .examples = {"penstock endpoint create --model M --url http://127.0.0.1:9000 --protocol openai --price-input 0.10 --price-output 0.40",
-                      "pass show engine | penstock endpoint create --model M --url https://engine.example --price-input 0.10 --price-output 0.40 --api-key-file -"},
-         .flags = {{.name = "model", .value = "NAME", .help = "flag.model"},
-                   {.name = "url", .value = "URL", .help = "flag.url"},
-                   {.name = "protocol", .value = "NAME", .help = "flag.protocol", .choices = "openai|http"},
-                   {.name = "price-input", .value = "YUAN", .help = "flag.price_input"},
-                   {.name = "price-output", .value = "YUAN", .help = "flag.price_output"},
-                   {.name = "upstream-model", .value = "NAME", .help = "flag.upstream_model"},
-                   {.name = "site", .value = "SITE", .help = "flag.endpoint_site"},
-                   {.name = "api-key-file", .value = "FILE", .help = "flag.api_key_file"}},
+         .examples =
+             {"penstock endpoint create --model M --url http://127.0.0.1:9000 --protocol openai "
+              "--price-input 0.10 --price-output 0.40",
+              "pass show engine | penstock endpoint create --model M --url https://engine.example "
+              "--price-input 0.10 --price-output 0.40 --api-key-file -"},
+         .flags =
+             {{.name = "model", .value = "NAME", .help = "flag.model"},
+              {.name = "url", .value = "URL", .help = "flag.url"},
+              {.name = "protocol",
+               .value = "NAME",
+               .help = "flag.protocol",
+               .choices = "openai|http"},
+              {.name = "price-input", .value = "YUAN", .help = "flag.price_input"},
+              {.name = "price-output", .value = "YUAN", .help = "flag.price_output"},
+              {.name = "upstream-model", .value = "NAME", .help = "flag.upstream_model"},
+              {.name = "site", .value = "SITE", .help = "flag.endpoint_site"},
+              {.name = "api-key-file", .value = "FILE", .help = "flag.api_key_file"}},
          .run = create},
-        {.path = "endpoint list", .summary = "endpoint.list.summary", .examples = {"penstock endpoint list -o wide"}, .answer = Answer::list, .run = list},
-        {.path = "endpoint get", .summary = "endpoint.get.summary", .examples = {"penstock endpoint get ep_01k…"}, .operands = {{.name = "ENDPOINT"}}, .run = get},
-        {.path = "endpoint delete", .summary = "endpoint.delete.summary", .examples = {"penstock endpoint delete ep_01k…"}, .operands = {{.name = "ENDPOINT", .repeated = true}}, .answer = Answer::none, .run = remove},
+        {.path = "endpoint list",
+         .summary = "endpoint.list.summary",
+         .examples = {"penstock endpoint list -o wide"},
+         .answer = Answer::list,
+         .run = list},
+        {.path = "endpoint get",
+         .summary = "endpoint.get.summary",
+         .examples = {"penstock endpoint get ep_01k…"},
+         .operands = {{.name = "ENDPOINT"}},
+         .run = get},
+        {.path = "endpoint delete",
+         .summary = "endpoint.delete.summary",
+         .examples = {"penstock endpoint delete ep_01k…"},
+         .operands = {{.name = "ENDPOINT", .repeated = true}},
+         .answer = Answer::none,
+         .run = remove},
     };
 }
 

@@ -30,11 +30,14 @@ const View& event_view() {
 }
 
 std::vector<Flag> timeline_flags() {
-    return {{.name = "limit", .value = "N", .help = "flag.limit"}, {.name = "all", .help = "flag.all"}};
+    return {
+        {.name = "limit", .value = "N", .help = "flag.limit"}, {.name = "all", .help = "flag.all"}
+    };
 }
 
 io::Task<Result<int>> print_timeline(Invocation* invocation, std::string path) {
-    const std::int64_t limit = CO_TRY(integer_flag(invocation->arguments, "limit")).value_or(kListLimitDefault);
+    const std::int64_t limit =
+        CO_TRY(integer_flag(invocation->arguments, "limit")).value_or(kListLimitDefault);
     client::Client* client = CO_TRY(invocation->client());
     EventPage page = CO_TRY(co_await client->list_all<EventPage>(std::move(path), {}));
     const std::int64_t extra = invocation->has("all") ? 0 : std::ssize(page.events) - limit;

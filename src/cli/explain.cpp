@@ -8,14 +8,19 @@
 namespace penstock::cli {
 namespace {
 
-const std::string& in_language(Language language, const std::string& english, const std::string& chinese) {
+const std::string& in_language(
+    Language language, const std::string& english, const std::string& chinese
+) {
     return language == Language::zh && !chinese.empty() ? chinese : english;
 }
 
 std::string explanation_lines(const Explanation& explanation, Language language) {
-    std::string lines = format(language, "explain.state", explanation.task, explanation.state) + "\n";
-    if (explanation.position) lines += format(language, "explain.position", *explanation.position) + "\n";
-    if (!explanation.blocker.empty()) lines += format(language, "explain.blocker", explanation.blocker) + "\n";
+    std::string lines =
+        format(language, "explain.state", explanation.task, explanation.state) + "\n";
+    if (explanation.position)
+        lines += format(language, "explain.position", *explanation.position) + "\n";
+    if (!explanation.blocker.empty())
+        lines += format(language, "explain.blocker", explanation.blocker) + "\n";
     const std::string& message = in_language(language, explanation.message, explanation.message_zh);
     if (!message.empty()) lines += format(language, "explain.message", message) + "\n";
     const std::string& remedy = in_language(language, explanation.remedy, explanation.remedy_zh);
@@ -30,9 +35,12 @@ io::Task<Result<int>> explain(Invocation* invocation) {
     const json::Value value = json::encode(explanation);
     const Language language = invocation->language;
     if (!invocation->printer.for_people()) {
-        const bool rows = invocation->printer.options().format == Format::csv || invocation->printer.options().format == Format::name;
-        if (rows) CO_TRY(invocation->printer.list(candidate_view(), json::encode(explanation.plan)));
-        else CO_TRY(invocation->printer.object(candidate_view(), value));
+        const bool rows = invocation->printer.options().format == Format::csv ||
+                          invocation->printer.options().format == Format::name;
+        if (rows)
+            CO_TRY(invocation->printer.list(candidate_view(), json::encode(explanation.plan)));
+        else
+            CO_TRY(invocation->printer.object(candidate_view(), value));
         co_return kExitOk;
     }
     invocation->terminal.print(explanation_lines(explanation, language));
@@ -40,7 +48,8 @@ io::Task<Result<int>> explain(Invocation* invocation) {
         invocation->terminal.print("\n");
         CO_TRY(invocation->printer.list(candidate_view(), json::encode(explanation.plan)));
     }
-    const std::string& why = in_language(language, explanation.plan.explanation, explanation.plan.explanation_zh);
+    const std::string& why =
+        in_language(language, explanation.plan.explanation, explanation.plan.explanation_zh);
     const std::string& message = in_language(language, explanation.message, explanation.message_zh);
     if (!why.empty() && why != message) invocation->terminal.print(why + "\n");
     co_return kExitOk;

@@ -18,16 +18,22 @@ struct Follower::Interrupts {
     io::Event* changed = nullptr;
 };
 
-std::string progress_line(const Event& event, Language language, bool timestamp, const std::string& said) {
-    const std::string known = event.type == "state_changed" || event.type.empty() ? "step." + event.state : "step." + event.type;
+std::string progress_line(
+    const Event& event, Language language, bool timestamp, const std::string& said
+) {
+    const std::string known = event.type == "state_changed" || event.type.empty()
+                                  ? "step." + event.state
+                                  : "step." + event.type;
     std::string line = timestamp ? to_rfc3339(event.at) + "  " : "";
-    const std::string step(find_text(language, known).value_or(event.type == "state_changed" ? event.state : event.type));
+    const std::string step(find_text(language, known)
+                               .value_or(event.type == "state_changed" ? event.state : event.type));
     line += pad_right(step, kStepColumn);
     std::string what = printable(event.message);
     if (what.empty() && event.reason != "none") what = printable(event.reason);
     if (!said.empty() && event.message == said) what.clear();
     line += what;
-    if (event.cost && !event.cost->is_zero()) line += "  " + format(language, "follow.cost", amount_text(to_string(*event.cost)));
+    if (event.cost && !event.cost->is_zero())
+        line += "  " + format(language, "follow.cost", amount_text(to_string(*event.cost)));
     while (line.ends_with(' ')) line.pop_back();
     return line;
 }
@@ -55,7 +61,9 @@ io::Task<void> Follower::read_events() {
         }
         if (!*event) break;
         if (options_.events && !invocation_->quiet)
-            invocation_->terminal.say(progress_line(**event, invocation_->language, options_.timestamps, said_));
+            invocation_->terminal.say(
+                progress_line(**event, invocation_->language, options_.timestamps, said_)
+            );
         said_ = (*event)->message;
         changed_.notify_all();
     }
@@ -85,7 +93,7 @@ io::Task<void> Follower::read_logs() {
 
 io::Task<Result<bool>> Follower::service_is_ready() {
     const Task task = CO_TRY(co_await client_->task(task_));
-    co_return task.service && task.service->replicas_ready > 0;
+    co_return task.service&& task.service->replicas_ready > 0;
 }
 
 io::Task<Result<FollowEnd>> Follower::wait() {
@@ -119,8 +127,10 @@ io::Task<Result<FollowEnd>> Follower::run() {
     });
     io::TaskGroup group(invocation_->runtime.executor(), "follow");
     group.spawn(read_events());
-    if (options_.logs) group.spawn(read_logs());
-    else logs_done_ = true;
+    if (options_.logs)
+        group.spawn(read_logs());
+    else
+        logs_done_ = true;
     Result<FollowEnd> end = co_await wait();
     co_await group.close();
     interrupts_->changed = nullptr;

@@ -11,7 +11,9 @@ namespace penstock::cli {
 
 // "run       started on centre/node-1": one event as a progress line.
 // `said`: the message of the line before, which is not repeated.
-std::string progress_line(const Event& event, Language language, bool timestamp, const std::string& said = {});
+std::string progress_line(
+    const Event& event, Language language, bool timestamp, const std::string& said = {}
+);
 // One log line as it is printed.
 std::string log_line(const LogLine& line, bool timestamp, bool item);
 
@@ -34,8 +36,8 @@ enum class FollowEnd : std::uint8_t {
     detached,  // the person pressed Ctrl-C
 };
 
-// Shows a task's events on stderr and its log on stdout while both come, over lost connections, until
-// the task ends or the person leaves. One per process, since it takes SIGINT.
+// Shows a task's events on stderr and its log on stdout while both come, over lost connections,
+// until the task ends or the person leaves. One per process, since it takes SIGINT.
 class Follower {
   public:
     Follower(Invocation* invocation, std::string task, FollowOptions options);

@@ -10,7 +10,8 @@ namespace penstock::cli {
 using std::chrono::duration_cast;
 
 std::string age_text(Duration span) {
-    const std::int64_t seconds = std::max<std::int64_t>(0, duration_cast<std::chrono::seconds>(span).count());
+    const std::int64_t seconds =
+        std::max<std::int64_t>(0, duration_cast<std::chrono::seconds>(span).count());
     if (seconds < 60) return fmt::format("{}s", seconds);
     if (seconds < 3600) return fmt::format("{}m", seconds / 60);
     if (seconds < 48 * 3600) return fmt::format("{}h", seconds / 3600);

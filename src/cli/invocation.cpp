@@ -10,10 +10,14 @@ namespace {
 
 // -v: one line for each call. `terminal` outlives the client.
 auto call_log(const Terminal& terminal) {
-    return [&terminal](std::string_view method, std::string_view target, int status, Duration took) {
-        const std::string answer = status == 0 ? "no answer" : std::to_string(status);
-        terminal.say("> " + std::string(method) + " " + std::string(target) + "  " + answer + "  " + std::to_string(to_ms(took)) + " ms");
-    };
+    return
+        [&terminal](std::string_view method, std::string_view target, int status, Duration took) {
+            const std::string answer = status == 0 ? "no answer" : std::to_string(status);
+            terminal.say(
+                "> " + std::string(method) + " " + std::string(target) + "  " + answer + "  " +
+                std::to_string(to_ms(took)) + " ms"
+            );
+        };
 }
 
 }  // namespace
@@ -22,7 +26,9 @@ Result<client::Client*> Invocation::client() {
     if (client_made == nullptr) {
         TRY(need_endpoint(settings));
         client::ConnectionOptions options{
-            .endpoint = settings.endpoint.value, .key = settings.key.value, .ca_file = settings.ca_file.value
+            .endpoint = settings.endpoint.value,
+            .key = settings.key.value,
+            .ca_file = settings.ca_file.value
         };
         if (verbosity > 0) options.observe = call_log(terminal);
         if (verbosity > 1)
@@ -43,15 +49,20 @@ Result<std::string> name_of(std::string_view text, std::string_view noun) {
     if (noun == "node" && type != "node" && type != "nodes") return std::string(text);
     if (type != noun && type != std::string(noun) + "s")
         return fail(
-            ErrorCode::not_found, "'" + std::string(text) + "' is no " + std::string(noun) + ": write " +
-                                      std::string(noun) + "/NAME or the name alone"
+            ErrorCode::not_found, "'" + std::string(text) + "' is no " + std::string(noun) +
+                                      ": write " + std::string(noun) + "/NAME or the name alone"
         );
     if (name.empty())
-        return fail(ErrorCode::invalid_argument, "'" + std::string(text) + "' names nothing behind the slash");
+        return fail(
+            ErrorCode::invalid_argument,
+            "'" + std::string(text) + "' names nothing behind the slash"
+        );
     return std::string(name);
 }
 
-Result<std::optional<std::int64_t>> integer_flag(const Arguments& arguments, std::string_view flag) {
+Result<std::optional<std::int64_t>> integer_flag(
+    const Arguments& arguments, std::string_view flag
+) {
     const std::optional<std::string> text = arguments.value(flag);
     if (!text) return std::nullopt;
     std::int64_t number = 0;
@@ -59,7 +70,8 @@ Result<std::optional<std::int64_t>> integer_flag(const Arguments& arguments, std
     const auto [stop, error] = std::from_chars(text->data(), end, number);
     if (error != std::errc{} || stop != end || number < 0)
         return fail_field(
-            ErrorCode::invalid_argument, "--" + std::string(flag), "'" + *text + "' is no whole number from 0 on"
+            ErrorCode::invalid_argument, "--" + std::string(flag),
+            "'" + *text + "' is no whole number from 0 on"
         );
     return number;
 }
@@ -69,7 +81,9 @@ Result<std::optional<Duration>> duration_flag(const Arguments& arguments, std::s
     if (!text) return std::nullopt;
     Result<Duration> span = parse_duration(*text);
     if (!span)
-        return fail_field(ErrorCode::invalid_argument, "--" + std::string(flag), std::move(span.error().message));
+        return fail_field(
+            ErrorCode::invalid_argument, "--" + std::string(flag), std::move(span.error().message)
+        );
     return *span;
 }
 
@@ -80,7 +94,9 @@ Result<bool> confirmed(const Invocation& invocation, MessageKey question) {
         return fail(
             ErrorCode::invalid_argument,
             std::string(text(
-                invocation.language, invocation.settings.no_input ? MessageKey("confirm.no_input") : MessageKey("confirm.no_terminal")
+                invocation.language, invocation.settings.no_input
+                                         ? MessageKey("confirm.no_input")
+                                         : MessageKey("confirm.no_terminal")
             ))
         );
     terminal.out.flush();
@@ -93,7 +109,9 @@ Result<bool> confirmed(const Invocation& invocation, MessageKey question) {
 Result<client::ListQuery> list_query(const Invocation& invocation) {
     const std::optional<std::int64_t> limit = TRY(integer_flag(invocation.arguments, "limit"));
     if (limit && *limit == 0)
-        return fail_field(ErrorCode::invalid_argument, "--limit", "must be 1 or more; --all gives everything");
+        return fail_field(
+            ErrorCode::invalid_argument, "--limit", "must be 1 or more; --all gives everything"
+        );
     client::ListQuery query;
     query.filter = invocation.arguments.value_or("filter", "");
     query.order_by = invocation.arguments.value_or("sort", "");
@@ -103,19 +121,25 @@ Result<client::ListQuery> list_query(const Invocation& invocation) {
 }
 
 template <class Page>
-io::Task<Result<int>> print_list(Invocation* invocation, std::string path, const View* view, http::Query more) {
+io::Task<Result<int>> print_list(
+    Invocation* invocation, std::string path, const View* view, http::Query more
+) {
     client::ListQuery query = CO_TRY(list_query(*invocation));
     query.more = std::move(more);
     client::Client* client = CO_TRY(invocation->client());
     json::Value page;
-    if (invocation->has("all")) page = json::encode(CO_TRY(co_await client->list_all<Page>(std::move(path), query)));
-    else page = json::encode(CO_TRY(co_await client->list<Page>(std::move(path), query)));
+    if (invocation->has("all"))
+        page = json::encode(CO_TRY(co_await client->list_all<Page>(std::move(path), query)));
+    else
+        page = json::encode(CO_TRY(co_await client->list<Page>(std::move(path), query)));
     CO_TRY(invocation->printer.list(*view, page));
     co_return kExitOk;
 }
 
-#define PENSTOCK_PRINT_LIST(Page) \
-    template io::Task<Result<int>> print_list<Page>(Invocation*, std::string, const View*, http::Query)
+#define PENSTOCK_PRINT_LIST(Page)                          \
+    template io::Task<Result<int>> print_list<Page>(       \
+        Invocation*, std::string, const View*, http::Query \
+    )
 PENSTOCK_PRINT_LIST(TaskPage);
 PENSTOCK_PRINT_LIST(AttemptPage);
 PENSTOCK_PRINT_LIST(ItemPage);

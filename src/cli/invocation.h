@@ -65,17 +65,20 @@ Result<std::string> name_of(std::string_view text, std::string_view noun);
 Result<std::optional<std::int64_t>> integer_flag(const Arguments& arguments, std::string_view flag);
 Result<std::optional<Duration>> duration_flag(const Arguments& arguments, std::string_view flag);
 
-// Asks [y/N]. Without a terminal, or with --no-input, the answer must come as --yes: an error says so.
+// Asks [y/N]. Without a terminal, or with --no-input, the answer must come as --yes: an error says
+// so.
 Result<bool> confirmed(const Invocation& invocation, MessageKey question);
 
 // --sort, --filter and --limit as the API wants them.
 Result<client::ListQuery> list_query(const Invocation& invocation);
 constexpr std::int64_t kListLimitDefault = 50;
 
-// GET `path` with the list flags (and `more`, which only this list takes), all pages with --all, and
-// print it.
+// GET `path` with the list flags (and `more`, which only this list takes), all pages with --all,
+// and print it.
 template <class Page>
-io::Task<Result<int>> print_list(Invocation* invocation, std::string path, const View* view, http::Query more = {});
+io::Task<Result<int>> print_list(
+    Invocation* invocation, std::string path, const View* view, http::Query more = {}
+);
 
 // Prints one object of a noun.
 template <class T>

@@ -10,7 +10,8 @@ namespace penstock::cli {
 namespace {
 
 void keep_message(void* kept, jv message) {
-    jv text = jv_get_kind(message) == JV_KIND_STRING ? jv_copy(message) : jv_dump_string(jv_copy(message), 0);
+    jv text = jv_get_kind(message) == JV_KIND_STRING ? jv_copy(message)
+                                                     : jv_dump_string(jv_copy(message), 0);
     auto& out = *static_cast<std::string*>(kept);
     if (!out.empty()) out += "; ";
     out += jv_string_value(text);
@@ -30,12 +31,15 @@ Result<std::string> filter_with_jq(const std::string& filter, const std::string&
     std::string complaint;
     jq_set_error_cb(machine.state, keep_message, &complaint);
     if (jq_compile(machine.state, filter.c_str()) == 0)
-        return fail_field(ErrorCode::invalid_argument, "--jq", "'" + filter + "' is no jq filter: " + complaint);
+        return fail_field(
+            ErrorCode::invalid_argument, "--jq", "'" + filter + "' is no jq filter: " + complaint
+        );
     jq_start(machine.state, jv_parse(json_text.c_str()), 0);
     std::string lines;
     jv result = jq_next(machine.state);
     for (; jv_is_valid(result); result = jq_next(machine.state)) {
-        jv text = jv_get_kind(result) == JV_KIND_STRING ? jv_copy(result) : jv_dump_string(jv_copy(result), 0);
+        jv text = jv_get_kind(result) == JV_KIND_STRING ? jv_copy(result)
+                                                        : jv_dump_string(jv_copy(result), 0);
         lines += std::string(jv_string_value(text)) + "\n";
         jv_free(text);
         jv_free(result);

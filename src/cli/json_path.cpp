@@ -25,7 +25,8 @@ std::string scalar_text(const json::Value& value) {
     if (const auto* text = value.if_string()) return {text->data(), text->size()};
     if (const json::Array* list = value.if_array()) {
         std::string joined;
-        for (const json::Value& item : *list) joined += (joined.empty() ? "" : ",") + scalar_text(item);
+        for (const json::Value& item : *list)
+            joined += (joined.empty() ? "" : ",") + scalar_text(item);
         return joined;
     }
     // A double without an exponent, as people write it.

@@ -29,21 +29,31 @@ const View& view() {
 
 Result<CreateKey> wanted_key(const Invocation& invocation) {
     json::Object document;
-    if (const auto name = invocation.arguments.value("name")) document["name"] = *name;
-    else return fail_field(ErrorCode::invalid_argument, "--name", "is missing: say what the key is for, for instance --name ci");
+    if (const auto name = invocation.arguments.value("name"))
+        document["name"] = *name;
+    else
+        return fail_field(
+            ErrorCode::invalid_argument, "--name",
+            "is missing: say what the key is for, for instance --name ci"
+        );
     json::Array scopes;
-    for (const std::string& scope : invocation.arguments.values("scope")) scopes.push_back(json::Value(scope));
+    for (const std::string& scope : invocation.arguments.values("scope"))
+        scopes.push_back(json::Value(scope));
     if (!scopes.empty()) document["scopes"] = std::move(scopes);
     if (const auto span = invocation.arguments.value("expires-in")) document["expires_in"] = *span;
-    if (const auto site = invocation.arguments.value("site")) document["site"] = TRY(name_of(*site, "site"));
-    if (invocation.settings.project.is_set()) document["project"] = invocation.settings.project.value;
+    if (const auto site = invocation.arguments.value("site"))
+        document["site"] = TRY(name_of(*site, "site"));
+    if (invocation.settings.project.is_set())
+        document["project"] = invocation.settings.project.value;
     return json::decode<CreateKey>(document);
 }
 
 io::Task<Result<int>> create(Invocation* invocation) {
     const CreateKey wanted = CO_TRY(wanted_key(*invocation));
     client::Client* client = CO_TRY(invocation->client());
-    const CreatedKey key = CO_TRY(co_await client->create_key(wanted, invocation->arguments.value_or("organisation", "")));
+    const CreatedKey key = CO_TRY(
+        co_await client->create_key(wanted, invocation->arguments.value_or("organisation", ""))
+    );
     if (!invocation->printer.for_people()) co_return print_object(*invocation, view(), key);
     // The secret alone on stdout, so that $(penstock key create …) is the key.
     invocation->terminal.print(key.key + "\n");
@@ -51,7 +61,9 @@ io::Task<Result<int>> create(Invocation* invocation) {
     co_return kExitOk;
 }
 
-io::Task<Result<int>> list(Invocation* invocation) { co_return co_await print_list<KeyPage>(invocation, "/v1/keys", &view()); }
+io::Task<Result<int>> list(Invocation* invocation) {
+    co_return co_await print_list<KeyPage>(invocation, "/v1/keys", &view());
+}
 
 io::Task<Result<int>> remove(Invocation* invocation) {
     client::Client* client = CO_TRY(invocation->client());
@@ -69,16 +81,32 @@ std::vector<Command> key_commands() {
     return {
         {.path = "key create",
          .summary = "key.create.summary",
-         .examples = {"penstock key create --name ci -o json", "penstock key create --name edge-1 --scope agent --site site/edge"},
-         .flags = {{.name = "name", .value = "NAME", .help = "flag.key_name"},
-                   {.name = "scope", .value = "SCOPE", .help = "flag.scope", .repeated = true,
-                    .choices = "tasks_read|tasks_write|tokens|billing_read|keys_write|provider|agent|gateway|operator"},
-                   {.name = "expires-in", .value = "SPAN", .help = "flag.expires_in"},
-                   {.name = "site", .value = "SITE", .help = "flag.key_site"},
-                   {.name = "organisation", .value = "NAME", .help = "flag.organisation"}},
+         .examples =
+             {"penstock key create --name ci -o json",
+              "penstock key create --name edge-1 --scope agent --site site/edge"},
+         .flags =
+             {{.name = "name", .value = "NAME", .help = "flag.key_name"},
+              {.name = "scope",
+               .value = "SCOPE",
+               .help = "flag.scope",
+               .repeated = true,
+               .choices = "tasks_read|tasks_write|tokens|billing_read|keys_write|provider|agent|"
+                          "gateway|operator"},
+              {.name = "expires-in", .value = "SPAN", .help = "flag.expires_in"},
+              {.name = "site", .value = "SITE", .help = "flag.key_site"},
+              {.name = "organisation", .value = "NAME", .help = "flag.organisation"}},
          .run = create},
-        {.path = "key list", .summary = "key.list.summary", .examples = {"penstock key list"}, .answer = Answer::list, .run = list},
-        {.path = "key delete", .summary = "key.delete.summary", .examples = {"penstock key delete ky_01k…"}, .operands = {{.name = "KEY", .repeated = true}}, .answer = Answer::none, .run = remove},
+        {.path = "key list",
+         .summary = "key.list.summary",
+         .examples = {"penstock key list"},
+         .answer = Answer::list,
+         .run = list},
+        {.path = "key delete",
+         .summary = "key.delete.summary",
+         .examples = {"penstock key delete ky_01k…"},
+         .operands = {{.name = "KEY", .repeated = true}},
+         .answer = Answer::none,
+         .run = remove},
     };
 }
 

@@ -17,15 +17,20 @@ std::string outline(const Messages& messages) {
     std::map<std::string_view, int> holes;
     for (const Message& message : messages) {
         int count = 0;
-        for (std::size_t at = 0; (at = message.text.find("{}", at)) != std::string_view::npos; at += 2) ++count;
+        for (std::size_t at = 0; (at = message.text.find("{}", at)) != std::string_view::npos;
+             at += 2)
+            ++count;
         holes[message.key] = count;
     }
     std::string lines;
-    for (const auto& [key, count] : holes) lines += std::string(key) + " " + std::to_string(count) + "\n";
+    for (const auto& [key, count] : holes)
+        lines += std::string(key) + " " + std::to_string(count) + "\n";
     return lines;
 }
 
-TEST(Messages, BothLanguagesHaveTheSameKeysWithTheSameHoles) { EXPECT_EQ(outline(kMessagesEn), outline(messages_zh())); }
+TEST(Messages, BothLanguagesHaveTheSameKeysWithTheSameHoles) {
+    EXPECT_EQ(outline(kMessagesEn), outline(messages_zh()));
+}
 
 TEST(Messages, EveryKeyStandsOnceAndInOrder) {
     EXPECT_TRUE(std::ranges::is_sorted(kMessagesEn, {}, &Message::key));

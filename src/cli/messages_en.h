@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <string_view>
 
-// Every text of the command line, in English, by key; sorted. {} are filled in. The other languages have
-// the same keys with the same number of {}; a test compares them.
+// Every text of the command line, in English, by key; sorted. {} are filled in. The other languages
+// have the same keys with the same number of {}; a test compares them.
 namespace penstock::cli {
 
 struct Message {
@@ -61,8 +61,10 @@ inline constexpr Message kMessagesEn[] = {
     {"completion.names.summary", "names for a completion script"},
     {"completion.summary", "the completion script for bash, zsh or fish"},
     {"config.list.summary", "the settings in force and where each comes from"},
-    {"confirm.no_input", "a confirmation is needed, and --no-input forbids the question: add -y to agree"},
-    {"confirm.no_terminal", "a confirmation is needed, and there is no terminal to ask on: add -y to agree"},
+    {"confirm.no_input",
+     "a confirmation is needed, and --no-input forbids the question: add -y to agree"},
+    {"confirm.no_terminal",
+     "a confirmation is needed, and there is no terminal to ask on: add -y to agree"},
     {"context.create.summary", "add a platform, with its key from a file or standard input"},
     {"context.created", "context {} for {} is written and in use; check it with: penstock doctor"},
     {"context.list.summary", "the platforms this command line knows"},
@@ -75,7 +77,8 @@ inline constexpr Message kMessagesEn[] = {
     {"doctor.no_endpoint", "no platform is configured"},
     {"doctor.no_endpoint_remedy", "penstock up, or penstock context create NAME --endpoint URL"},
     {"doctor.no_key", "no key for this endpoint"},
-    {"doctor.no_key_remedy", "penstock context create NAME --endpoint URL --key-file FILE, or set PENSTOCK_TOKEN"},
+    {"doctor.no_key_remedy",
+     "penstock context create NAME --endpoint URL --key-file FILE, or set PENSTOCK_TOKEN"},
     {"doctor.summary", "check endpoint, key, clock, versions and file permissions"},
     {"doctor.unreachable_remedy", "check the address, and that the server runs there"},
     {"doctor.versions", "client {}, server {}"},
@@ -247,10 +250,13 @@ inline constexpr Message kMessagesEn[] = {
     {"plan.declined", "Nothing was submitted."},
     {"plan.dry_run", "Dry run: nothing was submitted."},
     {"plan.estimate", "estimate {} CNY (basis: {}), held until it ends: {} CNY"},
-    {"plan.infeasible", "no site can ever run this as stated: the last column says what each one lacks; ask for less, or drop a constraint"},
+    {"plan.infeasible",
+     "no site can ever run this as stated: the last column says what each one lacks; ask for less, "
+     "or drop a constraint"},
     {"plan.more", "… and {} more: penstock plan shows all"},
     {"plan.no_candidates", "No candidates."},
-    {"plan.no_sites", "no node is connected to this platform: start one with penstock agent, or with penstock up"},
+    {"plan.no_sites",
+     "no node is connected to this platform: start one with penstock agent, or with penstock up"},
     {"plan.question", "Submit?"},
     {"plan.summary", "where it would run, and at which price; nothing is created"},
     {"plan.weights", "weights: {}"},
@@ -272,7 +278,8 @@ inline constexpr Message kMessagesEn[] = {
     {"run.upload_kept", "The platform has the work directory already."},
     {"run.uploaded", "uploaded {}"},
     {"service.call_http", "Call it: curl {}"},
-    {"service.call_openai", "Call it at the gateway: POST /v1/chat/completions with \"model\": \"{}\""},
+    {"service.call_openai",
+     "Call it at the gateway: POST /v1/chat/completions with \"model\": \"{}\""},
     {"service.next", "Next: penstock logs {} -f"},
     {"service.ready", "ready: {} of {} replicas"},
     {"site.create.summary", "state a site: where it is, what it asks"},

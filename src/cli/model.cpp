@@ -24,7 +24,13 @@ io::Task<Result<int>> list(Invocation* invocation) {
 }  // namespace
 
 std::vector<Command> model_commands() {
-    return {{.path = "model list", .summary = "model.list.summary", .examples = {"penstock model list"}, .answer = Answer::list, .run = list}};
+    return {
+        {.path = "model list",
+         .summary = "model.list.summary",
+         .examples = {"penstock model list"},
+         .answer = Answer::list,
+         .run = list}
+    };
 }
 
 }  // namespace penstock::cli

@@ -22,7 +22,8 @@ std::string free_cpu_cell(const json::Value& row, const Look&) {
 std::string free_memory_cell(const json::Value& row, const Look&) {
     constexpr std::int64_t kMib = 1024 * 1024;
     const std::int64_t total = integer_at(row, "total.memory_mib");
-    return bytes_text((total - integer_at(row, "held.memory_mib")) * kMib) + "/" + bytes_text(total * kMib);
+    return bytes_text((total - integer_at(row, "held.memory_mib")) * kMib) + "/" +
+           bytes_text(total * kMib);
 }
 // "H100:6/8": free and all of each model.
 std::string accelerator_cell(const json::Value& row, const Look&) {
@@ -32,14 +33,17 @@ std::string accelerator_cell(const json::Value& row, const Look&) {
     for (const auto& [model, count] : total->get_object()) {
         if (!count.is_int64()) continue;
         const std::int64_t held = integer_at(row, "held.accelerator_milli." + std::string(model));
-        text += (text.empty() ? "" : ",") + std::string(model) + ":" + milli_text(count.get_int64() - held) + "/" + milli_text(count.get_int64());
+        text += (text.empty() ? "" : ",") + std::string(model) + ":" +
+                milli_text(count.get_int64() - held) + "/" + milli_text(count.get_int64());
     }
     return text;
 }
 std::string cordon_cell(const json::Value& row, const Look& look) {
     const bool cordoned = text_at(row, "cordoned") == "true";
     if (look.machine) return cordoned ? "true" : "false";
-    return std::string(text(look.language, cordoned ? MessageKey("word.yes") : MessageKey("word.no")));
+    return std::string(
+        text(look.language, cordoned ? MessageKey("word.yes") : MessageKey("word.no"))
+    );
 }
 
 const View& view() {
@@ -71,7 +75,9 @@ const View& view() {
     return kView;
 }
 
-io::Task<Result<int>> list(Invocation* invocation) { co_return co_await print_list<NodePage>(invocation, "/v1/nodes", &view()); }
+io::Task<Result<int>> list(Invocation* invocation) {
+    co_return co_await print_list<NodePage>(invocation, "/v1/nodes", &view());
+}
 
 io::Task<Result<int>> get(Invocation* invocation) {
     client::Client* client = CO_TRY(invocation->client());
@@ -102,10 +108,26 @@ io::Task<Result<int>> uncordon(Invocation* invocation) {
 std::vector<Command> node_commands() {
     const std::vector<Operand> several = {{.name = "NODE", .repeated = true}};
     return {
-        {.path = "node list", .summary = "node.list.summary", .examples = {"penstock node list", "penstock node list -o wide"}, .answer = Answer::list, .run = list},
-        {.path = "node get", .summary = "node.get.summary", .examples = {"penstock node get node/gpu-3 -o yaml"}, .operands = {{.name = "NODE"}}, .run = get},
-        {.path = "node cordon", .summary = "node.cordon.summary", .examples = {"penstock node cordon node/gpu-3"}, .operands = several, .run = cordon},
-        {.path = "node uncordon", .summary = "node.uncordon.summary", .examples = {"penstock node uncordon node/gpu-3"}, .operands = several, .run = uncordon},
+        {.path = "node list",
+         .summary = "node.list.summary",
+         .examples = {"penstock node list", "penstock node list -o wide"},
+         .answer = Answer::list,
+         .run = list},
+        {.path = "node get",
+         .summary = "node.get.summary",
+         .examples = {"penstock node get node/gpu-3 -o yaml"},
+         .operands = {{.name = "NODE"}},
+         .run = get},
+        {.path = "node cordon",
+         .summary = "node.cordon.summary",
+         .examples = {"penstock node cordon node/gpu-3"},
+         .operands = several,
+         .run = cordon},
+        {.path = "node uncordon",
+         .summary = "node.uncordon.summary",
+         .examples = {"penstock node uncordon node/gpu-3"},
+         .operands = several,
+         .run = uncordon},
     };
 }
 

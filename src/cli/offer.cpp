@@ -21,7 +21,8 @@ std::string amount_of(const json::Value& capacity, const std::string& sku) {
     const json::Value* cpu = at_path(capacity, "cpu_milli");
     const json::Value* memory = at_path(capacity, "memory_mib");
     if (cpu == nullptr || memory == nullptr || !cpu->is_int64() || !memory->is_int64()) return {};
-    return "cpu=" + milli_text(cpu->get_int64()) + ",mem=" + bytes_text(memory->get_int64() * 1024 * 1024);
+    return "cpu=" + milli_text(cpu->get_int64()) +
+           ",mem=" + bytes_text(memory->get_int64() * 1024 * 1024);
 }
 
 std::string total_cell(const json::Value& row, const Look&) {
@@ -34,7 +35,8 @@ std::string free_cell(const json::Value& row, const Look&) {
     const json::Value* free = at_path(row, "free");
     const json::Value* age = at_path(row, "age_seconds");
     if (free == nullptr) return {};
-    const std::string when = age != nullptr && age->is_int64() ? age_text(std::chrono::seconds(age->get_int64())) : "?";
+    const std::string when =
+        age != nullptr && age->is_int64() ? age_text(std::chrono::seconds(age->get_int64())) : "?";
     return amount_of(*free, text_at(row, "sku")) + "(" + when + ")";
 }
 
@@ -78,12 +80,17 @@ io::Task<Result<int>> list(Invocation* invocation) {
         lowest = std::min(lowest, *price);
         highest = std::max(highest, *price);
     }
-    const auto shown = static_cast<std::size_t>(invocation->has("all") ? INT64_MAX : query.page_size.value_or(INT64_MAX));
+    const auto shown = static_cast<std::size_t>(
+        invocation->has("all") ? INT64_MAX : query.page_size.value_or(INT64_MAX)
+    );
     if (page.offers.size() > shown) page.offers.resize(shown);
     CO_TRY(invocation->printer.list(view(), json::encode(page)));
     if (invocation->printer.for_people())
         for (const auto& [sku, span] : prices)
-            invocation->tell("offer.prices", sku, amount_text(to_string(span.first)), amount_text(to_string(span.second)));
+            invocation->tell(
+                "offer.prices", sku, amount_text(to_string(span.first)),
+                amount_text(to_string(span.second))
+            );
     co_return kExitOk;
 }
 
@@ -95,7 +102,9 @@ std::vector<Command> offer_commands() {
         commands.push_back(
             {.path = path,
              .summary = "offer.list.summary",
-             .examples = {"penstock offers", "penstock offer list -o csv", "penstock offers --filter region=cn-hubei"},
+             .examples =
+                 {"penstock offers", "penstock offer list -o csv",
+                  "penstock offers --filter region=cn-hubei"},
              .answer = Answer::list,
              .run = list}
         );

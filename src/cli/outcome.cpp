@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/outcome.h"
 
+#include <boost/json.hpp>
+
 #include "cli/human_text.h"
 #include "cli/json_path.h"
 #include "cli/submission.h"
-
-#include <boost/json.hpp>
 
 namespace penstock::cli {
 
 int exit_code_of(const Task& task, bool exit_from_task) {
     switch (task.state) {
-        case TaskState::succeeded: return kExitOk;
+        case TaskState::succeeded:
+            return kExitOk;
         case TaskState::failed:
         case TaskState::expired:
             if (exit_from_task && task.exit_code) return static_cast<int>(*task.exit_code & 0xFF);
             return kExitTaskFailed;
-        case TaskState::canceled: return kExitTaskCanceled;
+        case TaskState::canceled:
+            return kExitTaskCanceled;
         case TaskState::pending:
         case TaskState::matching:
         case TaskState::reserved:
@@ -25,7 +27,8 @@ int exit_code_of(const Task& task, bool exit_from_task) {
         case TaskState::paused:
         case TaskState::recovering:
         case TaskState::collecting:
-        case TaskState::canceling: return kExitTaskNotFinished;
+        case TaskState::canceling:
+            return kExitTaskNotFinished;
     }
     return kExitTaskNotFinished;
 }
@@ -38,8 +41,11 @@ void show_outcome(const Invocation& invocation, const Task& task) {
     if (task.started_at && task.ended_at) span = span_text(*task.ended_at - *task.started_at);
     invocation.tell("outcome.line", name, state, span, amount_text(to_string(task.cost)));
     if (task.state != TaskState::succeeded) {
-        std::string message = invocation.language == Language::zh && !task.message_zh.empty() ? task.message_zh : task.message;
-        for (std::size_t at = 0; (at = message.find('\n', at)) != std::string::npos; at += 3) message.replace(at, 1, "\n  ");
+        std::string message = invocation.language == Language::zh && !task.message_zh.empty()
+                                  ? task.message_zh
+                                  : task.message;
+        for (std::size_t at = 0; (at = message.find('\n', at)) != std::string::npos; at += 3)
+            message.replace(at, 1, "\n  ");
         const std::string reason = text_at(value, "reason");
         if (reason != "none" || !message.empty()) invocation.tell("outcome.cause", reason, message);
         if (task.fault_domain) invocation.tell("outcome.domain", text_at(value, "fault_domain"));
@@ -49,15 +55,21 @@ void show_outcome(const Invocation& invocation, const Task& task) {
         invocation.tell("outcome.items", task.items.succeeded, task.items.total, task.items.failed);
     switch (task.state) {
         case TaskState::succeeded:
-            if (!task.outputs.empty()) invocation.tell("outcome.next_outputs", task.outputs.size(), name);
-            else invocation.tell("outcome.next_logs", name);
+            if (!task.outputs.empty())
+                invocation.tell("outcome.next_outputs", task.outputs.size(), name);
+            else
+                invocation.tell("outcome.next_logs", name);
             break;
         case TaskState::failed:
         case TaskState::expired:
-            if (task.items.failed > 0 && task.items.total > 1) invocation.tell("outcome.next_retry", name);
-            else invocation.tell("outcome.next_explain", name);
+            if (task.items.failed > 0 && task.items.total > 1)
+                invocation.tell("outcome.next_retry", name);
+            else
+                invocation.tell("outcome.next_explain", name);
             break;
-        case TaskState::canceled: invocation.tell("outcome.next_bill"); break;
+        case TaskState::canceled:
+            invocation.tell("outcome.next_bill");
+            break;
         case TaskState::pending:
         case TaskState::matching:
         case TaskState::reserved:
@@ -66,7 +78,9 @@ void show_outcome(const Invocation& invocation, const Task& task) {
         case TaskState::paused:
         case TaskState::recovering:
         case TaskState::collecting:
-        case TaskState::canceling: invocation.tell("outcome.next_follow", name); break;
+        case TaskState::canceling:
+            invocation.tell("outcome.next_follow", name);
+            break;
     }
 }
 
@@ -78,9 +92,12 @@ io::Task<Result<void>> show_service(Invocation* invocation, const Task* task) {
         invocation->tell("service.call_openai", service.model);
     } else {
         client::Client* client = CO_TRY(invocation->client());
-        const AttemptPage attempts = CO_TRY(co_await client->list_all<AttemptPage>("/v1/tasks/" + to_string(task->id) + "/attempts", {}));
+        const AttemptPage attempts = CO_TRY(co_await client->list_all<AttemptPage>(
+            "/v1/tasks/" + to_string(task->id) + "/attempts", {}
+        ));
         for (const Attempt& attempt : attempts.attempts)
-            if (attempt.service_url && attempt.state == TaskState::running) invocation->tell("service.call_http", *attempt.service_url);
+            if (attempt.service_url && attempt.state == TaskState::running)
+                invocation->tell("service.call_http", *attempt.service_url);
     }
     invocation->tell("service.next", reference(*task));
     co_return Result<void>();

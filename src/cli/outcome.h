@@ -9,7 +9,8 @@ namespace penstock::cli {
 // 0, 100, 101, 103: what a task's state means for whoever waited for it.
 int exit_code_of(const Task& task, bool exit_from_task);
 
-// The end of a followed task on stderr: state, cause, domain, cost, span, outputs, and the next command.
+// The end of a followed task on stderr: state, cause, domain, cost, span, outputs, and the next
+// command.
 void show_outcome(const Invocation& invocation, const Task& task);
 
 // How to reach a ready service: its C-URL on stdout, an example call on stderr.

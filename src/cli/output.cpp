@@ -14,16 +14,21 @@
 namespace penstock::cli {
 namespace {
 
-constexpr std::array<std::string_view, 7> kFormats = {"table", "wide", "json", "jsonl", "yaml", "name", "csv"};
+constexpr std::array<std::string_view, 7> kFormats = {"table", "wide", "json", "jsonl",
+                                                      "yaml",  "name", "csv"};
 constexpr std::size_t kTableCellMax = 48;  // -o wide never cuts
 
 std::string upper(std::string_view text) {
     std::string out(text);
-    std::ranges::transform(out, out.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    std::ranges::transform(out, out.begin(), [](unsigned char c) {
+        return static_cast<char>(std::toupper(c));
+    });
     return out;
 }
 
-std::vector<std::string> cells(const std::vector<Column>& columns, const json::Value& row, const Look& look) {
+std::vector<std::string> cells(
+    const std::vector<Column>& columns, const json::Value& row, const Look& look
+) {
     std::vector<std::string> texts;
     for (const Column& column : columns) texts.push_back(column.cell(row, look));
     return texts;
@@ -52,7 +57,8 @@ Result<Format> parse_format(std::string_view text) {
 }
 
 bool Printer::for_people() const {
-    return options_.jq.empty() && (options_.format == Format::table || options_.format == Format::wide);
+    return options_.jq.empty() &&
+           (options_.format == Format::table || options_.format == Format::wide);
 }
 
 Table::Style Printer::style() const {
@@ -84,8 +90,9 @@ Result<std::vector<Column>> Printer::columns_of(const View& view, const json::Va
             for (const std::string& name : known) all += (all.empty() ? "" : ", ") + name;
             return fail_field(
                 ErrorCode::invalid_argument, "--columns",
-                "there is no column '" + wanted + "'" + (meant.empty() ? "" : " (did you mean " + meant + "?)") +
-                    "; there are " + all + ", and every path of the JSON, such as spec.priority"
+                "there is no column '" + wanted + "'" +
+                    (meant.empty() ? "" : " (did you mean " + meant + "?)") + "; there are " + all +
+                    ", and every path of the JSON, such as spec.priority"
             );
         }
         columns.push_back(path_column(wanted));
@@ -98,9 +105,12 @@ Result<bool> Printer::print_document(const json::Value& value) const {
         terminal_.print(TRY(filter_with_jq(options_.jq, json::print_value(value))));
         return true;
     }
-    if (options_.format == Format::json) terminal_.print(json::print_value_pretty(value) + "\n");
-    else if (options_.format == Format::yaml) terminal_.print(yaml::print(value));
-    else return false;
+    if (options_.format == Format::json)
+        terminal_.print(json::print_value_pretty(value) + "\n");
+    else if (options_.format == Format::yaml)
+        terminal_.print(yaml::print(value));
+    else
+        return false;
     return true;
 }
 
@@ -115,7 +125,8 @@ Result<void> Printer::list(const View& view, const json::Value& page) const {
         for (const json::Value& row : rows) terminal_.print(name_line(view, row));
         return {};
     }
-    const std::vector<Column> columns = TRY(columns_of(view, rows.empty() ? nullptr : &rows.front()));
+    const std::vector<Column> columns =
+        TRY(columns_of(view, rows.empty() ? nullptr : &rows.front()));
     if (options_.format == Format::csv) {
         Look look = look_;
         look.machine = true;
@@ -130,7 +141,8 @@ Result<void> Printer::list(const View& view, const json::Value& page) const {
         return {};
     }
     std::vector<Table::Heading> headings;
-    for (const Column& column : columns) headings.push_back({heading(column, look_.language), column.align});
+    for (const Column& column : columns)
+        headings.push_back({heading(column, look_.language), column.align});
     Table table(std::move(headings));
     for (const json::Value& row : rows) table.add(cells(columns, row, look_));
     terminal_.print(table.render(style()));
@@ -142,17 +154,24 @@ Result<void> Printer::list(const View& view, const json::Value& page) const {
 
 Result<void> Printer::object(const View& view, const json::Value& value) const {
     if (TRY(print_document(value))) return {};
-    if (options_.format == Format::jsonl) terminal_.print(json::print_value(value) + "\n");
-    else if (options_.format == Format::name) terminal_.print(name_line(view, value));
-    else if (options_.format == Format::csv) return row(view, value, true);
+    if (options_.format == Format::jsonl)
+        terminal_.print(json::print_value(value) + "\n");
+    else if (options_.format == Format::name)
+        terminal_.print(name_line(view, value));
+    else if (options_.format == Format::csv)
+        return row(view, value, true);
     else {
-        const std::vector<Column> columns = options_.columns.empty() ? view.columns : TRY(columns_of(view, &value));
+        const std::vector<Column> columns =
+            options_.columns.empty() ? view.columns : TRY(columns_of(view, &value));
         std::size_t widest = 0;
         for (const Column& column : columns)
             widest = std::max(widest, display_width(heading(column, look_.language)));
         for (const Column& column : columns) {
             const std::string cell = printable(column.cell(value, look_));
-            terminal_.print(pad_right(heading(column, look_.language), widest) + "  " + (cell.empty() ? "-" : cell) + "\n");
+            terminal_.print(
+                pad_right(heading(column, look_.language), widest) + "  " +
+                (cell.empty() ? "-" : cell) + "\n"
+            );
         }
     }
     return {};
@@ -198,7 +217,8 @@ Result<void> Printer::document(const json::Value& value, const std::string& line
     if (TRY(print_document(value))) return {};
     if (options_.format == Format::csv || options_.format == Format::name)
         return fail_field(
-            ErrorCode::invalid_argument, "--output", "this answer is no row: use table, json, jsonl or yaml"
+            ErrorCode::invalid_argument, "--output",
+            "this answer is no row: use table, json, jsonl or yaml"
         );
     terminal_.print(for_people() ? lines : json::print_value(value) + "\n");
     return {};

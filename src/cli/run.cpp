@@ -31,7 +31,9 @@ io::Task<Result<int>> follow_to_end(Invocation* invocation, Task task) {
     const std::string id = to_string(task.id);
     Follower follower(
         invocation, id,
-        {.logs = invocation->printer.for_people(), .timestamps = invocation->has("timestamps"), .until_ready = service}
+        {.logs = invocation->printer.for_people(),
+         .timestamps = invocation->has("timestamps"),
+         .until_ready = service}
     );
     const FollowEnd end = CO_TRY(co_await follower.run());
     if (end == FollowEnd::detached) co_return co_await left_running(invocation, &task);
@@ -40,7 +42,8 @@ io::Task<Result<int>> follow_to_end(Invocation* invocation, Task task) {
         CO_TRY(co_await show_service(invocation, &task));
         co_return kExitOk;
     }
-    if (!invocation->printer.for_people()) CO_TRY(invocation->printer.object(task_view(), json::encode(task)));
+    if (!invocation->printer.for_people())
+        CO_TRY(invocation->printer.object(task_view(), json::encode(task)));
     show_outcome(*invocation, task);
     co_return exit_code_of(task, invocation->has("exit-from-task"));
 }
@@ -60,8 +63,9 @@ io::Task<Result<int>> run_one(Invocation* invocation, Draft draft, bool follow, 
 }
 
 io::Task<Result<int>> run_all(Invocation* invocation, bool follow, bool plan) {
-    std::vector<Draft> drafts =
-        CO_TRY(read_drafts(invocation->arguments, invocation->surroundings.working_folder, invocation->terminal.in));
+    std::vector<Draft> drafts = CO_TRY(read_drafts(
+        invocation->arguments, invocation->surroundings.working_folder, invocation->terminal.in
+    ));
     int worst = kExitOk;
     for (Draft& draft : drafts) {
         const int code = CO_TRY(co_await run_one(invocation, std::move(draft), follow, plan));
@@ -82,15 +86,19 @@ io::Task<Result<int>> create(Invocation* invocation) {
 }
 
 io::Task<Result<int>> plan(Invocation* invocation) {
-    std::vector<Draft> drafts =
-        CO_TRY(read_drafts(invocation->arguments, invocation->surroundings.working_folder, invocation->terminal.in));
+    std::vector<Draft> drafts = CO_TRY(read_drafts(
+        invocation->arguments, invocation->surroundings.working_folder, invocation->terminal.in
+    ));
     client::Client* client = CO_TRY(invocation->client());
     int code = kExitOk;
     for (Draft& draft : drafts) {
         const Submission submission = CO_TRY(pack_draft(*invocation, std::move(draft)));
         const Plan plan = CO_TRY(co_await client->plan_task(submission.spec));
         CO_TRY(invocation->printer.list(candidate_view(), json::encode(plan)));
-        const std::string& why = invocation->language == Language::zh && !plan.explanation_zh.empty() ? plan.explanation_zh : plan.explanation;
+        const std::string& why =
+            invocation->language == Language::zh && !plan.explanation_zh.empty()
+                ? plan.explanation_zh
+                : plan.explanation;
         if (invocation->printer.for_people() && !why.empty()) invocation->terminal.say(why);
         if (!plan.feasible) code = info(ErrorCode::resource_exhausted).exit_code;
     }
@@ -115,25 +123,45 @@ std::vector<Command> run_commands() {
     return {
         {.path = "run",
          .summary = "run.summary",
-         .examples = {"penstock run --cpus 2+ --memory 1 --name train -- python3 train.py", "penstock run -y -f task.yaml",
-                      "penstock run --gpus H100:8 --max-price 30 --optimize cost -- torchrun train.py",
-                      "penstock run -f task.yaml --dry-run", "cat task.yaml | penstock run -y -f -"},
+         .examples =
+             {"penstock run --cpus 2+ --memory 1 --name train -- python3 train.py",
+              "penstock run -y -f task.yaml",
+              "penstock run --gpus H100:8 --max-price 30 --optimize cost -- torchrun train.py",
+              "penstock run -f task.yaml --dry-run", "cat task.yaml | penstock run -y -f -"},
          .operands = files,
-         .flags = with({yes, dry_run, {.name = "detach", .letter = 'd', .help = "flag.detach"}, timestamps, interrupt, exit_from}),
+         .flags = with(
+             {yes,
+              dry_run,
+              {.name = "detach", .letter = 'd', .help = "flag.detach"},
+              timestamps,
+              interrupt,
+              exit_from}
+         ),
          .tail = true,
          .run = run},
         {.path = "plan",
          .summary = "plan.summary",
-         .examples = {"penstock plan -f task.yaml", "penstock plan --cpus 8 --optimize green -- true", "penstock plan -f task.yaml -o csv"},
+         .examples =
+             {"penstock plan -f task.yaml", "penstock plan --cpus 8 --optimize green -- true",
+              "penstock plan -f task.yaml -o csv"},
          .operands = files,
          .flags = spec_flags(),
          .tail = true,
          .run = plan},
         {.path = "task create",
          .summary = "task.create.summary",
-         .examples = {"penstock task create -y -f task.yaml -o name", "penstock task create -y --cpus 1 --name hello -- echo hello"},
+         .examples =
+             {"penstock task create -y -f task.yaml -o name",
+              "penstock task create -y --cpus 1 --name hello -- echo hello"},
          .operands = files,
-         .flags = with({yes, dry_run, {.name = "follow", .help = "flag.create_follow"}, timestamps, interrupt, exit_from}),
+         .flags = with(
+             {yes,
+              dry_run,
+              {.name = "follow", .help = "flag.create_follow"},
+              timestamps,
+              interrupt,
+              exit_from}
+         ),
          .tail = true,
          .run = create},
         {.path = "task plan",

@@ -13,7 +13,8 @@ constexpr std::size_t kKeyFileBytesMax = 4096;
 constexpr int kParentFoldersMax = 64;  // searched upwards for the project file
 
 std::string trimmed(std::string text) {
-    while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) text.pop_back();
+    while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0)
+        text.pop_back();
     return text;
 }
 std::string without_slash(std::string url) {
@@ -69,8 +70,9 @@ Setting first_set(std::initializer_list<Setting> candidates) {
 
 Setting language_of(const Layers& layers) {
     Setting language = first_set(
-        {layers.flag("lang"), layers.variable("PENSTOCK_LANG"), layers.project_value(layers.project.lang),
-         layers.user_value(layers.user.lang), layers.system_value(layers.system.lang)}
+        {layers.flag("lang"), layers.variable("PENSTOCK_LANG"),
+         layers.project_value(layers.project.lang), layers.user_value(layers.user.lang),
+         layers.system_value(layers.system.lang)}
     );
     if (language.is_set()) return language;
     for (const char* name : {"LC_ALL", "LC_MESSAGES", "LANG"}) {
@@ -88,7 +90,8 @@ const ContextEntry* named(const std::vector<ContextEntry>& contexts, const std::
 Result<void> resolve_target(const Layers& layers, Settings& settings) {
     settings.context = first_set(
         {layers.flag("context"), layers.variable("PENSTOCK_CONTEXT"),
-         layers.project_value(layers.project.context), layers.user_value(layers.user.current_context),
+         layers.project_value(layers.project.context),
+         layers.user_value(layers.user.current_context),
          layers.system_value(layers.system.current_context)}
     );
     const ContextEntry* context = nullptr;
@@ -109,14 +112,17 @@ Result<void> resolve_target(const Layers& layers, Settings& settings) {
          context == nullptr ? Setting{} : of_context(context->endpoint)}
     );
     // An endpoint that was stated belongs to whichever context has it; a foreign one gets no key.
-    if (settings.endpoint.is_set() && (context == nullptr || without_slash(context->endpoint) != without_slash(settings.endpoint.value))) {
+    if (settings.endpoint.is_set() &&
+        (context == nullptr ||
+         without_slash(context->endpoint) != without_slash(settings.endpoint.value))) {
         const auto same = std::ranges::find_if(settings.contexts, [&](const ContextEntry& entry) {
             return without_slash(entry.endpoint) == without_slash(settings.endpoint.value);
         });
         context = same == settings.contexts.end() ? nullptr : &*same;
     }
     settings.project = first_set(
-        {layers.flag("project"), layers.variable("PENSTOCK_PROJECT"), layers.project_value(layers.project.project),
+        {layers.flag("project"), layers.variable("PENSTOCK_PROJECT"),
+         layers.project_value(layers.project.project),
          context == nullptr ? Setting{} : of_context(context->project.value_or(""))}
     );
     if (context != nullptr) settings.ca_file = of_context(context->ca_file.value_or(""));
@@ -125,7 +131,9 @@ Result<void> resolve_target(const Layers& layers, Settings& settings) {
     const Setting key_file = layers.variable("PENSTOCK_TOKEN_FILE");
     if (key_file.is_set()) {
         TRY(check_credentials_mode(key_file.value));
-        settings.key = {trimmed(TRY(config::read_file(key_file.value, kKeyFileBytesMax))), key_file.value};
+        settings.key = {
+            trimmed(TRY(config::read_file(key_file.value, kKeyFileBytesMax))), key_file.value
+        };
         return {};
     }
     if (context == nullptr) return {};
@@ -151,7 +159,8 @@ Surroundings process_surroundings() {
 Result<Settings> resolve_settings(const Arguments& arguments, const Surroundings& surroundings) {
     const std::string stated = surroundings.variable("PENSTOCK_CONFIG");
     Layers layers{.arguments = arguments, .surroundings = surroundings};
-    layers.user_path = stated.empty() ? surroundings.config_home / "config.yaml" : std::filesystem::path(stated);
+    layers.user_path =
+        stated.empty() ? surroundings.config_home / "config.yaml" : std::filesystem::path(stated);
     layers.project_path = find_project_file(surroundings.working_folder);
     layers.user = TRY(load_config(layers.user_path));
     layers.system = TRY(load_config(surroundings.system_file));
@@ -163,8 +172,12 @@ Result<Settings> resolve_settings(const Arguments& arguments, const Surroundings
         if (named(settings.contexts, entry.name) == nullptr) settings.contexts.push_back(entry);
     settings.language = language_of(layers);
     settings.output = first_set(
-        {layers.flag("output"), layers.variable("PENSTOCK_OUTPUT"), layers.project_value(layers.project.output),
-         layers.user_value(layers.user.output), layers.system_value(layers.system.output), {"table", "default"}}
+        {layers.flag("output"),
+         layers.variable("PENSTOCK_OUTPUT"),
+         layers.project_value(layers.project.output),
+         layers.user_value(layers.user.output),
+         layers.system_value(layers.system.output),
+         {"table", "default"}}
     );
     if (arguments.has("json")) settings.output = {"json", "--json"};
     const std::string no_input = surroundings.variable("PENSTOCK_NO_INPUT");
@@ -178,7 +191,8 @@ Result<void> need_endpoint(const Settings& settings) {
     if (settings.endpoint.is_set()) return {};
     return fail(
         ErrorCode::invalid_argument,
-        "no platform is configured: start one here with `penstock up`, name one with `penstock context create "
+        "no platform is configured: start one here with `penstock up`, name one with `penstock "
+        "context create "
         "NAME --endpoint URL`, or set PENSTOCK_ENDPOINT and PENSTOCK_TOKEN"
     );
 }

@@ -12,15 +12,15 @@
 #include "cli/arguments.h"
 #include "cli/config_file.h"
 
-// Where the command line talks to, and as whom. Precedence: flag > environment > project file > user
-// file > system file.
+// Where the command line talks to, and as whom. Precedence: flag > environment > project file >
+// user file > system file.
 namespace penstock::cli {
 
 // What the process is told from outside; a value, so that tests can make one.
 struct Surroundings {
     std::function<std::string(const std::string&)> variable;  // empty when unset
-    std::filesystem::path config_home;    // …/penstock
-    std::filesystem::path system_file;    // /etc/penstock/config.yaml
+    std::filesystem::path config_home;                        // …/penstock
+    std::filesystem::path system_file;                        // /etc/penstock/config.yaml
     std::filesystem::path working_folder;
 };
 Surroundings process_surroundings();
@@ -45,8 +45,8 @@ struct Settings {
 };
 
 // Reads all layers; a mistake in a file that exists is an error. The project file cannot name an
-// endpoint: a folder from elsewhere must not send anybody's key anywhere. For the same reason the key of
-// a context is used only for that context's endpoint.
+// endpoint: a folder from elsewhere must not send anybody's key anywhere. For the same reason the
+// key of a context is used only for that context's endpoint.
 Result<Settings> resolve_settings(const Arguments& arguments, const Surroundings& surroundings);
 
 // The remedy in the error of a command that needs a platform when none is configured.

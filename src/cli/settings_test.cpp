@@ -41,8 +41,11 @@ class SettingsTest : public testing::Test {
         return settings ? "none" : to_string(settings.error());
     }
     void two_contexts() {
-        write("user/config.yaml",
-              "current_context: a\ncontexts:\n- {name: a, endpoint: 'http://a:1'}\n- {name: b, endpoint: 'http://b:2', credential: other}\n");
+        write(
+            "user/config.yaml",
+            "current_context: a\ncontexts:\n- {name: a, endpoint: 'http://a:1'}\n- {name: b, "
+            "endpoint: 'http://b:2', credential: other}\n"
+        );
         write("user/credentials", "keys: {a: sk-a, other: sk-b}\n");
     }
 
@@ -100,7 +103,8 @@ TEST_F(SettingsTest, RefuseCredentialsThatOthersCanRead) {
     chmod((folder_ / "user/credentials").c_str(), 0640);
     EXPECT_EQ(
         mistake(), "permission_denied: " + (folder_ / "user/credentials").string() +
-                       " holds keys and can be read by others: run chmod 600 " + (folder_ / "user/credentials").string()
+                       " holds keys and can be read by others: run chmod 600 " +
+                       (folder_ / "user/credentials").string()
     );
 }
 
@@ -114,7 +118,9 @@ TEST_F(SettingsTest, ReadATokenFile) {
 
 TEST_F(SettingsTest, NameAnUnknownContext) {
     arguments_.flags["context"] = {"x"};
-    EXPECT_EQ(mistake(), "invalid_argument: --context: there is no context 'x': see penstock context list");
+    EXPECT_EQ(
+        mistake(), "invalid_argument: --context: there is no context 'x': see penstock context list"
+    );
 }
 
 TEST_F(SettingsTest, FollowTheLocaleWhenNothingIsSaid) {
@@ -124,19 +130,23 @@ TEST_F(SettingsTest, FollowTheLocaleWhenNothingIsSaid) {
 
 TEST_F(SettingsTest, KeepOtherContextsWhenOneIsWritten) {
     two_contexts();
-    ASSERT_TRUE(write_context(folder_ / "user", {.name = "local", .endpoint = "http://127.0.0.1:9"}, "sk-new"));
+    ASSERT_TRUE(write_context(
+        folder_ / "user", {.name = "local", .endpoint = "http://127.0.0.1:9"}, "sk-new"
+    ));
 
     const Settings settings = resolved();
     EXPECT_EQ(settings.context.value, "local");
     EXPECT_EQ(settings.key.value, "sk-new");
     EXPECT_EQ(settings.contexts.size(), 3U);
-    struct stat status {};
+    struct stat status{};
     ASSERT_EQ(stat((folder_ / "user/credentials").c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0777, 0600U);
 }
 
 TEST_F(SettingsTest, MakeTheFolderForTheFirstContext) {
-    ASSERT_TRUE(write_context(folder_ / "fresh/penstock", {.name = "local", .endpoint = "http://127.0.0.1:9"}, "sk-new"));
+    ASSERT_TRUE(write_context(
+        folder_ / "fresh/penstock", {.name = "local", .endpoint = "http://127.0.0.1:9"}, "sk-new"
+    ));
     EXPECT_TRUE(fs::exists(folder_ / "fresh/penstock/credentials"));
 }
 

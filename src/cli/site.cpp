@@ -37,10 +37,16 @@ const View& view() {
 
 Result<SiteSpec> read_spec(const Invocation& invocation) {
     const std::optional<std::string> name = invocation.arguments.value("file");
-    if (!name) return fail_field(ErrorCode::invalid_argument, "--file", "is missing: name the site's file with -f site.yaml");
+    if (!name)
+        return fail_field(
+            ErrorCode::invalid_argument, "--file",
+            "is missing: name the site's file with -f site.yaml"
+        );
     std::string content;
-    if (*name == "-") content.assign(std::istreambuf_iterator<char>(invocation.terminal.in), {});
-    else content = TRY(config::read_file(invocation.surroundings.working_folder / *name));
+    if (*name == "-")
+        content.assign(std::istreambuf_iterator<char>(invocation.terminal.in), {});
+    else
+        content = TRY(config::read_file(invocation.surroundings.working_folder / *name));
     std::expected<SiteSpec, std::vector<Error>> spec = config::parse<SiteSpec>(content, *name);
     if (!spec) return fail(ErrorCode::invalid_argument, config::render(spec.error()));
     return *std::move(spec);
@@ -55,7 +61,9 @@ io::Task<Result<int>> create(Invocation* invocation) {
     co_return kExitOk;
 }
 
-io::Task<Result<int>> list(Invocation* invocation) { co_return co_await print_list<SitePage>(invocation, "/v1/sites", &view()); }
+io::Task<Result<int>> list(Invocation* invocation) {
+    co_return co_await print_list<SitePage>(invocation, "/v1/sites", &view());
+}
 
 io::Task<Result<int>> get(Invocation* invocation) {
     client::Client* client = CO_TRY(invocation->client());
@@ -74,12 +82,31 @@ io::Task<Result<int>> update(Invocation* invocation) {
 }  // namespace
 
 std::vector<Command> site_commands() {
-    const std::vector<Flag> file = {{.name = "file", .letter = 'f', .value = "FILE", .help = "flag.site_file"}};
+    const std::vector<Flag> file = {
+        {.name = "file", .letter = 'f', .value = "FILE", .help = "flag.site_file"}
+    };
     return {
-        {.path = "site create", .summary = "site.create.summary", .examples = {"penstock site create -f site.yaml"}, .flags = file, .run = create},
-        {.path = "site list", .summary = "site.list.summary", .examples = {"penstock site list -o wide"}, .answer = Answer::list, .run = list},
-        {.path = "site get", .summary = "site.get.summary", .examples = {"penstock site get site/centre -o yaml"}, .operands = {{.name = "SITE"}}, .run = get},
-        {.path = "site update", .summary = "site.update.summary", .examples = {"penstock site update site/centre -f site.yaml"}, .operands = {{.name = "SITE", .required = false}}, .flags = file, .run = update},
+        {.path = "site create",
+         .summary = "site.create.summary",
+         .examples = {"penstock site create -f site.yaml"},
+         .flags = file,
+         .run = create},
+        {.path = "site list",
+         .summary = "site.list.summary",
+         .examples = {"penstock site list -o wide"},
+         .answer = Answer::list,
+         .run = list},
+        {.path = "site get",
+         .summary = "site.get.summary",
+         .examples = {"penstock site get site/centre -o yaml"},
+         .operands = {{.name = "SITE"}},
+         .run = get},
+        {.path = "site update",
+         .summary = "site.update.summary",
+         .examples = {"penstock site update site/centre -f site.yaml"},
+         .operands = {{.name = "SITE", .required = false}},
+         .flags = file,
+         .run = update},
     };
 }
 

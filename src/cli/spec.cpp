@@ -16,28 +16,41 @@ io::Task<Result<int>> check(Invocation* invocation) {
     static const View kView{
         .plural = "files",
         .singular = "file",
-        .columns = {text_column("FILE", "file"), text_column("VALID", "valid"), text_column("MISTAKES", "mistakes")},
+        .columns =
+            {text_column("FILE", "file"), text_column("VALID", "valid"),
+             text_column("MISTAKES", "mistakes")},
         .id = "file",
     };
     json::Array rows;
     bool all_valid = true;
     for (const std::string& name : invocation->arguments.operands) {
         std::string content;
-        if (name == "-") content.assign(std::istreambuf_iterator<char>(invocation->terminal.in), {});
-        else content = CO_TRY(config::read_file(invocation->surroundings.working_folder / name));
+        if (name == "-")
+            content.assign(std::istreambuf_iterator<char>(invocation->terminal.in), {});
+        else
+            content = CO_TRY(config::read_file(invocation->surroundings.working_folder / name));
         const std::expected<TaskSpec, std::vector<Error>> spec = read_spec_text(content, name);
         json::Array mistakes;
         if (!spec)
-            for (const Error& error : spec.error()) mistakes.push_back(json::Object{{"field", error.field}, {"message", error.message}});
+            for (const Error& error : spec.error())
+                mistakes.push_back(json::Object{{"field", error.field}, {"message", error.message}}
+                );
         if (invocation->printer.for_people()) {
-            if (spec) invocation->terminal.print(format(invocation->language, "spec.valid", name) + "\n");
-            else invocation->terminal.say(config::render(spec.error()));
+            if (spec)
+                invocation->terminal.print(format(invocation->language, "spec.valid", name) + "\n");
+            else
+                invocation->terminal.say(config::render(spec.error()));
         }
         all_valid = all_valid && spec.has_value();
-        rows.push_back(json::Object{{"file", name}, {"valid", spec.has_value()}, {"mistakes", std::move(mistakes)}});
+        rows.push_back(json::Object{
+            {"file", name}, {"valid", spec.has_value()}, {"mistakes", std::move(mistakes)}
+        });
     }
     const auto total = static_cast<std::int64_t>(rows.size());
-    if (!invocation->printer.for_people()) CO_TRY(invocation->printer.list(kView, json::Object{{"files", std::move(rows)}, {"total", total}}));
+    if (!invocation->printer.for_people())
+        CO_TRY(invocation->printer.list(
+            kView, json::Object{{"files", std::move(rows)}, {"total", total}}
+        ));
     co_return all_valid ? kExitOk : info(ErrorCode::invalid_argument).exit_code;
 }
 
@@ -47,7 +60,8 @@ std::vector<Command> spec_commands() {
     return {
         {.path = "spec check",
          .summary = "spec.check.summary",
-         .examples = {"penstock spec check task.yaml", "penstock spec check examples/*/task.yaml -o json"},
+         .examples =
+             {"penstock spec check task.yaml", "penstock spec check examples/*/task.yaml -o json"},
          .operands = {{.name = "FILE", .repeated = true}},
          .run = check},
     };

@@ -24,10 +24,15 @@ json::Object& object_at(json::Value& document, std::initializer_list<std::string
     return here->as_object();
 }
 
-Result<std::pair<std::string, std::string>> assignment(std::string_view flag, const std::string& text) {
+Result<std::pair<std::string, std::string>> assignment(
+    std::string_view flag, const std::string& text
+) {
     const std::size_t at = text.find('=');
     if (at == std::string::npos || at == 0)
-        return fail_field(ErrorCode::invalid_argument, "--" + std::string(flag), "'" + text + "' is not NAME=VALUE");
+        return fail_field(
+            ErrorCode::invalid_argument, "--" + std::string(flag),
+            "'" + text + "' is not NAME=VALUE"
+        );
     return std::pair(text.substr(0, at), text.substr(at + 1));
 }
 
@@ -42,7 +47,10 @@ Result<json::Value> optimize_value(const std::string& text) {
         const auto [name, number] = TRY(assignment("optimize", part));
         Result<json::Value> weight = json::parse_value(number);
         if (!weight || !weight->is_number())
-            return fail_field(ErrorCode::invalid_argument, "--optimize", "'" + number + "' is no number: write cost=0.5,green=0.5");
+            return fail_field(
+                ErrorCode::invalid_argument, "--optimize",
+                "'" + number + "' is no number: write cost=0.5,green=0.5"
+            );
         weights[name] = *std::move(weight);
     }
     return json::Value(std::move(weights));
@@ -53,9 +61,11 @@ Result<void> lay_resources(const Arguments& arguments, json::Value& document) {
         std::string_view flag;
         std::string_view key;
     };
-    for (const Place& place : {Place{"gpus", "accelerators"}, Place{"cpus", "cpus"}, Place{"memory", "memory"},
-                               Place{"max-price", "max_hourly_cost"}, Place{"infra", "infra"}})
-        if (const auto value = arguments.value(place.flag)) object_at(document, {"resources"})[place.key] = *value;
+    for (const Place& place :
+         {Place{"gpus", "accelerators"}, Place{"cpus", "cpus"}, Place{"memory", "memory"},
+          Place{"max-price", "max_hourly_cost"}, Place{"infra", "infra"}})
+        if (const auto value = arguments.value(place.flag))
+            object_at(document, {"resources"})[place.key] = *value;
     return {};
 }
 
@@ -65,12 +75,18 @@ Result<void> lay_flags(const Arguments& arguments, json::Value& document) {
         std::string_view flag;
         std::string_view key;
     };
-    for (const Place& place : {Place{"name", "name"}, Place{"kind", "kind"}, Place{"workdir", "workdir"}, Place{"setup", "setup"},
-                               Place{"deadline", "deadline"}, Place{"time-limit", "time_limit"}})
-        if (const auto value = arguments.value(place.flag)) object_at(document, {})[place.key] = *value;
+    for (const Place& place :
+         {Place{"name", "name"}, Place{"kind", "kind"}, Place{"workdir", "workdir"},
+          Place{"setup", "setup"}, Place{"deadline", "deadline"},
+          Place{"time-limit", "time_limit"}})
+        if (const auto value = arguments.value(place.flag))
+            object_at(document, {})[place.key] = *value;
     if (const auto value = arguments.value("priority")) {
         Result<json::Value> number = json::parse_value(*value);
-        if (!number || !number->is_int64()) return fail_field(ErrorCode::invalid_argument, "--priority", "'" + *value + "' is no whole number");
+        if (!number || !number->is_int64())
+            return fail_field(
+                ErrorCode::invalid_argument, "--priority", "'" + *value + "' is no whole number"
+            );
         object_at(document, {})["priority"] = *number;
     }
     for (const std::string& text : arguments.values("env")) {
@@ -90,13 +106,15 @@ Result<void> lay_flags(const Arguments& arguments, json::Value& document) {
         if (!outputs.is_array()) outputs = json::Array();
         outputs.as_array().push_back(json::Object{{"path", pattern}});
     }
-    if (const auto value = arguments.value("optimize")) object_at(document, {"placement"})["optimize"] = TRY(optimize_value(*value));
+    if (const auto value = arguments.value("optimize"))
+        object_at(document, {"placement"})["optimize"] = TRY(optimize_value(*value));
     for (const std::string& site : arguments.values("site")) {
         json::Value& sites = object_at(document, {"placement", "constraints"})["sites"];
         if (!sites.is_array()) sites = json::Array();
         sites.as_array().push_back(json::Value(site));
     }
-    if (const auto value = arguments.value("budget")) object_at(document, {"budget"})["max_total"] = *value;
+    if (const auto value = arguments.value("budget"))
+        object_at(document, {"budget"})["max_total"] = *value;
     if (!arguments.tail.empty()) object_at(document, {})["run"] = shell_line(arguments.tail);
     return {};
 }
@@ -110,12 +128,17 @@ struct Reading {
     }
 };
 
-Result<std::string> read_source(const std::string& name, const std::filesystem::path& working_folder, std::istream& in) {
+Result<std::string> read_source(
+    const std::string& name, const std::filesystem::path& working_folder, std::istream& in
+) {
     if (name == "-") return std::string(std::istreambuf_iterator<char>(in), {});
     return config::read_file(working_folder / name, kSpecBytesMax);
 }
 
-Result<void> read_one(const std::string& name, std::string_view content, std::filesystem::path folder, const Arguments& arguments, Reading& reading) {
+Result<void> read_one(
+    const std::string& name, std::string_view content, std::filesystem::path folder,
+    const Arguments& arguments, Reading& reading
+) {
     yaml::Lines lines;
     json::Value document = json::Object();
     if (!content.empty()) {
@@ -129,18 +152,23 @@ Result<void> read_one(const std::string& name, std::string_view content, std::fi
     }
     TRY(lay_flags(arguments, document));
     std::expected<TaskSpec, std::vector<Error>> spec = parse_task_spec(document);
-    if (spec) reading.drafts.push_back({name, std::move(folder), *std::move(spec)});
-    else reading.add(config::locate(std::move(spec.error()), name, lines));
+    if (spec)
+        reading.drafts.push_back({name, std::move(folder), *std::move(spec)});
+    else
+        reading.add(config::locate(std::move(spec.error()), name, lines));
     return {};
 }
 
 std::string quoted_word(const std::string& word) {
-    constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,@%+";
+    constexpr std::string_view kPlain =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,@%+";
     if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
     std::string out = "'";
     for (const char c : word) {
-        if (c == '\'') out += "'\\''";
-        else out += c;
+        if (c == '\'')
+            out += "'\\''";
+        else
+            out += c;
     }
     return out + "'";
 }
@@ -148,7 +176,8 @@ std::string quoted_word(const std::string& word) {
 }  // namespace
 
 Result<std::vector<Draft>> read_drafts(
-    const Arguments& arguments, const std::filesystem::path& working_folder, std::istream& standard_input
+    const Arguments& arguments, const std::filesystem::path& working_folder,
+    std::istream& standard_input
 ) {
     std::vector<std::string> files = arguments.values("file");
     // A file may also stand as an operand: `penstock run task.yaml`.
@@ -156,26 +185,32 @@ Result<std::vector<Draft>> read_drafts(
     if (files.empty() && arguments.tail.empty())
         return fail(
             ErrorCode::invalid_argument,
-            "nothing to run: name a file with -f task.yaml, or write the command behind --, for instance "
+            "nothing to run: name a file with -f task.yaml, or write the command behind --, for "
+            "instance "
             "penstock run --cpus 2 -- python3 train.py"
         );
-    if (files.size() > kSpecFilesMax) return fail(ErrorCode::resource_exhausted, "more than 1000 files at once: use an array");
+    if (files.size() > kSpecFilesMax)
+        return fail(ErrorCode::resource_exhausted, "more than 1000 files at once: use an array");
     Reading reading;
     if (files.empty()) TRY(read_one("command line", "", working_folder, arguments, reading));
     for (const std::string& name : files) {
         const std::string content = TRY(read_source(name, working_folder, standard_input));
-        const std::filesystem::path folder = name == "-" ? working_folder : (working_folder / name).parent_path();
+        const std::filesystem::path folder =
+            name == "-" ? working_folder : (working_folder / name).parent_path();
         TRY(read_one(name, content, folder, arguments, reading));
     }
     if (!reading.mistakes.empty()) return fail(ErrorCode::invalid_argument, reading.mistakes);
     return std::move(reading.drafts);
 }
 
-std::expected<TaskSpec, std::vector<Error>> read_spec_text(const std::string& content, const std::string& name) {
+std::expected<TaskSpec, std::vector<Error>> read_spec_text(
+    const std::string& content, const std::string& name
+) {
     const Result<yaml::Document> document = yaml::Document::parse(content);
     if (!document) return std::unexpected(config::locate({document.error()}, name, {}));
     std::expected<TaskSpec, std::vector<Error>> spec = parse_task_spec(document->value());
-    if (!spec) return std::unexpected(config::locate(std::move(spec.error()), name, document->lines()));
+    if (!spec)
+        return std::unexpected(config::locate(std::move(spec.error()), name, document->lines()));
     return spec;
 }
 

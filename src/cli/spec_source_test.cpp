@@ -21,8 +21,12 @@ class SpecSourceTest : public testing::Test {
         folder_ = mkdtemp(pattern);
     }
     ~SpecSourceTest() override { fs::remove_all(folder_); }
-    void write(const std::string& name, const std::string& content) { std::ofstream(folder_ / name) << content; }
-    Result<std::vector<Draft>> read(std::vector<std::string> words, const std::string& standard_input = "") {
+    void write(const std::string& name, const std::string& content) {
+        std::ofstream(folder_ / name) << content;
+    }
+    Result<std::vector<Draft>> read(
+        std::vector<std::string> words, const std::string& standard_input = ""
+    ) {
         words.insert(words.begin(), "run");
         const auto parsed = parse_command_line(words, Language::en);
         std::istringstream in(standard_input);
@@ -36,8 +40,11 @@ class SpecSourceTest : public testing::Test {
 };
 
 TEST_F(SpecSourceTest, MakesASpecOfFlags) {
-    const auto drafts = read({"--gpus", "H100:8", "--cpus", "2+", "--memory", "1", "--max-price", "30", "--optimize", "cost", "--name", "x",
-                              "--env", "A=b=c", "--array", "Frame=1-3", "--site", "centre", "--", "python", "train.py", "a b"});
+    const auto drafts =
+        read({"--gpus",      "H100:8", "--cpus",     "2+",        "--memory", "1",
+              "--max-price", "30",     "--optimize", "cost",      "--name",   "x",
+              "--env",       "A=b=c",  "--array",    "Frame=1-3", "--site",   "centre",
+              "--",          "python", "train.py",   "a b"});
 
     ASSERT_TRUE(drafts) << to_string(drafts.error());
     const TaskSpec& spec = drafts->front().spec;
@@ -75,13 +82,18 @@ TEST_F(SpecSourceTest, TellsEveryMistakeOfEveryFileAtOnce) {
     const std::string text = mistakes({"-f", "one.yaml", "-f", "two.yaml"});
 
     EXPECT_TRUE(text.contains("one.yaml")) << text;
-    EXPECT_TRUE(text.contains("resouces: unknown field (did you mean 'resources'?)") || text.contains("did you mean 'resources'")) << text;
+    EXPECT_TRUE(
+        text.contains("resouces: unknown field (did you mean 'resources'?)") ||
+        text.contains("did you mean 'resources'")
+    ) << text;
     EXPECT_TRUE(text.contains("two.yaml")) << text;
     EXPECT_TRUE(text.contains("num_nodes")) << text;
     EXPECT_TRUE(text.contains("run")) << text;
 }
 
-TEST_F(SpecSourceTest, SaysWhatToDoWithNothingToRun) { EXPECT_TRUE(mistakes({"--cpus", "2"}).starts_with("nothing to run: name a file with -f")); }
+TEST_F(SpecSourceTest, SaysWhatToDoWithNothingToRun) {
+    EXPECT_TRUE(mistakes({"--cpus", "2"}).starts_with("nothing to run: name a file with -f"));
+}
 
 TEST_F(SpecSourceTest, TakesASingleWordAsAShellLine) {
     EXPECT_EQ(shell_line({"echo hi && ls"}), "echo hi && ls");

@@ -17,7 +17,10 @@ Result<Submission> pack_draft(const Invocation& invocation, Draft draft) {
     const std::filesystem::path folder = draft.folder / *submission.spec.workdir;
     submission.archive = TRY(pack_workdir(folder.lexically_normal()));
     submission.spec.workdir_sha256 = submission.archive->sha256;
-    invocation.say("run.packed", submission.archive->entries, bytes_text(submission.archive->bytes), submission.archive->sha256.substr(0, 12));
+    invocation.say(
+        "run.packed", submission.archive->entries, bytes_text(submission.archive->bytes),
+        submission.archive->sha256.substr(0, 12)
+    );
     return submission;
 }
 
@@ -28,7 +31,10 @@ io::Task<Result<bool>> plan_and_confirm(Invocation* invocation, const Submission
     if (!plan.feasible && !may_fit_later(plan))
         co_return fail(
             ErrorCode::resource_exhausted,
-            std::string(text(invocation->language, plan.candidates.empty() ? MessageKey("plan.no_sites") : MessageKey("plan.infeasible")))
+            std::string(text(
+                invocation->language, plan.candidates.empty() ? MessageKey("plan.no_sites")
+                                                              : MessageKey("plan.infeasible")
+            ))
         );
     if (!plan.feasible) invocation->say("plan.will_wait");
     if (invocation->has("dry-run")) {
@@ -43,11 +49,17 @@ io::Task<Result<bool>> plan_and_confirm(Invocation* invocation, const Submission
 io::Task<Result<Task>> submit(Invocation* invocation, const Submission* submission) {
     client::Client* client = CO_TRY(invocation->client());
     if (submission->archive) {
-        const bool sent = CO_TRY(co_await client->upload_blob(submission->archive->sha256, submission->archive->file));
-        if (sent) invocation->say("run.uploaded", bytes_text(submission->archive->bytes));
-        else invocation->say("run.upload_kept");
+        const bool sent = CO_TRY(
+            co_await client->upload_blob(submission->archive->sha256, submission->archive->file)
+        );
+        if (sent)
+            invocation->say("run.uploaded", bytes_text(submission->archive->bytes));
+        else
+            invocation->say("run.upload_kept");
     }
-    co_return co_await client->create_task(submission->spec, random_text(invocation->random, kRequestIdLength));
+    co_return co_await client->create_task(
+        submission->spec, random_text(invocation->random, kRequestIdLength)
+    );
 }
 
 }  // namespace penstock::cli

@@ -18,8 +18,8 @@ struct Submission {
 // Packs the work directory where the draft names one, and enters its hash.
 Result<Submission> pack_draft(const Invocation& invocation, Draft draft);
 
-// Shows the plan and asks. Nothing: the person said no, or --dry-run. What no site could ever run is
-// resource_exhausted.
+// Shows the plan and asks. Nothing: the person said no, or --dry-run. What no site could ever run
+// is resource_exhausted.
 io::Task<Result<bool>> plan_and_confirm(Invocation* invocation, const Submission* submission);
 
 // Uploads what the platform lacks and creates the task; when it returns, the task is durable.

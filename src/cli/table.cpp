@@ -43,8 +43,10 @@ std::string Table::render(const Style& style) const {
     for (const auto& line : lines) {
         for (std::size_t i = 0; i < line.size(); ++i) {
             const bool last = i + 1 == line.size();
-            if (headings_[i].align == Align::right) out += pad_left(line[i], widths[i]);
-            else out += last ? line[i] : pad_right(line[i], widths[i]);
+            if (headings_[i].align == Align::right)
+                out += pad_left(line[i], widths[i]);
+            else
+                out += last ? line[i] : pad_right(line[i], widths[i]);
             if (!last) out += kGap;
         }
         out += '\n';
@@ -58,7 +60,8 @@ std::string csv_line(const std::vector<std::string>& cells) {
         if (i != 0) line += ',';
         std::string cell = cells[i];
         // A minus sign starts amounts too; those are left as they are.
-        if (!cell.empty() && std::string_view("=+@\t").contains(cell.front())) cell.insert(0, 1, '\'');
+        if (!cell.empty() && std::string_view("=+@\t").contains(cell.front()))
+            cell.insert(0, 1, '\'');
         if (cell.find_first_of(",\"\r\n") == std::string::npos) {
             line += cell;
             continue;

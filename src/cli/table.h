@@ -9,8 +9,9 @@ namespace penstock::cli {
 
 enum class Align : std::uint8_t { left, right };
 
-// Cells as text, aligned by what a terminal shows of them. Columns are two spaces apart; the last one
-// is not padded. Empty cells are printed as "-", so that every row has as many words as columns.
+// Cells as text, aligned by what a terminal shows of them. Columns are two spaces apart; the last
+// one is not padded. Empty cells are printed as "-", so that every row has as many words as
+// columns.
 class Table {
   public:
     struct Heading {
@@ -23,8 +24,8 @@ class Table {
 
     struct Style {
         bool header = true;
-        bool words = false;           // no spaces inside cells: for awk and friends
-        std::size_t cell_max = 0;     // longer cells are cut with "…"; 0: never
+        bool words = false;        // no spaces inside cells: for awk and friends
+        std::size_t cell_max = 0;  // longer cells are cut with "…"; 0: never
     };
     std::string render(const Style& style) const;
 
@@ -33,8 +34,8 @@ class Table {
     std::vector<std::vector<std::string>> rows_;
 };
 
-// RFC 4180: commas, quotes and line breaks are quoted, lines end with CR LF. A cell that starts like a
-// formula gets a leading apostrophe, since spreadsheets would run it.
+// RFC 4180: commas, quotes and line breaks are quoted, lines end with CR LF. A cell that starts
+// like a formula gets a leading apostrophe, since spreadsheets would run it.
 std::string csv_line(const std::vector<std::string>& cells);
 
 }  // namespace penstock::cli

@@ -22,7 +22,9 @@ io::Task<Result<int>> get(Invocation* invocation) {
     const Task task = CO_TRY(co_await client->task(name));
     CO_TRY(print_object(*invocation, task_view(), task));
     if (!invocation->printer.for_people()) co_return kExitOk;
-    const std::string& message = invocation->language == Language::zh && !task.message_zh.empty() ? task.message_zh : task.message;
+    const std::string& message = invocation->language == Language::zh && !task.message_zh.empty()
+                                     ? task.message_zh
+                                     : task.message;
     if (!message.empty()) invocation->terminal.say(message);
     co_return kExitOk;
 }
@@ -32,8 +34,10 @@ io::Task<Result<int>> cancel(Invocation* invocation) {
     for (const std::string& operand : invocation->arguments.operands) {
         const std::string name = CO_TRY(name_of(operand, "task"));
         const Task task = CO_TRY(co_await client->cancel_task(name));
-        if (invocation->printer.for_people()) invocation->tell("task.canceled", reference(task), amount_text(to_string(task.cost)));
-        else CO_TRY(print_object(*invocation, task_view(), task));
+        if (invocation->printer.for_people())
+            invocation->tell("task.canceled", reference(task), amount_text(to_string(task.cost)));
+        else
+            CO_TRY(print_object(*invocation, task_view(), task));
     }
     co_return kExitOk;
 }
@@ -43,8 +47,10 @@ io::Task<Result<int>> retry(Invocation* invocation) {
     for (const std::string& operand : invocation->arguments.operands) {
         const std::string name = CO_TRY(name_of(operand, "task"));
         const Task task = CO_TRY(co_await client->retry_task(name));
-        if (invocation->printer.for_people()) invocation->tell("task.retried", reference(task));
-        else CO_TRY(print_object(*invocation, task_view(), task));
+        if (invocation->printer.for_people())
+            invocation->tell("task.retried", reference(task));
+        else
+            CO_TRY(print_object(*invocation, task_view(), task));
     }
     co_return kExitOk;
 }
@@ -55,7 +61,9 @@ io::Task<Result<int>> events(Invocation* invocation) {
         client::Client* client = CO_TRY(invocation->client());
         co_return co_await print_events(invocation, client->watch_task(name));
     }
-    co_return co_await print_timeline(invocation, "/v1/tasks/" + http::percent_encode(name) + "/events");
+    co_return co_await print_timeline(
+        invocation, "/v1/tasks/" + http::percent_encode(name) + "/events"
+    );
 }
 
 io::Task<Result<int>> attempts(Invocation* invocation) {
@@ -80,7 +88,9 @@ io::Task<Result<int>> attempts(Invocation* invocation) {
             },
     };
     const std::string name = CO_TRY(name_of(invocation->operand(0), "task"));
-    co_return co_await print_list<AttemptPage>(invocation, "/v1/tasks/" + http::percent_encode(name) + "/attempts", &kView);
+    co_return co_await print_list<AttemptPage>(
+        invocation, "/v1/tasks/" + http::percent_encode(name) + "/attempts", &kView
+    );
 }
 
 io::Task<Result<int>> items(Invocation* invocation) {
@@ -101,7 +111,9 @@ io::Task<Result<int>> items(Invocation* invocation) {
         .id = "index",
     };
     const std::string name = CO_TRY(name_of(invocation->operand(0), "task"));
-    co_return co_await print_list<ItemPage>(invocation, "/v1/tasks/" + http::percent_encode(name) + "/items", &kView);
+    co_return co_await print_list<ItemPage>(
+        invocation, "/v1/tasks/" + http::percent_encode(name) + "/items", &kView
+    );
 }
 
 }  // namespace
@@ -122,14 +134,17 @@ std::vector<Command> task_commands() {
          .run = cancel},
         {.path = "task list",
          .summary = "task.list.summary",
-         .examples = {"penstock task list", "penstock task list --all -o json",
-                      "penstock task list --filter 'state=FAILED' --sort 'created_at desc' --limit 10",
-                      "penstock task list --columns id,state,spec.priority"},
+         .examples =
+             {"penstock task list", "penstock task list --all -o json",
+              "penstock task list --filter 'state=FAILED' --sort 'created_at desc' --limit 10",
+              "penstock task list --columns id,state,spec.priority"},
          .answer = Answer::list,
          .run = list},
         {.path = "task get",
          .summary = "task.get.summary",
-         .examples = {"penstock task get task/train", "penstock task get train -o yaml", "penstock task get train --jq .state"},
+         .examples =
+             {"penstock task get task/train", "penstock task get train -o yaml",
+              "penstock task get train --jq .state"},
          .operands = one,
          .run = get},
         {.path = "task cancel",
@@ -144,9 +159,13 @@ std::vector<Command> task_commands() {
          .run = retry},
         {.path = "task events",
          .summary = "task.events.summary",
-         .examples = {"penstock task events task/train", "penstock task events train --follow -o jsonl"},
+         .examples =
+             {"penstock task events task/train", "penstock task events train --follow -o jsonl"},
          .operands = one,
-         .flags = {{.name = "follow", .letter = 'f', .help = "flag.follow"}, timeline_flags()[0], timeline_flags()[1]},
+         .flags =
+             {{.name = "follow", .letter = 'f', .help = "flag.follow"},
+              timeline_flags()[0],
+              timeline_flags()[1]},
          .run = events},
         {.path = "task attempts",
          .summary = "task.attempts.summary",

@@ -21,7 +21,8 @@ std::string resources_cell(const json::Value& row, const Look&) {
     if (const json::Object* set = accelerators->if_object()) {
         std::string any;
         for (const auto& [name, count] : *set)
-            any += (any.empty() ? "" : "|") + std::string(name) + (count.is_null() ? "" : ":" + scalar_text(count));
+            any += (any.empty() ? "" : "|") + std::string(name) +
+                   (count.is_null() ? "" : ":" + scalar_text(count));
         add(any);
     } else {
         add(scalar_text(*accelerators));

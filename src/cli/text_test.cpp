@@ -22,7 +22,9 @@ TEST(TextWidth, CutsAtAColumnNotInsideACharacter) {
     EXPECT_EQ(shorten("short", 6), "short");
 }
 
-TEST(TextWidth, TakesControlCharactersOutOfForeignText) { EXPECT_EQ(printable("a\033[31mb\nc"), "a [31mb c"); }
+TEST(TextWidth, TakesControlCharactersOutOfForeignText) {
+    EXPECT_EQ(printable("a\033[31mb\nc"), "a [31mb c");
+}
 
 TEST(Table, AlignsByWhatATerminalShows) {
     Table table({{"NAME"}, {"COST", Align::right}, {"AGE"}});
@@ -43,7 +45,10 @@ TEST(Table, HasNoSpacesInsideWideCells) {
 }
 
 TEST(Csv, QuotesWhatNeedsIt) {
-    EXPECT_EQ(csv_line({"a", "b,c", "say \"hi\"", "two\nlines", "=1+1", "-5.00"}), "a,\"b,c\",\"say \"\"hi\"\"\",\"two\nlines\",'=1+1,-5.00\r\n");
+    EXPECT_EQ(
+        csv_line({"a", "b,c", "say \"hi\"", "two\nlines", "=1+1", "-5.00"}),
+        "a,\"b,c\",\"say \"\"hi\"\"\",\"two\nlines\",'=1+1,-5.00\r\n"
+    );
 }
 
 TEST(HumanText, WritesAgesWithOneUnit) {

@@ -105,10 +105,14 @@ std::string printable(std::string_view text) {
     std::string safe;
     while (!text.empty()) {
         const Character character = first_character(text);
-        const bool control = character.code < 0x20 || (character.code >= 0x7F && character.code <= 0x9F);
-        if (!character.valid) safe += "\uFFFD";
-        else if (control) safe += ' ';
-        else safe += text.substr(0, character.octets);
+        const bool control =
+            character.code < 0x20 || (character.code >= 0x7F && character.code <= 0x9F);
+        if (!character.valid)
+            safe += "\uFFFD";
+        else if (control)
+            safe += ' ';
+        else
+            safe += text.substr(0, character.octets);
         text.remove_prefix(character.octets);
     }
     return safe;

@@ -21,15 +21,18 @@ Result<Goal> goal_of(const Invocation& invocation) {
     const std::string wanted = invocation.arguments.value_or("for", "state=SUCCEEDED");
     if (wanted == "ended") return Goal{};
     if (wanted == "ready") return Goal{.ready = true};
-    static const std::vector<std::string> kStates = {"PENDING", "MATCHING", "RESERVED", "STAGING", "RUNNING", "PAUSED",
-                                                     "RECOVERING", "COLLECTING", "SUCCEEDED", "FAILED", "CANCELING", "CANCELED", "EXPIRED"};
+    static const std::vector<std::string> kStates = {
+        "PENDING",    "MATCHING",  "RESERVED", "STAGING",   "RUNNING",  "PAUSED", "RECOVERING",
+        "COLLECTING", "SUCCEEDED", "FAILED",   "CANCELING", "CANCELED", "EXPIRED"
+    };
     const std::string state = wanted.starts_with("state=") ? wanted.substr(6) : "";
     for (const std::string& one : kStates)
         if (one == state) return Goal{.state = state};
     const std::string meant = nearest(state, kStates);
     return fail_field(
         ErrorCode::invalid_argument, "--for",
-        "'" + wanted + "' cannot be waited for: write state=STATE, ended or ready" + (meant.empty() ? "" : " (did you mean state=" + meant + "?)")
+        "'" + wanted + "' cannot be waited for: write state=STATE, ended or ready" +
+            (meant.empty() ? "" : " (did you mean state=" + meant + "?)")
     );
 }
 
@@ -40,22 +43,28 @@ std::optional<int> verdict(const Goal& goal, const Task& task) {
     if (!goal.state.empty() && state == goal.state) return kExitOk;
     if (!is_terminal(task.state)) return std::nullopt;
     // A state on the way to success was passed when the task has succeeded.
-    const bool passed = task.state == TaskState::succeeded && !goal.ready && goal.state != "FAILED" && goal.state != "CANCELED" && goal.state != "EXPIRED";
+    const bool passed = task.state == TaskState::succeeded && !goal.ready &&
+                        goal.state != "FAILED" && goal.state != "CANCELED" &&
+                        goal.state != "EXPIRED";
     if (passed || (goal.state.empty() && !goal.ready)) return exit_code_of(task, false);
     // It ended well, though not as was waited for.
     if (task.state == TaskState::succeeded) return info(ErrorCode::conflict).exit_code;
     return exit_code_of(task, false);
 }
 
-io::Task<Result<int>> wait_for(Invocation* invocation, std::string name, Goal goal, io::Deadline deadline) {
+io::Task<Result<int>> wait_for(
+    Invocation* invocation, std::string name, Goal goal, io::Deadline deadline
+) {
     client::Client* client = CO_TRY(invocation->client());
     client::Watch watch = client->watch_task(name);
     constexpr Duration kReadinessLookEvery = 1s;  // readiness need not be an event of its own
     while (true) {
         const Task task = CO_TRY(co_await client->task(name));
         if (const std::optional<int> code = verdict(goal, task)) {
-            if (invocation->printer.for_people()) invocation->say("wait.done", reference(task), text_at(json::encode(task), "state"));
-            else CO_TRY(print_object(*invocation, task_view(), task));
+            if (invocation->printer.for_people())
+                invocation->say("wait.done", reference(task), text_at(json::encode(task), "state"));
+            else
+                CO_TRY(print_object(*invocation, task_view(), task));
             co_return *code;
         }
         if (deadline.passed()) {
@@ -63,13 +72,17 @@ io::Task<Result<int>> wait_for(Invocation* invocation, std::string name, Goal go
             co_return kExitTimedOut;
         }
         if (goal.ready) {
-            co_await io::sleep_until(io::earlier(deadline, io::Deadline::after(kReadinessLookEvery)));
+            co_await io::sleep_until(io::earlier(deadline, io::Deadline::after(kReadinessLookEvery))
+            );
             continue;
         }
-        const Result<std::optional<client::Watch::Message>> message = co_await io::with_deadline(watch.next(), deadline);
+        const Result<std::optional<client::Watch::Message>> message =
+            co_await io::with_deadline(watch.next(), deadline);
         if (!message && !deadline.passed()) co_return std::unexpected(message.error());
         // The events so far tell of states that are past; the task itself is asked after each.
-        if (message && !*message) co_await io::sleep_until(io::earlier(deadline, io::Deadline::after(kReadinessLookEvery)));
+        if (message && !*message)
+            co_await io::sleep_until(io::earlier(deadline, io::Deadline::after(kReadinessLookEvery))
+            );
     }
 }
 
@@ -94,10 +107,16 @@ std::vector<Command> wait_commands() {
         commands.push_back(
             {.path = path,
              .summary = "wait.summary",
-             .examples = {"penstock wait task/train --for=state=SUCCEEDED --timeout 30m", "penstock wait chat --for=ready --timeout 5m"},
+             .examples =
+                 {"penstock wait task/train --for=state=SUCCEEDED --timeout 30m",
+                  "penstock wait chat --for=ready --timeout 5m"},
              .operands = {{.name = "TASK", .repeated = true}},
-             .flags = {{.name = "for", .value = "GOAL", .help = "flag.for", .choices = "state=STATE|ended|ready"},
-                       {.name = "timeout", .value = "SPAN", .help = "flag.timeout"}},
+             .flags =
+                 {{.name = "for",
+                   .value = "GOAL",
+                   .help = "flag.for",
+                   .choices = "state=STATE|ended|ready"},
+                  {.name = "timeout", .value = "SPAN", .help = "flag.timeout"}},
              .run = wait}
         );
     return commands;

@@ -34,12 +34,17 @@ io::Task<Result<int>> get(Invocation* invocation) {
 io::Task<Result<int>> top_up(Invocation* invocation) {
     TopUp wanted;
     Result<Money> amount = parse_money(invocation->operand(0));
-    if (!amount) co_return fail_field(ErrorCode::invalid_argument, "AMOUNT", std::move(amount.error().message));
-    if (*amount <= Money()) co_return fail_field(ErrorCode::invalid_argument, "AMOUNT", "must be above zero");
+    if (!amount)
+        co_return fail_field(
+            ErrorCode::invalid_argument, "AMOUNT", std::move(amount.error().message)
+        );
+    if (*amount <= Money())
+        co_return fail_field(ErrorCode::invalid_argument, "AMOUNT", "must be above zero");
     wanted.amount = *amount;
     wanted.organisation = invocation->arguments.value_or("organisation", "");
     // Without a reference of the payment channel each call is a payment of its own.
-    wanted.reference = invocation->arguments.value_or("reference", "cli-" + random_text(invocation->random, 16));
+    wanted.reference =
+        invocation->arguments.value_or("reference", "cli-" + random_text(invocation->random, 16));
     client::Client* client = CO_TRY(invocation->client());
     co_return print_object(*invocation, view(), CO_TRY(co_await client->top_up(wanted)));
 }
@@ -48,13 +53,17 @@ io::Task<Result<int>> top_up(Invocation* invocation) {
 
 std::vector<Command> wallet_commands() {
     return {
-        {.path = "wallet get", .summary = "wallet.get.summary", .examples = {"penstock wallet get", "penstock wallet get -o json"}, .run = get},
+        {.path = "wallet get",
+         .summary = "wallet.get.summary",
+         .examples = {"penstock wallet get", "penstock wallet get -o json"},
+         .run = get},
         {.path = "wallet topup",
          .summary = "wallet.topup.summary",
          .examples = {"penstock wallet topup 100.00 --reference INV-42"},
          .operands = {{.name = "AMOUNT"}},
-         .flags = {{.name = "organisation", .value = "NAME", .help = "flag.organisation"},
-                   {.name = "reference", .value = "TEXT", .help = "flag.reference"}},
+         .flags =
+             {{.name = "organisation", .value = "NAME", .help = "flag.organisation"},
+              {.name = "reference", .value = "TEXT", .help = "flag.reference"}},
          .run = top_up},
     };
 }

@@ -47,12 +47,17 @@ Result<std::vector<Found>> collect(const fs::path& folder, const IgnoreRules& ru
             continue;
         }
         if (!is_folder && !fs::is_regular_file(status) && !fs::is_symlink(status))
-            return std::unexpected(cannot(walk->path(), "is no file, folder or link: name it in .penstockignore"));
+            return std::unexpected(
+                cannot(walk->path(), "is no file, folder or link: name it in .penstockignore")
+            );
         const std::uintmax_t bytes = fs::is_regular_file(status) ? walk->file_size(failed) : 0;
-        if (failed) return std::unexpected(cannot(walk->path(), "cannot be read: " + failed.message()));
+        if (failed)
+            return std::unexpected(cannot(walk->path(), "cannot be read: " + failed.message()));
         all.push_back({path, status, bytes});
         if (all.size() > kArchiveFilesMax)
-            return std::unexpected(cannot(folder, "has more than 1000000 entries: name folders in .penstockignore"));
+            return std::unexpected(
+                cannot(folder, "has more than 1000000 entries: name folders in .penstockignore")
+            );
     }
     if (failed) return std::unexpected(cannot(folder, "cannot be read: " + failed.message()));
     std::ranges::sort(all, {}, &Found::path);
@@ -68,8 +73,9 @@ Result<void> check_size(const fs::path& folder, const std::vector<Found>& all) {
     }
     if (total <= static_cast<std::uintmax_t>(kArchiveBytesMax)) return {};
     return std::unexpected(cannot(
-        folder, "has " + bytes_text(static_cast<std::int64_t>(total)) + ", at most 1GiB can be uploaded; the largest file is " +
-                    largest->path + " with " + bytes_text(static_cast<std::int64_t>(largest->bytes)) +
+        folder, "has " + bytes_text(static_cast<std::int64_t>(total)) +
+                    ", at most 1GiB can be uploaded; the largest file is " + largest->path +
+                    " with " + bytes_text(static_cast<std::int64_t>(largest->bytes)) +
                     ": leave things out with .penstockignore"
     ));
 }
@@ -85,13 +91,16 @@ class TarWriter {
         return check(archive_write_open_filename(archive_.get(), file.c_str()));
     }
     Result<void> add(const fs::path& folder, const Found& found) {
-        const std::unique_ptr<archive_entry, decltype(&archive_entry_free)> entry(archive_entry_new(), archive_entry_free);
+        const std::unique_ptr<archive_entry, decltype(&archive_entry_free)> entry(
+            archive_entry_new(), archive_entry_free
+        );
         const fs::path source = folder / found.path;
         archive_entry_set_pathname(entry.get(), found.path.c_str());
         archive_entry_set_mtime(entry.get(), 0, 0);
         archive_entry_set_uid(entry.get(), 0);
         archive_entry_set_gid(entry.get(), 0);
-        const bool can_run = (found.status.permissions() & fs::perms::owner_exec) != fs::perms::none;
+        const bool can_run =
+            (found.status.permissions() & fs::perms::owner_exec) != fs::perms::none;
         archive_entry_set_perm(entry.get(), can_run ? 0755 : 0644);
         archive_entry_set_size(entry.get(), 0);
         if (fs::is_directory(found.status)) {
@@ -123,17 +132,24 @@ class TarWriter {
             stream.read(piece.data(), static_cast<std::streamsize>(piece.size()));
             const auto got = static_cast<std::size_t>(stream.gcount());
             done += got;
-            if (got > 0 && archive_write_data(archive_.get(), piece.data(), got) < 0) return check(ARCHIVE_FATAL);
+            if (got > 0 && archive_write_data(archive_.get(), piece.data(), got) < 0)
+                return check(ARCHIVE_FATAL);
         }
-        if (done != bytes) return std::unexpected(cannot(source, "changed while it was packed: try again"));
+        if (done != bytes)
+            return std::unexpected(cannot(source, "changed while it was packed: try again"));
         return {};
     }
     Result<void> check(int status) {
         if (status == ARCHIVE_OK || status == ARCHIVE_WARN) return {};
         const char* why = archive_error_string(archive_.get());
-        return fail_field(ErrorCode::internal, "workdir", std::string("packing failed: ") + (why == nullptr ? "unknown" : why));
+        return fail_field(
+            ErrorCode::internal, "workdir",
+            std::string("packing failed: ") + (why == nullptr ? "unknown" : why)
+        );
     }
-    std::unique_ptr<archive, decltype(&archive_write_free)> archive_{archive_write_new(), archive_write_free};
+    std::unique_ptr<archive, decltype(&archive_write_free)> archive_{
+        archive_write_new(), archive_write_free
+    };
 };
 
 }  // namespace
@@ -165,7 +181,9 @@ IgnoreRules IgnoreRules::parse(std::string_view text) {
 
 bool IgnoreRules::ignores(std::string_view path, bool is_folder) const {
     const std::string whole(path);
-    const std::string name(path.substr(path.rfind('/') == std::string_view::npos ? 0 : path.rfind('/') + 1));
+    const std::string name(
+        path.substr(path.rfind('/') == std::string_view::npos ? 0 : path.rfind('/') + 1)
+    );
     bool ignored = false;
     for (const Rule& rule : rules_) {
         if (rule.folders_only && !is_folder) continue;
@@ -191,17 +209,25 @@ WorkdirArchive::~WorkdirArchive() {
 Result<WorkdirArchive> pack_workdir(const fs::path& folder) {
     std::error_code failed;
     if (!fs::is_directory(folder, failed))
-        return fail_field(ErrorCode::invalid_argument, "workdir", "'" + folder.string() + "' is no folder: name one that exists here");
+        return fail_field(
+            ErrorCode::invalid_argument, "workdir",
+            "'" + folder.string() + "' is no folder: name one that exists here"
+        );
     IgnoreRules rules;
     const fs::path ignore_file = folder / kIgnoreFile;
-    if (fs::exists(ignore_file, failed)) rules = IgnoreRules::parse(TRY(config::read_file(ignore_file, kIgnoreFileBytesMax)));
+    if (fs::exists(ignore_file, failed))
+        rules = IgnoreRules::parse(TRY(config::read_file(ignore_file, kIgnoreFileBytesMax)));
     const std::vector<Found> all = TRY(collect(folder, rules));
     TRY(check_size(folder, all));
 
     WorkdirArchive archive;
     std::string name = (fs::temp_directory_path(failed) / "penstock-workdir-XXXXXX").string();
     const int descriptor = mkstemp(name.data());
-    if (descriptor < 0) return fail(ErrorCode::internal, "cannot make a temporary file in " + fs::temp_directory_path(failed).string());
+    if (descriptor < 0)
+        return fail(
+            ErrorCode::internal,
+            "cannot make a temporary file in " + fs::temp_directory_path(failed).string()
+        );
     close(descriptor);
     archive.file = name;
     TarWriter writer;
@@ -211,7 +237,9 @@ Result<WorkdirArchive> pack_workdir(const fs::path& folder) {
     archive.entries = all.size();
     archive.bytes = static_cast<std::int64_t>(fs::file_size(archive.file, failed));
     if (archive.bytes > kArchiveBytesMax)
-        return std::unexpected(cannot(folder, "packs to more than 1GiB: leave things out with .penstockignore"));
+        return std::unexpected(
+            cannot(folder, "packs to more than 1GiB: leave things out with .penstockignore")
+        );
     archive.sha256 = TRY(client::content_hash_of_file(archive.file));
     return archive;
 }

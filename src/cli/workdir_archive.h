@@ -10,11 +10,13 @@
 
 namespace penstock::cli {
 
-constexpr std::int64_t kArchiveBytesMax = std::int64_t{1} << 30;  // what the platform keeps of a blob
+constexpr std::int64_t kArchiveBytesMax = std::int64_t{1}
+                                          << 30;  // what the platform keeps of a blob
 constexpr std::size_t kArchiveFilesMax = 1'000'000;
 
-// What .penstockignore of the folder leaves out. One pattern a line; "#" begins a comment. A pattern
-// with a slash is matched against the path, one without against every name on it; "dir/" folders only;
+// What .penstockignore of the folder leaves out. One pattern a line; "#" begins a comment. A
+// pattern with a slash is matched against the path, one without against every name on it; "dir/"
+// folders only;
 // * and ? stop at slashes. A later "!pattern" takes something in again, though never below a folder
 // that is left out.
 class IgnoreRules {
@@ -32,8 +34,8 @@ class IgnoreRules {
     std::vector<Rule> rules_;
 };
 
-// The packed folder. The same content gives the same bytes on every machine: entries sorted by path,
-// owner 0, times 0, modes reduced to 0755 and 0644.
+// The packed folder. The same content gives the same bytes on every machine: entries sorted by
+// path, owner 0, times 0, modes reduced to 0755 and 0644.
 struct WorkdirArchive {
     std::filesystem::path file;  // removed with the object
     std::string sha256;
@@ -47,8 +49,8 @@ struct WorkdirArchive {
 };
 
 // Packs `folder` as a POSIX (pax) tar into a new file of the temporary folder. Files, folders and
-// symbolic links are taken; sockets and devices are errors. Above kArchiveBytesMax it names the largest
-// file and .penstockignore as the remedy.
+// symbolic links are taken; sockets and devices are errors. Above kArchiveBytesMax it names the
+// largest file and .penstockignore as the remedy.
 Result<WorkdirArchive> pack_workdir(const std::filesystem::path& folder);
 
 }  // namespace penstock::cli

@@ -39,7 +39,9 @@ TEST_F(WorkdirArchiveTest, GivesTheSameBytesForTheSameContent) {
     write("one/a/c.txt", "c");
     write("two/a/c.txt", "c");
     write("two/b.txt", "b");
-    fs::last_write_time(folder_ / "two/b.txt", fs::file_time_type::clock::now() - std::chrono::hours(5));
+    fs::last_write_time(
+        folder_ / "two/b.txt", fs::file_time_type::clock::now() - std::chrono::hours(5)
+    );
     chmod((folder_ / "two/b.txt").c_str(), 0600);
 
     const Result<WorkdirArchive> one = pack_workdir(folder_ / "one");
@@ -70,7 +72,8 @@ TEST_F(WorkdirArchiveTest, KeepsLinksAndExecutables) {
     fs::create_symlink("run.sh", folder_ / "work/start");
     const Result<WorkdirArchive> archive = pack_workdir(folder_ / "work");
     ASSERT_TRUE(archive) << to_string(archive.error());
-    FILE* pipe = popen(("tar -tvf " + archive->file.string() + " --numeric-owner --utc").c_str(), "r");
+    FILE* pipe =
+        popen(("tar -tvf " + archive->file.string() + " --numeric-owner --utc").c_str(), "r");
     std::string out(4096, '\0');
     out.resize(fread(out.data(), 1, out.size(), pipe));
     pclose(pipe);
@@ -87,7 +90,8 @@ TEST_F(WorkdirArchiveTest, RefusesWhatIsNoFile) {
     const Result<WorkdirArchive> archive = pack_workdir(folder_ / "work");
     EXPECT_EQ(
         to_string(archive.error()),
-        "invalid_argument: workdir: " + (folder_ / "work/pipe").string() + ": is no file, folder or link: name it in .penstockignore"
+        "invalid_argument: workdir: " + (folder_ / "work/pipe").string() +
+            ": is no file, folder or link: name it in .penstockignore"
     );
 }
 
@@ -97,7 +101,8 @@ TEST_F(WorkdirArchiveTest, NamesTheLargestFileOfAFolderThatIsTooLarge) {
     fs::resize_file(folder_ / "work/huge", (std::uintmax_t{1} << 30) + 1);  // a hole: takes no disk
     const Result<WorkdirArchive> archive = pack_workdir(folder_ / "work");
     ASSERT_FALSE(archive);
-    EXPECT_TRUE(archive.error().message.contains("the largest file is huge with 1GiB")) << archive.error().message;
+    EXPECT_TRUE(archive.error().message.contains("the largest file is huge with 1GiB"))
+        << archive.error().message;
 }
 
 TEST_F(WorkdirArchiveTest, RemovesItsFileWhenItIsGone) {

@@ -25,10 +25,12 @@ std::string quoted(std::string_view body) {
     return text + (body.size() > kQuotedBytesMax ? "…" : "");
 }
 
-// Members are read one by one: other servers' problems, and those of a newer one, have more of them.
+// Members are read one by one: other servers' problems, and those of a newer one, have more of
+// them.
 std::string text_of(const json::Object& object, std::string_view key) {
     const json::Value* member = object.if_contains(key);
-    return member != nullptr && member->is_string() ? std::string(member->get_string()) : std::string();
+    return member != nullptr && member->is_string() ? std::string(member->get_string())
+                                                    : std::string();
 }
 
 struct Mistake {

@@ -5,7 +5,9 @@ namespace penstock::client {
 namespace {
 
 // "/v1/tasks/" + one encoded segment + ":cancel".
-std::string path_of(std::string_view collection, std::string_view name, std::string_view rest = {}) {
+std::string path_of(
+    std::string_view collection, std::string_view name, std::string_view rest = {}
+) {
     return "/v1/" + std::string(collection) + "/" + http::percent_encode(name) + std::string(rest);
 }
 
@@ -28,13 +30,18 @@ io::Task<Result<Task>> Client::task(std::string id) {
     co_return co_await connection_.call_for<Task>({.path = path_of("tasks", id)});
 }
 io::Task<Result<Task>> Client::cancel_task(std::string id) {
-    co_return co_await connection_.call_for<Task>({.method = "POST", .path = path_of("tasks", id, ":cancel")});
+    co_return co_await connection_.call_for<Task>(
+        {.method = "POST", .path = path_of("tasks", id, ":cancel")}
+    );
 }
 io::Task<Result<Task>> Client::retry_task(std::string id) {
-    co_return co_await connection_.call_for<Task>({.method = "POST", .path = path_of("tasks", id, ":retry")});
+    co_return co_await connection_.call_for<Task>(
+        {.method = "POST", .path = path_of("tasks", id, ":retry")}
+    );
 }
 io::Task<Result<Explanation>> Client::explain_task(std::string id) {
-    co_return co_await connection_.call_for<Explanation>({.path = path_of("tasks", id, ":explain")});
+    co_return co_await connection_.call_for<Explanation>({.path = path_of("tasks", id, ":explain")}
+    );
 }
 
 io::Task<Result<LogPage>> Client::task_logs(std::string id, LogQuery query) {
@@ -53,7 +60,9 @@ Watch Client::watch_task(std::string id, std::int64_t since) {
 Watch Client::watch_events(std::int64_t since) {
     return Watch(connection_, "/v1/events:watch", {}, since);
 }
-Watch Client::watch_task_logs(std::string id, std::int64_t since, std::optional<std::int64_t> item) {
+Watch Client::watch_task_logs(
+    std::string id, std::int64_t since, std::optional<std::int64_t> item
+) {
     http::Query query;
     if (item) query.add("item", std::to_string(*item));
     return Watch(connection_, path_of("tasks", id, "/logs:watch"), std::move(query), since);
@@ -74,14 +83,19 @@ io::Task<Result<Node>> Client::node(std::string id) {
     co_return co_await connection_.call_for<Node>({.path = path_of("nodes", id)});
 }
 io::Task<Result<Node>> Client::cordon_node(std::string id) {
-    co_return co_await connection_.call_for<Node>({.method = "POST", .path = path_of("nodes", id, ":cordon")});
+    co_return co_await connection_.call_for<Node>(
+        {.method = "POST", .path = path_of("nodes", id, ":cordon")}
+    );
 }
 io::Task<Result<Node>> Client::uncordon_node(std::string id) {
-    co_return co_await connection_.call_for<Node>({.method = "POST", .path = path_of("nodes", id, ":uncordon")});
+    co_return co_await connection_.call_for<Node>(
+        {.method = "POST", .path = path_of("nodes", id, ":uncordon")}
+    );
 }
 
 io::Task<Result<CreatedKey>> Client::create_key(CreateKey key, std::string organisation) {
-    const std::string path = organisation.empty() ? "/v1/keys" : path_of("organisations", organisation, "/keys");
+    const std::string path =
+        organisation.empty() ? "/v1/keys" : path_of("organisations", organisation, "/keys");
     co_return co_await connection_.call_for<CreatedKey>(post(path, key));
 }
 io::Task<Done> Client::delete_key(std::string id) {
@@ -108,7 +122,9 @@ io::Task<Result<Statement>> Client::statement(std::string account, std::string o
     http::Query query;
     if (!account.empty()) query.add("account", std::move(account));
     if (!organisation.empty()) query.add("organisation", std::move(organisation));
-    co_return co_await connection_.call_for<Statement>({.path = "/v1/statement", .query = std::move(query)});
+    co_return co_await connection_.call_for<Statement>(
+        {.path = "/v1/statement", .query = std::move(query)}
+    );
 }
 io::Task<Result<SettlementReport>> Client::settlement() {
     co_return co_await connection_.call_for<SettlementReport>({.path = "/v1/settlement"});

@@ -13,8 +13,8 @@
 #include "model/page.h"
 #include "model/plan.h"
 
-// The platform's API as typed calls, for the command line, agents and other platforms. Every noun that
-// a route takes in its path may be an id or a name; both are encoded here.
+// The platform's API as typed calls, for the command line, agents and other platforms. Every noun
+// that a route takes in its path may be an id or a name; both are encoded here.
 namespace penstock::client {
 
 struct ListQuery {
@@ -61,7 +61,9 @@ class Client {
     Watch watch_task(std::string id, std::int64_t since = -1);
     Watch watch_events(std::int64_t since = -1);
     // Messages hold a LogLine each.
-    Watch watch_task_logs(std::string id, std::int64_t since = -1, std::optional<std::int64_t> item = {});
+    Watch watch_task_logs(
+        std::string id, std::int64_t since = -1, std::optional<std::int64_t> item = {}
+    );
 
     // One output, written beside `to` and renamed onto it only when its hash is right.
     io::Task<Done> download_output(std::string task, OutputFile output, std::filesystem::path to);
@@ -106,7 +108,9 @@ class Client {
     io::Task<Done> ready();
 
   private:
-    io::Task<Done> download(std::string path, http::Query query, std::string sha256, std::filesystem::path to);
+    io::Task<Done> download(
+        std::string path, http::Query query, std::string sha256, std::filesystem::path to
+    );
     Connection connection_;
 };
 

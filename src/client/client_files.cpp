@@ -21,7 +21,11 @@ struct PartialFile {
 };
 
 Error file_error(const std::filesystem::path& file, std::string_view what) {
-    return {ErrorCode::internal, "cannot " + std::string(what) + " " + file.string() + ": " + std::strerror(errno), {}};
+    return {
+        ErrorCode::internal,
+        "cannot " + std::string(what) + " " + file.string() + ": " + std::strerror(errno),
+        {}
+    };
 }
 
 }  // namespace
@@ -29,8 +33,9 @@ Error file_error(const std::filesystem::path& file, std::string_view what) {
 io::Task<Done> Client::download(
     std::string path, http::Query query, std::string sha256, std::filesystem::path to
 ) {
-    http::ResponseStream stream =
-        CO_TRY(co_await connection_.open({.path = std::move(path), .query = std::move(query)}, {{"Accept", "*/*"}}));
+    http::ResponseStream stream = CO_TRY(co_await connection_.open(
+        {.path = std::move(path), .query = std::move(query)}, {{"Accept", "*/*"}}
+    ));
     const PartialFile partial{to.string() + ".partial"};
     ContentHash hash;
     {
@@ -56,7 +61,9 @@ io::Task<Done> Client::download(
     std::error_code failed;
     std::filesystem::rename(partial.path, to, failed);
     if (failed)
-        co_return fail(ErrorCode::internal, "cannot write " + to.string() + ": " + failed.message());
+        co_return fail(
+            ErrorCode::internal, "cannot write " + to.string() + ": " + failed.message()
+        );
     co_return Done();
 }
 
@@ -67,8 +74,8 @@ io::Task<Done> Client::download_output(
     query.add("path", output.path);
     query.add("item", std::to_string(output.item));
     co_return co_await download(
-        "/v1/tasks/" + http::percent_encode(task) + "/outputs:download", std::move(query), output.sha256,
-        std::move(to)
+        "/v1/tasks/" + http::percent_encode(task) + "/outputs:download", std::move(query),
+        output.sha256, std::move(to)
     );
 }
 

@@ -22,10 +22,13 @@ io::Task<Result<Page>> Client::list(std::string path, ListQuery query) {
     if (query.page_size) parameters.add("page_size", std::to_string(*query.page_size));
     // A timeline goes on behind a cursor, every other list behind a token.
     constexpr bool kTimeline = std::is_same_v<Page, EventPage>;
-    if (!query.page_token.empty()) parameters.add(kTimeline ? "since" : "page_token", query.page_token);
+    if (!query.page_token.empty())
+        parameters.add(kTimeline ? "since" : "page_token", query.page_token);
     if (!query.filter.empty()) parameters.add("filter", query.filter);
     if (!query.order_by.empty()) parameters.add("order_by", query.order_by);
-    co_return co_await connection_.call_for<Page>({.path = std::move(path), .query = std::move(parameters)});
+    co_return co_await connection_.call_for<Page>(
+        {.path = std::move(path), .query = std::move(parameters)}
+    );
 }
 
 template <class Page>
@@ -35,8 +38,9 @@ io::Task<Result<Page>> Client::list_all(std::string path, ListQuery query) {
     for (int pages = 1; all.next_page_token && !all.next_page_token->empty(); ++pages) {
         if (pages >= kPagesMax)
             co_return fail(
-                ErrorCode::resource_exhausted,
-                "the list has more than " + std::to_string(kPagesMax) + " pages: narrow it with a filter"
+                ErrorCode::resource_exhausted, "the list has more than " +
+                                                   std::to_string(kPagesMax) +
+                                                   " pages: narrow it with a filter"
             );
         query.page_token = *all.next_page_token;
         Page page = CO_TRY(co_await list<Page>(path, query));
@@ -51,7 +55,7 @@ io::Task<Result<Page>> Client::list_all(std::string path, ListQuery query) {
     co_return all;
 }
 
-#define PENSTOCK_LIST(Page)                                                               \
+#define PENSTOCK_LIST(Page)                                                                \
     template io::Task<Result<Page>> Client::list<Page>(std::string path, ListQuery query); \
     template io::Task<Result<Page>> Client::list_all<Page>(std::string path, ListQuery query)
 

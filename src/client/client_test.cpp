@@ -32,16 +32,22 @@ class ClientTest : public testing::Test {
     void serve() {
         server_ = std::make_unique<http::Server>(runtime_, router_, http::ServerOptions{});
         ASSERT_TRUE(server_->start());
-        client_ = std::make_unique<Client>(runtime_, random_, ConnectionOptions{.endpoint = server_->url(), .key = "sk-test"});
+        client_ = std::make_unique<Client>(
+            runtime_, random_, ConnectionOptions{.endpoint = server_->url(), .key = "sk-test"}
+        );
     }
     void TearDown() override {
         client_.reset();
         if (server_) runtime_.block_on(server_->stop(io::Deadline::after(1s)));
     }
     // The answers come one after the other; the last one stays.
-    void answer(std::string_view method, std::string_view path, std::vector<http::Response (*)()> answers) {
+    void answer(
+        std::string_view method, std::string_view path, std::vector<http::Response (*)()> answers
+    ) {
         router_.add(method, path, [this, answers](http::Request request) {
-            return reply(std::move(request), answers[std::min(requests_.size(), answers.size() - 1)]());
+            return reply(
+                std::move(request), answers[std::min(requests_.size(), answers.size() - 1)]()
+            );
         });
     }
     io::Task<http::Response> reply(http::Request request, http::Response response) {
@@ -71,7 +77,8 @@ TEST_F(ClientTest, SendsTheKeyAndReadsTheAnswer) {
 TEST_F(ClientTest, RepeatsAPostWithTheSameRequestIdUntilTheServerIsBack) {
     answer(
         "POST", "/v1/wallet:topup",
-        {[] { return http::Response::text(503, "starting"); }, [] { return http::Response::json(200, kWallet); }}
+        {[] { return http::Response::text(503, "starting"); },
+         [] { return http::Response::json(200, kWallet); }}
     );
     serve();
 
@@ -80,11 +87,15 @@ TEST_F(ClientTest, RepeatsAPostWithTheSameRequestIdUntilTheServerIsBack) {
     ASSERT_TRUE(wallet) << to_string(wallet.error());
     ASSERT_EQ(requests_.size(), 2U);
     EXPECT_EQ(requests_[0].headers.get("Idempotency-Key").size(), 32U);
-    EXPECT_EQ(requests_[0].headers.get("Idempotency-Key"), requests_[1].headers.get("Idempotency-Key"));
+    EXPECT_EQ(
+        requests_[0].headers.get("Idempotency-Key"), requests_[1].headers.get("Idempotency-Key")
+    );
 }
 
 TEST_F(ClientTest, DoesNotRepeatARefusal) {
-    answer("GET", "/v1/wallet", {[] { return http::Response::json(403, R"({"detail":"no","code":"permission_denied"})"); }});
+    answer("GET", "/v1/wallet", {[] {
+               return http::Response::json(403, R"({"detail":"no","code":"permission_denied"})");
+           }});
     serve();
 
     const Result<Wallet> wallet = runtime_.block_on(client_->wallet());
@@ -100,18 +111,28 @@ TEST_F(ClientTest, GivesUpOnAnAddressWhereNobodyListens) {
     const Result<Wallet> wallet = runtime_.block_on(client_->wallet());
 
     EXPECT_EQ(wallet.error().code, ErrorCode::unavailable);
-    EXPECT_TRUE(wallet.error().message.starts_with("no answer from http://127.0.0.1")) << wallet.error().message;
+    EXPECT_TRUE(wallet.error().message.starts_with("no answer from http://127.0.0.1"))
+        << wallet.error().message;
 }
 
 TEST_F(ClientTest, JoinsAllPages) {
     answer(
         "GET", "/v1/projects",
-        {[] { return http::Response::json(200, R"({"projects":[)" + project_json(1) + R"(],"next_page_token":"n","total":2})"); },
-         [] { return http::Response::json(200, R"({"projects":[)" + project_json(2) + R"(],"total":2})"); }}
+        {[] {
+             return http::Response::json(
+                 200, R"({"projects":[)" + project_json(1) + R"(],"next_page_token":"n","total":2})"
+             );
+         },
+         [] {
+             return http::Response::json(
+                 200, R"({"projects":[)" + project_json(2) + R"(],"total":2})"
+             );
+         }}
     );
     serve();
 
-    const Result<ProjectPage> page = runtime_.block_on(client_->list_all<ProjectPage>("/v1/projects", {.filter = "name=p"}));
+    const Result<ProjectPage> page =
+        runtime_.block_on(client_->list_all<ProjectPage>("/v1/projects", {.filter = "name=p"}));
 
     ASSERT_TRUE(page) << to_string(page.error());
     EXPECT_EQ(page->projects.size(), 2U);
@@ -136,8 +157,16 @@ io::Task<void> send_events(http::BodyWriter writer, int first, int last, bool en
 TEST_F(ClientTest, ResumesAWatchAtItsCursorAndDropsWhatComesTwice) {
     answer(
         "GET", "/v1/events:watch",
-        {[] { return http::Response::event_stream([](http::BodyWriter writer) { return send_events(writer, 1, 3, false); }); },
-         [] { return http::Response::event_stream([](http::BodyWriter writer) { return send_events(writer, 2, 5, true); }); }}
+        {[] {
+             return http::Response::event_stream([](http::BodyWriter writer) {
+                 return send_events(writer, 1, 3, false);
+             });
+         },
+         [] {
+             return http::Response::event_stream([](http::BodyWriter writer) {
+                 return send_events(writer, 2, 5, true);
+             });
+         }}
     );
     serve();
 
@@ -156,7 +185,9 @@ TEST_F(ClientTest, ResumesAWatchAtItsCursorAndDropsWhatComesTwice) {
 }
 
 TEST_F(ClientTest, EndsAWatchThatIsRefused) {
-    answer("GET", "/v1/tasks/{id}:watch", {[] { return http::Response::json(404, R"({"detail":"no task x","code":"not_found"})"); }});
+    answer("GET", "/v1/tasks/{id}:watch", {[] {
+               return http::Response::json(404, R"({"detail":"no task x","code":"not_found"})");
+           }});
     serve();
 
     Watch watch = client_->watch_task("x");
@@ -202,8 +233,10 @@ TEST_F(BlobTest, KeepsNothingOfADownloadWhoseHashIsWrong) {
     answer("GET", "/v1/blobs/{sha256}", {[] { return http::Response::text(200, "changed"); }});
     serve();
 
-    const Result<void> good = runtime_.block_on(client_->download_blob(content_hash("changed"), folder_ / "good"));
-    const Result<void> bad = runtime_.block_on(client_->download_blob(content_hash("content"), folder_ / "bad"));
+    const Result<void> good =
+        runtime_.block_on(client_->download_blob(content_hash("changed"), folder_ / "good"));
+    const Result<void> bad =
+        runtime_.block_on(client_->download_blob(content_hash("content"), folder_ / "bad"));
 
     EXPECT_TRUE(good) << to_string(good.error());
     EXPECT_FALSE(bad);

@@ -19,14 +19,16 @@ struct ConnectionOptions {
     std::string endpoint;  // "http://127.0.0.1:7300"
     std::string key;       // sk-…; empty: the routes that need none
     std::string user_agent = "penstock";
-    std::string ca_file;   // PEM; empty: the system's store
+    std::string ca_file;  // PEM; empty: the system's store
     Duration call_timeout = 30s;
-    // Told of every try: "GET", "/v1/tasks?filter=…", the status (0: no answer) and how long it took.
-    std::function<void(std::string_view method, std::string_view target, int status, Duration took)> observe = {};
+    // Told of every try: "GET", "/v1/tasks?filter=…", the status (0: no answer) and how long it
+    // took.
+    std::function<void(std::string_view method, std::string_view target, int status, Duration took)>
+        observe = {};
 };
 
-// A first contact that fails is a wrong address more often than a restart: few tries. A server that has
-// answered before is given the time of a restart.
+// A first contact that fails is a wrong address more often than a restart: few tries. A server that
+// has answered before is given the time of a restart.
 constexpr int kFirstContactTriesMax = 4;
 constexpr int kTriesMax = 9;
 constexpr Duration kBackoffFirst = 200ms;
@@ -44,9 +46,9 @@ struct Call {
     std::optional<Duration> timeout = {};
 };
 
-// One platform, as an authenticated caller. Sends a call until it has an answer: what is unavailable is
-// repeated with back-off and the same Idempotency-Key, so a lost answer never creates or pays twice.
-// Used on the Runtime's thread; outlives its calls.
+// One platform, as an authenticated caller. Sends a call until it has an answer: what is
+// unavailable is repeated with back-off and the same Idempotency-Key, so a lost answer never
+// creates or pays twice. Used on the Runtime's thread; outlives its calls.
 class Connection {
   public:
     Connection(io::Runtime& runtime, Random& random, ConnectionOptions options);
@@ -68,7 +70,8 @@ class Connection {
 
     const ConnectionOptions& options() const { return options_; }
     Random& random() { return random_; }
-    // How long to wait before try number `tries_done + 1`: doubling, with jitter, at most kBackoffMax.
+    // How long to wait before try number `tries_done + 1`: doubling, with jitter, at most
+    // kBackoffMax.
     Duration backoff(int tries_done);
     // The value of the last Date field: for `doctor`, which compares clocks.
     const std::string& last_date() const { return last_date_; }

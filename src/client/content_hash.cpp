@@ -22,8 +22,7 @@ struct ContentHash::State {
 
 ContentHash::ContentHash() : state_(std::make_unique<State>()) {
     CHECK(
-        EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) == 1,
-        "OpenSSL always has SHA-256"
+        EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) == 1, "OpenSSL always has SHA-256"
     );
 }
 ContentHash::~ContentHash() = default;

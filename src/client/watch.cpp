@@ -15,7 +15,8 @@ io::Task<Result<void>> Watch::connect() {
         query.add("since", std::to_string(cursor_));
         headers.set("Last-Event-ID", std::to_string(cursor_));
     }
-    stream_ = CO_TRY(co_await connection_.open({.path = path_, .query = std::move(query)}, headers));
+    stream_ =
+        CO_TRY(co_await connection_.open({.path = path_, .query = std::move(query)}, headers));
     parser_ = http::SseParser();
     co_return Result<void>();
 }
@@ -53,14 +54,18 @@ io::Task<Result<std::optional<Watch::Message>>> Watch::next() {
         } else {
             const Result<std::string_view> bytes =
                 co_await stream_->read(io::Deadline::after(kWatchSilenceMax));
-            if (bytes && !bytes->empty()) step = parser_.feed(*bytes);
-            else if (bytes) step = fail(ErrorCode::unavailable, "the stream ended before its end event");
-            else step = std::unexpected(bytes.error());
+            if (bytes && !bytes->empty())
+                step = parser_.feed(*bytes);
+            else if (bytes)
+                step = fail(ErrorCode::unavailable, "the stream ended before its end event");
+            else
+                step = std::unexpected(bytes.error());
         }
         if (step) continue;
         stream_.reset();
         const ErrorCode code = step.error().code;
-        const bool transient = code == ErrorCode::unavailable || code == ErrorCode::deadline_exceeded;
+        const bool transient =
+            code == ErrorCode::unavailable || code == ErrorCode::deadline_exceeded;
         if (!transient || ++failures_ >= kWatchTriesMax)
             co_return std::unexpected(std::move(step.error()));
         ++reconnects_;

@@ -16,8 +16,8 @@ constexpr Duration kWatchSilenceMax = 60s;
 // Failed connections in a row after which the watch gives up with the last error.
 constexpr int kWatchTriesMax = 12;
 
-// A server-sent stream that goes on over lost connections: it returns with the last cursor it has seen,
-// and what comes twice is dropped, so every message is given once, in order.
+// A server-sent stream that goes on over lost connections: it returns with the last cursor it has
+// seen, and what comes twice is dropped, so every message is given once, in order.
 class Watch {
   public:
     // `since` < 0: from the start of what the server keeps.

@@ -63,7 +63,8 @@ TEST_P(DriverConformance, TheCpuLimitHolds) {
     const double seconds = to_seconds(*end.ended_at - *end.running_at);
     EXPECT_LT(to_seconds(reading->cpu_time) / seconds, 0.40)
         << to_seconds(reading->cpu_time) << " in " << seconds;
-    // On a machine with no time to spare the task may not even get its share: nothing to throttle then.
+    // On a machine with no time to spare the task may not even get its share: nothing to throttle
+    // then.
     const bool had_its_share = to_seconds(reading->cpu_time) / seconds > 0.28;
     EXPECT_TRUE(!had_its_share || reading->throttled_time.value_or(0s) > 100ms);
 }

@@ -15,7 +15,8 @@ void add_scaled(Capacity& capacity, const ResourceRequest& request, std::int64_t
     capacity.cpu_milli += sign * request.cpu_milli;
     capacity.memory_mib += sign * request.memory_mib;
     if (request.accelerator)
-        capacity.accelerator_milli[request.accelerator->model] += sign * request.accelerator->count_milli;
+        capacity.accelerator_milli[request.accelerator->model] +=
+            sign * request.accelerator->count_milli;
 }
 
 // What the node has less what is held of it: never below zero, although a node may have shrunk.
@@ -26,8 +27,9 @@ Capacity difference(const Capacity& total, const Capacity& held) {
     };
     for (const auto& [model, milli] : total.accelerator_milli) {
         const auto taken = held.accelerator_milli.find(model);
-        free.accelerator_milli[model] =
-            std::max<std::int64_t>(0, milli - (taken == held.accelerator_milli.end() ? 0 : taken->second));
+        free.accelerator_milli[model] = std::max<std::int64_t>(
+            0, milli - (taken == held.accelerator_milli.end() ? 0 : taken->second)
+        );
     }
     return free;
 }
@@ -48,43 +50,59 @@ bool fits(const ResourceRequest& request, const Capacity& free) {
     if (request.cpu_milli > free.cpu_milli || request.memory_mib > free.memory_mib) return false;
     if (!request.accelerator) return true;
     const auto found = free.accelerator_milli.find(request.accelerator->model);
-    return found != free.accelerator_milli.end() && found->second >= request.accelerator->count_milli;
+    return found != free.accelerator_milli.end() &&
+           found->second >= request.accelerator->count_milli;
 }
 
 void take(Capacity& capacity, const ResourceRequest& request) { add_scaled(capacity, request, -1); }
 void give(Capacity& capacity, const ResourceRequest& request) { add_scaled(capacity, request, 1); }
 
 Result<void> validate(const SiteSpec& spec) {
-    const bool plain = !spec.name.empty() && spec.name.size() <= kNameLengthMax &&
-                       spec.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
+    const bool plain =
+        !spec.name.empty() && spec.name.size() <= kNameLengthMax &&
+        spec.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
     if (!plain) return bad("name", "use 1 to 63 of a-z 0-9 -");
     if (spec.region.empty()) return bad("region", "is missing: for instance cn-hubei");
     const bool digits = spec.division_code.size() == 6 &&
                         spec.division_code.find_first_not_of("0123456789") == std::string::npos;
     if (!digits || spec.division_code == "000000")
-        return bad("division_code", "must be the six digits of a division (GB/T 2260), for instance 420100");
-    const bool zone = spec.zone.size() == 2 && spec.zone != "SV" &&
-                      spec.zone.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == std::string::npos;
+        return bad(
+            "division_code", "must be the six digits of a division (GB/T 2260), for instance 420100"
+        );
+    const bool zone =
+        spec.zone.size() == 2 && spec.zone != "SV" &&
+        spec.zone.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == std::string::npos;
     if (!zone) return bad("zone", "must be two of A-Z 0-9, other than SV");
     if (spec.pue < 1 || spec.pue > 5) return bad("pue", "must be from 1 to 5");
     if (spec.carbon_g_per_kwh && (*spec.carbon_g_per_kwh < 0 || *spec.carbon_g_per_kwh > 5000))
         return bad("carbon_g_per_kwh", "must be from 0 to 5000");
     if (spec.green_percent && (*spec.green_percent < 0 || *spec.green_percent > 100))
         return bad("green_percent", "must be from 0 to 100");
-    if (spec.rtt_ms && (*spec.rtt_ms < 0 || *spec.rtt_ms > kRttMsMax)) return bad("rtt_ms", "must be from 0 to 60000");
-    if (spec.bandwidth_mbps && *spec.bandwidth_mbps <= 0) return bad("bandwidth_mbps", "must be above zero");
-    if (spec.watts_per_core && *spec.watts_per_core < 0) return bad("watts_per_core", "must be zero or more");
+    if (spec.rtt_ms && (*spec.rtt_ms < 0 || *spec.rtt_ms > kRttMsMax))
+        return bad("rtt_ms", "must be from 0 to 60000");
+    if (spec.bandwidth_mbps && *spec.bandwidth_mbps <= 0)
+        return bad("bandwidth_mbps", "must be above zero");
+    if (spec.watts_per_core && *spec.watts_per_core < 0)
+        return bad("watts_per_core", "must be zero or more");
     for (const std::string& control : spec.controls)
-        if (control != "attestation" && control != "dedicated_tenancy" && control != "encryption" && control != "audit")
-            return bad("controls", "'" + control + "' is not one of attestation, dedicated_tenancy, encryption, audit");
+        if (control != "attestation" && control != "dedicated_tenancy" && control != "encryption" &&
+            control != "audit")
+            return bad(
+                "controls",
+                "'" + control + "' is not one of attestation, dedicated_tenancy, encryption, audit"
+            );
     return {};
 }
 
 Result<Site> Fleet::add_site(Site site) {
     TRY(validate(site.spec));
     if (site_by_name_.contains(site.spec.name))
-        return fail_field(ErrorCode::conflict, "name", "a site named '" + site.spec.name + "' exists: choose another name");
-    if (sites_.size() >= kSitesMax) return fail(ErrorCode::resource_exhausted, "the platform holds at most 100000 sites");
+        return fail_field(
+            ErrorCode::conflict, "name",
+            "a site named '" + site.spec.name + "' exists: choose another name"
+        );
+    if (sites_.size() >= kSitesMax)
+        return fail(ErrorCode::resource_exhausted, "the platform holds at most 100000 sites");
     site_by_name_[site.spec.name] = site.id;
     return sites_[site.id] = std::move(site);
 }
@@ -148,10 +166,13 @@ Result<Node> Fleet::hello(SiteId site_id, const AgentHello& hello, NodeId fresh_
             "the agent speaks version " + std::to_string(hello.protocol) + ", the server " +
                 std::to_string(kAgentProtocolVersion) + ": install matching versions"
         );
-    if (hello.node.empty() || hello.node.size() > kNameLengthMax) return bad("node", "a node's name has 1 to 63 characters");
-    if (hello.devices.size() > kDevicesPerNodeMax) return bad("devices", "a node has at most 256 devices");
+    if (hello.node.empty() || hello.node.size() > kNameLengthMax)
+        return bad("node", "a node's name has 1 to 63 characters");
+    if (hello.devices.size() > kDevicesPerNodeMax)
+        return bad("devices", "a node has at most 256 devices");
     const bool known = node_by_name_.contains({site_id, hello.node});
-    if (!known && nodes_.size() >= kNodesPerSiteMax) return fail(ErrorCode::resource_exhausted, "too many nodes");
+    if (!known && nodes_.size() >= kNodesPerSiteMax)
+        return fail(ErrorCode::resource_exhausted, "too many nodes");
     const NodeId id = known ? node_by_name_.at({site_id, hello.node}) : fresh_id;
     Node& node = nodes_[id];
     if (!known) {
@@ -181,7 +202,8 @@ Result<Node> Fleet::hello(SiteId site_id, const AgentHello& hello, NodeId fresh_
 
 Result<void> Fleet::heartbeat(NodeId id, const AgentHeartbeat& heartbeat, Time now) {
     const auto found = nodes_.find(id);
-    if (found == nodes_.end()) return fail(ErrorCode::not_found, "the node is not known: say hello first");
+    if (found == nodes_.end())
+        return fail(ErrorCode::not_found, "the node is not known: say hello first");
     Node& node = found->second;
     node.state = NodeState::online;
     node.load = heartbeat.load;
@@ -240,7 +262,10 @@ Result<void> Fleet::hold(AttemptId attempt, NodeId id, const ResourceRequest& re
     CHECK(!holds_.contains(attempt), "an attempt is placed once");
     Node& node = nodes_.at(id);
     if (!fits(request, free_of(node)))
-        return fail(ErrorCode::resource_exhausted, "node " + node.site + "/" + node.name + " has no room left");
+        return fail(
+            ErrorCode::resource_exhausted,
+            "node " + node.site + "/" + node.name + " has no room left"
+        );
     give(node.held, request);
     holds_[attempt] = {id, request};
     return {};
@@ -259,19 +284,27 @@ std::vector<Offer> Fleet::offers(Time now) const {
     std::vector<Offer> all;
     for (const Site* site : sites()) {
         Offer base{
-            .site_id = site->id, .site = site->spec.name, .provider = site->provider, .c_url = site->c_url,
-            .region = site->spec.region, .rtt_ms = site->spec.rtt_ms, .green_percent = site->spec.green_percent,
+            .site_id = site->id,
+            .site = site->spec.name,
+            .provider = site->provider,
+            .c_url = site->c_url,
+            .region = site->spec.region,
+            .rtt_ms = site->spec.rtt_ms,
+            .green_percent = site->spec.green_percent,
             .trust = site->spec.trust
         };
         for (const auto& [id, node] : nodes_) {
             if (node.site_id != site->id) continue;
             if (node.last_seen_at) {
-                const auto age = std::chrono::duration_cast<std::chrono::seconds>(now - *node.last_seen_at).count();
+                const auto age =
+                    std::chrono::duration_cast<std::chrono::seconds>(now - *node.last_seen_at)
+                        .count();
                 base.age_seconds = std::min(base.age_seconds.value_or(age), age);
             }
             accumulate(base.total, node.total);
             base.simulated = base.simulated || node.simulated;
-            if (node.state == NodeState::online && !node.cordoned) accumulate(base.free, free_of(node));
+            if (node.state == NodeState::online && !node.cordoned)
+                accumulate(base.free, free_of(node));
         }
         const auto add = [&](std::string sku, std::string unit, Price price) {
             Offer offer = base;
@@ -286,7 +319,8 @@ std::vector<Offer> Fleet::offers(Time now) const {
         };
         add("cpu", "core-second", site->spec.prices.core_second);
         add("memory", "GiB-second", site->spec.prices.gib_second);
-        for (const auto& [model, price] : site->spec.prices.card_second) add(model, "card-second", price);
+        for (const auto& [model, price] : site->spec.prices.card_second)
+            add(model, "card-second", price);
     }
     return all;
 }

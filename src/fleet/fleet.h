@@ -26,8 +26,8 @@ struct CapacityHold {
     ResourceRequest request;
 };
 
-// Sites, nodes, their live state and what is held on them. Pure; one owner. Mutators return what is to
-// be stored, or mark it in `touched_*`.
+// Sites, nodes, their live state and what is held on them. Pure; one owner. Mutators return what is
+// to be stored, or mark it in `touched_*`.
 //   held + free == total for each resource of each node, and held never passes total.
 class Fleet {
   public:
@@ -54,8 +54,9 @@ class Fleet {
     std::vector<NodeId> tick(Time now);
     Result<Node> set_cordoned(NodeId id, bool cordoned);
     const Node* find_node(NodeId id) const;
-    const Node* find_node(std::string_view name_or_id) const;  // "site/name", name where unique, or id
-    std::vector<const Node*> nodes() const;                    // by site, then name
+    const Node* find_node(std::string_view name_or_id
+    ) const;                                 // "site/name", name where unique, or id
+    std::vector<const Node*> nodes() const;  // by site, then name
 
     // ---- capacity
     Result<void> hold(AttemptId attempt, NodeId node, const ResourceRequest& request);

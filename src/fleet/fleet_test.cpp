@@ -15,7 +15,9 @@ struct FleetFixture {
     SiteId site = ids.next<SiteId>(kStart);
     NodeId node;
     FleetFixture() {
-        Site centre{.id = site, .spec = {.name = "centre", .region = "cn-hubei", .division_code = "420100"}};
+        Site centre{
+            .id = site, .spec = {.name = "centre", .region = "cn-hubei", .division_code = "420100"}
+        };
         centre.spec.prices.core_second = *parse_price("0.0001");
         EXPECT_TRUE(fleet.add_site(centre));
         const AgentHello hello{.node = "n1", .total = {.cpu_milli = 4000, .memory_mib = 8192}};
@@ -27,7 +29,10 @@ TEST(Fleet, HoldsNeverPassWhatANodeHas) {
     FleetFixture f;
     const AttemptId first = f.ids.next<AttemptId>(kStart), second = f.ids.next<AttemptId>(kStart);
     EXPECT_TRUE(f.fleet.hold(first, f.node, {.cpu_milli = 3000, .memory_mib = 100}));
-    EXPECT_EQ(f.fleet.hold(second, f.node, {.cpu_milli = 1001}).error().code, ErrorCode::resource_exhausted);
+    EXPECT_EQ(
+        f.fleet.hold(second, f.node, {.cpu_milli = 1001}).error().code,
+        ErrorCode::resource_exhausted
+    );
     f.fleet.release(first);
     f.fleet.release(first);
     EXPECT_TRUE(f.fleet.hold(second, f.node, {.cpu_milli = 4000}));
@@ -51,7 +56,9 @@ TEST(Fleet, TheSameNodeComesBackUnderItsId) {
 
 TEST(Fleet, OffersShowWhatIsFreeAndHowOldThatIs) {
     FleetFixture f;
-    EXPECT_TRUE(f.fleet.hold(f.ids.next<AttemptId>(kStart), f.node, {.cpu_milli = 1000, .memory_mib = 512}));
+    EXPECT_TRUE(
+        f.fleet.hold(f.ids.next<AttemptId>(kStart), f.node, {.cpu_milli = 1000, .memory_mib = 512})
+    );
     const std::vector<Offer> offers = f.fleet.offers(kStart + 3s);
     ASSERT_EQ(offers.size(), 2U);
     EXPECT_EQ(offers[0].id, "centre/cpu");
@@ -61,7 +68,10 @@ TEST(Fleet, OffersShowWhatIsFreeAndHowOldThatIs) {
 }
 
 TEST(Fleet, NamesTheFieldOfABadSite) {
-    EXPECT_EQ(validate({.name = "x", .region = "cn", .division_code = "42"}).error().field, "division_code");
+    EXPECT_EQ(
+        validate({.name = "x", .region = "cn", .division_code = "42"}).error().field,
+        "division_code"
+    );
     EXPECT_EQ(validate({.name = "X"}).error().field, "name");
 }
 

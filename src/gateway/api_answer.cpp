@@ -8,7 +8,8 @@ namespace penstock::gateway {
 http::Response error_response(const routing::ApiError& error) {
     http::Response response = http::Response::json(error.status, to_json(error));
     if (error.retry_after) {
-        const std::int64_t seconds = std::max<std::int64_t>(1, (to_ms(*error.retry_after) + 999) / 1000);
+        const std::int64_t seconds =
+            std::max<std::int64_t>(1, (to_ms(*error.retry_after) + 999) / 1000);
         response.headers.set("Retry-After", std::to_string(seconds));
     }
     if (error.status == 401) response.headers.set("WWW-Authenticate", "Bearer");
@@ -17,14 +18,16 @@ http::Response error_response(const routing::ApiError& error) {
 }
 
 void add_penstock_header(http::Response& response, std::string name, const std::string& value) {
-    if (!value.empty() && http::valid_field_value(value)) response.headers.add("x-penstock-" + std::move(name), value);
+    if (!value.empty() && http::valid_field_value(value))
+        response.headers.add("x-penstock-" + std::move(name), value);
 }
 
 std::string exact_text(ExactMoney amount) {
     constexpr std::size_t kPlaces = 15;
     __int128 rest = amount.femto();
     std::string digits;
-    for (; rest > 0; rest /= 10) digits.insert(digits.begin(), static_cast<char>('0' + static_cast<int>(rest % 10)));
+    for (; rest > 0; rest /= 10)
+        digits.insert(digits.begin(), static_cast<char>('0' + static_cast<int>(rest % 10)));
     if (digits.size() <= kPlaces) digits.insert(0, kPlaces + 1 - digits.size(), '0');
     digits.insert(digits.size() - kPlaces, ".");
     while (digits.back() == '0') digits.pop_back();

@@ -14,8 +14,8 @@ namespace penstock::gateway {
 template <class T>
 using ApiResult = std::expected<T, routing::ApiError>;
 
-// The error in OpenAI's shape, with Retry-After where it helps and a hint to OpenAI's clients not to
-// repeat what cannot succeed.
+// The error in OpenAI's shape, with Retry-After where it helps and a hint to OpenAI's clients not
+// to repeat what cannot succeed.
 http::Response error_response(const routing::ApiError& error);
 
 // Adds "x-penstock-…: value"; a value that HTTP cannot carry is left out.

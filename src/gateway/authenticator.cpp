@@ -11,21 +11,27 @@ constexpr std::string_view kScheme = "Bearer ";
 std::unexpected<Error> unknown_key() {
     return fail(
         ErrorCode::unauthenticated,
-        "the API key is not known, or was revoked; make one with 'penstock key create' and send it as "
+        "the API key is not known, or was revoked; make one with 'penstock key create' and send it "
+        "as "
         "'Authorization: Bearer sk-…'"
     );
 }
 
 }  // namespace
 
-Authenticator::Authenticator(io::Executor executor, io::TaskGroup& tasks, ServerLink& server, const Clock& clock)
+Authenticator::Authenticator(
+    io::Executor executor, io::TaskGroup& tasks, ServerLink& server, const Clock& clock
+)
     : executor_(std::move(executor)), tasks_(tasks), server_(server), clock_(clock) {}
 
 io::Task<Result<ResolvedKey>> Authenticator::authenticate(std::string authorization) {
     if (authorization.size() <= kScheme.size() ||
-        !http::equal_ignoring_case(std::string_view(authorization).substr(0, kScheme.size()), kScheme))
+        !http::equal_ignoring_case(
+            std::string_view(authorization).substr(0, kScheme.size()), kScheme
+        ))
         co_return fail(
-            ErrorCode::unauthenticated, "an API key is missing; send it as 'Authorization: Bearer sk-…'"
+            ErrorCode::unauthenticated,
+            "an API key is missing; send it as 'Authorization: Bearer sk-…'"
         );
     const std::string_view key = std::string_view(authorization).substr(kScheme.size());
     if (!key.starts_with("sk-") || key.size() > kKeyBytesMax) co_return unknown_key();
@@ -47,7 +53,10 @@ Result<ResolvedKey> Authenticator::judge(const Sha256& digest, bool stale_allowe
     if (entry == nullptr || !entry->key) return unknown_key();
     if (stale_allowed && now > entry->fresh_until + KeyCache::kStaleMax) return unknown_key();
     if (entry->key->expires_at && now >= *entry->key->expires_at)
-        return fail(ErrorCode::unauthenticated, "the API key expired at " + to_rfc3339(*entry->key->expires_at));
+        return fail(
+            ErrorCode::unauthenticated,
+            "the API key expired at " + to_rfc3339(*entry->key->expires_at)
+        );
     if (!entry->key->may_use_tokens)
         return fail(ErrorCode::permission_denied, "the API key lacks the scope 'tokens'");
     return *entry->key;
@@ -59,7 +68,10 @@ io::Task<Result<void>> Authenticator::ask(Sha256 digest) {
     auto found = questions_.find(name);
     if (found == questions_.end()) {
         if (questions_.size() >= kQuestionsMax)
-            co_return fail(ErrorCode::unavailable, "too many API keys are being looked up; try again in a second");
+            co_return fail(
+                ErrorCode::unavailable,
+                "too many API keys are being looked up; try again in a second"
+            );
         auto fresh = std::make_shared<Question>(executor_);
         found = questions_.emplace(std::move(name), fresh).first;
         tasks_.spawn(ask_server(digest, fresh));
@@ -78,8 +90,13 @@ io::Task<void> Authenticator::ask_server(Sha256 digest, std::shared_ptr<Question
         const ErrorCode code = answer.error().code;
         const bool refused = code == ErrorCode::not_found || code == ErrorCode::unauthenticated ||
                              code == ErrorCode::permission_denied;
-        if (refused) cache_.put_unknown(digest, clock_.now());
-        else question->result = fail(ErrorCode::unavailable, "the API key cannot be checked now: " + answer.error().message);
+        if (refused)
+            cache_.put_unknown(digest, clock_.now());
+        else
+            question->result = fail(
+                ErrorCode::unavailable,
+                "the API key cannot be checked now: " + answer.error().message
+            );
     }
     questions_.erase(name);
     question->done = true;

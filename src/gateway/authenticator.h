@@ -14,14 +14,17 @@
 
 namespace penstock::gateway {
 
-// Who calls: from the cache, else from the server; equal questions at one time are asked once. While the
-// server cannot be asked, keys it knew stay good for KeyCache::kStaleMax (their budget ends earlier).
+// Who calls: from the cache, else from the server; equal questions at one time are asked once.
+// While the server cannot be asked, keys it knew stay good for KeyCache::kStaleMax (their budget
+// ends earlier).
 class Authenticator {
   public:
     static constexpr std::size_t kKeyBytesMax = 512;
     static constexpr std::size_t kQuestionsMax = 64;  // at one time; above: unavailable
 
-    Authenticator(io::Executor executor, io::TaskGroup& tasks, ServerLink& server, const Clock& clock);
+    Authenticator(
+        io::Executor executor, io::TaskGroup& tasks, ServerLink& server, const Clock& clock
+    );
 
     // `authorization` as it came: "Bearer sk-…". unauthenticated, permission_denied or unavailable.
     io::Task<Result<ResolvedKey>> authenticate(std::string authorization);

@@ -14,8 +14,14 @@ Budget::Budget(
     io::Executor executor, io::TaskGroup& tasks, ServerLink& server, const Clock& clock,
     telemetry::Logger log, Options options
 )
-    : executor_(std::move(executor)), tasks_(tasks), server_(server), clock_(clock), log_(std::move(log)),
-      options_(std::move(options)), pool_(options_.lease_amount), opened_(executor_) {}
+    : executor_(std::move(executor)),
+      tasks_(tasks),
+      server_(server),
+      clock_(clock),
+      log_(std::move(log)),
+      options_(std::move(options)),
+      pool_(options_.lease_amount),
+      opened_(executor_) {}
 
 void Budget::open() {
     open_ = true;
@@ -29,22 +35,32 @@ io::Task<Result<routing::Hold>> Budget::reserve(OrganisationId organisation_id, 
         co_return hold;
     }
     const io::Deadline patience = io::Deadline::after(kOpenWaitMax);
-    while (!open_ && co_await opened_.wait(patience)) {}
+    while (!open_ && co_await opened_.wait(patience)) {
+    }
     if (!open_)
-        co_return fail(ErrorCode::unavailable, "calls of an earlier run are still being settled; try again soon");
+        co_return fail(
+            ErrorCode::unavailable,
+            "calls of an earlier run are still being settled; try again soon"
+        );
     const auto refusal = refused_.find(organisation_id);
-    if (refusal != refused_.end() && clock_.now() < refusal->second.until && amount >= refusal->second.amount)
+    if (refusal != refused_.end() && clock_.now() < refusal->second.until &&
+        amount >= refusal->second.amount)
         co_return std::unexpected(refusal->second.error);
     co_return co_await wait_for_lease(organisation_id, amount);
 }
 
-io::Task<Result<routing::Hold>> Budget::wait_for_lease(OrganisationId organisation_id, Money amount) {
+io::Task<Result<routing::Hold>> Budget::wait_for_lease(
+    OrganisationId organisation_id, Money amount
+) {
     // Leaves the demand also when the caller is cancelled while it waits.
     struct Waiting {
         std::unordered_map<OrganisationId, Demand>& all;
         const OrganisationId& id;
         Money amount;
-        Waiting(std::unordered_map<OrganisationId, Demand>& demand, const OrganisationId& organisation, Money money)
+        Waiting(
+            std::unordered_map<OrganisationId, Demand>& demand, const OrganisationId& organisation,
+            Money money
+        )
             : all(demand), id(organisation), amount(money) {
             Demand& own = all[id];
             own.waiting = sum_or(own.waiting, amount);
@@ -80,7 +96,8 @@ Error Budget::refuse(const OrganisationId& organisation_id, Money amount) {
             " yuan; top it up, or ask for fewer tokens (max_tokens)"
     };
     const Time now = clock_.now();
-    if (refused_.size() >= kRefusalsMax) std::erase_if(refused_, [&](const auto& r) { return r.second.until <= now; });
+    if (refused_.size() >= kRefusalsMax)
+        std::erase_if(refused_, [&](const auto& r) { return r.second.until <= now; });
     if (refused_.size() < kRefusalsMax)
         refused_.insert_or_assign(organisation_id, Refusal{amount, now + kRefusedFor, error});
     return error;
@@ -95,19 +112,28 @@ std::shared_ptr<Budget::Renewing> Budget::renew(const OrganisationId& organisati
     return renewing;
 }
 
-io::Task<void> Budget::ask_server(OrganisationId organisation_id, std::shared_ptr<Renewing> renewing) {
+io::Task<void> Budget::ask_server(
+    OrganisationId organisation_id, std::shared_ptr<Renewing> renewing
+) {
     renewing->covers = registered_;
     Result<void> result = co_await fetch(organisation_id, false);
     // Servers that grant all or nothing are asked once more, for what one waiting call needs.
-    if (!result && result.error().code == ErrorCode::insufficient_funds && demand_.contains(organisation_id))
+    if (!result && result.error().code == ErrorCode::insufficient_funds &&
+        demand_.contains(organisation_id))
         result = co_await fetch(organisation_id, true);
     if (!result && result.error().code == ErrorCode::insufficient_funds) {
         renewing->insufficient = true;
         result = {};
     }
     if (!result && result.error().code != ErrorCode::unavailable)
-        log_.warning("a budget lease was refused", {{"organisation", to_string(organisation_id)}, {"error", to_string(result.error())}});
-    if (!result) result = fail(ErrorCode::unavailable, "the budget cannot be checked now: " + result.error().message);
+        log_.warning(
+            "a budget lease was refused",
+            {{"organisation", to_string(organisation_id)}, {"error", to_string(result.error())}}
+        );
+    if (!result)
+        result = fail(
+            ErrorCode::unavailable, "the budget cannot be checked now: " + result.error().message
+        );
     renewing_.erase(organisation_id);
     renewing->result = std::move(result);
     renewing->done = true;
@@ -117,7 +143,8 @@ io::Task<void> Budget::ask_server(OrganisationId organisation_id, std::shared_pt
 io::Task<Result<void>> Budget::fetch(OrganisationId organisation_id, bool least) {
     const auto demand = demand_.find(organisation_id);
     const Demand wanted = demand == demand_.end() ? Demand{} : demand->second;
-    const routing::Renewal renewal = pool_.begin_renewal(organisation_id, least ? wanted.smallest : wanted.waiting);
+    const routing::Renewal renewal =
+        pool_.begin_renewal(organisation_id, least ? wanted.smallest : wanted.waiting);
     const Money amount = least ? renewal.least : renewal.ask;
     const BudgetLease lease = CO_TRY(co_await server_.acquire_lease(
         {.replica = options_.replica, .organisation_id = organisation_id, .amount = amount}

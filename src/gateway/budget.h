@@ -15,13 +15,13 @@
 
 namespace penstock::gateway {
 
-// Holds for calls, from leases that it fetches and renews. At most one question about an organisation is
-// under way at a time, and it asks for all calls that wait.
+// Holds for calls, from leases that it fetches and renews. At most one question about an
+// organisation is under way at a time, and it asks for all calls that wait.
 class Budget {
   public:
-    static constexpr int kRoundsMax = 8;               // renewals that one call waits for
-    static constexpr Duration kOpenWaitMax = 2s;       // of a call that comes before open()
-    static constexpr Duration kRefusedFor = 1s;        // after a refusal the server is left alone
+    static constexpr int kRoundsMax = 8;          // renewals that one call waits for
+    static constexpr Duration kOpenWaitMax = 2s;  // of a call that comes before open()
+    static constexpr Duration kRefusedFor = 1s;   // after a refusal the server is left alone
     static constexpr Duration kSweepInterval = 1s;
     static constexpr std::size_t kRefusalsMax = 10'000;
 
@@ -34,8 +34,9 @@ class Budget {
         telemetry::Logger log, Options options
     );
 
-    // insufficient_funds: the wallet does not cover the call. unavailable: the server cannot be asked and
-    // no lease is left; or it is not yet known what an earlier process spent (see open()).
+    // insufficient_funds: the wallet does not cover the call. unavailable: the server cannot be
+    // asked and no lease is left; or it is not yet known what an earlier process spent (see
+    // open()).
     io::Task<Result<routing::Hold>> reserve(OrganisationId organisation_id, Money amount);
     // Leases can be fetched from now on: what an earlier process spent has been settled.
     void open();
@@ -48,8 +49,8 @@ class Budget {
         explicit Renewing(io::Executor executor) : ended(std::move(executor)) {}
         io::Event ended;
         bool done = false;
-        bool insufficient = false;   // the server would not grant all that was asked
-        std::uint64_t covers = 0;    // calls registered before this number were asked for
+        bool insufficient = false;  // the server would not grant all that was asked
+        std::uint64_t covers = 0;   // calls registered before this number were asked for
         Result<void> result = {};
     };
     struct Refusal {

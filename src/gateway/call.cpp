@@ -14,12 +14,15 @@ constexpr int kClientClosedRequest = 499;  // in records only: nobody received i
 routing::AttemptOutcome outcome_of(EndReason reason) {
     switch (reason) {
         case EndReason::done:
-        case EndReason::refused: return routing::AttemptOutcome::answered;
-        case EndReason::upstream_error: return routing::AttemptOutcome::failed;
+        case EndReason::refused:
+            return routing::AttemptOutcome::answered;
+        case EndReason::upstream_error:
+            return routing::AttemptOutcome::failed;
         // The deadline may be the client's own; silence to the breaker's eyes is a failed connect.
         case EndReason::timeout:
         case EndReason::client_gone:
-        case EndReason::gateway_crash: return routing::AttemptOutcome::abandoned;
+        case EndReason::gateway_crash:
+            return routing::AttemptOutcome::abandoned;
     }
     return routing::AttemptOutcome::abandoned;
 }
@@ -27,7 +30,9 @@ routing::AttemptOutcome outcome_of(EndReason reason) {
 }  // namespace
 
 Call::Call(CallParts& parts, Admission admission)
-    : parts_(parts), admission_(std::move(admission)), meter_(admission_.bound, admission_.prompt_text_bytes) {
+    : parts_(parts),
+      admission_(std::move(admission)),
+      meter_(admission_.bound, admission_.prompt_text_bytes) {
     record_.id = admission_.id;
     record_.lease_id = admission_.hold.lease_id;
     record_.organisation_id = admission_.key.organisation_id;
@@ -75,12 +80,17 @@ void Call::finish(EndReason reason, int status) {
     end_attempt(outcome_of(reason));
     record_.status = status;
     // Spans are measured on the clock that does not jump.
-    record_.ended_at = record_.started_at + std::max(Duration{0}, parts_.clock.monotonic() - admission_.started);
+    record_.ended_at =
+        record_.started_at + std::max(Duration{0}, parts_.clock.monotonic() - admission_.started);
     parts_.metrics.on_answer(record_.model, status);
-    if (dispatched_) settle(reason);
-    else parts_.budget.pool().release(admission_.hold);
+    if (dispatched_)
+        settle(reason);
+    else
+        parts_.budget.pool().release(admission_.hold);
     if (admission_.idempotency)
-        parts_.idempotency.finish(*admission_.idempotency, charge_ > ExactMoney(), parts_.clock.now());
+        parts_.idempotency.finish(
+            *admission_.idempotency, charge_ > ExactMoney(), parts_.clock.now()
+        );
 }
 
 void Call::settle(EndReason reason) {
@@ -88,12 +98,15 @@ void Call::settle(EndReason reason) {
     record_.tokens = metered.tokens;
     record_.basis = metered.basis;
     record_.end_reason = reason;
-    const Result<ExactMoney> charge = routing::charge_of(record_.tokens, {record_.price_input, record_.price_output});
+    const Result<ExactMoney> charge =
+        routing::charge_of(record_.tokens, {record_.price_input, record_.price_output});
     CHECK(charge.has_value(), "the route table refuses prices that cannot be rated");
     charge_ = *charge;
     parts_.metrics.on_record(record_, metered.violations);
     routing::LeasePool& pool = parts_.budget.pool();
-    parts_.spool.append_settled(record_, [&pool, hold = admission_.hold, charge = charge_] { pool.settle(hold, charge); });
+    parts_.spool.append_settled(record_, [&pool, hold = admission_.hold, charge = charge_] {
+        pool.settle(hold, charge);
+    });
 }
 
 }  // namespace penstock::gateway

@@ -26,10 +26,10 @@ struct CallParts {
     std::int64_t& calls_running;
 };
 
-// One admitted call: it owns the hold, the attempt in flight and the record, and ends exactly once, by
-// finish() or by its destructor (the client has gone, or the server is stopping). Whatever path leads
-// there, the attempt is over, a record is in the spool if anything was dispatched, and the hold becomes
-// a charge when that record is durable, or is free again.
+// One admitted call: it owns the hold, the attempt in flight and the record, and ends exactly once,
+// by finish() or by its destructor (the client has gone, or the server is stopping). Whatever path
+// leads there, the attempt is over, a record is in the spool if anything was dispatched, and the
+// hold becomes a charge when that record is durable, or is free again.
 class Call {
   public:
     struct Admission {

@@ -15,12 +15,22 @@ constexpr int kNobodyWaits = 499;
 constexpr Duration kBusyRetryAfter = 1s;
 
 ApiError busy(std::string message) {
-    return {.status = 503, .message = std::move(message), .type = "server_error", .code = "overloaded",
-            .retry_after = kBusyRetryAfter};
+    return {
+        .status = 503,
+        .message = std::move(message),
+        .type = "server_error",
+        .code = "overloaded",
+        .retry_after = kBusyRetryAfter
+    };
 }
 
 ApiError engine_failure(int status, std::string message) {
-    return {.status = status, .message = std::move(message), .type = "server_error", .code = "upstream_error"};
+    return {
+        .status = status,
+        .message = std::move(message),
+        .type = "server_error",
+        .code = "upstream_error"
+    };
 }
 
 std::unexpected<ApiError> refuse(ApiError error) { return std::unexpected(std::move(error)); }
@@ -34,10 +44,11 @@ ApiError told(const Error& error) {
     return out;
 }
 
-// Statuses after which another endpoint may do better: overload, faults, and answers that show that the
-// endpoint was registered wrongly (its key, its model).
+// Statuses after which another endpoint may do better: overload, faults, and answers that show that
+// the endpoint was registered wrongly (its key, its model).
 bool is_retryable(int status) {
-    return status == 401 || status == 403 || status == 404 || status == 408 || status == 429 || status >= 500;
+    return status == 401 || status == 403 || status == 404 || status == 408 || status == 429 ||
+           status >= 500;
 }
 
 bool is_event_stream(const http::Headers& headers) {
@@ -72,11 +83,14 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(http::Requ
     if (parts_.calls.calls_running >= static_cast<std::int64_t>(parts_.options.calls_max))
         co_return refuse(busy("the gateway carries as many calls as it may"));
     if (!parts_.calls.spool.has_room())
-        co_return refuse(busy("the gateway's record of calls has no room; calls resume when it has been settled"));
+        co_return refuse(
+            busy("the gateway's record of calls has no room; calls resume when it has been settled")
+        );
     const Time started_at = parts_.calls.clock.now();
     const Duration started = parts_.calls.clock.monotonic();
     const Result<ResolvedKey> key =
-        co_await parts_.authenticator.authenticate(std::string(request->headers.get("Authorization")));
+        co_await parts_.authenticator.authenticate(std::string(request->headers.get("Authorization")
+        ));
     if (!key) co_return refuse(told(key.error()));
     const ApiResult<Limits> limits = read_limits(request->headers);
     if (!limits) co_return refuse(limits.error());
@@ -90,9 +104,11 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(http::Requ
     admitted.chat = *std::move(chat);
     admitted.input_price_max = limits->input_price_max;
     admitted.output_price_max = limits->output_price_max;
-    const Result<telemetry::TraceContext> trace = telemetry::parse_traceparent(request->headers.get("traceparent"));
+    const Result<telemetry::TraceContext> trace =
+        telemetry::parse_traceparent(request->headers.get("traceparent"));
     admitted.traceparent = telemetry::to_traceparent(
-        trace ? telemetry::child_of(*trace, parts_.random) : telemetry::new_trace(parts_.random, false)
+        trace ? telemetry::child_of(*trace, parts_.random)
+              : telemetry::new_trace(parts_.random, false)
     );
     ApiResult<routing::Hold> hold = co_await reserve(&admitted, &*key);
     if (!hold) co_return refuse(std::move(hold.error()));
@@ -108,18 +124,19 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(http::Requ
         token = *begun;
     }
     admitted.call = std::make_unique<Call>(
-        parts_.calls, Call::Admission{
-                          .id = id,
-                          .key = *key,
-                          .model = admitted.chat.model,
-                          .streamed = admitted.chat.stream,
-                          .bound = routing::token_bound(admitted.chat, parts_.options.output_tokens_default),
-                          .prompt_text_bytes = admitted.chat.prompt_text_bytes,
-                          .hold = *hold,
-                          .idempotency = token,
-                          .started_at = started_at,
-                          .started = started,
-                      }
+        parts_.calls,
+        Call::Admission{
+            .id = id,
+            .key = *key,
+            .model = admitted.chat.model,
+            .streamed = admitted.chat.stream,
+            .bound = routing::token_bound(admitted.chat, parts_.options.output_tokens_default),
+            .prompt_text_bytes = admitted.chat.prompt_text_bytes,
+            .hold = *hold,
+            .idempotency = token,
+            .started_at = started_at,
+            .started = started,
+        }
     );
     co_return admitted;
 }
@@ -130,19 +147,24 @@ io::Task<ApiResult<std::string>> ChatCompletions::read_body(http::Request* reque
         const Result<std::string_view> piece = co_await request->reader.read();
         if (!piece && piece.error().code == ErrorCode::resource_exhausted) {
             ApiError error = routing::invalid_request(
-                "the request is larger than " + std::to_string(parts_.options.request_body_max) + " bytes", {},
-                "request_too_large"
+                "the request is larger than " + std::to_string(parts_.options.request_body_max) +
+                    " bytes",
+                {}, "request_too_large"
             );
             error.status = 413;
             co_return refuse(std::move(error));
         }
-        if (!piece) co_return refuse(routing::invalid_request("the request's body was cut: " + piece.error().message));
+        if (!piece)
+            co_return refuse(
+                routing::invalid_request("the request's body was cut: " + piece.error().message)
+            );
         if (piece->empty()) co_return body;
         body.append(*piece);
     }
 }
 
-ApiResult<ChatCompletions::Limits> ChatCompletions::read_limits(const http::Headers& headers) const {
+ApiResult<ChatCompletions::Limits> ChatCompletions::read_limits(const http::Headers& headers
+) const {
     Limits limits{.timeout = parts_.options.deadline_default};
     ApiResult<std::optional<Price>> input = read_price(headers, "x-penstock-max-input-price");
     if (!input) return refuse(std::move(input.error()));
@@ -152,7 +174,8 @@ ApiResult<ChatCompletions::Limits> ChatCompletions::read_limits(const http::Head
     limits.output_price_max = *output;
     if (const std::string* text = headers.find("x-penstock-timeout")) {
         const Result<Duration> timeout = parse_duration(*text);
-        if (!timeout) return refuse(routing::invalid_request(timeout.error().message, "x-penstock-timeout"));
+        if (!timeout)
+            return refuse(routing::invalid_request(timeout.error().message, "x-penstock-timeout"));
         limits.timeout = std::min(*timeout, parts_.options.deadline_max);
     }
     return limits;
@@ -166,16 +189,25 @@ routing::EndpointQuery ChatCompletions::query_of(const Admitted& admitted) const
     };
 }
 
-io::Task<ApiResult<routing::Hold>> ChatCompletions::reserve(const Admitted* admitted, const ResolvedKey* key) {
+io::Task<ApiResult<routing::Hold>> ChatCompletions::reserve(
+    const Admitted* admitted, const ResolvedKey* key
+) {
     const routing::EndpointPool& endpoints = parts_.calls.endpoints;
     if (!endpoints.has_model(admitted->chat.model))
-        co_return refuse({.status = 404,
-                          .message = "the model '" + admitted->chat.model + "' does not exist; GET /v1/models lists those that do",
-                          .type = "invalid_request_error", .param = "model", .code = "model_not_found"});
-    const routing::TokenBound bound = routing::token_bound(admitted->chat, parts_.options.output_tokens_default);
+        co_return refuse(
+            {.status = 404,
+             .message = "the model '" + admitted->chat.model +
+                        "' does not exist; GET /v1/models lists those that do",
+             .type = "invalid_request_error",
+             .param = "model",
+             .code = "model_not_found"}
+        );
+    const routing::TokenBound bound =
+        routing::token_bound(admitted->chat, parts_.options.output_tokens_default);
     const Result<Money> amount = endpoints.worst_case(query_of(*admitted), bound);
     if (!amount) co_return refuse(told(amount.error()));
-    const Result<routing::Hold> hold = co_await parts_.calls.budget.reserve(key->organisation_id, *amount);
+    const Result<routing::Hold> hold =
+        co_await parts_.calls.budget.reserve(key->organisation_id, *amount);
     if (!hold) co_return refuse(told(hold.error()));
     co_return *hold;
 }
@@ -192,7 +224,9 @@ io::Task<http::Response> ChatCompletions::answer(Admitted admitted, http::Client
     }
     if (!*opened) {
         const bool late = (*opened).error().status == 504;
-        co_return end_with(call, (*opened).error(), late ? EndReason::timeout : EndReason::upstream_error);
+        co_return end_with(
+            call, (*opened).error(), late ? EndReason::timeout : EndReason::upstream_error
+        );
     }
     http::ResponseStream upstream = **std::move(opened);
     if (upstream.status() == 200 && is_event_stream(upstream.headers()) && admitted.chat.stream)
@@ -217,7 +251,8 @@ io::Task<ChatCompletions::Opened> ChatCompletions::open(Admitted* admitted) {
             break;
         }
         if (number > 0) parts_.calls.metrics.on_retry();
-        // The answer of the attempt before is dropped only now: if nobody else can answer, it is given.
+        // The answer of the attempt before is dropped only now: if nobody else can answer, it is
+        // given.
         last.reset();
         admitted->call->dispatch(*choice);
         bool retryable = false;
@@ -228,21 +263,28 @@ io::Task<ChatCompletions::Opened> ChatCompletions::open(Admitted* admitted) {
     co_return *std::move(last);
 }
 
-ApiResult<routing::EndpointPool::Choice> ChatCompletions::choose(Admitted& admitted, std::vector<EndpointId>& tried) {
+ApiResult<routing::EndpointPool::Choice> ChatCompletions::choose(
+    Admitted& admitted, std::vector<EndpointId>& tried
+) {
     routing::EndpointPool& endpoints = parts_.calls.endpoints;
     const Time now = parts_.calls.clock.now();
-    const routing::TokenBound bound = routing::token_bound(admitted.chat, parts_.options.output_tokens_default);
+    const routing::TokenBound bound =
+        routing::token_bound(admitted.chat, parts_.options.output_tokens_default);
     while (true) {
         routing::EndpointQuery query = query_of(admitted);
         query.excluded = tried;
-        const Result<routing::EndpointPool::Choice> choice = endpoints.choose(query, now, parts_.random);
+        const Result<routing::EndpointPool::Choice> choice =
+            endpoints.choose(query, now, parts_.random);
         if (!choice) {
             ApiError error = told(choice.error());
-            if (error.status == 503) error.retry_after = endpoints.retry_after(admitted.chat.model, now).value_or(kBusyRetryAfter);
+            if (error.status == 503)
+                error.retry_after =
+                    endpoints.retry_after(admitted.chat.model, now).value_or(kBusyRetryAfter);
             return refuse(std::move(error));
         }
         const Endpoint& endpoint = endpoints.find(choice->endpoint_id)->endpoint;
-        const Result<Money> most = routing::worst_case(bound, {endpoint.price_input, endpoint.price_output});
+        const Result<Money> most =
+            routing::worst_case(bound, {endpoint.price_input, endpoint.price_output});
         if (most && *most <= admitted.call->hold().amount) return *choice;
         // It came, or became dearer, after the hold was made.
         endpoints.finish(*choice, routing::AttemptOutcome::abandoned, now);
@@ -252,19 +294,29 @@ ApiResult<routing::EndpointPool::Choice> ChatCompletions::choose(Admitted& admit
 
 io::Task<ChatCompletions::Opened> ChatCompletions::attempt(Admitted* admitted, bool* retryable) {
     Call& call = *admitted->call;
-    Result<http::ResponseStream> upstream = co_await parts_.upstream.open(upstream_request(*admitted), admitted->deadline);
+    Result<http::ResponseStream> upstream =
+        co_await parts_.upstream.open(upstream_request(*admitted), admitted->deadline);
     if (!upstream) {
         call.end_attempt(routing::AttemptOutcome::failed);
         const bool late = upstream.error().code == ErrorCode::deadline_exceeded;
         *retryable = !late;
-        if (late) co_return refuse({.status = 504, .message = "the call's deadline passed before the engine answered",
-                                    .type = "timeout_error", .code = "deadline_exceeded"});
-        co_return refuse(engine_failure(502, "the engine of provider '" + call.route().endpoint.provider + "' cannot be reached"));
+        if (late)
+            co_return refuse(
+                {.status = 504,
+                 .message = "the call's deadline passed before the engine answered",
+                 .type = "timeout_error",
+                 .code = "deadline_exceeded"}
+            );
+        co_return refuse(engine_failure(
+            502, "the engine of provider '" + call.route().endpoint.provider + "' cannot be reached"
+        ));
     }
     *retryable = is_retryable(upstream->status());
     if (*retryable) {
         const bool overloaded = upstream->status() == 429 || upstream->status() == 408;
-        call.end_attempt(overloaded ? routing::AttemptOutcome::answered : routing::AttemptOutcome::failed);
+        call.end_attempt(
+            overloaded ? routing::AttemptOutcome::answered : routing::AttemptOutcome::failed
+        );
     }
     co_return *std::move(upstream);
 }
@@ -282,7 +334,8 @@ http::ClientRequest ChatCompletions::upstream_request(const Admitted& admitted) 
     request.headers.add("X-Request-Id", to_string(admitted.call->record().id));
     request.body = routing::upstream_body(
         admitted.body, admitted.chat,
-        {.model = route.endpoint.upstream_model, .output_tokens_default = parts_.options.output_tokens_default}
+        {.model = route.endpoint.upstream_model,
+         .output_tokens_default = parts_.options.output_tokens_default}
     );
     return request;
 }
@@ -306,34 +359,54 @@ void ChatCompletions::describe(http::Response& response, const Call& call) const
     if (endpoint.simulated) add_penstock_header(response, "simulated", "true");
 }
 
-http::Response ChatCompletions::answer_stream(Admitted admitted, http::ResponseStream upstream, http::ClientWatch client) {
+http::Response ChatCompletions::answer_stream(
+    Admitted admitted, http::ResponseStream upstream, http::ClientWatch client
+) {
     const Call& call = *admitted.call;  // stays where it is; its owner becomes the stream
     ChatStream::Options options{
         .client_model = admitted.chat.model,
         .include_usage = admitted.chat.include_usage,
         .deadline = admitted.deadline,
     };
-    auto stream = std::make_unique<ChatStream>(std::move(admitted.call), std::move(upstream), client, std::move(options));
-    http::Response response = http::Response::event_stream(
-        [stream = std::move(stream)](http::BodyWriter writer) mutable { return ChatStream::run(std::move(stream), writer); }
+    auto stream = std::make_unique<ChatStream>(
+        std::move(admitted.call), std::move(upstream), client, std::move(options)
     );
+    http::Response response =
+        http::Response::event_stream([stream = std::move(stream)](http::BodyWriter writer) mutable {
+            return ChatStream::run(std::move(stream), writer);
+        });
     describe(response, call);
     return response;
 }
 
-io::Task<http::Response> ChatCompletions::answer_whole(Admitted* admitted, http::ResponseStream upstream) {
+io::Task<http::Response> ChatCompletions::answer_whole(
+    Admitted* admitted, http::ResponseStream upstream
+) {
     Call& call = *admitted->call;
-    Result<std::string> body = co_await upstream.read_all(parts_.options.response_body_max, admitted->deadline);
+    Result<std::string> body =
+        co_await upstream.read_all(parts_.options.response_body_max, admitted->deadline);
     if (!body) {
         const bool late = body.error().code == ErrorCode::deadline_exceeded;
         if (late)
-            co_return end_with(call, {.status = 504, .message = "the call's deadline passed before the answer was complete",
-                                      .type = "timeout_error", .code = "deadline_exceeded"}, EndReason::timeout);
-        co_return end_with(call, engine_failure(502, "the engine broke off before the answer was complete"), EndReason::upstream_error);
+            co_return end_with(
+                call,
+                {.status = 504,
+                 .message = "the call's deadline passed before the answer was complete",
+                 .type = "timeout_error",
+                 .code = "deadline_exceeded"},
+                EndReason::timeout
+            );
+        co_return end_with(
+            call, engine_failure(502, "the engine broke off before the answer was complete"),
+            EndReason::upstream_error
+        );
     }
     const Result<routing::ChatCompletion> answer = routing::read_chat_completion(*body);
     if (!answer || answer->error)
-        co_return end_with(call, engine_failure(502, "the engine's answer is not a completion"), EndReason::upstream_error);
+        co_return end_with(
+            call, engine_failure(502, "the engine's answer is not a completion"),
+            EndReason::upstream_error
+        );
     if (answer->usage) call.meter().report(*answer->usage);
     call.meter().deliver_text(answer->text_bytes);
     call.on_first_token();
@@ -346,35 +419,45 @@ io::Task<http::Response> ChatCompletions::answer_whole(Admitted* admitted, http:
     co_return response;
 }
 
-// The engine refused. What is the client's own mistake is told in the engine's words; what is between
-// the platform and the provider is not the client's to see.
-io::Task<http::Response> ChatCompletions::pass_refusal(Admitted* admitted, http::ResponseStream upstream) {
+// The engine refused. What is the client's own mistake is told in the engine's words; what is
+// between the platform and the provider is not the client's to see.
+io::Task<http::Response> ChatCompletions::pass_refusal(
+    Admitted* admitted, http::ResponseStream upstream
+) {
     Call& call = *admitted->call;
     const int status = upstream.status();
     const std::string provider = call.route().endpoint.provider;
     const std::string* retry_after = upstream.headers().find("Retry-After");
     const bool passes_retry_after = (status == 429 || status == 503) && retry_after != nullptr;
     const std::string retry_after_text = passes_retry_after ? *retry_after : std::string();
-    const bool own_mistake = status == 400 || status == 409 || status == 413 || status == 415 || status == 422;
+    const bool own_mistake =
+        status == 400 || status == 409 || status == 413 || status == 415 || status == 422;
     http::Response response;
     if (own_mistake || status == 429) {
-        const Result<std::string> body = co_await upstream.read_all(kErrorBodyMax, admitted->deadline);
+        const Result<std::string> body =
+            co_await upstream.read_all(kErrorBodyMax, admitted->deadline);
         const bool shaped = body && [&] {
             const auto read = routing::read_chat_completion(*body);
             return read && read->error;
         }();
-        ApiError error = routing::invalid_request("the engine of provider '" + provider + "' refused the request");
+        ApiError error = routing::invalid_request(
+            "the engine of provider '" + provider + "' refused the request"
+        );
         error.status = status;
         if (status == 429) error.type = "rate_limit_error";
         response = shaped ? http::Response::json(status, *body) : error_response(error);
         call.finish(EndReason::refused, status);
     } else {
         const int shown = status == 503 || status == 504 ? status : 502;
-        const ApiError error = engine_failure(shown, "the engine of provider '" + provider + "' failed with status " + std::to_string(status));
+        const ApiError error = engine_failure(
+            shown,
+            "the engine of provider '" + provider + "' failed with status " + std::to_string(status)
+        );
         call.finish(EndReason::upstream_error, shown);
         response = error_response(error);
     }
-    if (passes_retry_after && http::valid_field_value(retry_after_text)) response.headers.set("Retry-After", retry_after_text);
+    if (passes_retry_after && http::valid_field_value(retry_after_text))
+        response.headers.set("Retry-After", retry_after_text);
     describe(response, call);
     co_return response;
 }

@@ -16,8 +16,8 @@
 
 namespace penstock::gateway {
 
-// POST /v1/chat/completions. One deadline covers all of a call; another endpoint is tried only before
-// the client has received anything.
+// POST /v1/chat/completions. One deadline covers all of a call; another endpoint is tried only
+// before the client has received anything.
 class ChatCompletions {
   public:
     static constexpr int kAttemptsMax = 3;
@@ -38,7 +38,8 @@ class ChatCompletions {
     io::Task<http::Response> serve(http::Request request);
 
   private:
-    // What admission found out; the body stays here, since the engine gets it with few bytes changed.
+    // What admission found out; the body stays here, since the engine gets it with few bytes
+    // changed.
     struct Admitted {
         std::string body;
         routing::ChatRequest chat;
@@ -64,12 +65,16 @@ class ChatCompletions {
 
     io::Task<Opened> open(Admitted* admitted);
     io::Task<Opened> attempt(Admitted* admitted, bool* retryable);
-    ApiResult<routing::EndpointPool::Choice> choose(Admitted& admitted, std::vector<EndpointId>& tried);
+    ApiResult<routing::EndpointPool::Choice> choose(
+        Admitted& admitted, std::vector<EndpointId>& tried
+    );
     http::ClientRequest upstream_request(const Admitted& admitted) const;
 
     io::Task<http::Response> answer(Admitted admitted, http::ClientWatch client);
     io::Task<http::Response> answer_whole(Admitted* admitted, http::ResponseStream upstream);
-    http::Response answer_stream(Admitted admitted, http::ResponseStream upstream, http::ClientWatch client);
+    http::Response answer_stream(
+        Admitted admitted, http::ResponseStream upstream, http::ClientWatch client
+    );
     io::Task<http::Response> pass_refusal(Admitted* admitted, http::ResponseStream upstream);
     http::Response end_with(Call& call, const routing::ApiError& error, EndReason reason);
     void describe(http::Response& response, const Call& call) const;

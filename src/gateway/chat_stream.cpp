@@ -6,9 +6,13 @@
 namespace penstock::gateway {
 
 ChatStream::ChatStream(
-    std::unique_ptr<Call> call, http::ResponseStream upstream, http::ClientWatch client, Options options
+    std::unique_ptr<Call> call, http::ResponseStream upstream, http::ClientWatch client,
+    Options options
 )
-    : call_(std::move(call)), upstream_(std::move(upstream)), client_(client), options_(std::move(options)) {}
+    : call_(std::move(call)),
+      upstream_(std::move(upstream)),
+      client_(client),
+      options_(std::move(options)) {}
 
 io::Task<void> ChatStream::run(std::unique_ptr<ChatStream> self, http::BodyWriter writer) {
     std::optional<EndReason> reason = co_await io::race(self->pump(writer), self->client_.gone());
@@ -18,17 +22,21 @@ io::Task<void> ChatStream::run(std::unique_ptr<ChatStream> self, http::BodyWrite
     self->call_->finish(*reason, 200);
     if (*reason == EndReason::upstream_error || *reason == EndReason::timeout)
         co_await self->tell_error(*reason, writer);
-    else if (*reason == EndReason::client_gone) writer.abort();
+    else if (*reason == EndReason::client_gone)
+        writer.abort();
 }
 
 io::Task<EndReason> ChatStream::pump(http::BodyWriter writer) {
     while (true) {
         const io::Deadline deadline =
-            done_seen_ ? io::earlier(options_.deadline, io::Deadline::after(kDrainFor)) : options_.deadline;
+            done_seen_ ? io::earlier(options_.deadline, io::Deadline::after(kDrainFor))
+                       : options_.deadline;
         const Result<std::string_view> piece = co_await upstream_.read(deadline);
         if (done_seen_ && (!piece || piece->empty())) co_return EndReason::done;
         if (!piece)
-            co_return piece.error().code == ErrorCode::deadline_exceeded ? EndReason::timeout : EndReason::upstream_error;
+            co_return piece.error().code == ErrorCode::deadline_exceeded
+                ? EndReason::timeout
+                : EndReason::upstream_error;
         // An end that the engine meant, after the model had finished: some engines send no [DONE].
         if (piece->empty()) co_return finish_seen_ ? EndReason::done : EndReason::upstream_error;
         if (!parser_.feed(*piece)) co_return EndReason::upstream_error;
@@ -38,7 +46,9 @@ io::Task<EndReason> ChatStream::pump(http::BodyWriter writer) {
     }
 }
 
-io::Task<std::optional<EndReason>> ChatStream::pass(http::SseParser::Event event, http::BodyWriter writer) {
+io::Task<std::optional<EndReason>> ChatStream::pass(
+    http::SseParser::Event event, http::BodyWriter writer
+) {
     if (done_seen_) co_return std::nullopt;  // nothing follows the end
     const Result<routing::ChatChunk> chunk = routing::read_chat_chunk(event.data);
     if (!chunk) co_return EndReason::upstream_error;
@@ -54,7 +64,8 @@ io::Task<std::optional<EndReason>> ChatStream::pass(http::SseParser::Event event
         });
         bytes = rewritten_;
     }
-    if (!co_await writer.write(bytes)) co_return done_seen_ ? EndReason::done : EndReason::client_gone;
+    if (!co_await writer.write(bytes))
+        co_return done_seen_ ? EndReason::done : EndReason::client_gone;
     call_->meter().deliver(chunk->deltas);
     done_seen_ = chunk->done;
     if (!chunk->error) co_return std::nullopt;
@@ -65,7 +76,8 @@ io::Task<std::optional<EndReason>> ChatStream::pass(http::SseParser::Event event
 // Engines know the model by other names, often by the path of a file.
 bool ChatStream::rewrites_model(const routing::ChatChunk& chunk, std::string_view data) const {
     if (chunk.model_value.empty()) return false;
-    return data.substr(chunk.model_value.begin + 1, chunk.model_value.size() - 2) != options_.client_model;
+    return data.substr(chunk.model_value.begin + 1, chunk.model_value.size() - 2) !=
+           options_.client_model;
 }
 
 io::Task<void> ChatStream::tell_error(EndReason reason, http::BodyWriter writer) {

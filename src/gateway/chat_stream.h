@@ -12,14 +12,15 @@
 
 namespace penstock::gateway {
 
-// Carries one streamed answer from the engine to the client, event by event: one write each, nothing
-// kept back, at most one event in memory. The model's name is put back and the usage chunk that only the
-// gateway asked for is left out. An engine that dies is told to the client as an error event and a cut
-// connection; [DONE] and finish reasons are never made up.
+// Carries one streamed answer from the engine to the client, event by event: one write each,
+// nothing kept back, at most one event in memory. The model's name is put back and the usage chunk
+// that only the gateway asked for is left out. An engine that dies is told to the client as an
+// error event and a cut connection; [DONE] and finish reasons are never made up.
 class ChatStream {
   public:
     static constexpr std::size_t kEventBytesMax = 1024 * 1024;
-    // After [DONE] the rest is read for this long, so that the engine's connection can be used again.
+    // After [DONE] the rest is read for this long, so that the engine's connection can be used
+    // again.
     static constexpr Duration kDrainFor = 1s;
 
     struct Options {
@@ -27,7 +28,10 @@ class ChatStream {
         bool include_usage = false;  // the client wants the usage chunk
         io::Deadline deadline;
     };
-    ChatStream(std::unique_ptr<Call> call, http::ResponseStream upstream, http::ClientWatch client, Options options);
+    ChatStream(
+        std::unique_ptr<Call> call, http::ResponseStream upstream, http::ClientWatch client,
+        Options options
+    );
 
     // The body of the response; ends the call.
     static io::Task<void> run(std::unique_ptr<ChatStream> self, http::BodyWriter writer);

@@ -30,13 +30,16 @@ constexpr Duration kGaugeInterval = 1s;
 
 // Where OpenAI's API has its resources: an unknown path below them is answered in its error shape.
 constexpr std::array<std::string_view, 16> kTokenPaths{
-    "/v1/assistants", "/v1/audio", "/v1/batches", "/v1/chat", "/v1/completions", "/v1/embeddings",
-    "/v1/engines", "/v1/fine_tuning", "/v1/images", "/v1/messages", "/v1/models", "/v1/moderations",
-    "/v1/rerank", "/v1/responses", "/v1/threads", "/v1/vector_stores"};
+    "/v1/assistants",  "/v1/audio",      "/v1/batches", "/v1/chat",
+    "/v1/completions", "/v1/embeddings", "/v1/engines", "/v1/fine_tuning",
+    "/v1/images",      "/v1/messages",   "/v1/models",  "/v1/moderations",
+    "/v1/rerank",      "/v1/responses",  "/v1/threads", "/v1/vector_stores"
+};
 
 bool is_token_path(std::string_view path) {
     return std::ranges::any_of(kTokenPaths, [&](std::string_view prefix) {
-        return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
+        return path.starts_with(prefix) &&
+               (path.size() == prefix.size() || path[prefix.size()] == '/');
     });
 }
 
@@ -55,44 +58,78 @@ Result<void> check_options(const GatewayOptions& options) {
     const auto wrong = [](std::string field, std::string message) {
         return fail_field(ErrorCode::invalid_argument, std::move(field), std::move(message));
     };
-    if (!http::parse_url(options.server_url)) return wrong("server_url", "expected an http or https address");
+    if (!http::parse_url(options.server_url))
+        return wrong("server_url", "expected an http or https address");
     if (options.key.empty()) return wrong("key", "a key of scope 'gateway' is needed");
-    if (options.replica.empty()) return wrong("replica", "expected a name that no other gateway of the platform has");
-    if (options.state_dir.empty()) return wrong("state_dir", "expected a folder for the record of calls");
-    if (options.output_tokens_default < 1 || options.output_tokens_default > routing::kOutputTokensMax)
-        return wrong("output_tokens_default", "expected 1 to " + std::to_string(routing::kOutputTokensMax));
+    if (options.replica.empty())
+        return wrong("replica", "expected a name that no other gateway of the platform has");
+    if (options.state_dir.empty())
+        return wrong("state_dir", "expected a folder for the record of calls");
+    if (options.output_tokens_default < 1 ||
+        options.output_tokens_default > routing::kOutputTokensMax)
+        return wrong(
+            "output_tokens_default", "expected 1 to " + std::to_string(routing::kOutputTokensMax)
+        );
     if (options.lease_amount <= Money()) return wrong("lease_amount", "expected more than nothing");
     return {};
 }
 
 }  // namespace
 
-// Everything the gateway is made of, wired; members are destroyed in reverse, so what is borrowed comes first.
+// Everything the gateway is made of, wired; members are destroyed in reverse, so what is borrowed
+// comes first.
 class Gateway::State {
   public:
     State(GatewayOptions options, const Dependencies& with, std::unique_ptr<Spool> spool)
-        : options_(std::move(options)), runtime_(with.runtime), clock_(with.clock), random_(with.random),
-          log_(with.log.component("gateway")), registry_(with.metrics), metrics_(with.metrics), spool_(std::move(spool)),
-          tasks_(with.runtime.executor(), "gateway"), server_(with.runtime, options_.server_url, options_.key),
-          upstream_(with.runtime), ids_(with.random),
+        : options_(std::move(options)),
+          runtime_(with.runtime),
+          clock_(with.clock),
+          random_(with.random),
+          log_(with.log.component("gateway")),
+          registry_(with.metrics),
+          metrics_(with.metrics),
+          spool_(std::move(spool)),
+          tasks_(with.runtime.executor(), "gateway"),
+          server_(with.runtime, options_.server_url, options_.key),
+          upstream_(with.runtime),
+          ids_(with.random),
           authenticator_(with.runtime.executor(), tasks_, server_, with.clock),
-          budget_(with.runtime.executor(), tasks_, server_, with.clock, log_, {options_.replica, options_.lease_amount}),
-          settler_({*spool_, server_, budget_, metrics_, with.clock, with.random, with.pool}, log_, options_.replica,
-                   options_.state_dir / "refused.jsonl"),
+          budget_(
+              with.runtime.executor(), tasks_, server_, with.clock, log_,
+              {options_.replica, options_.lease_amount}
+          ),
+          settler_(
+              {*spool_, server_, budget_, metrics_, with.clock, with.random, with.pool}, log_,
+              options_.replica, options_.state_dir / "refused.jsonl"
+          ),
           calls_{*spool_, budget_, endpoints_, idempotency_, metrics_, with.clock, calls_running_},
-          chat_({calls_, authenticator_, retries_, upstream_, ids_, with.random, options_, routes_known_}),
+          chat_(
+              {calls_, authenticator_, retries_, upstream_, ids_, with.random, options_,
+               routes_known_}
+          ),
           models_(authenticator_, endpoints_) {}
 
     void register_routes(http::Router& router) {
         router.use(answer_unknown_path);
-        router.add("POST", "/v1/chat/completions", [this](http::Request r) { return chat_.serve(std::move(r)); },
-                   {.body_max = options_.request_body_max, .stream_body = true, .operation = "createChatCompletion",
-                    .summary = "Answer a chat with a model, streamed or whole (OpenAI's API)"});
-        router.add("GET", "/v1/models", [this](http::Request r) { return models_.list(std::move(r)); },
-                   {.operation = "listModels", .summary = "The models that can be asked now (OpenAI's API)"});
+        router.add(
+            "POST", "/v1/chat/completions",
+            [this](http::Request r) { return chat_.serve(std::move(r)); },
+            {.body_max = options_.request_body_max,
+             .stream_body = true,
+             .operation = "createChatCompletion",
+             .summary = "Answer a chat with a model, streamed or whole (OpenAI's API)"}
+        );
+        router.add(
+            "GET", "/v1/models", [this](http::Request r) { return models_.list(std::move(r)); },
+            {.operation = "listModels", .summary = "The models that can be asked now (OpenAI's API)"
+            }
+        );
         // Names of models contain slashes.
-        router.add("GET", "/v1/models/{id...}", [this](http::Request r) { return models_.get(std::move(r)); },
-                   {.operation = "getModel", .summary = "One model (OpenAI's API)"});
+        router.add(
+            "GET", "/v1/models/{id...}",
+            [this](http::Request r) { return models_.get(std::move(r)); },
+            {.operation = "getModel", .summary = "One model (OpenAI's API)"}
+        );
     }
 
     void start() {
@@ -107,8 +144,10 @@ class Gateway::State {
     io::Task<void> stop(io::Deadline drain) {
         // The settler's own task is ended first: two would read the spool at once.
         co_await tasks_.close();
-        if (!co_await spool_->flush(drain)) log_.error("records of calls could not be made durable in time");
-        if (!co_await settler_.drain(drain)) log_.warning("calls stay in the spool; the next start settles them");
+        if (!co_await spool_->flush(drain))
+            log_.error("records of calls could not be made durable in time");
+        if (!co_await settler_.drain(drain))
+            log_.warning("calls stay in the spool; the next start settles them");
         co_await committing_.close();
         spool_->close();
         started_ = false;
@@ -121,12 +160,22 @@ class Gateway::State {
   private:
     // Written, not asked for: the registry may outlive the gateway.
     io::Task<void> refresh_gauges(telemetry::Registry* registry) {
-        telemetry::Gauge& calls = registry->gauge("penstock_gateway_calls_in_flight", "Calls from admission to their last byte.");
-        telemetry::Gauge& holds = registry->gauge("penstock_gateway_holds_open", "Holds that are neither charged nor free.");
-        telemetry::Gauge& held = registry->gauge("penstock_gateway_held_yuan", "Sum of the open holds.");
-        telemetry::Gauge& spool = registry->gauge("penstock_gateway_spool_bytes", "Size of the record of calls that is not settled.");
-        telemetry::Gauge& breakers = registry->gauge("penstock_gateway_breakers_open", "Endpoints that are left alone after failures.");
-        telemetry::Gauge& keys = registry->gauge("penstock_gateway_keys_cached", "API keys whose answer is remembered.");
+        telemetry::Gauge& calls = registry->gauge(
+            "penstock_gateway_calls_in_flight", "Calls from admission to their last byte."
+        );
+        telemetry::Gauge& holds = registry->gauge(
+            "penstock_gateway_holds_open", "Holds that are neither charged nor free."
+        );
+        telemetry::Gauge& held =
+            registry->gauge("penstock_gateway_held_yuan", "Sum of the open holds.");
+        telemetry::Gauge& spool = registry->gauge(
+            "penstock_gateway_spool_bytes", "Size of the record of calls that is not settled."
+        );
+        telemetry::Gauge& breakers = registry->gauge(
+            "penstock_gateway_breakers_open", "Endpoints that are left alone after failures."
+        );
+        telemetry::Gauge& keys =
+            registry->gauge("penstock_gateway_keys_cached", "API keys whose answer is remembered.");
         while (true) {
             calls.set(static_cast<double>(calls_running_));
             holds.set(static_cast<double>(budget_.pool().holds_open()));
@@ -148,8 +197,13 @@ class Gateway::State {
                 if (!routes_known_ || table->version != routes_version_) apply(*std::move(table));
                 continue;
             }
-            log_.warning("routes cannot be fetched; the last ones stay in use", {{"error", to_string(table.error())}});
-            co_await io::sleep_for(Duration(static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(back_off.count())) + 1)));
+            log_.warning(
+                "routes cannot be fetched; the last ones stay in use",
+                {{"error", to_string(table.error())}}
+            );
+            co_await io::sleep_for(Duration(static_cast<std::int64_t>(
+                random_.below(static_cast<std::uint64_t>(back_off.count())) + 1
+            )));
             back_off = std::min(back_off * 2, kRoutesBackOffMax);
         }
     }
@@ -157,10 +211,13 @@ class Gateway::State {
     void apply(RouteTable table) {
         routes_version_ = table.version;
         routes_known_ = true;
-        for (const std::string& hash : table.revoked_key_hashes) authenticator_.cache().revoke(hash, clock_.now());
+        for (const std::string& hash : table.revoked_key_hashes)
+            authenticator_.cache().revoke(hash, clock_.now());
         for (const std::string& refused : endpoints_.replace(std::move(table.routes)))
             log_.warning("a route cannot be used", {{"reason", refused}});
-        log_.info("routes applied", {{"version", routes_version_}, {"models", endpoints_.models().size()}});
+        log_.info(
+            "routes applied", {{"version", routes_version_}, {"models", endpoints_.models().size()}}
+        );
     }
 
     GatewayOptions options_;
@@ -195,7 +252,8 @@ Result<std::unique_ptr<Gateway>> Gateway::open(GatewayOptions options, Dependenc
     TRY(check_options(options));
     std::unique_ptr<Spool> spool = TRY(Spool::open(
         dependencies.runtime.executor(), dependencies.pool, dependencies.log.component("spool"),
-        {.directory = options.state_dir / "spool", .bytes_max = options.spool_bytes_max}, dependencies.clock.now()
+        {.directory = options.state_dir / "spool", .bytes_max = options.spool_bytes_max},
+        dependencies.clock.now()
     ));
     return std::unique_ptr<Gateway>(
         new Gateway(std::make_unique<State>(std::move(options), dependencies, std::move(spool)))

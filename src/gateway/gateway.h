@@ -33,22 +33,24 @@ struct GatewayOptions {
     std::string replica = "gateway";  // stable name: the leases and the spool belong to it
     std::filesystem::path state_dir;  // the spool lives in state_dir/"spool"; one process at a time
 
-    Duration deadline_default = 10min;  // of one call, all attempts together
-    Duration deadline_max = 1h;         // the most that x-penstock-timeout can ask for
+    Duration deadline_default = 10min;          // of one call, all attempts together
+    Duration deadline_max = 1h;                 // the most that x-penstock-timeout can ask for
     std::int64_t output_tokens_default = 4096;  // asked of the engine where the client set no bound
-    std::size_t request_body_max = 8 * 1024 * 1024;    // above: 413
-    std::size_t response_body_max = 32 * 1024 * 1024;  // of an unstreamed answer; above: 502
-    std::size_t calls_max = 4096;                      // in flight; above: 503
+    std::size_t request_body_max = 8 * 1024 * 1024;        // above: 413
+    std::size_t response_body_max = 32 * 1024 * 1024;      // of an unstreamed answer; above: 502
+    std::size_t calls_max = 4096;                          // in flight; above: 503
     std::uint64_t spool_bytes_max = 512ULL * 1024 * 1024;  // unsettled records; above: 503
-    Money lease_amount = Money::micro(1'000'000);  // what a lease is filled up to; small ones for small wallets
+    Money lease_amount =
+        Money::micro(1'000'000);  // what a lease is filled up to; small ones for small wallets
 };
 
 // The data plane for tokens: authenticate, scan, reserve, choose, proxy, meter, settle. It serves
-// OpenAI's chat API and knows the platform by HTTP only, so it runs beside the server in one process
-// or alone. All of it lives on the runtime's thread; disk work goes to the pool.
+// OpenAI's chat API and knows the platform by HTTP only, so it runs beside the server in one
+// process or alone. All of it lives on the runtime's thread; disk work goes to the pool.
 //     auto gateway = TRY(Gateway::open(options, {runtime, pool, clock, random, log, metrics}));
 //     gateway->register_routes(router);
-//     server.start(); gateway->start(); … co_await server.stop(drain); co_await gateway->stop(drain);
+//     server.start(); gateway->start(); … co_await server.stop(drain); co_await
+//     gateway->stop(drain);
 class Gateway {
   public:
     // What the gateway borrows; everything outlives it.
@@ -69,7 +71,8 @@ class Gateway {
     // POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}; other paths of the token API
     // answer 404 in OpenAI's error shape.
     void register_routes(http::Router& router);
-    // Begins to follow the route table and to settle. Calls are answered 503 until a first table came.
+    // Begins to follow the route table and to settle. Calls are answered 503 until a first table
+    // came.
     void start();
     // After the HTTP server has stopped: makes what is finished durable, tries to settle it until
     // `drain`, and ends. What could not be sent stays in the spool for the next start.

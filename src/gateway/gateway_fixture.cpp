@@ -28,7 +28,9 @@ io::Task<void> wait_for(io::Runtime* runtime, std::function<bool()> condition, b
 
 ScriptedEngine::ScriptedEngine(io::Runtime& runtime, EngineScript answer)
     : script(std::move(answer)), runtime_(runtime), never_(runtime.executor()) {
-    router_.add("POST", "/v1/chat/completions", [this](http::Request r) { return serve(std::move(r)); });
+    router_.add("POST", "/v1/chat/completions", [this](http::Request r) {
+        return serve(std::move(r));
+    });
     server_ = std::make_unique<http::Server>(runtime_, router_, http::ServerOptions{});
     EXPECT_TRUE(server_->start());
 }
@@ -44,7 +46,9 @@ io::Task<http::Response> ScriptedEngine::serve(http::Request request) {
     }
     http::Response response{.status = script.status, .headers = script.headers, .body = {}};
     response.headers.set("Content-Type", script.content_type);
-    response.body = [this, client](http::BodyWriter writer) { return write_answer(writer, client); };
+    response.body = [this, client](http::BodyWriter writer) {
+        return write_answer(writer, client);
+    };
     co_return response;
 }
 
@@ -71,10 +75,18 @@ io::Task<void> ScriptedEngine::write_answer(http::BodyWriter writer, http::Clien
 
 ScriptedServer::ScriptedServer(io::Runtime& runtime) : changed_(runtime.executor()) {
     router_.use([this](http::Request r, http::Next next) { return guarded(std::move(r), next); });
-    router_.add("GET", "/v1/gateway/routes", [this](http::Request r) { return routes(std::move(r)); });
-    router_.add("POST", "/v1/gateway/keys:resolve", [this](http::Request r) { return resolve(std::move(r)); });
-    router_.add("POST", "/v1/gateway/leases", [this](http::Request r) { return lease(std::move(r)); });
-    router_.add("POST", "/v1/gateway/settlements", [this](http::Request r) { return settle(std::move(r)); });
+    router_.add("GET", "/v1/gateway/routes", [this](http::Request r) {
+        return routes(std::move(r));
+    });
+    router_.add("POST", "/v1/gateway/keys:resolve", [this](http::Request r) {
+        return resolve(std::move(r));
+    });
+    router_.add("POST", "/v1/gateway/leases", [this](http::Request r) {
+        return lease(std::move(r));
+    });
+    router_.add("POST", "/v1/gateway/settlements", [this](http::Request r) {
+        return settle(std::move(r));
+    });
     server_ = std::make_unique<http::Server>(runtime, router_, http::ServerOptions{});
     EXPECT_TRUE(server_->start());
 }
@@ -89,9 +101,12 @@ void ScriptedServer::set_routes(std::vector<Route> list, std::vector<std::string
 }
 
 io::Task<http::Response> ScriptedServer::guarded(http::Request request, http::Next next) {
-    if (away) co_return problem_response(Error{ErrorCode::unavailable, "the server is away"}, request);
+    if (away)
+        co_return problem_response(Error{ErrorCode::unavailable, "the server is away"}, request);
     if (request.headers.get("Authorization") != "Bearer sk-gateway-key")
-        co_return problem_response(Error{ErrorCode::unauthenticated, "not the gateway's key"}, request);
+        co_return problem_response(
+            Error{ErrorCode::unauthenticated, "not the gateway's key"}, request
+        );
     co_return co_await next(std::move(request));
 }
 
@@ -106,10 +121,16 @@ io::Task<http::Response> ScriptedServer::resolve(http::Request request) {
     const Result<ResolveKey> asked = json::parse<ResolveKey>(request.body);
     if (!asked || asked->key_sha256 != to_hex(sha256(kKey)))
         co_return problem_response(Error{ErrorCode::not_found, "no such key"}, request);
-    co_return http::Response::json(200, json::print(ResolvedKey{
-        .key_id = KeyId(RawId{3, 3}), .organisation_id = organisation_id, .project_id = ProjectId(RawId{4, 4}),
-        .may_use_tokens = may_use_tokens, .expires_at = {}, .cache_for = cache_keys_for,
-    }));
+    co_return http::Response::json(
+        200, json::print(ResolvedKey{
+                 .key_id = KeyId(RawId{3, 3}),
+                 .organisation_id = organisation_id,
+                 .project_id = ProjectId(RawId{4, 4}),
+                 .may_use_tokens = may_use_tokens,
+                 .expires_at = {},
+                 .cache_for = cache_keys_for,
+             })
+    );
 }
 
 Money ScriptedServer::counted() const {
@@ -124,13 +145,22 @@ io::Task<http::Response> ScriptedServer::lease(http::Request request) {
     const Result<AcquireLease> asked = json::parse<AcquireLease>(request.body);
     EXPECT_TRUE(asked) << to_string(asked.error());
     const Money left = *subtract(wallet, counted());
-    if (left <= Money()) co_return problem_response(Error{ErrorCode::insufficient_funds, "the wallet is empty"}, request);
+    if (left <= Money())
+        co_return problem_response(
+            Error{ErrorCode::insufficient_funds, "the wallet is empty"}, request
+        );
     const Money granted = std::min(left, asked->amount);
     granted_most = std::max(granted_most, granted);
-    co_return http::Response::json(200, json::print(BudgetLease{
-        .id = LeaseId(RawId{5, 5}), .organisation_id = asked->organisation_id, .replica = asked->replica,
-        .epoch = ++epoch_, .amount = granted, .expires_at = SystemClock().now() + lease_lives,
-    }));
+    co_return http::Response::json(
+        200, json::print(BudgetLease{
+                 .id = LeaseId(RawId{5, 5}),
+                 .organisation_id = asked->organisation_id,
+                 .replica = asked->replica,
+                 .epoch = ++epoch_,
+                 .amount = granted,
+                 .expires_at = SystemClock().now() + lease_lives,
+             })
+    );
 }
 
 io::Task<http::Response> ScriptedServer::settle(http::Request request) {
@@ -139,10 +169,14 @@ io::Task<http::Response> ScriptedServer::settle(http::Request request) {
     SettledCalls settled;
     for (const CallRecord& call : calls->records)
         if (!bad_model.empty() && call.model == bad_model)
-            co_return problem_response(Error{refuse_settlements, "this record is refused"}, request);
+            co_return problem_response(
+                Error{refuse_settlements, "this record is refused"}, request
+            );
     for (const CallRecord& call : calls->records) {
-        if (records.emplace(call.id, call).second) ++settled.accepted;
-        else ++settled.repeated;
+        if (records.emplace(call.id, call).second)
+            ++settled.accepted;
+        else
+            ++settled.repeated;
     }
     repeated += static_cast<int>(settled.repeated);
     co_return http::Response::json(200, json::print(settled));
@@ -166,8 +200,10 @@ Route route_to(std::string url, std::string model, std::uint64_t number) {
     return route;
 }
 
-Fixture::Fixture(GatewayOptions changes) : server(runtime), options(std::move(changes)), client(runtime) {
-    std::string pattern = (std::filesystem::temp_directory_path() / "penstock-gateway-XXXXXX").string();
+Fixture::Fixture(GatewayOptions changes)
+    : server(runtime), options(std::move(changes)), client(runtime) {
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "penstock-gateway-XXXXXX").string();
     folder = ::mkdtemp(pattern.data());
     options.server_url = server.url();
     options.key = "sk-gateway-key";
@@ -215,16 +251,23 @@ void Fixture::add_engine(EngineScript script, std::string model) {
 
 void Fixture::apply_routes() {
     server.set_routes(routes);
-    wait_until([&] { return gateway->routes_version() == server.routes_version(); }, "the route table");
+    wait_until(
+        [&] { return gateway->routes_version() == server.routes_version(); }, "the route table"
+    );
 }
 
 io::Task<ClientAnswer> Fixture::ask_task(std::string body, http::Headers headers) {
-    http::ClientRequest request{.method = "POST", .url = front->url() + "/v1/chat/completions", .headers = std::move(headers)};
+    http::ClientRequest request{
+        .method = "POST",
+        .url = front->url() + "/v1/chat/completions",
+        .headers = std::move(headers)
+    };
     if (!key.empty()) request.headers.add("Authorization", "Bearer " + key);
     request.headers.set("Content-Type", "application/json");
     request.body = std::move(body);
     ClientAnswer answer;
-    Result<http::ResponseStream> opened = co_await client.open(std::move(request), io::Deadline::after(kWaitMax));
+    Result<http::ResponseStream> opened =
+        co_await client.open(std::move(request), io::Deadline::after(kWaitMax));
     if (!opened) {
         answer.cut = true;
         answer.body = to_string(opened.error());
@@ -248,7 +291,8 @@ void Fixture::leave_after(std::string body, std::size_t events) {
     http::ClientRequest request{.method = "POST", .url = front->url() + "/v1/chat/completions"};
     request.headers.add("Authorization", "Bearer " + key);
     request.body = std::move(body);
-    Result<http::ResponseStream> answer = runtime.block_on(client.open(std::move(request), io::Deadline::after(kWaitMax)));
+    Result<http::ResponseStream> answer =
+        runtime.block_on(client.open(std::move(request), io::Deadline::after(kWaitMax)));
     ASSERT_TRUE(answer) << to_string(answer.error());
     std::string got;
     for (std::size_t at = 0, seen = 0; seen < events;) {
@@ -259,7 +303,8 @@ void Fixture::leave_after(std::string body, std::size_t events) {
             continue;
         }
         // An event that the gateway keeps back (its own usage chunk) never comes.
-        const Result<std::string_view> piece = runtime.block_on(answer->read(io::Deadline::after(kSilence)));
+        const Result<std::string_view> piece =
+            runtime.block_on(answer->read(io::Deadline::after(kSilence)));
         if (!piece || piece->empty()) return;
         got += *piece;
     }
@@ -271,12 +316,15 @@ ClientAnswer Fixture::ask_path(std::string method, std::string path, std::string
     request.body = std::move(body);
     const Result<http::ClientResponse> response =
         runtime.block_on(client.send(std::move(request), io::Deadline::after(kWaitMax)));
-    if (!response) return {.status = 0, .headers = {}, .body = to_string(response.error()), .cut = true};
+    if (!response)
+        return {.status = 0, .headers = {}, .body = to_string(response.error()), .cut = true};
     return {.status = response->status, .headers = response->headers, .body = response->body};
 }
 
 void Fixture::wait_for_records(std::size_t count) {
-    wait_until([&] { return server.records.size() >= count; }, std::to_string(count) + " settled records");
+    wait_until(
+        [&] { return server.records.size() >= count; }, std::to_string(count) + " settled records"
+    );
 }
 
 void Fixture::wait_until(std::function<bool()> condition, std::string_view what) {

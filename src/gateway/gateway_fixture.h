@@ -22,8 +22,8 @@
 #include "telemetry/log.h"
 #include "telemetry/metrics.h"
 
-// For tests: a scripted server, scripted engines and a gateway between them, all on one loop, over real
-// sockets on 127.0.0.1.
+// For tests: a scripted server, scripted engines and a gateway between them, all on one loop, over
+// real sockets on 127.0.0.1.
 namespace penstock::gateway {
 
 // What an engine answers to each chat request.
@@ -69,10 +69,11 @@ class ScriptedServer {
     OrganisationId organisation_id{RawId{1, 1}};
     Money wallet = Money::micro(100'000'000);
     Duration lease_lives = 1h;
-    bool away = false;           // answers 503 to everything
+    bool away = false;  // answers 503 to everything
     bool may_use_tokens = true;
     Duration cache_keys_for = 5min;
-    ErrorCode refuse_settlements = ErrorCode::internal;  // unless internal: this error for bad_model's records
+    ErrorCode refuse_settlements =
+        ErrorCode::internal;  // unless internal: this error for bad_model's records
     std::string bad_model;
 
     std::map<RequestId, CallRecord> records;
@@ -113,7 +114,8 @@ struct Fixture {
     ClientAnswer ask(std::string body, http::Headers headers = {});
     ClientAnswer ask_path(std::string method, std::string path, std::string body = {});
     io::Task<ClientAnswer> ask_task(std::string body, http::Headers headers = {});
-    // Reads until `events` of the stream (or what is left of them by the gateway) came, then closes.
+    // Reads until `events` of the stream (or what is left of them by the gateway) came, then
+    // closes.
     void leave_after(std::string body, std::size_t events);
     // Waits until the server has `count` records; the last one by id.
     void wait_for_records(std::size_t count);

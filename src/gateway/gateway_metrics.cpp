@@ -23,16 +23,18 @@ GatewayMetrics::ModelSeries& GatewayMetrics::series_of(std::string_view model) {
     ModelSeries& series = found->second;
     if (!fresh) return series;
     const auto tokens = [&](std::string_view type) {
-        return &registry_.counter("gen_ai_client_token_usage_total", "Billable tokens by class.",
-                                  {{"gen_ai_request_model", name}, {"gen_ai_token_type", type}});
+        return &registry_.counter(
+            "gen_ai_client_token_usage_total", "Billable tokens by class.",
+            {{"gen_ai_request_model", name}, {"gen_ai_token_type", type}}
+        );
     };
     series.input_fresh = tokens("input_fresh");
     series.cache_read = tokens("cache_read");
     series.output_visible = tokens("output_visible");
     series.output_reasoning = tokens("output_reasoning");
     series.time_to_first_token = &registry_.histogram(
-        "gen_ai_server_time_to_first_token_seconds", "From the request's arrival to its first token.",
-        {{"gen_ai_request_model", name}}
+        "gen_ai_server_time_to_first_token_seconds",
+        "From the request's arrival to its first token.", {{"gen_ai_request_model", name}}
     );
     series.duration = &registry_.histogram(
         "gen_ai_server_request_duration_seconds", "From the request's arrival to its end.",
@@ -45,8 +47,10 @@ void GatewayMetrics::on_answer(std::string_view model, int status) {
     telemetry::Counter*& counter = series_of(model).answers[status];
     if (counter == nullptr) {
         const std::string code = std::to_string(status);
-        counter = &registry_.counter("penstock_gateway_requests_total", "Chat requests by model and HTTP status.",
-                                     {{"model", model.empty() ? kNoModel : model}, {"status", code}});
+        counter = &registry_.counter(
+            "penstock_gateway_requests_total", "Chat requests by model and HTTP status.",
+            {{"model", model.empty() ? kNoModel : model}, {"status", code}}
+        );
     }
     counter->add();
 }
@@ -57,13 +61,24 @@ void GatewayMetrics::on_record(const CallRecord& call, std::uint8_t violations) 
     count(*series.cache_read, call.tokens.cache_read);
     count(*series.output_visible, call.tokens.output_visible);
     count(*series.output_reasoning, call.tokens.output_reasoning);
-    if (call.ttft_us) series.time_to_first_token->observe(static_cast<double>(*call.ttft_us) / kMicrosPerSecond);
+    if (call.ttft_us)
+        series.time_to_first_token->observe(static_cast<double>(*call.ttft_us) / kMicrosPerSecond);
     series.duration->observe(to_seconds(call.ended_at - call.started_at));
     const auto name = [](auto value) { return boost::describe::enum_to_string(value, "unknown"); };
-    registry_.counter("penstock_gateway_calls_total", "Calls by how they ended and how their tokens are known.",
-                      {{"end_reason", name(call.end_reason)}, {"basis", name(call.basis)}}).add();
+    registry_
+        .counter(
+            "penstock_gateway_calls_total",
+            "Calls by how they ended and how their tokens are known.",
+            {{"end_reason", name(call.end_reason)}, {"basis", name(call.basis)}}
+        )
+        .add();
     if (violations != 0)
-        registry_.counter("penstock_gateway_usage_violations_total", "Calls whose reported usage contradicted itself.").add();
+        registry_
+            .counter(
+                "penstock_gateway_usage_violations_total",
+                "Calls whose reported usage contradicted itself."
+            )
+            .add();
 }
 
 void GatewayMetrics::on_retry() {
@@ -73,20 +88,30 @@ void GatewayMetrics::on_retry() {
 void GatewayMetrics::on_settled(std::int64_t accepted, std::int64_t repeated) {
     const auto settled = [&](std::string_view outcome, std::int64_t records) {
         if (records <= 0) return;
-        registry_.counter("penstock_gateway_settled_records_total", "Call records that the server has taken.",
-                          {{"outcome", outcome}}).add(static_cast<std::uint64_t>(records));
+        registry_
+            .counter(
+                "penstock_gateway_settled_records_total", "Call records that the server has taken.",
+                {{"outcome", outcome}}
+            )
+            .add(static_cast<std::uint64_t>(records));
     };
     settled("accepted", accepted);
     settled("repeated", repeated);
 }
 
 void GatewayMetrics::on_settle_refused(std::size_t records) {
-    registry_.counter("penstock_gateway_refused_records_total",
-                      "Call records that the server refuses; kept in refused.jsonl.").add(records);
+    registry_
+        .counter(
+            "penstock_gateway_refused_records_total",
+            "Call records that the server refuses; kept in refused.jsonl."
+        )
+        .add(records);
 }
 
 void GatewayMetrics::set_settle_lag(double seconds) {
-    registry_.gauge("penstock_gateway_settle_lag_seconds", "Age of the oldest call that is not settled.").set(seconds);
+    registry_
+        .gauge("penstock_gateway_settle_lag_seconds", "Age of the oldest call that is not settled.")
+        .set(seconds);
 }
 
 }  // namespace penstock::gateway

@@ -10,9 +10,9 @@
 
 namespace penstock::gateway {
 
-// The gateway's numbers. Where OpenTelemetry's GenAI conventions have a name, it is used (dots become
-// underscores). Tokens are counted when their record is appended to the spool, so that they equal what
-// the ledger will be told.
+// The gateway's numbers. Where OpenTelemetry's GenAI conventions have a name, it is used (dots
+// become underscores). Tokens are counted when their record is appended to the spool, so that they
+// equal what the ledger will be told.
 class GatewayMetrics {
   public:
     explicit GatewayMetrics(telemetry::Registry& registry) : registry_(registry) {}

@@ -12,41 +12,62 @@ namespace {
 
 using End = EngineScript::End;
 
-constexpr std::string_view kChat = R"({"model":"m","messages":[{"role":"user","content":"hello there, engine"}],"max_tokens":50})";
+constexpr std::string_view kChat =
+    R"({"model":"m","messages":[{"role":"user","content":"hello there, engine"}],"max_tokens":50})";
 constexpr std::string_view kStreamedChat =
     R"({"model":"m","messages":[{"role":"user","content":"hello there, engine"}],"max_tokens":50,"stream":true})";
 
 EngineScript whole_answer() {
-    return {.content_type = "application/json",
-            .pieces = {R"({"id":"c","object":"chat.completion","model":"upstream-model","choices":[{"index":0,"message":)",
-                       R"({"role":"assistant","content":"Hi!"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,)",
-                       R"("completion_tokens":3,"total_tokens":13,"prompt_tokens_details":{"cached_tokens":4}}})"}};
+    return {
+        .content_type = "application/json",
+        .pieces =
+            {R"({"id":"c","object":"chat.completion","model":"upstream-model","choices":[{"index":0,"message":)",
+             R"({"role":"assistant","content":"Hi!"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,)",
+             R"("completion_tokens":3,"total_tokens":13,"prompt_tokens_details":{"cached_tokens":4}}})"
+            }
+    };
 }
 
 std::string delta(std::string_view content) {
-    return R"(data: {"id":"c","model":"upstream-model","choices":[{"index":0,"delta":{"content":")" + std::string(content) +
-           "\"},\"finish_reason\":null}]}\n\n";
+    return R"(data: {"id":"c","model":"upstream-model","choices":[{"index":0,"delta":{"content":")" +
+           std::string(content) + "\"},\"finish_reason\":null}]}\n\n";
 }
-const std::string kRole = "data: {\"id\":\"c\",\"model\":\"upstream-model\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null},\"finish_reason\":null}]}\n\n";
-const std::string kFinish = "data: {\"id\":\"c\",\"model\":\"upstream-model\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
-const std::string kUsage = "data: {\"id\":\"c\",\"model\":\"upstream-model\",\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":3,\"total_tokens\":13}}\n\n";
+const std::string kRole =
+    "data: "
+    "{\"id\":\"c\",\"model\":\"upstream-model\",\"choices\":[{\"index\":0,\"delta\":{\"role\":"
+    "\"assistant\",\"content\":null},\"finish_reason\":null}]}\n\n";
+const std::string kFinish =
+    "data: "
+    "{\"id\":\"c\",\"model\":\"upstream-model\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_"
+    "reason\":\"stop\"}]}\n\n";
+const std::string kUsage =
+    "data: "
+    "{\"id\":\"c\",\"model\":\"upstream-model\",\"choices\":[],\"usage\":{\"prompt_tokens\":10,"
+    "\"completion_tokens\":3,\"total_tokens\":13}}\n\n";
 const std::string kDone = "data: [DONE]\n\n";
 
-EngineScript stream(std::vector<std::string> pieces, End end = End::whole) { return {.pieces = std::move(pieces), .end = end}; }
+EngineScript stream(std::vector<std::string> pieces, End end = End::whole) {
+    return {.pieces = std::move(pieces), .end = end};
+}
 
 std::string with_client_model(std::string text) {
     const std::string from = "upstream-model";
-    for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from)) text.replace(at, from.size(), "m");
+    for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from))
+        text.replace(at, from.size(), "m");
     return text;
 }
 
 std::string shown(const CallRecord& call) {
-    const auto number = [](const std::optional<std::int64_t>& n) { return n ? std::to_string(*n) : "-"; };
+    const auto number = [](const std::optional<std::int64_t>& n) {
+        return n ? std::to_string(*n) : "-";
+    };
     const char* const bases[] = {"upstream", "counted", "estimated", "metered"};
-    const char* const ends[] = {"done", "client_gone", "upstream_error", "timeout", "gateway_crash", "refused"};
-    return std::string(ends[static_cast<int>(call.end_reason)]) + " " + std::to_string(call.status) + " in " +
-           number(call.tokens.input_fresh) + "+" + number(call.tokens.cache_read) + " out " +
-           number(call.tokens.output_visible) + " " + bases[static_cast<int>(call.basis)];
+    const char* const ends[] = {"done",    "client_gone",   "upstream_error",
+                                "timeout", "gateway_crash", "refused"};
+    return std::string(ends[static_cast<int>(call.end_reason)]) + " " +
+           std::to_string(call.status) + " in " + number(call.tokens.input_fresh) + "+" +
+           number(call.tokens.cache_read) + " out " + number(call.tokens.output_visible) + " " +
+           bases[static_cast<int>(call.basis)];
 }
 
 std::string only_record(Fixture& f) {
@@ -78,7 +99,9 @@ TEST(Gateway, SendsTheEngineItsOwnKeyAndNothingOfTheClients) {
     Fixture f;
     f.add_engine(whole_answer());
 
-    f.ask(std::string(kChat), {{"x-penstock-timeout", "30s"}, {"Cookie", "a=b"}, {"X-Custom", "1"}});
+    f.ask(
+        std::string(kChat), {{"x-penstock-timeout", "30s"}, {"Cookie", "a=b"}, {"X-Custom", "1"}}
+    );
 
     const http::Request& seen = f.engines[0]->requests.at(0);
     EXPECT_EQ(seen.headers.get("Authorization"), "Bearer provider-secret");
@@ -86,7 +109,10 @@ TEST(Gateway, SendsTheEngineItsOwnKeyAndNothingOfTheClients) {
     EXPECT_FALSE(seen.headers.contains("X-Custom"));
     EXPECT_FALSE(seen.headers.contains("x-penstock-timeout"));
     EXPECT_TRUE(seen.headers.contains("traceparent"));
-    EXPECT_EQ(seen.body, R"({"model":"upstream-model","messages":[{"role":"user","content":"hello there, engine"}],"max_tokens":50})");
+    EXPECT_EQ(
+        seen.body,
+        R"({"model":"upstream-model","messages":[{"role":"user","content":"hello there, engine"}],"max_tokens":50})"
+    );
 }
 
 TEST(Gateway, StreamsEveryEventAndLeavesOutTheUsageItAskedFor) {
@@ -95,7 +121,10 @@ TEST(Gateway, StreamsEveryEventAndLeavesOutTheUsageItAskedFor) {
 
     const ClientAnswer answer = f.ask(std::string(kStreamedChat));
 
-    EXPECT_EQ(answer.body, with_client_model(kRole + delta("a") + delta("b") + delta("c") + kFinish + kDone));
+    EXPECT_EQ(
+        answer.body,
+        with_client_model(kRole + delta("a") + delta("b") + delta("c") + kFinish + kDone)
+    );
     EXPECT_FALSE(answer.cut);
     EXPECT_EQ(only_record(f), "done 200 in 10+- out 3 upstream");
     EXPECT_NE(f.engines[0]->requests.at(0).body.find(R"("include_usage":true)"), std::string::npos);
@@ -111,8 +140,12 @@ TEST(Gateway, KeepsTheUsageChunkForAClientThatAskedForIt) {
 }
 
 TEST(Gateway, ReadsUsageWhereverTheEnginePutsIt) {
-    const std::string with_finish = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":3}}\n\n";
-    const std::string null_usage = "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"usage\":null}\r\n\r\n";
+    const std::string with_finish =
+        "data: "
+        "{\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":10,"
+        "\"completion_tokens\":3}}\n\n";
+    const std::string null_usage =
+        "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}],\"usage\":null}\r\n\r\n";
     const std::vector<std::vector<std::string>> streams = {
         {delta("a"), kUsage, kFinish, kDone},
         {null_usage, with_finish, kDone},
@@ -145,7 +178,9 @@ TEST(Gateway, TellsTheClientWhenTheEngineDiesAndNeverMakesUpAnEnd) {
     EXPECT_TRUE(answer.cut);
     EXPECT_EQ(answer.body.find("[DONE]"), std::string::npos);
     EXPECT_EQ(answer.body.find("\"stop\""), std::string::npos);
-    EXPECT_NE(answer.body.find(R"(data: {"error":{"message":"the engine broke off)"), std::string::npos) << answer.body;
+    EXPECT_NE(
+        answer.body.find(R"(data: {"error":{"message":"the engine broke off)"), std::string::npos
+    ) << answer.body;
     EXPECT_EQ(only_record(f), "upstream_error 200 in 0+- out 2 counted");
 }
 
@@ -158,7 +193,10 @@ TEST(Gateway, TakesACleanEndBeforeTheFinishForAFailure) {
 
 TEST(Gateway, PassesTheEnginesOwnErrorEventAndCountsNothingOfIt) {
     Fixture f;
-    const std::string error = "data: {\"error\":{\"message\":\"x\"},\"usage\":{\"prompt_tokens\":99,\"completion_tokens\":99}}\n\n";
+    const std::string error =
+        "data: "
+        "{\"error\":{\"message\":\"x\"},\"usage\":{\"prompt_tokens\":99,\"completion_tokens\":99}}"
+        "\n\n";
     f.add_engine(stream({delta("a"), error, kDone}));
     EXPECT_EQ(f.ask(std::string(kStreamedChat)).body, with_client_model(delta("a")) + error);
     EXPECT_EQ(only_record(f), "upstream_error 200 in 0+- out 1 counted");
@@ -171,25 +209,32 @@ TEST(Gateway, ChargesPromptAndDeliveredPiecesWhenTheClientLeaves) {
     request.headers.add("Authorization", "Bearer " + f.key);
     request.body = std::string(kStreamedChat);
     {
-        Result<http::ResponseStream> answer = f.runtime.block_on(f.client.open(std::move(request), io::Deadline::after(5s)));
+        Result<http::ResponseStream> answer =
+            f.runtime.block_on(f.client.open(std::move(request), io::Deadline::after(5s)));
         ASSERT_TRUE(answer);
         std::string body;
         const std::string wanted = with_client_model(kRole + delta("a") + delta("b"));
-        while (body.size() < wanted.size()) body += *f.runtime.block_on(answer->read(io::Deadline::after(5s)));
+        while (body.size() < wanted.size())
+            body += *f.runtime.block_on(answer->read(io::Deadline::after(5s)));
         EXPECT_EQ(body, wanted);
     }  // the client closes its connection here
     EXPECT_EQ(only_record(f), "client_gone 200 in 3+- out 2 counted");
-    f.wait_until([&] { return f.engines[0]->answers_abandoned == 1; }, "the engine's connection to be closed");
+    f.wait_until(
+        [&] { return f.engines[0]->answers_abandoned == 1; }, "the engine's connection to be closed"
+    );
 }
 
 TEST(Gateway, ChargesNothingWhenTheClientLeavesBeforeTheFirstToken) {
     Fixture f;
     f.add_engine({.silent = true});
     {
-        http::ClientRequest request{.method = "POST", .url = f.front->url() + "/v1/chat/completions"};
+        http::ClientRequest request{
+            .method = "POST", .url = f.front->url() + "/v1/chat/completions"
+        };
         request.headers.add("Authorization", "Bearer " + f.key);
         request.body = std::string(kChat);
-        const auto answer = f.runtime.block_on(f.client.open(std::move(request), io::Deadline::after(100ms)));
+        const auto answer =
+            f.runtime.block_on(f.client.open(std::move(request), io::Deadline::after(100ms)));
         EXPECT_FALSE(answer);
     }
     EXPECT_EQ(only_record(f), "client_gone 499 in 0+- out 0 counted");
@@ -206,7 +251,8 @@ TEST(Gateway, EndsACallAtItsDeadline) {
 TEST(Gateway, EndsAStreamAtItsDeadlineWithAnErrorEvent) {
     Fixture f;
     f.add_engine(stream({delta("a")}, End::hang));
-    const ClientAnswer answer = f.ask(std::string(kStreamedChat), {{"x-penstock-timeout", "200ms"}});
+    const ClientAnswer answer =
+        f.ask(std::string(kStreamedChat), {{"x-penstock-timeout", "200ms"}});
     EXPECT_TRUE(answer.cut);
     EXPECT_NE(answer.body.find("deadline_exceeded"), std::string::npos);
     EXPECT_EQ(only_record(f), "timeout 200 in 0+- out 1 counted");
@@ -220,7 +266,8 @@ TEST(Gateway, TriesAnotherEndpointBeforeTheFirstByte) {
     f.apply_routes();
     for (int i = 0; i < 10; ++i) EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
     f.wait_for_records(10);
-    for (const auto& [id, call] : f.server.records) EXPECT_EQ(shown(call), "done 200 in 6+4 out 3 upstream");
+    for (const auto& [id, call] : f.server.records)
+        EXPECT_EQ(shown(call), "done 200 in 6+4 out 3 upstream");
 }
 
 TEST(Gateway, TellsAFailureOfTheOnlyEndpoint) {
@@ -229,13 +276,17 @@ TEST(Gateway, TellsAFailureOfTheOnlyEndpoint) {
     f.apply_routes();
     const ClientAnswer answer = f.ask(std::string(kChat));
     EXPECT_EQ(answer.status, 502);
-    EXPECT_EQ(answer.body, R"({"error":{"message":"the engine of provider 'provider-1' cannot be reached","type":"server_error","param":null,"code":"upstream_error"}})");
+    EXPECT_EQ(
+        answer.body,
+        R"({"error":{"message":"the engine of provider 'provider-1' cannot be reached","type":"server_error","param":null,"code":"upstream_error"}})"
+    );
     EXPECT_EQ(only_record(f), "upstream_error 502 in 0+- out 0 counted");
 }
 
 TEST(Gateway, PassesTheEnginesRefusalOfTheClientsMistake) {
     Fixture f;
-    const std::string refusal = R"({"error":{"message":"context is 100 tokens","type":"invalid_request_error","param":null,"code":"context_length_exceeded"}})";
+    const std::string refusal =
+        R"({"error":{"message":"context is 100 tokens","type":"invalid_request_error","param":null,"code":"context_length_exceeded"}})";
     f.add_engine({.status = 400, .content_type = "application/json", .pieces = {refusal}});
     const ClientAnswer answer = f.ask(std::string(kChat));
     EXPECT_EQ(answer.status, 400);
@@ -245,7 +296,12 @@ TEST(Gateway, PassesTheEnginesRefusalOfTheClientsMistake) {
 
 TEST(Gateway, PassesRetryAfterOfABusyEngine) {
     Fixture f;
-    f.add_engine({.status = 429, .content_type = "text/plain", .headers = {{"Retry-After", "7"}}, .pieces = {"busy"}});
+    f.add_engine(
+        {.status = 429,
+         .content_type = "text/plain",
+         .headers = {{"Retry-After", "7"}},
+         .pieces = {"busy"}}
+    );
     const ClientAnswer answer = f.ask(std::string(kChat));
     EXPECT_EQ(answer.status, 429);
     EXPECT_EQ(answer.headers.get("Retry-After"), "7");
@@ -254,7 +310,11 @@ TEST(Gateway, PassesRetryAfterOfABusyEngine) {
 
 TEST(Gateway, HidesThatAProviderRefusedThePlatformsKey) {
     Fixture f;
-    f.add_engine({.status = 401, .content_type = "application/json", .pieces = {R"({"error":{"message":"bad key provider-secret"}})"}});
+    f.add_engine(
+        {.status = 401,
+         .content_type = "application/json",
+         .pieces = {R"({"error":{"message":"bad key provider-secret"}})"}}
+    );
     const ClientAnswer answer = f.ask(std::string(kChat));
     EXPECT_EQ(answer.status, 502);
     EXPECT_EQ(answer.body.find("provider-secret"), std::string::npos);
@@ -286,7 +346,9 @@ TEST(Gateway, DropsARevokedKeyWithTheNextRouteTable) {
     f.add_engine(whole_answer());
     EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
     f.server.set_routes(f.routes, {to_hex(sha256(ScriptedServer::kKey))});
-    f.wait_until([&] { return f.gateway->routes_version() == f.server.routes_version(); }, "the table");
+    f.wait_until(
+        [&] { return f.gateway->routes_version() == f.server.routes_version(); }, "the table"
+    );
     EXPECT_EQ(f.ask(std::string(kChat)).status, 401);
 }
 
@@ -295,7 +357,10 @@ TEST(Gateway, AnswersMistakesInOpenAisShape) {
     f.add_engine(whole_answer());
     const ClientAnswer malformed = f.ask("{\"model\":");
     EXPECT_EQ(malformed.status, 400);
-    EXPECT_EQ(malformed.body, R"({"error":{"message":"the body is not valid JSON: the text ends early at byte 9","type":"invalid_request_error","param":null,"code":null}})");
+    EXPECT_EQ(
+        malformed.body,
+        R"({"error":{"message":"the body is not valid JSON: the text ends early at byte 9","type":"invalid_request_error","param":null,"code":null}})"
+    );
     const ClientAnswer field = f.ask(R"({"model":"m","messages":[{}],"max_tokens":"x"})");
     EXPECT_EQ(field.status, 400);
     EXPECT_NE(field.body.find(R"("param":"max_tokens")"), std::string::npos);
@@ -311,7 +376,9 @@ TEST(Gateway, AnswersMistakesInOpenAisShape) {
 TEST(Gateway, RefusesABodyOverTheLimit) {
     Fixture f({.request_body_max = 1000});
     f.add_engine(whole_answer());
-    const ClientAnswer answer = f.ask(R"({"model":"m","messages":[{"role":"user","content":")" + std::string(2000, 'x') + "\"}]}");
+    const ClientAnswer answer = f.ask(
+        R"({"model":"m","messages":[{"role":"user","content":")" + std::string(2000, 'x') + "\"}]}"
+    );
     EXPECT_EQ(answer.status, 413);
     EXPECT_NE(answer.body.find(R"("code":"request_too_large")"), std::string::npos) << answer.body;
 }
@@ -320,9 +387,14 @@ TEST(Gateway, ListsTheModelsThatAnEngineIsReadyFor) {
     Fixture f;
     f.add_engine(whole_answer(), "org/model-a");
     f.add_engine(whole_answer(), "model-b");
-    EXPECT_EQ(f.ask_path("GET", "/v1/models").body,
-              R"({"object":"list","data":[{"id":"model-b","object":"model","created":0,"owned_by":"provider-2"},{"id":"org/model-a","object":"model","created":0,"owned_by":"provider-1"}]})");
-    EXPECT_EQ(f.ask_path("GET", "/v1/models/org/model-a").body, R"({"id":"org/model-a","object":"model","created":0,"owned_by":"provider-1"})");
+    EXPECT_EQ(
+        f.ask_path("GET", "/v1/models").body,
+        R"({"object":"list","data":[{"id":"model-b","object":"model","created":0,"owned_by":"provider-2"},{"id":"org/model-a","object":"model","created":0,"owned_by":"provider-1"}]})"
+    );
+    EXPECT_EQ(
+        f.ask_path("GET", "/v1/models/org/model-a").body,
+        R"({"id":"org/model-a","object":"model","created":0,"owned_by":"provider-1"})"
+    );
     EXPECT_EQ(f.ask_path("GET", "/v1/models/none").status, 404);
 }
 
@@ -337,7 +409,8 @@ TEST(Gateway, HonoursThePriceLimitOfACall) {
 TEST(Gateway, RefusesACallThatTheWalletDoesNotCover) {
     Fixture f;
     f.add_engine(whole_answer());
-    f.server.wallet = Money::micro(1000);  // 50 tokens of output cost 100, about 1,100 bytes of bound 1,100
+    f.server.wallet =
+        Money::micro(1000);  // 50 tokens of output cost 100, about 1,100 bytes of bound 1,100
     const ClientAnswer answer = f.ask(std::string(kChat));
     EXPECT_EQ(answer.status, 429);
     EXPECT_NE(answer.body.find(R"("code":"insufficient_quota")"), std::string::npos);
@@ -363,7 +436,9 @@ TEST(Gateway, NeverPassesTheWalletInAStorm) {
 
     const auto served = static_cast<std::size_t>(std::ranges::count(statuses, 200));
     EXPECT_GE(served, 10U);
-    EXPECT_EQ(served + static_cast<std::size_t>(std::ranges::count(statuses, 429)), statuses.size());
+    EXPECT_EQ(
+        served + static_cast<std::size_t>(std::ranges::count(statuses, 429)), statuses.size()
+    );
     f.wait_for_records(served);
     EXPECT_LE(f.server.granted_most, f.server.wallet);
     EXPECT_EQ(f.server.records.size(), served);
@@ -435,7 +510,9 @@ TEST(Gateway, PutsARefusedRecordAsideAndSettlesTheOthers) {
     EXPECT_EQ(f.ask(bad).status, 200);
     EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
     f.wait_for_records(2);
-    f.wait_until([&] { return std::filesystem::exists(f.folder / "refused.jsonl"); }, "refused.jsonl");
+    f.wait_until(
+        [&] { return std::filesystem::exists(f.folder / "refused.jsonl"); }, "refused.jsonl"
+    );
     EXPECT_EQ(f.server.records.size(), 2U);
 }
 
@@ -445,9 +522,19 @@ TEST(Gateway, CountsTokensAndHoldsInItsMetrics) {
     f.ask(std::string(kChat));
     f.wait_for_records(1);
     const std::string text = f.metrics();
-    EXPECT_NE(text.find(R"(penstock_gateway_requests_total{model="m",status="200"} 1)"), std::string::npos) << text;
-    EXPECT_NE(text.find(R"(gen_ai_client_token_usage_total{gen_ai_request_model="m",gen_ai_token_type="cache_read"} 4)"), std::string::npos) << text;
-    EXPECT_NE(text.find(R"(penstock_gateway_calls_total{end_reason="done",basis="upstream"} 1)"), std::string::npos) << text;
+    EXPECT_NE(
+        text.find(R"(penstock_gateway_requests_total{model="m",status="200"} 1)"), std::string::npos
+    ) << text;
+    EXPECT_NE(
+        text.find(
+            R"(gen_ai_client_token_usage_total{gen_ai_request_model="m",gen_ai_token_type="cache_read"} 4)"
+        ),
+        std::string::npos
+    ) << text;
+    EXPECT_NE(
+        text.find(R"(penstock_gateway_calls_total{end_reason="done",basis="upstream"} 1)"),
+        std::string::npos
+    ) << text;
 }
 
 }  // namespace

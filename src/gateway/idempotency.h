@@ -13,9 +13,10 @@
 
 namespace penstock::gateway {
 
-// Keeps a call with an Idempotency-Key from being made and charged twice by this replica: while the first
-// one runs, and for kRememberedFor after it was charged, the same key answers `conflict`. A call that was
-// charged nothing may be repeated. (Answers are not stored, so they cannot be repeated.) No clock, no I/O.
+// Keeps a call with an Idempotency-Key from being made and charged twice by this replica: while the
+// first one runs, and for kRememberedFor after it was charged, the same key answers `conflict`. A
+// call that was charged nothing may be repeated. (Answers are not stored, so they cannot be
+// repeated.) No clock, no I/O.
 class IdempotencyWindow {
   public:
     static constexpr Duration kRememberedFor = 10min;
@@ -24,7 +25,9 @@ class IdempotencyWindow {
 
     using Token = Sha256;
     // One namespace for each API key.
-    Result<Token> begin(const KeyId& key_id, std::string_view key, const RequestId& call_id, Time now);
+    Result<Token> begin(
+        const KeyId& key_id, std::string_view key, const RequestId& call_id, Time now
+    );
     void finish(const Token& token, bool charged, Time now);
 
   private:

@@ -19,15 +19,16 @@ Sha256 sha256(std::string_view bytes);
 std::string to_hex(const Sha256& digest);
 std::optional<Sha256> sha256_from_hex(std::string_view hex);
 
-// What the server said about keys, by the SHA-256 of the key: the key itself is not kept. Compared in
-// constant time. At the cap an old entry makes room. No clock, no I/O.
+// What the server said about keys, by the SHA-256 of the key: the key itself is not kept. Compared
+// in constant time. At the cap an old entry makes room. No clock, no I/O.
 class KeyCache {
   public:
     static constexpr std::size_t kKeysMax = 100'000;
-    static constexpr Duration kSweepInterval = 1s;    // at the cap, old entries are looked for this often
-    static constexpr Duration kKnownMax = 10min;      // however long the server allows
-    static constexpr Duration kUnknownFor = 5s;       // a refused key is asked for again after it
-    static constexpr Duration kStaleMax = 5min;       // past its time, while the server cannot be asked
+    static constexpr Duration kSweepInterval =
+        1s;  // at the cap, old entries are looked for this often
+    static constexpr Duration kKnownMax = 10min;  // however long the server allows
+    static constexpr Duration kUnknownFor = 5s;   // a refused key is asked for again after it
+    static constexpr Duration kStaleMax = 5min;   // past its time, while the server cannot be asked
 
     explicit KeyCache(std::size_t keys_max = kKeysMax) : keys_max_(keys_max) {}
 

@@ -51,7 +51,9 @@ TEST(IdempotencyWindow, RefusesARunningCallAndOneThatWasCharged) {
     EXPECT_EQ(window.begin(kKey, "k", RequestId(), kStart).error().code, ErrorCode::conflict);
     EXPECT_TRUE(window.begin(KeyId(RawId{9, 9}), "k", RequestId(), kStart));
     window.finish(*token, true, kStart);
-    EXPECT_EQ(window.begin(kKey, "k", RequestId(), kStart + 9min).error().code, ErrorCode::conflict);
+    EXPECT_EQ(
+        window.begin(kKey, "k", RequestId(), kStart + 9min).error().code, ErrorCode::conflict
+    );
     EXPECT_TRUE(window.begin(kKey, "k", RequestId(), kStart + 10min));
 }
 

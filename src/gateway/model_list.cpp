@@ -9,8 +9,12 @@
 namespace penstock::gateway {
 namespace {
 
-void append_model(std::string& out, const routing::EndpointPool& endpoints, const std::string& model) {
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(endpoints.model_created(model).time_since_epoch());
+void append_model(
+    std::string& out, const routing::EndpointPool& endpoints, const std::string& model
+) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(
+        endpoints.model_created(model).time_since_epoch()
+    );
     out += R"({"id":)";
     routing::append_json_string(out, model);
     out += R"(,"object":"model","created":)" + std::to_string(seconds.count()) + R"(,"owned_by":)";
@@ -27,7 +31,8 @@ http::Response unauthenticated(const Error& error) {
 }  // namespace
 
 io::Task<http::Response> ModelList::list(http::Request request) {
-    const Result<ResolvedKey> key = co_await authenticator_.authenticate(std::string(request.headers.get("Authorization")));
+    const Result<ResolvedKey> key =
+        co_await authenticator_.authenticate(std::string(request.headers.get("Authorization")));
     if (!key) co_return unauthenticated(key.error());
     std::string body = R"({"object":"list","data":[)";
     bool first = true;
@@ -39,13 +44,19 @@ io::Task<http::Response> ModelList::list(http::Request request) {
 }
 
 io::Task<http::Response> ModelList::get(http::Request request) {
-    const Result<ResolvedKey> key = co_await authenticator_.authenticate(std::string(request.headers.get("Authorization")));
+    const Result<ResolvedKey> key =
+        co_await authenticator_.authenticate(std::string(request.headers.get("Authorization")));
     if (!key) co_return unauthenticated(key.error());
     const std::string& model = request.param("id");
     const std::vector<std::string> models = endpoints_.models();
     if (!std::ranges::binary_search(models, model))
-        co_return error_response({.status = 404, .message = "the model '" + model + "' does not exist",
-                                  .type = "invalid_request_error", .param = "model", .code = "model_not_found"});
+        co_return error_response(
+            {.status = 404,
+             .message = "the model '" + model + "' does not exist",
+             .type = "invalid_request_error",
+             .param = "model",
+             .code = "model_not_found"}
+        );
     std::string body;
     append_model(body, endpoints_, model);
     co_return http::Response::json(200, std::move(body));

@@ -6,7 +6,8 @@
 namespace penstock::gateway {
 namespace {
 
-constexpr std::size_t kAnswerBytesMax = 64 * 1024 * 1024;  // a route table of about 100,000 endpoints
+constexpr std::size_t kAnswerBytesMax =
+    64 * 1024 * 1024;  // a route table of about 100,000 endpoints
 
 http::ClientOptions client_options() {
     http::ClientOptions options;
@@ -20,14 +21,20 @@ template <class T>
 Result<T> read(const Result<std::string>& body) {
     if (!body) return std::unexpected(body.error());
     Result<T> value = json::parse<T>(*body);
-    if (!value) return fail(ErrorCode::unavailable, "the server's answer cannot be read: " + to_string(value.error()));
+    if (!value)
+        return fail(
+            ErrorCode::unavailable,
+            "the server's answer cannot be read: " + to_string(value.error())
+        );
     return value;
 }
 
 }  // namespace
 
 ServerLink::ServerLink(io::Runtime& runtime, std::string server_url, std::string key)
-    : client_(runtime, client_options()), server_url_(std::move(server_url)), authorization_("Bearer " + std::move(key)) {
+    : client_(runtime, client_options()),
+      server_url_(std::move(server_url)),
+      authorization_("Bearer " + std::move(key)) {
     while (server_url_.ends_with('/')) server_url_.pop_back();
 }
 
@@ -38,28 +45,42 @@ io::Task<Result<std::string>> ServerLink::call(
     request.headers.add("Authorization", authorization_);
     if (!body.empty()) request.headers.add("Content-Type", "application/json");
     request.body = std::move(body);
-    Result<http::ClientResponse> response = co_await client_.send(std::move(request), io::Deadline::after(timeout));
-    if (!response) co_return fail(ErrorCode::unavailable, "the server cannot be reached: " + response.error().message);
-    if (const Result<void> checked = response->check(); !checked) co_return std::unexpected(checked.error());
+    Result<http::ClientResponse> response =
+        co_await client_.send(std::move(request), io::Deadline::after(timeout));
+    if (!response)
+        co_return fail(
+            ErrorCode::unavailable, "the server cannot be reached: " + response.error().message
+        );
+    if (const Result<void> checked = response->check(); !checked)
+        co_return std::unexpected(checked.error());
     co_return std::move(response->body);
 }
 
 io::Task<Result<ResolvedKey>> ServerLink::resolve_key(std::string key_sha256) {
     std::string body = json::print(ResolveKey{std::move(key_sha256)});
-    co_return read<ResolvedKey>(co_await call("POST", "/v1/gateway/keys:resolve", std::move(body), kCallTimeout));
+    co_return read<ResolvedKey>(
+        co_await call("POST", "/v1/gateway/keys:resolve", std::move(body), kCallTimeout)
+    );
 }
 
 io::Task<Result<BudgetLease>> ServerLink::acquire_lease(AcquireLease lease) {
-    co_return read<BudgetLease>(co_await call("POST", "/v1/gateway/leases", json::print(lease), kCallTimeout));
+    co_return read<BudgetLease>(
+        co_await call("POST", "/v1/gateway/leases", json::print(lease), kCallTimeout)
+    );
 }
 
 io::Task<Result<SettledCalls>> ServerLink::settle(SettleCalls calls) {
-    co_return read<SettledCalls>(co_await call("POST", "/v1/gateway/settlements", json::print(calls), kSettleTimeout));
+    co_return read<SettledCalls>(
+        co_await call("POST", "/v1/gateway/settlements", json::print(calls), kSettleTimeout)
+    );
 }
 
 io::Task<Result<RouteTable>> ServerLink::routes(std::int64_t known_version) {
-    std::string target = "/v1/gateway/routes?version=" + std::to_string(known_version) + "&wait=" + to_string(kRoutesWait);
-    co_return read<RouteTable>(co_await call("GET", std::move(target), {}, kRoutesWait + kCallTimeout));
+    std::string target = "/v1/gateway/routes?version=" + std::to_string(known_version) +
+                         "&wait=" + to_string(kRoutesWait);
+    co_return read<RouteTable>(
+        co_await call("GET", std::move(target), {}, kRoutesWait + kCallTimeout)
+    );
 }
 
 }  // namespace penstock::gateway

@@ -29,7 +29,9 @@ class ServerLink {
     io::Task<Result<RouteTable>> routes(std::int64_t known_version);
 
   private:
-    io::Task<Result<std::string>> call(std::string method, std::string target, std::string body, Duration timeout);
+    io::Task<Result<std::string>> call(
+        std::string method, std::string target, std::string body, Duration timeout
+    );
 
     http::Client client_;
     std::string server_url_;

@@ -20,31 +20,42 @@ bool is_final(ErrorCode code) {
         case ErrorCode::invalid_argument:
         case ErrorCode::not_found:
         case ErrorCode::conflict:
-        case ErrorCode::insufficient_funds: return true;
+        case ErrorCode::insufficient_funds:
+            return true;
         case ErrorCode::unauthenticated:  // of the gateway's own key: a person must look
         case ErrorCode::permission_denied:
         case ErrorCode::resource_exhausted:
         case ErrorCode::deadline_exceeded:
         case ErrorCode::unavailable:
-        case ErrorCode::internal: return false;
+        case ErrorCode::internal:
+            return false;
     }
     return false;
 }
 
 Result<void> append_line(const std::filesystem::path& path, const std::string& line) {
     const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    const bool written = file >= 0 && ::write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size()) &&
-                         ::fdatasync(file) == 0;
+    const bool written =
+        file >= 0 && ::write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size()) &&
+        ::fdatasync(file) == 0;
     const int error = errno;
     if (file >= 0) ::close(file);
-    if (!written) return fail(ErrorCode::internal, "cannot write " + path.string() + ": " + std::strerror(error));
+    if (!written)
+        return fail(
+            ErrorCode::internal, "cannot write " + path.string() + ": " + std::strerror(error)
+        );
     return {};
 }
 
 }  // namespace
 
-Settler::Settler(Parts parts, telemetry::Logger log, std::string replica, std::filesystem::path refused_file)
-    : parts_(parts), log_(std::move(log)), replica_(std::move(replica)), refused_file_(std::move(refused_file)) {}
+Settler::Settler(
+    Parts parts, telemetry::Logger log, std::string replica, std::filesystem::path refused_file
+)
+    : parts_(parts),
+      log_(std::move(log)),
+      replica_(std::move(replica)),
+      refused_file_(std::move(refused_file)) {}
 
 io::Task<void> Settler::settle_forever() {
     Duration back_off = kBackOffFirst;
@@ -58,7 +69,8 @@ io::Task<void> Settler::settle_forever() {
             continue;
         }
         const auto spread = static_cast<std::uint64_t>(back_off.count());
-        co_await io::sleep_for(Duration(static_cast<std::int64_t>(parts_.random.below(spread) + 1)));
+        co_await io::sleep_for(Duration(static_cast<std::int64_t>(parts_.random.below(spread) + 1))
+        );
         back_off = std::min(back_off * 2, kBackOffMax);
     }
 }
@@ -82,9 +94,14 @@ io::Task<bool> Settler::settle_one_batch() {
         parts_.metrics.set_settle_lag(0);
         co_return true;
     }
-    parts_.metrics.set_settle_lag(to_seconds(std::max(Duration{0}, parts_.clock.now() - batch->records.front().ended_at)));
+    parts_.metrics.set_settle_lag(
+        to_seconds(std::max(Duration{0}, parts_.clock.now() - batch->records.front().ended_at))
+    );
     if (const Result<void> settled = co_await settle(batch->records); !settled) {
-        log_.warning("calls cannot be settled now", {{"calls", batch->records.size()}, {"error", to_string(settled.error())}});
+        log_.warning(
+            "calls cannot be settled now",
+            {{"calls", batch->records.size()}, {"error", to_string(settled.error())}}
+        );
         co_return false;
     }
     parts_.spool.acknowledge(*batch);
@@ -99,20 +116,25 @@ io::Task<Result<void>> Settler::settle(std::vector<CallRecord> records) {
         co_return Result<void>{};
     }
     if (!is_final(posted.error().code)) co_return posted;
-    if (records.size() == 1) co_return co_await put_aside(std::move(records.front()), posted.error());
+    if (records.size() == 1)
+        co_return co_await put_aside(std::move(records.front()), posted.error());
     const auto middle = records.begin() + static_cast<std::ptrdiff_t>(records.size() / 2);
     CO_TRY(co_await settle({records.begin(), middle}));
     co_return co_await settle({middle, records.end()});
 }
 
 io::Task<Result<void>> Settler::post(std::vector<CallRecord> records) {
-    const SettledCalls settled = CO_TRY(co_await parts_.server.settle({.replica = replica_, .records = std::move(records)}));
+    const SettledCalls settled =
+        CO_TRY(co_await parts_.server.settle({.replica = replica_, .records = std::move(records)}));
     parts_.metrics.on_settled(settled.accepted, settled.repeated);
     co_return Result<void>{};
 }
 
 io::Task<Result<void>> Settler::put_aside(CallRecord record, Error cause) {
-    log_.error("the server refuses a call record; it is kept in refused.jsonl", cause, {{"call", to_string(record.id)}});
+    log_.error(
+        "the server refuses a call record; it is kept in refused.jsonl", cause,
+        {{"call", to_string(record.id)}}
+    );
     std::string line = json::print(record) + "\n";
     const std::filesystem::path file = refused_file_;
     CO_TRY(co_await parts_.pool.run([file, line] { return append_line(file, line); }));
@@ -123,7 +145,8 @@ io::Task<Result<void>> Settler::put_aside(CallRecord record, Error cause) {
 
 void Settler::acknowledged(const std::vector<CallRecord>& records) {
     for (const CallRecord& call : records) {
-        const Result<ExactMoney> charge = routing::charge_of(call.tokens, {call.price_input, call.price_output});
+        const Result<ExactMoney> charge =
+            routing::charge_of(call.tokens, {call.price_input, call.price_output});
         if (charge) parts_.budget.pool().acknowledge(call.organisation_id, call.lease_id, *charge);
     }
 }

@@ -12,13 +12,14 @@
 
 namespace penstock::gateway {
 
-// Takes durable records from the spool to the server, oldest first, in batches; repeats until the server
-// has them, which changes nothing there the second time. A record that the server refuses for good is
-// found by halving its batch, kept in `refused_file` for a person, and passed over.
+// Takes durable records from the spool to the server, oldest first, in batches; repeats until the
+// server has them, which changes nothing there the second time. A record that the server refuses
+// for good is found by halving its batch, kept in `refused_file` for a person, and passed over.
 class Settler {
   public:
     static constexpr std::size_t kBatchRecordsMax = 500;
-    static constexpr Duration kGatherFor = 50ms;      // between batches, so that they are not single records
+    static constexpr Duration kGatherFor =
+        50ms;  // between batches, so that they are not single records
     static constexpr Duration kBackOffFirst = 200ms;  // doubles, with full jitter
     static constexpr Duration kBackOffMax = 10s;
 
@@ -31,7 +32,9 @@ class Settler {
         Random& random;
         io::Pool& pool;
     };
-    Settler(Parts parts, telemetry::Logger log, std::string replica, std::filesystem::path refused_file);
+    Settler(
+        Parts parts, telemetry::Logger log, std::string replica, std::filesystem::path refused_file
+    );
 
     // Until cancelled.
     io::Task<void> settle_forever();

@@ -29,7 +29,10 @@ constexpr std::string_view kDamagedExtension = ".damaged";
 constexpr std::size_t kSegmentReadMax = 3 * Spool::kSegmentBytes;
 
 std::unexpected<Error> system_failure(std::string_view what, const fs::path& path) {
-    return fail(ErrorCode::internal, fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(errno)));
+    return fail(
+        ErrorCode::internal,
+        fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(errno))
+    );
 }
 
 // At most `max` bytes from `offset`.
@@ -39,7 +42,8 @@ Result<std::string> read_at(const fs::path& path, std::uint64_t offset, std::siz
     std::string out(max, '\0');
     std::size_t size = 0;
     while (size < max) {
-        const ssize_t got = ::pread(file, out.data() + size, max - size, static_cast<off_t>(offset + size));
+        const ssize_t got =
+            ::pread(file, out.data() + size, max - size, static_cast<off_t>(offset + size));
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) {
             const auto failure = system_failure("read", path);
@@ -83,7 +87,11 @@ CallRecord crashed(CallRecord call, Time now) {
 }  // namespace
 
 Spool::Spool(io::Executor executor, io::Pool& pool, telemetry::Logger log, Options options)
-    : pool_(pool), log_(std::move(log)), options_(std::move(options)), appended_(executor), committed_(executor) {}
+    : pool_(pool),
+      log_(std::move(log)),
+      options_(std::move(options)),
+      appended_(executor),
+      committed_(executor) {}
 
 Spool::~Spool() {
     if (file_ >= 0) ::close(file_);
@@ -96,9 +104,14 @@ Result<std::unique_ptr<Spool>> Spool::open(
     std::error_code error;
     fs::create_directories(options.directory, error);
     if (error)
-        return fail(ErrorCode::internal, "cannot make " + options.directory.string() + ": " + error.message());
+        return fail(
+            ErrorCode::internal,
+            "cannot make " + options.directory.string() + ": " + error.message()
+        );
     fs::permissions(options.directory, fs::perms::owner_all, error);
-    std::unique_ptr<Spool> spool(new Spool(std::move(executor), pool, std::move(log), std::move(options)));
+    std::unique_ptr<Spool> spool(
+        new Spool(std::move(executor), pool, std::move(log), std::move(options))
+    );
     const fs::path lock = spool->options_.directory / "lock";
     spool->lock_file_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (spool->lock_file_ < 0) return system_failure("open", lock);
@@ -116,7 +129,11 @@ Result<void> Spool::recover(Time now) {
     std::error_code error;
     for (const fs::directory_entry& entry : fs::directory_iterator(options_.directory, error))
         if (const auto number = number_of(entry.path())) numbers.push_back(*number);
-    if (error) return fail(ErrorCode::internal, "cannot list " + options_.directory.string() + ": " + error.message());
+    if (error)
+        return fail(
+            ErrorCode::internal,
+            "cannot list " + options_.directory.string() + ": " + error.message()
+        );
     std::ranges::sort(numbers);
     OpenCalls open;
     for (const std::uint64_t number : numbers) {
@@ -146,17 +163,21 @@ Result<std::uint64_t> Spool::recover_segment(std::uint64_t number, bool last, Op
     const std::string bytes = TRY(read_at(path, 0, kSegmentReadMax));
     SpoolReading reading = routing::read_spool(bytes);
     for (routing::SpoolRecord& record : reading.records) {
-        if (record.kind == SpoolKind::settled) open.erase(record.call.id);
-        else open.insert_or_assign(record.call.id, std::move(record.call));
+        if (record.kind == SpoolKind::settled)
+            open.erase(record.call.id);
+        else
+            open.insert_or_assign(record.call.id, std::move(record.call));
     }
     if (reading.clean) return bytes.size();
     log_.write(
         last ? telemetry::Level::warning : telemetry::Level::error,
-        last ? "the spool's last record was torn by a crash and is dropped" : "a spool segment is damaged",
+        last ? "the spool's last record was torn by a crash and is dropped"
+             : "a spool segment is damaged",
         {{"segment", number}, {"offset", reading.consumed}, {"problem", reading.problem}}
     );
     if (!last) return bytes.size();
-    if (::truncate(path.c_str(), static_cast<off_t>(reading.consumed)) != 0) return system_failure("truncate", path);
+    if (::truncate(path.c_str(), static_cast<off_t>(reading.consumed)) != 0)
+        return system_failure("truncate", path);
     return reading.consumed;
 }
 
@@ -182,7 +203,10 @@ Result<void> Spool::start_segment() {
     return {};
 }
 
-void Spool::append_opened(const CallRecord& call) { append(SpoolKind::opened, call); write_out(); }
+void Spool::append_opened(const CallRecord& call) {
+    append(SpoolKind::opened, call);
+    write_out();
+}
 
 void Spool::append_settled(const CallRecord& call, std::move_only_function<void()> durable) {
     append(SpoolKind::settled, call);
@@ -192,14 +216,17 @@ void Spool::append_settled(const CallRecord& call, std::move_only_function<void(
     appended_.notify_one();
 }
 
-void Spool::append(SpoolKind kind, const CallRecord& call) { routing::append_spool_record(unwritten_, kind, call); }
+void Spool::append(SpoolKind kind, const CallRecord& call) {
+    routing::append_spool_record(unwritten_, kind, call);
+}
 
 // False when the disk did not take everything; the rest is kept and tried again.
 bool Spool::write_out() {
     if (broken_) return false;
     std::size_t written = 0;
     while (written < unwritten_.size()) {
-        const ssize_t put = ::write(file_, unwritten_.data() + written, unwritten_.size() - written);
+        const ssize_t put =
+            ::write(file_, unwritten_.data() + written, unwritten_.size() - written);
         if (put < 0 && errno == EINTR) continue;
         if (put <= 0) break;
         written += static_cast<std::size_t>(put);
@@ -209,14 +236,19 @@ bool Spool::write_out() {
     return unwritten_.empty();
 }
 
-bool Spool::has_room() const { return !broken_ && unwritten_.empty() && bytes() < options_.bytes_max; }
+bool Spool::has_room() const {
+    return !broken_ && unwritten_.empty() && bytes() < options_.bytes_max;
+}
 
 std::uint64_t Spool::bytes() const { return closed_bytes_ + segments_.back().size; }
 
 io::Task<void> Spool::commit_forever() {
     while (true) {
         if (!unwritten_.empty() && !write_out()) {
-            log_.error("the spool cannot be written; new calls are refused", {{"error", std::strerror(errno)}});
+            log_.error(
+                "the spool cannot be written; new calls are refused",
+                {{"error", std::strerror(errno)}}
+            );
             co_await io::sleep_for(kRetryInterval);
             continue;
         }
@@ -235,16 +267,20 @@ io::Task<void> Spool::commit_once() {
     const int file = file_;
     const int error = co_await pool_.run([file] { return ::fdatasync(file) == 0 ? 0 : errno; });
     if (error != 0) {
-        // After a failed fsync the system may have dropped the pages: a later success would prove nothing.
+        // After a failed fsync the system may have dropped the pages: a later success would prove
+        // nothing.
         broken_ = true;
-        log_.error("the spool cannot be made durable; the gateway refuses calls until it is restarted",
-                   {{"error", std::strerror(error)}});
+        log_.error(
+            "the spool cannot be made durable; the gateway refuses calls until it is restarted",
+            {{"error", std::strerror(error)}}
+        );
         co_return;
     }
     segments_.back().synced = size;
     // Best between two appends; under steady load the rest is synced here, on the loop.
     const bool quiet = segments_.back().size == size;
-    if (unwritten_.empty() && ((size >= options_.segment_bytes && quiet) || size >= 2 * options_.segment_bytes)) {
+    if (unwritten_.empty() &&
+        ((size >= options_.segment_bytes && quiet) || size >= 2 * options_.segment_bytes)) {
         if (const Result<void> started = start_segment(); !started)
             log_.error("cannot start a spool segment", started.error());
     }
@@ -273,7 +309,8 @@ io::Task<bool> Spool::flush(io::Deadline deadline) {
 
 bool Spool::anything_to_read() const {
     for (const Segment& segment : segments_)
-        if (segment.number >= read_segment_ && segment.synced > (segment.number == read_segment_ ? read_offset_ : 0))
+        if (segment.number >= read_segment_ &&
+            segment.synced > (segment.number == read_segment_ ? read_offset_ : 0))
             return true;
     return false;
 }
@@ -287,11 +324,14 @@ io::Task<Result<Spool::Batch>> Spool::next_batch(std::size_t records_max) {
     while (anything_to_read()) {
         const auto segment = std::ranges::find(segments_, batch.segment, &Segment::number);
         CHECK(segment != segments_.end(), "a segment is kept until it is acknowledged");
-        const std::size_t max = static_cast<std::size_t>(std::min<std::uint64_t>(kReadBytesMax, segment->synced - batch.end));
+        const std::size_t max = static_cast<std::size_t>(
+            std::min<std::uint64_t>(kReadBytesMax, segment->synced - batch.end)
+        );
         const bool whole = batch.end + max == segment->synced;
         const fs::path path = path_of(batch.segment);
         const std::uint64_t from = batch.end;
-        const Result<std::string> bytes = co_await pool_.run([path, from, max] { return read_at(path, from, max); });
+        const Result<std::string> bytes =
+            co_await pool_.run([path, from, max] { return read_at(path, from, max); });
         if (!bytes) co_return std::unexpected(bytes.error());
         std::string_view rest = *bytes;
         SpoolReading reading = routing::read_spool(rest, records_max);
@@ -317,10 +357,16 @@ void Spool::acknowledge(const Batch& batch) {
         const auto segment = std::ranges::find(segments_, batch.segment, &Segment::number);
         CHECK(segment != segments_.end(), "the segment was read just now");
         const fs::path path = path_of(batch.segment);
-        log_.error("a damaged spool segment is put aside", {{"segment", batch.segment}, {"offset", batch.end}});
+        log_.error(
+            "a damaged spool segment is put aside",
+            {{"segment", batch.segment}, {"offset", batch.end}}
+        );
         // Its readable part is acknowledged; a person may look at the rest.
         std::error_code error;
-        fs::copy_file(path, fs::path(path).replace_extension(kDamagedExtension), fs::copy_options::overwrite_existing, error);
+        fs::copy_file(
+            path, fs::path(path).replace_extension(kDamagedExtension),
+            fs::copy_options::overwrite_existing, error
+        );
         read_offset_ = segment->size;
     }
     forget_segments();
@@ -332,7 +378,8 @@ void Spool::forget_segments() {
         if (first.number == read_segment_ && read_offset_ < first.size) return;
         std::error_code error;
         fs::remove(path_of(first.number), error);
-        if (error) log_.warning("cannot remove a settled spool segment", {{"error", error.message()}});
+        if (error)
+            log_.warning("cannot remove a settled spool segment", {{"error", error.message()}});
         closed_bytes_ -= first.size;
         segments_.pop_front();
         read_segment_ = segments_.front().number;
@@ -342,7 +389,9 @@ void Spool::forget_segments() {
 
 void Spool::close() {
     const Segment& active = segments_.back();
-    if (segments_.size() > 1 || read_segment_ != active.number || read_offset_ < active.size || !unwritten_.empty()) return;
+    if (segments_.size() > 1 || read_segment_ != active.number || read_offset_ < active.size ||
+        !unwritten_.empty())
+        return;
     std::error_code error;
     fs::remove(path_of(active.number), error);
 }

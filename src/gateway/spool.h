@@ -21,10 +21,11 @@
 
 namespace penstock::gateway {
 
-// The local write-ahead log of calls: "NNNNNNNNNN.spool" files of routing/spool_record.h, written in
-// order, read back from the front, deleted when the server has acknowledged them. A record is in the
-// system's hands (and survives kill -9) when append() returns, and on the disk when its `durable` runs:
-// many records share one fsync, which a thread of the pool makes. One process at a time (lock file).
+// The local write-ahead log of calls: "NNNNNNNNNN.spool" files of routing/spool_record.h, written
+// in order, read back from the front, deleted when the server has acknowledged them. A record is in
+// the system's hands (and survives kill -9) when append() returns, and on the disk when its
+// `durable` runs: many records share one fsync, which a thread of the pool makes. One process at a
+// time (lock file).
 class Spool {
   public:
     static constexpr std::uint64_t kSegmentBytes = 4 * 1024 * 1024;
@@ -40,8 +41,8 @@ class Spool {
         std::uint64_t bytes_max = 0;
         std::uint64_t segment_bytes = kSegmentBytes;
     };
-    // Blocking. Cuts a torn tail off, and writes "gateway crashed" records for calls that an earlier
-    // process opened and never settled. `now` is their end.
+    // Blocking. Cuts a torn tail off, and writes "gateway crashed" records for calls that an
+    // earlier process opened and never settled. `now` is their end.
     static Result<std::unique_ptr<Spool>> open(
         io::Executor executor, io::Pool& pool, telemetry::Logger log, Options options, Time now
     );
@@ -61,8 +62,8 @@ class Spool {
     // Returns when everything appended so far is durable, or false when the deadline passed.
     io::Task<bool> flush(io::Deadline deadline);
 
-    // The oldest durable settled records that are not yet acknowledged, at most `records_max`; empty
-    // when there are none. Ask again only after acknowledge().
+    // The oldest durable settled records that are not yet acknowledged, at most `records_max`;
+    // empty when there are none. Ask again only after acknowledge().
     struct Batch {
         std::vector<CallRecord> records;
         std::uint64_t segment = 0;
@@ -75,7 +76,7 @@ class Spool {
     // Waits for durable records behind the last acknowledged ones.
     io::Task<void> wait_for_records();
 
-    std::uint64_t bytes() const;          // on the disk
+    std::uint64_t bytes() const;                            // on the disk
     std::uint64_t recovered() const { return recovered_; }  // calls that a crash had left open
     // Durable records wait for an acknowledgement.
     bool has_unsettled() const { return anything_to_read(); }
@@ -87,7 +88,7 @@ class Spool {
   private:
     struct Segment {
         std::uint64_t number = 0;
-        std::uint64_t size = 0;    // whole records
+        std::uint64_t size = 0;  // whole records
         std::uint64_t synced = 0;
     };
     struct Waiting {

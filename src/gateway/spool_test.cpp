@@ -41,9 +41,14 @@ struct Opened {
     io::Pool pool{1};
     std::unique_ptr<Spool> spool;
     io::TaskGroup tasks{runtime.executor(), "spool test"};
-    explicit Opened(const fs::path& path, std::uint64_t bytes_max = 1'000'000'000, std::uint64_t segment_bytes = Spool::kSegmentBytes) {
+    explicit Opened(
+        const fs::path& path, std::uint64_t bytes_max = 1'000'000'000,
+        std::uint64_t segment_bytes = Spool::kSegmentBytes
+    ) {
         auto opened = Spool::open(
-            runtime.executor(), pool, {}, {.directory = path, .bytes_max = bytes_max, .segment_bytes = segment_bytes}, kStart + 60s
+            runtime.executor(), pool, {},
+            {.directory = path, .bytes_max = bytes_max, .segment_bytes = segment_bytes},
+            kStart + 60s
         );
         EXPECT_TRUE(opened) << to_string(opened.error());
         spool = *std::move(opened);
@@ -113,7 +118,9 @@ TEST(Spool, SurvivesKillWithWhatWasAppendedAndTellsWhichCallsWereCut) {
     killed([&] {
         io::Runtime runtime;
         io::Pool pool(1);
-        auto spool = *Spool::open(runtime.executor(), pool, {}, {.directory = folder.path, .bytes_max = 1'000'000}, kStart);
+        auto spool = *Spool::open(
+            runtime.executor(), pool, {}, {.directory = folder.path, .bytes_max = 1'000'000}, kStart
+        );
         spool->append_opened(call(1));
         spool->append_opened(call(2));
         spool->append_settled(call(1), [] {});
@@ -131,7 +138,9 @@ TEST(Spool, RecordsACrashedCallWithNoTokens) {
     killed([&] {
         io::Runtime runtime;
         io::Pool pool(1);
-        auto spool = *Spool::open(runtime.executor(), pool, {}, {.directory = folder.path, .bytes_max = 1'000'000}, kStart);
+        auto spool = *Spool::open(
+            runtime.executor(), pool, {}, {.directory = folder.path, .bytes_max = 1'000'000}, kStart
+        );
         spool->append_opened(call(1));
         ::kill(::getpid(), SIGKILL);
     });
@@ -172,8 +181,11 @@ TEST(Spool, ReadsOnInTheNextSegmentBehindADamagedOne) {
         f.flush();
     }
     {
-        std::fstream file(folder.path / "0000000001.spool", std::ios::in | std::ios::out | std::ios::binary);
-        file.seekp(static_cast<std::streamoff>(fs::file_size(folder.path / "0000000001.spool") - 5));
+        std::fstream file(
+            folder.path / "0000000001.spool", std::ios::in | std::ios::out | std::ios::binary
+        );
+        file.seekp(static_cast<std::streamoff>(fs::file_size(folder.path / "0000000001.spool") - 5)
+        );
         file.put('#');
     }
     Opened f(folder.path);
@@ -191,7 +203,9 @@ TEST(Spool, ForgetsSegmentsThatAreAcknowledged) {
         f.flush();
         expected += (n == 1 ? "" : " ") + std::to_string(n);
     }
-    const auto files = [&] { return std::distance(fs::directory_iterator(folder.path), fs::directory_iterator()); };
+    const auto files = [&] {
+        return std::distance(fs::directory_iterator(folder.path), fs::directory_iterator());
+    };
     EXPECT_GT(files(), 8);
     EXPECT_EQ(f.take_all(7), expected);
     EXPECT_EQ(files(), 2);  // the active segment and the lock
@@ -210,7 +224,9 @@ TEST(Spool, HasNoRoomOverItsLimit) {
 TEST(Spool, BelongsToOneProcess) {
     Folder folder;
     Opened f(folder.path);
-    const auto second = Spool::open(f.runtime.executor(), f.pool, {}, {.directory = folder.path, .bytes_max = 1}, kStart);
+    const auto second = Spool::open(
+        f.runtime.executor(), f.pool, {}, {.directory = folder.path, .bytes_max = 1}, kStart
+    );
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().code, ErrorCode::conflict);
 }

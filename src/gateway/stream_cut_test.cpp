@@ -22,16 +22,21 @@ std::string recording(std::string_view name) {
     return text.str();
 }
 
-ExactMoney charge(const CallRecord& call) { return *routing::charge_of(call.tokens, {call.price_input, call.price_output}); }
+ExactMoney charge(const CallRecord& call) {
+    return *routing::charge_of(call.tokens, {call.price_input, call.price_output});
+}
 
-// All cuts first, then their records: settling goes on beside. A whole answer now and then keeps the
-// breaker from leaving the engine alone, as it would after five failures in a row.
+// All cuts first, then their records: settling goes on beside. A whole answer now and then keeps
+// the breaker from leaving the engine alone, as it would after five failures in a row.
 std::vector<ClientAnswer> answers_of_cuts(Fixture& f, const std::string& stream) {
     std::vector<ClientAnswer> answers;
     std::size_t asked = 0;
     for (std::size_t at = 0; at <= stream.size(); ++at) {
         const bool cut = at < stream.size();
-        f.engines[0]->script = {.pieces = {stream.substr(0, at)}, .end = cut ? EngineScript::End::cut : EngineScript::End::whole};
+        f.engines[0]->script = {
+            .pieces = {stream.substr(0, at)},
+            .end = cut ? EngineScript::End::cut : EngineScript::End::whole
+        };
         answers.push_back(f.ask(std::string(kChat)));
         ++asked;
         if (at % 4 != 0) continue;
@@ -66,7 +71,9 @@ void expect_honest_cuts(std::string_view name) {
         EXPECT_EQ(answer.body.find(R"("error")") != std::string::npos, !whole) << at;
         EXPECT_EQ(answer.cut, !whole) << at;
         EXPECT_GE(charge(call), before) << at;
-        EXPECT_LE(*ceil_money(charge(call)), *parse_money(answer.headers.get("x-penstock-max-cost"))) << at;
+        EXPECT_LE(
+            *ceil_money(charge(call)), *parse_money(answer.headers.get("x-penstock-max-cost"))
+        ) << at;
         before = charge(call);
     }
     EXPECT_GT(before, ExactMoney());
@@ -82,14 +89,19 @@ TEST(StreamCut, ChargesWhatAClientGotThatLeavesAfterAnyEvent) {
     f.add_engine({});
     ExactMoney before;
     std::size_t events = 0;
-    for (std::size_t end = stream.find("\n\n"); end != std::string::npos; end = stream.find("\n\n", end + 2)) {
-        f.engines[0]->script = {.pieces = {stream.substr(0, end + 2)}, .end = EngineScript::End::hang};
+    for (std::size_t end = stream.find("\n\n"); end != std::string::npos;
+         end = stream.find("\n\n", end + 2)) {
+        f.engines[0]->script = {
+            .pieces = {stream.substr(0, end + 2)}, .end = EngineScript::End::hang
+        };
         const std::size_t known = f.server.records.size();
         f.leave_after(std::string(kChat), ++events);
         f.wait_for_records(known + 1);
         ASSERT_EQ(f.server.records.size(), known + 1);
         const CallRecord& call = f.server.records.rbegin()->second;  // ids rise with time
-        EXPECT_EQ(call.end_reason, end + 2 == stream.size() ? EndReason::done : EndReason::client_gone) << events;
+        EXPECT_EQ(
+            call.end_reason, end + 2 == stream.size() ? EndReason::done : EndReason::client_gone
+        ) << events;
         EXPECT_GE(charge(call), before) << events;
         before = charge(call);
     }

@@ -48,7 +48,8 @@ class Server {
     Server(io::Runtime& runtime, const Router& router, ServerOptions options);
     ~Server();
 
-    // Takes the address, so that it is known before the router is complete. start() does it otherwise.
+    // Takes the address, so that it is known before the router is complete. start() does it
+    // otherwise.
     Result<void> bind();
     Result<void> start();
     std::uint16_t local_port() const;

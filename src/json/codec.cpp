@@ -77,8 +77,9 @@ std::string upper_case(std::string_view name) {
 std::string decimal_text(double number) {
     constexpr std::size_t kTextMax = 32;
     std::array<char, kTextMax> buffer{};
-    const auto [end, error] =
-        std::to_chars(buffer.data(), buffer.data() + buffer.size(), number, std::chars_format::fixed);
+    const auto [end, error] = std::to_chars(
+        buffer.data(), buffer.data() + buffer.size(), number, std::chars_format::fixed
+    );
     if (error != std::errc()) return std::to_string(number);
     return {buffer.data(), end};
 }

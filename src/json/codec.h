@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The codec itself: include it in .cpp files only (it costs about a second of compile time), and say
-// JSON_INSTANTIATE(Type) there. A struct takes part when it is described:
+// The codec itself: include it in .cpp files only (it costs about a second of compile time), and
+// say JSON_INSTANTIATE(Type) there. A struct takes part when it is described:
 //     struct Need { std::string accelerator; std::int64_t count = 0; };
 //     BOOST_DESCRIBE_STRUCT(Need, (), (accelerator, count))
 // Three switches, found by name:
-//     static constexpr bool kJsonDefaults = true;     in the struct: absent fields keep their defaults
-//     constexpr bool json_upper_case(Enum) {…true;}   beside an enum: its names are written in capitals
-//     static constexpr KeyName kJsonKeys[] = {{"api_version", "apiVersion"}};   in the struct
+//     static constexpr bool kJsonDefaults = true;     in the struct: absent fields keep their
+//     defaults constexpr bool json_upper_case(Enum) {…true;}   beside an enum: its names are
+//     written in capitals static constexpr KeyName kJsonKeys[] = {{"api_version", "apiVersion"}};
+//     in the struct
 // A trailing underscore of a member or enumerator is not part of its JSON name (`default_`).
 
 #include <boost/describe.hpp>
@@ -90,8 +91,10 @@ template <>
 struct Codec<bool> {
     static Value encode(bool value) { return value; }
     static void decode(const Value& value, bool& out, const Path* path, Problems& problems) {
-        if (const bool* flag = value.if_bool()) out = *flag;
-        else problems.add(path, wrong_kind("true or false", value));
+        if (const bool* flag = value.if_bool())
+            out = *flag;
+        else
+            problems.add(path, wrong_kind("true or false", value));
     }
     static Value schema(Object&) { return {{"type", "boolean"}}; }
 };
@@ -135,8 +138,10 @@ template <>
 struct Codec<std::string> {
     static Value encode(const std::string& value) { return boost::json::string(value); }
     static void decode(const Value& value, std::string& out, const Path* path, Problems& problems) {
-        if (const auto* text = value.if_string()) out.assign(text->data(), text->size());
-        else problems.add(path, wrong_kind("string", value));
+        if (const auto* text = value.if_string())
+            out.assign(text->data(), text->size());
+        else
+            problems.add(path, wrong_kind("string", value));
     }
     static Value schema(Object&) { return {{"type", "string"}}; }
 };
@@ -147,8 +152,10 @@ void decode_text(const Value& value, T& out, const Path* path, Problems& problem
     const auto* text = value.if_string();
     if (text == nullptr) return problems.add(path, wrong_kind("string", value));
     Result<T> result = parse(std::string_view(text->data(), text->size()));
-    if (result) out = *std::move(result);
-    else problems.add(path, std::move(result.error().message));
+    if (result)
+        out = *std::move(result);
+    else
+        problems.add(path, std::move(result.error().message));
 }
 
 template <>
@@ -157,40 +164,61 @@ struct Codec<Money> {
     static void decode(const Value& value, Money& out, const Path* path, Problems& problems) {
         decode_text(value, out, path, problems, [](std::string_view t) { return parse_money(t); });
     }
-    static Value schema(Object&) { return {{"type", "string"}, {"format", "decimal"}, {"examples", {"12.50"}}}; }
+    static Value schema(Object&) {
+        return {{"type", "string"}, {"format", "decimal"}, {"examples", {"12.50"}}};
+    }
 };
 template <>
 struct Codec<Price> {
-    static Value encode(const Price& value) { return boost::json::string(::penstock::to_string(value)); }
+    static Value encode(const Price& value) {
+        return boost::json::string(::penstock::to_string(value));
+    }
     static void decode(const Value& value, Price& out, const Path* path, Problems& problems) {
         decode_text(value, out, path, problems, [](std::string_view t) { return parse_price(t); });
     }
-    static Value schema(Object&) { return {{"type", "string"}, {"format", "decimal"}, {"examples", {"0.0001"}}}; }
+    static Value schema(Object&) {
+        return {{"type", "string"}, {"format", "decimal"}, {"examples", {"0.0001"}}};
+    }
 };
 template <>
 struct Codec<Time> {
     static Value encode(Time value) { return boost::json::string(to_rfc3339(value)); }
     static void decode(const Value& value, Time& out, const Path* path, Problems& problems) {
-        decode_text(value, out, path, problems, [](std::string_view t) { return parse_rfc3339(t); });
+        decode_text(value, out, path, problems, [](std::string_view t) {
+            return parse_rfc3339(t);
+        });
     }
     static Value schema(Object&) { return {{"type", "string"}, {"format", "date-time"}}; }
 };
 template <>
 struct Codec<Duration> {
-    static Value encode(Duration value) { return boost::json::string(::penstock::to_string(value)); }
-    static void decode(const Value& value, Duration& out, const Path* path, Problems& problems) {
-        decode_text(value, out, path, problems, [](std::string_view t) { return parse_duration(t); });
+    static Value encode(Duration value) {
+        return boost::json::string(::penstock::to_string(value));
     }
-    static Value schema(Object&) { return {{"type", "string"}, {"pattern", "^([0-9]+(us|ms|s|m|h|d))+$"}}; }
+    static void decode(const Value& value, Duration& out, const Path* path, Problems& problems) {
+        decode_text(value, out, path, problems, [](std::string_view t) {
+            return parse_duration(t);
+        });
+    }
+    static Value schema(Object&) {
+        return {{"type", "string"}, {"pattern", "^([0-9]+(us|ms|s|m|h|d))+$"}};
+    }
 };
 template <class Tag>
 struct Codec<Id<Tag>> {
-    static Value encode(const Id<Tag>& value) { return boost::json::string(::penstock::to_string(value)); }
+    static Value encode(const Id<Tag>& value) {
+        return boost::json::string(::penstock::to_string(value));
+    }
     static void decode(const Value& value, Id<Tag>& out, const Path* path, Problems& problems) {
-        decode_text(value, out, path, problems, [](std::string_view t) { return Id<Tag>::parse(t); });
+        decode_text(value, out, path, problems, [](std::string_view t) {
+            return Id<Tag>::parse(t);
+        });
     }
     static Value schema(Object&) {
-        return {{"type", "string"}, {"pattern", "^" + std::string(Tag::kPrefix) + "_[0-9a-hjkmnp-tv-z]{26}$"}};
+        return {
+            {"type", "string"},
+            {"pattern", "^" + std::string(Tag::kPrefix) + "_[0-9a-hjkmnp-tv-z]{26}$"}
+        };
     }
 };
 template <>
@@ -199,14 +227,20 @@ struct Codec<Text> {
         Result<Value> parsed = parse_value(value.text);
         return parsed ? *std::move(parsed) : Value(value.text);
     }
-    static void decode(const Value& value, Text& out, const Path*, Problems&) { out.text = print_value(value); }
+    static void decode(const Value& value, Text& out, const Path*, Problems&) {
+        out.text = print_value(value);
+    }
     static Value schema(Object&) { return Object{}; }
 };
 
 template <class T>
 struct Codec<std::optional<T>> {
-    static Value encode(const std::optional<T>& value) { return value ? Codec<T>::encode(*value) : Value(nullptr); }
-    static void decode(const Value& value, std::optional<T>& out, const Path* path, Problems& problems) {
+    static Value encode(const std::optional<T>& value) {
+        return value ? Codec<T>::encode(*value) : Value(nullptr);
+    }
+    static void decode(
+        const Value& value, std::optional<T>& out, const Path* path, Problems& problems
+    ) {
         if (value.is_null()) return out.reset();
         Codec<T>::decode(value, out.emplace(), path, problems);
     }
@@ -221,7 +255,9 @@ struct Codec<std::vector<T>> {
         for (const T& item : value) array.push_back(Codec<T>::encode(item));
         return array;
     }
-    static void decode(const Value& value, std::vector<T>& out, const Path* path, Problems& problems) {
+    static void decode(
+        const Value& value, std::vector<T>& out, const Path* path, Problems& problems
+    ) {
         const Array* array = value.if_array();
         if (array == nullptr) return problems.add(path, wrong_kind("list", value));
         out.clear();
@@ -245,7 +281,9 @@ struct Codec<std::map<std::string, T>> {
         for (const auto& [key, item] : value) object.emplace(key, Codec<T>::encode(item));
         return object;
     }
-    static void decode(const Value& value, std::map<std::string, T>& out, const Path* path, Problems& problems) {
+    static void decode(
+        const Value& value, std::map<std::string, T>& out, const Path* path, Problems& problems
+    ) {
         const Object* object = value.if_object();
         if (object == nullptr) return problems.add(path, wrong_kind("object", value));
         out.clear();
@@ -262,7 +300,9 @@ struct Codec<std::map<std::string, T>> {
 template <DescribedEnum T>
 struct Codec<T> {
     static std::string name_of(std::string_view enumerator) {
-        std::string name(enumerator.ends_with('_') ? enumerator.substr(0, enumerator.size() - 1) : enumerator);
+        std::string name(
+            enumerator.ends_with('_') ? enumerator.substr(0, enumerator.size() - 1) : enumerator
+        );
         if constexpr (requires { json_upper_case(T{}); }) name = upper_case(name);
         return name;
     }
@@ -305,7 +345,8 @@ struct Codec<T> {
 
 template <DescribedStruct T>
 struct Codec<T> {
-    using Members = boost::describe::describe_members<T, boost::describe::mod_public | boost::describe::mod_inherited>;
+    using Members = boost::describe::describe_members<
+        T, boost::describe::mod_public | boost::describe::mod_inherited>;
     static constexpr bool kDefaults = requires { T::kJsonDefaults; };
 
     static Value encode(const T& value) {
@@ -340,7 +381,9 @@ struct Codec<T> {
     }
     static void report_unknown(const Object& object, const Path* path, Problems& problems) {
         std::vector<std::string_view> known;
-        boost::mp11::mp_for_each<Members>([&](auto member) { known.push_back(json_key<T>(member.name)); });
+        boost::mp11::mp_for_each<Members>([&](auto member) {
+            known.push_back(json_key<T>(member.name));
+        });
         for (const auto& [key, unused] : object) {
             if (std::ranges::find(known, std::string_view(key)) != known.end()) continue;
             const Path here{path, key};
@@ -360,7 +403,11 @@ struct Codec<T> {
                 if constexpr (!kDefaults && !IsOptional<Field>::value)
                     required.push_back(boost::json::string(key));
             });
-            Object schema{{"type", "object"}, {"properties", std::move(properties)}, {"additionalProperties", false}};
+            Object schema{
+                {"type", "object"},
+                {"properties", std::move(properties)},
+                {"additionalProperties", false}
+            };
             if (!required.empty()) schema["required"] = std::move(required);
             definitions[name] = std::move(schema);
         }
@@ -421,5 +468,5 @@ Value schema(Object& definitions) {
     template ::std::string penstock::json::print<Type>(const Type&);                             \
     template ::penstock::Result<Type> penstock::json::parse<Type>(::std::string_view);           \
     template ::std::expected<Type, ::std::vector<::penstock::Error>>                             \
-    penstock::json::parse_all<Type>(::std::string_view);                                         \
+        penstock::json::parse_all<Type>(::std::string_view);                                     \
     template ::boost::json::value penstock::json::schema<Type>(::boost::json::object&)

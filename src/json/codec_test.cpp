@@ -4,9 +4,7 @@
 #include <gtest/gtest.h>
 
 namespace penstock::json {
-namespace {
-
-}  // namespace
+namespace {}  // namespace
 enum class Phase { pending, done };
 BOOST_DESCRIBE_ENUM(Phase, pending, done)
 constexpr bool json_upper_case(Phase) { return true; }
@@ -52,14 +50,18 @@ TEST(Codec, ReadsAndPrintsTheSameText) {
 
 TEST(Codec, NamesThePathOfAWrongType) {
     EXPECT_EQ(
-        error_of(R"({"apiVersion":"v1","phase":"DONE","price":"1.50","needs":[{"accelerator":"H100","count":"8"}],"labels":{}})"),
+        error_of(
+            R"({"apiVersion":"v1","phase":"DONE","price":"1.50","needs":[{"accelerator":"H100","count":"8"}],"labels":{}})"
+        ),
         "invalid_argument: needs[0].count: expected integer, got string"
     );
 }
 
 TEST(Codec, SuggestsTheNearestNameForAnUnknownField) {
     EXPECT_EQ(
-        error_of(R"({"apiVersion":"v1","phase":"DONE","price":"1.50","needs":[],"lables":{},"labels":{}})"),
+        error_of(
+            R"({"apiVersion":"v1","phase":"DONE","price":"1.50","needs":[],"lables":{},"labels":{}})"
+        ),
         "invalid_argument: lables: unknown field (did you mean 'labels'?)"
     );
 }
@@ -81,7 +83,9 @@ TEST(Codec, ListsTheValuesOfAnEnum) {
 TEST(Codec, RefusesAnIntegerThatDoesNotFit) {
     const Result<Need> need = parse<Need>(R"({"accelerator":"H100","count":1,"share":256})");
     ASSERT_FALSE(need);
-    EXPECT_EQ(to_string(need.error()), "invalid_argument: share: expected an integer from 0 to 255");
+    EXPECT_EQ(
+        to_string(need.error()), "invalid_argument: share: expected an integer from 0 to 255"
+    );
 }
 
 TEST(Codec, KeepsDefaultsWhereTheStructAllows) {
@@ -91,7 +95,8 @@ TEST(Codec, KeepsDefaultsWhereTheStructAllows) {
 }
 
 TEST(Codec, ReportsEveryMistakeAtOnce) {
-    const auto result = decode_all<Order>(*parse_value(R"({"apiVersion":1,"phase":2,"needs":[],"labels":{}})"));
+    const auto result =
+        decode_all<Order>(*parse_value(R"({"apiVersion":1,"phase":2,"needs":[],"labels":{}})"));
     ASSERT_FALSE(result);
     std::string all;
     for (const Error& error : result.error()) all += error.field + " ";

@@ -49,8 +49,8 @@ struct Text {
     bool operator==(const Text&) const = default;
 };
 
-// JSON Schema (2020-12) of T; nested described structs become "$ref": "#/components/schemas/Name" and
-// are added to `definitions` under that name. Explicitly instantiated with the codec.
+// JSON Schema (2020-12) of T; nested described structs become "$ref": "#/components/schemas/Name"
+// and are added to `definitions` under that name. Explicitly instantiated with the codec.
 template <class T>
 Value schema(Object& definitions);
 

@@ -67,7 +67,8 @@ class DuplicateKeys {
         level.key_next = false;
         const std::string_view key = text_.substr(first, at - first);
         // Wide objects are left to the parser's own map: a quadratic search would be an attack.
-        if (level.keys.size() < kLinearMax && std::ranges::find(level.keys, key) != level.keys.end())
+        if (level.keys.size() < kLinearMax &&
+            std::ranges::find(level.keys, key) != level.keys.end())
             repeated_ = std::string(key);
         if (level.keys.size() < kLinearMax) level.keys.push_back(key);
     }
@@ -101,7 +102,9 @@ Result<Value> parse_value(std::string_view text) {
     }
     DuplicateKeys duplicates(text);
     if (const std::string* key = duplicates.find())
-        return fail(ErrorCode::invalid_argument, "the key '" + *key + "' stands twice in one object");
+        return fail(
+            ErrorCode::invalid_argument, "the key '" + *key + "' stands twice in one object"
+        );
     return parser.release();
 }
 

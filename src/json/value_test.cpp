@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <boost/json.hpp>
 #include <gtest/gtest.h>
+
+#include <boost/json.hpp>
 
 #include "json/json.h"
 
@@ -16,16 +17,23 @@ TEST(Value, NamesLineAndColumnOfAMistake) {
     EXPECT_EQ(error_of("{\n  \"a\": tru\n}"), "not valid JSON at line 2, column 8: syntax error");
 }
 TEST(Value, RefusesADuplicateKey) {
-    EXPECT_EQ(error_of(R"({"a":{"b":1,"c":[{"b":2}],"b":3}})"), "the key 'b' stands twice in one object");
+    EXPECT_EQ(
+        error_of(R"({"a":{"b":1,"c":[{"b":2}],"b":3}})"), "the key 'b' stands twice in one object"
+    );
     EXPECT_EQ(error_of(R"({"a":{"b":1},"b":"a"})"), "no error");
 }
 TEST(Value, RefusesWhatFollowsTheValue) { EXPECT_NE(error_of("{} {}"), "no error"); }
 TEST(Value, RefusesInvalidUtf8) { EXPECT_NE(error_of("\"\xff\""), "no error"); }
 TEST(Value, RefusesTooDeepNesting) {
-    EXPECT_NE(error_of(std::string(kDepthMax + 1, '[') + std::string(kDepthMax + 1, ']')), "no error");
+    EXPECT_NE(
+        error_of(std::string(kDepthMax + 1, '[') + std::string(kDepthMax + 1, ']')), "no error"
+    );
 }
 TEST(Value, PrintsIndented) {
-    EXPECT_EQ(print_value_pretty(*parse_value(R"({"a":[1,{}],"b":"x"})")), "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": \"x\"\n}");
+    EXPECT_EQ(
+        print_value_pretty(*parse_value(R"({"a":[1,{}],"b":"x"})")),
+        "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": \"x\"\n}"
+    );
 }
 
 }  // namespace

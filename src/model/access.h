@@ -47,9 +47,20 @@ struct User {
 BOOST_DESCRIBE_STRUCT(User, (), (id, organisation_id, name, roles, created_at))
 
 // What a key may do. A key never does more than its user's roles allow.
-enum class Scope { tasks_read, tasks_write, tokens, billing_read, keys_write, provider, agent, gateway, operator_ };
+enum class Scope {
+    tasks_read,
+    tasks_write,
+    tokens,
+    billing_read,
+    keys_write,
+    provider,
+    agent,
+    gateway,
+    operator_
+};
 BOOST_DESCRIBE_ENUM(
-    Scope, tasks_read, tasks_write, tokens, billing_read, keys_write, provider, agent, gateway, operator_
+    Scope, tasks_read, tasks_write, tokens, billing_read, keys_write, provider, agent, gateway,
+    operator_
 )
 
 struct Key {
@@ -68,7 +79,8 @@ struct Key {
 };
 BOOST_DESCRIBE_STRUCT(
     Key, (),
-    (id, organisation_id, project_id, user_id, name, prefix, scopes, site_id, created_at, expires_at, revoked_at)
+    (id, organisation_id, project_id, user_id, name, prefix, scopes, site_id, created_at,
+     expires_at, revoked_at)
 )
 
 // The only answer that carries the secret.
@@ -83,7 +95,9 @@ struct CreatedKey {
     std::optional<Time> expires_at;
     bool operator==(const CreatedKey&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(CreatedKey, (), (id, name, key, prefix, scopes, project_id, created_at, expires_at))
+BOOST_DESCRIBE_STRUCT(
+    CreatedKey, (), (id, name, key, prefix, scopes, project_id, created_at, expires_at)
+)
 
 struct CreateKey {
     static constexpr bool kJsonDefaults = true;
@@ -92,7 +106,8 @@ struct CreateKey {
     std::optional<Duration> expires_in;
     std::optional<std::string> project;
     std::optional<std::string> site;  // with scope agent
-    std::optional<std::string> user;  // id or name: the key then never does more than the user's roles allow
+    std::optional<std::string>
+        user;  // id or name: the key then never does more than the user's roles allow
     std::optional<std::string> request_id;
     bool operator==(const CreateKey&) const = default;
 };
@@ -133,6 +148,8 @@ struct WhoAmI {
     std::vector<Scope> scopes;
     bool operator==(const WhoAmI&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(WhoAmI, (), (organisation_id, organisation, project_id, project, key, roles, scopes))
+BOOST_DESCRIBE_STRUCT(
+    WhoAmI, (), (organisation_id, organisation, project_id, project, key, roles, scopes)
+)
 
 }  // namespace penstock

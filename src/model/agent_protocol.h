@@ -13,9 +13,9 @@
 #include "model/site.h"
 #include "model/task.h"
 
-// What agent and server say over the WebSocket GET /v1/agent/session, as JSON text frames. The agent
-// dials out. Its reports carry a sequence number and are repeated after a reconnect until the server
-// has acknowledged them, which it does only when they are durable.
+// What agent and server say over the WebSocket GET /v1/agent/session, as JSON text frames. The
+// agent dials out. Its reports carry a sequence number and are repeated after a reconnect until the
+// server has acknowledged them, which it does only when they are durable.
 namespace penstock {
 
 constexpr std::int64_t kAgentProtocolVersion = 1;
@@ -32,10 +32,10 @@ BOOST_DESCRIBE_STRUCT(RunningAttempt, (), (id, fence))
 // The first frame of a session.
 struct AgentHello {
     std::int64_t protocol = kAgentProtocolVersion;
-    std::string node;       // the node's name, unique in its site
-    std::string boot_id;    // new with every start of the agent
+    std::string node;     // the node's name, unique in its site
+    std::string boot_id;  // new with every start of the agent
     std::string version;
-    std::string address;    // where its services can be reached
+    std::string address;  // where its services can be reached
     std::string cpu_model;
     Capacity total;
     std::vector<Device> devices;
@@ -49,8 +49,8 @@ struct AgentHello {
 };
 BOOST_DESCRIBE_STRUCT(
     AgentHello, (),
-    (protocol, node, boot_id, version, address, cpu_model, total, devices, enforces, labels, simulated,
-     health, health_reason, attempts)
+    (protocol, node, boot_id, version, address, cpu_model, total, devices, enforces, labels,
+     simulated, health, health_reason, attempts)
 )
 
 struct AgentHeartbeat {
@@ -82,8 +82,8 @@ struct AttemptReport {
 };
 BOOST_DESCRIBE_STRUCT(
     AttemptReport, (),
-    (seq, attempt_id, fence, state, reason, message, fault_domain, exit_code, at, meter, service_url,
-     outputs, checkpoint)
+    (seq, attempt_id, fence, state, reason, message, fault_domain, exit_code, at, meter,
+     service_url, outputs, checkpoint)
 )
 
 // Lines of an attempt's log. `offset` counts lines of the attempt, so that a repeat is seen.
@@ -114,7 +114,9 @@ struct ServerWelcome {
     std::int64_t acknowledged_seq = 0;  // reports up to here are durable
     bool operator==(const ServerWelcome&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(ServerWelcome, (), (node_id, site_id, site, heartbeat_every, acknowledged_seq))
+BOOST_DESCRIBE_STRUCT(
+    ServerWelcome, (), (node_id, site_id, site, heartbeat_every, acknowledged_seq)
+)
 
 // Everything an agent needs to run an attempt. Files are fetched by content hash from
 // GET /v1/blobs/{sha256} and stored by PUT to the same address.

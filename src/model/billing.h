@@ -24,7 +24,9 @@ struct Wallet {
     Money spent;      // since the account was opened
     bool operator==(const Wallet&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Wallet, (), (account, organisation_id, asset, balance, held, available, spent))
+BOOST_DESCRIBE_STRUCT(
+    Wallet, (), (account, organisation_id, asset, balance, held, available, spent)
+)
 
 struct TopUp {
     static constexpr bool kJsonDefaults = true;
@@ -57,7 +59,7 @@ struct UsageItem {
     std::string meter;  // core_ms, gib_ms, card_ms, input_tokens, output_tokens
     std::string unit;
     std::int64_t quantity = 0;
-    Price price;  // per core-second, GiB-second, card-second, or per million tokens
+    Price price;               // per core-second, GiB-second, card-second, or per million tokens
     std::string exact_amount;  // decimal yuan with 15 places: for display
     bool operator==(const UsageItem&) const = default;
 };
@@ -81,7 +83,8 @@ struct BillLine {
     std::vector<UsageItem> usage;
     UsageBasis basis = UsageBasis::metered;
     std::string end_reason;
-    bool disputed = false;  // the two meters differ by more than the tolerance; the smaller one counts
+    bool disputed =
+        false;  // the two meters differ by more than the tolerance; the smaller one counts
     bool simulated = false;
     Money charged;
     Money fee;
@@ -91,8 +94,9 @@ struct BillLine {
 };
 BOOST_DESCRIBE_STRUCT(
     BillLine, (),
-    (id, organisation_id, project_id, provider_id, provider, kind, resource, task, name, site, c_url, from,
-     to, usage, basis, end_reason, disputed, simulated, charged, fee, provider_share, transfers)
+    (id, organisation_id, project_id, provider_id, provider, kind, resource, task, name, site,
+     c_url, from, to, usage, basis, end_reason, disputed, simulated, charged, fee, provider_share,
+     transfers)
 )
 
 struct StatementEntry {
@@ -116,14 +120,15 @@ struct Statement {
     Money opening;
     Money closing;
     Money held;
-    Money total_debits;   // of all accounts of the asset
+    Money total_debits;  // of all accounts of the asset
     Money total_credits;
     bool balanced = false;
     bool operator==(const Statement&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     Statement, (),
-    (account, organisation_id, asset, entries, opening, closing, held, total_debits, total_credits, balanced)
+    (account, organisation_id, asset, entries, opening, closing, held, total_debits, total_credits,
+     balanced)
 )
 
 // What each party of the platform paid and earned; the operator's view.
@@ -145,6 +150,8 @@ struct SettlementReport {
     std::int64_t transfers = 0;
     bool operator==(const SettlementReport&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(SettlementReport, (), (parties, total_debits, total_credits, balanced, transfers))
+BOOST_DESCRIBE_STRUCT(
+    SettlementReport, (), (parties, total_debits, total_credits, balanced, transfers)
+)
 
 }  // namespace penstock

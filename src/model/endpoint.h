@@ -42,8 +42,8 @@ struct Endpoint {
 };
 BOOST_DESCRIBE_STRUCT(
     Endpoint, (),
-    (id, provider_id, provider, model, upstream_model, url, protocol, site, c_url, attempt_id, task_id,
-     price_input, price_output, price_version, state, probe, simulated, created_at)
+    (id, provider_id, provider, model, upstream_model, url, protocol, site, c_url, attempt_id,
+     task_id, price_input, price_output, price_version, state, probe, simulated, created_at)
 )
 
 struct CreateEndpoint {
@@ -51,8 +51,9 @@ struct CreateEndpoint {
     std::string model;
     std::string url;
     std::string protocol = "openai";
-    std::optional<std::string> upstream_model;  // absent: the model itself, or the engine's only one
-    std::optional<std::string> api_key;         // sent upstream; stored, never echoed
+    std::optional<std::string>
+        upstream_model;                  // absent: the model itself, or the engine's only one
+    std::optional<std::string> api_key;  // sent upstream; stored, never echoed
     Price price_input;
     Price price_output;
     std::optional<std::string> site;
@@ -73,7 +74,9 @@ struct ModelEntry {
     Price price_output_min;
     bool operator==(const ModelEntry&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(ModelEntry, (), (id, providers, endpoints_ready, price_input_min, price_output_min))
+BOOST_DESCRIBE_STRUCT(
+    ModelEntry, (), (id, providers, endpoints_ready, price_input_min, price_output_min)
+)
 
 // ---- gateway ⇄ server, under /v1/gateway ----
 
@@ -156,8 +159,8 @@ struct CallRecord {
 };
 BOOST_DESCRIBE_STRUCT(
     CallRecord, (),
-    (id, lease_id, organisation_id, project_id, key_id, endpoint_id, model, started_at, ended_at, status,
-     streamed, tokens, basis, end_reason, price_input, price_output, price_version, ttft_us)
+    (id, lease_id, organisation_id, project_id, key_id, endpoint_id, model, started_at, ended_at,
+     status, streamed, tokens, basis, end_reason, price_input, price_output, price_version, ttft_us)
 )
 
 // POST /v1/gateway/settlements. Repeating a record changes nothing.
@@ -168,8 +171,8 @@ struct SettleCalls {
 };
 BOOST_DESCRIBE_STRUCT(SettleCalls, (), (replica, records))
 struct SettledCalls {
-    std::int64_t accepted = 0;   // new ones
-    std::int64_t repeated = 0;   // already settled
+    std::int64_t accepted = 0;        // new ones
+    std::int64_t repeated = 0;        // already settled
     std::vector<BudgetLease> leases;  // what is left of the leases concerned
     bool operator==(const SettledCalls&) const = default;
 };

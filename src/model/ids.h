@@ -7,10 +7,10 @@
 // of the API.
 namespace penstock {
 
-#define PENSTOCK_ID(Name, prefix)                                                 \
-    struct Name##Tag {                                                            \
-        static constexpr std::string_view kPrefix = prefix;                       \
-    };                                                                            \
+#define PENSTOCK_ID(Name, prefix)                           \
+    struct Name##Tag {                                      \
+        static constexpr std::string_view kPrefix = prefix; \
+    };                                                      \
     using Name##Id = Id<Name##Tag>
 
 PENSTOCK_ID(Organisation, "og");

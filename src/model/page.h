@@ -12,16 +12,16 @@
 #include "model/site.h"
 #include "model/task.h"
 
-// Lists come in pages. `next_page_token` is absent on the last one; `total` counts the whole filtered
-// list, so that "Shown 10 of 99" can be said.
+// Lists come in pages. `next_page_token` is absent on the last one; `total` counts the whole
+// filtered list, so that "Shown 10 of 99" can be said.
 namespace penstock {
 
-#define PENSTOCK_PAGE(Name, Item, member)                                          \
-    struct Name {                                                                  \
-        std::vector<Item> member;                                                  \
-        std::optional<std::string> next_page_token;                                \
-        std::int64_t total = 0;                                                    \
-    };                                                                             \
+#define PENSTOCK_PAGE(Name, Item, member)           \
+    struct Name {                                   \
+        std::vector<Item> member;                   \
+        std::optional<std::string> next_page_token; \
+        std::int64_t total = 0;                     \
+    };                                              \
     BOOST_DESCRIBE_STRUCT(Name, (), (member, next_page_token, total))
 
 PENSTOCK_PAGE(TaskPage, Task, tasks)
@@ -62,7 +62,8 @@ struct Problem {
     std::string doc_url;
 };
 BOOST_DESCRIBE_STRUCT(
-    Problem, (), (type, title, status, detail, instance, code, errors, request_id, retry_after, doc_url)
+    Problem, (),
+    (type, title, status, detail, instance, code, errors, request_id, retry_after, doc_url)
 )
 
 // GET /version.

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/page.h"
-
 #include "model/quantity_codec.h"
 
 JSON_INSTANTIATE(penstock::TaskPage);

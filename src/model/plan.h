@@ -28,11 +28,11 @@ BOOST_DESCRIBE_STRUCT(ResourceRequest, (), (cpu_milli, memory_mib, accelerator))
 // regret and is shown as unknown.
 struct Terms {
     static constexpr bool kJsonDefaults = true;
-    std::optional<Money> cost;              // expected price of the item, yuan
-    std::optional<double> duration_s;       // queue + staging + run
-    std::optional<double> security;         // 0…1: share of optional controls that are missing
-    std::optional<double> latency_ms;       // round trip to the user
-    std::optional<double> carbon_g;         // gCO2e
+    std::optional<Money> cost;         // expected price of the item, yuan
+    std::optional<double> duration_s;  // queue + staging + run
+    std::optional<double> security;    // 0…1: share of optional controls that are missing
+    std::optional<double> latency_ms;  // round trip to the user
+    std::optional<double> carbon_g;    // gCO2e
     bool operator==(const Terms&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(Terms, (), (cost, duration_s, security, latency_ms, carbon_g))
@@ -43,10 +43,10 @@ enum class FilterReason {
     node_unreachable,
     node_cordoned,
     node_unhealthy,
-    insufficient_cpu,       // asked more than is free now
+    insufficient_cpu,  // asked more than is free now
     insufficient_memory,
     insufficient_accelerator,
-    cpu_too_large,          // asked more than the node ever has
+    cpu_too_large,  // asked more than the node ever has
     memory_too_large,
     accelerator_absent,
     limit_not_enforced,
@@ -67,10 +67,11 @@ enum class FilterReason {
 };
 BOOST_DESCRIBE_ENUM(
     FilterReason, none, node_unreachable, node_cordoned, node_unhealthy, insufficient_cpu,
-    insufficient_memory, insufficient_accelerator, cpu_too_large, memory_too_large, accelerator_absent,
-    limit_not_enforced, trust_too_low, residency_not_allowed, provider_not_allowed, site_not_allowed,
-    region_not_allowed, identity_differs, rtt_too_high, rtt_unknown, green_too_low, green_unknown,
-    price_above_maximum, over_budget, deadline_too_near, excluded_after_failure
+    insufficient_memory, insufficient_accelerator, cpu_too_large, memory_too_large,
+    accelerator_absent, limit_not_enforced, trust_too_low, residency_not_allowed,
+    provider_not_allowed, site_not_allowed, region_not_allowed, identity_differs, rtt_too_high,
+    rtt_unknown, green_too_low, green_unknown, price_above_maximum, over_budget, deadline_too_near,
+    excluded_after_failure
 )
 
 struct Candidate {
@@ -84,7 +85,7 @@ struct Candidate {
     FilterReason filter = FilterReason::none;
     std::string filter_detail;  // "asks 8 cpus, 2 are free of 4"
     Terms terms;
-    Terms regret_inputs_best;   // best of each term over the feasible candidates
+    Terms regret_inputs_best;     // best of each term over the feasible candidates
     std::optional<double> score;  // weighted regret; lower is better
     std::optional<std::int64_t> rank;
     Price price_per_hour;
@@ -106,16 +107,16 @@ struct Plan {
     std::vector<Candidate> candidates;  // feasible ones first, best first; then the removed ones
     bool feasible = false;
     std::optional<Money> estimated_cost;  // all items at the chosen candidate's price
-    std::string estimate_basis;           // "time_limit", "history of 12 runs", "one hour, not stated"
-    std::optional<Money> hold;            // what will be held of the wallet
-    std::string explanation;              // winner, runner-up and what would flip it
+    std::string estimate_basis;  // "time_limit", "history of 12 runs", "one hour, not stated"
+    std::optional<Money> hold;   // what will be held of the wallet
+    std::string explanation;     // winner, runner-up and what would flip it
     std::string explanation_zh;
     bool operator==(const Plan&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     Plan, (),
-    (spec_sha256, strategy, request, items, candidates, feasible, estimated_cost, estimate_basis, hold,
-     explanation, explanation_zh)
+    (spec_sha256, strategy, request, items, candidates, feasible, estimated_cost, estimate_basis,
+     hold, explanation, explanation_zh)
 )
 
 // Answer to "why does it wait?" or "why there?".
@@ -123,7 +124,7 @@ struct Explanation {
     std::string task;  // task/ID
     std::string state;
     std::optional<std::int64_t> position;  // in the queue, 1 is next
-    std::string blocker;                   // stable word: capacity, balance, dependency, start_time …
+    std::string blocker;  // stable word: capacity, balance, dependency, start_time …
     std::string message;
     std::string message_zh;
     std::string remedy;
@@ -132,8 +133,7 @@ struct Explanation {
     bool operator==(const Explanation&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    Explanation, (),
-    (task, state, position, blocker, message, message_zh, remedy, remedy_zh, plan)
+    Explanation, (), (task, state, position, blocker, message, message_zh, remedy, remedy_zh, plan)
 )
 
 }  // namespace penstock

@@ -15,16 +15,18 @@ struct Unit {
     std::int64_t mib_den;
 };
 constexpr std::array kUnits = {
-    Unit{"KB", 1, 1024},        Unit{"MB", 1, 1},           Unit{"GB", 1024, 1},
+    Unit{"KB", 1, 1024},        Unit{"MB", 1, 1},         Unit{"GB", 1024, 1},
     Unit{"TB", 1024 * 1024, 1}, Unit{"PB", 1LL << 30, 1},
 };
 
 // number = 1*DIGIT ["." 1*3DIGIT], in thousandths; the text after it goes to `rest`.
-Result<std::int64_t> read_milli(std::string_view text, std::string_view& rest, std::string_view form) {
+Result<std::int64_t> read_milli(
+    std::string_view text, std::string_view& rest, std::string_view form
+) {
     const auto bad = [&] {
         return fail(
-            ErrorCode::invalid_argument, "'" + std::string(text) + "' is not understood: write " +
-                                             std::string(form)
+            ErrorCode::invalid_argument,
+            "'" + std::string(text) + "' is not understood: write " + std::string(form)
         );
     };
     std::int64_t value = 0;
@@ -66,8 +68,9 @@ Result<Range> parse_range(std::string_view text, std::string_view form, Read rea
     const std::int64_t second = TRY(read(rest, end));
     if (!end.empty() || second < first)
         return fail(
-            ErrorCode::invalid_argument,
-            "'" + std::string(text) + "' is not a range from low to high: write " + std::string(form)
+            ErrorCode::invalid_argument, "'" + std::string(text) +
+                                             "' is not a range from low to high: write " +
+                                             std::string(form)
         );
     return Range{first, second};
 }
@@ -96,9 +99,10 @@ std::string print_range(const Range& range, Print print) {
 
 Result<CpuRange> parse_cpu_range(std::string_view text) {
     constexpr std::string_view kForm = "4, 4+, 0.5 or 2..8";
-    return CpuRange{TRY(parse_range(text, kForm, [&](std::string_view part, std::string_view& rest) {
-        return read_milli(part, rest, kForm);
-    }))};
+    return CpuRange{TRY(parse_range(
+        text, kForm,
+        [&](std::string_view part, std::string_view& rest) { return read_milli(part, rest, kForm); }
+    ))};
 }
 
 std::string to_string(const CpuRange& range) { return print_range(range, print_milli); }
@@ -130,16 +134,16 @@ Result<Accelerator> parse_accelerator(std::string_view text) {
     const std::size_t colon = text.find(':');
     Accelerator accelerator;
     accelerator.model = std::string(text.substr(0, colon));
-    const bool named =
-        !accelerator.model.empty() && accelerator.model.size() <= kModelLengthMax &&
-        accelerator.model.find_first_not_of(
-            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
-        ) == std::string::npos;
+    const bool named = !accelerator.model.empty() && accelerator.model.size() <= kModelLengthMax &&
+                       accelerator.model.find_first_not_of(
+                           "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+                       ) == std::string::npos;
     std::string_view rest;
     if (named && colon != std::string_view::npos)
         accelerator.count_milli = TRY(read_milli(text.substr(colon + 1), rest, kForm));
-    const bool whole_or_share = accelerator.count_milli > 0 && (accelerator.count_milli < 1000 ||
-                                                                accelerator.count_milli % 1000 == 0);
+    const bool whole_or_share =
+        accelerator.count_milli > 0 &&
+        (accelerator.count_milli < 1000 || accelerator.count_milli % 1000 == 0);
     if (!named || !rest.empty() || !whole_or_share)
         return fail(
             ErrorCode::invalid_argument,

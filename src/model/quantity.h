@@ -9,8 +9,8 @@
 
 #include "base/result.h"
 
-// How people write amounts in a task spec. Each type reads a JSON number or a string, and prints the
-// shortest text that reads back to the same value.
+// How people write amounts in a task spec. Each type reads a JSON number or a string, and prints
+// the shortest text that reads back to the same value.
 namespace penstock {
 
 // "4" is exactly four, "4+" at least four, "2..8" from two to eight.

@@ -14,20 +14,30 @@ void decode_number_or_text(
     const Value& value, T& out, const Path* path, Problems& problems, Parse parse
 ) {
     std::string text;
-    if (const auto* string = value.if_string()) text.assign(string->data(), string->size());
-    else if (value.is_int64() || value.is_uint64()) text = print_value(value);
-    else if (value.is_double()) text = decimal_text(value.get_double());
-    else return problems.add(path, wrong_kind("number or string", value));
+    if (const auto* string = value.if_string())
+        text.assign(string->data(), string->size());
+    else if (value.is_int64() || value.is_uint64())
+        text = print_value(value);
+    else if (value.is_double())
+        text = decimal_text(value.get_double());
+    else
+        return problems.add(path, wrong_kind("number or string", value));
     Result<T> result = parse(std::string_view(text));
-    if (result) out = *std::move(result);
-    else problems.add(path, std::move(result.error().message));
+    if (result)
+        out = *std::move(result);
+    else
+        problems.add(path, std::move(result.error().message));
 }
 
 template <>
 struct Codec<CpuRange> {
-    static Value encode(const CpuRange& value) { return boost::json::string(penstock::to_string(value)); }
+    static Value encode(const CpuRange& value) {
+        return boost::json::string(penstock::to_string(value));
+    }
     static void decode(const Value& value, CpuRange& out, const Path* path, Problems& problems) {
-        decode_number_or_text(value, out, path, problems, [](auto t) { return parse_cpu_range(t); });
+        decode_number_or_text(value, out, path, problems, [](auto t) {
+            return parse_cpu_range(t);
+        });
     }
     static Value schema(Object&) {
         return {{"type", {"string", "number"}}, {"examples", {"4", "4+", "0.5", "2..8"}}};
@@ -36,9 +46,13 @@ struct Codec<CpuRange> {
 
 template <>
 struct Codec<MemoryRange> {
-    static Value encode(const MemoryRange& value) { return boost::json::string(penstock::to_string(value)); }
+    static Value encode(const MemoryRange& value) {
+        return boost::json::string(penstock::to_string(value));
+    }
     static void decode(const Value& value, MemoryRange& out, const Path* path, Problems& problems) {
-        decode_number_or_text(value, out, path, problems, [](auto t) { return parse_memory_range(t); });
+        decode_number_or_text(value, out, path, problems, [](auto t) {
+            return parse_memory_range(t);
+        });
     }
     static Value schema(Object&) {
         return {{"type", {"string", "number"}}, {"examples", {"16", "16+", "512MB", "24GB..80GB"}}};
@@ -47,11 +61,15 @@ struct Codec<MemoryRange> {
 
 template <>
 struct Codec<Accelerator> {
-    static Value encode(const Accelerator& value) { return boost::json::string(penstock::to_string(value)); }
+    static Value encode(const Accelerator& value) {
+        return boost::json::string(penstock::to_string(value));
+    }
     static void decode(const Value& value, Accelerator& out, const Path* path, Problems& problems) {
         decode_text(value, out, path, problems, [](auto t) { return parse_accelerator(t); });
     }
-    static Value schema(Object&) { return {{"type", "string"}, {"examples", {"H100:8", "A10:0.5"}}}; }
+    static Value schema(Object&) {
+        return {{"type", "string"}, {"examples", {"H100:8", "A10:0.5"}}};
+    }
 };
 
 template <>
@@ -60,10 +78,13 @@ struct Codec<Accelerators> {
         if (value.choices.size() == 1) return Codec<Accelerator>::encode(value.choices.front());
         if (value.ordered) return Codec<std::vector<Accelerator>>::encode(value.choices);
         Object set;
-        for (const Accelerator& choice : value.choices) set.emplace(penstock::to_string(choice), nullptr);
+        for (const Accelerator& choice : value.choices)
+            set.emplace(penstock::to_string(choice), nullptr);
         return set;
     }
-    static void decode(const Value& value, Accelerators& out, const Path* path, Problems& problems) {
+    static void decode(
+        const Value& value, Accelerators& out, const Path* path, Problems& problems
+    ) {
         out = {};
         if (value.is_string()) return one(value, out, path, problems);
         if (const Array* list = value.if_array()) {
@@ -80,12 +101,17 @@ struct Codec<Accelerators> {
         for (const auto& [key, count] : *set) {
             const Path member{path, key};
             std::string text(key);
-            if (!count.is_null()) text += ":" + (count.is_string() ? std::string(count.as_string()) : print_value(count));
+            if (!count.is_null())
+                text +=
+                    ":" + (count.is_string() ? std::string(count.as_string()) : print_value(count));
             one(Value(text), out, &member, problems);
         }
     }
     static Value schema(Object&) {
-        return {{"type", {"string", "array", "object"}}, {"examples", {"H100:8", Array{"H100:8", "A100:8"}}}};
+        return {
+            {"type", {"string", "array", "object"}},
+            {"examples", {"H100:8", Array{"H100:8", "A100:8"}}}
+        };
     }
 
   private:
@@ -100,7 +126,8 @@ template <>
 struct Codec<EnvText> {
     static Value encode(const EnvText& value) { return boost::json::string(value.text); }
     static void decode(const Value& value, EnvText& out, const Path* path, Problems& problems) {
-        if (const bool* flag = value.if_bool()) out.text = *flag ? "true" : "false";
+        if (const bool* flag = value.if_bool())
+            out.text = *flag ? "true" : "false";
         else
             decode_number_or_text(value, out, path, problems, [](auto t) -> Result<EnvText> {
                 return EnvText{std::string(t)};
@@ -112,14 +139,22 @@ struct Codec<EnvText> {
 template <>
 struct Codec<Strategy> {
     static Value encode(const Strategy& value) {
-        return Object{{"cost", value.cost}, {"duration", value.duration}, {"security", value.security},
-                      {"latency", value.latency}, {"green", value.green}};
+        return Object{
+            {"cost", value.cost},
+            {"duration", value.duration},
+            {"security", value.security},
+            {"latency", value.latency},
+            {"green", value.green}
+        };
     }
     static void decode(const Value& value, Strategy& out, const Path* path, Problems& problems) {
         if (value.is_string())
-            return decode_text(value, out, path, problems, [](auto t) { return strategy_named(t); });
+            return decode_text(value, out, path, problems, [](auto t) {
+                return strategy_named(t);
+            });
         const Object* weights = value.if_object();
-        if (weights == nullptr) return problems.add(path, wrong_kind("a strategy or weights", value));
+        if (weights == nullptr)
+            return problems.add(path, wrong_kind("a strategy or weights", value));
         out = {};
         for (const auto& [key, weight] : *weights) {
             const Path member{path, key};
@@ -130,7 +165,11 @@ struct Codec<Strategy> {
                              : key == "green"    ? &out.green
                                                  : nullptr;
             if (target == nullptr)
-                problems.add(&member, "unknown strategy" + did_you_mean(key, {"cost", "duration", "security", "latency", "green"}));
+                problems.add(
+                    &member,
+                    "unknown strategy" +
+                        did_you_mean(key, {"cost", "duration", "security", "latency", "green"})
+                );
             else
                 Codec<double>::decode(weight, *target, &member, problems);
             if (target != nullptr && !(*target >= 0 && *target <= 1e6))
@@ -138,10 +177,14 @@ struct Codec<Strategy> {
         }
         const double sum = out.cost + out.duration + out.security + out.latency + out.green;
         if (!(sum > 0)) return problems.add(path, "at least one weight must be above zero");
-        for (double* weight : {&out.cost, &out.duration, &out.security, &out.latency, &out.green}) *weight /= sum;
+        for (double* weight : {&out.cost, &out.duration, &out.security, &out.latency, &out.green})
+            *weight /= sum;
     }
     static Value schema(Object&) {
-        return {{"type", {"string", "object"}}, {"examples", {"green", "balanced", Object{{"cost", 0.5}, {"green", 0.5}}}}};
+        return {
+            {"type", {"string", "object"}},
+            {"examples", {"green", "balanced", Object{{"cost", 0.5}, {"green", 0.5}}}}
+        };
     }
 };
 

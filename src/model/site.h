@@ -25,7 +25,9 @@ struct PriceList {
     Price output_tokens;                       // per million tokens
     bool operator==(const PriceList&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(PriceList, (), (core_second, gib_second, card_second, input_tokens, output_tokens))
+BOOST_DESCRIBE_STRUCT(
+    PriceList, (), (core_second, gib_second, card_second, input_tokens, output_tokens)
+)
 
 // What a provider states of a site when creating it.
 struct SiteSpec {
@@ -44,14 +46,15 @@ struct SiteSpec {
     std::optional<double> bandwidth_mbps;  // to the platform's store, for staging
     std::optional<double> watts_per_core;  // for the carbon of a task; absent: unknown
     std::optional<Price> egress_per_gb;
-    bool advisory_limits = false;  // sells CPU and memory that its nodes cannot enforce, and says so
+    bool advisory_limits =
+        false;  // sells CPU and memory that its nodes cannot enforce, and says so
     PriceList prices;
     bool operator==(const SiteSpec&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     SiteSpec, (),
-    (name, region, residency, division_code, zone, trust, controls, carbon_g_per_kwh, green_percent, pue,
-     rtt_ms, bandwidth_mbps, watts_per_core, egress_per_gb, advisory_limits, prices)
+    (name, region, residency, division_code, zone, trust, controls, carbon_g_per_kwh, green_percent,
+     pue, rtt_ms, bandwidth_mbps, watts_per_core, egress_per_gb, advisory_limits, prices)
 )
 
 struct Site {
@@ -65,9 +68,12 @@ struct Site {
     Time updated_at;
     bool operator==(const Site&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Site, (), (id, provider_id, provider, c_url, spec, price_version, created_at, updated_at))
+BOOST_DESCRIBE_STRUCT(
+    Site, (), (id, provider_id, provider, c_url, spec, price_version, created_at, updated_at)
+)
 
-// What a site has of one kind: its processors, or its cards of one model. It carries a code of its own.
+// What a site has of one kind: its processors, or its cards of one model. It carries a code of its
+// own.
 struct Pool {
     SiteId site_id;
     std::string sku;  // "cpu", or the model of an accelerator
@@ -93,7 +99,9 @@ struct Device {
     bool simulated = false;  // declared by a development setting; never sold beside real ones
     bool operator==(const Device&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Device, (), (index, vendor, model, uuid, memory_mib, health, driver_version, simulated))
+BOOST_DESCRIBE_STRUCT(
+    Device, (), (index, vendor, model, uuid, memory_mib, health, driver_version, simulated)
+)
 
 struct Capacity {
     static constexpr bool kJsonDefaults = true;
@@ -114,7 +122,9 @@ struct NodeLoad {
     std::int64_t attempts_running = 0;
     bool operator==(const NodeLoad&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(NodeLoad, (), (at, cpu_percent, memory_percent, load_average, attempts_running))
+BOOST_DESCRIBE_STRUCT(
+    NodeLoad, (), (at, cpu_percent, memory_percent, load_average, attempts_running)
+)
 
 enum class NodeState { online, unreachable };
 BOOST_DESCRIBE_ENUM(NodeState, online, unreachable)
@@ -145,8 +155,9 @@ struct Node {
 };
 BOOST_DESCRIBE_STRUCT(
     Node, (),
-    (id, site_id, site, provider_id, name, state, health, health_reason, cordoned, simulated, cpu_model,
-     address, total, held, devices, enforces, labels, load, version, last_seen_at, created_at)
+    (id, site_id, site, provider_id, name, state, health, health_reason, cordoned, simulated,
+     cpu_model, address, total, held, devices, enforces, labels, load, version, last_seen_at,
+     created_at)
 )
 
 // One line of the catalogue: what a site sells of one kind now.
@@ -172,8 +183,8 @@ struct Offer {
 };
 BOOST_DESCRIBE_STRUCT(
     Offer, (),
-    (id, site_id, site, provider, c_url, region, sku, unit, price, price_per_hour, total, free, age_seconds,
-     rtt_ms, green_percent, trust, simulated)
+    (id, site_id, site, provider, c_url, region, sku, unit, price, price_per_hour, total, free,
+     age_seconds, rtt_ms, green_percent, trust, simulated)
 )
 
 }  // namespace penstock

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/site.h"
-
 #include "model/quantity_codec.h"
+#include "model/site.h"
 
 JSON_INSTANTIATE(penstock::SiteSpec);
 JSON_INSTANTIATE(penstock::Site);

@@ -17,11 +17,11 @@
 namespace penstock {
 
 enum class TaskState {
-    pending,     // accepted, waiting: start time, dependency, balance, capacity
-    matching,    // candidates are being chosen
-    reserved,    // capacity and funds are held
-    staging,     // the agent stages data and runs `setup`
-    running,     // the first process started; charged from here on
+    pending,   // accepted, waiting: start time, dependency, balance, capacity
+    matching,  // candidates are being chosen
+    reserved,  // capacity and funds are held
+    staging,   // the agent stages data and runs `setup`
+    running,   // the first process started; charged from here on
     paused,
     recovering,  // after a lost node or preemption; counted
     collecting,  // outputs are hashed and uploaded
@@ -32,8 +32,8 @@ enum class TaskState {
     expired,
 };
 BOOST_DESCRIBE_ENUM(
-    TaskState, pending, matching, reserved, staging, running, paused, recovering, collecting, succeeded,
-    failed, canceling, canceled, expired
+    TaskState, pending, matching, reserved, staging, running, paused, recovering, collecting,
+    succeeded, failed, canceling, canceled, expired
 )
 constexpr bool json_upper_case(TaskState) { return true; }
 constexpr bool is_terminal(TaskState state) {
@@ -74,10 +74,10 @@ enum class TaskReason {
 };
 BOOST_DESCRIBE_ENUM(
     TaskReason, none, waiting_for_start_time, waiting_for_dependency, waiting_for_capacity,
-    waiting_for_balance, no_candidate, dependency_failed, exit_code, killed_by_signal, out_of_memory,
-    time_limit, deadline, budget_exceeded, balance_exhausted, canceled_by_user, node_lost, agent_error,
-    setup_failed, staging_failed, not_ready, output_missing, acceptance_failed, item_failed,
-    stop_requested
+    waiting_for_balance, no_candidate, dependency_failed, exit_code, killed_by_signal,
+    out_of_memory, time_limit, deadline, budget_exceeded, balance_exhausted, canceled_by_user,
+    node_lost, agent_error, setup_failed, staging_failed, not_ready, output_missing,
+    acceptance_failed, item_failed, stop_requested
 )
 
 // Where something runs or ran.
@@ -92,7 +92,9 @@ struct Placement {
     bool simulated = false;
     bool operator==(const Placement&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Placement, (), (site_id, site, provider, region, c_url, node_id, node, simulated))
+BOOST_DESCRIBE_STRUCT(
+    Placement, (), (site_id, site, provider, region, c_url, node_id, node, simulated)
+)
 
 // A file collected from a task, kept by content hash.
 struct OutputFile {
@@ -154,8 +156,8 @@ struct Attempt {
 BOOST_DESCRIBE_STRUCT(
     Attempt, (),
     (id, task_id, item, fence, placement, request, state, reason, message, fault_domain, exit_code,
-     created_at, running_at, ended_at, restored_from, checkpoint, agent_meter, platform_meter, held, cost,
-     service_url, decision)
+     created_at, running_at, ended_at, restored_from, checkpoint, agent_meter, platform_meter, held,
+     cost, service_url, decision)
 )
 
 // A task without an array has one item; a service has one per replica.
@@ -172,7 +174,8 @@ struct TaskItem {
     bool operator==(const TaskItem&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    TaskItem, (), (index, state, reason, attempts, failures, recoveries, points, attempt_id, checkpoint)
+    TaskItem, (),
+    (index, state, reason, attempts, failures, recoveries, points, attempt_id, checkpoint)
 )
 
 struct ItemCounts {
@@ -196,7 +199,9 @@ struct ServiceView {
     std::vector<std::string> instances;  // C-URLs of ready instances
     bool operator==(const ServiceView&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(ServiceView, (), (id, c_url, protocol, model, replicas_ready, replicas_wanted, instances))
+BOOST_DESCRIBE_STRUCT(
+    ServiceView, (), (id, c_url, protocol, model, replicas_ready, replicas_wanted, instances)
+)
 
 struct Task {
     TaskId id;
@@ -232,12 +237,14 @@ struct Task {
 };
 BOOST_DESCRIBE_STRUCT(
     Task, (),
-    (id, organisation_id, project_id, name, kind, state, reason, message, message_zh, fault_domain, spec,
-     spec_sha256, submitted_by, created_at, updated_at, started_at, ended_at, exit_code, placement,
-     recoveries, items, held, cost, budget_alerts, simulated, service, outputs, plan, etag)
+    (id, organisation_id, project_id, name, kind, state, reason, message, message_zh, fault_domain,
+     spec, spec_sha256, submitted_by, created_at, updated_at, started_at, ended_at, exit_code,
+     placement, recoveries, items, held, cost, budget_alerts, simulated, service, outputs, plan,
+     etag)
 )
 
-// One entry of a timeline. `cursor` rises over the whole platform; it is the resume point of a watch.
+// One entry of a timeline. `cursor` rises over the whole platform; it is the resume point of a
+// watch.
 struct Event {
     std::int64_t cursor = 0;
     Time at;
@@ -253,7 +260,8 @@ struct Event {
     bool operator==(const Event&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    Event, (), (cursor, at, subject, type, organisation_id, actor, state, reason, message, cost, attempt_id)
+    Event, (),
+    (cursor, at, subject, type, organisation_id, actor, state, reason, message, cost, attempt_id)
 )
 
 enum class LogStream { stdout_, stderr_, system };

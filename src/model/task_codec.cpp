@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/task.h"
-
 #include "model/quantity_codec.h"
+#include "model/task.h"
 
 JSON_INSTANTIATE(penstock::Task);
 JSON_INSTANTIATE(penstock::Attempt);

@@ -15,7 +15,9 @@ using json::Problems;
 
 constexpr std::int64_t kPriorityMax = 1000;
 
-void not_yet(Problems& problems, std::string field, std::string_view what, std::string_view remedy) {
+void not_yet(
+    Problems& problems, std::string field, std::string_view what, std::string_view remedy
+) {
     problems.add(
         std::move(field),
         "is understood but not executable yet: " + std::string(what) + "; " + std::string(remedy)
@@ -24,7 +26,8 @@ void not_yet(Problems& problems, std::string field, std::string_view what, std::
 
 bool is_name(std::string_view name) {
     return !name.empty() && name.size() <= kNameLengthMax &&
-           name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-._") == std::string_view::npos &&
+           name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-._") ==
+               std::string_view::npos &&
            name.front() != '-' && name.front() != '.';
 }
 
@@ -37,13 +40,17 @@ bool stays_below(std::string_view path) {
 
 void check_general(const TaskSpec& spec, Problems& problems) {
     if (spec.api_version && *spec.api_version != "penstock.dev/v1")
-        problems.add("apiVersion", "'" + *spec.api_version + "' is not known: write penstock.dev/v1 or leave it out");
+        problems.add(
+            "apiVersion",
+            "'" + *spec.api_version + "' is not known: write penstock.dev/v1 or leave it out"
+        );
     if (!spec.name.empty() && !is_name(spec.name))
         problems.add("name", "use 1 to 63 of a-z 0-9 - . _, starting with a letter or digit");
-    if (spec.template_)
-        not_yet(problems, "template", "templates", "write the task's own `run`");
+    if (spec.template_) not_yet(problems, "template", "templates", "write the task's own `run`");
     if (!spec.run && !spec.template_)
-        problems.add("run", "is missing: state the command to run, for instance `run: python train.py`");
+        problems.add(
+            "run", "is missing: state the command to run, for instance `run: python train.py`"
+        );
     if (spec.run && (spec.run->empty() || spec.run->size() > kScriptBytesMax))
         problems.add("run", "must have 1 to 262144 bytes");
     if (spec.setup && spec.setup->size() > kScriptBytesMax)
@@ -54,23 +61,35 @@ void check_general(const TaskSpec& spec, Problems& problems) {
     for (const auto& [name, value] : spec.envs) {
         const bool plain = !name.empty() && !(name.front() >= '0' && name.front() <= '9') &&
                            std::ranges::all_of(name, [](char c) {
-                               return c == '_' || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                                      (c >= '0' && c <= '9');
+                               return c == '_' || (c >= 'A' && c <= 'Z') ||
+                                      (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
                            });
         if (!plain) problems.add("envs." + name, "is not the name of an environment variable");
         if (name.starts_with("PENSTOCK_"))
-            problems.add("envs." + name, "names starting with PENSTOCK_ are set by the platform: choose another");
-        if (value.text.find('\0') != std::string::npos) problems.add("envs." + name, "may not contain NUL");
+            problems.add(
+                "envs." + name,
+                "names starting with PENSTOCK_ are set by the platform: choose another"
+            );
+        if (value.text.find('\0') != std::string::npos)
+            problems.add("envs." + name, "may not contain NUL");
     }
 }
 
 void check_resources(const ResourcesSpec& resources, Problems& problems) {
-    if (resources.cpus && resources.cpus->min <= 0) problems.add("resources.cpus", "must be above zero");
-    if (resources.memory && resources.memory->min <= 0) problems.add("resources.memory", "must be above zero");
+    if (resources.cpus && resources.cpus->min <= 0)
+        problems.add("resources.cpus", "must be above zero");
+    if (resources.memory && resources.memory->min <= 0)
+        problems.add("resources.memory", "must be above zero");
     if (resources.max_hourly_cost && !parse_money(resources.max_hourly_cost->text))
-        problems.add("resources.max_hourly_cost", "'" + resources.max_hourly_cost->text + "' is not an amount: write it as 12.50");
+        problems.add(
+            "resources.max_hourly_cost",
+            "'" + resources.max_hourly_cost->text + "' is not an amount: write it as 12.50"
+        );
     if (resources.image_id)
-        not_yet(problems, "resources.image_id", "container images", "leave it out to run on the site's own system");
+        not_yet(
+            problems, "resources.image_id", "container images",
+            "leave it out to run on the site's own system"
+        );
     if (resources.disk_size)
         not_yet(problems, "resources.disk_size", "no driver enforces a disk limit", "leave it out");
     if (resources.network_tier)
@@ -78,10 +97,14 @@ void check_resources(const ResourcesSpec& resources, Problems& problems) {
     if (resources.use_spot.value_or(false))
         not_yet(problems, "resources.use_spot", "spot capacity", "leave it out or say false");
     if (!resources.ports.empty())
-        not_yet(problems, "resources.ports", "published ports", "use kind: Service, which gets PENSTOCK_PORT");
+        not_yet(
+            problems, "resources.ports", "published ports",
+            "use kind: Service, which gets PENSTOCK_PORT"
+        );
     if (!resources.ordered.empty())
         not_yet(problems, "resources.ordered", "ordered alternatives of sites", "use any_of");
-    if (resources.autostop) not_yet(problems, "resources.autostop", "idle detection", "use time_limit");
+    if (resources.autostop)
+        not_yet(problems, "resources.autostop", "idle detection", "use time_limit");
     for (std::size_t i = 0; i < resources.any_of.size(); ++i)
         if (resources.any_of[i].accelerators)
             not_yet(
@@ -92,19 +115,27 @@ void check_resources(const ResourcesSpec& resources, Problems& problems) {
 
 void check_parts(const TaskSpec& spec, Problems& problems) {
     if (!spec.secrets.empty())
-        not_yet(problems, "secrets", "the secret store", "leave it out: values would not be protected");
+        not_yet(
+            problems, "secrets", "the secret store", "leave it out: values would not be protected"
+        );
     if (!spec.file_mounts.empty())
         not_yet(problems, "file_mounts", "mounting object stores", "put the files into workdir");
     if (!spec.notify.empty()) not_yet(problems, "notify", "webhooks", "watch the task instead");
-    if (spec.compliance) not_yet(problems, "compliance", "compliance classes", "use placement.constraints");
+    if (spec.compliance)
+        not_yet(problems, "compliance", "compliance classes", "use placement.constraints");
     if (spec.pricing && (spec.pricing->mode != PricingMode::on_demand || spec.pricing->bid))
         not_yet(problems, "pricing.mode", "only on_demand prices", "say on_demand or leave it out");
     for (std::size_t i = 0; i < spec.outputs.size(); ++i) {
         const std::string at = "outputs[" + std::to_string(i) + "]";
         if (!stays_below(spec.outputs[i].path))
-            problems.add(at + ".path", "must stay below the work directory or /out: for instance out/*.png");
+            problems.add(
+                at + ".path", "must stay below the work directory or /out: for instance out/*.png"
+            );
         if (spec.outputs[i].url)
-            not_yet(problems, at + ".url", "copying outputs to a bucket", "fetch them with penstock task get");
+            not_yet(
+                problems, at + ".url", "copying outputs to a bucket",
+                "fetch them with penstock task get"
+            );
     }
     if (spec.checkpoint) {
         if (!stays_below(spec.checkpoint->path))
@@ -117,19 +148,24 @@ void check_parts(const TaskSpec& spec, Problems& problems) {
         if (spec.budget->currency != "CNY")
             not_yet(problems, "budget.currency", "only CNY is settled", "write CNY");
         for (const double share : spec.budget->alert_at)
-            if (!(share > 0 && share <= 1)) problems.add("budget.alert_at", "each share is above 0 and at most 1");
+            if (!(share > 0 && share <= 1))
+                problems.add("budget.alert_at", "each share is above 0 and at most 1");
     }
     if (spec.acceptance) {
         if (spec.acceptance->dispute_window)
             not_yet(problems, "acceptance.dispute_window", "disputes", "leave it out");
         for (std::size_t i = 0; i < spec.acceptance->checks.size(); ++i)
             if (!stays_below(spec.acceptance->checks[i].file))
-                problems.add("acceptance.checks[" + std::to_string(i) + "].file", "must stay below the work directory or /out");
+                problems.add(
+                    "acceptance.checks[" + std::to_string(i) + "].file",
+                    "must stay below the work directory or /out"
+                );
     }
     if (!spec.placement) return;
     if (spec.placement->bandwidth)
         not_yet(problems, "placement.bandwidth", "bandwidth reservations", "leave it out");
-    if (spec.placement->topology && (spec.placement->topology->pack != "any" || spec.placement->topology->max_sites))
+    if (spec.placement->topology &&
+        (spec.placement->topology->pack != "any" || spec.placement->topology->max_sites))
         not_yet(problems, "placement.topology", "packing over several nodes", "leave it out");
 }
 
@@ -140,32 +176,50 @@ void check_kind(const TaskSpec& spec, Problems& problems) {
     if (spec.num_nodes > 1)
         not_yet(problems, "num_nodes", "gangs over several nodes", "use num_nodes: 1 or an array");
     if (spec.kind == TaskKind::Service && !spec.service)
-        problems.add("service", "is missing: kind Service needs it, for instance service: {protocol: openai, model: NAME}");
+        problems.add(
+            "service",
+            "is missing: kind Service needs it, for instance service: {protocol: openai, model: "
+            "NAME}"
+        );
     if (spec.kind != TaskKind::Service && spec.service)
-        problems.add("service", "belongs to kind: Service; this is kind " + std::string(spec.kind == TaskKind::Render ? "Render" : "Task"));
-    if (spec.array && spec.service) problems.add("array", "a service has replicas, not an array: drop one of the two");
+        problems.add(
+            "service", "belongs to kind: Service; this is kind " +
+                           std::string(spec.kind == TaskKind::Render ? "Render" : "Task")
+        );
+    if (spec.array && spec.service)
+        problems.add("array", "a service has replicas, not an array: drop one of the two");
     if (spec.array) {
         const Result<std::vector<ArrayPoint>> points = expand_array(*spec.array);
         if (!points) problems.add(points.error().field, points.error().message);
         if (spec.array->chunk < 1) problems.add("array.chunk", "must be at least 1");
-        if (spec.array->max_parallel < 0) problems.add("array.max_parallel", "must be 0 (no limit) or more");
-        if (spec.array->retry.per_item < 0) problems.add("array.retry.per_item", "must be 0 or more");
+        if (spec.array->max_parallel < 0)
+            problems.add("array.max_parallel", "must be 0 (no limit) or more");
+        if (spec.array->retry.per_item < 0)
+            problems.add("array.retry.per_item", "must be 0 or more");
     }
     if (!spec.service) return;
     const ServiceSpec& service = *spec.service;
     if (service.protocol != "http" && service.protocol != "openai")
         problems.add("service.protocol", "'" + service.protocol + "' is not one of http, openai");
     if (service.protocol == "openai" && !service.model)
-        problems.add("service.model", "is missing: the name under which the gateway offers the model");
-    const bool elastic = service.replica_policy &&
-                         (service.replica_policy->min_replicas == 0 || service.replica_policy->max_replicas ||
-                          service.replica_policy->target_qps_per_replica);
+        problems.add(
+            "service.model", "is missing: the name under which the gateway offers the model"
+        );
+    const bool elastic = service.replica_policy && (service.replica_policy->min_replicas == 0 ||
+                                                    service.replica_policy->max_replicas ||
+                                                    service.replica_policy->target_qps_per_replica);
     if (elastic)
-        not_yet(problems, "service.replica_policy", "replicas that follow load", "state service.replicas or min_replicas of 1 or more");
-    const std::int64_t replicas = service.replicas.value_or(service.replica_policy ? service.replica_policy->min_replicas : 1);
+        not_yet(
+            problems, "service.replica_policy", "replicas that follow load",
+            "state service.replicas or min_replicas of 1 or more"
+        );
+    const std::int64_t replicas = service.replicas.value_or(
+        service.replica_policy ? service.replica_policy->min_replicas : 1
+    );
     if (!elastic && (replicas < 1 || replicas > kReplicasMax))
         problems.add("service.replicas", "must be from 1 to 64");
-    if (service.slo) not_yet(problems, "service.slo", "service levels as an objective", "leave it out");
+    if (service.slo)
+        not_yet(problems, "service.slo", "service levels as an objective", "leave it out");
     if (service.readiness_probe.path.empty() || service.readiness_probe.path.front() != '/')
         problems.add("service.readiness_probe.path", "must start with /");
 }
@@ -182,14 +236,21 @@ Result<std::vector<std::string>> parameter_values(const std::string& name, std::
         long long first = 0, last = 0, step = 1;
         int used = 0;
         const std::string copy(part);
-        const int fields = std::sscanf(copy.c_str(), "%9lld-%9lld%n:%9lld%n", &first, &last, &used, &step, &used);
+        const int fields =
+            std::sscanf(copy.c_str(), "%9lld-%9lld%n:%9lld%n", &first, &last, &used, &step, &used);
         if (fields >= 2 && static_cast<std::size_t>(used) == part.size()) {
             if (step < 1 || last < first)
-                return fail_field(ErrorCode::invalid_argument, field, "'" + copy + "' is not a range: write low-high or low-high:step");
+                return fail_field(
+                    ErrorCode::invalid_argument, field,
+                    "'" + copy + "' is not a range: write low-high or low-high:step"
+                );
             if ((last - first) / step >= kArrayItemsMax) return too_many();
-            for (long long value = first; value <= last; value += step) values.push_back(std::to_string(value));
+            for (long long value = first; value <= last; value += step)
+                values.push_back(std::to_string(value));
         } else if (part.empty()) {
-            return fail_field(ErrorCode::invalid_argument, field, "has an empty value: write 1-240:1 or a,b,c");
+            return fail_field(
+                ErrorCode::invalid_argument, field, "has an empty value: write 1-240:1 or a,b,c"
+            );
         } else {
             values.emplace_back(part);
         }
@@ -212,18 +273,25 @@ Result<Strategy> strategy_named(std::string_view name) {
     if (name == "green") return Strategy{.green = 1};
     return fail(
         ErrorCode::invalid_argument,
-        "'" + std::string(name) + "' is not one of balanced, cost, duration, security, latency, green"
+        "'" + std::string(name) +
+            "' is not one of balanced, cost, duration, security, latency, green"
     );
 }
 
 Result<std::vector<ArrayPoint>> expand_array(const ArraySpec& array) {
     if (array.params.empty())
-        return fail_field(ErrorCode::invalid_argument, "array.params", "is missing: for instance {Frame: \"1-240:1\"}");
+        return fail_field(
+            ErrorCode::invalid_argument, "array.params",
+            "is missing: for instance {Frame: \"1-240:1\"}"
+        );
     std::vector<ArrayPoint> points(1);
     for (const auto& [name, text] : array.params) {
         const std::vector<std::string> values = TRY(parameter_values(name, text));
         if (points.size() * values.size() > static_cast<std::size_t>(kArrayItemsMax))
-            return fail_field(ErrorCode::resource_exhausted, "array.params", "give more than 10000 combinations: split the task");
+            return fail_field(
+                ErrorCode::resource_exhausted, "array.params",
+                "give more than 10000 combinations: split the task"
+            );
         std::vector<ArrayPoint> product;
         product.reserve(points.size() * values.size());
         for (const ArrayPoint& point : points)

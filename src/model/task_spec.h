@@ -15,7 +15,8 @@
 #include "model/quantity.h"
 
 // What a user states: one document, YAML or JSON. SkyPilot's keys keep their meaning; ours stand in
-// blocks of their own. Every field is optional but `run` (or a template). parse_task_spec() reads it.
+// blocks of their own. Every field is optional but `run` (or a template). parse_task_spec() reads
+// it.
 namespace penstock {
 
 enum class TaskKind { Task, Service, Render, Desktop, Agent };
@@ -62,8 +63,8 @@ struct ResourcesSpec {
 };
 BOOST_DESCRIBE_STRUCT(
     ResourcesSpec, (),
-    (infra, accelerators, cpus, memory, disk_size, network_tier, image_id, use_spot, max_hourly_cost,
-     ports, any_of, ordered, job_recovery, autostop)
+    (infra, accelerators, cpus, memory, disk_size, network_tier, image_id, use_spot,
+     max_hourly_cost, ports, any_of, ordered, job_recovery, autostop)
 )
 
 struct FileMount {
@@ -106,7 +107,8 @@ BOOST_DESCRIBE_STRUCT(ArrayRetry, (), (per_item, keep_done))
 
 struct ArraySpec {
     static constexpr bool kJsonDefaults = true;
-    std::map<std::string, std::string> params;  // name → "1-240:1" or "a,b,c"; several make a product
+    std::map<std::string, std::string>
+        params;  // name → "1-240:1" or "a,b,c"; several make a product
     std::int64_t chunk = 1;
     std::int64_t max_parallel = 0;  // 0: as many as fit
     ArrayRetry retry;
@@ -145,9 +147,9 @@ struct ServiceSpec {
     ReadinessProbe readiness_probe;
     std::optional<ReplicaPolicy> replica_policy;
     std::optional<std::int64_t> replicas;
-    std::string protocol = "http";      // http | openai
-    std::optional<std::string> model;   // the name under which the gateway offers it
-    std::optional<Money> price_input;   // yuan per million tokens; absent: the site's price
+    std::string protocol = "http";     // http | openai
+    std::optional<std::string> model;  // the name under which the gateway offers it
+    std::optional<Money> price_input;  // yuan per million tokens; absent: the site's price
     std::optional<Money> price_output;
     std::optional<ServiceSlo> slo;
     bool operator==(const ServiceSpec&) const = default;
@@ -320,9 +322,9 @@ struct TaskSpec {
 };
 BOOST_DESCRIBE_STRUCT(
     TaskSpec, (),
-    (api_version, kind, name, labels, template_, workdir, workdir_sha256, num_nodes, resources, envs,
-     secrets, file_mounts, outputs, setup, run, checkpoint, array, service, placement, budget, pricing,
-     deadline, time_limit, priority, schedule, acceptance, notify, compliance, config)
+    (api_version, kind, name, labels, template_, workdir, workdir_sha256, num_nodes, resources,
+     envs, secrets, file_mounts, outputs, setup, run, checkpoint, array, service, placement, budget,
+     pricing, deadline, time_limit, priority, schedule, acceptance, notify, compliance, config)
 )
 
 constexpr std::int64_t kArrayItemsMax = 10'000;

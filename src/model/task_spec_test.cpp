@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/task_spec.h"
 
-#include <boost/json.hpp>
 #include <gtest/gtest.h>
+
+#include <boost/json.hpp>
 
 namespace penstock {
 namespace {
@@ -23,17 +24,27 @@ TaskSpec read(std::string_view text) {
 TEST(TaskSpec, NeedsNothingButRun) { EXPECT_EQ(read(R"({"run":"true"})").run, "true"); }
 
 TEST(TaskSpec, RefusesAnUnknownFieldWithASuggestion) {
-    EXPECT_EQ(mistakes(R"({"run":"true","resouces":{}})"), "resouces: unknown field (did you mean 'resources'?)\n");
+    EXPECT_EQ(
+        mistakes(R"({"run":"true","resouces":{}})"),
+        "resouces: unknown field (did you mean 'resources'?)\n"
+    );
 }
 
 TEST(TaskSpec, ReadsBothSpellingsOfAnAcceleratorSet) {
-    const auto choices = [](std::string_view text) { return read(text).resources.accelerators->choices; };
-    EXPECT_EQ(choices(R"({"run":"x","resources":{"accelerators":{"H100:8":null}}})"), choices(R"({"run":"x","resources":{"accelerators":{"H100":8}}})"));
-    EXPECT_TRUE(read(R"({"run":"x","resources":{"accelerators":["H100:8","A100:8"]}})").resources.accelerators->ordered);
+    const auto choices = [](std::string_view text) {
+        return read(text).resources.accelerators->choices;
+    };
+    EXPECT_EQ(
+        choices(R"({"run":"x","resources":{"accelerators":{"H100:8":null}}})"),
+        choices(R"({"run":"x","resources":{"accelerators":{"H100":8}}})")
+    );
+    EXPECT_TRUE(read(R"({"run":"x","resources":{"accelerators":["H100:8","A100:8"]}})")
+                    .resources.accelerators->ordered);
 }
 
 TEST(TaskSpec, NormalisesWeights) {
-    const Strategy strategy = read(R"({"run":"x","placement":{"optimize":{"cost":1,"green":3}}})").placement->optimize;
+    const Strategy strategy =
+        read(R"({"run":"x","placement":{"optimize":{"cost":1,"green":3}}})").placement->optimize;
     EXPECT_DOUBLE_EQ(strategy.cost, 0.25);
     EXPECT_DOUBLE_EQ(strategy.green, 0.75);
 }
@@ -41,8 +52,10 @@ TEST(TaskSpec, NormalisesWeights) {
 TEST(TaskSpec, NamesWhatItCannotExecuteYet) {
     EXPECT_EQ(
         mistakes(R"({"run":"x","num_nodes":2,"secrets":{"A":"b"}})"),
-        "num_nodes: is understood but not executable yet: gangs over several nodes; use num_nodes: 1 or an array\n"
-        "secrets: is understood but not executable yet: the secret store; leave it out: values would not be protected\n"
+        "num_nodes: is understood but not executable yet: gangs over several nodes; use num_nodes: "
+        "1 or an array\n"
+        "secrets: is understood but not executable yet: the secret store; leave it out: values "
+        "would not be protected\n"
     );
 }
 
@@ -57,8 +70,10 @@ TEST(TaskSpec, ReportsEveryMistakeAtOnce) {
 }
 
 TEST(TaskSpec, PrintsAndReadsBackToTheSameValue) {
-    const TaskSpec spec = read(R"({"run":"x","resources":{"cpus":"2+","memory":0.5,"accelerators":"H100:8"},"envs":{"N":3,"B":true},
-        "checkpoint":{"path":"ckpt","every":"2s"},"array":{"params":{"Frame":"1-12:1"},"chunk":3}})");
+    const TaskSpec spec = read(
+        R"({"run":"x","resources":{"cpus":"2+","memory":0.5,"accelerators":"H100:8"},"envs":{"N":3,"B":true},
+        "checkpoint":{"path":"ckpt","every":"2s"},"array":{"params":{"Frame":"1-12:1"},"chunk":3}})"
+    );
     EXPECT_EQ(*json::parse<TaskSpec>(json::print(spec)), spec);
 }
 

@@ -10,21 +10,30 @@ std::string_view type_of(ErrorCode code) {
     switch (code) {
         case ErrorCode::invalid_argument:
         case ErrorCode::not_found:
-        case ErrorCode::conflict: return "invalid_request_error";
-        case ErrorCode::unauthenticated: return "authentication_error";
-        case ErrorCode::permission_denied: return "permission_error";
-        case ErrorCode::insufficient_funds: return "insufficient_quota";
-        case ErrorCode::resource_exhausted: return "rate_limit_error";
-        case ErrorCode::deadline_exceeded: return "timeout_error";
+        case ErrorCode::conflict:
+            return "invalid_request_error";
+        case ErrorCode::unauthenticated:
+            return "authentication_error";
+        case ErrorCode::permission_denied:
+            return "permission_error";
+        case ErrorCode::insufficient_funds:
+            return "insufficient_quota";
+        case ErrorCode::resource_exhausted:
+            return "rate_limit_error";
+        case ErrorCode::deadline_exceeded:
+            return "timeout_error";
         case ErrorCode::unavailable:
-        case ErrorCode::internal: return "server_error";
+        case ErrorCode::internal:
+            return "server_error";
     }
     return "server_error";
 }
 
 void append_or_null(std::string& out, std::string_view text) {
-    if (text.empty()) out += "null";
-    else append_json_string(out, text);
+    if (text.empty())
+        out += "null";
+    else
+        append_json_string(out, text);
 }
 
 }  // namespace

@@ -14,9 +14,9 @@ namespace penstock::routing {
 struct ApiError {
     int status = 500;
     std::string message;
-    std::string type;          // invalid_request_error, authentication_error, insufficient_quota …
-    std::string param = {};    // the field of the request; empty: null
-    std::string code = {};     // invalid_api_key, model_not_found …; empty: null
+    std::string type;        // invalid_request_error, authentication_error, insufficient_quota …
+    std::string param = {};  // the field of the request; empty: null
+    std::string code = {};   // invalid_api_key, model_not_found …; empty: null
     std::optional<Duration> retry_after = {};
     bool operator==(const ApiError&) const = default;
 };

@@ -8,13 +8,12 @@ namespace {
 
 constexpr std::int64_t kTokensPerPrice = 1'000'000;
 
-TokenCounts nothing() {
-    return {.input_fresh = 0, .output_visible = 0};
-}
+TokenCounts nothing() { return {.input_fresh = 0, .output_visible = 0}; }
 
 // Takes from `part` so that part + other ≤ max.
 void clip_pair(
-    std::optional<std::int64_t>& first, std::optional<std::int64_t>& second, std::int64_t max, bool& over
+    std::optional<std::int64_t>& first, std::optional<std::int64_t>& second, std::int64_t max,
+    bool& over
 ) {
     const std::int64_t second_value = std::min(second.value_or(0), max);
     const std::int64_t first_value = std::min(first.value_or(0), max - second_value);
@@ -29,7 +28,8 @@ Result<ExactMoney> charge_of(const TokenCounts& tokens, const TokenPrices& price
     const Price input = TRY(divide_price(prices.input, kTokensPerPrice));
     const Price output = TRY(divide_price(prices.output, kTokensPerPrice));
     const std::int64_t in = tokens.input_fresh.value_or(0) + tokens.cache_read.value_or(0);
-    const std::int64_t out = tokens.output_visible.value_or(0) + tokens.output_reasoning.value_or(0);
+    const std::int64_t out =
+        tokens.output_visible.value_or(0) + tokens.output_reasoning.value_or(0);
     return add(
         TRY(multiply(in, QuantityScale::one, input)), TRY(multiply(out, QuantityScale::one, output))
     );
@@ -49,12 +49,16 @@ void CallMeter::deliver_text(std::int64_t bytes) { text_bytes_ += bytes; }
 
 MeteredCall CallMeter::finish(EndReason reason) const {
     switch (reason) {
-        case EndReason::done: return finish_done();
-        case EndReason::client_gone: return finish_cut(true);
+        case EndReason::done:
+            return finish_done();
+        case EndReason::client_gone:
+            return finish_cut(true);
         case EndReason::upstream_error:
-        case EndReason::timeout: return finish_cut(false);
+        case EndReason::timeout:
+            return finish_cut(false);
         case EndReason::gateway_crash:
-        case EndReason::refused: break;
+        case EndReason::refused:
+            break;
     }
     return {.tokens = nothing(), .basis = UsageBasis::counted};
 }
@@ -86,7 +90,8 @@ MeteredCall CallMeter::finish_cut(bool with_prompt) const {
     if (!delivered_any()) return {.tokens = nothing(), .basis = UsageBasis::counted};
     MeteredCall call = finish_done();
     const DeltaCount counted = counted_output();
-    // Reasoning and visible pieces are clipped as one sum: the engine may draw their border elsewhere.
+    // Reasoning and visible pieces are clipped as one sum: the engine may draw their border
+    // elsewhere.
     const std::int64_t reported =
         call.tokens.output_visible.value_or(0) + call.tokens.output_reasoning.value_or(0);
     const std::int64_t total = std::min(counted.visible + counted.reasoning, reported);

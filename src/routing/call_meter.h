@@ -18,8 +18,8 @@ struct TokenPrices {
     Price output;
     bool operator==(const TokenPrices&) const = default;
 };
-// Exact. cache_read is priced as input and reasoning as output: the route has no prices of their own.
-// An absent class adds nothing. A price finer than 10⁻⁹ yuan per million tokens is refused.
+// Exact. cache_read is priced as input and reasoning as output: the route has no prices of their
+// own. An absent class adds nothing. A price finer than 10⁻⁹ yuan per million tokens is refused.
 Result<ExactMoney> charge_of(const TokenCounts& tokens, const TokenPrices& prices);
 // What is reserved for a call: the bound at these prices, rounded up to a micro-yuan.
 Result<Money> worst_case(const TokenBound& bound, const TokenPrices& prices);
@@ -30,9 +30,9 @@ struct MeteredCall {
     std::uint8_t violations = 0;  // UsageViolation bits
 };
 
-// Counts one call. Pure; the owner tells it what the engine reported and what the client received, and
-// asks once at the end. However a call ends, the result is within the bound, so that its charge is
-// within the hold.
+// Counts one call. Pure; the owner tells it what the engine reported and what the client received,
+// and asks once at the end. However a call ends, the result is within the bound, so that its charge
+// is within the hold.
 //   done            what the engine reported; without a report, the gateway's own count
 //   client_gone     prompt and the pieces delivered; nothing when none was
 //   upstream_error, timeout   the pieces delivered, without the prompt; nothing when none was

@@ -9,7 +9,9 @@ namespace {
 constexpr TokenBound kBound{.input = 1000, .output = 100};
 
 std::string shown(const MeteredCall& call) {
-    const auto number = [](const std::optional<std::int64_t>& n) { return n ? std::to_string(*n) : "-"; };
+    const auto number = [](const std::optional<std::int64_t>& n) {
+        return n ? std::to_string(*n) : "-";
+    };
     const char* const basis[] = {"upstream", "counted", "estimated", "metered"};
     return number(call.tokens.input_fresh) + "+" + number(call.tokens.cache_read) + " " +
            number(call.tokens.output_visible) + "+" + number(call.tokens.output_reasoning) + " " +
@@ -17,7 +19,9 @@ std::string shown(const MeteredCall& call) {
            (call.violations != 0 ? " !" + std::to_string(call.violations) : "");
 }
 
-CallMeter meter(std::int64_t visible, std::int64_t reasoning = 0, std::optional<UpstreamUsage> usage = {}) {
+CallMeter meter(
+    std::int64_t visible, std::int64_t reasoning = 0, std::optional<UpstreamUsage> usage = {}
+) {
     CallMeter made(kBound, 60);
     made.deliver({visible, reasoning});
     if (usage) made.report(*usage);
@@ -25,7 +29,14 @@ CallMeter meter(std::int64_t visible, std::int64_t reasoning = 0, std::optional<
 }
 
 TEST(CallMeter, ChargesWhatTheEngineReportedWhenDone) {
-    EXPECT_EQ(shown(meter(3, 0, UpstreamUsage{.prompt_tokens = 20, .completion_tokens = 5, .cached_tokens = 8}).finish(EndReason::done)), "12+8 5+- upstream");
+    EXPECT_EQ(
+        shown(meter(
+                  3, 0,
+                  UpstreamUsage{.prompt_tokens = 20, .completion_tokens = 5, .cached_tokens = 8}
+        )
+                  .finish(EndReason::done)),
+        "12+8 5+- upstream"
+    );
 }
 
 TEST(CallMeter, TakesTheLastOfSeveralReports) {
@@ -36,7 +47,10 @@ TEST(CallMeter, TakesTheLastOfSeveralReports) {
 
 TEST(CallMeter, CountsWhatTheEngineLeftOut) {
     EXPECT_EQ(shown(meter(3, 2).finish(EndReason::done)), "10+- 3+2 counted");
-    EXPECT_EQ(shown(meter(3, 0, UpstreamUsage{.completion_tokens = 4}).finish(EndReason::done)), "10+- 4+- counted");
+    EXPECT_EQ(
+        shown(meter(3, 0, UpstreamUsage{.completion_tokens = 4}).finish(EndReason::done)),
+        "10+- 4+- counted"
+    );
 }
 
 TEST(CallMeter, EstimatesAWholeAnswerWithoutUsageFromItsText) {
@@ -69,14 +83,25 @@ TEST(CallMeter, TakesTheSmallerOfCountAndReportWhenCut) {
 }
 
 TEST(CallMeter, StaysWithinTheBoundWhateverTheEngineReports) {
-    const UpstreamUsage huge{.prompt_tokens = 1'000'000, .completion_tokens = 1'000'000, .cached_tokens = 900, .reasoning_tokens = 5};
+    const UpstreamUsage huge{
+        .prompt_tokens = 1'000'000,
+        .completion_tokens = 1'000'000,
+        .cached_tokens = 900,
+        .reasoning_tokens = 5
+    };
     EXPECT_EQ(shown(meter(1, 0, huge).finish(EndReason::done)), "100+900 95+5 upstream !16");
 }
 
 TEST(Charge, IsExactAndNeverPassesTheWorstCase) {
     const TokenPrices prices{.input = *parse_price("0.8"), .output = *parse_price("2.000000001")};
-    EXPECT_EQ(charge_of({.input_fresh = 600, .cache_read = 100}, prices)->femto(), __int128{560} * ExactMoney::kPerMicro);
-    EXPECT_EQ(charge_of({.output_visible = 1, .output_reasoning = 1}, prices)->femto(), __int128{4'000'000'002});
+    EXPECT_EQ(
+        charge_of({.input_fresh = 600, .cache_read = 100}, prices)->femto(),
+        __int128{560} * ExactMoney::kPerMicro
+    );
+    EXPECT_EQ(
+        charge_of({.output_visible = 1, .output_reasoning = 1}, prices)->femto(),
+        __int128{4'000'000'002}
+    );
     EXPECT_EQ(*worst_case(kBound, prices), Money::micro(1001));
     EXPECT_FALSE(charge_of({}, {.input = *parse_price("0.0000000001"), .output = {}}));
 }

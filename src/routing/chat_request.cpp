@@ -11,15 +11,24 @@ namespace {
 using Kind = JsonScanner::Kind;
 using String = JsonScanner::String;
 
-// The fields the gateway reads. A repeated one is refused: two parsers could take two values, and the
-// engine's would be the one that costs.
+// The fields the gateway reads. A repeated one is refused: two parsers could take two values, and
+// the engine's would be the one that costs.
 enum class Field : std::uint8_t {
-    model, messages, stream, stream_options, max_tokens, max_completion_tokens, n, best_of, n_predict,
+    model,
+    messages,
+    stream,
+    stream_options,
+    max_tokens,
+    max_completion_tokens,
+    n,
+    best_of,
+    n_predict,
     n_completions
 };
 constexpr std::array<std::string_view, 10> kFieldNames{
-    "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens",
-    "n", "best_of", "n_predict", "n_cmpl"};
+    "model", "messages", "stream",    "stream_options", "max_tokens", "max_completion_tokens",
+    "n",     "best_of",  "n_predict", "n_cmpl"
+};
 
 class ChatRequestScanner {
   public:
@@ -49,40 +58,52 @@ class ChatRequestScanner {
         return false;
     }
 
-    // As refuse(), for a value that was not read yet: where there is none at all the text is broken.
+    // As refuse(), for a value that was not read yet: where there is none at all the text is
+    // broken.
     bool refuse_kind(std::string field, std::string message) {
         return scan_.skip() && refuse(std::move(field), std::move(message));
     }
 
     bool take(const String& key) {
-        const auto* name = std::ranges::find_if(kFieldNames, [&](auto n) { return scan_.equals(key, n); });
+        const auto* name =
+            std::ranges::find_if(kFieldNames, [&](auto n) { return scan_.equals(key, n); });
         if (name == kFieldNames.end()) return scan_.skip();
         const auto index = static_cast<std::size_t>(name - kFieldNames.begin());
-        if (seen_[index]) return refuse(std::string(*name), "'" + std::string(*name) + "' appears twice");
+        if (seen_[index])
+            return refuse(std::string(*name), "'" + std::string(*name) + "' appears twice");
         seen_[index] = true;
         switch (static_cast<Field>(index)) {
-            case Field::model: return take_model();
-            case Field::messages: return take_messages();
-            case Field::stream: return take_stream();
-            case Field::stream_options: return take_stream_options();
+            case Field::model:
+                return take_model();
+            case Field::messages:
+                return take_messages();
+            case Field::stream:
+                return take_stream();
+            case Field::stream_options:
+                return take_stream_options();
             case Field::max_tokens:
             case Field::max_completion_tokens:
-            case Field::n_predict: return take_output_bound(*name);
+            case Field::n_predict:
+                return take_output_bound(*name);
             case Field::n:
             case Field::best_of:
-            case Field::n_completions: return take_choices(*name);
+            case Field::n_completions:
+                return take_choices(*name);
         }
         return false;
     }
 
     bool take_model() {
-        if (scan_.peek() != Kind::string) return refuse_kind("model", "expected a string: the model's name");
+        if (scan_.peek() != Kind::string)
+            return refuse_kind("model", "expected a string: the model's name");
         String value;
         if (!scan_.read_string(value)) return false;
         request_.model_value = {value.begin - 1, value.end + 1};
         request_.model = scan_.decode(value);
         if (request_.model.empty() || request_.model.size() > kModelBytesMax)
-            return refuse("model", "expected a name of 1 to " + std::to_string(kModelBytesMax) + " bytes");
+            return refuse(
+                "model", "expected a name of 1 to " + std::to_string(kModelBytesMax) + " bytes"
+            );
         return true;
     }
 
@@ -134,7 +155,8 @@ class ChatRequestScanner {
         const auto value = scan_.read_integer();
         if (!value || *value < 1 || *value > kOutputTokensMax)
             return refuse(
-                std::string(name), "expected a whole number from 1 to " + std::to_string(kOutputTokensMax)
+                std::string(name),
+                "expected a whole number from 1 to " + std::to_string(kOutputTokensMax)
             );
         request_.output_tokens_max = std::max(request_.output_tokens_max.value_or(0), *value);
         return true;
@@ -144,13 +166,17 @@ class ChatRequestScanner {
         if (scan_.peek() == Kind::null) return scan_.skip();
         const auto value = scan_.read_integer();
         if (!value || *value < 1 || *value > kChoicesMax)
-            return refuse(std::string(name), "expected a whole number from 1 to " + std::to_string(kChoicesMax));
+            return refuse(
+                std::string(name),
+                "expected a whole number from 1 to " + std::to_string(kChoicesMax)
+            );
         request_.choices = std::max(request_.choices, *value);
         return true;
     }
 
     bool take_messages() {
-        if (scan_.peek() != Kind::array) return refuse_kind("messages", "expected an array of messages");
+        if (scan_.peek() != Kind::array)
+            return refuse_kind("messages", "expected an array of messages");
         scan_.enter_array();
         std::size_t index = 0;
         while (scan_.next_element()) {
@@ -159,7 +185,8 @@ class ChatRequestScanner {
             if (!take_message()) return false;
             ++index;
         }
-        if (!scan_.failed() && index == 0) return refuse("messages", "expected at least one message");
+        if (!scan_.failed() && index == 0)
+            return refuse("messages", "expected at least one message");
         return !scan_.failed();
     }
 
@@ -207,11 +234,12 @@ class ChatRequestScanner {
     }
 
     Result<ChatRequest> complete() {
-        if (!seen_[static_cast<std::size_t>(Field::model)]) return wrong("model", "'model' is missing");
+        if (!seen_[static_cast<std::size_t>(Field::model)])
+            return wrong("model", "'model' is missing");
         if (!seen_[static_cast<std::size_t>(Field::messages)])
             return wrong("messages", "'messages' is missing");
-        request_.prompt_tokens_bound = static_cast<std::int64_t>(scan_.text().size()) + kTemplateTokensMax +
-                                       media_parts_ * kMediaTokensMax;
+        request_.prompt_tokens_bound = static_cast<std::int64_t>(scan_.text().size()) +
+                                       kTemplateTokensMax + media_parts_ * kMediaTokensMax;
         return std::move(request_);
     }
 
@@ -235,7 +263,8 @@ void ask_for_usage(const ChatRequest& request, std::string& inserted, std::vecto
         case ChatRequest::StreamOptions::null:
             edits.push_back({request.stream_options_value, R"({"include_usage":true})"});
             return;
-        case ChatRequest::StreamOptions::object: break;
+        case ChatRequest::StreamOptions::object:
+            break;
     }
     if (!request.include_usage_value.empty()) {
         edits.push_back({request.include_usage_value, "true"});
@@ -243,24 +272,32 @@ void ask_for_usage(const ChatRequest& request, std::string& inserted, std::vecto
     }
     const std::size_t inside = request.stream_options_value.begin + 1;
     edits.push_back(
-        {{inside, inside}, request.stream_options_empty ? R"("include_usage":true)" : R"("include_usage":true,)"}
+        {{inside, inside},
+         request.stream_options_empty ? R"("include_usage":true)" : R"("include_usage":true,)"}
     );
 }
 
 }  // namespace
 
-Result<ChatRequest> scan_chat_request(std::string_view body) { return ChatRequestScanner(body).run(); }
+Result<ChatRequest> scan_chat_request(std::string_view body) {
+    return ChatRequestScanner(body).run();
+}
 
-std::string upstream_body(std::string_view body, const ChatRequest& request, const UpstreamBody& change) {
+std::string upstream_body(
+    std::string_view body, const ChatRequest& request, const UpstreamBody& change
+) {
     std::vector<Edit> edits;
     std::string inserted;
     if (!request.output_tokens_max) {
         std::string bound = std::to_string(change.output_tokens_default);
-        if (request.max_tokens_null.empty()) inserted += R"("max_tokens":)" + bound + ",";
-        else edits.push_back({request.max_tokens_null, std::move(bound)});
+        if (request.max_tokens_null.empty())
+            inserted += R"("max_tokens":)" + bound + ",";
+        else
+            edits.push_back({request.max_tokens_null, std::move(bound)});
     }
     if (request.stream && !request.include_usage) ask_for_usage(request, inserted, edits);
-    if (!inserted.empty()) edits.push_back({{request.object_begin, request.object_begin}, std::move(inserted)});
+    if (!inserted.empty())
+        edits.push_back({{request.object_begin, request.object_begin}, std::move(inserted)});
     if (change.model != request.model) {
         std::string name;
         append_json_string(name, change.model);

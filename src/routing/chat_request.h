@@ -18,9 +18,9 @@ constexpr std::size_t kModelBytesMax = 256;
 constexpr std::int64_t kTemplateTokensMax = 1024;
 // What one image, sound or file in a message may cost; its tokens do not follow from its bytes.
 constexpr std::int64_t kMediaTokensMax = 16'384;
-// The gateway's own measure of a prompt where the engine tells none: one token for this many bytes of
-// message text, rounded down. Chosen below what common tokenizers make of prose (3.5 to 5 bytes a
-// token), so that a count of ours stays below the engine's.
+// The gateway's own measure of a prompt where the engine tells none: one token for this many bytes
+// of message text, rounded down. Chosen below what common tokenizers make of prose (3.5 to 5 bytes
+// a token), so that a count of ours stays below the engine's.
 constexpr std::int64_t kPromptBytesPerToken = 6;
 
 // What the gateway must know of a POST /v1/chat/completions body, and where in it that stands.
@@ -39,14 +39,18 @@ struct ChatRequest {
     std::size_t object_begin = 0;  // behind the opening brace
     Span model_value;
     Span max_tokens_null;  // empty: not there
-    enum class StreamOptions : std::uint8_t { absent, null, object } stream_options = StreamOptions::absent;
+    enum class StreamOptions : std::uint8_t {
+        absent,
+        null,
+        object
+    } stream_options = StreamOptions::absent;
     Span stream_options_value;
     bool stream_options_empty = true;
     Span include_usage_value;  // empty: not there
 };
 
-// One pass, no tree. What is malformed, missing or said twice is invalid_argument and names the field;
-// fields the gateway does not know are the engine's business.
+// One pass, no tree. What is malformed, missing or said twice is invalid_argument and names the
+// field; fields the gateway does not know are the engine's business.
 Result<ChatRequest> scan_chat_request(std::string_view body);
 
 struct UpstreamBody {
@@ -54,9 +58,11 @@ struct UpstreamBody {
     // Asked of the engine where the client set no bound: a hold needs one that is kept.
     std::int64_t output_tokens_default = 0;
 };
-// The client's bytes with the model's name replaced, usage asked for when streaming and a bound on the
-// output; everything else is kept byte for byte.
-std::string upstream_body(std::string_view body, const ChatRequest& request, const UpstreamBody& change);
+// The client's bytes with the model's name replaced, usage asked for when streaming and a bound on
+// the output; everything else is kept byte for byte.
+std::string upstream_body(
+    std::string_view body, const ChatRequest& request, const UpstreamBody& change
+);
 
 // Tokens a call can use at most; the hold is made for them.
 struct TokenBound {

@@ -14,7 +14,9 @@ constexpr std::string_view kReasoningNames[] = {"reasoning_content", "reasoning"
 constexpr std::string_view kVisibleNames[] = {"content", "refusal"};
 
 bool is_any(const JsonScanner& scan, const String& key, std::span<const std::string_view> names) {
-    return std::ranges::any_of(names, [&](std::string_view name) { return scan.equals(key, name); });
+    return std::ranges::any_of(names, [&](std::string_view name) {
+        return scan.equals(key, name);
+    });
 }
 
 // Visits each member of the object that comes next; anything else is skipped.
@@ -43,19 +45,27 @@ UpstreamUsage read_usage(JsonScanner& scan) {
     UpstreamUsage usage;
     const auto detail = [&](std::string_view name, std::optional<std::int64_t>& to) {
         each_member(scan, [&](const String& key) {
-            if (scan.equals(key, name)) to = scan.read_integer();
-            else scan.skip();
+            if (scan.equals(key, name))
+                to = scan.read_integer();
+            else
+                scan.skip();
         });
     };
     each_member(scan, [&](const String& key) {
-        if (scan.equals(key, "prompt_tokens")) usage.prompt_tokens = scan.read_integer();
-        else if (scan.equals(key, "completion_tokens")) usage.completion_tokens = scan.read_integer();
-        else if (scan.equals(key, "total_tokens")) usage.total_tokens = scan.read_integer();
-        else if (scan.equals(key, "prompt_tokens_details")) detail("cached_tokens", usage.cached_tokens);
+        if (scan.equals(key, "prompt_tokens"))
+            usage.prompt_tokens = scan.read_integer();
+        else if (scan.equals(key, "completion_tokens"))
+            usage.completion_tokens = scan.read_integer();
+        else if (scan.equals(key, "total_tokens"))
+            usage.total_tokens = scan.read_integer();
+        else if (scan.equals(key, "prompt_tokens_details"))
+            detail("cached_tokens", usage.cached_tokens);
         else if (scan.equals(key, "completion_tokens_details"))
             detail("reasoning_tokens", usage.reasoning_tokens);
-        else if (scan.equals(key, "prompt_cache_hit_tokens")) usage.cached_tokens = scan.read_integer();
-        else scan.skip();
+        else if (scan.equals(key, "prompt_cache_hit_tokens"))
+            usage.cached_tokens = scan.read_integer();
+        else
+            scan.skip();
     });
     return usage;
 }
@@ -93,14 +103,20 @@ void read_delta(JsonScanner& scan, DeltaCount& count) {
     bool visible = false;
     bool reasoning = false;
     each_member(scan, [&](const String& key) {
-        if (is_any(scan, key, kVisibleNames)) visible |= read_nonempty_string(scan);
-        else if (is_any(scan, key, kReasoningNames)) reasoning |= read_nonempty_string(scan);
-        else if (scan.equals(key, "tool_calls")) visible |= read_nonempty_array(scan);
-        else scan.skip();
+        if (is_any(scan, key, kVisibleNames))
+            visible |= read_nonempty_string(scan);
+        else if (is_any(scan, key, kReasoningNames))
+            reasoning |= read_nonempty_string(scan);
+        else if (scan.equals(key, "tool_calls"))
+            visible |= read_nonempty_array(scan);
+        else
+            scan.skip();
     });
     // A piece is one token: an engine that repeats it under two names still made one.
-    if (visible) ++count.visible;
-    else if (reasoning) ++count.reasoning;
+    if (visible)
+        ++count.visible;
+    else if (reasoning)
+        ++count.reasoning;
 }
 
 void read_choice(JsonScanner& scan, ChatChunk& chunk) {
@@ -117,8 +133,10 @@ void read_choice(JsonScanner& scan, ChatChunk& chunk) {
 }
 
 void read_model(JsonScanner& scan, Span& place) {
-    if (scan.peek() == Kind::string) scan.skip(&place);
-    else scan.skip();
+    if (scan.peek() == Kind::string)
+        scan.skip(&place);
+    else
+        scan.skip();
 }
 
 std::unexpected<Error> malformed(const JsonScanner& scan) {
@@ -143,7 +161,8 @@ void read_full_choice(JsonScanner& scan, ChatCompletion& completion) {
         each_member(scan, [&](const String& part) {
             if (is_any(scan, part, kVisibleNames) || is_any(scan, part, kReasoningNames))
                 completion.text_bytes += read_text_size(scan);
-            else scan.skip();
+            else
+                scan.skip();
         });
     });
 }

@@ -24,11 +24,11 @@ struct UpstreamUsage {
 
 // What can be wrong with a usage; the smallest consistent reading is charged.
 enum UsageViolation : std::uint8_t {
-    kUsageNegative = 1,        // taken as absent
+    kUsageNegative = 1,  // taken as absent
     kUsageCachedOverPrompt = 2,
     kUsageReasoningOverOutput = 4,
     kUsageTotalDiffers = 8,
-    kUsageOverBound = 16,      // more than the call was allowed to use
+    kUsageOverBound = 16,  // more than the call was allowed to use
 };
 struct DisjointUsage {
     TokenCounts tokens;
@@ -52,9 +52,9 @@ struct ChatChunk {
     bool error = false;          // an `error` member: never counted
     bool choices_empty = false;  // `choices` is there and has no element
     DeltaCount deltas;
-    std::int64_t finished = 0;   // choices with a finish_reason
+    std::int64_t finished = 0;  // choices with a finish_reason
     std::optional<UpstreamUsage> usage;
-    Span model_value;            // with its quotes; empty: not there
+    Span model_value;  // with its quotes; empty: not there
 
     // The extra chunk that include_usage brings.
     bool is_usage_only() const { return choices_empty && usage.has_value(); }

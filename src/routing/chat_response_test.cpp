@@ -13,37 +13,56 @@ ChatChunk chunk(std::string_view data) {
 }
 
 std::string shown(const DisjointUsage& usage) {
-    const auto number = [](const std::optional<std::int64_t>& n) { return n ? std::to_string(*n) : "-"; };
+    const auto number = [](const std::optional<std::int64_t>& n) {
+        return n ? std::to_string(*n) : "-";
+    };
     return number(usage.tokens.input_fresh) + "+" + number(usage.tokens.cache_read) + " " +
-           number(usage.tokens.output_visible) + "+" + number(usage.tokens.output_reasoning) + " !" +
-           std::to_string(usage.violations);
+           number(usage.tokens.output_visible) + "+" + number(usage.tokens.output_reasoning) +
+           " !" + std::to_string(usage.violations);
 }
 
 TEST(ChatChunk, CountsOnePieceForEachChoiceWithContent) {
-    EXPECT_EQ(chunk(R"({"choices":[{"index":0,"delta":{"content":"a"}}]})").deltas, (DeltaCount{1, 0}));
-    EXPECT_EQ(chunk(R"({"choices":[{"delta":{"content":"a"}},{"delta":{"content":"b"}}]})").deltas, (DeltaCount{2, 0}));
-    EXPECT_EQ(chunk(R"({"choices":[{"delta":{"reasoning_content":"a","content":null}}]})").deltas, (DeltaCount{0, 1}));
-    EXPECT_EQ(chunk(R"({"choices":[{"delta":{"tool_calls":[{"index":0}]}}]})").deltas, (DeltaCount{1, 0}));
+    EXPECT_EQ(
+        chunk(R"({"choices":[{"index":0,"delta":{"content":"a"}}]})").deltas, (DeltaCount{1, 0})
+    );
+    EXPECT_EQ(
+        chunk(R"({"choices":[{"delta":{"content":"a"}},{"delta":{"content":"b"}}]})").deltas,
+        (DeltaCount{2, 0})
+    );
+    EXPECT_EQ(
+        chunk(R"({"choices":[{"delta":{"reasoning_content":"a","content":null}}]})").deltas,
+        (DeltaCount{0, 1})
+    );
+    EXPECT_EQ(
+        chunk(R"({"choices":[{"delta":{"tool_calls":[{"index":0}]}}]})").deltas, (DeltaCount{1, 0})
+    );
 }
 
 TEST(ChatChunk, CountsNothingForRolesAndFinishes) {
-    EXPECT_TRUE(chunk(R"({"choices":[{"delta":{"role":"assistant","content":""}}]})").deltas.empty());
-    const ChatChunk last = chunk(R"({"choices":[{"delta":{},"finish_reason":"stop"}],"usage":null})");
+    EXPECT_TRUE(chunk(R"({"choices":[{"delta":{"role":"assistant","content":""}}]})").deltas.empty()
+    );
+    const ChatChunk last =
+        chunk(R"({"choices":[{"delta":{},"finish_reason":"stop"}],"usage":null})");
     EXPECT_EQ(last.finished, 1);
     EXPECT_TRUE(last.deltas.empty());
     EXPECT_FALSE(last.usage);
 }
 
 TEST(ChatChunk, KnowsTheUsageOnlyChunk) {
-    const ChatChunk usage = chunk(R"({"model":"m","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}})");
+    const ChatChunk usage = chunk(
+        R"({"model":"m","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}})"
+    );
     EXPECT_TRUE(usage.is_usage_only());
     EXPECT_EQ(usage.usage->prompt_tokens, 3);
     EXPECT_FALSE(chunk(R"({"choices":[],"prompt_filter_results":[]})").is_usage_only());
-    EXPECT_FALSE(chunk(R"({"choices":[{"delta":{}}],"usage":{"prompt_tokens":3}})").is_usage_only());
+    EXPECT_FALSE(chunk(R"({"choices":[{"delta":{}}],"usage":{"prompt_tokens":3}})").is_usage_only()
+    );
 }
 
 TEST(ChatChunk, NeverCountsAnErrorBody) {
-    const ChatChunk error = chunk(R"({"error":{"message":"x"},"choices":[{"delta":{"content":"a"}}],"usage":{"prompt_tokens":9}})");
+    const ChatChunk error = chunk(
+        R"({"error":{"message":"x"},"choices":[{"delta":{"content":"a"}}],"usage":{"prompt_tokens":9}})"
+    );
     EXPECT_TRUE(error.error);
     EXPECT_TRUE(error.deltas.empty());
     EXPECT_FALSE(error.usage);
@@ -67,30 +86,57 @@ TEST(ChatCompletion, ReadsUsageModelAndTextSize) {
 }
 
 TEST(ChatCompletion, NeverCountsAnErrorBody) {
-    const auto answer = read_chat_completion(R"({"error":{"message":"m"},"usage":{"prompt_tokens":100,"completion_tokens":100}})");
+    const auto answer = read_chat_completion(
+        R"({"error":{"message":"m"},"usage":{"prompt_tokens":100,"completion_tokens":100}})"
+    );
     ASSERT_TRUE(answer);
     EXPECT_TRUE(answer->error);
     EXPECT_FALSE(answer->usage);
 }
 
 TEST(DisjointUsage, SplitsNestedClasses) {
-    EXPECT_EQ(shown(disjoint({.prompt_tokens = 10, .completion_tokens = 7, .total_tokens = 17, .cached_tokens = 4, .reasoning_tokens = 2})), "6+4 5+2 !0");
+    EXPECT_EQ(
+        shown(disjoint(
+            {.prompt_tokens = 10,
+             .completion_tokens = 7,
+             .total_tokens = 17,
+             .cached_tokens = 4,
+             .reasoning_tokens = 2}
+        )),
+        "6+4 5+2 !0"
+    );
 }
 
 TEST(DisjointUsage, KeepsAbsentApartFromZero) {
-    EXPECT_EQ(shown(disjoint({.prompt_tokens = 0, .completion_tokens = std::nullopt})), "0+- -+- !0");
-    EXPECT_EQ(shown(disjoint({.prompt_tokens = 5, .completion_tokens = 0, .cached_tokens = 0})), "5+0 0+- !0");
+    EXPECT_EQ(
+        shown(disjoint({.prompt_tokens = 0, .completion_tokens = std::nullopt})), "0+- -+- !0"
+    );
+    EXPECT_EQ(
+        shown(disjoint({.prompt_tokens = 5, .completion_tokens = 0, .cached_tokens = 0})),
+        "5+0 0+- !0"
+    );
 }
 
 TEST(DisjointUsage, ChargesTheSmallestConsistentReading) {
-    EXPECT_EQ(shown(disjoint({.prompt_tokens = 3, .completion_tokens = 1, .cached_tokens = 9})), "0+3 1+- !2");
-    EXPECT_EQ(shown(disjoint({.prompt_tokens = 3, .completion_tokens = 1, .reasoning_tokens = 9})), "3+- 0+1 !4");
+    EXPECT_EQ(
+        shown(disjoint({.prompt_tokens = 3, .completion_tokens = 1, .cached_tokens = 9})),
+        "0+3 1+- !2"
+    );
+    EXPECT_EQ(
+        shown(disjoint({.prompt_tokens = 3, .completion_tokens = 1, .reasoning_tokens = 9})),
+        "3+- 0+1 !4"
+    );
     EXPECT_EQ(shown(disjoint({.prompt_tokens = -3, .completion_tokens = 1})), "-+- 1+- !1");
-    EXPECT_EQ(shown(disjoint({.prompt_tokens = 3, .completion_tokens = 1, .total_tokens = 5})), "3+- 1+- !8");
+    EXPECT_EQ(
+        shown(disjoint({.prompt_tokens = 3, .completion_tokens = 1, .total_tokens = 5})),
+        "3+- 1+- !8"
+    );
 }
 
 TEST(DisjointUsage, ReadsDeepSeeksCacheHits) {
-    const ChatChunk usage = chunk(R"({"choices":[],"usage":{"prompt_tokens":8,"completion_tokens":1,"prompt_cache_hit_tokens":6,"prompt_cache_miss_tokens":2}})");
+    const ChatChunk usage = chunk(
+        R"({"choices":[],"usage":{"prompt_tokens":8,"completion_tokens":1,"prompt_cache_hit_tokens":6,"prompt_cache_miss_tokens":2}})"
+    );
     EXPECT_EQ(shown(disjoint(*usage.usage)), "2+6 1+- !0");
 }
 

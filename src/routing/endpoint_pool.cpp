@@ -52,10 +52,14 @@ std::vector<std::string> EndpointPool::replace(std::vector<Route> routes) {
         const Endpoint& endpoint = route.endpoint;
         if (endpoint.state == EndpointState::deleted) continue;
         if (endpoint.protocol != "openai") {
-            refused.push_back(to_string(endpoint.id) + ": protocol '" + endpoint.protocol + "' is not spoken here");
+            refused.push_back(
+                to_string(endpoint.id) + ": protocol '" + endpoint.protocol + "' is not spoken here"
+            );
             continue;
         }
-        if (const Result<ExactMoney> one = charge_of({.input_fresh = 1, .output_visible = 1}, prices_of(route)); !one) {
+        if (const Result<ExactMoney> one =
+                charge_of({.input_fresh = 1, .output_visible = 1}, prices_of(route));
+            !one) {
             refused.push_back(to_string(endpoint.id) + ": " + one.error().message);
             continue;
         }
@@ -64,14 +68,21 @@ std::vector<std::string> EndpointPool::replace(std::vector<Route> routes) {
         state.listed = true;
         state.route = std::move(route);
     }
-    std::erase_if(states_, [](const auto& entry) { return !entry.second.listed && entry.second.in_flight == 0; });
+    std::erase_if(states_, [](const auto& entry) {
+        return !entry.second.listed && entry.second.in_flight == 0;
+    });
     return refused;
 }
 
-Result<EndpointPool::Choice> EndpointPool::choose(const EndpointQuery& query, Time now, Random& random) {
+Result<EndpointPool::Choice> EndpointPool::choose(
+    const EndpointQuery& query, Time now, Random& random
+) {
     const auto known = by_model_.find(query.model);
     if (known == by_model_.end())
-        return fail_field(ErrorCode::not_found, "model", "the model '" + std::string(query.model) + "' does not exist");
+        return fail_field(
+            ErrorCode::not_found, "model",
+            "the model '" + std::string(query.model) + "' does not exist"
+        );
     std::vector<State*> candidates;
     bool any_ready = false;
     bool any_within = false;
@@ -85,15 +96,20 @@ Result<EndpointPool::Choice> EndpointPool::choose(const EndpointQuery& query, Ti
     if (any_ready && !any_within)
         return fail_field(
             ErrorCode::invalid_argument, "model",
-            "every provider of '" + std::string(query.model) + "' asks more than the price limit of this call"
+            "every provider of '" + std::string(query.model) +
+                "' asks more than the price limit of this call"
         );
     if (candidates.empty())
-        return fail(ErrorCode::unavailable, "no engine for '" + std::string(query.model) + "' can take a call now");
+        return fail(
+            ErrorCode::unavailable,
+            "no engine for '" + std::string(query.model) + "' can take a call now"
+        );
     const std::size_t first = random.below(candidates.size());
     State* chosen = candidates[first];
     if (candidates.size() > 1) {
         // The second is another one: a step of 1 … size − 1 from the first.
-        State* other = candidates[(first + 1 + random.below(candidates.size() - 1)) % candidates.size()];
+        State* other =
+            candidates[(first + 1 + random.below(candidates.size() - 1)) % candidates.size()];
         const auto order = other->in_flight != chosen->in_flight
                                ? other->in_flight <=> chosen->in_flight
                                : compare_cost(other->route.endpoint, chosen->route.endpoint);
@@ -124,12 +140,14 @@ void EndpointPool::finish(const Choice& choice, AttemptOutcome outcome, Time now
             // Calls that were under way when it opened say nothing new.
             if (state.failures < kFailuresToOpen || (was_open && !choice.probe)) break;
             constexpr int kDoublingsMax = 5;
-            const Duration span = std::min(kOpenMax, kOpenFirst * (1 << std::min(state.opened, kDoublingsMax)));
+            const Duration span =
+                std::min(kOpenMax, kOpenFirst * (1 << std::min(state.opened, kDoublingsMax)));
             state.open_until = now + span;
             ++state.opened;
             break;
         }
-        case AttemptOutcome::abandoned: break;
+        case AttemptOutcome::abandoned:
+            break;
     }
     if (!state.listed && state.in_flight == 0) states_.erase(found);
 }
@@ -186,16 +204,18 @@ Time EndpointPool::model_created(std::string_view model) const {
 std::string EndpointPool::model_owner(std::string_view model) const {
     std::set<std::string_view> providers;
     if (const auto known = by_model_.find(model); known != by_model_.end())
-        for (const EndpointId& id : known->second) providers.insert(states_.at(id).route.endpoint.provider);
+        for (const EndpointId& id : known->second)
+            providers.insert(states_.at(id).route.endpoint.provider);
     std::string out;
-    for (const std::string_view provider : providers) out.append(out.empty() ? "" : ", ").append(provider);
+    for (const std::string_view provider : providers)
+        out.append(out.empty() ? "" : ", ").append(provider);
     return out;
 }
 
 std::size_t EndpointPool::open_breakers(Time now) const {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(states_, [&](const auto& entry) { return !entry.second.closed(now); })
-    );
+    return static_cast<std::size_t>(std::ranges::count_if(states_, [&](const auto& entry) {
+        return !entry.second.closed(now);
+    }));
 }
 
 void RetryBudget::on_call() { tenths_ = std::min(tenths_ + 1, kTokensMax * kCallsPerRetry); }

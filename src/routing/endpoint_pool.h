@@ -21,9 +21,9 @@ namespace penstock::routing {
 // Which endpoints a call may use.
 struct EndpointQuery {
     std::string_view model;
-    std::optional<Price> input_price_max = {};   // yuan per million tokens
+    std::optional<Price> input_price_max = {};  // yuan per million tokens
     std::optional<Price> output_price_max = {};
-    std::span<const EndpointId> excluded = {};   // tried before
+    std::span<const EndpointId> excluded = {};  // tried before
 };
 
 // What became of an attempt, for the breaker.
@@ -38,16 +38,17 @@ enum class AttemptOutcome : std::uint8_t {
 // finish().
 //
 // Choice: among ready endpoints within the price limits, two at random; fewer calls in flight wins,
-// then the cheaper, then chance. Breaker: after kFailuresToOpen failures in a row an endpoint is left
-// alone for kOpenFirst, doubling to kOpenMax; then one call may probe it.
+// then the cheaper, then chance. Breaker: after kFailuresToOpen failures in a row an endpoint is
+// left alone for kOpenFirst, doubling to kOpenMax; then one call may probe it.
 class EndpointPool {
   public:
     static constexpr int kFailuresToOpen = 5;
     static constexpr Duration kOpenFirst = 2s;
     static constexpr Duration kOpenMax = 60s;
 
-    // Replaces the table; calls in flight and breaker states of endpoints that stay are kept. Routes
-    // that cannot be used (another protocol, a price too fine to rate) are left out and named.
+    // Replaces the table; calls in flight and breaker states of endpoints that stay are kept.
+    // Routes that cannot be used (another protocol, a price too fine to rate) are left out and
+    // named.
     std::vector<std::string> replace(std::vector<Route> routes);
 
     struct Choice {
@@ -83,7 +84,9 @@ class EndpointPool {
         Time open_until;
         bool probing = false;
         bool usable(const EndpointQuery& query) const;
-        bool closed(Time now) const { return failures < kFailuresToOpen || (now >= open_until && !probing); }
+        bool closed(Time now) const {
+            return failures < kFailuresToOpen || (now >= open_until && !probing);
+        }
     };
 
     std::map<std::string, std::vector<EndpointId>, std::less<>> by_model_;
@@ -91,8 +94,8 @@ class EndpointPool {
     std::int64_t in_flight_ = 0;
 };
 
-// Keeps retries to a share of calls, so that an outage is not answered with a storm: each call adds a
-// tenth of a token, each retry takes one.
+// Keeps retries to a share of calls, so that an outage is not answered with a storm: each call adds
+// a tenth of a token, each retry takes one.
 class RetryBudget {
   public:
     static constexpr int kCallsPerRetry = 10;

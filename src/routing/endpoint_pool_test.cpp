@@ -23,8 +23,12 @@ Route route(std::uint64_t n, std::string_view model, std::string_view price = "1
 struct Pool {
     EndpointPool pool;
     SeededRandom random{1};
-    explicit Pool(std::vector<Route> routes) { EXPECT_TRUE(pool.replace(std::move(routes)).empty()); }
-    Result<Choice> choose(Time now = kStart, EndpointQuery query = {.model = "m"}) { return pool.choose(query, now, random); }
+    explicit Pool(std::vector<Route> routes) {
+        EXPECT_TRUE(pool.replace(std::move(routes)).empty());
+    }
+    Result<Choice> choose(Time now = kStart, EndpointQuery query = {.model = "m"}) {
+        return pool.choose(query, now, random);
+    }
     void fail(int times, Time now) {
         for (int i = 0; i < times; ++i) pool.finish(*choose(now), AttemptOutcome::failed, now);
     }
@@ -61,10 +65,21 @@ TEST(EndpointPool, FiltersByPriceStateAndExclusion) {
     Route unready = route(3, "m");
     unready.endpoint.state = EndpointState::unready;
     Pool f({route(1, "m", "5"), route(2, "m", "2"), unready});
-    EXPECT_EQ(f.choose(kStart, {.model = "m", .input_price_max = parse_price("2.0").value()})->endpoint_id, endpoint_id(2));
-    EXPECT_EQ(f.choose(kStart, {.model = "m", .output_price_max = parse_price("1.99").value()}).error().code, ErrorCode::invalid_argument);
+    EXPECT_EQ(
+        f.choose(kStart, {.model = "m", .input_price_max = parse_price("2.0").value()})
+            ->endpoint_id,
+        endpoint_id(2)
+    );
+    EXPECT_EQ(
+        f.choose(kStart, {.model = "m", .output_price_max = parse_price("1.99").value()})
+            .error()
+            .code,
+        ErrorCode::invalid_argument
+    );
     const EndpointId tried[] = {endpoint_id(1), endpoint_id(2)};
-    EXPECT_EQ(f.choose(kStart, {.model = "m", .excluded = tried}).error().code, ErrorCode::unavailable);
+    EXPECT_EQ(
+        f.choose(kStart, {.model = "m", .excluded = tried}).error().code, ErrorCode::unavailable
+    );
     EXPECT_EQ(f.choose(kStart, {.model = "other"}).error().code, ErrorCode::not_found);
 }
 
@@ -72,7 +87,10 @@ TEST(EndpointPool, ReservesForTheDearestAllowedEndpoint) {
     Pool f({route(1, "m", "5"), route(2, "m", "2")});
     const TokenBound bound{.input = 1'000'000, .output = 1'000'000};
     EXPECT_EQ(*f.pool.worst_case({.model = "m"}, bound), Money::micro(10'000'000));
-    EXPECT_EQ(*f.pool.worst_case({.model = "m", .input_price_max = parse_price("3").value()}, bound), Money::micro(4'000'000));
+    EXPECT_EQ(
+        *f.pool.worst_case({.model = "m", .input_price_max = parse_price("3").value()}, bound),
+        Money::micro(4'000'000)
+    );
 }
 
 TEST(EndpointPool, OpensTheBreakerAfterFailuresInARowAndProbesOnce) {

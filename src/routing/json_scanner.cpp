@@ -35,7 +35,8 @@ std::size_t utf8_length(std::string_view text, std::size_t at) {
         return lead == 0xED && byte(1) > 0x9F ? 0 : 3;
     }
     if (lead >= 0xF0 && lead <= 0xF4) {
-        if (left < 4 || !is_continuation(byte(1)) || !is_continuation(byte(2)) || !is_continuation(byte(3)))
+        if (left < 4 || !is_continuation(byte(1)) || !is_continuation(byte(2)) ||
+            !is_continuation(byte(3)))
             return 0;
         if (lead == 0xF0 && byte(1) < 0x90) return 0;
         return lead == 0xF4 && byte(1) > 0x8F ? 0 : 4;
@@ -76,12 +77,18 @@ void append_utf8(std::string& out, unsigned code) {
 
 char unescaped(char c) {
     switch (c) {
-        case 'b': return '\b';
-        case 'f': return '\f';
-        case 'n': return '\n';
-        case 'r': return '\r';
-        case 't': return '\t';
-        default: return c;
+        case 'b':
+            return '\b';
+        case 'f':
+            return '\f';
+        case 'n':
+            return '\n';
+        case 'r':
+            return '\r';
+        case 't':
+            return '\t';
+        default:
+            return c;
     }
 }
 
@@ -98,8 +105,10 @@ void decode_unicode(std::string_view raw, std::size_t& at, std::string& out) {
             return;
         }
     }
-    if (is_high_surrogate(unit) || is_low_surrogate(unit)) out += kReplacement;
-    else append_utf8(out, static_cast<unsigned>(unit));
+    if (is_high_surrogate(unit) || is_low_surrogate(unit))
+        out += kReplacement;
+    else
+        append_utf8(out, static_cast<unsigned>(unit));
 }
 
 }  // namespace
@@ -110,7 +119,8 @@ bool JsonScanner::fail(const char* problem) {
 }
 
 std::string JsonScanner::problem() const {
-    return problem_ == nullptr ? std::string() : std::string(problem_) + " at byte " + std::to_string(at_);
+    return problem_ == nullptr ? std::string()
+                               : std::string(problem_) + " at byte " + std::to_string(at_);
 }
 
 void JsonScanner::skip_space() {
@@ -125,13 +135,19 @@ JsonScanner::Kind JsonScanner::peek() {
     skip_space();
     if (failed() || at_ >= text_.size()) return Kind::none;
     switch (text_[at_]) {
-        case '{': return Kind::object;
-        case '[': return Kind::array;
-        case '"': return Kind::string;
+        case '{':
+            return Kind::object;
+        case '[':
+            return Kind::array;
+        case '"':
+            return Kind::string;
         case 't':
-        case 'f': return Kind::boolean;
-        case 'n': return Kind::null;
-        default: return text_[at_] == '-' || is_digit(text_[at_]) ? Kind::number : Kind::none;
+        case 'f':
+            return Kind::boolean;
+        case 'n':
+            return Kind::null;
+        default:
+            return text_[at_] == '-' || is_digit(text_[at_]) ? Kind::number : Kind::none;
     }
 }
 
@@ -250,7 +266,8 @@ bool JsonScanner::scan_escape(std::size_t& at) {
     if (mode_ == Text::strict && is_low_surrogate(unit)) return bad("a lone surrogate in a string");
     if (mode_ == Text::strict && is_high_surrogate(unit)) {
         const bool escape = at + 7 < text_.size() && text_[at + 6] == '\\' && text_[at + 7] == 'u';
-        if (!escape || !is_low_surrogate(hex4(text_, at + 8))) return bad("a lone surrogate in a string");
+        if (!escape || !is_low_surrogate(hex4(text_, at + 8)))
+            return bad("a lone surrogate in a string");
         at += 6;
     }
     at += 6;
@@ -265,8 +282,10 @@ bool JsonScanner::scan_number() {
         return at_ > begin;
     };
     if (text_[at_] == '-') ++at_;
-    if (at_ < text_.size() && text_[at_] == '0') ++at_;
-    else if (!digits()) return fail("a number needs a digit");
+    if (at_ < text_.size() && text_[at_] == '0')
+        ++at_;
+    else if (!digits())
+        return fail("a number needs a digit");
     if (at_ < text_.size() && text_[at_] == '.') {
         ++at_;
         if (!digits()) return fail("a number needs a digit after the point");
@@ -301,11 +320,20 @@ bool JsonScanner::skip(Span* span) {
             while (next_element())
                 if (!skip()) return false;
             break;
-        case Kind::string: ok = scan_string(string); break;
-        case Kind::number: ok = scan_number(); break;
-        case Kind::boolean: ok = scan_word(text_[at_] == 't' ? "true" : "false"); break;
-        case Kind::null: ok = scan_word("null"); break;
-        case Kind::none: return fail(at_ >= text_.size() ? "the text ends early" : "expected a value");
+        case Kind::string:
+            ok = scan_string(string);
+            break;
+        case Kind::number:
+            ok = scan_number();
+            break;
+        case Kind::boolean:
+            ok = scan_word(text_[at_] == 't' ? "true" : "false");
+            break;
+        case Kind::null:
+            ok = scan_word("null");
+            break;
+        case Kind::none:
+            return fail(at_ >= text_.size() ? "the text ends early" : "expected a value");
     }
     if (!ok || failed()) return false;
     if (span != nullptr) *span = {begin, at_};

@@ -18,9 +18,10 @@ struct Span {
     std::size_t size() const { return end - begin; }
 };
 
-// Walks over one JSON text without building a tree: constant memory however long the text is, and the
-// place of every value is known, so that a few of them can be replaced and all other bytes kept.
-// Errors stick: after the first one every call answers false, and problem() says what and where.
+// Walks over one JSON text without building a tree: constant memory however long the text is, and
+// the place of every value is known, so that a few of them can be replaced and all other bytes
+// kept. Errors stick: after the first one every call answers false, and problem() says what and
+// where.
 //     JsonScanner scan(text);
 //     JsonScanner::String key;
 //     if (scan.enter_object())
@@ -38,7 +39,8 @@ class JsonScanner {
         bool escaped = false;
     };
 
-    explicit JsonScanner(std::string_view text, Text mode = Text::strict) : text_(text), mode_(mode) {}
+    explicit JsonScanner(std::string_view text, Text mode = Text::strict)
+        : text_(text), mode_(mode) {}
 
     // What comes next; `none` at the end of the text or before what no value begins with.
     Kind peek();
@@ -48,8 +50,8 @@ class JsonScanner {
     bool enter_array();
     bool next_element();
     bool read_string(String& out);
-    // Nothing where the value is another number than a whole one of 64 bits, or no number; the value
-    // has been skipped then, unless failed().
+    // Nothing where the value is another number than a whole one of 64 bits, or no number; the
+    // value has been skipped then, unless failed().
     std::optional<std::int64_t> read_integer();
     std::optional<bool> read_boolean();
     // Any value; its place goes to `span`.

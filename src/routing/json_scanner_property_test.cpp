@@ -36,12 +36,18 @@ TEST(JsonScannerProperty, AgreesWithTheCodecOnDamagedTexts) {
         std::string text = valid;
         const auto at = *rc::gen::inRange<std::size_t>(0, text.size());
         switch (*rc::gen::inRange(0, 3)) {
-            case 0: text[at] = static_cast<char>(byte); break;
-            case 1: text.erase(at, 1); break;
-            default: text.insert(at, 1, static_cast<char>(byte));
+            case 0:
+                text[at] = static_cast<char>(byte);
+                break;
+            case 1:
+                text.erase(at, 1);
+                break;
+            default:
+                text.insert(at, 1, static_cast<char>(byte));
         }
         const bool codec = json::parse_value(text).has_value();
-        const bool repeated = !codec && json::parse_value(text).error().message.find("twice") != std::string::npos;
+        const bool repeated =
+            !codec && json::parse_value(text).error().message.find("twice") != std::string::npos;
         RC_PRE(!repeated);
         RC_ASSERT(accepts(text) == codec);
     }));

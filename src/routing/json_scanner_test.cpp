@@ -20,7 +20,12 @@ std::string decoded(std::string_view text) {
 }
 
 TEST(JsonScanner, AcceptsEveryKindOfValue) {
-    EXPECT_EQ(problem_of(R"( {"a":[1,-2.5e+3,0.1,true,false,null,"x\n\u4e2d\ud83d\ude00"],"b":{},"c":[]} )"), "valid");
+    EXPECT_EQ(
+        problem_of(
+            R"( {"a":[1,-2.5e+3,0.1,true,false,null,"x\n\u4e2d\ud83d\ude00"],"b":{},"c":[]} )"
+        ),
+        "valid"
+    );
 }
 
 TEST(JsonScanner, NamesWhatIsWrongAndWhere) {
@@ -66,7 +71,9 @@ TEST(JsonScanner, BoundsTheDepth) {
 
 TEST(JsonScanner, DecodesEscapes) {
     EXPECT_EQ(decoded(R"("a\"\\\/\b\f\n\r\tz")"), "a\"\\/\b\f\n\r\tz");
-    EXPECT_EQ(decoded(R"("\u0041\u00e9\u4e2d\ud83d\ude00")"), "A\xC3\xA9\xE4\xB8\xAD\xF0\x9F\x98\x80");
+    EXPECT_EQ(
+        decoded(R"("\u0041\u00e9\u4e2d\ud83d\ude00")"), "A\xC3\xA9\xE4\xB8\xAD\xF0\x9F\x98\x80"
+    );
     EXPECT_EQ(decoded(R"("\ud83d!")"), "\xEF\xBF\xBD!");
 }
 

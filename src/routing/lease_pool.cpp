@@ -29,7 +29,9 @@ Result<Hold> LeasePool::reserve(const OrganisationId& organisation_id, Money amo
     const auto purse = purses_.find(organisation_id);
     const Slice* slice = purse == purses_.end() ? nullptr : best(purse->second, now);
     if (slice == nullptr)
-        return fail(ErrorCode::unavailable, "no budget lease is live for " + to_string(organisation_id));
+        return fail(
+            ErrorCode::unavailable, "no budget lease is live for " + to_string(organisation_id)
+        );
     purse->second.last_used = now;
     if (slice->free() < exact(amount))
         return fail(
@@ -44,7 +46,9 @@ Result<Hold> LeasePool::reserve(const OrganisationId& organisation_id, Money amo
 }
 
 void LeasePool::settle(const Hold& hold, ExactMoney charge) {
-    CHECK(charge.femto() >= 0 && charge <= exact(hold.amount), "the meter clips a call to its bound");
+    CHECK(
+        charge.femto() >= 0 && charge <= exact(hold.amount), "the meter clips a call to its bound"
+    );
     take_back(hold, charge);
 }
 
@@ -70,7 +74,9 @@ void LeasePool::acknowledge(
 }
 
 Renewal LeasePool::begin_renewal(const OrganisationId& organisation_id, Money need) const {
-    Renewal renewal{.organisation_id = organisation_id, .ask = fill_, .least = need, .acknowledged = {}};
+    Renewal renewal{
+        .organisation_id = organisation_id, .ask = fill_, .least = need, .acknowledged = {}
+    };
     ExactMoney used;
     if (const auto purse = purses_.find(organisation_id); purse != purses_.end()) {
         for (const Slice& slice : purse->second.slices) {
@@ -94,11 +100,20 @@ Result<void> LeasePool::grant(const BudgetLease& lease, const Renewal& renewal, 
     Purse& purse = purses_[lease.organisation_id];
     const auto known = std::ranges::find(purse.slices, lease.id, &Slice::id);
     if (known == purse.slices.end()) {
-        std::erase_if(purse.slices, [&](const Slice& s) { return !s.live(now) && s.held == ExactMoney(); });
+        std::erase_if(purse.slices, [&](const Slice& s) {
+            return !s.live(now) && s.held == ExactMoney();
+        });
         if (purse.slices.size() >= kLeasesPerOrganisationMax)
             return fail(ErrorCode::resource_exhausted, "too many leases for one organisation");
-        purse.slices.push_back({.id = lease.id, .epoch = lease.epoch, .expires_at = lease.expires_at,
-                                .granted = exact(lease.amount), .held = {}, .spent = {}, .acknowledged = {}});
+        purse.slices.push_back(
+            {.id = lease.id,
+             .epoch = lease.epoch,
+             .expires_at = lease.expires_at,
+             .granted = exact(lease.amount),
+             .held = {},
+             .spent = {},
+             .acknowledged = {}}
+        );
         purse.last_used = now;
         return {};
     }
@@ -128,15 +143,21 @@ std::vector<OrganisationId> LeasePool::sweep(Time now) {
     std::vector<OrganisationId> due;
     for (auto at = purses_.begin(); at != purses_.end();) {
         Purse& purse = at->second;
-        std::erase_if(purse.slices, [&](const Slice& s) { return now >= s.expires_at && s.held == ExactMoney(); });
-        const bool holding = std::ranges::any_of(purse.slices, [](const Slice& s) { return s.held > ExactMoney(); });
-        if ((now - purse.last_used < kKeepFor || holding) && wants_renewal(at->first, now)) due.push_back(at->first);
+        std::erase_if(purse.slices, [&](const Slice& s) {
+            return now >= s.expires_at && s.held == ExactMoney();
+        });
+        const bool holding =
+            std::ranges::any_of(purse.slices, [](const Slice& s) { return s.held > ExactMoney(); });
+        if ((now - purse.last_used < kKeepFor || holding) && wants_renewal(at->first, now))
+            due.push_back(at->first);
         at = purse.slices.empty() ? purses_.erase(at) : std::next(at);
     }
     return due;
 }
 
-LeasePool::Slice& LeasePool::slice_of(const OrganisationId& organisation_id, const LeaseId& lease_id) {
+LeasePool::Slice& LeasePool::slice_of(
+    const OrganisationId& organisation_id, const LeaseId& lease_id
+) {
     const auto purse = purses_.find(organisation_id);
     CHECK(purse != purses_.end(), "a lease with a hold is kept");
     const auto slice = std::ranges::find(purse->second.slices, lease_id, &Slice::id);
@@ -149,7 +170,10 @@ std::vector<LeaseView> LeasePool::leases(const OrganisationId& organisation_id) 
     const auto purse = purses_.find(organisation_id);
     if (purse == purses_.end()) return out;
     for (const Slice& slice : purse->second.slices)
-        out.push_back({slice.id, slice.epoch, slice.expires_at, slice.granted, slice.held, slice.spent, slice.free()});
+        out.push_back(
+            {slice.id, slice.epoch, slice.expires_at, slice.granted, slice.held, slice.spent,
+             slice.free()}
+        );
     return out;
 }
 

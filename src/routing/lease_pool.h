@@ -41,10 +41,10 @@ struct LeaseView {
     bool operator==(const LeaseView&) const = default;
 };
 
-// The budget that a gateway replica may spend without asking: slices of wallets, granted by the server
-// for a short time. Pure; one owner. A call's worst case is held before it is dispatched and replaced
-// by its charge after, so the sum of charges never passes what was granted. A hold that outlives its
-// lease stays counted; no new one begins on a lease that is about to expire.
+// The budget that a gateway replica may spend without asking: slices of wallets, granted by the
+// server for a short time. Pure; one owner. A call's worst case is held before it is dispatched and
+// replaced by its charge after, so the sum of charges never passes what was granted. A hold that
+// outlives its lease stays counted; no new one begins on a lease that is about to expire.
 class LeasePool {
   public:
     static constexpr std::size_t kOrganisationsMax = 100'000;
@@ -61,15 +61,17 @@ class LeasePool {
     // `fill`: what a renewal asks for beyond what is in use.
     explicit LeasePool(Money fill) : fill_(fill) {}
 
-    // All of `amount` from one lease, or insufficient_funds (a live lease exists and is too small) or
-    // unavailable (no live lease).
+    // All of `amount` from one lease, or insufficient_funds (a live lease exists and is too small)
+    // or unavailable (no live lease).
     Result<Hold> reserve(const OrganisationId& organisation_id, Money amount, Time now);
     // The call's charge, at most the hold (CHECKed); the rest is free again.
     void settle(const Hold& hold, ExactMoney charge);
     // Nothing was charged.
     void release(const Hold& hold);
     // The server has counted a settled call's charge.
-    void acknowledge(const OrganisationId& organisation_id, const LeaseId& lease_id, ExactMoney charge);
+    void acknowledge(
+        const OrganisationId& organisation_id, const LeaseId& lease_id, ExactMoney charge
+    );
 
     // Before asking the server; `need` is the amount of a call that waits, or zero.
     Renewal begin_renewal(const OrganisationId& organisation_id, Money need) const;
@@ -77,8 +79,8 @@ class LeasePool {
     Result<void> grant(const BudgetLease& lease, const Renewal& renewal, Time now);
     // Less than a quarter free, or about to expire while in use.
     bool wants_renewal(const OrganisationId& organisation_id, Time now) const;
-    // Organisations whose lease carries holds or was used lately, and that want a renewal. Leases that
-    // are expired and carry nothing are forgotten.
+    // Organisations whose lease carries holds or was used lately, and that want a renewal. Leases
+    // that are expired and carry nothing are forgotten.
     std::vector<OrganisationId> sweep(Time now);
 
     std::vector<LeaseView> leases(const OrganisationId& organisation_id) const;
@@ -91,7 +93,9 @@ class LeasePool {
         std::int64_t epoch = 0;
         Time expires_at;
         ExactMoney granted, held, spent, acknowledged;
-        ExactMoney free() const { return ExactMoney(granted.femto() - held.femto() - spent.femto()); }
+        ExactMoney free() const {
+            return ExactMoney(granted.femto() - held.femto() - spent.femto());
+        }
         bool live(Time now) const { return now + kExpiryMargin < expires_at; }
     };
     struct Purse {

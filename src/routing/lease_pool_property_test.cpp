@@ -13,8 +13,8 @@ const LeaseId kLease(RawId{2, 2});
 
 ExactMoney exact(Money m) { return ExactMoney(__int128{m.micro()} * ExactMoney::kPerMicro); }
 
-// The server's side: a wallet from which one lease is filled. It counts charges when they are reported,
-// and answers a renewal with what the lease may still spend.
+// The server's side: a wallet from which one lease is filled. It counts charges when they are
+// reported, and answers a renewal with what the lease may still spend.
 struct Server {
     ExactMoney wallet;
     ExactMoney counted;
@@ -23,8 +23,14 @@ struct Server {
     BudgetLease renew(Money ask, Time now) {
         const __int128 left = wallet.femto() - counted.femto();
         const auto micro = static_cast<std::int64_t>(left / ExactMoney::kPerMicro);
-        return {.id = kLease, .organisation_id = kOrganisation, .replica = "g", .epoch = ++epoch,
-                .amount = std::min(ask, Money::micro(micro)), .expires_at = now + 30s};
+        return {
+            .id = kLease,
+            .organisation_id = kOrganisation,
+            .replica = "g",
+            .epoch = ++epoch,
+            .amount = std::min(ask, Money::micro(micro)),
+            .expires_at = now + 30s
+        };
     }
 };
 
@@ -37,12 +43,15 @@ struct Unreported {
 TEST(LeasePoolProperty, NeverSpendsMoreThanTheWallet) {
     EXPECT_TRUE(rc::check([] {
         LeasePool pool(Money::micro(*rc::gen::inRange<std::int64_t>(1, 5000)));
-        Server server{.wallet = exact(Money::micro(*rc::gen::inRange<std::int64_t>(0, 20000))), .counted = {}};
+        Server server{
+            .wallet = exact(Money::micro(*rc::gen::inRange<std::int64_t>(0, 20000))), .counted = {}
+        };
         std::vector<Hold> holds;
         std::vector<Unreported> unreported;
         std::optional<std::pair<Renewal, BudgetLease>> late;
         ExactMoney charged;
-        const auto steps = *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, 6));
+        const auto steps =
+            *rc::gen::container<std::vector<std::uint8_t>>(rc::gen::inRange<std::uint8_t>(0, 6));
         for (const std::uint8_t step : steps) {
             if (step == 0) {
                 const Money amount = Money::micro(*rc::gen::inRange<std::int64_t>(0, 3000));
@@ -69,7 +78,10 @@ TEST(LeasePoolProperty, NeverSpendsMoreThanTheWallet) {
                 late.reset();
             }
             for (const LeaseView& view : pool.leases(kOrganisation))
-                RC_ASSERT(view.free.femto() + view.held.femto() + view.spent.femto() == view.granted.femto());
+                RC_ASSERT(
+                    view.free.femto() + view.held.femto() + view.spent.femto() ==
+                    view.granted.femto()
+                );
             __int128 held = 0;
             for (const Hold& hold : holds) held += exact(hold.amount).femto();
             RC_ASSERT(exact(pool.held()).femto() == held);

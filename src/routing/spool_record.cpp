@@ -6,7 +6,6 @@
 #include "base/check.h"
 #include "json/json.h"
 
-
 namespace penstock::routing {
 namespace {
 
@@ -16,7 +15,8 @@ constexpr std::array<std::uint32_t, 256> make_table() {
     std::array<std::uint32_t, 256> table{};
     for (std::uint32_t i = 0; i < table.size(); ++i) {
         std::uint32_t value = i;
-        for (int bit = 0; bit < 8; ++bit) value = (value >> 1) ^ ((value & 1) != 0 ? kPolynomial : 0);
+        for (int bit = 0; bit < 8; ++bit)
+            value = (value >> 1) ^ ((value & 1) != 0 ? kPolynomial : 0);
         table[i] = value;
     }
     return table;
@@ -43,7 +43,8 @@ std::string read_one(std::string_view bytes, SpoolReading& reading) {
     if (bytes.size() - at - kSpoolHeaderBytes < length) return "a record is cut";
     const std::string_view body = bytes.substr(at + kSpoolHeaderBytes, length);
     if (crc32c(body) != get_u32(bytes, at + 4)) return "a record's checksum differs";
-    if (body[0] != static_cast<char>(SpoolKind::opened) && body[0] != static_cast<char>(SpoolKind::settled))
+    if (body[0] != static_cast<char>(SpoolKind::opened) &&
+        body[0] != static_cast<char>(SpoolKind::settled))
         return "a record is of an unknown kind";
     Result<CallRecord> call = json::parse<CallRecord>(body.substr(1));
     if (!call) return "a record cannot be read: " + to_string(call.error());
@@ -56,7 +57,8 @@ std::string read_one(std::string_view bytes, SpoolReading& reading) {
 
 std::uint32_t crc32c(std::string_view bytes) {
     std::uint32_t crc = 0xFFFFFFFF;
-    for (const char c : bytes) crc = (crc >> 8) ^ kTable[(crc ^ static_cast<unsigned char>(c)) & 0xFF];
+    for (const char c : bytes)
+        crc = (crc >> 8) ^ kTable[(crc ^ static_cast<unsigned char>(c)) & 0xFF];
     return ~crc;
 }
 
@@ -73,7 +75,8 @@ void append_spool_record(std::string& out, SpoolKind kind, const CallRecord& cal
 
 SpoolReading read_spool(std::string_view bytes, std::size_t records_max) {
     SpoolReading reading;
-    while (reading.consumed < bytes.size() && reading.records.size() < records_max && reading.problem.empty())
+    while (reading.consumed < bytes.size() && reading.records.size() < records_max &&
+           reading.problem.empty())
         reading.problem = read_one(bytes, reading);
     reading.clean = reading.problem.empty();
     return reading;

@@ -33,8 +33,9 @@ struct SpoolRecord {
 };
 void append_spool_record(std::string& out, SpoolKind kind, const CallRecord& call);
 
-// Reads at most `records_max` records from the front. `clean` tells that nothing was wrong on the way;
-// if not, what follows `consumed` was torn by a crash (or damaged) and nothing behind it can be trusted.
+// Reads at most `records_max` records from the front. `clean` tells that nothing was wrong on the
+// way; if not, what follows `consumed` was torn by a crash (or damaged) and nothing behind it can
+// be trusted.
 struct SpoolReading {
     std::vector<SpoolRecord> records;
     std::size_t consumed = 0;

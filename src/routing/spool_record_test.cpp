@@ -17,7 +17,8 @@ CallRecord call(std::uint64_t n) {
 
 std::string spool(std::uint64_t records) {
     std::string out;
-    for (std::uint64_t n = 0; n < records; ++n) append_spool_record(out, n % 2 == 0 ? SpoolKind::opened : SpoolKind::settled, call(n));
+    for (std::uint64_t n = 0; n < records; ++n)
+        append_spool_record(out, n % 2 == 0 ? SpoolKind::opened : SpoolKind::settled, call(n));
     return out;
 }
 

@@ -12,23 +12,34 @@ namespace penstock::scheduler {
 namespace {
 
 constexpr std::int64_t kMibPerGib = 1024;
-constexpr std::array<std::string_view, kTermCount> kNames = {"cost", "duration", "security", "latency", "green"};
-constexpr std::array<std::string_view, kTermCount> kNamesZh = {"成本", "时长", "安全", "时延", "绿色"};
+constexpr std::array<std::string_view, kTermCount> kNames = {
+    "cost", "duration", "security", "latency", "green"
+};
+constexpr std::array<std::string_view, kTermCount> kNamesZh = {
+    "成本", "时长", "安全", "时延", "绿色"
+};
 
 std::string text(Term term, double value, std::string_view yuan) {
     switch (term) {
-        case Term::cost: return to_string(Money::micro(std::llround(value * 1e6))) + std::string(yuan);
-        case Term::duration: return to_string(std::chrono::milliseconds(std::llround(value * 1e3)));
-        case Term::security: return fmt::format("{:.2f}", value);
-        case Term::latency: return fmt::format("{:g} ms", value);
-        case Term::green: return fmt::format("{:.4g} g", value);
+        case Term::cost:
+            return to_string(Money::micro(std::llround(value * 1e6))) + std::string(yuan);
+        case Term::duration:
+            return to_string(std::chrono::milliseconds(std::llround(value * 1e3)));
+        case Term::security:
+            return fmt::format("{:.2f}", value);
+        case Term::latency:
+            return fmt::format("{:g} ms", value);
+        case Term::green:
+            return fmt::format("{:.4g} g", value);
     }
     return {};
 }
 
 }  // namespace
 
-std::string thousandths(std::int64_t milli) { return fmt::format("{:g}", static_cast<double>(milli) / 1000); }
+std::string thousandths(std::int64_t milli) {
+    return fmt::format("{:g}", static_cast<double>(milli) / 1000);
+}
 
 std::string memory_text(std::int64_t mib) {
     if (mib < kMibPerGib) return fmt::format("{} MiB", mib);

@@ -21,7 +21,8 @@ void append(Text& text, const std::string& en, const std::string& zh) {
 
 Text name_of(const Candidate& candidate) {
     std::string name = candidate.site + "/" + candidate.node;
-    if (candidate.request.accelerator) name += " (" + to_string(*candidate.request.accelerator) + ")";
+    if (candidate.request.accelerator)
+        name += " (" + to_string(*candidate.request.accelerator) + ")";
     return candidate.simulated ? Text{name + " (simulated)", name + "（模拟）"} : Text{name, name};
 }
 
@@ -49,7 +50,9 @@ std::optional<Flip> flip_of(const Scored& first, const Scored& second, const Obj
         const double gain = static_cast<double>(first.regrets[t] - second.regrets[t]);
         if (gain <= 0) continue;
         const double own = static_cast<double>(objective.weights[t]) / static_cast<double>(kOne);
-        const double ahead = static_cast<double>(second.score - first.score) / static_cast<double>(kOne) + own * gain;
+        const double ahead =
+            static_cast<double>(second.score - first.score) / static_cast<double>(kOne) +
+            own * gain;
         if (own >= 1) continue;
         const double rest = ahead / (1 - own);
         const double weight = rest / (rest + gain);
@@ -76,33 +79,68 @@ Text pure_flip(const Scored& first, const Scored& second, const Objective& objec
     const double best = objective.best[t].value_or(0);
     const double limit = best + std::max(best, kFloors[t]) * kPureRegretMax / kOne;
     if (second.outside) {
-        return {format("; it would be considered with a {} of {} or less", name_of(own), value_text(own, limit)),
-                format("；其{}不高于 {} 时才会被考虑", name_zh_of(own), value_text_zh(own, limit))};
+        return {
+            format(
+                "; it would be considered with a {} of {} or less", name_of(own),
+                value_text(own, limit)
+            ),
+            format("；其{}不高于 {} 时才会被考虑", name_zh_of(own), value_text_zh(own, limit))
+        };
     }
     const Text better = better_terms(first, second);
     const double allowance = limit - best;
-    Text text{format("; both are within {} of the best {}, so the other terms decided", value_text(own, allowance), name_of(own)),
-              format("；二者的{}与最优相差均不超过 {}，由其余各项决定", name_zh_of(own), value_text_zh(own, allowance))};
-    if (!better.en.empty()) append(text, format(" (it is better in {})", better.en), format("（它在{}上更优）", better.zh));
+    Text text{
+        format(
+            "; both are within {} of the best {}, so the other terms decided",
+            value_text(own, allowance), name_of(own)
+        ),
+        format(
+            "；二者的{}与最优相差均不超过 {}，由其余各项决定", name_zh_of(own),
+            value_text_zh(own, allowance)
+        )
+    };
+    if (!better.en.empty())
+        append(
+            text, format(" (it is better in {})", better.en), format("（它在{}上更优）", better.zh)
+        );
     return text;
 }
 
 Text flip_text(const Scored& first, const Scored& second, const Objective& objective) {
     if (first.preference < second.preference)
-        return {"; its accelerator stands later in resources.accelerators", "；其加速卡在 resources.accelerators 中排在后面"};
-    if (objective.pure && objective.best[static_cast<std::size_t>(*objective.pure)]) return pure_flip(first, second, objective);
-    if (first.score == second.score) return {"; they are equal, so the name decided", "；二者相同，按名称决定"};
+        return {
+            "; its accelerator stands later in resources.accelerators",
+            "；其加速卡在 resources.accelerators 中排在后面"
+        };
+    if (objective.pure && objective.best[static_cast<std::size_t>(*objective.pure)])
+        return pure_flip(first, second, objective);
+    if (first.score == second.score)
+        return {"; they are equal, so the name decided", "；二者相同，按名称决定"};
     const std::optional<Flip> flip = flip_of(first, second, objective);
-    if (!flip) return {"; it is better in no term, so no weights would turn it", "；它没有更优的一项，调整权重不会改变结果"};
-    const double now = static_cast<double>(objective.weights[static_cast<std::size_t>(flip->term)]) / static_cast<double>(kOne);
-    return {format("; a weight of {} above {:.2f} (now {:.2f}) would choose it", name_of(flip->term), flip->weight, now),
-            format("；{}权重高于 {:.2f}（现为 {:.2f}）时会选它", name_zh_of(flip->term), flip->weight, now)};
+    if (!flip)
+        return {
+            "; it is better in no term, so no weights would turn it",
+            "；它没有更优的一项，调整权重不会改变结果"
+        };
+    const double now =
+        static_cast<double>(objective.weights[static_cast<std::size_t>(flip->term)]) /
+        static_cast<double>(kOne);
+    return {
+        format(
+            "; a weight of {} above {:.2f} (now {:.2f}) would choose it", name_of(flip->term),
+            flip->weight, now
+        ),
+        format(
+            "；{}权重高于 {:.2f}（现为 {:.2f}）时会选它", name_zh_of(flip->term), flip->weight, now
+        )
+    };
 }
 
 void note_unknown(Text& text, const Objective& objective) {
     if (!objective.pure || objective.best[static_cast<std::size_t>(*objective.pure)]) return;
     append(
-        text, format(". Nobody's {} is known, so the other terms decided", name_of(*objective.pure)),
+        text,
+        format(". Nobody's {} is known, so the other terms decided", name_of(*objective.pure)),
         format("。所有候选的{}均未知，由其余各项决定", name_zh_of(*objective.pure))
     );
 }
@@ -112,29 +150,42 @@ void note_budget(Text& text, const Candidate& winner, const Input& input) {
     __int128 total = winner.terms.cost->micro();
     total *= input.items;
     if (total <= input.budget_left->micro()) return;
-    const std::int64_t affordable = input.budget_left->micro() / std::max<std::int64_t>(winner.terms.cost->micro(), 1);
+    const std::int64_t affordable =
+        input.budget_left->micro() / std::max<std::int64_t>(winner.terms.cost->micro(), 1);
     append(
-        text, format(". The budget of {} yuan lasts for about {} of {} items", to_string(*input.budget_left), affordable, input.items),
+        text,
+        format(
+            ". The budget of {} yuan lasts for about {} of {} items", to_string(*input.budget_left),
+            affordable, input.items
+        ),
         format("。预算 {} 元约够 {}/{} 项", to_string(*input.budget_left), affordable, input.items)
     );
 }
 
 // ---- refusals
 
-// Fewest failing filters first, then what waiting helps, then what is told last, then the least shortage.
+// Fewest failing filters first, then what waiting helps, then what is told last, then the least
+// shortage.
 auto nearness(const Judged& judged) {
     const FilterReason reason = judged.candidate.filter;
-    const Question question{.supply = *judged.supply, .request = judged.candidate.request, .hourly = {}, .terms = {}};
+    const Question question{
+        .supply = *judged.supply, .request = judged.candidate.request, .hourly = {}, .terms = {}
+    };
     return std::tuple(
-        judged.failing.count(), !is_temporary(reason), kFilterOrder.end() - std::ranges::find(kFilterOrder, reason),
+        judged.failing.count(), !is_temporary(reason),
+        kFilterOrder.end() - std::ranges::find(kFilterOrder, reason),
         Filters::shortage(reason, question), judged.candidate.site, judged.candidate.node
     );
 }
 
 Question question_of(const Judged& judged) {
     const Result<Price> hourly = hourly_price(*judged.supply->site, judged.candidate.request);
-    return {.supply = *judged.supply, .request = judged.candidate.request, .hourly = hourly ? std::optional(*hourly) : std::nullopt,
-            .terms = judged.candidate.terms};
+    return {
+        .supply = *judged.supply,
+        .request = judged.candidate.request,
+        .hourly = hourly ? std::optional(*hourly) : std::nullopt,
+        .terms = judged.candidate.terms
+    };
 }
 
 // One per node: of several accelerators the choice that came nearest.
@@ -146,7 +197,9 @@ std::vector<const Judged*> nearest_first(const std::vector<Judged>& judged) {
     }
     std::vector<const Judged*> all;
     for (const auto& [name, each] : by_node) all.push_back(each);
-    std::ranges::sort(all, [](const Judged* a, const Judged* b) { return nearness(*a) < nearness(*b); });
+    std::ranges::sort(all, [](const Judged* a, const Judged* b) {
+        return nearness(*a) < nearness(*b);
+    });
     return all;
 }
 
@@ -155,14 +208,19 @@ Text all_remedies(const Judged& judged, const Filters& filters) {
     for (const FilterReason reason : kFilterOrder) {
         if (!judged.failing.contains(reason)) continue;
         const Text remedy = filters.remedy(reason, question_of(judged));
-        append(text, (text.en.empty() ? "" : "; and ") + remedy.en, (text.zh.empty() ? "" : "；并且") + remedy.zh);
+        append(
+            text, (text.en.empty() ? "" : "; and ") + remedy.en,
+            (text.zh.empty() ? "" : "；并且") + remedy.zh
+        );
     }
     return text;
 }
 
 }  // namespace
 
-Text explain_choice(const std::vector<Candidate>& candidates, const Objective& objective, const Input& input) {
+Text explain_choice(
+    const std::vector<Candidate>& candidates, const Objective& objective, const Input& input
+) {
     const Scored& first = objective.order[0];
     const Candidate& winner = candidates[first.candidate];
     const Text name = name_of(winner);
@@ -177,8 +235,15 @@ Text explain_choice(const std::vector<Candidate>& candidates, const Objective& o
         const Text next = name_of(candidates[second.candidate]);
         const Text flip = flip_text(first, second, objective);
         append(
-            text, format(". Next is {} (regret {:.3f} against {:.3f}){}", next.en, shown_score(second), shown_score(first), flip.en),
-            format("。其次是 {}（综合遗憾 {:.3f}，选中者 {:.3f}）{}", next.zh, shown_score(second), shown_score(first), flip.zh)
+            text,
+            format(
+                ". Next is {} (regret {:.3f} against {:.3f}){}", next.en, shown_score(second),
+                shown_score(first), flip.en
+            ),
+            format(
+                "。其次是 {}（综合遗憾 {:.3f}，选中者 {:.3f}）{}", next.zh, shown_score(second),
+                shown_score(first), flip.zh
+            )
         );
     }
     note_unknown(text, objective);
@@ -188,17 +253,28 @@ Text explain_choice(const std::vector<Candidate>& candidates, const Objective& o
 
 Text explain_refusal(const std::vector<Judged>& judged, const Filters& filters) {
     if (judged.empty())
-        return {"no site has joined yet: start an agent (penstock agent, or penstock up)", "尚无站点加入：请启动代理（penstock agent 或 penstock up）"};
+        return {
+            "no site has joined yet: start an agent (penstock agent, or penstock up)",
+            "尚无站点加入：请启动代理（penstock agent 或 penstock up）"
+        };
     const std::vector<const Judged*> nodes = nearest_first(judged);
     const Judged& front = *nodes.front();
     const std::string front_name = front.candidate.site + "/" + front.candidate.node;
     const Text remedies = all_remedies(front, filters);
     if (nodes.size() == 1) {
         const Text detail = filters.detail(front.candidate.filter, question_of(front));
-        return {format("{}, the only node, cannot take it: {}. To change that: {}", front_name, detail.en, remedies.en),
-                format("唯一的节点 {} 不可用：{}。解决办法：{}", front_name, detail.zh, remedies.zh)};
+        return {
+            format(
+                "{}, the only node, cannot take it: {}. To change that: {}", front_name, detail.en,
+                remedies.en
+            ),
+            format("唯一的节点 {} 不可用：{}。解决办法：{}", front_name, detail.zh, remedies.zh)
+        };
     }
-    Text text{format("none of {} nodes can take it", nodes.size()), format("{} 个节点均不可用", nodes.size())};
+    Text text{
+        format("none of {} nodes can take it", nodes.size()),
+        format("{} 个节点均不可用", nodes.size())
+    };
     std::string_view mark = ": ", mark_zh = "：";
     for (const FilterReason reason : kFilterOrder) {
         const auto here = [&](const Judged* each) { return each->candidate.filter == reason; };
@@ -216,7 +292,8 @@ Text explain_refusal(const std::vector<Judged>& judged, const Filters& filters) 
         mark_zh = "；";
     }
     append(
-        text, format(". Nearest is {}: {}", front_name, remedies.en), format("。最接近的是 {}：{}", front_name, remedies.zh)
+        text, format(". Nearest is {}: {}", front_name, remedies.en),
+        format("。最接近的是 {}：{}", front_name, remedies.zh)
     );
     return text;
 }

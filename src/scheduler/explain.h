@@ -6,7 +6,8 @@
 
 namespace penstock::scheduler {
 
-// A node with an accelerator, judged. `failing` says more than Candidate::filter, which is only the first.
+// A node with an accelerator, judged. `failing` says more than Candidate::filter, which is only the
+// first.
 struct Judged {
     Candidate candidate;
     std::size_t preference = 0;  // place of its accelerator in an ordered list; 0 for sets
@@ -15,7 +16,9 @@ struct Judged {
 };
 
 // Why the first of `objective.order` won, what was second, and what would flip it.
-Text explain_choice(const std::vector<Candidate>& candidates, const Objective& objective, const Input& input);
+Text explain_choice(
+    const std::vector<Candidate>& candidates, const Objective& objective, const Input& input
+);
 // Why nothing can take it: how many nodes each filter removed, the nearest one and its remedy.
 Text explain_refusal(const std::vector<Judged>& judged, const Filters& filters);
 

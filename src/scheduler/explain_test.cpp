@@ -22,36 +22,85 @@ constexpr std::string_view kOtherCode = "R2101002420100A10000007KF";
 // One way to make "edge" fail each filter.
 const Case kCases[] = {
     {FilterReason::region_not_allowed, [](Cluster& c) { c.spec.resources.infra = "*/cn-north/*"; }},
-    {FilterReason::region_not_allowed, [](Cluster& c) { c.spec.resources.any_of = {{.infra = "acme"}, {.infra = "home/cn-centre"}}; }},
+    {FilterReason::region_not_allowed,
+     [](Cluster& c) { c.spec.resources.any_of = {{.infra = "acme"}, {.infra = "home/cn-centre"}}; }
+    },
     {FilterReason::identity_differs, [](Cluster& c) { c.spec.placement->identity = "nonsense"; }},
     {FilterReason::identity_differs, [](Cluster& c) { c.spec.placement->identity = kOtherCode; }},
     {FilterReason::site_not_allowed, [](Cluster& c) { c.constraints().sites = {"centre"}; }},
-    {FilterReason::provider_not_allowed, [](Cluster& c) { c.constraints().providers = ProviderRules{.deny = {"home"}}; }},
-    {FilterReason::provider_not_allowed, [](Cluster& c) { c.constraints().providers = ProviderRules{.allow = {"acme"}}; }},
-    {FilterReason::residency_not_allowed, [](Cluster& c) { c.constraints().data_residency = {"CN-11"}; }},
-    {FilterReason::residency_not_allowed, [](Cluster& c) { c.constraints().data_residency = {"CN"}; c.sites[1].spec.residency = ""; }},
-    {FilterReason::trust_too_low, [](Cluster& c) { c.constraints().trust_min = TrustLevel::certified; }},
-    {FilterReason::rtt_unknown, [](Cluster& c) { c.constraints().max_rtt_ms = 10; c.sites[1].spec.rtt_ms.reset(); }},
+    {FilterReason::provider_not_allowed,
+     [](Cluster& c) { c.constraints().providers = ProviderRules{.deny = {"home"}}; }},
+    {FilterReason::provider_not_allowed,
+     [](Cluster& c) { c.constraints().providers = ProviderRules{.allow = {"acme"}}; }},
+    {FilterReason::residency_not_allowed,
+     [](Cluster& c) { c.constraints().data_residency = {"CN-11"}; }},
+    {FilterReason::residency_not_allowed,
+     [](Cluster& c) {
+         c.constraints().data_residency = {"CN"};
+         c.sites[1].spec.residency = "";
+     }},
+    {FilterReason::trust_too_low,
+     [](Cluster& c) { c.constraints().trust_min = TrustLevel::certified; }},
+    {FilterReason::rtt_unknown,
+     [](Cluster& c) {
+         c.constraints().max_rtt_ms = 10;
+         c.sites[1].spec.rtt_ms.reset();
+     }},
     {FilterReason::rtt_too_high, [](Cluster& c) { c.constraints().max_rtt_ms = 1.5; }},
-    {FilterReason::green_unknown, [](Cluster& c) { c.constraints().green_min_percent = 60; c.sites[1].spec.green_percent.reset(); }},
+    {FilterReason::green_unknown,
+     [](Cluster& c) {
+         c.constraints().green_min_percent = 60;
+         c.sites[1].spec.green_percent.reset();
+     }},
     {FilterReason::green_too_low, [](Cluster& c) { c.constraints().green_min_percent = 60; }},
-    {FilterReason::cpu_too_large, [](Cluster& c) { c.spec.resources.cpus = CpuRange{{8000, 8000}}; }},
-    {FilterReason::memory_too_large, [](Cluster& c) { c.spec.resources.memory = MemoryRange{{8192, 8192}}; }},
-    {FilterReason::accelerator_absent, [](Cluster& c) { c.spec.resources.accelerators = Accelerators{.choices = {*parse_accelerator("H100:8")}}; }},
-    {FilterReason::accelerator_absent, [](Cluster& c) { c.spec.resources.accelerators = Accelerators{.choices = {*parse_accelerator("H100:8")}}; c.equip(1, "H100", 2000, "0.01"); }},
-    {FilterReason::accelerator_absent, [](Cluster& c) { c.spec.resources.accelerators = Accelerators{.choices = {*parse_accelerator("H100:1")}}; c.nodes[1].total.accelerator_milli["H100"] = 2000; }},
-    {FilterReason::price_above_maximum, [](Cluster& c) { c.spec.resources.max_hourly_cost = EnvText{"0.05"}; }},
-    {FilterReason::over_budget, [](Cluster& c) { c.budget = *parse_money("0.05"); c.profile.run_time = 1h; }},
+    {FilterReason::cpu_too_large, [](Cluster& c) { c.spec.resources.cpus = CpuRange{{8000, 8000}}; }
+    },
+    {FilterReason::memory_too_large,
+     [](Cluster& c) { c.spec.resources.memory = MemoryRange{{8192, 8192}}; }},
+    {FilterReason::accelerator_absent,
+     [](Cluster& c) {
+         c.spec.resources.accelerators = Accelerators{.choices = {*parse_accelerator("H100:8")}};
+     }},
+    {FilterReason::accelerator_absent,
+     [](Cluster& c) {
+         c.spec.resources.accelerators = Accelerators{.choices = {*parse_accelerator("H100:8")}};
+         c.equip(1, "H100", 2000, "0.01");
+     }},
+    {FilterReason::accelerator_absent,
+     [](Cluster& c) {
+         c.spec.resources.accelerators = Accelerators{.choices = {*parse_accelerator("H100:1")}};
+         c.nodes[1].total.accelerator_milli["H100"] = 2000;
+     }},
+    {FilterReason::price_above_maximum,
+     [](Cluster& c) { c.spec.resources.max_hourly_cost = EnvText{"0.05"}; }},
+    {FilterReason::over_budget,
+     [](Cluster& c) {
+         c.budget = *parse_money("0.05");
+         c.profile.run_time = 1h;
+     }},
     {FilterReason::over_budget, [](Cluster& c) { c.budget = Money(); }},
-    {FilterReason::deadline_too_near, [](Cluster& c) { c.spec.deadline = kStart + 30min; c.profile.run_time = 1h; }},
+    {FilterReason::deadline_too_near,
+     [](Cluster& c) {
+         c.spec.deadline = kStart + 30min;
+         c.profile.run_time = 1h;
+     }},
     {FilterReason::limit_not_enforced, [](Cluster& c) { c.nodes[1].enforces = {"cpu"}; }},
-    {FilterReason::node_unreachable, [](Cluster& c) { c.nodes[1].state = NodeState::unreachable; c.nodes[1].last_seen_at = kStart - 5min; }},
+    {FilterReason::node_unreachable,
+     [](Cluster& c) {
+         c.nodes[1].state = NodeState::unreachable;
+         c.nodes[1].last_seen_at = kStart - 5min;
+     }},
     {FilterReason::node_unreachable, [](Cluster& c) { c.nodes[1].state = NodeState::unreachable; }},
-    {FilterReason::node_unhealthy, [](Cluster& c) { c.nodes[1].health = Health::failed; c.nodes[1].health_reason = "disk full"; }},
+    {FilterReason::node_unhealthy,
+     [](Cluster& c) {
+         c.nodes[1].health = Health::failed;
+         c.nodes[1].health_reason = "disk full";
+     }},
     {FilterReason::node_cordoned, [](Cluster& c) { c.nodes[1].cordoned = true; }},
     {FilterReason::insufficient_cpu, [](Cluster& c) { c.nodes[1].held.cpu_milli = 750; }},
     {FilterReason::insufficient_memory, [](Cluster& c) { c.nodes[1].held.memory_mib = 1000; }},
-    {FilterReason::insufficient_accelerator, [](Cluster& c) {
+    {FilterReason::insufficient_accelerator,
+     [](Cluster& c) {
          c.equip(1, "H100", 8000, "0.01");
          c.nodes[1].held.accelerator_milli["H100"] = 7500;
          c.spec.resources.accelerators = Accelerators{.choices = {*parse_accelerator("H100:2")}};
@@ -96,15 +145,20 @@ TEST(Explanation, OfEachFilterIsAsInTheGoldenFile) {
 
 TEST(Explanation, EveryReasonTheSpecCanCauseHasACase) {
     for (const FilterReason reason : kFilterOrder)
-        EXPECT_TRUE(std::ranges::any_of(kCases, [&](const Case& each) { return each.reason == reason; })) << static_cast<int>(reason);
+        EXPECT_TRUE(std::ranges::any_of(kCases, [&](const Case& each) {
+            return each.reason == reason;
+        })) << static_cast<int>(reason);
 }
 
 std::string said_of_choices() {
     std::ostringstream out;
-    const auto say = [&](const Plan& plan) { out << plan.explanation << "\n" << plan.explanation_zh << "\n"; };
+    const auto say = [&](const Plan& plan) {
+        out << plan.explanation << "\n" << plan.explanation_zh << "\n";
+    };
     Cluster c;
     say(c.plan());
-    for (const Strategy& pure : {Strategy{.cost = 1}, Strategy{.duration = 1}, Strategy{.latency = 1}}) {
+    for (const Strategy& pure :
+         {Strategy{.cost = 1}, Strategy{.duration = 1}, Strategy{.latency = 1}}) {
         c.spec.placement->optimize = pure;
         say(c.plan());
     }
@@ -134,9 +188,12 @@ TEST(Explanation, OfSeveralNodesCountsTheFiltersAndNamesTheNearestRemedy) {
     c.nodes[2].state = NodeState::unreachable;
     EXPECT_EQ(
         c.plan().explanation,
-        "none of 3 nodes can take it: 1 unreachable (regional/regional-1: has not reported since the server started); "
-        "2 short of free memory (centre/centre-1: asks 1 GiB of memory, 512 MiB of 1 GiB are free). "
-        "Nearest is centre/centre-1: wait until 512 MiB more of memory are free, or ask for at most 512 MiB"
+        "none of 3 nodes can take it: 1 unreachable (regional/regional-1: has not reported since "
+        "the server started); "
+        "2 short of free memory (centre/centre-1: asks 1 GiB of memory, 512 MiB of 1 GiB are "
+        "free). "
+        "Nearest is centre/centre-1: wait until 512 MiB more of memory are free, or ask for at "
+        "most 512 MiB"
     );
 }
 

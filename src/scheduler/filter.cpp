@@ -25,12 +25,16 @@ bool is_temporary(FilterReason reason) {
 }
 
 FilterReason ReasonSet::first() const {
-    const auto found = std::ranges::find_if(kFilterOrder, [this](FilterReason reason) { return contains(reason); });
+    const auto found = std::ranges::find_if(kFilterOrder, [this](FilterReason reason) {
+        return contains(reason);
+    });
     return found == kFilterOrder.end() ? FilterReason::none : *found;
 }
 
 bool infra_matches(std::string_view infra, const Site& site) {
-    const std::array<std::string_view, 3> wanted_of = {site.provider, site.spec.region, site.spec.zone};
+    const std::array<std::string_view, 3> wanted_of = {
+        site.provider, site.spec.region, site.spec.zone
+    };
     for (const std::string_view have : wanted_of) {
         const std::size_t slash = infra.find('/');
         const std::string_view part = infra.substr(0, slash);
@@ -50,11 +54,14 @@ Filters::Filters(const Input& input) : input_(input) {
     const TaskSpec& spec = input.spec;
     if (spec.placement && spec.placement->constraints) constraints_ = &*spec.placement->constraints;
     if (spec.resources.max_hourly_cost)
-        if (const Result<Money> most = parse_money(spec.resources.max_hourly_cost->text)) hourly_max_ = *most;
+        if (const Result<Money> most = parse_money(spec.resources.max_hourly_cost->text))
+            hourly_max_ = *most;
     if (!spec.placement || !spec.placement->identity) return;
     const auto identity = identity::parse_identity(*spec.placement->identity);
-    if (identity) code_ = identity->code;
-    else code_problem_ = identity.error().message;
+    if (identity)
+        code_ = identity->code;
+    else
+        code_problem_ = identity.error().message;
 }
 
 ReasonSet Filters::failing(const Question& question) const {
@@ -73,7 +80,8 @@ void Filters::check_place(const Site& site, ReasonSet& out) const {
     const bool any = std::ranges::any_of(resources.any_of, [&](const InfraChoice& choice) {
         return !choice.infra || infra_matches(*choice.infra, site);
     });
-    if ((resources.infra && !infra_matches(*resources.infra, site)) || (!resources.any_of.empty() && !any))
+    if ((resources.infra && !infra_matches(*resources.infra, site)) ||
+        (!resources.any_of.empty() && !any))
         out.add(FilterReason::region_not_allowed);
     if (!input_.spec.placement || !input_.spec.placement->identity) return;
     const auto here = identity::parse_identity(site.c_url);
@@ -83,10 +91,12 @@ void Filters::check_place(const Site& site, ReasonSet& out) const {
 void Filters::check_constraints(const Site& site, ReasonSet& out) const {
     const PlacementConstraints& rules = *constraints_;
     const SiteSpec& spec = site.spec;
-    if (!rules.sites.empty() && !contains(rules.sites, spec.name)) out.add(FilterReason::site_not_allowed);
+    if (!rules.sites.empty() && !contains(rules.sites, spec.name))
+        out.add(FilterReason::site_not_allowed);
     if (rules.providers) {
         const bool denied = contains(rules.providers->deny, site.provider);
-        const bool allowed = rules.providers->allow.empty() || contains(rules.providers->allow, site.provider);
+        const bool allowed =
+            rules.providers->allow.empty() || contains(rules.providers->allow, site.provider);
         if (denied || !allowed) out.add(FilterReason::provider_not_allowed);
     }
     const bool resident = std::ranges::any_of(rules.data_residency, [&](const std::string& prefix) {
@@ -95,12 +105,16 @@ void Filters::check_constraints(const Site& site, ReasonSet& out) const {
     if (!rules.data_residency.empty() && !resident) out.add(FilterReason::residency_not_allowed);
     if (rules.trust_min && spec.trust < *rules.trust_min) out.add(FilterReason::trust_too_low);
     if (rules.max_rtt_ms) {
-        if (!spec.rtt_ms) out.add(FilterReason::rtt_unknown);
-        else if (*spec.rtt_ms > *rules.max_rtt_ms) out.add(FilterReason::rtt_too_high);
+        if (!spec.rtt_ms)
+            out.add(FilterReason::rtt_unknown);
+        else if (*spec.rtt_ms > *rules.max_rtt_ms)
+            out.add(FilterReason::rtt_too_high);
     }
     if (rules.green_min_percent) {
-        if (!spec.green_percent) out.add(FilterReason::green_unknown);
-        else if (*spec.green_percent < *rules.green_min_percent) out.add(FilterReason::green_too_low);
+        if (!spec.green_percent)
+            out.add(FilterReason::green_unknown);
+        else if (*spec.green_percent < *rules.green_min_percent)
+            out.add(FilterReason::green_too_low);
     }
 }
 
@@ -115,27 +129,36 @@ Time Filters::end_of(const Question& question) const {
 void Filters::check_money_and_time(const Question& question, ReasonSet& out) const {
     if (!question.hourly) out.add(FilterReason::accelerator_absent);
     if (hourly_max_ && question.hourly)
-        if (const Result<Money> money = hourly_money(*question.hourly); !money || *money > *hourly_max_)
+        if (const Result<Money> money = hourly_money(*question.hourly);
+            !money || *money > *hourly_max_)
             out.add(FilterReason::price_above_maximum);
-    // One hour is no estimate: only a known run time may refuse a node for what it would cost in all.
-    if (input_.budget_left && run_time_known(input_.profile, question.request) && question.terms.cost &&
-        *question.terms.cost > *input_.budget_left)
+    // One hour is no estimate: only a known run time may refuse a node for what it would cost in
+    // all.
+    if (input_.budget_left && run_time_known(input_.profile, question.request) &&
+        question.terms.cost && *question.terms.cost > *input_.budget_left)
         out.add(FilterReason::over_budget);
     if (input_.budget_left && *input_.budget_left <= Money()) out.add(FilterReason::over_budget);
-    if (input_.spec.deadline && end_of(question) > *input_.spec.deadline) out.add(FilterReason::deadline_too_near);
+    if (input_.spec.deadline && end_of(question) > *input_.spec.deadline)
+        out.add(FilterReason::deadline_too_near);
 }
 
 void Filters::check_node(const Question& question, ReasonSet& out) const {
     const ResourceRequest& asks = question.request;
     const Node& node = *question.supply.node;
     const Capacity& free = question.supply.free;
-    if (asks.cpu_milli > node.total.cpu_milli) out.add(FilterReason::cpu_too_large);
-    else if (asks.cpu_milli > free.cpu_milli) out.add(FilterReason::insufficient_cpu);
-    if (asks.memory_mib > node.total.memory_mib) out.add(FilterReason::memory_too_large);
-    else if (asks.memory_mib > free.memory_mib) out.add(FilterReason::insufficient_memory);
+    if (asks.cpu_milli > node.total.cpu_milli)
+        out.add(FilterReason::cpu_too_large);
+    else if (asks.cpu_milli > free.cpu_milli)
+        out.add(FilterReason::insufficient_cpu);
+    if (asks.memory_mib > node.total.memory_mib)
+        out.add(FilterReason::memory_too_large);
+    else if (asks.memory_mib > free.memory_mib)
+        out.add(FilterReason::insufficient_memory);
     if (asks.accelerator) {
-        if (devices_milli(node.total, *asks.accelerator) < asks.accelerator->count_milli) out.add(FilterReason::accelerator_absent);
-        else if (devices_milli(free, *asks.accelerator) < asks.accelerator->count_milli) out.add(FilterReason::insufficient_accelerator);
+        if (devices_milli(node.total, *asks.accelerator) < asks.accelerator->count_milli)
+            out.add(FilterReason::accelerator_absent);
+        else if (devices_milli(free, *asks.accelerator) < asks.accelerator->count_milli)
+            out.add(FilterReason::insufficient_accelerator);
     }
     for (const std::string_view limit : {"cpu", "memory"})
         if (!question.supply.site->spec.advisory_limits && !contains(node.enforces, limit))

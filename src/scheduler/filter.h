@@ -13,21 +13,33 @@
 namespace penstock::scheduler {
 
 // The order in which a reason is told where several hold: first what waiting can never change (the
-// spec and the site do not fit), then the node's state, then what is free now, then the money, and last
-// what is only a preference. So the reason that is shown tells what to do.
+// spec and the site do not fit), then the node's state, then what is free now, then the money, and
+// last what is only a preference. So the reason that is shown tells what to do.
 inline constexpr std::array kFilterOrder = {
-    FilterReason::region_not_allowed,   FilterReason::identity_differs,
-    FilterReason::site_not_allowed,     FilterReason::provider_not_allowed,
-    FilterReason::residency_not_allowed, FilterReason::trust_too_low,
-    FilterReason::rtt_unknown,          FilterReason::rtt_too_high,
-    FilterReason::green_unknown,        FilterReason::green_too_low,
-    FilterReason::cpu_too_large,        FilterReason::memory_too_large,
-    FilterReason::accelerator_absent,   FilterReason::price_above_maximum,
-    FilterReason::over_budget,          FilterReason::deadline_too_near,
-    FilterReason::limit_not_enforced,   FilterReason::node_unreachable,
-    FilterReason::node_unhealthy,       FilterReason::node_cordoned,
-    FilterReason::insufficient_cpu,     FilterReason::insufficient_memory,
-    FilterReason::insufficient_accelerator, FilterReason::excluded_after_failure,
+    FilterReason::region_not_allowed,
+    FilterReason::identity_differs,
+    FilterReason::site_not_allowed,
+    FilterReason::provider_not_allowed,
+    FilterReason::residency_not_allowed,
+    FilterReason::trust_too_low,
+    FilterReason::rtt_unknown,
+    FilterReason::rtt_too_high,
+    FilterReason::green_unknown,
+    FilterReason::green_too_low,
+    FilterReason::cpu_too_large,
+    FilterReason::memory_too_large,
+    FilterReason::accelerator_absent,
+    FilterReason::price_above_maximum,
+    FilterReason::over_budget,
+    FilterReason::deadline_too_near,
+    FilterReason::limit_not_enforced,
+    FilterReason::node_unreachable,
+    FilterReason::node_unhealthy,
+    FilterReason::node_cordoned,
+    FilterReason::insufficient_cpu,
+    FilterReason::insufficient_memory,
+    FilterReason::insufficient_accelerator,
+    FilterReason::excluded_after_failure,
 };
 // Whether waiting can help: those from node_unreachable on.
 bool is_temporary(FilterReason reason);
@@ -58,7 +70,9 @@ class ReasonSet {
     FilterReason first() const;  // in kFilterOrder; none when empty
 
   private:
-    static constexpr std::uint32_t bit(FilterReason reason) { return 1U << static_cast<unsigned>(reason); }
+    static constexpr std::uint32_t bit(FilterReason reason) {
+        return 1U << static_cast<unsigned>(reason);
+    }
     std::uint32_t bits_ = 0;
 };
 

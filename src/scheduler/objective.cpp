@@ -10,8 +10,11 @@ namespace {
 
 std::array<std::int64_t, kTermCount> weights_of(const Strategy& strategy) {
     std::array<std::int64_t, kTermCount> weights{};
-    const std::array<double, kTermCount> given = {strategy.cost, strategy.duration, strategy.security, strategy.latency, strategy.green};
-    for (std::size_t t = 0; t < kTermCount; ++t) weights[t] = std::llround(given[t] * static_cast<double>(kOne));
+    const std::array<double, kTermCount> given = {
+        strategy.cost, strategy.duration, strategy.security, strategy.latency, strategy.green
+    };
+    for (std::size_t t = 0; t < kTermCount; ++t)
+        weights[t] = std::llround(given[t] * static_cast<double>(kOne));
     return weights;
 }
 
@@ -31,7 +34,9 @@ Values best_of(const std::vector<Candidate>& candidates) {
 // For comparing only: what is charged never passes through here.
 Values values_of(const Terms& terms) {
     constexpr double kYuanPerMicro = 1e-6;
-    const std::optional<double> cost = terms.cost ? std::optional(static_cast<double>(terms.cost->micro()) * kYuanPerMicro) : std::nullopt;
+    const std::optional<double> cost =
+        terms.cost ? std::optional(static_cast<double>(terms.cost->micro()) * kYuanPerMicro)
+                   : std::nullopt;
     return {cost, terms.duration_s, terms.security, terms.latency_ms, terms.carbon_g};
 }
 
@@ -42,7 +47,10 @@ std::int64_t regret(std::optional<double> value, std::optional<double> best, dou
     return ratio >= kCut ? kRegretMax : std::llround(ratio * static_cast<double>(kOne));
 }
 
-Objective rank(const std::vector<Candidate>& candidates, const std::vector<std::size_t>& preferences, const Strategy& strategy) {
+Objective rank(
+    const std::vector<Candidate>& candidates, const std::vector<std::size_t>& preferences,
+    const Strategy& strategy
+) {
     Objective result{.weights = weights_of(strategy), .best = best_of(candidates)};
     if (const auto pure = std::ranges::find(result.weights, kOne); pure != result.weights.end()) {
         result.pure = static_cast<Term>(pure - result.weights.begin());
@@ -64,14 +72,17 @@ Objective rank(const std::vector<Candidate>& candidates, const std::vector<std::
         }
         result.order.push_back(scored);
     }
-    std::ranges::sort(result.order, {}, [](const Scored& s) { return std::tuple(s.preference, s.outside, s.score, s.candidate); });
+    std::ranges::sort(result.order, {}, [](const Scored& s) {
+        return std::tuple(s.preference, s.outside, s.score, s.candidate);
+    });
     return result;
 }
 
 double shown_score(const Scored& scored) {
     constexpr double kPerOne = static_cast<double>(kOne) * static_cast<double>(kOne);
     const double score = static_cast<double>(scored.score) / kPerOne;
-    return scored.outside ? static_cast<double>(kRegretMax) / static_cast<double>(kOne) + score : score;
+    return scored.outside ? static_cast<double>(kRegretMax) / static_cast<double>(kOne) + score
+                          : score;
 }
 
 }  // namespace penstock::scheduler

@@ -11,8 +11,8 @@
 namespace penstock::scheduler {
 namespace {
 
-// What may be asked of one node: one request per accelerator it could ever give, or the first choice,
-// so that the table says what it lacks.
+// What may be asked of one node: one request per accelerator it could ever give, or the first
+// choice, so that the table says what it lacks.
 struct Ask {
     ResourceRequest request;
     std::size_t preference = 0;
@@ -23,7 +23,9 @@ std::vector<Ask> asks_of(const TaskSpec& spec, const Node& node) {
     const Accelerators& accelerators = *spec.resources.accelerators;
     std::vector<Ask> asks;
     for (std::size_t i = 0; i < accelerators.choices.size(); ++i) {
-        if (devices_milli(node.total, accelerators.choices[i]) < accelerators.choices[i].count_milli) continue;
+        if (devices_milli(node.total, accelerators.choices[i]) <
+            accelerators.choices[i].count_milli)
+            continue;
         asks.push_back({request, accelerators.ordered ? i : 0});
         asks.back().request.accelerator = accelerators.choices[i];
     }
@@ -34,25 +36,34 @@ std::vector<Ask> asks_of(const TaskSpec& spec, const Node& node) {
 Judged judge(const Input& input, const Filters& filters, const Supply& supply, Ask ask) {
     Judged judged{.preference = ask.preference, .supply = &supply};
     judged.candidate = {
-        .site_id = supply.site->id, .site = supply.site->spec.name, .provider = supply.site->provider,
-        .region = supply.site->spec.region, .node_id = supply.node->id, .node = supply.node->name,
-        .request = std::move(ask.request), .simulated = supply.node->simulated
+        .site_id = supply.site->id,
+        .site = supply.site->spec.name,
+        .provider = supply.site->provider,
+        .region = supply.site->spec.region,
+        .node_id = supply.node->id,
+        .node = supply.node->name,
+        .request = std::move(ask.request),
+        .simulated = supply.node->simulated
     };
     Candidate& candidate = judged.candidate;
     const Result<Price> hourly = hourly_price(*supply.site, candidate.request);
     const std::optional<Price> known = hourly ? std::optional(*hourly) : std::nullopt;
     if (hourly) candidate.price_per_hour = *hourly;
     candidate.terms = terms_of(input, supply, candidate.request, known);
-    const Question question{.supply = supply, .request = candidate.request, .hourly = known, .terms = candidate.terms};
+    const Question question{
+        .supply = supply, .request = candidate.request, .hourly = known, .terms = candidate.terms
+    };
     judged.failing = filters.failing(question);
     candidate.filter = judged.failing.first();
-    if (candidate.filter != FilterReason::none) candidate.filter_detail = filters.detail(candidate.filter, question).en;
+    if (candidate.filter != FilterReason::none)
+        candidate.filter_detail = filters.detail(candidate.filter, question).en;
     return judged;
 }
 
 // A node that failed before is taken again only where nothing else is left.
 void allow_failed_again(std::vector<Judged>& judged) {
-    const bool feasible = std::ranges::any_of(judged, [](const Judged& each) { return each.failing.empty(); });
+    const bool feasible =
+        std::ranges::any_of(judged, [](const Judged& each) { return each.failing.empty(); });
     if (feasible) return;
     for (Judged& each : judged) {
         if (!each.failing.contains(FilterReason::excluded_after_failure)) continue;
@@ -75,8 +86,11 @@ bool stands_before(const Candidate& a, const Candidate& b) {
 std::vector<Judged> judge_all(const Input& input, const Filters& filters) {
     std::vector<Judged> all;
     for (const Supply& supply : input.supplies)
-        for (Ask& ask : asks_of(input.spec, *supply.node)) all.push_back(judge(input, filters, supply, std::move(ask)));
-    std::ranges::sort(all, [](const Judged& a, const Judged& b) { return stands_before(a.candidate, b.candidate); });
+        for (Ask& ask : asks_of(input.spec, *supply.node))
+            all.push_back(judge(input, filters, supply, std::move(ask)));
+    std::ranges::sort(all, [](const Judged& a, const Judged& b) {
+        return stands_before(a.candidate, b.candidate);
+    });
     allow_failed_again(all);
     return all;
 }
@@ -137,16 +151,19 @@ std::size_t trim(std::vector<Candidate>& candidates) {
 
 void set_money(Plan& plan, const Input& input) {
     const Candidate& winner = plan.candidates.front();
-    const Result<Money> hold = price_of_span(winner.price_per_hour, run_time_of(input.profile, winner.request));
+    const Result<Money> hold =
+        price_of_span(winner.price_per_hour, run_time_of(input.profile, winner.request));
     if (hold) plan.hold = input.budget_left ? std::min(*hold, *input.budget_left) : *hold;
     if (!winner.terms.cost) return;
     std::int64_t total = 0;
-    if (!__builtin_mul_overflow(winner.terms.cost->micro(), input.items, &total)) plan.estimated_cost = Money::micro(total);
+    if (!__builtin_mul_overflow(winner.terms.cost->micro(), input.items, &total))
+        plan.estimated_cost = Money::micro(total);
 }
 
 std::string basis_of(const Input& input, const ResourceRequest& request) {
     if (!run_time_known(input.profile, request)) return "run time not stated: one hour is assumed";
-    return input.profile.run_time_basis.empty() ? "run time as given" : input.profile.run_time_basis;
+    return input.profile.run_time_basis.empty() ? "run time as given"
+                                                : input.profile.run_time_basis;
 }
 
 }  // namespace
@@ -176,9 +193,11 @@ Plan plan(const Input& input) {
     }
     const Objective objective = rank(plan.candidates, preferences, plan.strategy);
     plan.feasible = !objective.order.empty();
-    Text text = plan.feasible ? explain_choice(plan.candidates, objective, input) : explain_refusal(judged, filters);
+    Text text = plan.feasible ? explain_choice(plan.candidates, objective, input)
+                              : explain_refusal(judged, filters);
     take_order(plan.candidates, objective);
-    plan.estimate_basis = basis_of(input, plan.feasible ? plan.candidates.front().request : plan.request);
+    plan.estimate_basis =
+        basis_of(input, plan.feasible ? plan.candidates.front().request : plan.request);
     if (plan.feasible) set_money(plan, input);
     if (const std::size_t removed = trim(plan.candidates); removed > 0) {
         text.en += ". " + std::to_string(removed) + " more candidates are not listed";

@@ -33,18 +33,40 @@ struct Cluster {
         spec.resources.memory = MemoryRange{{256, 256}};
         spec.placement = PlacementSpec{};
     }
-    void add(const std::string& name, std::string_view price, double carbon, double rtt, TrustLevel trust, std::vector<std::string> controls) {
+    void add(
+        const std::string& name, std::string_view price, double carbon, double rtt,
+        TrustLevel trust, std::vector<std::string> controls
+    ) {
         Site site{.id = ids.next<SiteId>(kStart), .provider = "home"};
-        site.spec = {.name = name, .region = "cn-" + name, .residency = "CN-42", .division_code = "420100", .trust = trust,
-                     .controls = std::move(controls), .carbon_g_per_kwh = carbon, .green_percent = 50, .rtt_ms = rtt, .watts_per_core = 5};
+        site.spec = {
+            .name = name,
+            .region = "cn-" + name,
+            .residency = "CN-42",
+            .division_code = "420100",
+            .trust = trust,
+            .controls = std::move(controls),
+            .carbon_g_per_kwh = carbon,
+            .green_percent = 50,
+            .rtt_ms = rtt,
+            .watts_per_core = 5
+        };
         site.spec.prices.core_second = *parse_price(price);
-        nodes.push_back({.id = ids.next<NodeId>(kStart), .site_id = site.id, .site = name, .name = name + "-1",
-                         .state = NodeState::online, .health = Health::ok, .total = {.cpu_milli = 1000, .memory_mib = 1024},
-                         .enforces = {"cpu", "memory", "pids"}});
+        nodes.push_back(
+            {.id = ids.next<NodeId>(kStart),
+             .site_id = site.id,
+             .site = name,
+             .name = name + "-1",
+             .state = NodeState::online,
+             .health = Health::ok,
+             .total = {.cpu_milli = 1000, .memory_mib = 1024},
+             .enforces = {"cpu", "memory", "pids"}}
+        );
         sites.push_back(std::move(site));
     }
     // Gives a node `milli` thousandths of devices and its site a price for them.
-    void equip(std::size_t i, const std::string& model, std::int64_t milli, std::string_view price) {
+    void equip(
+        std::size_t i, const std::string& model, std::int64_t milli, std::string_view price
+    ) {
         nodes[i].total.accelerator_milli[model] = milli;
         sites[i].spec.prices.card_second[model] = *parse_price(price);
     }
@@ -53,8 +75,17 @@ struct Cluster {
         return *spec.placement->constraints;
     }
     Plan plan(bool reversed = false) const {
-        Input input{.spec = spec, .spec_sha256 = "", .items = items, .avoid = avoid, .profile = profile, .budget_left = budget, .now = kStart};
-        for (std::size_t i = 0; i < nodes.size(); ++i) input.supplies.push_back({&sites[i], &nodes[i], free_of(nodes[i])});
+        Input input{
+            .spec = spec,
+            .spec_sha256 = "",
+            .items = items,
+            .avoid = avoid,
+            .profile = profile,
+            .budget_left = budget,
+            .now = kStart
+        };
+        for (std::size_t i = 0; i < nodes.size(); ++i)
+            input.supplies.push_back({&sites[i], &nodes[i], free_of(nodes[i])});
         if (reversed) std::ranges::reverse(input.supplies);
         return scheduler::plan(input);
     }
@@ -62,7 +93,8 @@ struct Cluster {
         Capacity free = node.total;
         free.cpu_milli -= node.held.cpu_milli;
         free.memory_mib -= node.held.memory_mib;
-        for (const auto& [model, milli] : node.held.accelerator_milli) free.accelerator_milli[model] -= milli;
+        for (const auto& [model, milli] : node.held.accelerator_milli)
+            free.accelerator_milli[model] -= milli;
         return free;
     }
     std::string winner(Strategy strategy) {

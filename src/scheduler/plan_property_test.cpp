@@ -35,7 +35,10 @@ std::vector<Candidate> random_candidates() {
 Strategy random_strategy() {
     if (const int pure = below(10); pure < 5) {
         Strategy strategy;
-        std::array<double*, 5> of = {&strategy.cost, &strategy.duration, &strategy.security, &strategy.latency, &strategy.green};
+        std::array<double*, 5> of = {
+            &strategy.cost, &strategy.duration, &strategy.security, &strategy.latency,
+            &strategy.green
+        };
         *of.at(static_cast<std::size_t>(pure)) = 1;
         return strategy;
     }
@@ -45,21 +48,28 @@ Strategy random_strategy() {
     return {parts[0] / sum, parts[1] / sum, parts[2] / sum, parts[3] / sum, parts[4] / sum};
 }
 
-std::optional<std::size_t> winner(const std::vector<Candidate>& candidates, const Strategy& strategy) {
-    const Objective objective = rank(candidates, std::vector<std::size_t>(candidates.size()), strategy);
+std::optional<std::size_t> winner(
+    const std::vector<Candidate>& candidates, const Strategy& strategy
+) {
+    const Objective objective =
+        rank(candidates, std::vector<std::size_t>(candidates.size()), strategy);
     return objective.order.empty() ? std::nullopt : std::optional(objective.order[0].candidate);
 }
 
 // The definition, in floating point and without any sorting.
-double plain_score(const std::vector<Candidate>& candidates, std::size_t i, const std::array<double, 5>& weights) {
+double plain_score(
+    const std::vector<Candidate>& candidates, std::size_t i, const std::array<double, 5>& weights
+) {
     double score = 0;
     for (std::size_t t = 0; t < kTermCount; ++t) {
         std::optional<double> best;
         for (const Candidate& each : candidates)
             if (each.filter == FilterReason::none)
-                if (const auto value = values_of(each.terms)[t]; value && (!best || *value < *best)) best = value;
+                if (const auto value = values_of(each.terms)[t]; value && (!best || *value < *best))
+                    best = value;
         const auto own = values_of(candidates[i].terms)[t];
-        score += weights[t] * (own ? std::min(4.0, (*own - *best) / std::max(*best, kFloors[t])) : 4.0);
+        score +=
+            weights[t] * (own ? std::min(4.0, (*own - *best) / std::max(*best, kFloors[t])) : 4.0);
     }
     return score;
 }
@@ -73,7 +83,10 @@ TEST(ObjectiveProperty, NoFeasibleCandidateHasALowerMixtureThanTheWinner) {
         const auto first = winner(candidates, s);
         for (std::size_t i = 0; i < candidates.size(); ++i)
             if (candidates[i].filter == FilterReason::none)
-                RC_ASSERT(plain_score(candidates, *first, weights) <= plain_score(candidates, i, weights) + 1e-5);
+                RC_ASSERT(
+                    plain_score(candidates, *first, weights) <=
+                    plain_score(candidates, i, weights) + 1e-5
+                );
     }));
 }
 
@@ -104,13 +117,26 @@ TEST(ObjectiveProperty, ATermImprovedAloneNeverLosesTheWin) {
         RC_PRE(first.has_value());
         Terms& terms = candidates[*first].terms;
         const double share = below(1000) / 1000.0;
-        const auto improve = [&](std::optional<double>& value, double unknown) { value = value ? *value * share : unknown; };
+        const auto improve = [&](std::optional<double>& value, double unknown) {
+            value = value ? *value * share : unknown;
+        };
         switch (below(5)) {
-            case 0: terms.cost = Money::micro(terms.cost ? terms.cost->micro() * below(1000) / 1000 : below(1'000'000)); break;
-            case 1: improve(terms.duration_s, below(1000)); break;
-            case 2: improve(terms.security, 0); break;
-            case 3: improve(terms.latency_ms, below(100)); break;
-            default: improve(terms.carbon_g, below(100));
+            case 0:
+                terms.cost = Money::micro(
+                    terms.cost ? terms.cost->micro() * below(1000) / 1000 : below(1'000'000)
+                );
+                break;
+            case 1:
+                improve(terms.duration_s, below(1000));
+                break;
+            case 2:
+                improve(terms.security, 0);
+                break;
+            case 3:
+                improve(terms.latency_ms, below(100));
+                break;
+            default:
+                improve(terms.carbon_g, below(100));
         }
         RC_ASSERT(winner(candidates, strategy) == first);
     }));
@@ -137,7 +163,10 @@ TEST(PlanProperty, IsTheSameInWhateverOrderTheSuppliesCome) {
     EXPECT_TRUE(rc::check([] {
         Cluster c;
         for (int i = below(5); i > 0; --i)
-            c.add("more-" + std::to_string(below(3)), "0.0000" + std::to_string(1 + below(9)), below(900), below(40), TrustLevel::basic, {});
+            c.add(
+                "more-" + std::to_string(below(3)), "0.0000" + std::to_string(1 + below(9)),
+                below(900), below(40), TrustLevel::basic, {}
+            );
         for (std::size_t i = 0; i < c.nodes.size(); ++i) {
             if (below(4) == 0) c.sites[i].spec.rtt_ms.reset();
             if (below(4) == 0) c.nodes[i].cordoned = true;

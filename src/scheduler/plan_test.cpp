@@ -44,7 +44,8 @@ TEST(Plan, AStrategyWhoseTermNobodyKnowsIsDecidedByTheOthersAndSaysSo) {
     Cluster c;
     for (Site& site : c.sites) site.spec.watts_per_core.reset();
     EXPECT_EQ(c.winner({.green = 1}), "edge");
-    EXPECT_NE(c.plan().explanation.find("Nobody's green is known"), std::string::npos) << c.plan().explanation;
+    EXPECT_NE(c.plan().explanation.find("Nobody's green is known"), std::string::npos)
+        << c.plan().explanation;
 }
 
 TEST(Plan, ANodeThatFailedIsTakenOnlyWhenNothingElseIsLeft) {
@@ -74,7 +75,9 @@ TEST(Plan, PaysEgressForStagedDataUnlessTheyAreThereAlready) {
     Cluster c;
     c.sites[1].spec.egress_per_gb = *parse_price("0.5");
     for (Site& site : c.sites) site.spec.bandwidth_mbps = 1000;
-    c.profile = {.run_time = 60s, .staging_bytes = 100'000'000'000, .staging_source = &c.sites[1].spec};
+    c.profile = {
+        .run_time = 60s, .staging_bytes = 100'000'000'000, .staging_source = &c.sites[1].spec
+    };
     EXPECT_EQ(c.winner({.cost = 1}), "edge");
     const Plan made = c.plan();
     const auto centre = std::ranges::find(made.candidates, "centre", &Candidate::site);
@@ -103,7 +106,8 @@ TEST(Plan, OfASetTheBestAcceleratorWinsOfAListTheFirstThatFits) {
     Cluster c;
     c.equip(0, "H100", 8000, "0.01");
     c.equip(1, "A10", 8000, "0.001");
-    c.spec.resources.accelerators = Accelerators{.choices = {*parse_accelerator("H100:1"), *parse_accelerator("A10:1")}};
+    c.spec.resources.accelerators =
+        Accelerators{.choices = {*parse_accelerator("H100:1"), *parse_accelerator("A10:1")}};
     EXPECT_EQ(c.winner({.cost = 1}), "edge");
     c.spec.resources.accelerators->ordered = true;
     EXPECT_EQ(c.winner({.cost = 1}), "centre");
@@ -116,7 +120,8 @@ TEST(Plan, ANodeWithTwoOfTheSetIsOneCandidatePerAccelerator) {
     c.equip(0, "H100", 1000, "0.01");
     c.equip(0, "A10", 1000, "0.001");
     c.profile.run_time_on = {{"H100", 60s}, {"A10", 3600s}};
-    c.spec.resources.accelerators = Accelerators{.choices = {*parse_accelerator("A10"), *parse_accelerator("H100")}};
+    c.spec.resources.accelerators =
+        Accelerators{.choices = {*parse_accelerator("A10"), *parse_accelerator("H100")}};
     c.spec.placement->optimize = {.duration = 1};
     const Plan made = c.plan();
     EXPECT_EQ(made.candidates.size(), 4U);
@@ -129,23 +134,29 @@ TEST(Plan, CountsTheCarbonOfAcceleratorsWhoseDrawIsKnown) {
     c.equip(0, "H100", 1000, "0.01");
     c.spec.resources.accelerators = Accelerators{.choices = {*parse_accelerator("H100:0.5")}};
     c.profile.watts_per_device = {{"H100", 700}};
-    EXPECT_NEAR(*c.plan().candidates.front().terms.carbon_g, (0.5 * 5 + 350) / 1000 * 1.3 * 300, 1e-9);
+    EXPECT_NEAR(
+        *c.plan().candidates.front().terms.carbon_g, (0.5 * 5 + 350) / 1000 * 1.3 * 300, 1e-9
+    );
 }
 
 TEST(Plan, ListsAtMostTheLimitAndOneOfEachReason) {
     Cluster c;
-    for (std::size_t i = 0; i < kCandidatesMax + 100; ++i) c.add("more-" + std::to_string(i), "0.00004", 400, 20, TrustLevel::basic, {});
+    for (std::size_t i = 0; i < kCandidatesMax + 100; ++i)
+        c.add("more-" + std::to_string(i), "0.00004", 400, 20, TrustLevel::basic, {});
     c.nodes.back().cordoned = true;
     const Plan made = c.plan();
     EXPECT_EQ(made.candidates.size(), kCandidatesMax);
     EXPECT_EQ(made.candidates.back().filter, FilterReason::node_cordoned);
-    EXPECT_TRUE(made.explanation.ends_with(". 103 more candidates are not listed")) << made.explanation;
+    EXPECT_TRUE(made.explanation.ends_with(". 103 more candidates are not listed"))
+        << made.explanation;
 }
 
 TEST(HourlyPrice, IsExact) {
     Cluster c;
     c.sites[0].spec.prices.gib_second = *parse_price("0.000002");
-    EXPECT_EQ(to_string(*hourly_price(c.sites[0], {.cpu_milli = 500, .memory_mib = 512})), "0.0396");
+    EXPECT_EQ(
+        to_string(*hourly_price(c.sites[0], {.cpu_milli = 500, .memory_mib = 512})), "0.0396"
+    );
 }
 
 TEST(HourlyPrice, IsRoundedUpWhereNoDecimalHoldsIt) {
@@ -157,7 +168,9 @@ TEST(HourlyPrice, IsRoundedUpWhereNoDecimalHoldsIt) {
 TEST(HourlyPrice, OfAHugePriceIsAnErrorAndNeverAWrap) {
     Cluster c;
     c.sites[0].spec.prices.core_second = {INT64_MAX, 0};
-    EXPECT_EQ(hourly_price(c.sites[0], {.cpu_milli = INT64_MAX}).error().code, ErrorCode::invalid_argument);
+    EXPECT_EQ(
+        hourly_price(c.sites[0], {.cpu_milli = INT64_MAX}).error().code, ErrorCode::invalid_argument
+    );
 }
 
 }  // namespace

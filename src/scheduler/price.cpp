@@ -11,13 +11,19 @@ constexpr std::int64_t kPerThousand = 1000;
 constexpr std::int64_t kMibPerGib = 1024;
 
 std::unexpected<Error> too_large() {
-    return fail(ErrorCode::invalid_argument, "the price of an hour is too large: check the site's price list");
+    return fail(
+        ErrorCode::invalid_argument,
+        "the price of an hour is too large: check the site's price list"
+    );
 }
 
 // price × amount / per for an hour, in 10⁻¹⁵ yuan, rounded up.
 Result<__int128> hourly_part(const Price& price, std::int64_t amount, std::int64_t per) {
     if (price.scale < 0 || price.scale > Price::kScaleMax)
-        return fail(ErrorCode::invalid_argument, "the price " + to_string(price) + " has more than 15 decimals");
+        return fail(
+            ErrorCode::invalid_argument,
+            "the price " + to_string(price) + " has more than 15 decimals"
+        );
     __int128 femto = price.num;
     for (int i = price.scale; i < Price::kScaleMax; ++i)
         if (__builtin_mul_overflow(femto, __int128{10}, &femto)) return too_large();
@@ -35,7 +41,10 @@ Result<Price> hourly_price(const Site& site, const ResourceRequest& request) {
     if (request.accelerator) {
         const auto price = prices.card_second.find(request.accelerator->model);
         if (price == prices.card_second.end())
-            return fail(ErrorCode::not_found, "site " + site.spec.name + " has no price for " + request.accelerator->model);
+            return fail(
+                ErrorCode::not_found,
+                "site " + site.spec.name + " has no price for " + request.accelerator->model
+            );
         sum += TRY(hourly_part(price->second, request.accelerator->count_milli, kPerThousand));
     }
     int scale = Price::kScaleMax;

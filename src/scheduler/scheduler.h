@@ -25,11 +25,15 @@ struct Profile {
     std::optional<Duration> run_time;  // expected, of one item on one node; absent: unknown
     std::string run_time_basis;        // "time_limit", "history of 12 runs", "not stated: one hour"
     std::int64_t staging_bytes = 0;    // to be moved to the node before it can start
-    // Where the staged bytes lie; its egress is paid. None: the platform's own store, which is free.
+    // Where the staged bytes lie; its egress is paid. None: the platform's own store, which is
+    // free.
     const SiteSpec* staging_source = nullptr;
-    std::int64_t result_bytes = 0;  // to leave the site when an item ends; the site's egress is paid
-    std::map<std::string, Duration> run_time_on;     // accelerator model → expected; wins over run_time
-    std::map<std::string, double> watts_per_device;  // accelerator model → under load; absent: unknown
+    std::int64_t result_bytes =
+        0;  // to leave the site when an item ends; the site's egress is paid
+    std::map<std::string, Duration>
+        run_time_on;  // accelerator model → expected; wins over run_time
+    std::map<std::string, double>
+        watts_per_device;  // accelerator model → under load; absent: unknown
 };
 
 struct Input {
@@ -43,11 +47,14 @@ struct Input {
     Time now;
 };
 
-// Filters first (filter.h), then the five terms (terms.h), then the strategy (objective.h). Pure and
-// deterministic: the same input gives the same plan, byte for byte, in whatever order the supplies come.
-//   A set of accelerators gives one candidate per node and model it holds; of a list, candidates with
+// Filters first (filter.h), then the five terms (terms.h), then the strategy (objective.h). Pure
+// and deterministic: the same input gives the same plan, byte for byte, in whatever order the
+// supplies come.
+//   A set of accelerators gives one candidate per node and model it holds; of a list, candidates
+//   with
 // an earlier choice always come first.
-//   Ranges: the minimum is asked, priced and reserved. On shared nodes "4" and "4+" are therefore the
+//   Ranges: the minimum is asked, priced and reserved. On shared nodes "4" and "4+" are therefore
+//   the
 // same request: at least four, and a limit at four.
 //   The plan lists at most kCandidatesMax candidates: the best ones, and one of each filter reason.
 Plan plan(const Input& input);

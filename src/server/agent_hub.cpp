@@ -10,16 +10,22 @@
 namespace penstock::server {
 
 AgentHub::AgentHub(Api& api, LogStore& logs)
-    : api_(api), platform_(api.platform()), logs_(logs), group_(platform_.runtime().executor(), "agent sessions") {
+    : api_(api),
+      platform_(api.platform()),
+      logs_(logs),
+      group_(platform_.runtime().executor(), "agent sessions") {
     platform_.on_stop = [this](const tasks::Stop& stop) { send_stop(stop); };
 }
 
 void AgentHub::add_routes() {
-    RouteDoc doc{.operation = "agentSession", .summary = "WebSocket of an agent", .scope = Scope::agent};
+    RouteDoc doc{
+        .operation = "agentSession", .summary = "WebSocket of an agent", .scope = Scope::agent
+    };
     doc.content = "";
     struct Run {
         static io::Task<http::Response> now(AgentHub* hub, access::Principal principal) {
-            co_return http::Response::websocket([hub, principal = std::move(principal)](std::shared_ptr<http::WebSocket> socket) {
+            co_return http::Response::websocket([hub, principal = std::move(principal
+                                                      )](std::shared_ptr<http::WebSocket> socket) {
                 return hub->serve(std::move(socket), principal);
             });
         }
@@ -37,7 +43,8 @@ io::Task<void> AgentHub::deliver(std::shared_ptr<http::WebSocket> socket, std::s
 void AgentHub::send(NodeId node, ServerMessage message) {
     const auto found = sessions_.find(node);
     if (found == sessions_.end()) return;
-    if (group_.size() >= kSessionQueueMax * (sessions_.size() + 1)) return found->second->socket->abort();
+    if (group_.size() >= kSessionQueueMax * (sessions_.size() + 1))
+        return found->second->socket->abort();
     group_.spawn(deliver(found->second->socket, json::print(message)));
 }
 
@@ -55,27 +62,47 @@ void AgentHub::send_stop(const tasks::Stop& stop) {
 
 StartAttempt AgentHub::start_of(const Attempt& attempt) const {
     const Task& task = *platform_.board.find(attempt.task_id);
-    const TaskItem& item = platform_.board.items(task.id)->at(static_cast<std::size_t>(attempt.item));
+    const TaskItem& item =
+        platform_.board.items(task.id)->at(static_cast<std::size_t>(attempt.item));
     return {
-        .attempt_id = attempt.id, .task_id = task.id, .fence = attempt.fence, .name = task.name, .request = attempt.request,
-        .setup = task.spec.setup, .run = task.spec.run.value_or(""), .environment = environment_of(task, attempt, item),
-        .workdir_sha256 = task.spec.workdir_sha256, .outputs = task.spec.outputs, .checkpoint = task.spec.checkpoint,
-        .restore = attempt.restored_from, .service = task.spec.service, .time_limit = task.spec.time_limit,
-        .acceptance = task.spec.acceptance, .item = attempt.item
+        .attempt_id = attempt.id,
+        .task_id = task.id,
+        .fence = attempt.fence,
+        .name = task.name,
+        .request = attempt.request,
+        .setup = task.spec.setup,
+        .run = task.spec.run.value_or(""),
+        .environment = environment_of(task, attempt, item),
+        .workdir_sha256 = task.spec.workdir_sha256,
+        .outputs = task.spec.outputs,
+        .checkpoint = task.spec.checkpoint,
+        .restore = attempt.restored_from,
+        .service = task.spec.service,
+        .time_limit = task.spec.time_limit,
+        .acceptance = task.spec.acceptance,
+        .item = attempt.item
     };
 }
 
-io::Task<void> AgentHub::serve(std::shared_ptr<http::WebSocket> socket, access::Principal principal) {
+io::Task<void> AgentHub::serve(
+    std::shared_ptr<http::WebSocket> socket, access::Principal principal
+) {
     Session session{.socket = socket, .node_id = {}, .site_id = *principal.site_id};
     telemetry::Logger log = platform_.log().component("agents");
     while (true) {
         Result<std::optional<http::WebSocket::Message>> message = co_await socket->receive();
         if (!message || !*message) break;
         Result<AgentMessage> parsed = json::parse<AgentMessage>((*message)->data);
-        const Result<void> done = parsed ? co_await handle(&session, *std::move(parsed)) : std::unexpected(parsed.error());
+        const Result<void> done = parsed ? co_await handle(&session, *std::move(parsed))
+                                         : std::unexpected(parsed.error());
         if (done) continue;
-        log.warning("session ended", {{"site", to_string(session.site_id)}, {"cause", to_string(done.error())}});
-        co_await socket->close(http::WebSocket::kPolicyViolation, done.error().message.substr(0, 120));
+        log.warning(
+            "session ended",
+            {{"site", to_string(session.site_id)}, {"cause", to_string(done.error())}}
+        );
+        co_await socket->close(
+            http::WebSocket::kPolicyViolation, done.error().message.substr(0, 120)
+        );
         break;
     }
     const auto found = sessions_.find(session.node_id);
@@ -84,16 +111,22 @@ io::Task<void> AgentHub::serve(std::shared_ptr<http::WebSocket> socket, access::
 
 io::Task<Result<void>> AgentHub::handle(Session* session, AgentMessage message) {
     if (message.hello) co_return co_await on_hello(session, *std::move(message.hello));
-    if (session->node_id.is_nil()) co_return fail(ErrorCode::invalid_argument, "the first message must be hello");
-    if (message.heartbeat) on_heartbeat(session, *message.heartbeat);
-    else if (message.report) co_return co_await on_report(session, *std::move(message.report));
-    else if (message.logs) co_return co_await on_logs(session, *std::move(message.logs));
+    if (session->node_id.is_nil())
+        co_return fail(ErrorCode::invalid_argument, "the first message must be hello");
+    if (message.heartbeat)
+        on_heartbeat(session, *message.heartbeat);
+    else if (message.report)
+        co_return co_await on_report(session, *std::move(message.report));
+    else if (message.logs)
+        co_return co_await on_logs(session, *std::move(message.logs));
     co_return Result<void>{};
 }
 
 io::Task<Result<void>> AgentHub::on_hello(Session* session, AgentHello hello) {
     Change change;
-    const Node node = CO_TRY(platform_.fleet.hello(session->site_id, hello, platform_.make_id<NodeId>(), platform_.now()));
+    const Node node = CO_TRY(
+        platform_.fleet.hello(session->site_id, hello, platform_.make_id<NodeId>(), platform_.now())
+    );
     if (!session->node_id.is_nil() && session->node_id != node.id)
         co_return fail(ErrorCode::conflict, "a session speaks for one node");
     platform_.put(change, node);
@@ -110,12 +143,16 @@ io::Task<Result<void>> AgentHub::on_hello(Session* session, AgentHello hello) {
     reconcile(change, node.id, hello);
     const Ticket ticket = platform_.commit(std::move(change));
     CO_TRY(co_await platform_.committed(ticket));
-    if (const auto old = sessions_.find(node.id); old != sessions_.end() && old->second != session) old->second->socket->abort();
+    if (const auto old = sessions_.find(node.id); old != sessions_.end() && old->second != session)
+        old->second->socket->abort();
     session->node_id = node.id;
     sessions_[node.id] = session;
     ServerMessage welcome;
     welcome.welcome = ServerWelcome{
-        .node_id = node.id, .site_id = node.site_id, .site = node.site, .heartbeat_every = kHeartbeatEvery,
+        .node_id = node.id,
+        .site_id = node.site_id,
+        .site = node.site,
+        .heartbeat_every = kHeartbeatEvery,
         .acknowledged_seq = acknowledged_[node.id]
     };
     CO_TRY(co_await session->socket->send_text(json::print(welcome)));
@@ -131,12 +168,13 @@ io::Task<Result<void>> AgentHub::on_hello(Session* session, AgentHello hello) {
 void AgentHub::reconcile(Change& change, NodeId node, const AgentHello& hello) {
     for (const RunningAttempt& running : hello.attempts) {
         const Attempt* attempt = platform_.board.find_attempt(running.id);
-        const bool wanted = attempt != nullptr && tasks::is_active(attempt->state) && attempt->fence == running.fence &&
-                            attempt->placement.node_id == node &&
+        const bool wanted = attempt != nullptr && tasks::is_active(attempt->state) &&
+                            attempt->fence == running.fence && attempt->placement.node_id == node &&
                             platform_.board.find(attempt->task_id)->state != TaskState::canceling;
         if (!wanted)
             change.tasks.stops.push_back(
-                {node, {.attempt_id = running.id, .fence = running.fence, .grace = tasks::kStopGrace}}
+                {node,
+                 {.attempt_id = running.id, .fence = running.fence, .grace = tasks::kStopGrace}}
             );
     }
     for (const Attempt* attempt : platform_.board.active_attempts_on(node)) {
@@ -164,7 +202,8 @@ io::Task<Result<void>> AgentHub::on_report(Session* session, AttemptReport repor
     } else if (!is_terminal(report.state)) {
         // Of an older fence, or ended here: it must not go on there.
         change.tasks.stops.push_back(
-            {session->node_id, {.attempt_id = report.attempt_id, .fence = report.fence, .grace = tasks::kStopGrace}}
+            {session->node_id,
+             {.attempt_id = report.attempt_id, .fence = report.fence, .grace = tasks::kStopGrace}}
         );
     }
     const Ticket ticket = platform_.commit(std::move(change));
@@ -187,12 +226,16 @@ io::Task<Result<void>> AgentHub::on_logs(Session* session, LogBatch batch) {
     ack.log_ack = LogAck{batch.attempt_id, batch.offset + std::ssize(batch.lines)};
     if (attempt != nullptr) {
         if (attempt->placement.node_id != session->node_id)
-            co_return fail(ErrorCode::permission_denied, "a node sends logs of its own attempts only");
+            co_return fail(
+                ErrorCode::permission_denied, "a node sends logs of its own attempts only"
+            );
         for (LogLine& line : batch.lines) {
             line.item = attempt->item;
             line.attempt = attempt->fence;
         }
-        ack.log_ack->offset = CO_TRY(co_await logs_.append(attempt->task_id, attempt->id, batch.offset, std::move(batch.lines)));
+        ack.log_ack->offset = CO_TRY(co_await logs_.append(
+            attempt->task_id, attempt->id, batch.offset, std::move(batch.lines)
+        ));
     }
     co_return co_await session->socket->send_text(json::print(ack));
 }
@@ -207,7 +250,8 @@ void AgentHub::tick(Change& change) {
         );
         std::set<TaskId> services;
         for (const Attempt* attempt : platform_.board.active_attempts_on(id))
-            if (platform_.board.find(attempt->task_id)->spec.service) services.insert(attempt->task_id);
+            if (platform_.board.find(attempt->task_id)->spec.service)
+                services.insert(attempt->task_id);
         platform_.board.node_lost(id, *node.last_seen_at, platform_.now(), change.tasks);
         for (const TaskId task : services) refresh_service(platform_, change, task);
     }
@@ -218,7 +262,9 @@ io::Task<void> AgentHub::close() {
     co_await group_.close();
 }
 
-std::map<std::string, std::string> environment_of(const Task& task, const Attempt& attempt, const TaskItem& item) {
+std::map<std::string, std::string> environment_of(
+    const Task& task, const Attempt& attempt, const TaskItem& item
+) {
     std::map<std::string, std::string> all;
     for (const auto& [name, value] : task.spec.envs) all[name] = value.text;
     const auto set = [&](std::string_view suffix, std::string value, bool with_sky_alias) {
@@ -230,7 +276,8 @@ std::map<std::string, std::string> environment_of(const Task& task, const Attemp
     set("NUM_NODES", "1", true);
     set("NODE_IPS", "127.0.0.1", true);
     set("HEAD_IP", "127.0.0.1", false);
-    const std::int64_t cards = attempt.request.accelerator ? (attempt.request.accelerator->count_milli + 999) / 1000 : 0;
+    const std::int64_t cards =
+        attempt.request.accelerator ? (attempt.request.accelerator->count_milli + 999) / 1000 : 0;
     set("GPUS_PER_NODE", std::to_string(cards), false);
     all["SKYPILOT_NUM_GPUS_PER_NODE"] = std::to_string(cards);
     set("ATTEMPT", std::to_string(attempt.fence), false);
@@ -238,12 +285,14 @@ std::map<std::string, std::string> environment_of(const Task& task, const Attemp
     if (item.points.empty()) return all;
     // The index of an item is its first value where there is one parameter, its number otherwise.
     const auto& first = item.points.front();
-    const std::string index = first.size() == 1 ? first.begin()->second : std::to_string(item.index);
+    const std::string index =
+        first.size() == 1 ? first.begin()->second : std::to_string(item.index);
     set("ARRAY_INDEX", index, false);
     all["SLURM_ARRAY_TASK_ID"] = index;
     for (const auto& [name, value] : first) {
         set("PARAM_" + name, value, false);
-        if (item.points.size() > 1) set("PARAM_" + name + "_LAST", item.points.back().at(name), false);
+        if (item.points.size() > 1)
+            set("PARAM_" + name + "_LAST", item.points.back().at(name), false);
     }
     return all;
 }

@@ -13,7 +13,8 @@
 
 namespace penstock::server {
 
-constexpr std::size_t kSessionQueueMax = 4096;  // messages to one agent; beyond it the session is cut
+constexpr std::size_t kSessionQueueMax =
+    4096;  // messages to one agent; beyond it the session is cut
 
 // The sessions of connected agents, one a node; a newer one of the same node replaces the older.
 class AgentHub {
@@ -58,6 +59,8 @@ class AgentHub {
 };
 
 // The variables that the platform gives to an attempt (docs/reference/tasks.md).
-std::map<std::string, std::string> environment_of(const Task& task, const Attempt& attempt, const TaskItem& item);
+std::map<std::string, std::string> environment_of(
+    const Task& task, const Attempt& attempt, const TaskItem& item
+);
 
 }  // namespace penstock::server

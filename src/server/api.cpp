@@ -9,12 +9,15 @@ namespace penstock::server {
 namespace {
 
 http::Response render(const Answer& answer, const http::Request& request) {
-    if (!answer.etag.empty() && request.method == "GET" && request.headers.get("If-None-Match") == answer.etag) {
+    if (!answer.etag.empty() && request.method == "GET" &&
+        request.headers.get("If-None-Match") == answer.etag) {
         http::Response response = http::Response::empty(304);
         response.headers.set("ETag", answer.etag);
         return response;
     }
-    http::Response response = answer.status == 204 ? http::Response::empty(204) : http::Response::json(answer.status, answer.body);
+    http::Response response = answer.status == 204
+                                  ? http::Response::empty(204)
+                                  : http::Response::json(answer.status, answer.body);
     if (!answer.etag.empty()) response.headers.set("ETag", answer.etag);
     return response;
 }
@@ -32,7 +35,8 @@ std::string request_hash(const http::Request& request) {
 
 std::unexpected<Error> bad_key() {
     return fail_field(
-        ErrorCode::invalid_argument, "Idempotency-Key", "must have 1 to 255 visible ASCII characters"
+        ErrorCode::invalid_argument, "Idempotency-Key",
+        "must have 1 to 255 visible ASCII characters"
     );
 }
 
@@ -53,14 +57,23 @@ Result<access::Principal> Api::authenticate(const http::Request& request) const 
     constexpr std::string_view kScheme = "Bearer ";
     const std::string_view header = request.headers.get("Authorization");
     if (header.empty())
-        return fail_field(ErrorCode::unauthenticated, "Authorization", "is missing: send Authorization: Bearer sk-…");
-    if (header.size() <= kScheme.size() || !http::equal_ignoring_case(header.substr(0, kScheme.size()), kScheme))
-        return fail_field(ErrorCode::unauthenticated, "Authorization", "must be of the form Bearer sk-…");
-    return platform_.directory.authenticate(access::sha256_hex(header.substr(kScheme.size())), platform_.now());
+        return fail_field(
+            ErrorCode::unauthenticated, "Authorization",
+            "is missing: send Authorization: Bearer sk-…"
+        );
+    if (header.size() <= kScheme.size() ||
+        !http::equal_ignoring_case(header.substr(0, kScheme.size()), kScheme))
+        return fail_field(
+            ErrorCode::unauthenticated, "Authorization", "must be of the form Bearer sk-…"
+        );
+    return platform_.directory.authenticate(
+        access::sha256_hex(header.substr(kScheme.size())), platform_.now()
+    );
 }
 
 void Api::add(
-    std::string_view method, std::string_view pattern, RouteDoc doc, http::Handler handler, http::RouteOptions options
+    std::string_view method, std::string_view pattern, RouteDoc doc, http::Handler handler,
+    http::RouteOptions options
 ) {
     options.operation = doc.operation;
     options.summary = doc.summary;
@@ -70,52 +83,77 @@ void Api::add(
 
 void Api::query(std::string_view pattern, RouteDoc doc, Handler handler) {
     auto kept = std::make_shared<std::pair<RouteDoc, Handler>>(doc, std::move(handler));
-    add("GET", pattern, std::move(doc), [this, kept](http::Request request) {
-        return run(std::move(request), &kept->first, &kept->second, false);
-    }, {});
+    add("GET", pattern, std::move(doc),
+        [this, kept](http::Request request) {
+            return run(std::move(request), &kept->first, &kept->second, false);
+        },
+        {});
 }
 
 void Api::command(
-    std::string_view method, std::string_view pattern, RouteDoc doc, Handler handler, std::size_t body_max
+    std::string_view method, std::string_view pattern, RouteDoc doc, Handler handler,
+    std::size_t body_max
 ) {
     auto kept = std::make_shared<std::pair<RouteDoc, Handler>>(doc, std::move(handler));
     http::RouteOptions options;
     options.body_max = body_max;
-    add(method, pattern, std::move(doc), [this, kept](http::Request request) {
-        return run(std::move(request), &kept->first, &kept->second, true);
-    }, std::move(options));
+    add(
+        method, pattern, std::move(doc),
+        [this, kept](http::Request request) {
+            return run(std::move(request), &kept->first, &kept->second, true);
+        },
+        std::move(options)
+    );
 }
 
 void Api::raw(
-    std::string_view method, std::string_view pattern, RouteDoc doc, RawHandler handler, http::RouteOptions options
+    std::string_view method, std::string_view pattern, RouteDoc doc, RawHandler handler,
+    http::RouteOptions options
 ) {
     auto kept = std::make_shared<std::pair<RouteDoc, RawHandler>>(doc, std::move(handler));
-    add(method, pattern, std::move(doc), [this, kept](http::Request request) {
-        return run_raw(std::move(request), &kept->first, &kept->second);
-    }, std::move(options));
+    add(
+        method, pattern, std::move(doc),
+        [this, kept](http::Request request) {
+            return run_raw(std::move(request), &kept->first, &kept->second);
+        },
+        std::move(options)
+    );
 }
 
-void Api::open(std::string_view pattern, RouteDoc doc, std::function<http::Response(const http::Request&)> handler) {
+void Api::open(
+    std::string_view pattern, RouteDoc doc,
+    std::function<http::Response(const http::Request&)> handler
+) {
     doc.open = true;
-    auto kept = std::make_shared<std::function<http::Response(const http::Request&)>>(std::move(handler));
+    auto kept =
+        std::make_shared<std::function<http::Response(const http::Request&)>>(std::move(handler));
     struct Run {
-        static io::Task<http::Response> now(std::function<http::Response(const http::Request&)>* call, http::Request request) {
+        static io::Task<http::Response> now(
+            std::function<http::Response(const http::Request&)>* call, http::Request request
+        ) {
             co_return (*call)(request);
         }
     };
-    add("GET", pattern, std::move(doc), [kept](http::Request request) { return Run::now(kept.get(), std::move(request)); }, {});
+    add("GET", pattern, std::move(doc),
+        [kept](http::Request request) { return Run::now(kept.get(), std::move(request)); }, {});
 }
 
 std::optional<http::Response> Api::stored_answer(
     const access::Principal& principal, const http::Request& request, const std::string& key
 ) {
     const auto found = platform_.idempotency.find({to_string(principal.organisation_id), key});
-    if (found == platform_.idempotency.end() || found->second.expires_at <= platform_.now()) return std::nullopt;
+    if (found == platform_.idempotency.end() || found->second.expires_at <= platform_.now())
+        return std::nullopt;
     if (found->second.request_hash != request_hash(request))
         return http::problem_response(
-            Error{ErrorCode::invalid_argument, "was used for another request: choose a new one", "Idempotency-Key"}, request, 422
+            Error{
+                ErrorCode::invalid_argument, "was used for another request: choose a new one",
+                "Idempotency-Key"
+            },
+            request, 422
         );
-    http::Response response = http::Response::json(static_cast<int>(found->second.status), found->second.body);
+    http::Response response =
+        http::Response::json(static_cast<int>(found->second.status), found->second.body);
     response.headers.set("Idempotency-Replayed", "true");
     return response;
 }
@@ -140,17 +178,20 @@ io::Task<http::Response> Api::run(
         if (std::optional<http::Response> known = stored_answer(*principal, request, *key)) {
             // The first answer may still be on its way to the disk.
             const Result<void> durable = co_await platform_.committed(platform_.last_ticket());
-            co_return durable ? *std::move(known) : http::problem_response(durable.error(), request, 503);
+            co_return durable ? *std::move(known)
+                              : http::problem_response(durable.error(), request, 503);
         }
     if (const Result<void> room = platform_.check_room(); !room)
         co_return http::problem_response(room.error(), request, 507);
     Call call{*principal, request, platform_.now(), change};
     Outcome outcome = (*handler)(call);
     if (outcome && !key->empty()) {
-        storage::PutIdempotency stored{
-            to_string(principal->organisation_id), *key, request_hash(request), outcome->status, outcome->body,
-            platform_.now() + kIdempotencyKept
-        };
+        storage::PutIdempotency stored{to_string(principal->organisation_id),
+                                       *key,
+                                       request_hash(request),
+                                       outcome->status,
+                                       outcome->body,
+                                       platform_.now() + kIdempotencyKept};
         platform_.idempotency[{stored.tenant, stored.key}] = stored;
         change.batch.add(std::move(stored));
     }
@@ -158,7 +199,8 @@ io::Task<http::Response> Api::run(
 }
 
 io::Task<http::Response> Api::finish(Outcome outcome, Change change, http::Request request) {
-    // A refused command may have burnt an id in the ledger: what memory knows is stored in any case.
+    // A refused command may have burnt an id in the ledger: what memory knows is stored in any
+    // case.
     if (!change.empty()) platform_.commit(std::move(change));
     const Result<void> durable = co_await platform_.committed(platform_.last_ticket());
     if (!durable) co_return http::problem_response(durable.error(), request, 503);
@@ -166,7 +208,9 @@ io::Task<http::Response> Api::finish(Outcome outcome, Change change, http::Reque
     co_return http::problem_response(outcome.error().errors, request);
 }
 
-io::Task<http::Response> Api::run_raw(http::Request request, const RouteDoc* doc, const RawHandler* handler) {
+io::Task<http::Response> Api::run_raw(
+    http::Request request, const RouteDoc* doc, const RawHandler* handler
+) {
     Result<access::Principal> principal = authenticate(request);
     if (!principal) co_return unauthenticated(principal.error(), request);
     if (doc->scope)

@@ -51,14 +51,14 @@ struct RouteDoc {
     SchemaOf request = nullptr;
     SchemaOf response = nullptr;
     int status = 200;
-    std::vector<std::string> query = {};  // names of query parameters
+    std::vector<std::string> query = {};       // names of query parameters
     std::string content = "application/json";  // of the answer
     bool open = false;                         // needs no key
     bool list = false;                         // takes the parameters of lists
 };
 
-// Registers the platform's routes: authenticates, checks the scope, keeps answers to idempotency keys,
-// and sends nothing before what it shows is durable.
+// Registers the platform's routes: authenticates, checks the scope, keeps answers to idempotency
+// keys, and sends nothing before what it shows is durable.
 class Api {
   public:
     Api(Platform& platform, http::Router& router);
@@ -67,12 +67,21 @@ class Api {
     // Reads only.
     void query(std::string_view pattern, RouteDoc doc, Handler handler);
     // May change the platform through call.change, which is committed when the handler returns.
-    void command(std::string_view method, std::string_view pattern, RouteDoc doc, Handler handler, std::size_t body_max = 1 << 20);
+    void command(
+        std::string_view method, std::string_view pattern, RouteDoc doc, Handler handler,
+        std::size_t body_max = 1 << 20
+    );
     // Answers by itself: streams, files, sessions. Authenticated and checked like the others.
     using RawHandler = std::function<io::Task<http::Response>(access::Principal, http::Request)>;
-    void raw(std::string_view method, std::string_view pattern, RouteDoc doc, RawHandler handler, http::RouteOptions options = {});
+    void raw(
+        std::string_view method, std::string_view pattern, RouteDoc doc, RawHandler handler,
+        http::RouteOptions options = {}
+    );
     // Without a key.
-    void open(std::string_view pattern, RouteDoc doc, std::function<http::Response(const http::Request&)> handler);
+    void open(
+        std::string_view pattern, RouteDoc doc,
+        std::function<http::Response(const http::Request&)> handler
+    );
 
     Platform& platform() { return platform_; }
     Result<access::Principal> authenticate(const http::Request& request) const;
@@ -81,10 +90,19 @@ class Api {
     io::Task<http::Response> finish(Outcome outcome, Change change, http::Request request);
 
   private:
-    io::Task<http::Response> run(http::Request request, const RouteDoc* doc, const Handler* handler, bool writes);
-    io::Task<http::Response> run_raw(http::Request request, const RouteDoc* doc, const RawHandler* handler);
-    std::optional<http::Response> stored_answer(const access::Principal& principal, const http::Request& request, const std::string& key);
-    void add(std::string_view method, std::string_view pattern, RouteDoc doc, http::Handler handler, http::RouteOptions options);
+    io::Task<http::Response> run(
+        http::Request request, const RouteDoc* doc, const Handler* handler, bool writes
+    );
+    io::Task<http::Response> run_raw(
+        http::Request request, const RouteDoc* doc, const RawHandler* handler
+    );
+    std::optional<http::Response> stored_answer(
+        const access::Principal& principal, const http::Request& request, const std::string& key
+    );
+    void add(
+        std::string_view method, std::string_view pattern, RouteDoc doc, http::Handler handler,
+        http::RouteOptions options
+    );
 
     Platform& platform_;
     http::Router& router_;

@@ -28,7 +28,9 @@ ledger::AccountId Billing::account(const std::string& owner, AccountKind kind) c
 Result<void> Billing::open(Change& change, const std::string& owner, AccountKind kind) {
     for (const ledger::Account* found : platform_.ledger.accounts_of(owner))
         if (found->spec.kind == kind) return {};
-    ledger::AccountSpec spec{.id = platform_.make_id<ledger::AccountId>(), .asset = "CNY", .kind = kind, .owner = owner};
+    ledger::AccountSpec spec{
+        .id = platform_.make_id<ledger::AccountId>(), .asset = "CNY", .kind = kind, .owner = owner
+    };
     // The bank is the world outside: it may owe without end. Everybody else spends what is there.
     spec.debits_not_over_credits = kind != AccountKind::bank;
     change.batch.add(TRY(platform_.ledger.open_account(spec)).rows);
@@ -39,7 +41,8 @@ Result<void> Billing::open_accounts(Change& change, const Organisation& organisa
     for (const AccountKind kind : {AccountKind::bank, AccountKind::platform_fee})
         TRY(open(change, std::string(kPlatformOwner), kind));
     for (const AccountKind kind :
-         {AccountKind::consumer_prepaid, AccountKind::contract_escrow, AccountKind::lease_pool, AccountKind::provider_payable})
+         {AccountKind::consumer_prepaid, AccountKind::contract_escrow, AccountKind::lease_pool,
+          AccountKind::provider_payable})
         TRY(open(change, to_string(organisation.id), kind));
     return {};
 }
@@ -53,25 +56,37 @@ ledger::ChainResult Billing::submit(Change& change, const std::vector<TransferRe
 }
 
 Result<Wallet> Billing::top_up(
-    Change& change, OrganisationId organisation, Money amount, std::string reference, TransferCode code
+    Change& change, OrganisationId organisation, Money amount, std::string reference,
+    TransferCode code
 ) {
-    if (amount <= Money()) return fail_field(ErrorCode::invalid_argument, "amount", "must be above zero, for instance 100.00");
+    if (amount <= Money())
+        return fail_field(
+            ErrorCode::invalid_argument, "amount", "must be above zero, for instance 100.00"
+        );
     if (reference.empty() || reference.size() > 200)
-        return fail_field(ErrorCode::invalid_argument, "reference", "must have 1 to 200 characters: it makes sure that one payment counts once");
+        return fail_field(
+            ErrorCode::invalid_argument, "reference",
+            "must have 1 to 200 characters: it makes sure that one payment counts once"
+        );
     const std::string owner = to_string(organisation);
     const auto known = platform_.ledger.transfers_by_ref("top_up", owner + "/" + reference, 0, 1);
     if (!known.rows.empty()) {
         if (known.rows.front().amount != amount)
             return fail_field(
                 ErrorCode::conflict, "reference",
-                "was credited with " + to_string(known.rows.front().amount) + " before: use a new reference for another payment"
+                "was credited with " + to_string(known.rows.front().amount) +
+                    " before: use a new reference for another payment"
             );
         return wallet(organisation);
     }
     const TransferRequest request{
-        .id = transfer_id(), .debit = account(std::string(kPlatformOwner), AccountKind::bank),
-        .credit = account(owner, AccountKind::consumer_prepaid), .amount = amount, .code = code,
-        .ref_type = "top_up", .ref_id = owner + "/" + reference
+        .id = transfer_id(),
+        .debit = account(std::string(kPlatformOwner), AccountKind::bank),
+        .credit = account(owner, AccountKind::consumer_prepaid),
+        .amount = amount,
+        .code = code,
+        .ref_type = "top_up",
+        .ref_id = owner + "/" + reference
     };
     TRY(submit(change, {request}).result());
     if (platform_.on_work) change.after.emplace_back([this] { platform_.on_work(); });
@@ -79,10 +94,17 @@ Result<Wallet> Billing::top_up(
 }
 
 Wallet Billing::wallet(OrganisationId organisation) const {
-    const ledger::Account& prepaid = *platform_.ledger.find_account(account(to_string(organisation), AccountKind::consumer_prepaid));
+    const ledger::Account& prepaid = *platform_.ledger.find_account(
+        account(to_string(organisation), AccountKind::consumer_prepaid)
+    );
     return {
-        .account = to_string(prepaid.id()), .organisation_id = organisation, .asset = prepaid.spec.asset,
-        .balance = prepaid.balance(), .held = prepaid.dr_pend, .available = prepaid.available(), .spent = prepaid.dr_post
+        .account = to_string(prepaid.id()),
+        .organisation_id = organisation,
+        .asset = prepaid.spec.asset,
+        .balance = prepaid.balance(),
+        .held = prepaid.dr_pend,
+        .available = prepaid.available(),
+        .spent = prepaid.dr_post
     };
 }
 
@@ -94,18 +116,26 @@ Result<Money> Billing::hold_amount(const Price& hourly, Duration span) const {
     return ceil_money(ExactMoney((amount.femto() + kSecondsPerHour - 1) / kSecondsPerHour));
 }
 
-Result<void> Billing::hold(Change& change, AttemptId attempt, OrganisationId organisation, TaskId task, Money amount) {
+Result<void> Billing::hold(
+    Change& change, AttemptId attempt, OrganisationId organisation, TaskId task, Money amount
+) {
     const std::string owner = to_string(organisation);
     const TransferRequest request{
-        .id = transfer_id(), .kind = TransferKind::pending, .debit = account(owner, AccountKind::consumer_prepaid),
-        .credit = account(owner, AccountKind::contract_escrow), .amount = amount, .code = TransferCode::hold,
-        .ref_type = "task", .ref_id = to_string(task)
+        .id = transfer_id(),
+        .kind = TransferKind::pending,
+        .debit = account(owner, AccountKind::consumer_prepaid),
+        .credit = account(owner, AccountKind::contract_escrow),
+        .amount = amount,
+        .code = TransferCode::hold,
+        .ref_type = "task",
+        .ref_id = to_string(task)
     };
     const Money available = wallet(organisation).available;
     if (available < amount)
         return fail(
-            ErrorCode::insufficient_funds, "the wallet has " + to_string(available) + " CNY available, " + to_string(amount) +
-                                               " are to be held: top it up, or set a budget or time_limit"
+            ErrorCode::insufficient_funds,
+            "the wallet has " + to_string(available) + " CNY available, " + to_string(amount) +
+                " are to be held: top it up, or set a budget or time_limit"
         );
     TRY(submit(change, {request}).result());
     AttemptHolds& holds = platform_.attempt_holds[attempt];
@@ -122,18 +152,30 @@ Result<BudgetLease> Billing::acquire_lease(Change& change, const AcquireLease& r
     if (request.amount > Money() && purse.available < Money::micro(request.amount.micro() * 2))
         amount = std::min(request.amount, Money::micro(purse.available.micro() / 2));
     if (amount <= Money())
-        return fail(ErrorCode::insufficient_funds, "the wallet has " + to_string(purse.available) + " CNY available: top it up");
+        return fail(
+            ErrorCode::insufficient_funds,
+            "the wallet has " + to_string(purse.available) + " CNY available: top it up"
+        );
     const std::string owner = to_string(request.organisation_id);
     const Time expires = platform_.now() + kLeaseTime;
     const TransferRequest pending{
-        .id = transfer_id(), .kind = TransferKind::pending, .debit = account(owner, AccountKind::consumer_prepaid),
-        .credit = account(owner, AccountKind::lease_pool), .amount = amount, .deadline = expires + kLeaseGrace,
-        .code = TransferCode::lease, .ref_type = "lease", .ref_id = request.replica
+        .id = transfer_id(),
+        .kind = TransferKind::pending,
+        .debit = account(owner, AccountKind::consumer_prepaid),
+        .credit = account(owner, AccountKind::lease_pool),
+        .amount = amount,
+        .deadline = expires + kLeaseGrace,
+        .code = TransferCode::lease,
+        .ref_type = "lease",
+        .ref_id = request.replica
     };
     TRY(submit(change, {pending}).result());
     StoredLease lease{
-        {.id = platform_.make_id<LeaseId>(), .organisation_id = request.organisation_id, .replica = request.replica,
-         .amount = amount, .expires_at = expires},
+        {.id = platform_.make_id<LeaseId>(),
+         .organisation_id = request.organisation_id,
+         .replica = request.replica,
+         .amount = amount,
+         .expires_at = expires},
         to_string(pending.id)
     };
     platform_.leases[lease.lease.id] = lease;
@@ -158,14 +200,19 @@ void Billing::expire(Change& change) {
 }
 
 Statement Billing::statement(OrganisationId organisation, AccountKind kind) const {
-    const ledger::Account& shown = *platform_.ledger.find_account(account(to_string(organisation), kind));
+    const ledger::Account& shown =
+        *platform_.ledger.find_account(account(to_string(organisation), kind));
     Statement statement{
-        .account = to_string(shown.id()), .organisation_id = organisation, .asset = shown.spec.asset,
-        .closing = shown.balance(), .held = shown.dr_pend
+        .account = to_string(shown.id()),
+        .organisation_id = organisation,
+        .asset = shown.spec.asset,
+        .closing = shown.balance(),
+        .held = shown.dr_pend
     };
     std::vector<ledger::Transfer> rows;
     for (std::uint64_t before = 0;;) {
-        ledger::TransferPage page = platform_.ledger.transfers_of(shown.id(), before, ledger::kPageMax);
+        ledger::TransferPage page =
+            platform_.ledger.transfers_of(shown.id(), before, ledger::kPageMax);
         if (!page.rows.empty()) before = page.rows.back().seq;
         std::ranges::move(page.rows, std::back_inserter(rows));
         if (!page.more) break;
@@ -175,7 +222,9 @@ Statement Billing::statement(OrganisationId organisation, AccountKind kind) cons
         // Holds and releases move nothing: they show in `held`.
         if (row->kind != TransferKind::single && row->kind != TransferKind::post) continue;
         StatementEntry entry{
-            .transfer = to_string(row->id), .at = row->ts, .code = std::string(ledger::to_string(row->code)),
+            .transfer = to_string(row->id),
+            .at = row->ts,
+            .code = std::string(ledger::to_string(row->code)),
             .reference = row->ref_type + "/" + row->ref_id
         };
         (row->debit == shown.id() ? entry.debit : entry.credit) = row->amount;
@@ -200,13 +249,16 @@ SettlementReport Billing::settlement() const {
         credits_pending += each->cr_pend.micro();
         std::string party(kPlatformOwner);
         if (const Result<OrganisationId> id = OrganisationId::parse(each->spec.owner))
-            if (const Organisation* organisation = platform_.directory.find_organisation(*id)) party = organisation->name;
+            if (const Organisation* organisation = platform_.directory.find_organisation(*id))
+                party = organisation->name;
         if (each->spec.kind == AccountKind::consumer_prepaid && !each->dr_post.is_zero())
             report.parties.push_back({.party = party, .role = "consumer", .paid = each->dr_post});
         if (each->spec.kind == AccountKind::provider_payable && !each->cr_post.is_zero())
             report.parties.push_back({.party = party, .role = "provider", .earned = each->cr_post});
         if (each->spec.kind == AccountKind::platform_fee)
-            report.parties.push_back({.party = party, .role = "platform", .earned = each->cr_post, .fee = each->cr_post});
+            report.parties.push_back(
+                {.party = party, .role = "platform", .earned = each->cr_post, .fee = each->cr_post}
+            );
     }
     report.total_debits = Money::micro(static_cast<std::int64_t>(debits));
     report.total_credits = Money::micro(static_cast<std::int64_t>(credits));

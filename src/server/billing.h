@@ -10,15 +10,15 @@
 
 namespace penstock::server {
 
-constexpr Duration kHoldSpan = 1h;             // of running time that is held at once where the end is unknown
-constexpr Duration kLeaseTime = 30s;           // a gateway's lease; the kill switch works within it
-constexpr Duration kLeaseGrace = 60s;          // how long after its expiry a lease may still be settled
+constexpr Duration kHoldSpan = 1h;  // of running time that is held at once where the end is unknown
+constexpr Duration kLeaseTime = 30s;   // a gateway's lease; the kill switch works within it
+constexpr Duration kLeaseGrace = 60s;  // how long after its expiry a lease may still be settled
 constexpr std::int64_t kToleranceBasisPoints = 50;  // by which two meters may differ
 constexpr std::int64_t kToleranceMs = 1000;         // or by this, whichever is more
 
-// The money side of the platform: accounts, holds for attempts, leases for gateways, settlements and
-// what is shown of them. Every change of money is a chain of transfers in the ledger, stored in the
-// same transaction as what it is for.
+// The money side of the platform: accounts, holds for attempts, leases for gateways, settlements
+// and what is shown of them. Every change of money is a chain of transfers in the ledger, stored in
+// the same transaction as what it is for.
 class Billing {
   public:
     explicit Billing(Platform& platform) : platform_(platform) {}
@@ -26,20 +26,27 @@ class Billing {
     // Opens the accounts of the platform and of every organisation that has none yet.
     Result<void> open_accounts(Change& change, const Organisation& organisation);
     // bank → prepaid. The same reference is credited once; repeating it answers with the wallet.
-    Result<Wallet> top_up(Change& change, OrganisationId organisation, Money amount, std::string reference, ledger::TransferCode code);
+    Result<Wallet> top_up(
+        Change& change, OrganisationId organisation, Money amount, std::string reference,
+        ledger::TransferCode code
+    );
     Wallet wallet(OrganisationId organisation) const;
 
     // ---- attempts of tasks
     // What would be held for an item that runs at `hourly` for `span`.
     Result<Money> hold_amount(const Price& hourly, Duration span) const;
-    // insufficient_funds names what is there and what is needed. `attempt` has its id and tenant task set.
-    Result<void> hold(Change& change, AttemptId attempt, OrganisationId organisation, TaskId task, Money amount);
+    // insufficient_funds names what is there and what is needed. `attempt` has its id and tenant
+    // task set.
+    Result<void> hold(
+        Change& change, AttemptId attempt, OrganisationId organisation, TaskId task, Money amount
+    );
     // What an attempt has cost until `running_ms` of running time, at its site's prices.
     Result<ExactMoney> cost_of(const Attempt& attempt, std::int64_t running_ms) const;
-    // The attempt ended: posts what is due, releases the rest, writes the bill line. Never above what is held.
+    // The attempt ended: posts what is due, releases the rest, writes the bill line. Never above
+    // what is held.
     void settle_attempt(Change& change, AttemptId id);
-    // Running attempts whose holds run out are held for more; those whose owner cannot pay, or whose
-    // budget is used up, are stopped.
+    // Running attempts whose holds run out are held for more; those whose owner cannot pay, or
+    // whose budget is used up, are stopped.
     void watch_running(Change& change);
 
     // ---- gateways
@@ -57,10 +64,13 @@ class Billing {
     Result<void> open(Change& change, const std::string& owner, ledger::AccountKind kind);
     ledger::ChainResult submit(Change& change, const std::vector<ledger::TransferRequest>& chain);
     ledger::TransferId transfer_id();
-    void post_holds(Change& change, AttemptHolds& holds, Money charge, const Attempt& attempt, BillLine& line);
+    void post_holds(
+        Change& change, AttemptHolds& holds, Money charge, const Attempt& attempt, BillLine& line
+    );
     void settle_call(Change& change, StoredLease* lease, const CallRecord& call);
     ledger::AccountId draw_on_lease(
-        StoredLease* lease, const CallRecord& call, Money charge, std::vector<ledger::TransferRequest>& chain
+        StoredLease* lease, const CallRecord& call, Money charge,
+        std::vector<ledger::TransferRequest>& chain
     );
     void check_budget(Change& change, const Task& task, const Attempt& attempt, Money running_cost);
 

@@ -14,14 +14,20 @@ namespace penstock::server {
 namespace {
 
 std::unexpected<Error> disk_error(const std::filesystem::path& path, int number) {
-    const ErrorCode code = number == ENOSPC || number == EDQUOT ? ErrorCode::resource_exhausted : ErrorCode::unavailable;
-    return fail_field(code, "state_dir", "cannot write " + path.string() + ": " + std::strerror(number) + "; make room or mend the disk");
+    const ErrorCode code = number == ENOSPC || number == EDQUOT ? ErrorCode::resource_exhausted
+                                                                : ErrorCode::unavailable;
+    return fail_field(
+        code, "state_dir",
+        "cannot write " + path.string() + ": " + std::strerror(number) +
+            "; make room or mend the disk"
+    );
 }
 
 // A file being written and hashed; removed unless finish() renamed it.
 class Incoming {
   public:
-    explicit Incoming(std::filesystem::path path) : path_(std::move(path)), digest_(EVP_MD_CTX_new()) {
+    explicit Incoming(std::filesystem::path path)
+        : path_(std::move(path)), digest_(EVP_MD_CTX_new()) {
         fd_ = ::open(path_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
         EVP_DigestInit_ex(digest_, EVP_sha256(), nullptr);
     }
@@ -57,7 +63,8 @@ class Incoming {
         return hex;
     }
     Result<void> finish(const std::filesystem::path& target) {
-        if (::fsync(fd_) != 0 || ::rename(path_.c_str(), target.c_str()) != 0) return disk_error(target, errno);
+        if (::fsync(fd_) != 0 || ::rename(path_.c_str(), target.c_str()) != 0)
+            return disk_error(target, errno);
         done_ = true;
         const int folder = ::open(target.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (folder < 0 || ::fsync(folder) != 0) return disk_error(target, errno);
@@ -75,7 +82,8 @@ class Incoming {
 }  // namespace
 
 bool is_sha256(std::string_view text) {
-    return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+    return text.size() == 64 &&
+           text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 Result<void> BlobStore::open() {
@@ -110,7 +118,10 @@ io::Task<Result<void>> BlobStore::receive(std::string sha256, http::BodyReader r
     }
     const std::string hash = file.hash();
     if (hash != sha256)
-        co_return fail_field(ErrorCode::invalid_argument, "sha256", "the body hashes to " + hash + ": it was cut or changed, send it again");
+        co_return fail_field(
+            ErrorCode::invalid_argument, "sha256",
+            "the body hashes to " + hash + ": it was cut or changed, send it again"
+        );
     co_return co_await pool_.run([&file, &target] { return file.finish(target); });
 }
 

@@ -12,9 +12,11 @@ namespace {
 
 // What could change by itself: another task ends, a node comes back.
 bool is_temporary(FilterReason reason) {
-    return reason == FilterReason::none || reason == FilterReason::node_unreachable || reason == FilterReason::node_cordoned ||
-           reason == FilterReason::node_unhealthy || reason == FilterReason::insufficient_cpu ||
-           reason == FilterReason::insufficient_memory || reason == FilterReason::insufficient_accelerator ||
+    return reason == FilterReason::none || reason == FilterReason::node_unreachable ||
+           reason == FilterReason::node_cordoned || reason == FilterReason::node_unhealthy ||
+           reason == FilterReason::insufficient_cpu ||
+           reason == FilterReason::insufficient_memory ||
+           reason == FilterReason::insufficient_accelerator ||
            reason == FilterReason::excluded_after_failure;
 }
 
@@ -26,16 +28,51 @@ struct Blocker {
 
 Blocker blocker_of(const Task& task) {
     switch (task.reason) {
-        case TaskReason::waiting_for_start_time: return {"start_time", "wait, or submit without schedule.start_after", "等待，或去掉 schedule.start_after"};
-        case TaskReason::waiting_for_dependency: return {"dependency", "wait for the task it depends on, or cancel it", "等待所依赖的任务，或取消"};
-        case TaskReason::waiting_for_balance: return {"balance", "top the wallet up, or state a smaller time_limit or budget", "充值，或减小 time_limit 或 budget"};
-        case TaskReason::waiting_for_capacity: return {"capacity", "wait, ask for less, or relax placement.constraints", "等待，减少资源需求，或放宽 placement.constraints"};
-        case TaskReason::no_candidate: return {"no_candidate", "change what the candidates' filters name", "按候选表中的过滤原因修改任务"};
-        case TaskReason::none: case TaskReason::dependency_failed: case TaskReason::exit_code: case TaskReason::killed_by_signal:
-        case TaskReason::out_of_memory: case TaskReason::time_limit: case TaskReason::deadline: case TaskReason::budget_exceeded:
-        case TaskReason::balance_exhausted: case TaskReason::canceled_by_user: case TaskReason::node_lost: case TaskReason::agent_error:
-        case TaskReason::setup_failed: case TaskReason::staging_failed: case TaskReason::not_ready: case TaskReason::output_missing:
-        case TaskReason::acceptance_failed: case TaskReason::item_failed: case TaskReason::stop_requested: break;
+        case TaskReason::waiting_for_start_time:
+            return {
+                "start_time", "wait, or submit without schedule.start_after",
+                "等待，或去掉 schedule.start_after"
+            };
+        case TaskReason::waiting_for_dependency:
+            return {
+                "dependency", "wait for the task it depends on, or cancel it",
+                "等待所依赖的任务，或取消"
+            };
+        case TaskReason::waiting_for_balance:
+            return {
+                "balance", "top the wallet up, or state a smaller time_limit or budget",
+                "充值，或减小 time_limit 或 budget"
+            };
+        case TaskReason::waiting_for_capacity:
+            return {
+                "capacity", "wait, ask for less, or relax placement.constraints",
+                "等待，减少资源需求，或放宽 placement.constraints"
+            };
+        case TaskReason::no_candidate:
+            return {
+                "no_candidate", "change what the candidates' filters name",
+                "按候选表中的过滤原因修改任务"
+            };
+        case TaskReason::none:
+        case TaskReason::dependency_failed:
+        case TaskReason::exit_code:
+        case TaskReason::killed_by_signal:
+        case TaskReason::out_of_memory:
+        case TaskReason::time_limit:
+        case TaskReason::deadline:
+        case TaskReason::budget_exceeded:
+        case TaskReason::balance_exhausted:
+        case TaskReason::canceled_by_user:
+        case TaskReason::node_lost:
+        case TaskReason::agent_error:
+        case TaskReason::setup_failed:
+        case TaskReason::staging_failed:
+        case TaskReason::not_ready:
+        case TaskReason::output_missing:
+        case TaskReason::acceptance_failed:
+        case TaskReason::item_failed:
+        case TaskReason::stop_requested:
+            break;
     }
     return {};
 }
@@ -48,7 +85,9 @@ Dispatcher::Dispatcher(Platform& platform, Billing& billing, AgentHub& hub)
         again_ = true;
         wake_.notify_all();
     };
-    platform_.on_attempt_ended = [this](Change& change, AttemptId id) { billing_.settle_attempt(change, id); };
+    platform_.on_attempt_ended = [this](Change& change, AttemptId id) {
+        billing_.settle_attempt(change, id);
+    };
 }
 
 io::Task<void> Dispatcher::run() {
@@ -63,8 +102,10 @@ io::Task<void> Dispatcher::run() {
             again_ = true;
             next_tick = io::Deadline::after(kTickEvery);
         }
-        if (!again_) co_await wake_.wait(next_tick);
-        else co_await io::yield_now();
+        if (!again_)
+            co_await wake_.wait(next_tick);
+        else
+            co_await io::yield_now();
     }
 }
 
@@ -92,8 +133,9 @@ scheduler::Profile Dispatcher::profile_of(const TaskSpec& spec, OrganisationId o
     constexpr std::size_t kHistoryMax = 100;
     std::vector<Duration> history;
     for (const Task* task : platform_.board.list([&](const Task& each) {
-             return each.organisation_id == organisation && each.name == spec.name && !each.name.empty() &&
-                    each.state == TaskState::succeeded && each.items.total == 1 && each.started_at && each.ended_at;
+             return each.organisation_id == organisation && each.name == spec.name &&
+                    !each.name.empty() && each.state == TaskState::succeeded &&
+                    each.items.total == 1 && each.started_at && each.ended_at;
          })) {
         history.push_back(*task->ended_at - *task->started_at);
         if (history.size() == kHistoryMax) break;
@@ -112,18 +154,29 @@ scheduler::Profile Dispatcher::profile_of(const TaskSpec& spec, OrganisationId o
 Plan Dispatcher::plan(
     const TaskSpec& spec, OrganisationId organisation, std::int64_t items, std::vector<NodeId> avoid
 ) const {
-    scheduler::Input input{.spec = spec, .spec_sha256 = access::sha256_hex(json::print(spec)), .items = items, .avoid = std::move(avoid),
-                           .profile = profile_of(spec, organisation), .budget_left = {}, .now = platform_.now()};
+    scheduler::Input input{
+        .spec = spec,
+        .spec_sha256 = access::sha256_hex(json::print(spec)),
+        .items = items,
+        .avoid = std::move(avoid),
+        .profile = profile_of(spec, organisation),
+        .budget_left = {},
+        .now = platform_.now()
+    };
     if (spec.budget) input.budget_left = spec.budget->max_total;
     for (const Node* node : platform_.fleet.nodes())
-        input.supplies.push_back({platform_.fleet.find_site(node->site_id), node, platform_.fleet.free_of(*node)});
+        input.supplies.push_back(
+            {platform_.fleet.find_site(node->site_id), node, platform_.fleet.free_of(*node)}
+        );
     return scheduler::plan(input);
 }
 
 bool Dispatcher::possible_ever(const Plan& plan) const {
     // Without any node nothing is known yet: sites may be on their way.
     if (plan.candidates.empty()) return true;
-    return std::ranges::any_of(plan.candidates, [](const Candidate& candidate) { return is_temporary(candidate.filter); });
+    return std::ranges::any_of(plan.candidates, [](const Candidate& candidate) {
+        return is_temporary(candidate.filter);
+    });
 }
 
 void Dispatcher::round() {
@@ -135,16 +188,25 @@ void Dispatcher::round() {
             again_ = true;
             return;
         }
-        if (place(waiting)) ++placed;
-        else stuck.insert(waiting.task_id);
+        if (place(waiting))
+            ++placed;
+        else
+            stuck.insert(waiting.task_id);
     }
     const Time now = platform_.now();
     Change change;
-    for (const Task* task : platform_.board.list([](const Task& each) { return each.state == TaskState::pending && each.spec.schedule; })) {
-        const bool early = task->spec.schedule->start_after && now < *task->spec.schedule->start_after;
-        const bool blocked = std::ranges::any_of(platform_.board.waiting(now), [&](const tasks::Waiting& w) { return w.task_id == task->id; });
+    for (const Task* task : platform_.board.list([](const Task& each) {
+             return each.state == TaskState::pending && each.spec.schedule;
+         })) {
+        const bool early =
+            task->spec.schedule->start_after && now < *task->spec.schedule->start_after;
+        const bool blocked =
+            std::ranges::any_of(platform_.board.waiting(now), [&](const tasks::Waiting& w) {
+                return w.task_id == task->id;
+            });
         if (blocked) continue;
-        const TaskReason reason = early ? TaskReason::waiting_for_start_time : TaskReason::waiting_for_dependency;
+        const TaskReason reason =
+            early ? TaskReason::waiting_for_start_time : TaskReason::waiting_for_dependency;
         const tasks::Wording words = tasks::describe(reason);
         platform_.board.set_waiting(task->id, reason, words.en, words.zh, now, change.tasks);
     }
@@ -156,38 +218,56 @@ bool Dispatcher::place(const tasks::Waiting& waiting) {
     const Task& task = *platform_.board.find(waiting.task_id);
     // FAILOVER tries the same place again first; the default goes elsewhere at once.
     const bool same_place_first =
-        task.spec.resources.job_recovery && task.spec.resources.job_recovery->strategy == RecoveryStrategy::failover;
+        task.spec.resources.job_recovery &&
+        task.spec.resources.job_recovery->strategy == RecoveryStrategy::failover;
     std::vector<NodeId> avoid;
     if (!same_place_first) avoid = platform_.board.failed_nodes(task.id, waiting.item);
     Plan plan = this->plan(task.spec, task.organisation_id, task.items.total, std::move(avoid));
     Change change;
     const auto wait = [&](TaskReason reason, const std::string& detail) {
         const tasks::Wording words = tasks::describe(reason);
-        platform_.board.set_waiting(task.id, reason, words.en + (detail.empty() ? "" : ": " + detail), words.zh, now, change.tasks);
+        platform_.board.set_waiting(
+            task.id, reason, words.en + (detail.empty() ? "" : ": " + detail), words.zh, now,
+            change.tasks
+        );
         if (!change.empty()) platform_.commit(std::move(change));
         return false;
     };
     if (!plan.feasible) {
         if (possible_ever(plan)) return wait(TaskReason::waiting_for_capacity, plan.explanation);
-        platform_.board.reject(task.id, TaskReason::no_candidate, plan.explanation, plan.explanation_zh, now, change.tasks);
+        platform_.board.reject(
+            task.id, TaskReason::no_candidate, plan.explanation, plan.explanation_zh, now,
+            change.tasks
+        );
         platform_.board.set_plan(task.id, std::move(plan), change.tasks);
         platform_.commit(std::move(change));
         return false;
     }
     const Candidate& chosen = *std::ranges::find_if(plan.candidates, &Candidate::chosen);
     const Site& site = *platform_.fleet.find_site(chosen.site_id);
-    Attempt attempt{.id = platform_.make_id<AttemptId>(), .request = chosen.request, .decision = plan.candidates};
+    Attempt attempt{
+        .id = platform_.make_id<AttemptId>(), .request = chosen.request, .decision = plan.candidates
+    };
     attempt.placement = {
-        .site_id = site.id, .site = site.spec.name, .provider = site.provider, .region = site.spec.region, .c_url = site.c_url,
-        .node_id = chosen.node_id, .node = chosen.node, .simulated = chosen.simulated
+        .site_id = site.id,
+        .site = site.spec.name,
+        .provider = site.provider,
+        .region = site.spec.region,
+        .c_url = site.c_url,
+        .node_id = chosen.node_id,
+        .node = chosen.node,
+        .simulated = chosen.simulated
     };
     attempt.held = plan.hold.value_or(Money());
     if (attempt.held > Money())
-        if (const Result<void> held = billing_.hold(change, attempt.id, task.organisation_id, task.id, attempt.held); !held)
+        if (const Result<void> held =
+                billing_.hold(change, attempt.id, task.organisation_id, task.id, attempt.held);
+            !held)
             return wait(TaskReason::waiting_for_balance, held.error().message);
     const Result<void> room = platform_.fleet.hold(attempt.id, chosen.node_id, chosen.request);
     CHECK(room.has_value(), "the plan was made from the same state");
-    attempt = platform_.board.begin_attempt(task.id, waiting.item, std::move(attempt), now, change.tasks);
+    attempt =
+        platform_.board.begin_attempt(task.id, waiting.item, std::move(attempt), now, change.tasks);
     platform_.board.set_plan(task.id, std::move(plan), change.tasks);
     change.after.emplace_back([this, id = attempt.id] {
         const Attempt* started = platform_.board.find_attempt(id);
@@ -198,13 +278,16 @@ bool Dispatcher::place(const tasks::Waiting& waiting) {
 }
 
 Explanation Dispatcher::explain(const Task& task) const {
-    Explanation explanation{.task = "task/" + to_string(task.id), .state = tasks::name_of(task.state)};
+    Explanation explanation{
+        .task = "task/" + to_string(task.id), .state = tasks::name_of(task.state)
+    };
     explanation.message = task.message;
     explanation.message_zh = task.message_zh;
     if (is_terminal(task.state) || tasks::is_active(task.state)) {
         if (task.plan) explanation.plan = *task.plan;
         if (explanation.message.empty()) explanation.message = explanation.plan.explanation;
-        if (explanation.message_zh.empty()) explanation.message_zh = explanation.plan.explanation_zh;
+        if (explanation.message_zh.empty())
+            explanation.message_zh = explanation.plan.explanation_zh;
         const Blocker ended = blocker_of(task);
         explanation.blocker = ended.word;
         explanation.remedy = ended.remedy;

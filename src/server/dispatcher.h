@@ -13,8 +13,8 @@ namespace penstock::server {
 constexpr std::size_t kPlacementsPerRoundMax = 256;  // then others get their turn
 constexpr Duration kTickEvery = 500ms;
 
-// Turns waiting items into attempts: plan → capacity hold + money hold + attempt in one change → start.
-// Runs whenever something changed that could let work start, and on a clock for time-outs.
+// Turns waiting items into attempts: plan → capacity hold + money hold + attempt in one change →
+// start. Runs whenever something changed that could let work start, and on a clock for time-outs.
 class Dispatcher {
   public:
     Dispatcher(Platform& platform, Billing& billing, AgentHub& hub);
@@ -23,7 +23,10 @@ class Dispatcher {
     void step();
 
     // The plan of a task that may not exist yet.
-    Plan plan(const TaskSpec& spec, OrganisationId organisation, std::int64_t items, std::vector<NodeId> avoid = {}) const;
+    Plan plan(
+        const TaskSpec& spec, OrganisationId organisation, std::int64_t items,
+        std::vector<NodeId> avoid = {}
+    ) const;
     Explanation explain(const Task& task) const;
 
   private:

@@ -21,12 +21,21 @@ struct Probe {
 
 Result<void> check(const CreateEndpoint& wanted) {
     if (wanted.model.empty() || wanted.model.size() > kModelNameMax)
-        return fail_field(ErrorCode::invalid_argument, "model", "must have 1 to 128 characters: the name users ask for");
+        return fail_field(
+            ErrorCode::invalid_argument, "model",
+            "must have 1 to 128 characters: the name users ask for"
+        );
     if (wanted.protocol != "openai")
-        return fail_field(ErrorCode::invalid_argument, "protocol", "'" + wanted.protocol + "' is not executable yet: only openai is");
+        return fail_field(
+            ErrorCode::invalid_argument, "protocol",
+            "'" + wanted.protocol + "' is not executable yet: only openai is"
+        );
     const Result<http::Url> url = http::parse_url(wanted.url);
     if (!url || (url->scheme != "http" && url->scheme != "https") || !url->user_info.empty())
-        return fail_field(ErrorCode::invalid_argument, "url", "must be http://host:port or https://host, without user and password");
+        return fail_field(
+            ErrorCode::invalid_argument, "url",
+            "must be http://host:port or https://host, without user and password"
+        );
     constexpr std::int64_t kTokensPerPrice = 1'000'000;
     if (!divide_price(wanted.price_input, kTokensPerPrice))
         return fail_field(ErrorCode::invalid_argument, "price_input", "has more than 9 decimals");
@@ -54,23 +63,34 @@ std::vector<std::string> model_ids(const json::Value& body) {
     return ids;
 }
 
-Result<Probe> judge(const CreateEndpoint& wanted, const http::ClientResponse& response, std::int64_t ms) {
+Result<Probe> judge(
+    const CreateEndpoint& wanted, const http::ClientResponse& response, std::int64_t ms
+) {
     if (response.status != 200)
         return fail_field(
             ErrorCode::unavailable, "url",
-            "the engine answered " + std::to_string(response.status) + " to GET /v1/models: check url and api_key"
+            "the engine answered " + std::to_string(response.status) +
+                " to GET /v1/models: check url and api_key"
         );
     const Result<json::Value> body = json::parse_value(response.body);
     const std::vector<std::string> ids = body ? model_ids(*body) : std::vector<std::string>();
-    if (ids.empty()) return fail_field(ErrorCode::unavailable, "url", "GET /v1/models of the engine lists no model: is it OpenAI-compatible?");
+    if (ids.empty())
+        return fail_field(
+            ErrorCode::unavailable, "url",
+            "GET /v1/models of the engine lists no model: is it OpenAI-compatible?"
+        );
     std::string all;
     for (const std::string& id : ids) all += (all.empty() ? "" : ", ") + id;
-    Probe probe{wanted.upstream_model.value_or(wanted.model), "200 in " + std::to_string(ms) + " ms, models: " + all};
+    Probe probe{
+        wanted.upstream_model.value_or(wanted.model),
+        "200 in " + std::to_string(ms) + " ms, models: " + all
+    };
     if (std::ranges::find(ids, probe.upstream_model) != ids.end()) return probe;
     if (wanted.upstream_model || ids.size() > 1)
         return fail_field(
             ErrorCode::invalid_argument, "upstream_model",
-            "the engine does not serve '" + probe.upstream_model + "', but " + all + ": name one of them"
+            "the engine does not serve '" + probe.upstream_model + "', but " + all +
+                ": name one of them"
         );
     probe.upstream_model = ids.front();
     return probe;
@@ -80,44 +100,78 @@ io::Task<Result<Probe>> probe_engine(http::Client* client, CreateEndpoint wanted
     http::ClientRequest request{.url = base_of(wanted.url) + "/v1/models"};
     if (wanted.api_key) request.headers.set("Authorization", "Bearer " + *wanted.api_key);
     const auto start = std::chrono::steady_clock::now();
-    const Result<http::ClientResponse> response = co_await client->send(std::move(request), io::Deadline::after(kProbeTimeout));
+    const Result<http::ClientResponse> response =
+        co_await client->send(std::move(request), io::Deadline::after(kProbeTimeout));
     if (!response)
-        co_return fail_field(ErrorCode::unavailable, "url", "the engine does not answer: " + response.error().message + "; start it, or correct the address");
-    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count();
+        co_return fail_field(
+            ErrorCode::unavailable, "url",
+            "the engine does not answer: " + response.error().message +
+                "; start it, or correct the address"
+        );
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+                        std::chrono::steady_clock::now() - start
+    )
+                        .count();
     co_return judge(wanted, *response, ms);
 }
 
-Outcome store_endpoint(Platform& platform, Change& change, const access::Principal& principal, const CreateEndpoint& wanted, const Probe& probe) {
+Outcome store_endpoint(
+    Platform& platform, Change& change, const access::Principal& principal,
+    const CreateEndpoint& wanted, const Probe& probe
+) {
     const Organisation& provider = *platform.directory.find_organisation(principal.organisation_id);
     StoredEndpoint row;
     row.api_key = wanted.api_key;
     row.endpoint = {
-        .id = platform.make_id<EndpointId>(), .provider_id = provider.id, .provider = provider.name, .model = wanted.model,
-        .upstream_model = probe.upstream_model, .url = base_of(wanted.url), .protocol = wanted.protocol,
-        .price_input = wanted.price_input, .price_output = wanted.price_output, .probe = probe.text, .created_at = platform.now()
+        .id = platform.make_id<EndpointId>(),
+        .provider_id = provider.id,
+        .provider = provider.name,
+        .model = wanted.model,
+        .upstream_model = probe.upstream_model,
+        .url = base_of(wanted.url),
+        .protocol = wanted.protocol,
+        .price_input = wanted.price_input,
+        .price_output = wanted.price_output,
+        .probe = probe.text,
+        .created_at = platform.now()
     };
     if (wanted.site) {
         const Site* site = platform.fleet.find_site(std::string_view(*wanted.site));
         if (site == nullptr || site->provider_id != provider.id)
-            return std::unexpected(Failure(Error{ErrorCode::not_found, "no site '" + *wanted.site + "' of yours", "site"}));
+            return std::unexpected(Failure(
+                Error{ErrorCode::not_found, "no site '" + *wanted.site + "' of yours", "site"}
+            ));
         row.endpoint.site = site->spec.name;
         row.endpoint.c_url = site->c_url;
     }
     platform.put(change, row);
     platform.endpoints[row.endpoint.id] = row;
     platform.touch_routes(change);
-    platform.add_event(change, "endpoint/" + to_string(row.endpoint.id), "endpoint_created", provider.id, principal.actor(), wanted.model + " at " + row.endpoint.url);
+    platform.add_event(
+        change, "endpoint/" + to_string(row.endpoint.id), "endpoint_created", provider.id,
+        principal.actor(), wanted.model + " at " + row.endpoint.url
+    );
     return answer(row.endpoint, 201);
 }
 
-io::Task<http::Response> create_endpoint(Api* api, http::Client* client, access::Principal principal, http::Request request) {
+io::Task<http::Response> create_endpoint(
+    Api* api, http::Client* client, access::Principal principal, http::Request request
+) {
     Change change;
     const auto wanted = body_as<CreateEndpoint>(request);
-    if (!wanted) co_return co_await api->finish(std::unexpected(wanted.error()), std::move(change), std::move(request));
+    if (!wanted)
+        co_return co_await api->finish(
+            std::unexpected(wanted.error()), std::move(change), std::move(request)
+        );
     if (const Result<void> fine = check(*wanted); !fine)
-        co_return co_await api->finish(std::unexpected(Failure(fine.error())), std::move(change), std::move(request));
+        co_return co_await api->finish(
+            std::unexpected(Failure(fine.error())), std::move(change), std::move(request)
+        );
     const Result<Probe> probe = co_await probe_engine(client, *wanted);
-    if (!probe) co_return co_await api->finish(std::unexpected(Failure(probe.error())), std::move(change), std::move(request));
+    if (!probe)
+        co_return co_await api->finish(
+            std::unexpected(Failure(probe.error())), std::move(change), std::move(request)
+        );
     Outcome outcome = store_endpoint(api->platform(), change, principal, *wanted, *probe);
     co_return co_await api->finish(std::move(outcome), std::move(change), std::move(request));
 }
@@ -125,13 +179,16 @@ io::Task<http::Response> create_endpoint(Api* api, http::Client* client, access:
 std::vector<const Endpoint*> visible(const Platform& platform, const access::Principal& principal) {
     std::vector<const Endpoint*> all;
     for (const auto& [id, row] : platform.endpoints)
-        if (row.endpoint.state != EndpointState::deleted && (row.endpoint.provider_id == principal.organisation_id || principal.is_operator()))
+        if (row.endpoint.state != EndpointState::deleted &&
+            (row.endpoint.provider_id == principal.organisation_id || principal.is_operator()))
             all.push_back(&row.endpoint);
     return all;
 }
 
 std::unexpected<Failure> no_endpoint(const std::string& reference) {
-    return std::unexpected(Failure(Error{ErrorCode::not_found, "no endpoint '" + reference + "' of yours", "id"}));
+    return std::unexpected(
+        Failure(Error{ErrorCode::not_found, "no endpoint '" + reference + "' of yours", "id"})
+    );
 }
 
 const Endpoint* find_endpoint(const Platform& platform, const Call& call) {
@@ -150,42 +207,68 @@ Outcome list_models(Platform& platform, Call& call) {
         ModelEntry& entry = models[endpoint.model];
         const bool first = entry.endpoints_ready++ == 0;
         entry.id = endpoint.model;
-        if (std::ranges::find(entry.providers, endpoint.provider) == entry.providers.end()) entry.providers.push_back(endpoint.provider);
+        if (std::ranges::find(entry.providers, endpoint.provider) == entry.providers.end())
+            entry.providers.push_back(endpoint.provider);
         const auto cheaper = [](const Price& a, const Price& b) {
             return *multiply(1, QuantityScale::one, a) < *multiply(1, QuantityScale::one, b);
         };
-        if (first || cheaper(endpoint.price_input, entry.price_input_min)) entry.price_input_min = endpoint.price_input;
-        if (first || cheaper(endpoint.price_output, entry.price_output_min)) entry.price_output_min = endpoint.price_output;
+        if (first || cheaper(endpoint.price_input, entry.price_input_min))
+            entry.price_input_min = endpoint.price_input;
+        if (first || cheaper(endpoint.price_output, entry.price_output_min))
+            entry.price_output_min = endpoint.price_output;
     }
     std::vector<ModelEntry> all;
     for (auto& [name, entry] : models) all.push_back(std::move(entry));
-    return list_page(call.request, all, &ModelPage::models, [](const ModelEntry& entry) { return entry.id; });
+    return list_page(call.request, all, &ModelPage::models, [](const ModelEntry& entry) {
+        return entry.id;
+    });
 }
 
 }  // namespace
 
 void add_endpoint_routes(Api& api, http::Client& client) {
     Platform& platform = api.platform();
-    RouteDoc doc{.operation = "createEndpoint", .summary = "Register an engine you run; it is probed first", .scope = Scope::provider,
-                 .request = json::schema<CreateEndpoint>, .response = json::schema<Endpoint>, .status = 201};
+    RouteDoc doc{
+        .operation = "createEndpoint",
+        .summary = "Register an engine you run; it is probed first",
+        .scope = Scope::provider,
+        .request = json::schema<CreateEndpoint>,
+        .response = json::schema<Endpoint>,
+        .status = 201
+    };
     api.raw("POST", "/v1/endpoints", doc, [&api, &client](access::Principal p, http::Request r) {
         return create_endpoint(&api, &client, std::move(p), std::move(r));
     });
     api.query(
-        "/v1/endpoints", {.operation = "listEndpoints", .summary = "Your engines", .response = json::schema<EndpointPage>, .list = true},
+        "/v1/endpoints",
+        {.operation = "listEndpoints",
+         .summary = "Your engines",
+         .response = json::schema<EndpointPage>,
+         .list = true},
         [&platform](Call& call) {
-            return list_page(call.request, visible(platform, call.principal), &EndpointPage::endpoints, [](const Endpoint& e) { return to_string(e.id); });
+            return list_page(
+                call.request, visible(platform, call.principal), &EndpointPage::endpoints,
+                [](const Endpoint& e) { return to_string(e.id); }
+            );
         }
     );
     api.query(
-        "/v1/endpoints/{id}", {.operation = "getEndpoint", .summary = "One of your engines", .response = json::schema<Endpoint>},
+        "/v1/endpoints/{id}",
+        {.operation = "getEndpoint",
+         .summary = "One of your engines",
+         .response = json::schema<Endpoint>},
         [&platform](Call& call) -> Outcome {
             const Endpoint* endpoint = find_endpoint(platform, call);
-            return endpoint == nullptr ? Outcome(no_endpoint(call.request.param("id"))) : Outcome(answer(*endpoint));
+            return endpoint == nullptr ? Outcome(no_endpoint(call.request.param("id")))
+                                       : Outcome(answer(*endpoint));
         }
     );
     api.command(
-        "DELETE", "/v1/endpoints/{id}", {.operation = "deleteEndpoint", .summary = "No new calls for an engine", .scope = Scope::provider, .status = 204},
+        "DELETE", "/v1/endpoints/{id}",
+        {.operation = "deleteEndpoint",
+         .summary = "No new calls for an engine",
+         .scope = Scope::provider,
+         .status = 204},
         [&platform](Call& call) -> Outcome {
             const Endpoint* endpoint = find_endpoint(platform, call);
             if (endpoint == nullptr) return no_endpoint(call.request.param("id"));
@@ -197,7 +280,11 @@ void add_endpoint_routes(Api& api, http::Client& client) {
         }
     );
     api.query(
-        "/v1/catalogue/models", {.operation = "listModels", .summary = "Models with their prices", .response = json::schema<ModelPage>, .list = true},
+        "/v1/catalogue/models",
+        {.operation = "listModels",
+         .summary = "Models with their prices",
+         .response = json::schema<ModelPage>,
+         .list = true},
         [&platform](Call& call) { return list_models(platform, call); }
     );
 }

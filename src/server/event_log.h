@@ -18,20 +18,25 @@ constexpr std::size_t kRecentEventsMax = 100'000;  // older ones are read from t
 // Numbers events and keeps the recent ones for watchers. Only durable events are published.
 class EventLog {
   public:
-    EventLog(io::Executor executor, std::int64_t last_cursor) : changed_(executor), next_(last_cursor + 1), floor_(next_) {}
+    EventLog(io::Executor executor, std::int64_t last_cursor)
+        : changed_(executor), next_(last_cursor + 1), floor_(next_) {}
     std::int64_t take_cursor() { return next_++; }
     void publish(Event event);
     void restore(Event event);
 
-    // Published events after `cursor`, oldest first. `from_store` is set when some before them are only
-    // in the store.
+    // Published events after `cursor`, oldest first. `from_store` is set when some before them are
+    // only in the store.
     struct Slice {
         std::vector<Event> events;
         bool from_store = false;
         std::int64_t last = 0;  // the newest cursor looked at: where to go on
     };
-    Slice after(std::int64_t cursor, const std::function<bool(const Event&)>& accept, std::size_t limit) const;
-    std::int64_t last_published() const { return recent_.empty() ? floor_ - 1 : recent_.back().cursor; }
+    Slice after(
+        std::int64_t cursor, const std::function<bool(const Event&)>& accept, std::size_t limit
+    ) const;
+    std::int64_t last_published() const {
+        return recent_.empty() ? floor_ - 1 : recent_.back().cursor;
+    }
     io::Task<bool> wait(io::Deadline deadline) { return changed_.wait(deadline); }
     // Lets every watcher look again.
     void wake() { changed_.notify_all(); }

@@ -19,7 +19,10 @@ io::Task<http::Response> watch_routes(Platform* platform, http::Request request)
     Duration wait{};
     if (const std::string* text = request.query.find("wait")) {
         const Result<Duration> parsed = parse_duration(*text);
-        if (!parsed) co_return http::problem_response(Error{ErrorCode::invalid_argument, parsed.error().message, "wait"}, request);
+        if (!parsed)
+            co_return http::problem_response(
+                Error{ErrorCode::invalid_argument, parsed.error().message, "wait"}, request
+            );
         wait = std::min(*parsed, kWaitMax);
     }
     const auto until = io::Deadline::after(wait);
@@ -27,21 +30,27 @@ io::Task<http::Response> watch_routes(Platform* platform, http::Request request)
         if (!co_await platform->routes_changed.wait(until)) break;
     RouteTable table{.version = platform->route_version};
     for (const auto& [id, row] : platform->endpoints)
-        if (row.endpoint.state != EndpointState::deleted) table.routes.push_back({row.endpoint, row.api_key});
+        if (row.endpoint.state != EndpointState::deleted)
+            table.routes.push_back({row.endpoint, row.api_key});
     table.revoked_key_hashes = platform->revoked_hashes;
     // What it shows may have been changed a moment ago.
-    if (const Result<void> durable = co_await platform->committed(platform->last_ticket()); !durable)
+    if (const Result<void> durable = co_await platform->committed(platform->last_ticket());
+        !durable)
         co_return http::problem_response(durable.error(), request, 503);
     co_return http::Response::json(200, json::print(table));
 }
 
 Outcome resolve_key(Platform& platform, Call& call) {
     const ResolveKey wanted = TRY(body_as<ResolveKey>(call.request));
-    const access::Principal principal = TRY(platform.directory.authenticate(wanted.key_sha256, call.now));
+    const access::Principal principal =
+        TRY(platform.directory.authenticate(wanted.key_sha256, call.now));
     const access::StoredKey& stored = *platform.directory.find_key(principal.key_id);
     return answer(ResolvedKey{
-        .key_id = principal.key_id, .organisation_id = principal.organisation_id, .project_id = principal.project_id,
-        .may_use_tokens = access::require(principal, Scope::tokens).has_value(), .expires_at = stored.key.expires_at,
+        .key_id = principal.key_id,
+        .organisation_id = principal.organisation_id,
+        .project_id = principal.project_id,
+        .may_use_tokens = access::require(principal, Scope::tokens).has_value(),
+        .expires_at = stored.key.expires_at,
         .cache_for = kKeyCacheSpan
     });
 }
@@ -49,19 +58,29 @@ Outcome resolve_key(Platform& platform, Call& call) {
 Outcome acquire_lease(Platform& platform, Billing& billing, Call& call) {
     const AcquireLease wanted = TRY(body_as<AcquireLease>(call.request));
     if (wanted.replica.empty() || wanted.replica.size() > kReplicaNameMax)
-        return std::unexpected(Failure(Error{ErrorCode::invalid_argument, "must have 1 to 128 characters", "replica"}));
+        return std::unexpected(
+            Failure(Error{ErrorCode::invalid_argument, "must have 1 to 128 characters", "replica"})
+        );
     if (platform.directory.find_organisation(wanted.organisation_id) == nullptr)
-        return std::unexpected(Failure(Error{ErrorCode::not_found, "no such organisation", "organisation_id"}));
+        return std::unexpected(
+            Failure(Error{ErrorCode::not_found, "no such organisation", "organisation_id"})
+        );
     return answer(TRY(billing.acquire_lease(call.change, wanted)));
 }
 
 Outcome settle(Platform& platform, Billing& billing, Call& call) {
     const SettleCalls wanted = TRY(body_as<SettleCalls>(call.request));
     if (wanted.records.size() > kSettleRecordsMax)
-        return std::unexpected(Failure(Error{ErrorCode::invalid_argument, "at most 1000 records in one request: send several", "records"}));
+        return std::unexpected(Failure(Error{
+            ErrorCode::invalid_argument, "at most 1000 records in one request: send several",
+            "records"
+        }));
     for (std::size_t i = 0; i < wanted.records.size(); ++i)
         if (platform.directory.find_organisation(wanted.records[i].organisation_id) == nullptr)
-            return std::unexpected(Failure(Error{ErrorCode::not_found, "no such organisation", "records[" + std::to_string(i) + "].organisation_id"}));
+            return std::unexpected(Failure(Error{
+                ErrorCode::not_found, "no such organisation",
+                "records[" + std::to_string(i) + "].organisation_id"
+            }));
     return answer(billing.settle_calls(call.change, wanted));
 }
 
@@ -69,28 +88,46 @@ Outcome settle(Platform& platform, Billing& billing, Call& call) {
 
 void add_gateway_routes(Api& api, Billing& billing) {
     Platform& platform = api.platform();
-    RouteDoc doc{.operation = "gatewayRoutes", .summary = "Routes and revoked keys; waits for a newer version", .scope = Scope::gateway,
-                 .response = json::schema<RouteTable>, .query = {"version", "wait"}};
-    api.raw("GET", "/v1/gateway/routes", doc, [&platform](access::Principal, http::Request request) {
-        return watch_routes(&platform, std::move(request));
-    });
+    RouteDoc doc{
+        .operation = "gatewayRoutes",
+        .summary = "Routes and revoked keys; waits for a newer version",
+        .scope = Scope::gateway,
+        .response = json::schema<RouteTable>,
+        .query = {"version", "wait"}
+    };
+    api.raw(
+        "GET", "/v1/gateway/routes", doc,
+        [&platform](access::Principal, http::Request request) {
+            return watch_routes(&platform, std::move(request));
+        }
+    );
     api.command(
         "POST", "/v1/gateway/keys:resolve",
-        {.operation = "resolveKey", .summary = "Whose key this is, by its hash", .scope = Scope::gateway,
-         .request = json::schema<ResolveKey>, .response = json::schema<ResolvedKey>},
+        {.operation = "resolveKey",
+         .summary = "Whose key this is, by its hash",
+         .scope = Scope::gateway,
+         .request = json::schema<ResolveKey>,
+         .response = json::schema<ResolvedKey>},
         [&platform](Call& call) { return resolve_key(platform, call); }
     );
     api.command(
         "POST", "/v1/gateway/leases",
-        {.operation = "acquireLease", .summary = "A slice of a wallet for a gateway", .scope = Scope::gateway,
-         .request = json::schema<AcquireLease>, .response = json::schema<BudgetLease>},
+        {.operation = "acquireLease",
+         .summary = "A slice of a wallet for a gateway",
+         .scope = Scope::gateway,
+         .request = json::schema<AcquireLease>,
+         .response = json::schema<BudgetLease>},
         [&platform, &billing](Call& call) { return acquire_lease(platform, billing, call); }
     );
     api.command(
         "POST", "/v1/gateway/settlements",
-        {.operation = "settleCalls", .summary = "Records of finished calls; repeating one changes nothing", .scope = Scope::gateway,
-         .request = json::schema<SettleCalls>, .response = json::schema<SettledCalls>},
-        [&platform, &billing](Call& call) { return settle(platform, billing, call); }, kSettleBodyMax
+        {.operation = "settleCalls",
+         .summary = "Records of finished calls; repeating one changes nothing",
+         .scope = Scope::gateway,
+         .request = json::schema<SettleCalls>,
+         .response = json::schema<SettledCalls>},
+        [&platform, &billing](Call& call) { return settle(platform, billing, call); },
+        kSettleBodyMax
     );
 }
 

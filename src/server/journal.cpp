@@ -20,13 +20,12 @@ Ticket Journal::submit(storage::Batch batch, std::vector<std::move_only_function
     const Ticket ticket = ++last_;
     if (!after.empty()) after_.emplace(ticket, std::move(after));
     if (error_) return ticket;
-    const std::uint64_t given = committer_->submit(
-        std::move(batch), [this, alive = alive_, ticket](Result<void> result) {
+    const std::uint64_t given =
+        committer_->submit(std::move(batch), [this, alive = alive_, ticket](Result<void> result) {
             runtime_.post([this, alive, ticket, result = std::move(result)]() mutable {
                 if (*alive) done(ticket, std::move(result));
             });
-        }
-    );
+        });
     CHECK(given == ticket, "the journal is the committer's only user");
     return ticket;
 }

@@ -18,9 +18,10 @@ namespace penstock::server {
 
 using Ticket = std::uint64_t;
 
-// The order in which changes become durable, for one executor. Memory is changed first; submit() hands
-// the rows over, and nobody outside learns of the change before committed() says so. After a failed
-// commit memory is ahead of the store: every later wait fails too, and `on_failure` ends the process.
+// The order in which changes become durable, for one executor. Memory is changed first; submit()
+// hands the rows over, and nobody outside learns of the change before committed() says so. After a
+// failed commit memory is ahead of the store: every later wait fails too, and `on_failure` ends the
+// process.
 class Journal {
   public:
     Journal(io::Runtime& runtime, storage::Store& store, std::function<void(Error)> on_failure);

@@ -19,7 +19,8 @@ struct Term {
 std::unexpected<Error> bad_filter(std::string_view term) {
     return fail_field(
         ErrorCode::invalid_argument, "filter",
-        "'" + std::string(term) + "' is not understood: write field=value or field!=value, joined by AND"
+        "'" + std::string(term) +
+            "' is not understood: write field=value or field!=value, joined by AND"
     );
 }
 
@@ -31,7 +32,8 @@ std::string_view trim(std::string_view text) {
 
 Result<std::vector<Term>> parse_filter(std::string_view text) {
     std::vector<Term> terms;
-    if (text.size() > kFilterBytesMax) return fail_field(ErrorCode::invalid_argument, "filter", "is longer than 4096 bytes");
+    if (text.size() > kFilterBytesMax)
+        return fail_field(ErrorCode::invalid_argument, "filter", "is longer than 4096 bytes");
     while (!trim(text).empty()) {
         const std::size_t end = std::min(text.find(" AND "), text.size());
         const std::string_view part = trim(text.substr(0, end));
@@ -41,7 +43,8 @@ Result<std::vector<Term>> parse_filter(std::string_view text) {
         term.equal = part[sign - 1] != '!';
         term.path = std::string(trim(part.substr(0, term.equal ? sign : sign - 1)));
         std::string_view value = trim(part.substr(sign + 1));
-        if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
+        if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
+            value = value.substr(1, value.size() - 2);
         term.value = std::string(value);
         if (term.path.empty()) return bad_filter(part);
         terms.push_back(std::move(term));
@@ -94,13 +97,15 @@ Row sort_key(std::size_t index, const json::Value& object, std::string_view path
 }
 
 bool before(const Row& left, const Row& right) {
-    return left.has_number && right.has_number ? left.number < right.number : left.text < right.text;
+    return left.has_number && right.has_number ? left.number < right.number
+                                               : left.text < right.text;
 }
 
 }  // namespace
 
 Result<std::int64_t> query_integer(
-    const http::Request& request, std::string_view name, std::int64_t otherwise, std::int64_t min, std::int64_t max
+    const http::Request& request, std::string_view name, std::int64_t otherwise, std::int64_t min,
+    std::int64_t max
 ) {
     const std::string* text = request.query.find(name);
     if (text == nullptr) return otherwise;
@@ -115,7 +120,8 @@ Result<std::int64_t> query_integer(
 }
 
 Result<Selection> select(
-    const http::Request& request, std::size_t count, const std::function<std::string(std::size_t)>& object_at,
+    const http::Request& request, std::size_t count,
+    const std::function<std::string(std::size_t)>& object_at,
     const std::function<std::string(std::size_t)>& id_at
 ) {
     const std::vector<Term> terms = TRY(parse_filter(request.query.get("filter")));
@@ -138,17 +144,24 @@ Result<Selection> select(
             if (before(right, left)) return descending;
             return left.index < right.index;
         });
-    const std::int64_t asked = TRY(query_integer(request, "page_size", kPageSizeDefault, 0, INT32_MAX));
-    const std::size_t size = asked == 0 ? kPageSizeDefault : std::min(static_cast<std::size_t>(asked), kPageSizeMax);
+    const std::int64_t asked =
+        TRY(query_integer(request, "page_size", kPageSizeDefault, 0, INT32_MAX));
+    const std::size_t size =
+        asked == 0 ? kPageSizeDefault : std::min(static_cast<std::size_t>(asked), kPageSizeMax);
     std::size_t first = 0;
     if (const std::string_view token = request.query.get("page_token"); !token.empty()) {
-        const auto found = std::ranges::find_if(rows, [&](const Row& row) { return id_at(row.index) == token; });
+        const auto found =
+            std::ranges::find_if(rows, [&](const Row& row) { return id_at(row.index) == token; });
         if (found == rows.end())
-            return fail_field(ErrorCode::invalid_argument, "page_token", "is not known any more: start again without it");
+            return fail_field(
+                ErrorCode::invalid_argument, "page_token",
+                "is not known any more: start again without it"
+            );
         first = static_cast<std::size_t>(found - rows.begin()) + 1;
     }
     Selection selection{.total = static_cast<std::int64_t>(rows.size())};
-    for (std::size_t i = first; i < rows.size() && i < first + size; ++i) selection.indices.push_back(rows[i].index);
+    for (std::size_t i = first; i < rows.size() && i < first + size; ++i)
+        selection.indices.push_back(rows[i].index);
     if (first + size < rows.size()) selection.next_page_token = id_at(selection.indices.back());
     return selection;
 }

@@ -23,16 +23,21 @@ struct Selection {
 // Applies filter, order_by, page_size and page_token of the query.
 //   filter   = term *(" AND " term);  term = path ("=" | "!=") value;  path = member *("." member)
 //   order_by = path [" desc"]
-// `object_at` gives an element as JSON text (asked for only when filter or order need it), `id_at` its id,
-// which is the page token: a page goes on after that element, whatever came before it meanwhile.
+// `object_at` gives an element as JSON text (asked for only when filter or order need it), `id_at`
+// its id, which is the page token: a page goes on after that element, whatever came before it
+// meanwhile.
 Result<Selection> select(
-    const http::Request& request, std::size_t count, const std::function<std::string(std::size_t)>& object_at,
+    const http::Request& request, std::size_t count,
+    const std::function<std::string(std::size_t)>& object_at,
     const std::function<std::string(std::size_t)>& id_at
 );
 
 // The usual case: elements are structs of the model with an id, the page is a PENSTOCK_PAGE.
 template <class Page, class T, class Id>
-Outcome list_page(const http::Request& request, const std::vector<const T*>& all, std::vector<T> Page::* member, Id id_of) {
+Outcome list_page(
+    const http::Request& request, const std::vector<const T*>& all, std::vector<T> Page::* member,
+    Id id_of
+) {
     const Selection selection = TRY(select(
         request, all.size(), [&](std::size_t i) { return json::print(*all[i]); },
         [&](std::size_t i) { return std::string(id_of(*all[i])); }
@@ -44,7 +49,9 @@ Outcome list_page(const http::Request& request, const std::vector<const T*>& all
     return answer(page);
 }
 template <class Page, class T, class Id>
-Outcome list_page(const http::Request& request, const std::vector<T>& all, std::vector<T> Page::* member, Id id_of) {
+Outcome list_page(
+    const http::Request& request, const std::vector<T>& all, std::vector<T> Page::* member, Id id_of
+) {
     std::vector<const T*> pointers;
     pointers.reserve(all.size());
     for (const T& one : all) pointers.push_back(&one);
@@ -53,7 +60,8 @@ Outcome list_page(const http::Request& request, const std::vector<T>& all, std::
 
 // A whole number from the query, or the default; out of range is an error naming the parameter.
 Result<std::int64_t> query_integer(
-    const http::Request& request, std::string_view name, std::int64_t otherwise, std::int64_t min, std::int64_t max
+    const http::Request& request, std::string_view name, std::int64_t otherwise, std::int64_t min,
+    std::int64_t max
 );
 
 }  // namespace penstock::server

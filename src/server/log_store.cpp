@@ -27,14 +27,17 @@ std::unexpected<Error> disk_error(const std::filesystem::path& path, std::string
     );
 }
 
-Result<void> append_durably(const std::filesystem::path& path, std::uint64_t at, std::string_view text) {
+Result<void> append_durably(
+    const std::filesystem::path& path, std::uint64_t at, std::string_view text
+) {
     const int fd = ::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     if (fd < 0) return disk_error(path, "open");
     // A torn tail of a write that failed is overwritten: the file is only as long as we know.
     bool ok = ::ftruncate(fd, static_cast<off_t>(at)) == 0;
     std::size_t done = 0;
     while (ok && done < text.size()) {
-        const ssize_t wrote = ::pwrite(fd, text.data() + done, text.size() - done, static_cast<off_t>(at + done));
+        const ssize_t wrote =
+            ::pwrite(fd, text.data() + done, text.size() - done, static_cast<off_t>(at + done));
         if (wrote < 0 && errno == EINTR) continue;
         ok = wrote > 0;
         done += ok ? static_cast<std::size_t>(wrote) : 0;
@@ -52,11 +55,17 @@ Result<void> append_durably(const std::filesystem::path& path, std::uint64_t at,
 Result<void> LogStore::open() {
     std::error_code error;
     std::filesystem::create_directories(directory_, error);
-    if (error) return fail_field(ErrorCode::unavailable, "state_dir", "cannot make " + directory_.string() + ": " + error.message());
+    if (error)
+        return fail_field(
+            ErrorCode::unavailable, "state_dir",
+            "cannot make " + directory_.string() + ": " + error.message()
+        );
     return {};
 }
 
-std::filesystem::path LogStore::path_of(TaskId task) const { return directory_ / (to_string(task) + ".jsonl"); }
+std::filesystem::path LogStore::path_of(TaskId task) const {
+    return directory_ / (to_string(task) + ".jsonl");
+}
 
 Result<LogStore::File*> LogStore::file_of(TaskId task) {
     const auto found = files_.find(task);
@@ -102,7 +111,8 @@ io::Task<Result<std::int64_t>> LogStore::append(
         file.writing = true;
         const std::filesystem::path path = path_of(task);
         const std::uint64_t at = file.bytes;
-        const Result<void> written = co_await pool_.run([&] { return append_durably(path, at, text); });
+        const Result<void> written =
+            co_await pool_.run([&] { return append_durably(path, at, text); });
         file.writing = false;
         idle_.notify_all();
         if (!written) co_return std::unexpected(written.error());
@@ -122,7 +132,9 @@ Result<std::vector<LogLine>> LogStore::read(
     if (cursor >= file.lines) return lines;
     const std::int64_t first = std::max<std::int64_t>(cursor, 0);
     std::ifstream input(path_of(task), std::ios::binary);
-    input.seekg(static_cast<std::streamoff>(file.offsets.at(static_cast<std::size_t>(first / kIndexEvery))));
+    input.seekg(
+        static_cast<std::streamoff>(file.offsets.at(static_cast<std::size_t>(first / kIndexEvery)))
+    );
     std::int64_t at = first / kIndexEvery * kIndexEvery;
     std::string text;
     while (lines.size() < limit && at < file.lines && std::getline(input, text)) {

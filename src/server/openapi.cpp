@@ -6,7 +6,9 @@
 namespace penstock::server {
 namespace {
 
-json::Object parameter(std::string_view name, std::string_view in, bool required, std::string_view type = "string") {
+json::Object parameter(
+    std::string_view name, std::string_view in, bool required, std::string_view type = "string"
+) {
     return {{"name", name}, {"in", in}, {"required", required}, {"schema", {{"type", type}}}};
 }
 
@@ -21,7 +23,8 @@ json::Array parameters_of(const http::Route& route, const RouteDoc& doc) {
     }
     if (doc.list) {
         all.push_back(parameter("page_size", "query", false, "integer"));
-        for (const std::string_view name : {"page_token", "filter", "order_by"}) all.push_back(parameter(name, "query", false));
+        for (const std::string_view name : {"page_token", "filter", "order_by"})
+            all.push_back(parameter(name, "query", false));
     }
     for (const std::string& name : doc.query) all.push_back(parameter(name, "query", false));
     if (route.method == "POST") all.push_back(parameter("Idempotency-Key", "header", false));
@@ -33,16 +36,21 @@ json::Object operation_of(const http::Route& route, const RouteDoc& doc, json::O
     json::Array parameters = parameters_of(route, doc);
     if (!parameters.empty()) operation["parameters"] = std::move(parameters);
     if (doc.request != nullptr)
-        operation["requestBody"] = {{"required", true}, {"content", {{"application/json", {{"schema", doc.request(schemas)}}}}}};
+        operation["requestBody"] = {
+            {"required", true},
+            {"content", {{"application/json", {{"schema", doc.request(schemas)}}}}}
+        };
     json::Object success{{"description", "done"}};
-    if (doc.response != nullptr) success["content"] = json::Object{{doc.content, {{"schema", doc.response(schemas)}}}};
+    if (doc.response != nullptr)
+        success["content"] = json::Object{{doc.content, {{"schema", doc.response(schemas)}}}};
     else if (doc.status != 204 && !doc.content.empty())
         success["content"] = json::Object{{doc.content, {{"schema", {{"type", "string"}}}}}};
     json::Value problem = json::schema<Problem>(schemas);
     json::Object responses{{std::to_string(doc.status), std::move(success)}};
     if (!doc.open)
         responses["default"] = json::Object{
-            {"description", "a problem (RFC 9457)"}, {"content", {{"application/problem+json", {{"schema", std::move(problem)}}}}}
+            {"description", "a problem (RFC 9457)"},
+            {"content", {{"application/problem+json", {{"schema", std::move(problem)}}}}}
         };
     operation["responses"] = std::move(responses);
     if (doc.open) operation["security"] = json::Array{};
@@ -64,17 +72,23 @@ std::string openapi_document(const http::Router& router, const Version& version)
         const auto* doc = std::any_cast<RouteDoc>(&route->options.details);
         if (doc == nullptr) continue;
         std::string path = route->pattern;
-        if (const std::size_t rest = path.find("...}"); rest != std::string::npos) path.erase(rest, 3);
+        if (const std::size_t rest = path.find("...}"); rest != std::string::npos)
+            path.erase(rest, 3);
         if (!paths.contains(path)) paths[path] = json::Object{};
         paths[path].as_object()[lower(route->method)] = operation_of(*route, *doc, schemas);
     }
     const json::Object document{
         {"openapi", "3.1.0"},
-        {"info", {{"title", "Penstock"}, {"version", version.api}, {"summary", "The compute internet: tasks, tokens, sites, money"},
-                  {"license", {{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}}}},
+        {"info",
+         {{"title", "Penstock"},
+          {"version", version.api},
+          {"summary", "The compute internet: tasks, tokens, sites, money"},
+          {"license", {{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}}}},
         {"security", json::Array{json::Object{{"key", json::Array{}}}}},
         {"paths", std::move(paths)},
-        {"components", {{"securitySchemes", {{"key", {{"type", "http"}, {"scheme", "bearer"}}}}}, {"schemas", std::move(schemas)}}}
+        {"components",
+         {{"securitySchemes", {{"key", {{"type", "http"}, {"scheme", "bearer"}}}}},
+          {"schemas", std::move(schemas)}}}
     };
     return json::print_value_pretty(document) + "\n";
 }

@@ -21,28 +21,55 @@ class Restorer final : public storage::Visitor {
 
     Result<void> entity(storage::PutEntity row) override {
         platform_.versions_[{row.kind, row.id}] = row.version;
-        if (row.kind == "organisation") platform_.directory.restore(TRY(json::parse<Organisation>(row.body)));
-        else if (row.kind == "project") platform_.directory.restore(TRY(json::parse<Project>(row.body)));
-        else if (row.kind == "user") platform_.directory.restore(TRY(json::parse<User>(row.body)));
-        else if (row.kind == "key") platform_.directory.restore(TRY(json::parse<access::StoredKey>(row.body)));
-        else if (row.kind == "site") platform_.fleet.restore_site(TRY(json::parse<Site>(row.body)));
-        else if (row.kind == "pool") platform_.fleet.put_pool(TRY(json::parse<Pool>(row.body)));
-        else if (row.kind == "node") platform_.fleet.restore_node(TRY(json::parse<Node>(row.body)));
-        else if (row.kind == "task") platform_.board.restore_task(TRY(json::parse<Task>(row.body)));
-        else if (row.kind == "attempt") platform_.board.restore_attempt(TRY(json::parse<Attempt>(row.body)));
-        else if (row.kind == "item") TRY(item(row));
-        else if (row.kind == "endpoint") endpoint(TRY(json::parse<StoredEndpoint>(row.body)));
-        else if (row.kind == "lease") lease(TRY(json::parse<StoredLease>(row.body)));
-        else if (row.kind == "attempt_holds") holds(TRY(json::parse<AttemptHolds>(row.body)));
-        else if (row.kind == "blob") TRY(blob(row));
-        else if (row.kind == "counter") platform_.counters[row.id] = std::stoll(row.body);
-        else return fail(ErrorCode::internal, "the store holds a '" + row.kind + "', which this version does not know");
+        if (row.kind == "organisation")
+            platform_.directory.restore(TRY(json::parse<Organisation>(row.body)));
+        else if (row.kind == "project")
+            platform_.directory.restore(TRY(json::parse<Project>(row.body)));
+        else if (row.kind == "user")
+            platform_.directory.restore(TRY(json::parse<User>(row.body)));
+        else if (row.kind == "key")
+            platform_.directory.restore(TRY(json::parse<access::StoredKey>(row.body)));
+        else if (row.kind == "site")
+            platform_.fleet.restore_site(TRY(json::parse<Site>(row.body)));
+        else if (row.kind == "pool")
+            platform_.fleet.put_pool(TRY(json::parse<Pool>(row.body)));
+        else if (row.kind == "node")
+            platform_.fleet.restore_node(TRY(json::parse<Node>(row.body)));
+        else if (row.kind == "task")
+            platform_.board.restore_task(TRY(json::parse<Task>(row.body)));
+        else if (row.kind == "attempt")
+            platform_.board.restore_attempt(TRY(json::parse<Attempt>(row.body)));
+        else if (row.kind == "item")
+            TRY(item(row));
+        else if (row.kind == "endpoint")
+            endpoint(TRY(json::parse<StoredEndpoint>(row.body)));
+        else if (row.kind == "lease")
+            lease(TRY(json::parse<StoredLease>(row.body)));
+        else if (row.kind == "attempt_holds")
+            holds(TRY(json::parse<AttemptHolds>(row.body)));
+        else if (row.kind == "blob")
+            TRY(blob(row));
+        else if (row.kind == "counter")
+            platform_.counters[row.id] = std::stoll(row.body);
+        else
+            return fail(
+                ErrorCode::internal,
+                "the store holds a '" + row.kind + "', which this version does not know"
+            );
         return {};
     }
-    Result<void> account(ledger::Account row) override { return rows_.accounts.push_back(std::move(row)), Result<void>{}; }
-    Result<void> transfer(ledger::Transfer row) override { return rows_.transfers.push_back(std::move(row)), Result<void>{}; }
-    Result<void> hold(ledger::Hold row) override { return rows_.holds.push_back(std::move(row)), Result<void>{}; }
-    Result<void> burnt(ledger::BurntId row) override { return rows_.burnt.push_back(std::move(row)), Result<void>{}; }
+    Result<void> account(ledger::Account row) override {
+        return rows_.accounts.push_back(std::move(row)), Result<void>{};
+    }
+    Result<void> transfer(ledger::Transfer row) override {
+        return rows_.transfers.push_back(std::move(row)), Result<void>{};
+    }
+    Result<void> hold(ledger::Hold row) override {
+        return rows_.holds.push_back(std::move(row)), Result<void>{};
+    }
+    Result<void> burnt(ledger::BurntId row) override {
+        return rows_.burnt.push_back(std::move(row)), Result<void>{};
+    }
     Result<void> accumulator(ledger::AccumulatorRow row) override {
         platform_.accumulators.put(row.contract, row.party, row.value);
         return {};
@@ -66,10 +93,13 @@ class Restorer final : public storage::Visitor {
         ledger::LedgerOptions options;
         options.id_hash_seed = platform_.random_.next();
         platform_.ledger = TRY(ledger::Ledger::restore(std::move(rows_), options));
-        while (last_event_ >= platform_.events.take_cursor()) {}
+        while (last_event_ >= platform_.events.take_cursor()) {
+        }
         for (const Attempt* attempt : platform_.board.active_attempts()) {
             if (!platform_.fleet.hold(attempt->id, attempt->placement.node_id, attempt->request))
-                platform_.log_.warning("a node has less room than it holds", {{"node", attempt->placement.node}});
+                platform_.log_.warning(
+                    "a node has less room than it holds", {{"node", attempt->placement.node}}
+                );
         }
         return {};
     }
@@ -77,14 +107,16 @@ class Restorer final : public storage::Visitor {
   private:
     // "tk_…/12"
     Result<void> item(const storage::PutEntity& row) {
-        const TaskId task = TRY(TaskId::parse(std::string_view(row.id).substr(0, row.id.find('/'))));
+        const TaskId task =
+            TRY(TaskId::parse(std::string_view(row.id).substr(0, row.id.find('/'))));
         platform_.board.restore_item(task, TRY(json::parse<TaskItem>(row.body)));
         return {};
     }
     // "sha256/og_…"
     Result<void> blob(const storage::PutEntity& row) {
         const std::size_t slash = row.id.find('/');
-        const OrganisationId owner = TRY(OrganisationId::parse(std::string_view(row.id).substr(slash + 1)));
+        const OrganisationId owner =
+            TRY(OrganisationId::parse(std::string_view(row.id).substr(slash + 1)));
         platform_.blob_owners.emplace(row.id.substr(0, slash), owner);
         return {};
     }
@@ -98,8 +130,8 @@ class Restorer final : public storage::Visitor {
 };
 
 Platform::Platform(
-    io::Runtime& runtime, storage::Store& store, PlatformOptions options, Clock& clock, Random& random,
-    telemetry::Logger log, telemetry::Registry& metrics
+    io::Runtime& runtime, storage::Store& store, PlatformOptions options, Clock& clock,
+    Random& random, telemetry::Logger log, telemetry::Registry& metrics
 )
     : ledger(ledger::LedgerOptions{.id_hash_seed = random.next()}),
       routes_changed(runtime.executor()),
@@ -129,16 +161,36 @@ void Platform::put_entity(Change& change, std::string kind, std::string id, std:
     change.batch.add(storage::PutEntity{std::move(kind), std::move(id), std::move(body), version});
 }
 
-void Platform::put(Change& change, const Organisation& row) { put_entity(change, "organisation", to_string(row.id), json::print(row)); }
-void Platform::put(Change& change, const Project& row) { put_entity(change, "project", to_string(row.id), json::print(row)); }
-void Platform::put(Change& change, const User& row) { put_entity(change, "user", to_string(row.id), json::print(row)); }
-void Platform::put(Change& change, const access::StoredKey& row) { put_entity(change, "key", to_string(row.key.id), json::print(row)); }
-void Platform::put(Change& change, const Site& row) { put_entity(change, "site", to_string(row.id), json::print(row)); }
-void Platform::put(Change& change, const Pool& row) { put_entity(change, "pool", to_string(row.site_id) + "/" + row.sku, json::print(row)); }
-void Platform::put(Change& change, const Node& row) { put_entity(change, "node", to_string(row.id), json::print(row)); }
-void Platform::put(Change& change, const StoredEndpoint& row) { put_entity(change, "endpoint", to_string(row.endpoint.id), json::print(row)); }
-void Platform::put(Change& change, const StoredLease& row) { put_entity(change, "lease", to_string(row.lease.id), json::print(row)); }
-void Platform::put(Change& change, const AttemptHolds& row) { put_entity(change, "attempt_holds", to_string(row.attempt_id), json::print(row)); }
+void Platform::put(Change& change, const Organisation& row) {
+    put_entity(change, "organisation", to_string(row.id), json::print(row));
+}
+void Platform::put(Change& change, const Project& row) {
+    put_entity(change, "project", to_string(row.id), json::print(row));
+}
+void Platform::put(Change& change, const User& row) {
+    put_entity(change, "user", to_string(row.id), json::print(row));
+}
+void Platform::put(Change& change, const access::StoredKey& row) {
+    put_entity(change, "key", to_string(row.key.id), json::print(row));
+}
+void Platform::put(Change& change, const Site& row) {
+    put_entity(change, "site", to_string(row.id), json::print(row));
+}
+void Platform::put(Change& change, const Pool& row) {
+    put_entity(change, "pool", to_string(row.site_id) + "/" + row.sku, json::print(row));
+}
+void Platform::put(Change& change, const Node& row) {
+    put_entity(change, "node", to_string(row.id), json::print(row));
+}
+void Platform::put(Change& change, const StoredEndpoint& row) {
+    put_entity(change, "endpoint", to_string(row.endpoint.id), json::print(row));
+}
+void Platform::put(Change& change, const StoredLease& row) {
+    put_entity(change, "lease", to_string(row.lease.id), json::print(row));
+}
+void Platform::put(Change& change, const AttemptHolds& row) {
+    put_entity(change, "attempt_holds", to_string(row.attempt_id), json::print(row));
+}
 
 void Platform::put_counter(Change& change, const std::string& name, std::int64_t value) {
     counters[name] = value;
@@ -146,7 +198,8 @@ void Platform::put_counter(Change& change, const std::string& name, std::int64_t
 }
 
 void Platform::put_blob_owner(Change& change, const std::string& sha256, OrganisationId owner) {
-    if (blob_owners.emplace(sha256, owner).second) put_entity(change, "blob", sha256 + "/" + to_string(owner), "{}");
+    if (blob_owners.emplace(sha256, owner).second)
+        put_entity(change, "blob", sha256 + "/" + to_string(owner), "{}");
 }
 
 void Platform::touch_routes(Change& change) {
@@ -166,15 +219,22 @@ void Platform::add_bill(Change& change, const BillLine& line) {
     CHECK(!bill_by_id.contains(id), "a usage is settled once");
     bill_by_id[id] = bills.size();
     bills.push_back(line);
-    change.batch.add(storage::AppendUsage{id, line.to, to_string(line.organisation_id), line.resource, json::print(line)});
+    change.batch.add(storage::AppendUsage{
+        id, line.to, to_string(line.organisation_id), line.resource, json::print(line)
+    });
 }
 
 void Platform::add_event(
-    Change& change, std::string subject, std::string type, OrganisationId tenant, std::string actor, std::string message
+    Change& change, std::string subject, std::string type, OrganisationId tenant, std::string actor,
+    std::string message
 ) {
     change.events.push_back(
-        {.at = now(), .subject = std::move(subject), .type = std::move(type), .organisation_id = tenant,
-         .actor = std::move(actor), .message = std::move(message)}
+        {.at = now(),
+         .subject = std::move(subject),
+         .type = std::move(type),
+         .organisation_id = tenant,
+         .actor = std::move(actor),
+         .message = std::move(message)}
     );
 }
 
@@ -185,7 +245,8 @@ void Platform::write_tasks(Change& change) {
         fleet.release(ended);
         if (on_attempt_ended) on_attempt_ended(change, ended);
     }
-    for (const TaskId id : change.tasks.tasks) put_entity(change, "task", to_string(id), json::print(*board.find(id)));
+    for (const TaskId id : change.tasks.tasks)
+        put_entity(change, "task", to_string(id), json::print(*board.find(id)));
     for (const auto& [id, index] : change.tasks.items)
         put_entity(
             change, "item", to_string(id) + "/" + std::to_string(index),
@@ -198,15 +259,20 @@ void Platform::write_tasks(Change& change) {
 Ticket Platform::commit(Change change) {
     write_tasks(change);
     std::vector<Event> made = std::move(change.tasks.events);
-    made.insert(made.end(), std::make_move_iterator(change.events.begin()), std::make_move_iterator(change.events.end()));
+    made.insert(
+        made.end(), std::make_move_iterator(change.events.begin()),
+        std::make_move_iterator(change.events.end())
+    );
     for (Event& event : made) {
         event.cursor = events.take_cursor();
         change.batch.add(storage::AppendEvent{
-            event.cursor, event.at, event.subject, event.type, to_string(event.organisation_id), json::print(event)
+            event.cursor, event.at, event.subject, event.type, to_string(event.organisation_id),
+            json::print(event)
         });
     }
     const bool work = !change.tasks.tasks.empty() || !change.tasks.ended.empty();
-    change.after.emplace_back([this, work, made = std::move(made), stops = std::move(change.tasks.stops)]() mutable {
+    change.after.emplace_back([this, work, made = std::move(made),
+                               stops = std::move(change.tasks.stops)]() mutable {
         for (Event& event : made) events.publish(std::move(event));
         for (const tasks::Stop& stop : stops)
             if (on_stop) on_stop(stop);
@@ -240,14 +306,16 @@ void Platform::begin_stop() {
 }
 
 Result<void> Platform::check_room() const {
-    struct statvfs disk {};
+    struct statvfs disk{};
     if (::statvfs(options_.state_dir.c_str(), &disk) != 0) return {};
-    const auto free_bytes = static_cast<std::int64_t>(disk.f_bavail) * static_cast<std::int64_t>(disk.f_frsize);
+    const auto free_bytes =
+        static_cast<std::int64_t>(disk.f_bavail) * static_cast<std::int64_t>(disk.f_frsize);
     if (free_bytes >= options_.free_bytes_min) return {};
     return fail_field(
         ErrorCode::resource_exhausted, "state_dir",
-        "the disk of " + options_.state_dir.string() + " has " + std::to_string(free_bytes >> 20) + " MiB left, " +
-            std::to_string(options_.free_bytes_min >> 20) + " MiB are kept free: make room there, then repeat the request"
+        "the disk of " + options_.state_dir.string() + " has " + std::to_string(free_bytes >> 20) +
+            " MiB left, " + std::to_string(options_.free_bytes_min >> 20) +
+            " MiB are kept free: make room there, then repeat the request"
     );
 }
 

@@ -27,10 +27,10 @@ namespace penstock::server {
 
 struct PlatformOptions {
     std::filesystem::path state_dir;
-    std::string node_code = "N01";               // of the registration codes issued here
+    std::string node_code = "N01";                      // of the registration codes issued here
     std::string authority = "local.penstock.internal";  // of the C-URLs printed here
-    std::int64_t fee_basis_points = 500;         // the platform's share of a charge
-    std::int64_t free_bytes_min = 32 * 1024 * 1024;  // below: commands are refused, reads go on
+    std::int64_t fee_basis_points = 500;                // the platform's share of a charge
+    std::int64_t free_bytes_min = 32 * 1024 * 1024;     // below: commands are refused, reads go on
 };
 
 // An endpoint with the secret that is sent to it.
@@ -66,13 +66,13 @@ struct Change {
     }
 };
 
-// All state of one platform node, in memory, and the way by which changes become durable. One executor.
-// Services change it through a Change and end with commit(); nothing else writes.
+// All state of one platform node, in memory, and the way by which changes become durable. One
+// executor. Services change it through a Change and end with commit(); nothing else writes.
 class Platform {
   public:
     Platform(
-        io::Runtime& runtime, storage::Store& store, PlatformOptions options, Clock& clock, Random& random,
-        telemetry::Logger log, telemetry::Registry& metrics
+        io::Runtime& runtime, storage::Store& store, PlatformOptions options, Clock& clock,
+        Random& random, telemetry::Logger log, telemetry::Registry& metrics
     );
     // Reads everything from the store; before anything else.
     Result<void> restore();
@@ -100,9 +100,13 @@ class Platform {
     void touch_routes(Change& change);
     void remove(Change& change, std::string kind, std::string id);
     void add_bill(Change& change, const BillLine& line);
-    void add_event(Change& change, std::string subject, std::string type, OrganisationId tenant, std::string actor, std::string message);
+    void add_event(
+        Change& change, std::string subject, std::string type, OrganisationId tenant,
+        std::string actor, std::string message
+    );
 
-    // Turns what the board changed into rows, numbers the events and hands all of it to the journal.
+    // Turns what the board changed into rows, numbers the events and hands all of it to the
+    // journal.
     Ticket commit(Change change);
     io::Task<Result<void>> committed(Ticket ticket) { return journal_.committed(ticket); }
     Ticket last_ticket() const { return journal_.last(); }
@@ -110,7 +114,8 @@ class Platform {
     // `resource_exhausted` when the disk of the state directory is nearly full.
     Result<void> check_room() const;
 
-    // Called by commit() for every stop that became durable, and whenever work may have become possible.
+    // Called by commit() for every stop that became durable, and whenever work may have become
+    // possible.
     std::function<void(const tasks::Stop&)> on_stop;
     std::function<void()> on_work;
     // Settles an attempt that ended; part of the same change.

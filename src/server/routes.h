@@ -9,8 +9,8 @@
 #include "server/dispatcher.h"
 #include "server/files.h"
 
-// The routes of src/server/README.md, one function per noun. What they register lives as long as the
-// services they are given.
+// The routes of src/server/README.md, one function per noun. What they register lives as long as
+// the services they are given.
 namespace penstock::server {
 
 void add_access_routes(Api& api, Billing& billing);
@@ -25,7 +25,9 @@ void add_identity_routes(Api& api);
 void add_health_routes(Api& api, http::Router& router, const Version& version);
 
 // The caller's task by id, "task/ID" or name; not_found for a foreign one as for a missing one.
-Result<const Task*> find_task(const Platform& platform, const access::Principal& principal, std::string_view reference);
+Result<const Task*> find_task(
+    const Platform& platform, const access::Principal& principal, std::string_view reference
+);
 
 // OpenAPI 3.1 of all registered routes.
 std::string openapi_document(const http::Router& router, const Version& version);

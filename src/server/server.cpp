@@ -31,7 +31,8 @@ Result<void> write_secret(const std::filesystem::path& path, const std::string& 
     const int fd = ::open(temporary.c_str(), O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) return file_error(temporary, "make");
     const std::string line = secret + "\n";
-    const bool ok = ::fchmod(fd, 0600) == 0 && ::write(fd, line.data(), line.size()) == std::ssize(line) && ::fsync(fd) == 0;
+    const bool ok = ::fchmod(fd, 0600) == 0 &&
+                    ::write(fd, line.data(), line.size()) == std::ssize(line) && ::fsync(fd) == 0;
     ::close(fd);
     if (!ok || ::rename(temporary.c_str(), path.c_str()) != 0) return file_error(path, "write");
     return {};
@@ -48,7 +49,11 @@ Result<std::string> read_secret(const std::filesystem::path& path) {
 
 struct Server::State {
     State(io::Runtime& runtime_in, http::Router& router_in, ServerOptions options_in)
-        : runtime(runtime_in), router(router_in), options(std::move(options_in)), pool(kPoolThreads), client(runtime),
+        : runtime(runtime_in),
+          router(router_in),
+          options(std::move(options_in)),
+          pool(kPoolThreads),
+          client(runtime),
           group(runtime.executor(), "server") {}
 
     io::Runtime& runtime;
@@ -69,7 +74,9 @@ struct Server::State {
     std::unique_ptr<Dispatcher> dispatcher;
     io::TaskGroup group;
 
-    std::filesystem::path file(std::string_view name) const { return options.platform.state_dir / name; }
+    std::filesystem::path file(std::string_view name) const {
+        return options.platform.state_dir / name;
+    }
 
     Result<void> open() {
         std::error_code error;
@@ -78,11 +85,14 @@ struct Server::State {
             errno = error.value();
             return file_error(options.platform.state_dir, "make");
         }
-        const std::string url = options.store_url.empty()
-                                    ? "sqlite://" + std::filesystem::absolute(file("penstock.db")).string()
-                                    : options.store_url;
+        const std::string url =
+            options.store_url.empty()
+                ? "sqlite://" + std::filesystem::absolute(file("penstock.db")).string()
+                : options.store_url;
         store = TRY(storage::open(url));
-        platform = std::make_unique<Platform>(runtime, *store, options.platform, clock, random, options.log, metrics);
+        platform = std::make_unique<Platform>(
+            runtime, *store, options.platform, clock, random, options.log, metrics
+        );
         TRY(platform->restore());
         blobs = std::make_unique<BlobStore>(file("blobs"), pool);
         logs = std::make_unique<LogStore>(file("logs"), pool, runtime.executor());
@@ -108,25 +118,39 @@ struct Server::State {
         hub->add_routes();
     }
 
-    Result<std::string> make_key(Change& change, const Organisation& organisation, ProjectId project, std::string name, std::vector<Scope> scopes) {
+    Result<std::string> make_key(
+        Change& change, const Organisation& organisation, ProjectId project, std::string name,
+        std::vector<Scope> scopes
+    ) {
         const access::NewKey key = TRY(platform->directory.add_key(
-            {.id = platform->make_id<KeyId>(), .organisation_id = organisation.id, .project_id = project, .name = std::move(name),
-             .scopes = std::move(scopes), .created_at = platform->now()},
+            {.id = platform->make_id<KeyId>(),
+             .organisation_id = organisation.id,
+             .project_id = project,
+             .name = std::move(name),
+             .scopes = std::move(scopes),
+             .created_at = platform->now()},
             access::make_secret(random)
         ));
         platform->put(change, key.stored);
         return key.secret;
     }
 
-    // Everything of the first start is one transaction; key files are written first, since a key without
-    // its file would be lost for ever, and a file without its key is overwritten by the next start.
+    // Everything of the first start is one transaction; key files are written first, since a key
+    // without its file would be lost for ever, and a file without its key is overwritten by the
+    // next start.
     Result<FirstKeys> bootstrap(Change& change) {
         const Organisation organisation = TRY(platform->directory.add_organisation(
-            {.id = platform->make_id<OrganisationId>(), .name = options.organisation, .code = options.organisation_code,
-             .roles = {Role::consumer, Role::provider, Role::operator_}, .created_at = platform->now()}
+            {.id = platform->make_id<OrganisationId>(),
+             .name = options.organisation,
+             .code = options.organisation_code,
+             .roles = {Role::consumer, Role::provider, Role::operator_},
+             .created_at = platform->now()}
         ));
         const Project project = TRY(platform->directory.add_project(
-            {.id = platform->make_id<ProjectId>(), .organisation_id = organisation.id, .name = "default", .created_at = platform->now()}
+            {.id = platform->make_id<ProjectId>(),
+             .organisation_id = organisation.id,
+             .name = "default",
+             .created_at = platform->now()}
         ));
         platform->put(change, organisation);
         platform->put(change, project);
@@ -134,14 +158,19 @@ struct Server::State {
         std::vector<Scope> user_scopes = access::scopes_of(Role::consumer);
         user_scopes.push_back(Scope::provider);
         FirstKeys keys;
-        keys.operator_key = TRY(make_key(change, organisation, project.id, "operator", {Scope::operator_}));
+        keys.operator_key =
+            TRY(make_key(change, organisation, project.id, "operator", {Scope::operator_}));
         keys.user_key = TRY(make_key(change, organisation, project.id, "user", user_scopes));
-        keys.gateway_key = TRY(make_key(change, organisation, project.id, "gateway", {Scope::gateway}));
+        keys.gateway_key =
+            TRY(make_key(change, organisation, project.id, "gateway", {Scope::gateway}));
         TRY(write_secret(file(kOperatorKeyFile), keys.operator_key));
         TRY(write_secret(file(kUserKeyFile), keys.user_key));
         TRY(write_secret(file(kGatewayKeyFile), keys.gateway_key));
         if (options.development_credit > Money())
-            TRY(billing->top_up(change, organisation.id, options.development_credit, "development-credit", ledger::TransferCode::grant));
+            TRY(billing->top_up(
+                change, organisation.id, options.development_credit, "development-credit",
+                ledger::TransferCode::grant
+            ));
         return keys;
     }
 };
@@ -160,7 +189,10 @@ io::Task<Result<FirstKeys>> Server::start() {
         keys = CO_TRY(s.bootstrap(change));
         CO_TRY(co_await s.platform->committed(s.platform->commit(std::move(change))));
     } else {
-        keys = {CO_TRY(read_secret(s.file(kOperatorKeyFile))), CO_TRY(read_secret(s.file(kUserKeyFile))), CO_TRY(read_secret(s.file(kGatewayKeyFile)))};
+        keys = {
+            CO_TRY(read_secret(s.file(kOperatorKeyFile))),
+            CO_TRY(read_secret(s.file(kUserKeyFile))), CO_TRY(read_secret(s.file(kGatewayKeyFile)))
+        };
     }
     s.group.spawn(s.dispatcher->run());
     co_return keys;
@@ -169,19 +201,30 @@ io::Task<Result<FirstKeys>> Server::start() {
 io::Task<Result<std::string>> Server::ensure_site(SiteSpec spec) {
     State& s = *state_;
     const std::filesystem::path key_file = s.file("agent-" + spec.name + ".key");
-    if (s.platform->fleet.find_site(std::string_view(spec.name)) != nullptr) co_return read_secret(key_file);
+    if (s.platform->fleet.find_site(std::string_view(spec.name)) != nullptr)
+        co_return read_secret(key_file);
     const Organisation& provider = *s.platform->directory.find_organisation(s.options.organisation);
     Change change;
-    Site site{.id = s.platform->make_id<SiteId>(), .provider_id = provider.id, .provider = provider.name, .spec = std::move(spec),
-              .created_at = s.platform->now(), .updated_at = s.platform->now()};
+    Site site{
+        .id = s.platform->make_id<SiteId>(),
+        .provider_id = provider.id,
+        .provider = provider.name,
+        .spec = std::move(spec),
+        .created_at = s.platform->now(),
+        .updated_at = s.platform->now()
+    };
     CO_TRY(fleet::validate(site.spec));
     site.c_url = CO_TRY(issue_resource_code(*s.platform, change, site.spec, provider));
     site = CO_TRY(s.platform->fleet.add_site(std::move(site)));
     s.platform->put(change, site);
     const access::NewKey key = CO_TRY(s.platform->directory.add_key(
-        {.id = s.platform->make_id<KeyId>(), .organisation_id = provider.id,
-         .project_id = s.platform->directory.projects_of(provider.id).front()->id, .name = "agent-" + site.spec.name,
-         .scopes = {Scope::agent}, .site_id = site.id, .created_at = s.platform->now()},
+        {.id = s.platform->make_id<KeyId>(),
+         .organisation_id = provider.id,
+         .project_id = s.platform->directory.projects_of(provider.id).front()->id,
+         .name = "agent-" + site.spec.name,
+         .scopes = {Scope::agent},
+         .site_id = site.id,
+         .created_at = s.platform->now()},
         access::make_secret(s.random)
     ));
     s.platform->put(change, key.stored);
@@ -202,7 +245,8 @@ io::Task<void> Server::stop() {
 }
 
 Result<std::string> describe_api(io::Runtime& runtime, http::Router& router, Version version) {
-    std::string folder = (std::filesystem::temp_directory_path() / "penstock-openapi-XXXXXX").string();
+    std::string folder =
+        (std::filesystem::temp_directory_path() / "penstock-openapi-XXXXXX").string();
     if (::mkdtemp(folder.data()) == nullptr) return file_error(folder, "make");
     ServerOptions options;
     options.platform.state_dir = folder;
@@ -210,7 +254,8 @@ Result<std::string> describe_api(io::Runtime& runtime, http::Router& router, Ver
     std::string document;
     {
         Server server(runtime, router, std::move(options));
-        if (const auto started = runtime.block_on(server.start()); !started) return std::unexpected(started.error());
+        if (const auto started = runtime.block_on(server.start()); !started)
+            return std::unexpected(started.error());
         document = openapi_document(router, version);
         runtime.block_on(server.stop());
     }

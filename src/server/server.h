@@ -16,28 +16,29 @@ struct ServerOptions {
     PlatformOptions platform;
     std::string store_url;  // empty: SQLite in the state directory
     Version version;
-    std::string organisation = "home";       // made at the first start
+    std::string organisation = "home";  // made at the first start
     std::string organisation_code = "00001";
-    Money development_credit;                // granted to it at the first start, by a transfer; zero: none
+    Money development_credit;  // granted to it at the first start, by a transfer; zero: none
     telemetry::Logger log;
 };
 
-// Secrets that the first start made; they are written to files of mode 0600 and are not kept in memory.
+// Secrets that the first start made; they are written to files of mode 0600 and are not kept in
+// memory.
 struct FirstKeys {
     std::string operator_key;
-    std::string user_key;     // consumer and provider
+    std::string user_key;  // consumer and provider
     std::string gateway_key;
 };
 
-// One platform node, wired: store, platform, services and routes. Registers its routes with `router`;
-// the caller serves them. One executor.
+// One platform node, wired: store, platform, services and routes. Registers its routes with
+// `router`; the caller serves them. One executor.
 class Server {
   public:
     Server(io::Runtime& runtime, http::Router& router, ServerOptions options);
     ~Server();
 
-    // Opens the store and reads it. At the first start of a state directory it makes the organisation and
-    // its keys, in files named below; later starts read those files.
+    // Opens the store and reads it. At the first start of a state directory it makes the
+    // organisation and its keys, in files named below; later starts read those files.
     io::Task<Result<FirstKeys>> start();
     // A site of the first organisation and a key for its agent, once; for `penstock up`.
     io::Task<Result<std::string>> ensure_site(SiteSpec spec);
@@ -56,7 +57,8 @@ class Server {
     std::unique_ptr<State> state_;
 };
 
-// The OpenAPI document of all routes, without serving them. Uses an empty store in a temporary folder.
+// The OpenAPI document of all routes, without serving them. Uses an empty store in a temporary
+// folder.
 Result<std::string> describe_api(io::Runtime& runtime, http::Router& router, Version version);
 
 }  // namespace penstock::server

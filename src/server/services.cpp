@@ -10,12 +10,18 @@
 namespace penstock::server {
 namespace {
 
-// Counts codes per prefix; the highest number is a counter in the store, written with what got the code.
-Result<identity::RegistrationCode> issue(Platform& platform, Change& change, const identity::ZonePrefix& prefix) {
+// Counts codes per prefix; the highest number is a counter in the store, written with what got the
+// code.
+Result<identity::RegistrationCode> issue(
+    Platform& platform, Change& change, const identity::ZonePrefix& prefix
+) {
     identity::CodeIssuer issuer;
     const std::string name = "seq/" + identity::to_string(prefix);
     if (const auto last = platform.counters.find(name); last != platform.counters.end())
-        TRY(issuer.replay({prefix.node, prefix.org, prefix.city, prefix.zone, static_cast<std::uint64_t>(last->second)}));
+        TRY(issuer.replay(
+            {prefix.node, prefix.org, prefix.city, prefix.zone,
+             static_cast<std::uint64_t>(last->second)}
+        ));
     const identity::RegistrationCode code = TRY(issuer.issue(prefix));
     platform.put_counter(change, name, static_cast<std::int64_t>(code.seq));
     return code;
@@ -28,25 +34,40 @@ std::string bare_url(const Platform& platform, const identity::RegistrationCode&
     return identity::to_string(url);
 }
 
-bool is_ready(const Attempt& attempt) { return attempt.state == TaskState::running && attempt.service_url; }
+bool is_ready(const Attempt& attempt) {
+    return attempt.state == TaskState::running && attempt.service_url;
+}
 
 void add_endpoint(Platform& platform, Change& change, const Task& task, const Attempt& attempt) {
     const ServiceSpec& service = *task.spec.service;
     const Site& site = *platform.fleet.find_site(attempt.placement.site_id);
     StoredEndpoint row;
     row.endpoint = {
-        .id = platform.make_id<EndpointId>(), .provider_id = site.provider_id, .provider = site.provider,
-        .model = *service.model, .upstream_model = *service.model, .url = *attempt.service_url, .protocol = service.protocol,
-        .site = site.spec.name, .c_url = instance_code(task.service->c_url, site.c_url, attempt.item + 1),
-        .attempt_id = attempt.id, .task_id = task.id, .price_input = site.spec.prices.input_tokens,
-        .price_output = site.spec.prices.output_tokens, .price_version = site.price_version,
-        .probe = "readiness probe answered", .simulated = attempt.placement.simulated, .created_at = platform.now()
+        .id = platform.make_id<EndpointId>(),
+        .provider_id = site.provider_id,
+        .provider = site.provider,
+        .model = *service.model,
+        .upstream_model = *service.model,
+        .url = *attempt.service_url,
+        .protocol = service.protocol,
+        .site = site.spec.name,
+        .c_url = instance_code(task.service->c_url, site.c_url, attempt.item + 1),
+        .attempt_id = attempt.id,
+        .task_id = task.id,
+        .price_input = site.spec.prices.input_tokens,
+        .price_output = site.spec.prices.output_tokens,
+        .price_version = site.price_version,
+        .probe = "readiness probe answered",
+        .simulated = attempt.placement.simulated,
+        .created_at = platform.now()
     };
-    if (service.price_input) row.endpoint.price_input = *parse_price(to_string(*service.price_input));
-    if (service.price_output) row.endpoint.price_output = *parse_price(to_string(*service.price_output));
+    if (service.price_input)
+        row.endpoint.price_input = *parse_price(to_string(*service.price_input));
+    if (service.price_output)
+        row.endpoint.price_output = *parse_price(to_string(*service.price_output));
     platform.add_event(
-        change, "endpoint/" + to_string(row.endpoint.id), "endpoint_ready", task.organisation_id, "platform",
-        row.endpoint.model + " at " + row.endpoint.site
+        change, "endpoint/" + to_string(row.endpoint.id), "endpoint_ready", task.organisation_id,
+        "platform", row.endpoint.model + " at " + row.endpoint.site
     );
     platform.put(change, row);
     platform.endpoints[row.endpoint.id] = std::move(row);
@@ -55,7 +76,9 @@ void add_endpoint(Platform& platform, Change& change, const Task& task, const At
 
 }  // namespace
 
-std::string instance_code(const std::string& service_c_url, const std::string& site_c_url, std::int64_t ordinal) {
+std::string instance_code(
+    const std::string& service_c_url, const std::string& site_c_url, std::int64_t ordinal
+) {
     const auto service = identity::parse(service_c_url);
     const auto site = identity::parse(site_c_url);
     if (!service || !site) return {};
@@ -71,10 +94,16 @@ void refresh_service(Platform& platform, Change& change, TaskId id) {
     ServiceView view = task.service.value_or(ServiceView{});
     const std::vector<const Attempt*> attempts = platform.board.attempts_of(id);
     if (view.c_url.empty()) {
-        if (std::ranges::none_of(attempts, [](const Attempt* attempt) { return is_ready(*attempt); })) return;
+        if (std::ranges::none_of(attempts, [](const Attempt* attempt) {
+                return is_ready(*attempt);
+            }))
+            return;
         const Organisation& owner = *platform.directory.find_organisation(task.organisation_id);
         const bool llm = task.spec.service->protocol == "openai";
-        const Result<std::string> code = issue_service_code(platform, change, owner, llm ? "LLM" : "FN", task.spec.service->model.value_or(task.name));
+        const Result<std::string> code = issue_service_code(
+            platform, change, owner, llm ? "LLM" : "FN",
+            task.spec.service->model.value_or(task.name)
+        );
         if (!code) return platform.log().error("no code for a service", code.error());
         view.id = platform.make_id<ServiceId>();
         view.c_url = *code;
@@ -87,9 +116,10 @@ void refresh_service(Platform& platform, Change& change, TaskId id) {
     for (const Attempt* attempt : attempts) {
         if (!is_ready(*attempt)) continue;
         ++view.replicas_ready;
-        view.instances.push_back(
-            instance_code(view.c_url, platform.fleet.find_site(attempt->placement.site_id)->c_url, attempt->item + 1)
-        );
+        view.instances.push_back(instance_code(
+            view.c_url, platform.fleet.find_site(attempt->placement.site_id)->c_url,
+            attempt->item + 1
+        ));
     }
     platform.board.set_service(id, std::move(view), change.tasks);
     if (task.spec.service->protocol != "openai") return;
@@ -107,7 +137,9 @@ void refresh_service(Platform& platform, Change& change, TaskId id) {
     }
 }
 
-Result<std::string> issue_resource_code(Platform& platform, Change& change, const SiteSpec& spec, const Organisation& provider) {
+Result<std::string> issue_resource_code(
+    Platform& platform, Change& change, const SiteSpec& spec, const Organisation& provider
+) {
     const identity::ZonePrefix prefix{
         identity::NodeCode(platform.options().node_code), identity::OrgCode(provider.code),
         identity::CityCode(spec.division_code), identity::ZoneCode(spec.zone)
@@ -116,7 +148,8 @@ Result<std::string> issue_resource_code(Platform& platform, Change& change, cons
 }
 
 Result<std::string> issue_service_code(
-    Platform& platform, Change& change, const Organisation& provider, const std::string& kind, const std::string& name
+    Platform& platform, Change& change, const Organisation& provider, const std::string& kind,
+    const std::string& name
 ) {
     const identity::ZonePrefix prefix{
         identity::NodeCode(platform.options().node_code), identity::OrgCode(provider.code),
@@ -138,7 +171,9 @@ Result<void> issue_pool_codes(Platform& platform, Change& change, const Site& si
     const Organisation& provider = *platform.directory.find_organisation(site.provider_id);
     for (std::string& sku : platform.fleet.skus_without_pool(site.id)) {
         const std::string c_url = TRY(issue_resource_code(platform, change, site.spec, provider));
-        Pool pool{.site_id = site.id, .sku = std::move(sku), .c_url = c_url, .created_at = platform.now()};
+        Pool pool{
+            .site_id = site.id, .sku = std::move(sku), .c_url = c_url, .created_at = platform.now()
+        };
         platform.put(change, pool);
         platform.fleet.put_pool(std::move(pool));
     }
@@ -154,10 +189,12 @@ bool describe_site(Platform& platform, Site& site) {
     }
     const auto code = identity::parse_identity(site.c_url);
     if (!code || cpu_milli < 1000) return false;
-    identity::ResourceDescription description =
-        identity::general_purpose_site(identity::kChipAmd64, static_cast<std::uint64_t>(cpu_milli / 1000));
+    identity::ResourceDescription description = identity::general_purpose_site(
+        identity::kChipAmd64, static_cast<std::uint64_t>(cpu_milli / 1000)
+    );
     description.host_memory_bytes = static_cast<std::uint64_t>(memory_mib) << 20;
-    const auto described = identity::describe_resource(platform.options().authority, code->code, description);
+    const auto described =
+        identity::describe_resource(platform.options().authority, code->code, description);
     if (!described) return false;
     const std::string text = identity::to_string(described->c_url);
     if (text == site.c_url) return false;

@@ -30,7 +30,10 @@ struct Rated {
     ExactMoney total;
 };
 
-Result<void> rate(Rated& rated, std::string meter, std::string unit, std::int64_t quantity, QuantityScale scale, const Price& price) {
+Result<void> rate(
+    Rated& rated, std::string meter, std::string unit, std::int64_t quantity, QuantityScale scale,
+    const Price& price
+) {
     const ExactMoney amount = TRY(multiply(quantity, scale, price));
     rated.items.push_back({std::move(meter), std::move(unit), quantity, price, exact_text(amount)});
     rated.total = TRY(add(rated.total, amount));
@@ -38,20 +41,34 @@ Result<void> rate(Rated& rated, std::string meter, std::string unit, std::int64_
 }
 
 // What is reserved for the attempt counts for as long as it runs.
-Result<Rated> rate_attempt(const PriceList& prices, const ResourceRequest& request, std::int64_t running_ms) {
+Result<Rated> rate_attempt(
+    const PriceList& prices, const ResourceRequest& request, std::int64_t running_ms
+) {
     constexpr std::int64_t kMilli = 1000;
     constexpr std::int64_t kMibPerGib = 1024;
     Rated rated;
     const auto part = [&](std::int64_t amount, std::int64_t per) {
         return static_cast<std::int64_t>(static_cast<__int128>(running_ms) * amount / per);
     };
-    TRY(rate(rated, "core_ms", "core-second/1000", part(request.cpu_milli, kMilli), QuantityScale::milli, prices.core_second));
-    TRY(rate(rated, "gib_ms", "GiB-second/1000", part(request.memory_mib, kMibPerGib), QuantityScale::milli, prices.gib_second));
+    TRY(rate(
+        rated, "core_ms", "core-second/1000", part(request.cpu_milli, kMilli), QuantityScale::milli,
+        prices.core_second
+    ));
+    TRY(rate(
+        rated, "gib_ms", "GiB-second/1000", part(request.memory_mib, kMibPerGib),
+        QuantityScale::milli, prices.gib_second
+    ));
     if (request.accelerator) {
         const auto price = prices.card_second.find(request.accelerator->model);
         if (price == prices.card_second.end())
-            return fail(ErrorCode::internal, "the site no longer has a price for " + request.accelerator->model);
-        TRY(rate(rated, "card_ms", "card-second/1000", part(request.accelerator->count_milli, kMilli), QuantityScale::milli, price->second));
+            return fail(
+                ErrorCode::internal,
+                "the site no longer has a price for " + request.accelerator->model
+            );
+        TRY(rate(
+            rated, "card_ms", "card-second/1000", part(request.accelerator->count_milli, kMilli),
+            QuantityScale::milli, price->second
+        ));
     }
     return rated;
 }
@@ -59,14 +76,16 @@ Result<Rated> rate_attempt(const PriceList& prices, const ResourceRequest& reque
 // Running time that is charged: nothing before RUNNING; by the fault of others only what is kept.
 std::int64_t charged_ms(const Attempt& attempt, std::int64_t metered_ms) {
     if (!attempt.running_at) return 0;
-    if (attempt.state != TaskState::failed || attempt.fault_domain.value_or(FaultDomain::user) == FaultDomain::user)
+    if (attempt.state != TaskState::failed ||
+        attempt.fault_domain.value_or(FaultDomain::user) == FaultDomain::user)
         return metered_ms;
     const std::int64_t kept = attempt.checkpoint ? attempt.checkpoint->running_ms : 0;
     return std::min(kept, metered_ms);
 }
 
 bool meters_differ(std::int64_t a, std::int64_t b) {
-    const std::int64_t tolerance = std::max(kToleranceMs, std::max(a, b) * kToleranceBasisPoints / 10'000);
+    const std::int64_t tolerance =
+        std::max(kToleranceMs, std::max(a, b) * kToleranceBasisPoints / 10'000);
     return std::abs(a - b) > tolerance;
 }
 
@@ -85,19 +104,31 @@ void Billing::settle_attempt(Change& change, AttemptId id) {
     // The platform's meter: from the report of RUNNING to the end as the platform saw it.
     Metered platform_meter;
     if (attempt.running_at && attempt.ended_at)
-        platform_meter.running_ms = std::max<std::int64_t>(0, to_ms(*attempt.ended_at - *attempt.running_at));
+        platform_meter.running_ms =
+            std::max<std::int64_t>(0, to_ms(*attempt.ended_at - *attempt.running_at));
     platform_.board.set_meter(id, platform_meter, change.tasks);
-    // Settled is the smaller of the two meters. An attempt lost with its node has only the platform's.
+    // Settled is the smaller of the two meters. An attempt lost with its node has only the
+    // platform's.
     const bool has_agent_meter = attempt.agent_meter.has_value();
-    const std::int64_t agent_ms = has_agent_meter ? attempt.agent_meter->running_ms : platform_meter.running_ms;
+    const std::int64_t agent_ms =
+        has_agent_meter ? attempt.agent_meter->running_ms : platform_meter.running_ms;
     const std::int64_t ms = charged_ms(attempt, std::min(agent_ms, platform_meter.running_ms));
     const Result<Rated> rated = rate_attempt(site.spec.prices, attempt.request, ms);
     BillLine line{
-        .id = platform_.make_id<UsageId>(), .organisation_id = task.organisation_id, .project_id = task.project_id,
-        .provider_id = site.provider_id, .provider = site.provider, .kind = "task",
-        .resource = "attempt/" + to_string(id), .task = "task/" + to_string(task.id), .name = task.name,
-        .site = site.spec.name, .c_url = site.c_url, .from = attempt.running_at.value_or(attempt.created_at),
-        .to = attempt.ended_at.value_or(platform_.now()), .basis = UsageBasis::metered,
+        .id = platform_.make_id<UsageId>(),
+        .organisation_id = task.organisation_id,
+        .project_id = task.project_id,
+        .provider_id = site.provider_id,
+        .provider = site.provider,
+        .kind = "task",
+        .resource = "attempt/" + to_string(id),
+        .task = "task/" + to_string(task.id),
+        .name = task.name,
+        .site = site.spec.name,
+        .c_url = site.c_url,
+        .from = attempt.running_at.value_or(attempt.created_at),
+        .to = attempt.ended_at.value_or(platform_.now()),
+        .basis = UsageBasis::metered,
         .disputed = has_agent_meter && meters_differ(agent_ms, platform_meter.running_ms),
         .simulated = attempt.placement.simulated
     };
@@ -105,14 +136,15 @@ void Billing::settle_attempt(Change& change, AttemptId id) {
     Money charge;
     if (rated) {
         line.usage = rated->items;
-        const Result<ledger::Posting> posting =
-            platform_.accumulators.advance("task/" + to_string(task.id), to_string(task.organisation_id), rated->total);
+        const Result<ledger::Posting> posting = platform_.accumulators.advance(
+            "task/" + to_string(task.id), to_string(task.organisation_id), rated->total
+        );
         CHECK(posting.has_value(), "amounts of one attempt are far from 2⁶³ micro-yuan");
         charge = std::clamp(posting->amount, Money(), attempt.held);
         if (charge == posting->amount)
-            change.batch.add(storage::PutAccumulator{
-                platform_.accumulators.put("task/" + to_string(task.id), to_string(task.organisation_id), posting->next)
-            });
+            change.batch.add(storage::PutAccumulator{platform_.accumulators.put(
+                "task/" + to_string(task.id), to_string(task.organisation_id), posting->next
+            )});
     } else {
         platform_.log().error("an attempt could not be rated and is not charged", rated.error());
     }
@@ -124,7 +156,9 @@ void Billing::settle_attempt(Change& change, AttemptId id) {
     platform_.add_bill(change, line);
 }
 
-void Billing::post_holds(Change& change, AttemptHolds& holds, Money charge, const Attempt& attempt, BillLine& line) {
+void Billing::post_holds(
+    Change& change, AttemptHolds& holds, Money charge, const Attempt& attempt, BillLine& line
+) {
     const std::string owner = to_string(line.organisation_id);
     const std::string reference = to_string(attempt.task_id);
     std::vector<TransferRequest> chain;
@@ -134,8 +168,12 @@ void Billing::post_holds(Change& change, AttemptHolds& holds, Money charge, cons
         const ledger::Hold* hold = platform_.ledger.find_hold(pending_id);
         if (hold == nullptr) continue;
         TransferRequest request{
-            .id = transfer_id(), .kind = TransferKind::void_, .pending_id = pending_id, .code = TransferCode::charge,
-            .ref_type = "task", .ref_id = reference
+            .id = transfer_id(),
+            .kind = TransferKind::void_,
+            .pending_id = pending_id,
+            .code = TransferCode::charge,
+            .ref_type = "task",
+            .ref_id = reference
         };
         const Money part = std::min(left, hold->amount);
         if (part > Money()) {
@@ -147,21 +185,32 @@ void Billing::post_holds(Change& change, AttemptHolds& holds, Money charge, cons
         chain.push_back(std::move(request));
     }
     line.charged = *subtract(charge, left);
-    const ledger::GrossSplit split = *ledger::split_fee(line.charged, platform_.options().fee_basis_points);
+    const ledger::GrossSplit split =
+        *ledger::split_fee(line.charged, platform_.options().fee_basis_points);
     line.fee = split.fee;
     line.provider_share = split.provider;
     const ledger::AccountId escrow = account(owner, AccountKind::contract_escrow);
     const auto pay = [&](ledger::AccountId to, Money amount, TransferCode code) {
         if (amount <= Money()) return;
-        chain.push_back({.id = transfer_id(), .debit = escrow, .credit = to, .amount = amount, .code = code,
-                         .ref_type = "task", .ref_id = reference});
+        chain.push_back(
+            {.id = transfer_id(),
+             .debit = escrow,
+             .credit = to,
+             .amount = amount,
+             .code = code,
+             .ref_type = "task",
+             .ref_id = reference}
+        );
         line.transfers.push_back(to_string(chain.back().id));
     };
-    pay(account(to_string(line.provider_id), AccountKind::provider_payable), split.provider, TransferCode::settle);
+    pay(account(to_string(line.provider_id), AccountKind::provider_payable), split.provider,
+        TransferCode::settle);
     pay(account("platform", AccountKind::platform_fee), split.fee, TransferCode::fee);
     if (chain.empty()) return;
     const ledger::ChainResult result = submit(change, chain);
-    CHECK(result.ok(), "holds are open and posted within their amount, so the chain cannot be refused");
+    CHECK(
+        result.ok(), "holds are open and posted within their amount, so the chain cannot be refused"
+    );
 }
 
 void Billing::watch_running(Change& change) {
@@ -172,38 +221,48 @@ void Billing::watch_running(Change& change) {
         if (task.state == TaskState::canceling) continue;
         // A little ahead, so that the hold is there before it is needed.
         constexpr Duration kAhead = 10s;
-        const Result<ExactMoney> exact = cost_of(*attempt, to_ms(now + kAhead - *attempt->running_at));
+        const Result<ExactMoney> exact =
+            cost_of(*attempt, to_ms(now + kAhead - *attempt->running_at));
         const Result<Money> soon = exact ? ceil_money(*exact) : std::unexpected(exact.error());
         if (!soon) continue;
         check_budget(change, task, *attempt, *soon);
         if (*soon < attempt->held) continue;
-        const Result<Price> hourly = scheduler::hourly_price(*platform_.fleet.find_site(attempt->placement.site_id), attempt->request);
-        const Result<Money> more = hourly ? hold_amount(*hourly, kHoldSpan) : std::unexpected(hourly.error());
+        const Result<Price> hourly = scheduler::hourly_price(
+            *platform_.fleet.find_site(attempt->placement.site_id), attempt->request
+        );
+        const Result<Money> more =
+            hourly ? hold_amount(*hourly, kHoldSpan) : std::unexpected(hourly.error());
         if (!more) continue;
         const AttemptId id = attempt->id;
         if (hold(change, id, task.organisation_id, task.id, *more)) {
             platform_.board.set_cost(id, *add(attempt->held, *more), attempt->cost, change.tasks);
         } else {
             (void)platform_.board.cancel(
-                task.id, TaskReason::balance_exhausted, "platform", "the wallet cannot cover another hour", now, change.tasks
+                task.id, TaskReason::balance_exhausted, "platform",
+                "the wallet cannot cover another hour", now, change.tasks
             );
         }
     }
 }
 
-void Billing::check_budget(Change& change, const Task& task, const Attempt& attempt, Money running_cost) {
+void Billing::check_budget(
+    Change& change, const Task& task, const Attempt& attempt, Money running_cost
+) {
     if (!task.spec.budget || !task.spec.budget->max_total) return;
     Money total = *add(task.cost, running_cost);
     for (const Attempt* other : platform_.board.active_attempts()) {
         if (other->task_id != task.id || other->id == attempt.id || !other->running_at) continue;
-        if (const Result<ExactMoney> cost = cost_of(*other, to_ms(platform_.now() - *other->running_at)))
+        if (const Result<ExactMoney> cost =
+                cost_of(*other, to_ms(platform_.now() - *other->running_at)))
             total = *add(total, floor_money(*cost).value_or(Money()));
     }
     platform_.board.check_budget_alerts(task.id, total, platform_.now(), change.tasks);
-    if (total < *task.spec.budget->max_total || task.spec.budget->on_exceed == OnExceed::alert_only) return;
+    if (total < *task.spec.budget->max_total || task.spec.budget->on_exceed == OnExceed::alert_only)
+        return;
     (void)platform_.board.cancel(
         task.id, TaskReason::budget_exceeded, "platform",
-        "the budget of " + to_string(*task.spec.budget->max_total) + " CNY is used up", platform_.now(), change.tasks
+        "the budget of " + to_string(*task.spec.budget->max_total) + " CNY is used up",
+        platform_.now(), change.tasks
     );
 }
 
@@ -220,7 +279,8 @@ SettledCalls Billing::settle_calls(Change& change, const SettleCalls& calls) {
         StoredLease* open = lease == platform_.leases.end() ? nullptr : &lease->second;
         settle_call(change, open, call);
         ++settled.accepted;
-        if (open != nullptr && std::ranges::find(touched, call.lease_id) == touched.end()) touched.push_back(call.lease_id);
+        if (open != nullptr && std::ranges::find(touched, call.lease_id) == touched.end())
+            touched.push_back(call.lease_id);
     }
     for (const LeaseId id : touched) {
         platform_.put(change, platform_.leases.at(id));
@@ -236,9 +296,15 @@ constexpr std::int64_t kTokensPerPrice = 1'000'000;
 // The bill line of a call, without its money.
 BillLine line_of(const CallRecord& call, const Endpoint* endpoint) {
     BillLine line{
-        .id = UsageId(call.id.raw()), .organisation_id = call.organisation_id, .project_id = call.project_id,
-        .kind = "tokens", .resource = "call/" + to_string(call.id), .name = call.model, .from = call.started_at,
-        .to = call.ended_at, .basis = call.basis
+        .id = UsageId(call.id.raw()),
+        .organisation_id = call.organisation_id,
+        .project_id = call.project_id,
+        .kind = "tokens",
+        .resource = "call/" + to_string(call.id),
+        .name = call.model,
+        .from = call.started_at,
+        .to = call.ended_at,
+        .basis = call.basis
     };
     if (endpoint != nullptr) {
         line.provider_id = endpoint->provider_id;
@@ -248,15 +314,18 @@ BillLine line_of(const CallRecord& call, const Endpoint* endpoint) {
         line.simulated = endpoint->simulated;
         if (endpoint->task_id) line.task = "task/" + to_string(*endpoint->task_id);
     }
-    constexpr std::array kEnds = {"done", "client_gone", "upstream_error", "timeout", "gateway_crash", "refused"};
+    constexpr std::array kEnds = {"done",    "client_gone",   "upstream_error",
+                                  "timeout", "gateway_crash", "refused"};
     line.end_reason = kEnds.at(static_cast<std::size_t>(call.end_reason));
     return line;
 }
 
 Result<Rated> rate_call(const CallRecord& call) {
     Rated rated;
-    const std::int64_t input = call.tokens.input_fresh.value_or(0) + call.tokens.cache_read.value_or(0);
-    const std::int64_t output = call.tokens.output_visible.value_or(0) + call.tokens.output_reasoning.value_or(0);
+    const std::int64_t input =
+        call.tokens.input_fresh.value_or(0) + call.tokens.cache_read.value_or(0);
+    const std::int64_t output =
+        call.tokens.output_visible.value_or(0) + call.tokens.output_reasoning.value_or(0);
     const Price price_input = TRY(divide_price(call.price_input, kTokensPerPrice));
     const Price price_output = TRY(divide_price(call.price_output, kTokensPerPrice));
     TRY(rate(rated, "input_tokens", "token", input, QuantityScale::one, price_input));
@@ -266,8 +335,9 @@ Result<Rated> rate_call(const CallRecord& call) {
 
 }  // namespace
 
-// The lease's hold gives what the call cost; what is left of it is held anew, in the same chain. The
-// account that then pays for the call: the lease's pool, or the wallet where the lease has ended.
+// The lease's hold gives what the call cost; what is left of it is held anew, in the same chain.
+// The account that then pays for the call: the lease's pool, or the wallet where the lease has
+// ended.
 ledger::AccountId Billing::draw_on_lease(
     StoredLease* lease, const CallRecord& call, Money charge, std::vector<TransferRequest>& chain
 ) {
@@ -279,12 +349,27 @@ ledger::AccountId Billing::draw_on_lease(
     if (hold == nullptr || hold->amount < charge) return wallet;
     const Money left = *subtract(hold->amount, charge);
     const ledger::AccountId pool = account(owner, AccountKind::lease_pool);
-    chain.push_back({.id = transfer_id(), .kind = TransferKind::post, .amount = charge, .pending_id = pending,
-                     .code = TransferCode::charge, .ref_type = "call", .ref_id = to_string(call.id)});
+    chain.push_back(
+        {.id = transfer_id(),
+         .kind = TransferKind::post,
+         .amount = charge,
+         .pending_id = pending,
+         .code = TransferCode::charge,
+         .ref_type = "call",
+         .ref_id = to_string(call.id)}
+    );
     if (left > Money())
-        chain.push_back({.id = transfer_id(), .kind = TransferKind::pending, .debit = wallet, .credit = pool, .amount = left,
-                         .deadline = lease->lease.expires_at + kLeaseGrace, .code = TransferCode::lease,
-                         .ref_type = "lease", .ref_id = lease->lease.replica});
+        chain.push_back(
+            {.id = transfer_id(),
+             .kind = TransferKind::pending,
+             .debit = wallet,
+             .credit = pool,
+             .amount = left,
+             .deadline = lease->lease.expires_at + kLeaseGrace,
+             .code = TransferCode::lease,
+             .ref_type = "lease",
+             .ref_id = lease->lease.replica}
+        );
     lease->pending_id = left > Money() ? to_string(chain.back().id) : std::string();
     lease->lease.amount = left;
     return pool;
@@ -292,36 +377,53 @@ ledger::AccountId Billing::draw_on_lease(
 
 void Billing::settle_call(Change& change, StoredLease* lease, const CallRecord& call) {
     const auto endpoint = platform_.endpoints.find(call.endpoint_id);
-    const Endpoint* known = endpoint == platform_.endpoints.end() ? nullptr : &endpoint->second.endpoint;
+    const Endpoint* known =
+        endpoint == platform_.endpoints.end() ? nullptr : &endpoint->second.endpoint;
     BillLine line = line_of(call, known);
     const Result<Rated> rated = rate_call(call);
-    if (!rated) platform_.log().error("a call could not be rated and is not charged", rated.error());
+    if (!rated)
+        platform_.log().error("a call could not be rated and is not charged", rated.error());
     if (rated) line.usage = rated->items;
-    const std::string contract = "tokens/" + to_string(call.project_id) + "/" + to_string(call.endpoint_id);
+    const std::string contract =
+        "tokens/" + to_string(call.project_id) + "/" + to_string(call.endpoint_id);
     const std::string owner = to_string(call.organisation_id);
-    const Result<ledger::Posting> posting = platform_.accumulators.advance(contract, owner, rated ? rated->total : ExactMoney());
+    const Result<ledger::Posting> posting =
+        platform_.accumulators.advance(contract, owner, rated ? rated->total : ExactMoney());
     const Money charge = posting ? std::max(posting->amount, Money()) : Money();
     std::vector<TransferRequest> chain;
     const ledger::AccountId from = draw_on_lease(lease, call, charge, chain);
-    const ledger::GrossSplit split = *ledger::split_fee(charge, platform_.options().fee_basis_points);
+    const ledger::GrossSplit split =
+        *ledger::split_fee(charge, platform_.options().fee_basis_points);
     const auto pay = [&](ledger::AccountId to, Money amount, TransferCode code) {
         if (amount > Money())
-            chain.push_back({.id = transfer_id(), .debit = from, .credit = to, .amount = amount, .code = code,
-                             .ref_type = "call", .ref_id = to_string(call.id)});
+            chain.push_back(
+                {.id = transfer_id(),
+                 .debit = from,
+                 .credit = to,
+                 .amount = amount,
+                 .code = code,
+                 .ref_type = "call",
+                 .ref_id = to_string(call.id)}
+            );
     };
-    if (known != nullptr) pay(account(to_string(line.provider_id), AccountKind::provider_payable), split.provider, TransferCode::settle);
+    if (known != nullptr)
+        pay(account(to_string(line.provider_id), AccountKind::provider_payable), split.provider,
+            TransferCode::settle);
     pay(account("platform", AccountKind::platform_fee), split.fee, TransferCode::fee);
     const bool paid = !chain.empty() && submit(change, chain).ok();
     if (paid) {
         line.charged = charge;
         line.fee = split.fee;
         line.provider_share = split.provider;
-        for (const TransferRequest& request : chain) line.transfers.push_back(to_string(request.id));
+        for (const TransferRequest& request : chain)
+            line.transfers.push_back(to_string(request.id));
     } else if (charge > Money()) {
         line.end_reason += "; not charged: the lease had ended and the wallet could not cover it";
     }
     if (posting && (paid || charge.is_zero()))
-        change.batch.add(storage::PutAccumulator{platform_.accumulators.put(contract, owner, posting->next)});
+        change.batch.add(
+            storage::PutAccumulator{platform_.accumulators.put(contract, owner, posting->next)}
+        );
     platform_.add_bill(change, line);
 }
 

@@ -14,13 +14,15 @@ constexpr std::size_t kOpenTasksPerProjectMax = 10'000;
 
 std::unexpected<Failure> no_task(const std::string& reference) {
     return std::unexpected(Failure(Error{
-        ErrorCode::not_found, "no task '" + reference + "' in this project: penstock task list shows what there is", "id"
+        ErrorCode::not_found,
+        "no task '" + reference + "' in this project: penstock task list shows what there is", "id"
     }));
 }
 
 std::expected<TaskSpec, Failure> spec_of(const http::Request& request) {
     const bool is_yaml = request.headers.get("Content-Type").find("yaml") != std::string_view::npos;
-    Result<json::Value> document = is_yaml ? yaml::parse(request.body) : json::parse_value(request.body);
+    Result<json::Value> document =
+        is_yaml ? yaml::parse(request.body) : json::parse_value(request.body);
     if (!document) return std::unexpected(Failure(std::move(document.error())));
     std::expected<TaskSpec, std::vector<Error>> spec = parse_task_spec(*document);
     if (!spec) return std::unexpected(Failure(std::move(spec.error())));
@@ -33,21 +35,30 @@ std::int64_t items_of(const TaskSpec& spec) {
     return (points + spec.array->chunk - 1) / spec.array->chunk;
 }
 
-Result<void> check_references(const Platform& platform, const access::Principal& principal, const TaskSpec& spec) {
+Result<void> check_references(
+    const Platform& platform, const access::Principal& principal, const TaskSpec& spec
+) {
     if (spec.workdir && !spec.workdir_sha256)
         return fail_field(
             ErrorCode::invalid_argument, "workdir_sha256",
-            "is missing: pack the folder, PUT it to /v1/blobs/{sha256}, and name the hash here (penstock run does so)"
+            "is missing: pack the folder, PUT it to /v1/blobs/{sha256}, and name the hash here "
+            "(penstock run does so)"
         );
-    if (spec.workdir_sha256 && (!is_sha256(*spec.workdir_sha256) ||
-                                !platform.blob_owners.contains({*spec.workdir_sha256, principal.organisation_id})))
-        return fail_field(ErrorCode::not_found, "workdir_sha256", "was not uploaded: PUT it to /v1/blobs/{sha256} first");
+    if (spec.workdir_sha256 &&
+        (!is_sha256(*spec.workdir_sha256) ||
+         !platform.blob_owners.contains({*spec.workdir_sha256, principal.organisation_id})))
+        return fail_field(
+            ErrorCode::not_found, "workdir_sha256",
+            "was not uploaded: PUT it to /v1/blobs/{sha256} first"
+        );
     if (!spec.schedule) return {};
     for (std::size_t i = 0; i < spec.schedule->dependencies.size(); ++i)
-        if (platform.board.resolve(principal.project_id, spec.schedule->dependencies[i].task) == nullptr)
+        if (platform.board.resolve(principal.project_id, spec.schedule->dependencies[i].task) ==
+            nullptr)
             return fail_field(
                 ErrorCode::not_found, "schedule.dependencies[" + std::to_string(i) + "].task",
-                "no task '" + spec.schedule->dependencies[i].task + "' in this project: submit it first"
+                "no task '" + spec.schedule->dependencies[i].task +
+                    "' in this project: submit it first"
             );
     return {};
 }
@@ -55,15 +66,22 @@ Result<void> check_references(const Platform& platform, const access::Principal&
 Outcome create_task(Platform& platform, Call& call) {
     TaskSpec spec = TRY(spec_of(call.request));
     TRY(check_references(platform, call.principal, spec));
-    const std::size_t open = platform.board.list([&](const Task& each) {
-        return each.project_id == call.principal.project_id && !is_terminal(each.state);
-    }).size();
+    const std::size_t open =
+        platform.board
+            .list([&](const Task& each) {
+                return each.project_id == call.principal.project_id && !is_terminal(each.state);
+            })
+            .size();
     if (open >= kOpenTasksPerProjectMax)
-        return std::unexpected(Failure(Error{ErrorCode::resource_exhausted, "the project has 10000 open tasks: wait for some to end, or use an array"}));
+        return std::unexpected(Failure(Error{
+            ErrorCode::resource_exhausted,
+            "the project has 10000 open tasks: wait for some to end, or use an array"
+        }));
     // A dependency is on the task that bears the name now, not on a later one.
     if (spec.schedule)
         for (Dependency& dependency : spec.schedule->dependencies)
-            dependency.task = to_string(platform.board.resolve(call.principal.project_id, dependency.task)->id);
+            dependency.task =
+                to_string(platform.board.resolve(call.principal.project_id, dependency.task)->id);
     Task task;
     task.id = platform.make_id<TaskId>();
     task.organisation_id = call.principal.organisation_id;
@@ -86,8 +104,12 @@ Outcome plan_task(Dispatcher& dispatcher, Call& call) {
 }
 
 Outcome list_tasks(Platform& platform, Call& call) {
-    const auto all = platform.board.list([&](const Task& task) { return task.project_id == call.principal.project_id; });
-    return list_page(call.request, all, &TaskPage::tasks, [](const Task& task) { return to_string(task.id); });
+    const auto all = platform.board.list([&](const Task& task) {
+        return task.project_id == call.principal.project_id;
+    });
+    return list_page(call.request, all, &TaskPage::tasks, [](const Task& task) {
+        return to_string(task.id);
+    });
 }
 
 Outcome list_attempts(Platform& platform, const Task& task, Call& call) {
@@ -106,21 +128,32 @@ Outcome list_items(Platform& platform, const Task& task, Call& call) {
 
 Outcome list_events(Platform& platform, const Task& task, Call& call) {
     const std::int64_t since = TRY(query_integer(call.request, "since", 0, 0, INT64_MAX));
-    const auto limit = static_cast<std::size_t>(TRY(query_integer(call.request, "page_size", kPageSizeMax, 1, kPageSizeMax)));
+    const auto limit = static_cast<std::size_t>(
+        TRY(query_integer(call.request, "page_size", kPageSizeMax, 1, kPageSizeMax))
+    );
     const std::string subject = "task/" + to_string(task.id);
     EventPage page;
-    page.events = platform.events.after(since, [&](const Event& event) { return event.subject == subject; }, limit).events;
+    page.events = platform.events
+                      .after(
+                          since, [&](const Event& event) { return event.subject == subject; }, limit
+                      )
+                      .events;
     page.total = std::ssize(page.events);
-    if (page.events.size() == limit) page.next_page_token = std::to_string(page.events.back().cursor);
+    if (page.events.size() == limit)
+        page.next_page_token = std::to_string(page.events.back().cursor);
     return answer(page);
 }
 
 }  // namespace
 
-Result<const Task*> find_task(const Platform& platform, const access::Principal& principal, std::string_view reference) {
+Result<const Task*> find_task(
+    const Platform& platform, const access::Principal& principal, std::string_view reference
+) {
     if (const Task* task = platform.board.resolve(principal.project_id, reference)) return task;
     return fail_field(
-        ErrorCode::not_found, "id", "no task '" + std::string(reference) + "' in this project: penstock task list shows what there is"
+        ErrorCode::not_found, "id",
+        "no task '" + std::string(reference) +
+            "' in this project: penstock task list shows what there is"
     );
 }
 
@@ -128,56 +161,114 @@ void add_task_routes(Api& api, Dispatcher& dispatcher) {
     Platform& platform = api.platform();
     api.command(
         "POST", "/v1/tasks",
-        {.operation = "createTask", .summary = "Submit a task", .scope = Scope::tasks_write,
-         .request = json::schema<TaskSpec>, .response = json::schema<Task>, .status = 201},
+        {.operation = "createTask",
+         .summary = "Submit a task",
+         .scope = Scope::tasks_write,
+         .request = json::schema<TaskSpec>,
+         .response = json::schema<Task>,
+         .status = 201},
         [&platform](Call& call) { return create_task(platform, call); }, kTaskBodyMax
     );
     api.command(
         "POST", "/v1/tasks:plan",
-        {.operation = "planTask", .summary = "Candidates, cost and reasons; nothing is created", .scope = Scope::tasks_read,
-         .request = json::schema<TaskSpec>, .response = json::schema<Plan>},
+        {.operation = "planTask",
+         .summary = "Candidates, cost and reasons; nothing is created",
+         .scope = Scope::tasks_read,
+         .request = json::schema<TaskSpec>,
+         .response = json::schema<Plan>},
         [&dispatcher](Call& call) { return plan_task(dispatcher, call); }, kTaskBodyMax
     );
     api.query(
         "/v1/tasks",
-        {.operation = "listTasks", .summary = "Tasks of your project, newest first", .scope = Scope::tasks_read,
-         .response = json::schema<TaskPage>, .list = true},
+        {.operation = "listTasks",
+         .summary = "Tasks of your project, newest first",
+         .scope = Scope::tasks_read,
+         .response = json::schema<TaskPage>,
+         .list = true},
         [&platform](Call& call) { return list_tasks(platform, call); }
     );
     // A query on one task of the caller.
-    const auto on_task = [&](std::string_view pattern, RouteDoc doc, std::function<Outcome(const Task&, Call&)> handler) {
+    const auto on_task = [&](std::string_view pattern, RouteDoc doc,
+                             std::function<Outcome(const Task&, Call&)> handler) {
         doc.scope = Scope::tasks_read;
-        api.query(pattern, std::move(doc), [&platform, handler = std::move(handler)](Call& call) -> Outcome {
-            const Task* task = platform.board.resolve(call.principal.project_id, call.request.param("id"));
-            return task == nullptr ? no_task(call.request.param("id")) : handler(*task, call);
-        });
+        api.query(
+            pattern, std::move(doc),
+            [&platform, handler = std::move(handler)](Call& call) -> Outcome {
+                const Task* task =
+                    platform.board.resolve(call.principal.project_id, call.request.param("id"));
+                return task == nullptr ? no_task(call.request.param("id")) : handler(*task, call);
+            }
+        );
     };
-    on_task("/v1/tasks/{id}", {.operation = "getTask", .summary = "A task by id or name", .response = json::schema<Task>},
-            [](const Task& task, Call&) { return Outcome(answer(task)); });
-    on_task("/v1/tasks/{id}:explain", {.operation = "explainTask", .summary = "Why it waits, or why it is there", .response = json::schema<Explanation>},
-            [&dispatcher](const Task& task, Call&) { return Outcome(answer(dispatcher.explain(task))); });
-    on_task("/v1/tasks/{id}/attempts", {.operation = "listAttempts", .summary = "Attempts of a task", .response = json::schema<AttemptPage>, .list = true},
-            [&platform](const Task& task, Call& call) { return list_attempts(platform, task, call); });
-    on_task("/v1/tasks/{id}/items", {.operation = "listItems", .summary = "Items of an array or service", .response = json::schema<ItemPage>, .list = true},
-            [&platform](const Task& task, Call& call) { return list_items(platform, task, call); });
-    on_task("/v1/tasks/{id}/events", {.operation = "listTaskEvents", .summary = "Timeline of a task", .response = json::schema<EventPage>, .query = {"since", "page_size"}},
-            [&platform](const Task& task, Call& call) { return list_events(platform, task, call); });
-    const auto change_task = [&](std::string_view pattern, RouteDoc doc, std::function<Result<void>(const Task&, Call&)> handler) {
+    on_task(
+        "/v1/tasks/{id}",
+        {.operation = "getTask", .summary = "A task by id or name", .response = json::schema<Task>},
+        [](const Task& task, Call&) { return Outcome(answer(task)); }
+    );
+    on_task(
+        "/v1/tasks/{id}:explain",
+        {.operation = "explainTask",
+         .summary = "Why it waits, or why it is there",
+         .response = json::schema<Explanation>},
+        [&dispatcher](const Task& task, Call&) { return Outcome(answer(dispatcher.explain(task))); }
+    );
+    on_task(
+        "/v1/tasks/{id}/attempts",
+        {.operation = "listAttempts",
+         .summary = "Attempts of a task",
+         .response = json::schema<AttemptPage>,
+         .list = true},
+        [&platform](const Task& task, Call& call) { return list_attempts(platform, task, call); }
+    );
+    on_task(
+        "/v1/tasks/{id}/items",
+        {.operation = "listItems",
+         .summary = "Items of an array or service",
+         .response = json::schema<ItemPage>,
+         .list = true},
+        [&platform](const Task& task, Call& call) { return list_items(platform, task, call); }
+    );
+    on_task(
+        "/v1/tasks/{id}/events",
+        {.operation = "listTaskEvents",
+         .summary = "Timeline of a task",
+         .response = json::schema<EventPage>,
+         .query = {"since", "page_size"}},
+        [&platform](const Task& task, Call& call) { return list_events(platform, task, call); }
+    );
+    const auto change_task = [&](std::string_view pattern, RouteDoc doc,
+                                 std::function<Result<void>(const Task&, Call&)> handler) {
         doc.scope = Scope::tasks_write;
         doc.response = json::schema<Task>;
-        api.command("POST", pattern, std::move(doc), [&platform, handler = std::move(handler)](Call& call) -> Outcome {
-            const Task* task = platform.board.resolve(call.principal.project_id, call.request.param("id"));
-            if (task == nullptr) return no_task(call.request.param("id"));
-            TRY(handler(*task, call));
-            return answer(*task);
-        });
+        api.command(
+            "POST", pattern, std::move(doc),
+            [&platform, handler = std::move(handler)](Call& call) -> Outcome {
+                const Task* task =
+                    platform.board.resolve(call.principal.project_id, call.request.param("id"));
+                if (task == nullptr) return no_task(call.request.param("id"));
+                TRY(handler(*task, call));
+                return answer(*task);
+            }
+        );
     };
-    change_task("/v1/tasks/{id}:cancel", {.operation = "cancelTask", .summary = "Stop a task; what ran is charged"}, [&platform](const Task& task, Call& call) {
-        return platform.board.cancel(task.id, TaskReason::canceled_by_user, call.principal.actor(), "canceled by the user", call.now, call.change.tasks);
-    });
-    change_task("/v1/tasks/{id}:retry", {.operation = "retryTask", .summary = "Run what failed again"}, [&platform](const Task& task, Call& call) {
-        return platform.board.retry(task.id, call.principal.actor(), call.now, call.change.tasks);
-    });
+    change_task(
+        "/v1/tasks/{id}:cancel",
+        {.operation = "cancelTask", .summary = "Stop a task; what ran is charged"},
+        [&platform](const Task& task, Call& call) {
+            return platform.board.cancel(
+                task.id, TaskReason::canceled_by_user, call.principal.actor(),
+                "canceled by the user", call.now, call.change.tasks
+            );
+        }
+    );
+    change_task(
+        "/v1/tasks/{id}:retry", {.operation = "retryTask", .summary = "Run what failed again"},
+        [&platform](const Task& task, Call& call) {
+            return platform.board.retry(
+                task.id, call.principal.actor(), call.now, call.change.tasks
+            );
+        }
+    );
 }
 
 }  // namespace penstock::server

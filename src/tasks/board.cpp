@@ -48,8 +48,12 @@ Result<void> Board::create(Task task, Changes& changes) {
     task.items = count(record.items);
     changes.tasks.insert(id);
     changes.events.push_back(
-        {.at = task.created_at, .subject = subject_of(id), .type = "task_created",
-         .organisation_id = task.organisation_id, .actor = task.submitted_by, .state = "PENDING"}
+        {.at = task.created_at,
+         .subject = subject_of(id),
+         .type = "task_created",
+         .organisation_id = task.organisation_id,
+         .actor = task.submitted_by,
+         .state = "PENDING"}
     );
     newest_by_name_[{task.project_id, task.name}] = id;
     record.task = std::move(task);
@@ -71,20 +75,28 @@ Result<void> Board::cancel(
         item.reason = reason;
         changes.items.emplace(id, item.index);
     }
-    const bool gently = !record.task.spec.budget || record.task.spec.budget->on_exceed == OnExceed::stop_after_checkpoint;
-    const bool keep = reason == TaskReason::balance_exhausted || (reason == TaskReason::budget_exceeded && gently);
+    const bool gently = !record.task.spec.budget ||
+                        record.task.spec.budget->on_exceed == OnExceed::stop_after_checkpoint;
+    const bool keep = reason == TaskReason::balance_exhausted ||
+                      (reason == TaskReason::budget_exceeded && gently);
     stop_attempts(record, reason, keep, changes);
     update_task(record, now, actor, message, changes);
     return {};
 }
 
-void Board::stop_attempts(Record& record, TaskReason reason, bool checkpoint_first, Changes& changes) {
+void Board::stop_attempts(
+    Record& record, TaskReason reason, bool checkpoint_first, Changes& changes
+) {
     for (const AttemptId attempt_id : record.attempts) {
         const Attempt& attempt = attempts_.at(attempt_id);
         if (!is_active(attempt.state)) continue;
         changes.stops.push_back(
-            {attempt.placement.node_id, {.attempt_id = attempt_id, .fence = attempt.fence, .reason = reason,
-                                         .grace = kStopGrace, .checkpoint_first = checkpoint_first}}
+            {attempt.placement.node_id,
+             {.attempt_id = attempt_id,
+              .fence = attempt.fence,
+              .reason = reason,
+              .grace = kStopGrace,
+              .checkpoint_first = checkpoint_first}}
         );
     }
 }
@@ -92,9 +104,14 @@ void Board::stop_attempts(Record& record, TaskReason reason, bool checkpoint_fir
 Result<void> Board::retry(TaskId id, std::string actor, Time now, Changes& changes) {
     Record& record = at(id);
     if (!is_terminal(record.task.state))
-        return fail(ErrorCode::conflict, "task/" + to_string(id) + " has not ended: cancel it first, or wait");
+        return fail(
+            ErrorCode::conflict,
+            "task/" + to_string(id) + " has not ended: cancel it first, or wait"
+        );
     if (record.task.state == TaskState::succeeded)
-        return fail(ErrorCode::conflict, "task/" + to_string(id) + " succeeded: there is nothing to retry");
+        return fail(
+            ErrorCode::conflict, "task/" + to_string(id) + " succeeded: there is nothing to retry"
+        );
     record.stopping.reset();
     for (TaskItem& item : record.items) {
         const bool keep_done = !record.task.spec.array || record.task.spec.array->retry.keep_done;
@@ -114,7 +131,9 @@ Result<void> Board::retry(TaskId id, std::string actor, Time now, Changes& chang
     return {};
 }
 
-Attempt Board::begin_attempt(TaskId id, std::int64_t index, Attempt attempt, Time now, Changes& changes) {
+Attempt Board::begin_attempt(
+    TaskId id, std::int64_t index, Attempt attempt, Time now, Changes& changes
+) {
     Record& record = at(id);
     TaskItem& item = record.items.at(static_cast<std::size_t>(index));
     CHECK(!is_active(item.state) && !is_terminal(item.state), "only a waiting item is placed");
@@ -139,11 +158,16 @@ Attempt Board::begin_attempt(TaskId id, std::int64_t index, Attempt attempt, Tim
     changes.attempts.insert(attempt.id);
     changes.items.emplace(id, index);
     changes.events.push_back(
-        {.at = now, .subject = subject_of(id), .type = "attempt_placed",
-         .organisation_id = record.task.organisation_id, .actor = "platform", .state = "RESERVED",
-         .message = "item " + std::to_string(index) + ", attempt " + std::to_string(attempt.fence) + " at " +
-                    attempt.placement.site + "/" + attempt.placement.node,
-         .cost = record.task.cost, .attempt_id = attempt.id}
+        {.at = now,
+         .subject = subject_of(id),
+         .type = "attempt_placed",
+         .organisation_id = record.task.organisation_id,
+         .actor = "platform",
+         .state = "RESERVED",
+         .message = "item " + std::to_string(index) + ", attempt " + std::to_string(attempt.fence) +
+                    " at " + attempt.placement.site + "/" + attempt.placement.node,
+         .cost = record.task.cost,
+         .attempt_id = attempt.id}
     );
     attempts_[attempt.id] = attempt;
     update_task(record, now, "platform", "", changes);
@@ -151,7 +175,8 @@ Attempt Board::begin_attempt(TaskId id, std::int64_t index, Attempt attempt, Tim
 }
 
 void Board::set_waiting(
-    TaskId id, TaskReason reason, std::string message, std::string message_zh, Time now, Changes& changes
+    TaskId id, TaskReason reason, std::string message, std::string message_zh, Time now,
+    Changes& changes
 ) {
     Record& record = at(id);
     if (record.task.reason == reason && record.task.message == message) return;
@@ -163,9 +188,14 @@ void Board::set_waiting(
     changes.tasks.insert(id);
     if (news)
         changes.events.push_back(
-            {.at = now, .subject = subject_of(id), .type = "waiting",
-             .organisation_id = record.task.organisation_id, .actor = "platform",
-             .state = "PENDING", .message = std::move(message), .cost = record.task.cost}
+            {.at = now,
+             .subject = subject_of(id),
+             .type = "waiting",
+             .organisation_id = record.task.organisation_id,
+             .actor = "platform",
+             .state = "PENDING",
+             .message = std::move(message),
+             .cost = record.task.cost}
         );
 }
 
@@ -175,7 +205,8 @@ void Board::set_plan(TaskId id, Plan plan, Changes& changes) {
 }
 
 void Board::reject(
-    TaskId id, TaskReason reason, std::string message, std::string message_zh, Time now, Changes& changes
+    TaskId id, TaskReason reason, std::string message, std::string message_zh, Time now,
+    Changes& changes
 ) {
     Record& record = at(id);
     for (TaskItem& item : record.items) {
@@ -194,11 +225,15 @@ void Board::reject(
 Result<void> Board::report(const AttemptReport& report, Time now, Changes& changes) {
     const auto found = attempts_.find(report.attempt_id);
     if (found == attempts_.end())
-        return fail(ErrorCode::not_found, "attempt/" + to_string(report.attempt_id) + " is not known here: stop it");
+        return fail(
+            ErrorCode::not_found,
+            "attempt/" + to_string(report.attempt_id) + " is not known here: stop it"
+        );
     Attempt& attempt = found->second;
     if (report.fence != attempt.fence || !is_active(attempt.state))
         return fail(
-            ErrorCode::conflict, "attempt/" + to_string(report.attempt_id) + " has ended or has a newer fence: stop it"
+            ErrorCode::conflict,
+            "attempt/" + to_string(report.attempt_id) + " has ended or has a newer fence: stop it"
         );
     Record& record = at(attempt.task_id);
     TaskItem& item = record.items.at(static_cast<std::size_t>(attempt.item));
@@ -208,10 +243,15 @@ Result<void> Board::report(const AttemptReport& report, Time now, Changes& chang
         item.checkpoint = report.checkpoint;
         changes.items.emplace(attempt.task_id, item.index);
         changes.events.push_back(
-            {.at = report.at, .subject = subject_of(attempt.task_id), .type = "checkpoint_stored",
-             .organisation_id = record.task.organisation_id, .actor = "agent/" + attempt.placement.node,
-             .message = "sha256 " + report.checkpoint->sha256 + ", " + std::to_string(report.checkpoint->bytes) + " bytes",
-             .cost = record.task.cost, .attempt_id = attempt.id}
+            {.at = report.at,
+             .subject = subject_of(attempt.task_id),
+             .type = "checkpoint_stored",
+             .organisation_id = record.task.organisation_id,
+             .actor = "agent/" + attempt.placement.node,
+             .message = "sha256 " + report.checkpoint->sha256 + ", " +
+                        std::to_string(report.checkpoint->bytes) + " bytes",
+             .cost = record.task.cost,
+             .attempt_id = attempt.id}
         );
     }
     if (is_terminal(report.state)) {
@@ -292,9 +332,13 @@ void Board::settle_item(Record& record, TaskItem& item, const Attempt& attempt, 
 void Board::node_lost(NodeId node, Time last_seen, Time now, Changes& changes) {
     for (const Attempt* lost : active_attempts_on(node)) {
         AttemptReport report{
-            .attempt_id = lost->id, .fence = lost->fence, .state = TaskState::failed,
-            .reason = TaskReason::node_lost, .message = "node " + lost->placement.node + " was lost",
-            .fault_domain = FaultDomain::provider, .at = std::max(last_seen, lost->created_at)
+            .attempt_id = lost->id,
+            .fence = lost->fence,
+            .state = TaskState::failed,
+            .reason = TaskReason::node_lost,
+            .message = "node " + lost->placement.node + " was lost",
+            .fault_domain = FaultDomain::provider,
+            .at = std::max(last_seen, lost->created_at)
         };
         Record& record = at(lost->task_id);
         end_attempt(record, attempts_.at(lost->id), report, now, changes);
@@ -304,9 +348,13 @@ void Board::node_lost(NodeId node, Time last_seen, Time now, Changes& changes) {
 void Board::attempt_vanished(AttemptId id, Time now, Changes& changes) {
     Attempt& attempt = attempts_.at(id);
     const AttemptReport report{
-        .attempt_id = id, .fence = attempt.fence, .state = TaskState::failed, .reason = TaskReason::agent_error,
+        .attempt_id = id,
+        .fence = attempt.fence,
+        .state = TaskState::failed,
+        .reason = TaskReason::agent_error,
         .message = "node " + attempt.placement.node + " no longer knows the attempt",
-        .fault_domain = FaultDomain::provider, .at = now
+        .fault_domain = FaultDomain::provider,
+        .at = now
     };
     end_attempt(at(attempt.task_id), attempt, report, now, changes);
 }
@@ -332,8 +380,13 @@ void Board::add_event(
 ) {
     const Task& task = at(id).task;
     changes.events.push_back(
-        {.at = now, .subject = subject_of(id), .type = std::move(type), .organisation_id = task.organisation_id,
-         .actor = std::move(actor), .message = std::move(message), .cost = task.cost}
+        {.at = now,
+         .subject = subject_of(id),
+         .type = std::move(type),
+         .organisation_id = task.organisation_id,
+         .actor = std::move(actor),
+         .message = std::move(message),
+         .cost = task.cost}
     );
 }
 
@@ -343,13 +396,15 @@ void Board::check_budget_alerts(TaskId id, Money total, Time now, Changes& chang
     std::vector<double> shares = record.task.spec.budget->alert_at;
     std::ranges::sort(shares);
     const auto limit = static_cast<double>(record.task.spec.budget->max_total->micro());
-    for (auto next = static_cast<std::size_t>(record.task.budget_alerts); next < shares.size(); ++next) {
+    for (auto next = static_cast<std::size_t>(record.task.budget_alerts); next < shares.size();
+         ++next) {
         if (static_cast<double>(total.micro()) < shares[next] * limit) return;
         ++record.task.budget_alerts;
         changes.tasks.insert(id);
         add_event(
             id, "budget_alert", "platform",
-            to_string(total) + " CNY of the budget of " + to_string(*record.task.spec.budget->max_total) + " CNY are used",
+            to_string(total) + " CNY of the budget of " +
+                to_string(*record.task.spec.budget->max_total) + " CNY are used",
             now, changes
         );
     }
@@ -369,14 +424,15 @@ void Board::tick(Time now, Changes& changes) {
         if (record.task.spec.deadline && now >= *record.task.spec.deadline) late.push_back(id);
         if (!record.task.spec.schedule || record.task.started_at) continue;
         for (const Dependency& dependency : record.task.spec.schedule->dependencies)
-            if (prospect_of(record, dependency) == Prospect::broken) orphaned.emplace_back(id, dependency.task);
+            if (prospect_of(record, dependency) == Prospect::broken)
+                orphaned.emplace_back(id, dependency.task);
     }
     for (const TaskId id : late)
         (void)cancel(id, TaskReason::deadline, "platform", "the deadline passed", now, changes);
     for (const auto& [id, name] : orphaned)
         reject(
-            id, TaskReason::dependency_failed, "task/" + name + " did not end as required", "依赖任务 " + name + " 未按要求结束",
-            now, changes
+            id, TaskReason::dependency_failed, "task/" + name + " did not end as required",
+            "依赖任务 " + name + " 未按要求结束", now, changes
         );
 }
 
@@ -387,15 +443,21 @@ void Board::update_task(
     const TaskState before = task.state;
     task.items = count(record.items);
     TaskState after = combine(record.items);
-    if (record.stopping && task.items.active > 0) after = TaskState::canceling;
-    else if (record.stopping && !is_terminal(after)) after = state_after_stop(*record.stopping);
+    if (record.stopping && task.items.active > 0)
+        after = TaskState::canceling;
+    else if (record.stopping && !is_terminal(after))
+        after = state_after_stop(*record.stopping);
     task.updated_at = now;
     changes.tasks.insert(task.id);
     if (!message.empty()) task.message = std::string(message);
     if (after == TaskState::failed || after == TaskState::expired) {
-        const auto worst = std::ranges::find_if(record.items, [&](const TaskItem& item) { return item.state == after; });
+        const auto worst = std::ranges::find_if(record.items, [&](const TaskItem& item) {
+            return item.state == after;
+        });
         const TaskReason reason = worst == record.items.end() ? TaskReason::none : worst->reason;
-        task.reason = record.items.size() > 1 && reason != TaskReason::dependency_failed ? TaskReason::item_failed : reason;
+        task.reason = record.items.size() > 1 && reason != TaskReason::dependency_failed
+                          ? TaskReason::item_failed
+                          : reason;
         const Wording words = describe(task.reason);
         if (task.message.empty()) task.message = words.en;
         task.message_zh = words.zh;
@@ -413,9 +475,15 @@ void Board::update_task(
     }
     const Wording words = describe(task.reason);
     changes.events.push_back(
-        {.at = now, .subject = subject_of(task.id), .type = "state_changed",
-         .organisation_id = task.organisation_id, .actor = std::string(actor), .state = "",
-         .reason = words.en, .message = task.message, .cost = task.cost,
+        {.at = now,
+         .subject = subject_of(task.id),
+         .type = "state_changed",
+         .organisation_id = task.organisation_id,
+         .actor = std::string(actor),
+         .state = "",
+         .reason = words.en,
+         .message = task.message,
+         .cost = task.cost,
          .attempt_id = task.items.total == 1 ? record.items.front().attempt_id : std::nullopt}
     );
     changes.events.back().state = name_of(after);

@@ -17,8 +17,9 @@
 
 namespace penstock::tasks {
 
-constexpr std::int64_t kRecoveriesMax = 20;  // of one item; then the task fails by the provider's fault
-constexpr Duration kStopGrace = 5s;          // from TERM to KILL
+constexpr std::int64_t kRecoveriesMax =
+    20;                              // of one item; then the task fails by the provider's fault
+constexpr Duration kStopGrace = 5s;  // from TERM to KILL
 
 // A stop to be sent to the agent of an attempt's node.
 struct Stop {
@@ -26,8 +27,9 @@ struct Stop {
     StopAttempt stop;
 };
 
-// What a command changed: rows to store, events to append (their cursor is given by the owner), stops
-// to send, and attempts that ended and are to be settled. The owner makes it durable before it acts.
+// What a command changed: rows to store, events to append (their cursor is given by the owner),
+// stops to send, and attempts that ended and are to be settled. The owner makes it durable before
+// it acts.
 struct Changes {
     std::set<TaskId> tasks;
     std::set<std::pair<TaskId, std::int64_t>> items;
@@ -43,24 +45,37 @@ struct Waiting {
     std::int64_t item = 0;
 };
 
-// All tasks of a platform with their items and attempts: the state machine of docs/reference/tasks.md.
-// Pure: no clock, no I/O; one owner. Every mutator adds what it did to `changes`.
+// All tasks of a platform with their items and attempts: the state machine of
+// docs/reference/tasks.md. Pure: no clock, no I/O; one owner. Every mutator adds what it did to
+// `changes`.
 class Board {
   public:
     // ---- commands
     // `task` comes with id, tenant, spec and times set; its items are made here.
     Result<void> create(Task task, Changes& changes);
-    Result<void> cancel(TaskId id, TaskReason reason, std::string actor, std::string message, Time now, Changes& changes);
+    Result<void> cancel(
+        TaskId id, TaskReason reason, std::string actor, std::string message, Time now,
+        Changes& changes
+    );
     // Runs the failed items of an ended task again; those that succeeded stay.
     Result<void> retry(TaskId id, std::string actor, Time now, Changes& changes);
     // The dispatcher found a place; `attempt` comes with id, placement, request and held.
-    Attempt begin_attempt(TaskId id, std::int64_t item, Attempt attempt, Time now, Changes& changes);
+    Attempt begin_attempt(
+        TaskId id, std::int64_t item, Attempt attempt, Time now, Changes& changes
+    );
     // The dispatcher found none: says why. An event is made only when the reason changes.
-    void set_waiting(TaskId id, TaskReason reason, std::string message, std::string message_zh, Time now, Changes& changes);
+    void set_waiting(
+        TaskId id, TaskReason reason, std::string message, std::string message_zh, Time now,
+        Changes& changes
+    );
     void set_plan(TaskId id, Plan plan, Changes& changes);
     // A task that can never run as stated.
-    void reject(TaskId id, TaskReason reason, std::string message, std::string message_zh, Time now, Changes& changes);
-    // An agent's word. `conflict` when the fence is old or the attempt has ended: the agent is to stop it.
+    void reject(
+        TaskId id, TaskReason reason, std::string message, std::string message_zh, Time now,
+        Changes& changes
+    );
+    // An agent's word. `conflict` when the fence is old or the attempt has ended: the agent is to
+    // stop it.
     Result<void> report(const AttemptReport& report, Time now, Changes& changes);
     // The node is gone: its attempts end as of `last_seen`, their items recover.
     void node_lost(NodeId node, Time last_seen, Time now, Changes& changes);
@@ -68,7 +83,10 @@ class Board {
     void attempt_vanished(AttemptId id, Time now, Changes& changes);
     void set_cost(AttemptId id, Money held, Money cost, Changes& changes);
     void set_meter(AttemptId id, Metered platform, Changes& changes);
-    void add_event(TaskId id, std::string type, std::string actor, std::string message, Time now, Changes& changes);
+    void add_event(
+        TaskId id, std::string type, std::string actor, std::string message, Time now,
+        Changes& changes
+    );
     // Writes an event for each share of the budget that `total` has passed since the last call.
     void check_budget_alerts(TaskId id, Money total, Time now, Changes& changes);
     void set_service(TaskId id, ServiceView service, Changes& changes);
@@ -106,8 +124,12 @@ class Board {
         std::optional<TaskReason> stopping;  // set while CANCELING
     };
     Record& at(TaskId id);
-    void update_task(Record& record, Time now, std::string_view actor, std::string_view message, Changes& changes);
-    void end_attempt(Record& record, Attempt& attempt, const AttemptReport& report, Time now, Changes& changes);
+    void update_task(
+        Record& record, Time now, std::string_view actor, std::string_view message, Changes& changes
+    );
+    void end_attempt(
+        Record& record, Attempt& attempt, const AttemptReport& report, Time now, Changes& changes
+    );
     void settle_item(Record& record, TaskItem& item, const Attempt& attempt, Changes& changes);
     bool may_start(const Record& record, Time now) const;
     enum class Prospect : std::uint8_t { open, met, broken };

@@ -35,7 +35,8 @@ const Attempt* Board::find_attempt(AttemptId id) const {
 std::vector<const Attempt*> Board::attempts_of(TaskId id) const {
     std::vector<const Attempt*> all;
     if (const auto found = records_.find(id); found != records_.end())
-        for (const AttemptId attempt : found->second.attempts) all.push_back(&attempts_.at(attempt));
+        for (const AttemptId attempt : found->second.attempts)
+            all.push_back(&attempts_.at(attempt));
     return all;
 }
 
@@ -74,9 +75,12 @@ Board::Prospect Board::prospect_of(const Record& record, const Dependency& depen
     if (!is_terminal(other->state)) return Prospect::open;
     const bool succeeded = other->state == TaskState::succeeded;
     switch (dependency.on) {
-        case DependencyCondition::success: return succeeded ? Prospect::met : Prospect::broken;
-        case DependencyCondition::failure: return succeeded ? Prospect::broken : Prospect::met;
-        case DependencyCondition::any: return Prospect::met;
+        case DependencyCondition::success:
+            return succeeded ? Prospect::met : Prospect::broken;
+        case DependencyCondition::failure:
+            return succeeded ? Prospect::broken : Prospect::met;
+        case DependencyCondition::any:
+            return Prospect::met;
     }
     return Prospect::broken;
 }

@@ -37,10 +37,18 @@ struct BoardFixture {
         attempt.placement.node = "n1";
         return board.begin_attempt(id, item, attempt, now, changes).id;
     }
-    Result<void> report(AttemptId id, TaskState state, TaskReason reason = TaskReason::none, std::optional<FaultDomain> fault = {}) {
+    Result<void> report(
+        AttemptId id, TaskState state, TaskReason reason = TaskReason::none,
+        std::optional<FaultDomain> fault = {}
+    ) {
         now += 1s;
         return board.report(
-            {.attempt_id = id, .fence = board.find_attempt(id)->fence, .state = state, .reason = reason, .fault_domain = fault, .at = now},
+            {.attempt_id = id,
+             .fence = board.find_attempt(id)->fence,
+             .state = state,
+             .reason = reason,
+             .fault_domain = fault,
+             .at = now},
             now, changes
         );
     }
@@ -58,7 +66,8 @@ TEST(Board, WalksThroughTheStatesOfASuccess) {
     const TaskId id = f.create({.run = "true"});
     const AttemptId attempt = f.place(id);
 
-    for (const TaskState state : {TaskState::staging, TaskState::running, TaskState::collecting, TaskState::succeeded})
+    for (const TaskState state :
+         {TaskState::staging, TaskState::running, TaskState::collecting, TaskState::succeeded})
         ASSERT_TRUE(f.report(attempt, state));
 
     EXPECT_EQ(f.states(), "RESERVED STAGING RUNNING COLLECTING SUCCEEDED ");
@@ -86,7 +95,11 @@ TEST(Board, ALostNodeMakesTheTaskRecoverWithItsCheckpoint) {
     const AttemptId first = f.place(id);
     ASSERT_TRUE(f.report(first, TaskState::running));
     ASSERT_TRUE(f.board.report(
-        {.attempt_id = first, .state = TaskState::running, .at = f.now, .checkpoint = Checkpoint{.sha256 = "abc", .bytes = 3}}, f.now, f.changes
+        {.attempt_id = first,
+         .state = TaskState::running,
+         .at = f.now,
+         .checkpoint = Checkpoint{.sha256 = "abc", .bytes = 3}},
+        f.now, f.changes
     ));
 
     f.board.node_lost(f.node, f.now, f.now + 10s, f.changes);
@@ -113,9 +126,12 @@ TEST(Board, AFailureOfTheUserIsNotRetriedUnlessAsked) {
 
 TEST(Board, AnArrayRetriesOnlyWhatFailed) {
     BoardFixture f;
-    const TaskId id = f.create({.run = "x", .array = ArraySpec{.params = {{"Frame", "1-4:1"}}, .chunk = 2}});
+    const TaskId id =
+        f.create({.run = "x", .array = ArraySpec{.params = {{"Frame", "1-4:1"}}, .chunk = 2}});
     ASSERT_TRUE(f.report(f.place(id, 0), TaskState::succeeded));
-    ASSERT_TRUE(f.report(f.place(id, 1), TaskState::failed, TaskReason::exit_code, FaultDomain::user));
+    ASSERT_TRUE(
+        f.report(f.place(id, 1), TaskState::failed, TaskReason::exit_code, FaultDomain::user)
+    );
     EXPECT_EQ(f.state(id), "FAILED");
     EXPECT_EQ(f.board.find(id)->reason, TaskReason::item_failed);
 
@@ -128,7 +144,9 @@ TEST(Board, AnArrayRetriesOnlyWhatFailed) {
 
 TEST(Board, MaxParallelBoundsWhatMayStart) {
     BoardFixture f;
-    const TaskId id = f.create({.run = "x", .array = ArraySpec{.params = {{"Frame", "1-9:1"}}, .max_parallel = 3}});
+    const TaskId id =
+        f.create({.run = "x", .array = ArraySpec{.params = {{"Frame", "1-9:1"}}, .max_parallel = 3}}
+        );
     EXPECT_EQ(f.board.waiting(f.now).size(), 3U);
     (void)f.place(id, 0);
     EXPECT_EQ(f.board.waiting(f.now).size(), 2U);
@@ -159,10 +177,13 @@ TEST(Board, ADeadlineExpiresWhatHasNotEnded) {
 TEST(Board, WaitsForADependencyAndFailsWithIt) {
     BoardFixture f;
     const TaskId prep = f.create({.run = "x"}, "prep");
-    const TaskId main = f.create({.run = "x", .schedule = ScheduleSpec{.dependencies = {{.task = "prep"}}}}, "main");
+    const TaskId main = f.create(
+        {.run = "x", .schedule = ScheduleSpec{.dependencies = {{.task = "prep"}}}}, "main"
+    );
     EXPECT_EQ(f.board.waiting(f.now).size(), 1U);
 
-    ASSERT_TRUE(f.report(f.place(prep), TaskState::failed, TaskReason::exit_code, FaultDomain::user));
+    ASSERT_TRUE(f.report(f.place(prep), TaskState::failed, TaskReason::exit_code, FaultDomain::user)
+    );
     EXPECT_TRUE(f.board.waiting(f.now).empty());
     f.board.tick(f.now, f.changes);
 

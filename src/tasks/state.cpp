@@ -22,10 +22,14 @@ TaskState combine(const std::vector<TaskItem>& items) {
 ItemCounts count(const std::vector<TaskItem>& items) {
     ItemCounts counts{.total = static_cast<std::int64_t>(items.size())};
     for (const TaskItem& item : items) {
-        if (is_active(item.state)) ++counts.active;
-        else if (item.state == TaskState::succeeded) ++counts.succeeded;
-        else if (is_terminal(item.state)) ++counts.failed;
-        else ++counts.waiting;
+        if (is_active(item.state))
+            ++counts.active;
+        else if (item.state == TaskState::succeeded)
+            ++counts.succeeded;
+        else if (is_terminal(item.state))
+            ++counts.failed;
+        else
+            ++counts.waiting;
     }
     return counts;
 }
@@ -43,37 +47,62 @@ std::int64_t replicas_of(const TaskSpec& spec) {
 
 Wording describe(TaskReason reason) {
     switch (reason) {
-        case TaskReason::none: return {"", ""};
-        case TaskReason::waiting_for_start_time: return {"waits for its start time", "等待开始时间"};
-        case TaskReason::waiting_for_dependency: return {"waits for another task", "等待依赖的任务"};
-        case TaskReason::waiting_for_capacity: return {"waits for free capacity", "等待空闲算力"};
-        case TaskReason::waiting_for_balance: return {"waits for balance in the wallet", "余额不足，等待充值"};
-        case TaskReason::no_candidate: return {"no site can ever take it as stated", "没有任何站点能满足该任务"};
-        case TaskReason::dependency_failed: return {"a task it depends on did not end as required", "依赖的任务未按要求结束"};
-        case TaskReason::exit_code: return {"the program ended with an error", "程序以错误码退出"};
-        case TaskReason::killed_by_signal: return {"the program was killed by a signal", "程序被信号终止"};
-        case TaskReason::out_of_memory: return {"the program used more memory than asked for", "程序超出所申请的内存"};
-        case TaskReason::time_limit: return {"the time limit passed", "超出运行时限"};
-        case TaskReason::deadline: return {"the deadline passed", "超过截止时间"};
-        case TaskReason::budget_exceeded: return {"the budget is used up", "预算已用尽"};
-        case TaskReason::balance_exhausted: return {"the wallet is empty", "钱包余额已用尽"};
-        case TaskReason::canceled_by_user: return {"canceled by the user", "用户已取消"};
-        case TaskReason::node_lost: return {"the node was lost", "节点失联"};
-        case TaskReason::agent_error: return {"the site could not run it", "站点无法运行"};
-        case TaskReason::setup_failed: return {"`setup` ended with an error", "setup 执行失败"};
-        case TaskReason::staging_failed: return {"its files could not be staged", "数据准备失败"};
-        case TaskReason::not_ready: return {"the service never became ready", "服务未能就绪"};
-        case TaskReason::output_missing: return {"a required output is missing", "缺少必需的输出"};
-        case TaskReason::acceptance_failed: return {"an acceptance check failed", "验收检查未通过"};
-        case TaskReason::item_failed: return {"some items failed", "部分子项失败"};
-        case TaskReason::stop_requested: return {"stopped on request", "按请求停止"};
+        case TaskReason::none:
+            return {"", ""};
+        case TaskReason::waiting_for_start_time:
+            return {"waits for its start time", "等待开始时间"};
+        case TaskReason::waiting_for_dependency:
+            return {"waits for another task", "等待依赖的任务"};
+        case TaskReason::waiting_for_capacity:
+            return {"waits for free capacity", "等待空闲算力"};
+        case TaskReason::waiting_for_balance:
+            return {"waits for balance in the wallet", "余额不足，等待充值"};
+        case TaskReason::no_candidate:
+            return {"no site can ever take it as stated", "没有任何站点能满足该任务"};
+        case TaskReason::dependency_failed:
+            return {"a task it depends on did not end as required", "依赖的任务未按要求结束"};
+        case TaskReason::exit_code:
+            return {"the program ended with an error", "程序以错误码退出"};
+        case TaskReason::killed_by_signal:
+            return {"the program was killed by a signal", "程序被信号终止"};
+        case TaskReason::out_of_memory:
+            return {"the program used more memory than asked for", "程序超出所申请的内存"};
+        case TaskReason::time_limit:
+            return {"the time limit passed", "超出运行时限"};
+        case TaskReason::deadline:
+            return {"the deadline passed", "超过截止时间"};
+        case TaskReason::budget_exceeded:
+            return {"the budget is used up", "预算已用尽"};
+        case TaskReason::balance_exhausted:
+            return {"the wallet is empty", "钱包余额已用尽"};
+        case TaskReason::canceled_by_user:
+            return {"canceled by the user", "用户已取消"};
+        case TaskReason::node_lost:
+            return {"the node was lost", "节点失联"};
+        case TaskReason::agent_error:
+            return {"the site could not run it", "站点无法运行"};
+        case TaskReason::setup_failed:
+            return {"`setup` ended with an error", "setup 执行失败"};
+        case TaskReason::staging_failed:
+            return {"its files could not be staged", "数据准备失败"};
+        case TaskReason::not_ready:
+            return {"the service never became ready", "服务未能就绪"};
+        case TaskReason::output_missing:
+            return {"a required output is missing", "缺少必需的输出"};
+        case TaskReason::acceptance_failed:
+            return {"an acceptance check failed", "验收检查未通过"};
+        case TaskReason::item_failed:
+            return {"some items failed", "部分子项失败"};
+        case TaskReason::stop_requested:
+            return {"stopped on request", "按请求停止"};
     }
     return {};
 }
 
 std::string name_of(TaskState state) {
-    constexpr std::array kNames = {"PENDING",    "MATCHING",  "RESERVED", "STAGING",   "RUNNING",  "PAUSED", "RECOVERING",
-                                   "COLLECTING", "SUCCEEDED", "FAILED",   "CANCELING", "CANCELED", "EXPIRED"};
+    constexpr std::array kNames = {"PENDING",   "MATCHING",   "RESERVED",   "STAGING",   "RUNNING",
+                                   "PAUSED",    "RECOVERING", "COLLECTING", "SUCCEEDED", "FAILED",
+                                   "CANCELING", "CANCELED",   "EXPIRED"};
     return kNames.at(static_cast<std::size_t>(state));
 }
 

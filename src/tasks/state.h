@@ -10,8 +10,8 @@ namespace penstock::tasks {
 
 // Whether an attempt in this state holds capacity and money.
 constexpr bool is_active(TaskState state) {
-    return state == TaskState::reserved || state == TaskState::staging || state == TaskState::running ||
-           state == TaskState::collecting;
+    return state == TaskState::reserved || state == TaskState::staging ||
+           state == TaskState::running || state == TaskState::collecting;
 }
 
 // The state of a task from the states of its items; never CANCELING, which only a command makes.

@@ -9,7 +9,8 @@
 #include "io/runtime.h"
 #include "routing/chat_request.h"
 
-// An engine for benchmarks and tests: OpenAI's chat dialect, exact usage, scripted speed and faults.
+// An engine for benchmarks and tests: OpenAI's chat dialect, exact usage, scripted speed and
+// faults.
 namespace penstock {
 namespace {
 
@@ -27,33 +28,50 @@ constexpr std::string_view kWord = "word ";
 class MockEngine {
   public:
     explicit MockEngine(Script script) : script_(std::move(script)) {
-        head_ = R"({"id":"chatcmpl-mock","object":"chat.completion.chunk","created":1700000000,"model":")" + script_.model + "\",";
+        head_ =
+            R"({"id":"chatcmpl-mock","object":"chat.completion.chunk","created":1700000000,"model":")" +
+            script_.model + "\",";
     }
 
     void add_routes(http::Router& router) {
-        router.add("POST", "/v1/chat/completions", [this](http::Request r) { return chat(std::move(r)); });
+        router.add("POST", "/v1/chat/completions", [this](http::Request r) {
+            return chat(std::move(r));
+        });
         router.add("GET", "/v1/models", [this](http::Request r) { return models(std::move(r)); });
         router.add("GET", "/health", [](http::Request r) { return health(std::move(r)); });
     }
 
   private:
-    static io::Task<http::Response> health(http::Request) { co_return http::Response::json(200, R"({"status":"ok"})"); }
+    static io::Task<http::Response> health(http::Request) {
+        co_return http::Response::json(200, R"({"status":"ok"})");
+    }
 
     io::Task<http::Response> models(http::Request) {
-        co_return http::Response::json(200, R"({"object":"list","data":[{"id":")" + script_.model + R"(","object":"model","created":1700000000,"owned_by":"mock"}]})");
+        co_return http::Response::json(
+            200, R"({"object":"list","data":[{"id":")" + script_.model +
+                     R"(","object":"model","created":1700000000,"owned_by":"mock"}]})"
+        );
     }
 
     io::Task<http::Response> chat(http::Request request) {
         if (script_.status != 200)
-            co_return http::Response::json(script_.status, R"({"error":{"message":"scripted failure","type":"server_error","param":null,"code":null}})");
+            co_return http::Response::json(
+                script_.status,
+                R"({"error":{"message":"scripted failure","type":"server_error","param":null,"code":null}})"
+            );
         const Result<routing::ChatRequest> wanted = routing::scan_chat_request(request.body);
         if (!wanted)
-            co_return http::Response::json(400, R"({"error":{"message":"not a chat request","type":"invalid_request_error","param":null,"code":null}})");
-        const std::int64_t tokens = std::min(script_.tokens, wanted->output_tokens_max.value_or(script_.tokens));
+            co_return http::Response::json(
+                400,
+                R"({"error":{"message":"not a chat request","type":"invalid_request_error","param":null,"code":null}})"
+            );
+        const std::int64_t tokens =
+            std::min(script_.tokens, wanted->output_tokens_max.value_or(script_.tokens));
         const std::string usage = usage_of(*wanted, tokens);
         if (!wanted->stream) co_return co_await whole(tokens, usage);
         const bool tells_usage = wanted->include_usage;
-        co_return http::Response::event_stream([this, tokens, usage, tells_usage](http::BodyWriter writer) {
+        co_return http::Response::event_stream([this, tokens, usage,
+                                                tells_usage](http::BodyWriter writer) {
             return stream(writer, tokens, tells_usage ? usage : std::string());
         });
     }
@@ -61,29 +79,34 @@ class MockEngine {
     // The prompt counts one token for each four bytes of its texts.
     static std::string usage_of(const routing::ChatRequest& request, std::int64_t tokens) {
         const std::int64_t prompt = 1 + request.prompt_text_bytes / 4;
-        return R"("usage":{"prompt_tokens":)" + std::to_string(prompt) + R"(,"completion_tokens":)" + std::to_string(tokens) +
-               R"(,"total_tokens":)" + std::to_string(prompt + tokens) + "}";
+        return R"("usage":{"prompt_tokens":)" + std::to_string(prompt) +
+               R"(,"completion_tokens":)" + std::to_string(tokens) + R"(,"total_tokens":)" +
+               std::to_string(prompt + tokens) + "}";
     }
 
     io::Task<http::Response> whole(std::int64_t tokens, std::string usage) {
-        if (script_.delay + script_.gap * tokens > Duration{0}) co_await io::sleep_for(script_.delay + script_.gap * tokens);
+        if (script_.delay + script_.gap * tokens > Duration{0})
+            co_await io::sleep_for(script_.delay + script_.gap * tokens);
         std::string text;
         for (std::int64_t i = 0; i < tokens; ++i) text += kWord;
         co_return http::Response::json(
-            200, R"({"id":"chatcmpl-mock","object":"chat.completion","created":1700000000,"model":")" + script_.model +
-                     R"(","choices":[{"index":0,"message":{"role":"assistant","content":")" + text +
-                     R"("},"finish_reason":"stop"}],)" + usage + "}"
+            200,
+            R"({"id":"chatcmpl-mock","object":"chat.completion","created":1700000000,"model":")" +
+                script_.model +
+                R"(","choices":[{"index":0,"message":{"role":"assistant","content":")" + text +
+                R"("},"finish_reason":"stop"}],)" + usage + "}"
         );
     }
 
     std::string event(std::string_view delta, std::string_view finish) const {
-        return "data: " + head_ + R"("choices":[{"index":0,"delta":)" + std::string(delta) + R"(,"finish_reason":)" +
-               std::string(finish) + "}]}\n\n";
+        return "data: " + head_ + R"("choices":[{"index":0,"delta":)" + std::string(delta) +
+               R"(,"finish_reason":)" + std::string(finish) + "}]}\n\n";
     }
 
     io::Task<void> stream(http::BodyWriter writer, std::int64_t tokens, std::string usage) {
         const std::string piece = event(R"({"content":"word "})", "null");
-        if (!co_await writer.write(event(R"({"role":"assistant","content":""})", "null"))) co_return;
+        if (!co_await writer.write(event(R"({"role":"assistant","content":""})", "null")))
+            co_return;
         if (script_.delay > Duration{0}) co_await io::sleep_for(script_.delay);
         for (std::int64_t i = 0; i < tokens; ++i) {
             if (i == script_.cut_after) co_return writer.abort();
@@ -91,7 +114,9 @@ class MockEngine {
             if (!co_await writer.write(piece)) co_return;
         }
         if (!co_await writer.write(event("{}", "\"stop\""))) co_return;
-        if (!usage.empty() && !co_await writer.write("data: " + head_ + "\"choices\":[]," + usage + "}\n\n")) co_return;
+        if (!usage.empty() &&
+            !co_await writer.write("data: " + head_ + "\"choices\":[]," + usage + "}\n\n"))
+            co_return;
         static_cast<void>(co_await writer.write("data: [DONE]\n\n"));
     }
 
@@ -112,7 +137,8 @@ int run(int argc, char** argv) {
     app.add_option("--delay", delay, "before the first token")->capture_default_str();
     app.add_option("--gap", gap, "between tokens")->capture_default_str();
     app.add_option("--cut-after", script.cut_after, "tokens after which a stream breaks");
-    app.add_option("--status", script.status, "answer every chat with this status")->capture_default_str();
+    app.add_option("--status", script.status, "answer every chat with this status")
+        ->capture_default_str();
     CLI11_PARSE(app, argc, argv);
     const Result<Duration> delay_span = parse_duration(delay);
     const Result<Duration> gap_span = parse_duration(gap);

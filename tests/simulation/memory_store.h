@@ -10,15 +10,17 @@
 
 namespace penstock::simulation {
 
-// The disk of a simulated server: what was committed, whole batches only. It outlives the servers that
-// open it. After pull_plug() nothing more arrives, as on a machine that lost its power.
+// The disk of a simulated server: what was committed, whole batches only. It outlives the servers
+// that open it. After pull_plug() nothing more arrives, as on a machine that lost its power.
 class Disk {
   public:
     void apply(const storage::Batch& batch);
     Result<void> load(storage::Visitor& visitor) const;
     std::size_t events() const { return events_.size(); }
     bool has_usage(const std::string& id) const { return usage_.contains(id); }
-    bool has_entity(const std::string& kind, const std::string& id) const { return entities_.contains({kind, id}); }
+    bool has_entity(const std::string& kind, const std::string& id) const {
+        return entities_.contains({kind, id});
+    }
 
   private:
     void put(const storage::Write& write);
@@ -41,7 +43,9 @@ class MemoryStore final : public storage::Store {
     Result<void> load(storage::Visitor& visitor, storage::LoadScope scope) override;
     Result<void> commit(const storage::Batch& batch) override;
     Result<storage::Page<storage::AppendEvent>> events(const storage::EventFilter& filter) override;
-    Result<storage::Page<storage::AppendUsage>> usage(std::string_view tenant, std::string_view after_id, std::size_t limit) override;
+    Result<storage::Page<storage::AppendUsage>> usage(
+        std::string_view tenant, std::string_view after_id, std::size_t limit
+    ) override;
     Result<std::int64_t> last_event_seq() override;
     std::string describe() const override { return "memory"; }
 

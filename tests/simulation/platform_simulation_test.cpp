@@ -12,9 +12,9 @@
 #include "server/services.h"
 #include "tasks/state.h"
 
-// The real platform with its billing and dispatcher, virtual time, scripted agents and gateways, and a
-// plug that is pulled at random moments. After every step: the books balance, nothing acknowledged is
-// lost, nothing is doubled. SEED=n runs one seed alone.
+// The real platform with its billing and dispatcher, virtual time, scripted agents and gateways,
+// and a plug that is pulled at random moments. After every step: the books balance, nothing
+// acknowledged is lost, nothing is doubled. SEED=n runs one seed alone.
 namespace penstock::simulation {
 namespace {
 
@@ -38,9 +38,14 @@ struct Life {
     server::Dispatcher dispatcher;
 
     Life(Disk& disk, Clock& clock, Random& random)
-        : store(disk), platform(runtime, store, {.state_dir = "/", .free_bytes_min = 0}, clock, random, {}, metrics),
-          api(platform, router), billing(platform),
-          logs(std::filesystem::temp_directory_path(), pool, runtime.executor()), hub(api, logs),
+        : store(disk),
+          platform(
+              runtime, store, {.state_dir = "/", .free_bytes_min = 0}, clock, random, {}, metrics
+          ),
+          api(platform, router),
+          billing(platform),
+          logs(std::filesystem::temp_directory_path(), pool, runtime.executor()),
+          hub(api, logs),
           dispatcher(platform, billing, hub) {
         EXPECT_TRUE(platform.restore());
     }
@@ -67,7 +72,10 @@ struct SimulatedAgent {
 
 class World {
   public:
-    explicit World(std::uint64_t seed) : random_(seed), ids_(random_), clock_(kStart) { boot(); found(); }
+    explicit World(std::uint64_t seed) : random_(seed), ids_(random_), clock_(kStart) {
+        boot();
+        found();
+    }
 
     void run() {
         for (step_ = 0; step_ < kSteps && !::testing::Test::HasFailure(); ++step_) {
@@ -83,15 +91,18 @@ class World {
         life_ = std::make_unique<Life>(disk_, clock_, random_);
         for (auto& agent : agents_) agent.alive = agent.alive && hello(agent);
     }
-    // The process dies; what was not durable is gone, and the clients know that it was not acknowledged.
+    // The process dies; what was not durable is gone, and the clients know that it was not
+    // acknowledged.
     void crash() {
         life_->store.pull_plug();
         life_.reset();
         boot();
         for (const TaskId task : acknowledged_tasks_)
-            EXPECT_NE(life_->platform.board.find(task), nullptr) << "acknowledged task lost at step " << step_;
+            EXPECT_NE(life_->platform.board.find(task), nullptr)
+                << "acknowledged task lost at step " << step_;
         for (const std::string& bill : acknowledged_bills_)
-            EXPECT_TRUE(life_->platform.bill_by_id.contains(bill)) << "acknowledged usage lost at step " << step_;
+            EXPECT_TRUE(life_->platform.bill_by_id.contains(bill))
+                << "acknowledged usage lost at step " << step_;
     }
     bool commit(server::Change change) {
         life_->platform.commit(std::move(change));
@@ -100,19 +111,46 @@ class World {
     void found() {
         server::Platform& p = life_->platform;
         server::Change change;
-        organisation_ = p.directory.add_organisation({.id = ids_.next<OrganisationId>(kStart), .name = "home", .code = "00001",
-                                                      .roles = {Role::consumer, Role::provider}, .created_at = kStart})->id;
-        project_ = p.directory.add_project({.id = ids_.next<ProjectId>(kStart), .organisation_id = organisation_, .name = "default", .created_at = kStart})->id;
+        organisation_ = p.directory
+                            .add_organisation(
+                                {.id = ids_.next<OrganisationId>(kStart),
+                                 .name = "home",
+                                 .code = "00001",
+                                 .roles = {Role::consumer, Role::provider},
+                                 .created_at = kStart}
+                            )
+                            ->id;
+        project_ = p.directory
+                       .add_project(
+                           {.id = ids_.next<ProjectId>(kStart),
+                            .organisation_id = organisation_,
+                            .name = "default",
+                            .created_at = kStart}
+                       )
+                       ->id;
         p.put(change, *p.directory.find_organisation(organisation_));
         p.put(change, *p.directory.find_project(project_));
-        EXPECT_TRUE(life_->billing.open_accounts(change, *p.directory.find_organisation(organisation_)));
-        EXPECT_TRUE(life_->billing.top_up(change, organisation_, *parse_money("50.00"), "grant", ledger::TransferCode::grant));
+        EXPECT_TRUE(
+            life_->billing.open_accounts(change, *p.directory.find_organisation(organisation_))
+        );
+        EXPECT_TRUE(life_->billing.top_up(
+            change, organisation_, *parse_money("50.00"), "grant", ledger::TransferCode::grant
+        ));
         for (const char* name : {"centre", "regional", "edge"}) {
             SiteSpec spec{.name = name, .region = "cn-hubei", .division_code = "420100"};
             spec.prices.core_second = *parse_price("0.0003");
             spec.prices.gib_second = *parse_price("0.00001");
-            Site site{.id = ids_.next<SiteId>(kStart), .provider_id = organisation_, .provider = "home", .spec = spec, .created_at = kStart, .updated_at = kStart};
-            site.c_url = *server::issue_resource_code(p, change, spec, *p.directory.find_organisation(organisation_));
+            Site site{
+                .id = ids_.next<SiteId>(kStart),
+                .provider_id = organisation_,
+                .provider = "home",
+                .spec = spec,
+                .created_at = kStart,
+                .updated_at = kStart
+            };
+            site.c_url = *server::issue_resource_code(
+                p, change, spec, *p.directory.find_organisation(organisation_)
+            );
             p.put(change, *p.fleet.add_site(site));
             agents_.push_back({.node = {}, .name = std::string(name) + "-1", .site = site.id});
         }
@@ -121,8 +159,14 @@ class World {
     }
     bool hello(SimulatedAgent& agent) {
         server::Change change;
-        const AgentHello message{.node = agent.name, .total = {.cpu_milli = 2000, .memory_mib = 2048}, .enforces = {"cpu", "memory"}};
-        const Result<Node> node = life_->platform.fleet.hello(agent.site, message, ids_.next<NodeId>(clock_.now()), clock_.now());
+        const AgentHello message{
+            .node = agent.name,
+            .total = {.cpu_milli = 2000, .memory_mib = 2048},
+            .enforces = {"cpu", "memory"}
+        };
+        const Result<Node> node = life_->platform.fleet.hello(
+            agent.site, message, ids_.next<NodeId>(clock_.now()), clock_.now()
+        );
         EXPECT_TRUE(node);
         agent.node = node->id;
         life_->platform.put(change, *node);
@@ -132,18 +176,36 @@ class World {
     void act() {
         clock_.advance(Duration(static_cast<std::int64_t>(random_.below(1'500'000))));
         for (SimulatedAgent& agent : agents_)
-            if (agent.alive) (void)life_->platform.fleet.heartbeat(agent.node, {.load = {.at = clock_.now()}}, clock_.now());
+            if (agent.alive)
+                (void)life_->platform.fleet.heartbeat(
+                    agent.node, {.load = {.at = clock_.now()}}, clock_.now()
+                );
         switch (random_.below(12)) {
-            case 0: case 1: submit(); break;
-            case 2: cancel(); break;
-            case 3: call_model(); break;
-            case 4: kill_or_revive_agent(); break;
-            case 5: if (random_.below(3) == 0) crash(); break;
-            default: work(); break;
+            case 0:
+            case 1:
+                submit();
+                break;
+            case 2:
+                cancel();
+                break;
+            case 3:
+                call_model();
+                break;
+            case 4:
+                kill_or_revive_agent();
+                break;
+            case 5:
+                if (random_.below(3) == 0) crash();
+                break;
+            default:
+                work();
+                break;
         }
         life_->dispatcher.step();
-        if (random_.below(40) == 0) crash();  // between the change and its commit
-        else EXPECT_TRUE(life_->settle());
+        if (random_.below(40) == 0)
+            crash();  // between the change and its commit
+        else
+            EXPECT_TRUE(life_->settle());
         // What agents learn is durable: starts are sent after the commit.
         for (SimulatedAgent& agent : agents_)
             for (const Attempt* attempt : life_->platform.board.active_attempts_on(agent.node))
@@ -154,7 +216,8 @@ class World {
         spec.resources.cpus = CpuRange{{500, 500}};
         spec.resources.memory = MemoryRange{{256, 256}};
         spec.placement = PlacementSpec{};
-        if (random_.below(3) == 0) spec.array = ArraySpec{.params = {{"Frame", "1-4:1"}}, .retry = {.per_item = 1}};
+        if (random_.below(3) == 0)
+            spec.array = ArraySpec{.params = {{"Frame", "1-4:1"}}, .retry = {.per_item = 1}};
         if (random_.below(4) == 0) spec.checkpoint = CheckpointSpec{};
         if (random_.below(5) == 0) spec.budget = BudgetSpec{.max_total = *parse_money("0.01")};
         Task task;
@@ -167,33 +230,47 @@ class World {
         server::Change change;
         EXPECT_TRUE(life_->platform.board.create(task, change.tasks));
         life_->platform.commit(std::move(change));
-        if (random_.below(20) == 0) return crash();  // before the answer: the client was told nothing
+        if (random_.below(20) == 0)
+            return crash();  // before the answer: the client was told nothing
         if (life_->settle()) acknowledged_tasks_.insert(task.id);
     }
     void cancel() {
-        const auto open = life_->platform.board.list([](const Task& task) { return !is_terminal(task.state); });
+        const auto open =
+            life_->platform.board.list([](const Task& task) { return !is_terminal(task.state); });
         if (open.empty()) return;
         server::Change change;
-        (void)life_->platform.board.cancel(open[random_.below(open.size())]->id, TaskReason::canceled_by_user, "user", "", clock_.now(), change.tasks);
+        (void)life_->platform.board.cancel(
+            open[random_.below(open.size())]->id, TaskReason::canceled_by_user, "user", "",
+            clock_.now(), change.tasks
+        );
         life_->platform.commit(std::move(change));
     }
     // A lease, then a call on it, settled twice: the second time must change nothing.
     void call_model() {
         server::Change change;
         const Result<BudgetLease> lease = life_->billing.acquire_lease(
-            change, {.replica = "g", .organisation_id = organisation_, .amount = *parse_money("0.50")}
+            change,
+            {.replica = "g", .organisation_id = organisation_, .amount = *parse_money("0.50")}
         );
         if (!commit(std::move(change)) || !lease) return;
-        CallRecord call{.id = ids_.next<RequestId>(clock_.now()), .lease_id = lease->id, .organisation_id = organisation_,
-                        .project_id = project_, .started_at = clock_.now(), .ended_at = clock_.now(),
-                        .price_input = *parse_price("100.0"), .price_output = *parse_price("400.0")};
+        CallRecord call{
+            .id = ids_.next<RequestId>(clock_.now()),
+            .lease_id = lease->id,
+            .organisation_id = organisation_,
+            .project_id = project_,
+            .started_at = clock_.now(),
+            .ended_at = clock_.now(),
+            .price_input = *parse_price("100.0"),
+            .price_output = *parse_price("400.0")
+        };
         call.tokens.input_fresh = static_cast<std::int64_t>(random_.below(400));
         call.tokens.output_visible = static_cast<std::int64_t>(random_.below(400));
         if (random_.below(4) == 0) clock_.advance(200s);  // the lease has ended meanwhile
         for (int repeat = 0; repeat < 2; ++repeat) {
             server::Change settle;
             const std::uint64_t before = life_->platform.ledger.last_seq();
-            const SettledCalls settled = life_->billing.settle_calls(settle, {.replica = "g", .records = {call}});
+            const SettledCalls settled =
+                life_->billing.settle_calls(settle, {.replica = "g", .records = {call}});
             EXPECT_EQ(settled.accepted + settled.repeated, 1);
             if (settled.repeated == 1) EXPECT_EQ(life_->platform.ledger.last_seq(), before);
             if (random_.below(10) == 0) {
@@ -207,12 +284,14 @@ class World {
     void kill_or_revive_agent() {
         SimulatedAgent& agent = agents_[random_.below(agents_.size())];
         agent.alive = !agent.alive;
-        if (!agent.alive) return agent.attempts.clear();  // the host is gone with all that ran there
+        if (!agent.alive)
+            return agent.attempts.clear();  // the host is gone with all that ran there
         const auto assigned = life_->platform.board.active_attempts_on(agent.node);
         if (!hello(agent)) return;
         server::Change change;
         for (const Attempt* attempt : assigned)
-            if (attempt->state != TaskState::reserved) life_->platform.board.attempt_vanished(attempt->id, clock_.now(), change.tasks);
+            if (attempt->state != TaskState::reserved)
+                life_->platform.board.attempt_vanished(attempt->id, clock_.now(), change.tasks);
         life_->platform.commit(std::move(change));
     }
     // Agents take their attempts one state further, each report twice.
@@ -240,15 +319,20 @@ class World {
     }
     AttemptReport next_report(SimulatedAgent& agent, const Attempt& attempt) {
         AttemptReport report{.attempt_id = attempt.id, .fence = attempt.fence, .at = clock_.now()};
-        const bool canceling = life_->platform.board.find(attempt.task_id)->state == TaskState::canceling;
+        const bool canceling =
+            life_->platform.board.find(attempt.task_id)->state == TaskState::canceling;
         const std::int64_t ran = attempt.running_at ? to_ms(clock_.now() - *attempt.running_at) : 0;
         report.meter = Metered{.running_ms = ran};
-        if (canceling) report.state = TaskState::canceled;
-        else if (attempt.state == TaskState::reserved) report.state = TaskState::staging;
-        else if (attempt.state == TaskState::staging) report.state = TaskState::running;
+        if (canceling)
+            report.state = TaskState::canceled;
+        else if (attempt.state == TaskState::reserved)
+            report.state = TaskState::staging;
+        else if (attempt.state == TaskState::staging)
+            report.state = TaskState::running;
         else if (attempt.state == TaskState::running && random_.below(3) == 0) {
             report.state = TaskState::running;
-            report.checkpoint = Checkpoint{.sha256 = "c", .bytes = 1, .at = clock_.now(), .running_ms = ran};
+            report.checkpoint =
+                Checkpoint{.sha256 = "c", .bytes = 1, .at = clock_.now(), .running_ms = ran};
         } else if (random_.below(5) == 0) {
             report.state = TaskState::failed;
             report.reason = TaskReason::exit_code;
@@ -267,7 +351,9 @@ class World {
         for (int i = 0; i < kDrainSteps; ++i) {
             clock_.advance(1s);
             for (SimulatedAgent& agent : agents_) {
-                (void)life_->platform.fleet.heartbeat(agent.node, {.load = {.at = clock_.now()}}, clock_.now());
+                (void)life_->platform.fleet.heartbeat(
+                    agent.node, {.load = {.at = clock_.now()}}, clock_.now()
+                );
                 for (const Attempt* attempt : life_->platform.board.active_attempts_on(agent.node))
                     agent.attempts.try_emplace(attempt->id, TaskState::reserved);
             }
@@ -276,21 +362,26 @@ class World {
             EXPECT_TRUE(life_->settle());
         }
         clock_.advance(300s);
-        for (SimulatedAgent& agent : agents_) (void)life_->platform.fleet.heartbeat(agent.node, {.load = {.at = clock_.now()}}, clock_.now());
+        for (SimulatedAgent& agent : agents_)
+            (void)life_->platform.fleet.heartbeat(
+                agent.node, {.load = {.at = clock_.now()}}, clock_.now()
+            );
         life_->dispatcher.step();
         EXPECT_TRUE(life_->settle());
     }
 
     void check() {
         server::Platform& p = life_->platform;
-        const Result<void> verified = step_ % kVerifyEvery == 0 || step_ == kSteps ? p.ledger.verify() : Result<void>{};
+        const Result<void> verified =
+            step_ % kVerifyEvery == 0 || step_ == kSteps ? p.ledger.verify() : Result<void>{};
         ASSERT_TRUE(verified) << "step " << step_ << ": " << to_string(verified.error());
         ASSERT_TRUE(life_->billing.settlement().balanced) << "step " << step_;
         Money charged;
         std::set<std::string> resources;
         for (const BillLine& line : p.bills) {
             charged = *add(charged, line.charged);
-            ASSERT_TRUE(resources.insert(line.resource).second) << line.resource << " billed twice at step " << step_;
+            ASSERT_TRUE(resources.insert(line.resource).second)
+                << line.resource << " billed twice at step " << step_;
             ASSERT_EQ(*add(line.fee, line.provider_share), line.charged) << line.resource;
         }
         const Wallet wallet = life_->billing.wallet(organisation_);
@@ -301,14 +392,16 @@ class World {
             for (const Attempt* attempt : p.board.attempts_of(task->id)) {
                 if (tasks::is_active(attempt->state)) continue;
                 ++ended;
-                ASSERT_TRUE(resources.contains("attempt/" + to_string(attempt->id))) << "an ended attempt has no bill line, step " << step_;
+                ASSERT_TRUE(resources.contains("attempt/" + to_string(attempt->id)))
+                    << "an ended attempt has no bill line, step " << step_;
                 ASSERT_LE(attempt->cost, *add(attempt->held, wallet.spent));
             }
         for (const Node* node : p.fleet.nodes()) {
             ASSERT_LE(node->held.cpu_milli, node->total.cpu_milli) << node->name;
             ASSERT_GE(node->held.cpu_milli, 0) << node->name;
         }
-        ASSERT_EQ(p.attempt_holds.size(), p.board.active_attempts().size()) << "holds without attempts, step " << step_;
+        ASSERT_EQ(p.attempt_holds.size(), p.board.active_attempts().size())
+            << "holds without attempts, step " << step_;
         ended_ = ended;
     }
 
@@ -340,7 +433,8 @@ void run_seed(std::uint64_t seed) {
 
 TEST(PlatformSimulation, SurvivesPulledPlugsWithoutLosingOrDoublingAnything) {
     if (const char* seed = std::getenv("SEED")) return run_seed(std::strtoull(seed, nullptr, 10));
-    for (int round = 0; round < kRounds && !HasFailure(); ++round) run_seed(1000 + static_cast<std::uint64_t>(round));
+    for (int round = 0; round < kRounds && !HasFailure(); ++round)
+        run_seed(1000 + static_cast<std::uint64_t>(round));
 }
 
 }  // namespace
