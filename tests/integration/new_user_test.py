@@ -41,7 +41,7 @@ class NewUser(unittest.TestCase):
         task = self.platform.task("smollm2")
         self.assertEqual((task["state"], task["service"]["replicas_ready"]), ("RUNNING", 1))
         self.assertIn(MODEL, [model["id"] for model in self.platform.get_json("model", "list")["models"]])
-        self.assertEqual(self.platform.cli("identity", "resolve", task["service"]["c_url"]).code, 0)
+        self.assertEqual(self.platform.cli("identity", "get", task["service"]["c_url"]).code, 0)
 
     def test_the_training_learned_and_kept_a_checkpoint(self):
         task = self.platform.wait_for_state(self.train, "SUCCEEDED")
@@ -58,7 +58,7 @@ class NewUser(unittest.TestCase):
         self.platform.wait_for_state(self.train, "SUCCEEDED")
         answer = self.platform.api("POST", "/v1/chat/completions", {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 3})
         self.assertEqual(answer.status, 200, answer.text)
-        request = answer.headers["x-request-id"]
+        request = answer.headers["x-penstock-call"]
         line = wait_until(lambda: self.lines_of(request), f"the bill line of {request}")[0]
         counted = {item["meter"]: item["quantity"] for item in line["usage"]}
         usage = answer.json["usage"]
