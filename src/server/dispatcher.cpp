@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "server/services.h"
 #include "tasks/state.h"
 
 namespace penstock::server {
@@ -87,6 +88,9 @@ Dispatcher::Dispatcher(Platform& platform, Billing& billing, AgentHub& hub)
     };
     platform_.on_attempt_ended = [this](Change& change, AttemptId id) {
         billing_.settle_attempt(change, id);
+        // However a replica ended, the gateway is no longer to send it calls.
+        const TaskId task = platform_.board.find_attempt(id)->task_id;
+        if (platform_.board.find(task)->spec.service) refresh_service(platform_, change, task);
     };
 }
 

@@ -124,6 +124,20 @@ TEST(Board, AFailureOfTheUserIsNotRetriedUnlessAsked) {
     EXPECT_EQ(f.board.waiting(f.now).size(), 1U);
 }
 
+TEST(Board, AServiceThatDiesIsStartedAgain) {
+    BoardFixture f;
+    const TaskId id =
+        f.create({.kind = TaskKind::Service, .run = "serve", .service = ServiceSpec{}});
+    const AttemptId attempt = f.place(id);
+    ASSERT_TRUE(f.report(attempt, TaskState::running));
+
+    ASSERT_TRUE(
+        f.report(attempt, TaskState::failed, TaskReason::killed_by_signal, FaultDomain::user)
+    );
+
+    EXPECT_EQ(f.state(id), "RECOVERING");
+}
+
 TEST(Board, AnArrayRetriesOnlyWhatFailed) {
     BoardFixture f;
     const TaskId id =

@@ -36,6 +36,7 @@ ItemCounts count(const std::vector<TaskItem>& items) {
 
 std::int64_t retries_allowed(const TaskSpec& spec) {
     if (spec.array) return spec.array->retry.per_item;
+    if (spec.service && !spec.resources.job_recovery) return kServiceRestartsMax;
     return spec.resources.job_recovery ? spec.resources.job_recovery->max_restarts_on_errors : 0;
 }
 

@@ -18,6 +18,8 @@ constexpr bool is_active(TaskState state) {
 TaskState combine(const std::vector<TaskItem>& items);
 ItemCounts count(const std::vector<TaskItem>& items);
 
+// A service is meant to run on: a replica that dies is started again, but not for ever.
+constexpr std::int64_t kServiceRestartsMax = 20;
 // How often an item may fail by its own fault and be tried again.
 std::int64_t retries_allowed(const TaskSpec& spec);
 std::int64_t replicas_of(const TaskSpec& spec);
