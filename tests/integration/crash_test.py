@@ -78,7 +78,7 @@ class Load:
         body = {"model": "words", "messages": [{"role": "user", "content": "w " * words}], "max_tokens": 20, "stream": number % 2 == 0}
         answer = self.platform.api("POST", "/v1/chat/completions", body, url=self.platform.gateway_url)
         if answer.status == 200 and ("[DONE]" in answer.text or not body["stream"]):
-            self.calls[answer.headers["x-request-id"]] = words
+            self.calls[answer.headers["x-penstock-call"]] = words
         return True
 
     def one_of_events(self, _):
