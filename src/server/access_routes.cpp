@@ -82,7 +82,6 @@ Outcome delete_key(Platform& platform, Call& call) {
         const access::StoredKey revoked =
             TRY(platform.directory.revoke_key(stored->key.id, call.now));
         platform.put(call.change, revoked);
-        platform.revoked_hashes.push_back(revoked.sha256);
         platform.touch_routes(call.change);
         return Answer{204, ""};
     }
