@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/server_link.h"
 
-#include "json/json.h"
+#include "json/answer.h"
 
 namespace penstock::gateway {
 namespace {
@@ -20,7 +20,7 @@ http::ClientOptions client_options() {
 template <class T>
 Result<T> read(const Result<std::string>& body) {
     if (!body) return std::unexpected(body.error());
-    Result<T> value = json::parse<T>(*body);
+    Result<T> value = json::parse_answer<T>(*body);
     if (!value)
         return fail(
             ErrorCode::unavailable,

@@ -23,6 +23,11 @@ class EventLog {
     std::int64_t take_cursor() { return next_++; }
     void publish(Event event);
     void restore(Event event);
+    // After the last restore(): the store's newest event bears `last`.
+    void go_on_after(std::int64_t last) {
+        next_ = last + 1;
+        if (recent_.empty()) floor_ = next_;
+    }
 
     // Published events after `cursor`, oldest first. `from_store` is set when some before them are
     // only in the store.

@@ -111,9 +111,10 @@ struct Server::State {
         add_task_routes(*api, *dispatcher);
         add_file_routes(*api, *blobs, *logs);
         add_watch_routes(*api, *logs, pool);
-        add_billing_routes(*api, *billing);
+        add_billing_routes(*api, *billing, pool);
+        add_event_routes(*api, pool);
         add_endpoint_routes(*api, client);
-        add_gateway_routes(*api, *billing);
+        add_gateway_routes(*api, *billing, pool);
         add_identity_routes(*api);
         hub->add_routes();
     }

@@ -474,6 +474,10 @@ void Board::update_task(
         open_.erase(task.id);
     }
     const Wording words = describe(task.reason);
+    // What was said of this change; the task may still bear the message of an earlier one.
+    std::string said(message);
+    if (said.empty() && (after == TaskState::failed || after == TaskState::expired))
+        said = task.message;
     changes.events.push_back(
         {.at = now,
          .subject = subject_of(task.id),
@@ -482,7 +486,7 @@ void Board::update_task(
          .actor = std::string(actor),
          .state = "",
          .reason = words.en,
-         .message = task.message,
+         .message = std::move(said),
          .cost = task.cost,
          .attempt_id = task.items.total == 1 ? record.items.front().attempt_id : std::nullopt}
     );
