@@ -60,6 +60,7 @@ struct Node {
         if (array.size() > most)
             return wrong(path, "has more than " + std::to_string(most) + " entries");
         std::vector<Node> nodes;
+        nodes.reserve(array.size());
         for (std::size_t i = 0; i < array.size(); ++i)
             nodes.push_back({&array[i], path + "[" + std::to_string(i) + "]"});
         return nodes;

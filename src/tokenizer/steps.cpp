@@ -32,7 +32,7 @@ Normalizer normalize_nfc() {
 }
 
 Normalizer prepend(std::string text) {
-    return [prefix = std::move(text)](std::string rest) -> Result<std::string> {
+    return [prefix = std::move(text)](const std::string& rest) -> Result<std::string> {
         return rest.empty() ? rest : prefix + rest;
     };
 }

@@ -17,6 +17,7 @@ struct Sample {
 
     explicit Sample(const std::vector<std::pair<unsigned, unsigned>>& choices) {
         std::vector<std::string> tokens;
+        tokens.reserve(kLetters + choices.size());
         for (int byte = 0; byte < 256; ++byte)
             merges.ids.emplace(std::string(1, static_cast<char>(byte)), byte);
         for (int i = 0; i < kLetters; ++i) tokens.emplace_back(1, static_cast<char>('a' + i));
