@@ -89,9 +89,9 @@ struct Route {
 BOOST_DESCRIBE_STRUCT(Route, (), (endpoint, api_key))
 
 struct RouteTable {
-    std::int64_t version = 0;  // rises with every change of routes or keys
+    std::int64_t version = 0;  // rises with every change of routes or keys; another one: ask again
     std::vector<Route> routes;
-    std::vector<std::string> revoked_key_hashes;  // since the gateway's version
+    std::vector<std::string> revoked_key_hashes;  // of the last hour
     bool operator==(const RouteTable&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(RouteTable, (), (version, routes, revoked_key_hashes))
