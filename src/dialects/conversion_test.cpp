@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
-#include "dialects/codec.h"
+#include "dialects/documents.h"
 
 // What a dialect has no word for is named, never dropped in silence.
 namespace penstock::dialects {

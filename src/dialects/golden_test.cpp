@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "dialects/codec.h"
+#include "dialects/documents.h"
 #include "dialects/golden_files.h"
 
 // Documents as files: golden/README.md says what must hold for them.

@@ -2,12 +2,15 @@
 #include "routing/endpoint_pool.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "base/check.h"
 
 namespace penstock::routing {
 namespace {
+
+constexpr std::array<std::string_view, 3> kProtocols{"openai", "anthropic", "ollama"};
 
 // a ≤ b, exactly: num_a × 10^scale_b ≤ num_b × 10^scale_a.
 std::strong_ordering compare(const Price& a, const Price& b) {
@@ -39,7 +42,8 @@ bool is_excluded(const EndpointQuery& query, const EndpointId& id) {
 }  // namespace
 
 bool EndpointPool::State::usable(const EndpointQuery& query) const {
-    return listed && route.endpoint.state == EndpointState::ready &&
+    return listed && (query.protocol.empty() || route.endpoint.protocol == query.protocol) &&
+           route.endpoint.state == EndpointState::ready &&
            within(route.endpoint.price_input, query.input_price_max) &&
            within(route.endpoint.price_output, query.output_price_max);
 }
@@ -51,7 +55,7 @@ std::vector<std::string> EndpointPool::replace(std::vector<Route> routes) {
     for (Route& route : routes) {
         const Endpoint& endpoint = route.endpoint;
         if (endpoint.state == EndpointState::deleted) continue;
-        if (endpoint.protocol != "openai") {
+        if (std::ranges::find(kProtocols, endpoint.protocol) == kProtocols.end()) {
             refused.push_back(
                 to_string(endpoint.id) + ": protocol '" + endpoint.protocol + "' is not spoken here"
             );
@@ -74,6 +78,13 @@ std::vector<std::string> EndpointPool::replace(std::vector<Route> routes) {
     return refused;
 }
 
+bool EndpointPool::has_model(std::string_view model, std::string_view protocol) const {
+    const auto known = by_model_.find(model);
+    return known != by_model_.end() && std::ranges::any_of(known->second, [&](EndpointId id) {
+               return states_.at(id).route.endpoint.protocol == protocol;
+           });
+}
+
 Result<EndpointPool::Choice> EndpointPool::choose(
     const EndpointQuery& query, Time now, Random& random
 ) {
@@ -88,7 +99,9 @@ Result<EndpointPool::Choice> EndpointPool::choose(
     bool any_within = false;
     for (const EndpointId& id : known->second) {
         State& state = states_.at(id);
-        any_ready |= state.route.endpoint.state == EndpointState::ready;
+        const bool speaks =
+            query.protocol.empty() || state.route.endpoint.protocol == query.protocol;
+        any_ready |= speaks && state.route.endpoint.state == EndpointState::ready;
         if (!state.usable(query)) continue;
         any_within = true;
         if (!is_excluded(query, id) && state.closed(now)) candidates.push_back(&state);
