@@ -262,6 +262,11 @@ void Fixture::add_engine(EngineScript script, std::string model, std::string pro
     apply_routes();
 }
 
+void Fixture::renew_endpoints() {
+    for (Route& route : routes) route.endpoint.id = EndpointId(RawId{10, ++renewed});
+    apply_routes();
+}
+
 void Fixture::apply_routes() {
     server.set_routes(routes);
     wait_until(

@@ -133,6 +133,8 @@ struct Fixture {
     std::string metrics() const { return registry.render(); }
     void add_engine(EngineScript script, std::string model = "m", std::string protocol = "openai");
     void apply_routes();
+    // All endpoints under new ids, so that nothing is held against them.
+    void renew_endpoints();
     void restart_gateway();
     void start_gateway();
     void stop_gateway(Duration drain = 5s);
@@ -153,6 +155,7 @@ struct Fixture {
     std::unique_ptr<http::Server> front;
     http::Client client;
     std::string key{ScriptedServer::kKey};
+    std::uint64_t renewed = 0;
 };
 
 }  // namespace penstock::gateway
