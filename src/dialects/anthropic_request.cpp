@@ -21,7 +21,7 @@ void read_content(Fields& fields, std::string_view key, Turn& turn) {
     }
 }
 
-Turn read_message(Json value, std::string path, Trouble& trouble) {
+Turn read_message(Json value, const std::string& path, Trouble& trouble) {
     Fields fields(std::move(value), path, trouble);
     Turn turn;
     const std::string role = fields.need_text("role");

@@ -173,7 +173,7 @@ std::optional<routing::ApiError> read_error(Dialect dialect, int status, const J
     routing::ApiError out{
         .status = status, .message = {}, .type = std::string(openai_type(status))
     };
-    if (dialect == Dialect::ollama || error->if_string() != nullptr) {
+    if (error->if_string() != nullptr) {
         out.message = word(error);
     } else {
         out.message = word(error->find("message"));

@@ -53,7 +53,9 @@ void read_images(Fields& fields, Turn& turn) {
     }
 }
 
-Turn read_message(Json value, std::string path, OpenCalls& open, int& count, Trouble& trouble) {
+Turn read_message(
+    Json value, const std::string& path, OpenCalls& open, int& count, Trouble& trouble
+) {
     Fields fields(std::move(value), path, trouble);
     Turn turn;
     const std::string role = fields.need_text("role");

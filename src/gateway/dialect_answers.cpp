@@ -104,9 +104,8 @@ io::Task<http::Response> DialectCalls::answer_whole(
             EndReason::upstream_error
         );
     }
-    const ApiResult<std::string> answer = admitted->embeddings
-                                              ? read_embeddings(*admitted, *std::move(body))
-                                              : read_answer(*admitted, *std::move(body));
+    const ApiResult<std::string> answer =
+        admitted->embeddings ? read_embeddings(*admitted, *body) : read_answer(*admitted, *body);
     if (!answer) co_return end_with(*admitted, answer.error(), EndReason::upstream_error);
     call.on_first_token();
     call.finish(EndReason::done, 200);
@@ -116,7 +115,7 @@ io::Task<http::Response> DialectCalls::answer_whole(
     co_return response;
 }
 
-ApiResult<std::string> DialectCalls::read_answer(Admitted& admitted, std::string body) {
+ApiResult<std::string> DialectCalls::read_answer(Admitted& admitted, const std::string& body) {
     Call& call = *admitted.call;
     Result<Json> document = dialects::parse_json(body, dialects::JsonFrom::engine);
     if (!document) return refuse(engine_failure(502, "the engine's answer is not JSON"));
@@ -139,7 +138,7 @@ ApiResult<std::string> DialectCalls::read_answer(Admitted& admitted, std::string
     return dialects::print_json(written.body);
 }
 
-ApiResult<std::string> DialectCalls::read_embeddings(Admitted& admitted, std::string body) {
+ApiResult<std::string> DialectCalls::read_embeddings(Admitted& admitted, const std::string& body) {
     const Result<Json> document = dialects::parse_json(body, dialects::JsonFrom::engine);
     if (!document || document->find("data") == nullptr)
         return refuse(engine_failure(502, "the engine's answer has no embeddings"));

@@ -10,12 +10,12 @@ namespace {
 
 using dialects::Json;
 
-const std::string kMessages =
+const std::string messages =
     R"({"model":"m","max_tokens":50,"messages":[{"role":"user","content":"hello there"}])";
-const std::string kResponses = R"({"model":"m","max_output_tokens":50,"input":"hello there")";
-const std::string kOllama =
+const std::string responses = R"({"model":"m","max_output_tokens":50,"input":"hello there")";
+const std::string ollama =
     R"({"model":"m","messages":[{"role":"user","content":"hello there"}],"stream":)";
-const std::string kChat =
+const std::string chat =
     R"({"model":"m","max_tokens":50,"messages":[{"role":"user","content":"hello there"}])";
 
 EngineScript json(std::string body, int status = 200) {
@@ -56,7 +56,7 @@ std::string settled(Fixture& f, std::size_t count = 1) {
            "+" + number(t.cache_write_1h) + " out " + number(t.output_visible);
 }
 
-std::string text_at(const std::string& body, std::vector<std::string_view> path) {
+std::string text_at(const std::string& body, const std::vector<std::string_view>& path) {
     Result<Json> value = dialects::parse_json(body);
     if (!value) return "not JSON: " + body;
     const Json* at = &*value;
@@ -73,7 +73,7 @@ TEST(DialectCalls, AnAnthropicClientIsServedByAnOpenAiEngine) {
     Fixture f;
     f.add_engine(chat_engine());
 
-    const ClientAnswer answer = f.ask_at("/v1/messages", kMessages + "}");
+    const ClientAnswer answer = f.ask_at("/v1/messages", messages + "}");
 
     EXPECT_EQ(answer.status, 200) << answer.body;
     EXPECT_EQ(text_at(answer.body, {"content", "0", "text"}), R"("Hi!")");
@@ -96,7 +96,7 @@ TEST(DialectCalls, AnAnthropicClientBeforeItsOwnEngineKeepsItsBytes) {
     f.add_engine(anthropic_engine(), "m", "anthropic");
 
     const ClientAnswer answer = f.ask_at(
-        "/v1/messages", kMessages + R"( , "top_k" : 1.0,"never_heard_of":[ ]})",
+        "/v1/messages", messages + R"( , "top_k" : 1.0,"never_heard_of":[ ]})",
         {{"anthropic-beta", "b-1"}, {"Cookie", "a=b"}}
     );
 
@@ -122,7 +122,7 @@ TEST(DialectCalls, AChatClientIsServedByAnAnthropicEngine) {
     Fixture f;
     f.add_engine(anthropic_engine(), "m", "anthropic");
 
-    const ClientAnswer answer = f.ask(kChat + R"(,"stop":"END"})");
+    const ClientAnswer answer = f.ask(chat + R"(,"stop":"END"})");
 
     EXPECT_EQ(answer.status, 200) << answer.body;
     EXPECT_EQ(text_at(answer.body, {"choices", "0", "message", "content"}), R"("Hi!")");
@@ -144,7 +144,7 @@ TEST(DialectCalls, AResponsesClientIsServedByEachEngine) {
         f.add_engine(script, "m", protocol);
 
         const ClientAnswer answer =
-            f.ask_at("/v1/responses", kResponses + R"(,"instructions":"Be brief."})");
+            f.ask_at("/v1/responses", responses + R"(,"instructions":"Be brief."})");
 
         EXPECT_EQ(answer.status, 200) << protocol << answer.body;
         EXPECT_EQ(text_at(answer.body, {"output", "0", "content", "0", "text"}), R"("Hi!")");
@@ -163,7 +163,7 @@ TEST(DialectCalls, AnOllamaClientIsServedByEachEngine) {
         Fixture f;
         f.add_engine(script, "m", protocol);
 
-        const ClientAnswer answer = f.ask_at("/api/chat", kOllama + "false}");
+        const ClientAnswer answer = f.ask_at("/api/chat", ollama + "false}");
 
         EXPECT_EQ(answer.status, 200) << protocol << answer.body;
         EXPECT_EQ(text_at(answer.body, {"message", "content"}), R"("Hi!")") << protocol;
@@ -179,7 +179,7 @@ TEST(DialectCalls, AnOllamaEngineIsGivenTheBoundThatTheHoldIsMadeFor) {
     Fixture f(options);
     f.add_engine(ollama_engine(), "m", "ollama");
 
-    f.ask_at("/api/chat", kOllama + R"(false,"options":{"num_ctx":2048,"num_predict":-1}})");
+    f.ask_at("/api/chat", ollama + R"(false,"options":{"num_ctx":2048,"num_predict":-1}})");
 
     EXPECT_EQ(
         asked(f).body,
@@ -191,7 +191,7 @@ TEST(DialectCalls, AnOllamaEngineIsGivenTheBoundThatTheHoldIsMadeFor) {
 TEST(DialectCalls, RefusesByNameWhatTheEngineCannotBeTold) {
     Fixture f;
     f.add_engine(anthropic_engine(), "m", "anthropic");
-    const std::string body = kChat + R"(,"seed":1,"logit_bias":{"1":2}})";
+    const std::string body = chat + R"(,"seed":1,"logit_bias":{"1":2}})";
 
     const ClientAnswer refused = f.ask(body);
     EXPECT_EQ(refused.status, 400);
@@ -212,12 +212,12 @@ TEST(DialectCalls, AnEngineOfTheClientsOwnDialectIsPreferred) {
     f.add_engine(chat_engine());
     f.add_engine(anthropic_engine(), "m", "anthropic");
 
-    for (int i = 0; i < 8; ++i) EXPECT_EQ(f.ask_at("/v1/messages", kMessages + "}").status, 200);
+    for (int i = 0; i < 8; ++i) EXPECT_EQ(f.ask_at("/v1/messages", messages + "}").status, 200);
     EXPECT_EQ(f.engines[0]->requests.size(), 0U);
     EXPECT_EQ(f.engines[1]->requests.size(), 8U);
 
     f.engines[1]->script = json("{}", 500);
-    EXPECT_EQ(f.ask_at("/v1/messages", kMessages + "}").status, 200) << "else another one";
+    EXPECT_EQ(f.ask_at("/v1/messages", messages + "}").status, 200) << "else another one";
     EXPECT_EQ(f.engines[0]->requests.size(), 1U);
 }
 
@@ -228,11 +228,11 @@ TEST(DialectCalls, TakesTheKeyAsAnthropicsClientsSendIt) {
 
     EXPECT_EQ(
         f.ask_at(
-             "/v1/messages", kMessages + "}", {{"x-api-key", std::string(f.server.kKey)}}
+             "/v1/messages", messages + "}", {{"x-api-key", std::string(f.server.kKey)}}
         ).status,
         200
     );
-    const ClientAnswer wrong = f.ask_at("/v1/messages", kMessages + "}", {{"x-api-key", "sk-no"}});
+    const ClientAnswer wrong = f.ask_at("/v1/messages", messages + "}", {{"x-api-key", "sk-no"}});
     EXPECT_EQ(wrong.status, 401);
     EXPECT_EQ(text_at(wrong.body, {"error", "type"}), R"("authentication_error")");
     EXPECT_EQ(text_at(wrong.body, {"type"}), R"("error")");
@@ -242,18 +242,18 @@ TEST(DialectCalls, TellsErrorsInTheClientsWords) {
     Fixture f;
     f.add_engine(json(R"({"error":{"message":"prompt is too long","type":"context"}})", 400));
 
-    const ClientAnswer anthropic = f.ask_at("/v1/messages", kMessages + "}");
+    const ClientAnswer anthropic = f.ask_at("/v1/messages", messages + "}");
     EXPECT_EQ(anthropic.status, 400);
     EXPECT_EQ(
         anthropic.body,
         R"({"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long"}})"
     );
-    const ClientAnswer ollama = f.ask_at("/api/chat", kOllama + "false}");
-    EXPECT_EQ(ollama.body, R"({"error":"prompt is too long"})");
+    const ClientAnswer plain = f.ask_at("/api/chat", ollama + "false}");
+    EXPECT_EQ(plain.body, R"({"error":"prompt is too long"})");
 
     f.engines[0]->script = json(R"({"error":"slow down"})", 429);
     f.engines[0]->script.headers.set("Retry-After", "7");
-    const ClientAnswer busy = f.ask_at("/v1/messages", kMessages + "}");
+    const ClientAnswer busy = f.ask_at("/v1/messages", messages + "}");
     EXPECT_EQ(busy.status, 429);
     EXPECT_EQ(busy.headers.get("Retry-After"), "7");
     EXPECT_EQ(text_at(busy.body, {"error", "type"}), R"("rate_limit_error")");
@@ -320,7 +320,7 @@ TEST(DialectCalls, RefusesWhatOnlyAKeptAnswerCouldServe) {
     f.add_engine(chat_engine());
 
     const ClientAnswer answer =
-        f.ask_at("/v1/responses", kResponses + R"(,"previous_response_id":"resp_1"})");
+        f.ask_at("/v1/responses", responses + R"(,"previous_response_id":"resp_1"})");
 
     EXPECT_EQ(answer.status, 400);
     EXPECT_EQ(text_at(answer.body, {"error", "param"}), R"("previous_response_id")");

@@ -18,7 +18,7 @@ struct Client {
     const char* end;    // what says that the answer is over
     const char* error;  // what says that it broke
 };
-const std::vector<Client> kClients{
+const std::vector<Client> clients{
     {"chat", "/v1/chat/completions",
      R"({"model":"m","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"Hi"}]})",
      "[DONE]", R"({"error":{)"},
@@ -37,7 +37,7 @@ struct Engine {
     const char* file;
     const char* content_type;
 };
-const std::vector<Engine> kEngines{
+const std::vector<Engine> engines{
     {"openai", "chat.sse", "text/event-stream"},
     {"anthropic", "anthropic.sse", "text/event-stream"},
     {"ollama", "ollama.ndjson", "application/x-ndjson"},
@@ -66,19 +66,19 @@ const CallRecord& record_of(Fixture& f, const ClientAnswer& answer) {
 }
 
 TEST(DialectStreams, EachEngineIsToldToEachClientAndSettledAsReported) {
-    for (const Engine& engine : kEngines) {
+    for (const Engine& engine : engines) {
         Fixture f;
         f.add_engine(
             {.content_type = engine.content_type, .pieces = {recording(engine)}}, "m",
             engine.protocol
         );
-        for (std::size_t i = 0; i < kClients.size(); ++i) {
-            SCOPED_TRACE(std::string(engine.protocol) + " to " + kClients[i].name);
-            const ClientAnswer answer = f.ask_at(kClients[i].path, kClients[i].body);
+        for (std::size_t i = 0; i < clients.size(); ++i) {
+            SCOPED_TRACE(std::string(engine.protocol) + " to " + clients[i].name);
+            const ClientAnswer answer = f.ask_at(clients[i].path, clients[i].body);
 
             EXPECT_EQ(answer.status, 200) << answer.body;
             EXPECT_FALSE(answer.cut);
-            EXPECT_TRUE(says(answer.body, kClients[i].end)) << answer.body;
+            EXPECT_TRUE(says(answer.body, clients[i].end)) << answer.body;
             EXPECT_FALSE(says(answer.body, R"("model":"engine")")) << answer.body;
             f.wait_for_records(i + 1);
             const CallRecord& call = record_of(f, answer);
@@ -129,13 +129,13 @@ void expect_honest_cuts(const Engine& engine, const Client& client) {
 }
 
 TEST(DialectStreams, AreHonestAboutCutsOfAnOpenAiEngine) {
-    for (const Client& client : kClients) expect_honest_cuts(kEngines[0], client);
+    for (const Client& client : clients) expect_honest_cuts(engines[0], client);
 }
 TEST(DialectStreams, AreHonestAboutCutsOfAnAnthropicEngine) {
-    for (const Client& client : kClients) expect_honest_cuts(kEngines[1], client);
+    for (const Client& client : clients) expect_honest_cuts(engines[1], client);
 }
 TEST(DialectStreams, AreHonestAboutCutsOfAnOllamaEngine) {
-    for (const Client& client : kClients) expect_honest_cuts(kEngines[2], client);
+    for (const Client& client : clients) expect_honest_cuts(engines[2], client);
 }
 
 TEST(DialectStreams, AnErrorOfTheEngineIsToldInTheClientsWords) {
@@ -145,7 +145,7 @@ TEST(DialectStreams, AnErrorOfTheEngineIsToldInTheClientsWords) {
                     "data: {\"error\":{\"message\":\"out of memory\"}}\n\n"}}
     );
 
-    const ClientAnswer answer = f.ask_at(kClients[2].path, kClients[2].body);
+    const ClientAnswer answer = f.ask_at(clients[2].path, clients[2].body);
 
     EXPECT_TRUE(answer.cut);
     EXPECT_NE(

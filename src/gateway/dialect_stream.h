@@ -33,7 +33,7 @@ class LineParser {
 // An engine that dies is told in the client's words and by a cut connection; no end is made up.
 class DialectStream {
   public:
-    static constexpr std::size_t kFrameBytesMax = 1024 * 1024;
+    static constexpr std::size_t kFrameBytesMax = 1024UL * 1024;
     // After the end the rest is read for this long, so that the engine's connection can be used
     // again.
     static constexpr Duration kDrainFor = 1s;

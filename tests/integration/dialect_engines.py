@@ -110,7 +110,7 @@ class Ollama:
 
     @staticmethod
     def read(asked):
-        need(all(isinstance(message["content"], str) for message in asked["messages"]), "content is no text")
+        need(all(isinstance(message.get("content", ""), str) for message in asked["messages"]), "content is no text")
         calls = [call for message in asked["messages"] for call in message.get("tool_calls", [])]
         need(all(isinstance(call["function"]["arguments"], dict) for call in calls), "arguments are no object")
         results = [message["content"] for message in asked["messages"] if message["role"] == "tool"]
