@@ -168,18 +168,16 @@ io::Task<http::Response> DialectCalls::pass_refusal(
             co_await upstream.read_all(ChatCompletions::kErrorBodyMax, admitted->deadline);
         const Result<Json> document =
             dialects::parse_json(body ? *body : "", dialects::JsonFrom::engine);
-        std::optional<ApiError> error =
+        const std::optional<ApiError> read =
             document ? dialects::read_error(admitted->engine, status, *document) : std::nullopt;
-        const bool passes = error && !admitted->converts();
-        if (!error) {
-            error = routing::invalid_request(
-                "the engine of provider '" + provider + "' refused the request"
-            );
-            error->status = status;
-            if (status == 429) error->type = "rate_limit_error";
-        }
-        response = passes ? http::Response::json(status, *body)
-                          : error_response(admitted->dialect, *error);
+        ApiError usual = routing::invalid_request(
+            "the engine of provider '" + provider + "' refused the request"
+        );
+        usual.status = status;
+        if (status == 429) usual.type = "rate_limit_error";
+        response = read && !admitted->converts()
+                       ? http::Response::json(status, body.value_or(std::string()))
+                       : error_response(admitted->dialect, read.value_or(usual));
         call.finish(EndReason::refused, status);
     } else {
         const int shown = status == 503 || status == 504 ? status : 502;

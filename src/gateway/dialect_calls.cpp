@@ -342,7 +342,10 @@ std::string DialectCalls::engine_body(const Admitted& admitted, const Route& rou
     Json::Object options;
     if (const Json* given = dialects::find(admitted.request.shape, "options"))
         if (given->if_object() != nullptr) options = *given->if_object();
-    dialects::put(options, "num_predict", *admitted.request.output_tokens_max);
+    dialects::put(
+        options, "num_predict",
+        admitted.request.output_tokens_max.value_or(parts_.options.output_tokens_default)
+    );
     return dialects::with_member(body, "options", dialects::print_json(options));
 }
 
