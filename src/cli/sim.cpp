@@ -9,6 +9,7 @@ namespace penstock::cli {
 
 std::vector<Command> sim_commands() {
     return {
+        sim_pack_command(),
         sim_plot_command(),
     };
 }
