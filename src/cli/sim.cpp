@@ -11,6 +11,7 @@ std::vector<Command> sim_commands() {
     return {
         sim_pack_command(),
         sim_plot_command(),
+        sim_scale_command(),
     };
 }
 

@@ -29,7 +29,7 @@ constexpr std::array kPolicies = {
 };
 
 // What `composite` stands for; measured to pack as FGD does (bench/pack).
-constexpr std::string_view kComposite = "fgd=90,best-fit=7,pwr=3";
+constexpr std::string_view kComposite = "fgd=94,best-fit=4,pwr=2";
 
 Result<const Entry*> find(std::string_view name, const PolicyInputs& inputs) {
     std::string names;

@@ -143,6 +143,7 @@ Result<ClusterTrace> read_cluster(const Csv& csv) {
     const NodeColumns columns = TRY(node_columns(csv));
     ClusterTrace cluster;
     cluster.memory_known = columns.memory.has_value();
+    cluster.topology_known = columns.rack.has_value();
     cluster.nodes.reserve(csv.rows());
     for (std::size_t row = 0; row < csv.rows(); ++row)
         cluster.nodes.push_back(TRY(read_node(csv, row, columns, cluster.models)));

@@ -25,6 +25,7 @@ struct ClusterTrace {
     std::vector<placement::NodeSpec> nodes;  // in file order
     ModelNames models;
     bool memory_known = true;
+    bool topology_known = false;  // racks and sites are in the list
 
     std::int64_t devices() const;
 };

@@ -2,7 +2,6 @@
 #include "sim/pack.h"
 
 #include <fmt/format.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,6 +10,7 @@
 
 #include "placement/placer.h"
 #include "placement/policies.h"
+#include "sim/cpu_time.h"
 
 namespace penstock::sim {
 namespace {
@@ -25,12 +25,6 @@ constexpr std::uint64_t kNodeStream = 0x6E6F646573ULL;
 constexpr std::uint64_t kPolicyStream = 0x706F6C696379ULL;
 constexpr std::size_t kProgressEvery = 256;  // decisions
 constexpr std::size_t kArrivalsMax = 10'000'000;
-
-double thread_cpu_seconds() {
-    timespec now{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
 
 template <class T>
 void shuffle(std::vector<T>& values, Random& random) {
