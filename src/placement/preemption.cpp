@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "base/check.h"
+#include "placement/verdict.h"
 
 namespace penstock::placement {
 namespace {
@@ -47,10 +48,14 @@ class NodeSteps {
 
     std::vector<Step> of(NodeIndex index, std::int32_t priority) const {
         Node node = placer_.nodes()[index];
+        // A node whose device model is not allowed gains nothing.
+        if (!request_.cpu_only() && !may_use(node, request_)) return {};
         std::int32_t room = capacity(node, request_);
+        const std::vector<ResidentId> order = order_of(index, priority);
         std::vector<Step> steps;
+        steps.reserve(order.size());
         Step step;
-        for (const ResidentId id : order_of(index, priority)) {
+        for (const ResidentId id : order) {
             stop(node, id, +1);
             step.victims.push_back(id);
             const std::int32_t now = capacity(node, request_);
@@ -68,16 +73,19 @@ class NodeSteps {
     }
 
   private:
+    // Who may be stopped here, cheapest first.
     std::vector<ResidentId> order_of(NodeIndex index, std::int32_t priority) const {
+        std::vector<std::tuple<std::int32_t, std::int64_t, ResidentId>> keys;
+        keys.reserve(residents_.on(index).size());
+        for (const ResidentId id : residents_.on(index)) {
+            const Resident& resident = residents_.at(id);
+            if (resident.priority < priority)
+                keys.emplace_back(resident.priority, work_lost(placer_, resident), id);
+        }
+        std::ranges::sort(keys);
         std::vector<ResidentId> order;
-        for (const ResidentId id : residents_.on(index))
-            if (residents_.at(id).priority < priority) order.push_back(id);
-        std::ranges::sort(order, [&](ResidentId a, ResidentId b) {
-            const Resident& left = residents_.at(a);
-            const Resident& right = residents_.at(b);
-            return std::tuple(left.priority, work_lost(placer_, left), a) <
-                   std::tuple(right.priority, work_lost(placer_, right), b);
-        });
+        order.reserve(keys.size());
+        for (const auto& key : keys) order.push_back(std::get<2>(key));
         return order;
     }
 
@@ -89,6 +97,7 @@ class NodeSteps {
     // Takes those who need not stop out of the step, the dearest first, and returns them.
     std::vector<ResidentId> spare(Node& node, Step& step, std::int32_t room) const {
         std::vector<ResidentId> spared;
+        if (step.victims.size() == 1) return spared;  // it made the room
         for (std::size_t i = step.victims.size(); i-- > 0;) {
             const ResidentId id = step.victims[i];
             stop(node, id, -1);

@@ -48,14 +48,16 @@ std::int32_t capacity_on(const Node& node, const Request& request, DeviceMask de
     const std::int32_t host = host_capacity(node, request);
     if (request.cpu_only()) return host;
     if (!may_use(node, request)) return 0;
-    std::int32_t fitting = 0;
-    std::int32_t shares = 0;
+    if (host == 0) return 0;
+    std::int32_t room = 0;
     for (DeviceMask rest = devices; rest != 0; rest &= rest - 1) {
         const std::int32_t free = node.free[static_cast<std::size_t>(std::countr_zero(rest))];
-        fitting += free >= request.device_milli ? 1 : 0;
-        shares += free / request.device_milli;
+        if (request.is_share())
+            room += free / request.device_milli;
+        else
+            room += free >= request.device_milli ? 1 : 0;
     }
-    return std::min(host, request.is_share() ? shares : fitting / request.devices);
+    return std::min(host, request.is_share() ? room : room / request.devices);
 }
 
 std::int32_t capacity(const Node& node, const Request& request) {
