@@ -147,6 +147,14 @@ Result<StoredKey> Directory::revoke_key(KeyId id, Time now) {
     return stored;
 }
 
+std::vector<std::string> Directory::revoked_since(Time since) const {
+    std::vector<std::string> hashes;
+    for (const auto& [id, stored] : keys_)
+        if (stored.key.revoked_at && *stored.key.revoked_at >= since)
+            hashes.push_back(stored.sha256);
+    return hashes;
+}
+
 Result<Principal> Directory::authenticate(std::string_view hash, Time now) const {
     const StoredKey* stored = find_key_by_hash(hash);
     if (stored == nullptr)

@@ -54,6 +54,8 @@ class Directory {
     // `secret` is "sk-" and kKeyLength random characters, made by the shell.
     Result<NewKey> add_key(Key key, std::string secret);
     Result<StoredKey> revoke_key(KeyId id, Time now);
+    // The hashes of keys that were revoked at `since` or later, by id.
+    std::vector<std::string> revoked_since(Time since) const;
 
     // `unauthenticated` says why for expired and revoked keys, and the same for all others.
     Result<Principal> authenticate(std::string_view sha256_hex, Time now) const;

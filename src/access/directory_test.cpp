@@ -54,6 +54,8 @@ TEST(Directory, RefusesExpiredAndDeletedKeysWithTheReason) {
         f.directory.authenticate(deleted.stored.sha256, kStart).error().message.find("deleted"),
         std::string::npos
     );
+    EXPECT_EQ(f.directory.revoked_since(kStart), std::vector{deleted.stored.sha256});
+    EXPECT_TRUE(f.directory.revoked_since(kStart + 1us).empty());
 }
 
 TEST(Directory, AConsumerCannotMakeAnOperatorKey) {

@@ -82,7 +82,6 @@ Outcome delete_key(Platform& platform, Call& call) {
         const access::StoredKey revoked =
             TRY(platform.directory.revoke_key(stored->key.id, call.now));
         platform.put(call.change, revoked);
-        platform.revoked_hashes.push_back(revoked.sha256);
         platform.touch_routes(call.change);
         return Answer{204, ""};
     }
@@ -193,9 +192,7 @@ Outcome who_am_i(Platform& platform, Call& call) {
     });
 }
 
-}  // namespace
-
-void add_access_routes(Api& api, Billing& billing) {
+void add_key_routes(Api& api) {
     Platform& platform = api.platform();
     api.command(
         "POST", "/v1/keys",
@@ -223,6 +220,10 @@ void add_access_routes(Api& api, Billing& billing) {
          .status = 204},
         [&platform](Call& call) { return delete_key(platform, call); }
     );
+}
+
+void add_organisation_routes(Api& api, Billing& billing) {
+    Platform& platform = api.platform();
     api.command(
         "POST", "/v1/organisations",
         {.operation = "createOrganisation",
@@ -251,6 +252,10 @@ void add_access_routes(Api& api, Billing& billing) {
          .list = true},
         [&platform](Call& call) { return list_organisations(platform, call); }
     );
+}
+
+void add_member_routes(Api& api) {
+    Platform& platform = api.platform();
     api.command(
         "POST", "/v1/projects",
         {.operation = "createProject",
@@ -302,6 +307,14 @@ void add_access_routes(Api& api, Billing& billing) {
         {.operation = "whoAmI", .summary = "Who this key is", .response = json::schema<WhoAmI>},
         [&platform](Call& call) { return who_am_i(platform, call); }
     );
+}
+
+}  // namespace
+
+void add_access_routes(Api& api, Billing& billing) {
+    add_key_routes(api);
+    add_organisation_routes(api, billing);
+    add_member_routes(api);
 }
 
 }  // namespace penstock::server

@@ -9,6 +9,8 @@ namespace {
 
 constexpr Duration kWaitMax = 60s;
 constexpr Duration kKeyCacheSpan = 60s;
+// No gateway uses an answer about a key for longer, nor while the server is away.
+constexpr Duration kRevocationsToldFor = 1h;
 constexpr std::size_t kSettleRecordsMax = 1000;
 constexpr std::size_t kSettleBodyMax = 8 << 20;
 constexpr std::size_t kReplicaNameMax = 128;
@@ -26,13 +28,14 @@ io::Task<http::Response> watch_routes(Platform* platform, http::Request request)
         wait = std::min(*parsed, kWaitMax);
     }
     const auto until = io::Deadline::after(wait);
-    while (platform->route_version <= *version && !until.passed() && !platform->stopping())
+    while (platform->route_version == *version && !until.passed() && !platform->stopping())
         if (!co_await platform->routes_changed.wait(until)) break;
     RouteTable table{.version = platform->route_version};
     for (const auto& [id, row] : platform->endpoints)
         if (row.endpoint.state != EndpointState::deleted)
             table.routes.push_back({row.endpoint, row.api_key});
-    table.revoked_key_hashes = platform->revoked_hashes;
+    table.revoked_key_hashes =
+        platform->directory.revoked_since(platform->now() - kRevocationsToldFor);
     // What it shows may have been changed a moment ago.
     if (const Result<void> durable = co_await platform->committed(platform->last_ticket());
         !durable)

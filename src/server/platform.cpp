@@ -13,6 +13,12 @@ JSON_INSTANTIATE(penstock::server::StoredLease);
 JSON_INSTANTIATE(penstock::server::AttemptHolds);
 
 namespace penstock::server {
+namespace {
+
+// Kept in the store: a gateway that knew the table of an earlier process sees that it has changed.
+constexpr const char* kRouteVersionCounter = "routes";
+
+}  // namespace
 
 // Fills a platform from the rows of its store.
 class Restorer final : public storage::Visitor {
@@ -93,6 +99,7 @@ class Restorer final : public storage::Visitor {
         ledger::LedgerOptions options;
         options.id_hash_seed = platform_.random_.next();
         platform_.ledger = TRY(ledger::Ledger::restore(std::move(rows_), options));
+        platform_.route_version = platform_.last_route_version();
         while (last_event_ >= platform_.events.take_cursor()) {
         }
         for (const Attempt* attempt : platform_.board.active_attempts()) {
@@ -202,9 +209,16 @@ void Platform::put_blob_owner(Change& change, const std::string& sha256, Organis
         put_entity(change, "blob", sha256 + "/" + to_string(owner), "{}");
 }
 
+std::int64_t Platform::last_route_version() const {
+    const auto counter = counters.find(kRouteVersionCounter);
+    return counter == counters.end() ? kFirstRouteVersion : counter->second;
+}
+
 void Platform::touch_routes(Change& change) {
-    change.after.emplace_back([this] {
-        ++route_version;
+    const std::int64_t version = last_route_version() + 1;
+    put_counter(change, kRouteVersionCounter, version);
+    change.after.emplace_back([this, version] {
+        route_version = version;
         routes_changed.notify_all();
     });
 }

@@ -134,9 +134,9 @@ class Platform {
     std::map<std::string, std::size_t> bill_by_id;
     std::map<std::pair<std::string, std::string>, storage::PutIdempotency> idempotency;
     std::set<std::pair<std::string, OrganisationId>> blob_owners;
-    std::int64_t route_version = 1;  // of the gateway's table: what is durable
+    static constexpr std::int64_t kFirstRouteVersion = 1;  // gateways that have no table ask with 0
+    std::int64_t route_version = kFirstRouteVersion;       // of their table: what is durable
     io::Event routes_changed;
-    std::vector<std::string> revoked_hashes;
     EventLog events;
 
     const PlatformOptions& options() const { return options_; }
@@ -153,6 +153,7 @@ class Platform {
     bool stopping() const { return stopping_ || failed(); }
 
   private:
+    std::int64_t last_route_version() const;
     void put_entity(Change& change, std::string kind, std::string id, std::string body);
     void write_tasks(Change& change);
 

@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What operators and their tools rely on: metrics, probes, version, and a description of the API that is true."""
+import http.server
 import json
 import re
 import subprocess
+import threading
 import unittest
 
-from platform_process import BINARY, ROOT, Platform
+import engine
+from platform_process import BINARY, ROOT, Platform, wait_until
 
 DESCRIPTION = ROOT / "api/openapi.json"
+TOLD_SECONDS_MAX = 8  # a gateway is told; it does not find out when its question or what it remembers runs out
 METHODS = {"get", "put", "post", "delete", "head", "patch"}
 
 
@@ -41,6 +45,55 @@ class Operation(unittest.TestCase):
     def test_doctor_finds_nothing_wrong(self):
         checks = self.platform.get_json("doctor")
         self.assertEqual({check["status"] for check in checks["checks"]}, {"ok"}, checks)
+
+
+class Restart(unittest.TestCase):
+    """A gateway outlives the server that it follows."""
+
+    def setUp(self):
+        self.platform = self.enterContext(Platform(roles=True, agent=False))
+        self.engine = http.server.ThreadingHTTPServer(("127.0.0.1", 0), engine.Handler)
+        self.addCleanup(self.engine.server_close)
+        self.addCleanup(self.engine.shutdown)
+        threading.Thread(target=self.engine.serve_forever, daemon=True).start()
+
+    def register(self, model):
+        url = f"http://127.0.0.1:{self.engine.server_address[1]}"
+        return self.platform.get_json("endpoint", "create", "--model", model, "--url", url, "--protocol", "openai", "--price-input", "0.10",
+                                      "--price-output", "0.40")["id"]
+
+    def served(self):
+        return {model["id"] for model in self.platform.api("GET", "/v1/models", url=self.platform.gateway_url).json["data"]}
+
+    def restart_server(self):
+        self.platform.kill("server")
+        self.platform.start_server()
+
+    def test_a_gateway_learns_what_a_restarted_server_changes(self):
+        ids = {model: self.register(model) for model in ("a", "b", "c")}
+        wait_until(lambda: self.served() == {"a", "b", "c"}, "the gateway to have the routes")
+
+        self.restart_server()
+        self.platform.cli("endpoint", "delete", ids["b"])
+
+        wait_until(lambda: self.served() == {"a", "c"}, "the gateway to drop what was deleted after the restart",
+                   TOLD_SECONDS_MAX)
+
+    def test_a_key_revoked_while_the_gateway_was_cut_off_is_refused(self):
+        self.register("a")
+        made = self.platform.get_json("key", "create", "--name", "short")
+        body = {"model": "a", "messages": [{"role": "user", "content": "w"}], "max_tokens": 5}
+
+        def status():
+            return self.platform.api("POST", "/v1/chat/completions", body, key=made["key"], url=self.platform.gateway_url).status
+
+        wait_until(lambda: status() == 200, "a call with the key")
+        self.platform.freeze("gateway")
+        self.platform.cli("key", "delete", made["id"])
+        self.restart_server()
+        self.platform.thaw("gateway")
+
+        wait_until(lambda: status() == 401, "the key to be refused", TOLD_SECONDS_MAX)
 
 
 class Description(unittest.TestCase):

@@ -155,8 +155,9 @@ class Platform:
         self.cli("site", "create", "-f", str(site))
         self.write_key("agent", self.cli("key", "create", "--name", "agent", "--scope", "agent", "--site", "local").out.strip())
         self.start_gateway()
-        self.start_agent()
-        self.wait_for_node()
+        if self.agent:
+            self.start_agent()
+            self.wait_for_node()
 
     def launch(self, name, *words):
         self.running[name] = Running([str(BINARY), *map(str, words)], self.folder, name, self.environment)
@@ -200,6 +201,13 @@ class Platform:
 
     def stop(self, name):
         return self.running[name].stop()
+
+    def freeze(self, name):
+        """Until thaw() it does nothing, as a process that is cut off from all others."""
+        os.kill(self.running[name].process.pid, signal.SIGSTOP)
+
+    def thaw(self, name):
+        os.kill(self.running[name].process.pid, signal.SIGCONT)
 
     def close(self):
         for running in self.running.values():
