@@ -8,7 +8,7 @@
 namespace penstock::cli {
 
 Result<std::string> needed_flag(const Arguments& arguments, std::string_view flag) {
-    const std::string value = arguments.value_or(flag, "");
+    std::string value = arguments.value_or(flag, "");
     if (value.empty())
         return fail_field(
             ErrorCode::invalid_argument, "--" + std::string(flag), "is needed; see --help"

@@ -17,8 +17,9 @@ struct LargestNode {
         LargestNode largest;
         for (const Node& node : nodes) {
             largest.cpu_milli = std::max<std::int64_t>(largest.cpu_milli, node.cpu_total);
-            largest.device_milli =
-                std::max<std::int64_t>(largest.device_milli, node.devices * kWholeDevice);
+            largest.device_milli = std::max<std::int64_t>(
+                largest.device_milli, std::int64_t{node.devices} * kWholeDevice
+            );
         }
         return largest;
     }

@@ -20,8 +20,9 @@ class SpreadPolicy final : public Policy {
         std::int64_t device = 0;
         if (request.is_share())
             device = node.free[static_cast<std::size_t>(std::countr_zero(devices))];
-        const std::int64_t milli =
-            part(node.free_milli() - request.total_milli(), node.devices * kWholeDevice);
+        const std::int64_t milli = part(
+            node.free_milli() - request.total_milli(), std::int64_t{node.devices} * kWholeDevice
+        );
         return static_cast<Score>((49 * cpu + 49 * milli + 2 * 10 * device) / 100);
     }
     Score score_full() const override { return kScoreMax; }

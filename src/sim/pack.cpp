@@ -118,9 +118,10 @@ class Run {
     }
 
     void count_node(const placement::Node& node, int sign) {
-        fragmented_ += sign * meter_.of(node);
-        free_milli_ += sign * node.free_milli();
-        if (!power_.empty()) watts_ += sign * placement::watts(node, power_[node.model]);
+        fragmented_ += std::int64_t{sign} * meter_.of(node);
+        free_milli_ += std::int64_t{sign} * node.free_milli();
+        if (!power_.empty())
+            watts_ += std::int64_t{sign} * placement::watts(node, power_[node.model]);
     }
 
     void arrive(ShapeId shape) {

@@ -68,7 +68,7 @@ class Bench {
           placer_(std::move(nodes), std::move(policy)),
           random_(options.seed ^ kTaskStream) {
         for (const placement::Node& node : placer_.nodes())
-            capacity_milli_ += node.devices * placement::kWholeDevice;
+            capacity_milli_ += std::int64_t{node.devices} * placement::kWholeDevice;
     }
 
     Result<void> know(const std::vector<TracedTask>& tasks) {
