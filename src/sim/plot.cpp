@@ -19,6 +19,7 @@ Result<LinePlot> plot_of(const Csv& csv, const PlotColumns& columns) {
     if (lines.size() == 1) plot.y_label = csv.columns()[lines.front()];
     for (const std::size_t column : lines) {
         Series series{.name = csv.columns()[column]};
+        series.points.reserve(csv.rows());
         for (std::size_t row = 0; row < csv.rows(); ++row)
             series.points.push_back(
                 {TRY(csv.number(row, x, -kValueMax, kValueMax)),
