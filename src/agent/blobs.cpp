@@ -17,7 +17,7 @@ namespace {
 
 constexpr Duration kRetryFirst = 200ms;
 constexpr Duration kRetryLongest = 15s;
-constexpr std::size_t kProblemBytesMax = 64 * 1024;
+constexpr std::size_t kProblemBytesMax = 64UL * 1024;
 
 bool worth_another_try(const Error& error) {
     return error.code == ErrorCode::unavailable || error.code == ErrorCode::deadline_exceeded ||

@@ -57,7 +57,7 @@ Result<placement::PowerTable> power_flag(
         const sim::Csv csv = TRY(sim::Csv::read(sim_path(invocation, file)));
         return TRY(sim::read_power(csv)).table_for(models);
     }
-    const sim::Csv csv = TRY(sim::Csv::parse(sim::kPowerCsv, "built-in power list"));
+    const sim::Csv csv = TRY(sim::Csv::parse(sim::power_csv(), "built-in power list"));
     Result<placement::PowerTable> table = TRY(sim::read_power(csv)).table_for(models);
     if (table) return table;
     invocation.say("sim.no_power", table.error().message);

@@ -23,7 +23,7 @@ class DialectCalls;
 class ChatCompletions {
   public:
     static constexpr int kAttemptsMax = 3;
-    static constexpr std::size_t kErrorBodyMax = 64 * 1024;  // of an engine's refusal, passed on
+    static constexpr std::size_t kErrorBodyMax = 64UL * 1024;  // of an engine's refusal, passed on
 
     struct Parts {
         CallParts& calls;

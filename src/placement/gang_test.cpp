@@ -12,6 +12,7 @@ constexpr Request kOne{.cpu_milli = 1000, .devices = 1, .device_milli = kWholeDe
 
 Placer placer_of(const std::vector<NodeSpec>& specs) {
     std::vector<Node> nodes;
+    nodes.reserve(specs.size());
     for (const NodeSpec& spec : specs) nodes.push_back(make_node(spec));
     const std::vector<Request> workload{kOne};
     return Placer(

@@ -130,7 +130,7 @@ RC_GTEST_PROP(PlacerProperty, TheOrderInWhichShapesBecomeKnownDoesNotMatter, ())
         const auto other = early.place(early.intern(request).value());
 
         RC_ASSERT(one.has_value() == other.has_value());
-        if (one) RC_ASSERT(one->node == other->node && one->devices == other->devices);
+        if (one && other) RC_ASSERT(one->node == other->node && one->devices == other->devices);
     }
 }
 

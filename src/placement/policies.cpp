@@ -3,6 +3,7 @@
 
 #include <array>
 #include <charconv>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -54,11 +55,10 @@ Result<const Entry*> find(std::string_view name, const PolicyInputs& inputs) {
 
 Result<WeightedPolicy> parse_member(std::string_view text, const PolicyInputs& inputs) {
     const std::size_t equals = text.find('=');
-    const std::string_view number =
-        equals == std::string_view::npos ? std::string_view{} : text.substr(equals + 1);
+    const std::size_t begin = equals == std::string_view::npos ? text.size() : equals + 1;
     std::int32_t weight = 0;
-    const char* end = number.data() + number.size();
-    const auto [stop, error] = std::from_chars(number.data(), end, weight);
+    const char* end = std::to_address(text.end());
+    const auto [stop, error] = std::from_chars(std::to_address(text.begin()) + begin, end, weight);
     if (error != std::errc{} || stop != end || weight < 1 || weight > kPolicyWeightMax)
         return fail(
             ErrorCode::invalid_argument, "'" + std::string(text) +

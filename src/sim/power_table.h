@@ -20,6 +20,6 @@ struct PowerList {
 Result<PowerList> read_power(const Csv& csv);
 
 // The list that stands in when none is given: published figures, as CSV with their sources.
-extern const std::string_view kPowerCsv;
+std::string_view power_csv();
 
 }  // namespace penstock::sim

@@ -7,7 +7,7 @@ namespace penstock::sim {
 namespace {
 
 TEST(PowerTable, TheListThatComesWithTheProgramIsReadable) {
-    const PowerList list = read_power(Csv::parse(kPowerCsv, "built in").value()).value();
+    const PowerList list = read_power(Csv::parse(power_csv(), "built in").value()).value();
     ModelNames cluster;
     EXPECT_EQ(cluster.intern("T4"), 1);
 
@@ -18,7 +18,7 @@ TEST(PowerTable, TheListThatComesWithTheProgramIsReadable) {
 }
 
 TEST(PowerTable, NamesAModelItLacks) {
-    const PowerList list = read_power(Csv::parse(kPowerCsv, "built in").value()).value();
+    const PowerList list = read_power(Csv::parse(power_csv(), "built in").value()).value();
     ModelNames cluster;
     EXPECT_EQ(cluster.intern("B9"), 1);
 
