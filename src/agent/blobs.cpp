@@ -90,7 +90,7 @@ struct Download {
 
 }  // namespace
 
-Blobs::Blobs(http::Client& client, io::Pool& pool, std::string server_url, std::string key)
+Blobs::Blobs(http::Client& client, io::Pool& pool, std::string server_url, const std::string& key)
     : client_(client),
       pool_(pool),
       server_url_(std::move(server_url)),

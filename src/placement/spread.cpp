@@ -23,7 +23,7 @@ class SpreadPolicy final : public Policy {
         const std::int64_t milli = part(
             node.free_milli() - request.total_milli(), std::int64_t{node.devices} * kWholeDevice
         );
-        return static_cast<Score>((49 * cpu + 49 * milli + 2 * 10 * device) / 100);
+        return static_cast<Score>((49 * cpu + 49 * milli + 20 * device) / 100);
     }
     Score score_full() const override { return kScoreMax; }
 };

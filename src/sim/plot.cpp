@@ -11,6 +11,7 @@ constexpr double kValueMax = 1e15;  // beyond, neighbours cannot be told apart o
 Result<LinePlot> plot_of(const Csv& csv, const PlotColumns& columns) {
     const std::size_t x = columns.x.empty() ? 0 : TRY(csv.column(columns.x));
     std::vector<std::size_t> lines;
+    lines.reserve(csv.columns().size());
     for (const std::string& name : columns.y) lines.push_back(TRY(csv.column(name)));
     if (lines.empty())
         for (std::size_t i = 0; i < csv.columns().size(); ++i)
