@@ -2,6 +2,7 @@
 #include "gateway/server_link.h"
 
 #include "json/answer.h"
+#include "json/json.h"
 
 namespace penstock::gateway {
 namespace {
