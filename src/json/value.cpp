@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <array>
 #include <boost/json.hpp>
 #include <charconv>
@@ -23,6 +24,15 @@ void print_number(double number, std::string& out) {
     out += text;
     // 1.0 stays a number with a fraction, so that reading it again gives the same tree.
     if (text.find_first_of(".e") == std::string_view::npos) out += ".0";
+}
+
+bool holds_double(const Value& value) {
+    if (const Object* object = value.if_object())
+        return std::ranges::any_of(*object, [](const auto& each) {
+            return holds_double(each.value());
+        });
+    if (const Array* array = value.if_array()) return std::ranges::any_of(*array, holds_double);
+    return value.is_double();
 }
 
 void print_compact(const Value& value, std::string& out) {
@@ -152,6 +162,7 @@ Result<Value> parse_value(std::string_view text) {
 }
 
 std::string print_value(const Value& value) {
+    if (!holds_double(value)) return boost::json::serialize(value);
     std::string out;
     print_compact(value, out);
     return out;
