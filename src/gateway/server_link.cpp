@@ -8,7 +8,7 @@ namespace penstock::gateway {
 namespace {
 
 constexpr std::size_t kAnswerBytesMax =
-    64 * 1024 * 1024;  // a route table of about 100,000 endpoints
+    std::size_t{64} * 1024 * 1024;  // a route table of about 100,000 endpoints
 
 http::ClientOptions client_options() {
     http::ClientOptions options;

@@ -41,7 +41,7 @@ std::unexpected<Error> bad_key() {
 }
 
 Result<std::string> idempotency_key(const http::Request& request) {
-    const std::string key(request.headers.get("Idempotency-Key"));
+    std::string key(request.headers.get("Idempotency-Key"));
     if (!request.headers.contains("Idempotency-Key")) return std::string();
     if (key.empty() || key.size() > kIdempotencyKeyMax) return bad_key();
     for (const char c : key)

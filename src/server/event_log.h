@@ -18,7 +18,7 @@ constexpr std::size_t kRecentEventsMax = 100'000;  // older ones are read from t
 // Numbers events and keeps the recent ones for watchers. Only durable events are published.
 class EventLog {
   public:
-    EventLog(io::Executor executor, std::int64_t last_cursor)
+    EventLog(const io::Executor& executor, std::int64_t last_cursor)
         : changed_(executor), next_(last_cursor + 1), floor_(next_) {}
     std::int64_t take_cursor() { return next_++; }
     void publish(Event event);

@@ -135,7 +135,7 @@ void add_gateway_routes(Api& api, Billing& billing, io::Pool& pool) {
     };
     api.raw(
         "GET", "/v1/gateway/routes", doc,
-        [&platform](access::Principal, http::Request request) {
+        [&platform](const access::Principal&, http::Request request) {
             return watch_routes(&platform, std::move(request));
         }
     );

@@ -71,10 +71,10 @@ class Restorer final : public storage::Visitor {
         return rows_.transfers.push_back(std::move(row)), Result<void>{};
     }
     Result<void> hold(ledger::Hold row) override {
-        return rows_.holds.push_back(std::move(row)), Result<void>{};
+        return rows_.holds.push_back(row), Result<void>{};
     }
     Result<void> burnt(ledger::BurntId row) override {
-        return rows_.burnt.push_back(std::move(row)), Result<void>{};
+        return rows_.burnt.push_back(row), Result<void>{};
     }
     Result<void> accumulator(ledger::AccumulatorRow row) override {
         platform_.accumulators.put(row.contract, row.party, row.value);
@@ -141,7 +141,7 @@ Platform::Platform(
       ids_(random),
       log_(std::move(log)),
       metrics_(metrics),
-      journal_(runtime, store, [this](Error error) {
+      journal_(runtime, store, [this](const Error& error) {
           // Memory is ahead of the store now: whatever this process would answer could be lost.
           log_.error("the store failed; ending so that a restart reads what is durable", error);
           runtime_.post([this] { runtime_.stop(); });

@@ -245,7 +245,9 @@ io::Task<void> Server::stop() {
     if (s.platform) (void)co_await s.platform->committed(s.platform->last_ticket());
 }
 
-Result<std::string> describe_api(io::Runtime& runtime, http::Router& router, Version version) {
+Result<std::string> describe_api(
+    io::Runtime& runtime, http::Router& router, const Version& version
+) {
     std::string folder =
         (std::filesystem::temp_directory_path() / "penstock-openapi-XXXXXX").string();
     if (::mkdtemp(folder.data()) == nullptr) return file_error(folder, "make");

@@ -7,6 +7,7 @@ import unittest
 import uuid
 from pathlib import Path
 
+import engine
 from platform_process import Platform
 
 CALLS = 25
@@ -39,7 +40,8 @@ class Lists(unittest.TestCase):
     def setUpClass(cls):
         cls.platform = cls.enterClassContext(Platform(roles=True, agent=False))
         who = cls.platform.api("GET", "/v1/whoami").json
-        endpoint = cls.platform.get_json("endpoint", "create", "--model", "m", "--url", "http://127.0.0.1:9", "--protocol", "openai",
+        url = cls.enterClassContext(engine.serving())
+        endpoint = cls.platform.get_json("endpoint", "create", "--model", "m", "--url", url, "--protocol", "openai",
                                          "--price-input", "1.00", "--price-output", "2.00")["id"]
         cls.calls = settlement(who["organisation_id"], who["project_id"], endpoint, CALLS)
 
