@@ -9,6 +9,7 @@ import time
 
 CONNECTIONS_MAX = 300
 READY_SECONDS = 60
+WARM_UP_SECONDS = 5  # sessions connect and fill their caches
 HERE = pathlib.Path(__file__).resolve().parent
 # fsync, full_page_writes and synchronous_commit stay on. The rest spares the peer needless work: fewer checkpoints, pages in memory.
 SETTINGS = {"listen_addresses": "", "max_connections": CONNECTIONS_MAX, "shared_buffers": "512MB", "max_wal_size": "8GB", "checkpoint_timeout": "30min",
@@ -24,6 +25,20 @@ def binaries():
 
 def percentile(values, share):
     return sorted(values)[int(share * (len(values) - 1))]
+
+
+def latencies_between(log, start, end):
+    """Milliseconds of the transactions that pgbench logged as ended in this time; removes the logs."""
+    found = []
+    for path in log.parent.glob(log.name + ".*"):
+        for line in path.read_text().splitlines():
+            _, _, took_us, _, seconds, microseconds = line.split()[:6]
+            if start < int(seconds) + int(microseconds) / 1e6 <= end:
+                found.append(int(took_us) / 1000)
+        path.unlink()
+    if not found:
+        raise SystemExit("the run is void, pgbench logged no transaction after its warm-up")
+    return found
 
 
 class Server:
@@ -117,27 +132,30 @@ class Server:
         return total / tick
 
     def transfers(self, clients, seconds):
-        """pgbench for so long on a new database: {rate, p50, p99, …}; the balances are checked after it."""
+        """pgbench on a new database: {rate, p50, p99, …} of so many seconds after a warm-up; the balances are checked after it."""
         name = self.new_database("peer")
         log = self.folder.parent / f"pgbench-{name}"
-        cpu, syncs = self.cpu_seconds(), self.log_syncs()
+        syncs = self.log_syncs()
         command = [self.bin / "pgbench", "-n", "-M", "prepared", "-f", HERE / "peer.pgbench", "-c", str(clients), "-j", str(min(clients, os.cpu_count())),
-                   "-T", str(seconds), "--log", "--log-prefix", log, "-h", self.folder, "-U", "penstock", name]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        failed = re.search(r"number of failed transactions: (\d+)", done.stdout)
-        if done.returncode != 0 or not failed or failed.group(1) != "0" or "aborted" in done.stderr:
-            raise SystemExit(f"the run is void, pgbench failed:\n{done.stdout}{done.stderr}")
-        count = int(re.search(r"number of transactions actually processed: (\d+)", done.stdout).group(1))
+                   "-T", str(WARM_UP_SECONDS + seconds + 1), "--log", "--log-prefix", log, "-h", self.folder, "-U", "penstock", name]
+        with subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+            time.sleep(WARM_UP_SECONDS)
+            start, cpu = time.time(), self.cpu_seconds()
+            time.sleep(seconds)
+            end, cpu = time.time(), self.cpu_seconds() - cpu
+            output, errors = running.communicate()
+        failed = re.search(r"number of failed transactions: (\d+)", output)
+        if running.returncode != 0 or not failed or failed.group(1) != "0" or "aborted" in errors:
+            raise SystemExit(f"the run is void, pgbench failed:\n{output}{errors}")
+        everything = int(re.search(r"number of transactions actually processed: (\d+)", output).group(1))
         self.wait_for_end_of_sessions(name)
-        cpu, syncs = self.cpu_seconds() - cpu, self.log_syncs() - syncs
-        self.check(name, count)
+        syncs = self.log_syncs() - syncs
+        self.check(name, everything)
         self.drop(name)
-        latencies = []
-        for path in log.parent.glob(log.name + ".*"):
-            latencies += [int(line.split()[2]) / 1000 for line in path.read_text().splitlines()]
-            path.unlink()
-        return {"transfers": count, "rate": float(re.search(r"tps = ([\d.]+)", done.stdout).group(1)), "p50": percentile(latencies, 0.5),
-                "p99": percentile(latencies, 0.99), "CPU per transfer": cpu * 1e6 / count, "commits": count, "syncs": syncs}
+        latencies = latencies_between(log, start, end)
+        count = len(latencies)
+        return {"transfers": everything, "rate": count / (end - start), "p50": percentile(latencies, 0.5), "p99": percentile(latencies, 0.99),
+                "CPU per transfer": cpu * 1e6 / count, "commits": everything, "syncs": syncs}
 
     def check(self, name, count):
         """Every acknowledged transfer is there, and the balances are their sums."""
