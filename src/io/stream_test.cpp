@@ -215,15 +215,15 @@ TEST_F(StreamTest, TellsOnceThatThereIsSomethingToRead) {
     std::array<char, 64> buffer;
     pair.server.call_when_readable([&] { ++told_old; });
     pair.server.call_when_readable([&] { ++told; });
-    EXPECT_EQ(pair.server.read_now(buffer), std::optional<std::size_t>());
+    EXPECT_EQ(*pair.server.read_now(buffer), std::nullopt);
 
     runtime.block_on(write_and_shut_down(&pair.client, "one"));
     runtime.block_on(until(&told, 1));
 
     EXPECT_EQ(told, 1);
     EXPECT_EQ(told_old, 0);
-    EXPECT_EQ(pair.server.read_now(buffer), std::optional<std::size_t>(3));
-    EXPECT_EQ(pair.server.read_now(buffer), std::optional<std::size_t>(0));
+    EXPECT_EQ(**pair.server.read_now(buffer), 3U);
+    EXPECT_EQ(**pair.server.read_now(buffer), 0U);
 }
 
 TEST_F(StreamTest, AReadThatFollowsAnUnusedWatchGetsWhatComes) {
