@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "server/profiles.h"
 #include "server/services.h"
 #include "tasks/state.h"
 
@@ -131,30 +132,6 @@ void Dispatcher::tick() {
     if (!change.empty() || !change.tasks.stops.empty()) platform_.commit(std::move(change));
 }
 
-scheduler::Profile Dispatcher::profile_of(const TaskSpec& spec, OrganisationId organisation) const {
-    scheduler::Profile profile;
-    // What earlier runs of the same name took; the newest hundred at most.
-    constexpr std::size_t kHistoryMax = 100;
-    std::vector<Duration> history;
-    for (const Task* task : platform_.board.list([&](const Task& each) {
-             return each.organisation_id == organisation && each.name == spec.name &&
-                    !each.name.empty() && each.state == TaskState::succeeded &&
-                    each.items.total == 1 && each.started_at && each.ended_at;
-         })) {
-        history.push_back(*task->ended_at - *task->started_at);
-        if (history.size() == kHistoryMax) break;
-    }
-    if (!history.empty() && !spec.service) {
-        std::ranges::sort(history);
-        profile.run_time = history[history.size() / 2];
-        profile.run_time_basis = "median of " + std::to_string(history.size()) + " earlier runs";
-    } else if (spec.time_limit) {
-        profile.run_time = spec.time_limit;
-        profile.run_time_basis = "time_limit";
-    }
-    return profile;
-}
-
 Plan Dispatcher::plan(
     const TaskSpec& spec, OrganisationId organisation, std::int64_t items, std::vector<NodeId> avoid
 ) const {
@@ -163,7 +140,7 @@ Plan Dispatcher::plan(
         .spec_sha256 = access::sha256_hex(json::print(spec)),
         .items = items,
         .avoid = std::move(avoid),
-        .profile = profile_of(spec, organisation),
+        .profile = profile_of(platform_, spec, organisation),
         .budget_left = {},
         .now = platform_.now()
     };

@@ -9,6 +9,7 @@
 #include "server/agent_hub.h"
 #include "server/billing.h"
 #include "server/dispatcher.h"
+#include "server/profiles.h"
 #include "server/services.h"
 #include "tasks/state.h"
 
@@ -84,6 +85,7 @@ class World {
         }
         drain();
         check();
+        expect_history_survives_a_restart();
     }
 
   private:
@@ -107,6 +109,19 @@ class World {
     bool commit(server::Change change) {
         life_->platform.commit(std::move(change));
         return life_->settle();
+    }
+    // What earlier runs took is made anew of the attempts in the store.
+    void expect_history_survives_a_restart() {
+        if (acknowledged_tasks_.empty() || ::testing::Test::HasFailure()) return;
+        const TaskSpec spec = life_->platform.board.find(*acknowledged_tasks_.begin())->spec;
+        const auto basis = [&] {
+            return server::profile_of(life_->platform, spec, organisation_).run_time_basis;
+        };
+        EXPECT_TRUE(life_->settle());
+        const std::string before = basis();
+        EXPECT_TRUE(before.starts_with("history of ")) << before;
+        crash();
+        EXPECT_EQ(basis(), before);
     }
     void found() {
         server::Platform& p = life_->platform;
