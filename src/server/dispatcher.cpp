@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "scheduler/fair_queue.h"
 #include "server/profiles.h"
 #include "server/services.h"
 #include "tasks/state.h"
@@ -77,6 +78,42 @@ Blocker blocker_of(const Task& task) {
             break;
     }
     return {};
+}
+
+scheduler::Tenant tenant_of(const Task& task) { return {task.organisation_id, task.project_id}; }
+
+// Items of the queue by their place in `waiting`, with what every tenant holds now.
+scheduler::FairQueue fair_queue(
+    const Platform& platform, const std::vector<tasks::Waiting>& waiting
+) {
+    scheduler::Amounts total{};
+    for (const Node* node : platform.fleet.nodes()) {
+        const scheduler::Amounts amounts = scheduler::amounts_of(node->total);
+        for (std::size_t i = 0; i < total.size(); ++i) total.at(i) += amounts.at(i);
+    }
+    scheduler::FairQueue queue(total);
+    for (const Attempt* attempt : platform.board.active_attempts())
+        queue.charge(
+            tenant_of(*platform.board.find(attempt->task_id)),
+            scheduler::amounts_of(attempt->request)
+        );
+    for (std::size_t i = 0; i < waiting.size(); ++i)
+        queue.add(tenant_of(*platform.board.find(waiting[i].task_id)), i);
+    return queue;
+}
+
+// How many tasks would be taken before this one were there room for all, plus one.
+std::int64_t fair_position(const Platform& platform, TaskId id) {
+    const std::vector<tasks::Waiting> waiting = platform.board.waiting(platform.now());
+    scheduler::FairQueue queue = fair_queue(platform, waiting);
+    std::set<TaskId> before;
+    while (const std::optional<std::size_t> next = queue.pop()) {
+        if (waiting[*next].task_id == id) break;
+        const Task& task = *platform.board.find(waiting[*next].task_id);
+        before.insert(task.id);
+        queue.charge(tenant_of(task), scheduler::amounts_of(scheduler::request_of(task.spec)));
+    }
+    return static_cast<std::int64_t>(before.size()) + 1;
 }
 
 }  // namespace
@@ -163,16 +200,27 @@ bool Dispatcher::possible_ever(const Plan& plan) const {
 void Dispatcher::round() {
     std::set<TaskId> stuck;
     std::size_t placed = 0;
-    for (const tasks::Waiting& waiting : platform_.board.waiting(platform_.now())) {
+    const std::vector<tasks::Waiting> queued = platform_.board.waiting(platform_.now());
+    scheduler::FairQueue queue = fair_queue(platform_, queued);
+    while (const std::optional<std::size_t> next = queue.pop()) {
+        const tasks::Waiting& waiting = queued[*next];
         if (stuck.contains(waiting.task_id)) continue;
         if (placed == kPlacementsPerRoundMax) {
             again_ = true;
             return;
         }
-        if (place(waiting))
-            ++placed;
-        else
+        if (!place(waiting)) {
             stuck.insert(waiting.task_id);
+            continue;
+        }
+        ++placed;
+        const Task& task = *platform_.board.find(waiting.task_id);
+        const TaskItem& item =
+            platform_.board.items(task.id)->at(static_cast<std::size_t>(waiting.item));
+        queue.charge(
+            tenant_of(task),
+            scheduler::amounts_of(platform_.board.find_attempt(*item.attempt_id)->request)
+        );
     }
     const Time now = platform_.now();
     Change change;
@@ -275,7 +323,7 @@ Explanation Dispatcher::explain(const Task& task) const {
         explanation.remedy_zh = ended.remedy_zh;
         return explanation;
     }
-    explanation.position = platform_.board.position(task.id, platform_.now());
+    explanation.position = fair_position(platform_, task.id);
     explanation.plan = plan(task.spec, task.organisation_id, task.items.total);
     const Blocker blocker = blocker_of(task);
     explanation.blocker = blocker.word;

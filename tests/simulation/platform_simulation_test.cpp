@@ -88,6 +88,26 @@ class World {
         expect_history_survives_a_restart();
     }
 
+    // Twelve items fit. The project that came first asks for all of them, then another does.
+    void expect_projects_to_share_what_there_is() {
+        constexpr std::size_t kFit = 12;
+        server::Platform& p = life_->platform;
+        const Project other = *p.directory.add_project(
+            {.id = ids_.next<ProjectId>(kStart),
+             .organisation_id = organisation_,
+             .name = "other",
+             .created_at = kStart}
+        );
+        for (const ProjectId project : {project_, other.id})
+            for (std::size_t i = 0; i < kFit; ++i) submit_to(project);
+        life_->dispatcher.step();
+        std::map<ProjectId, std::size_t> placed;
+        for (const Attempt* attempt : p.board.active_attempts())
+            ++placed[p.board.find(attempt->task_id)->project_id];
+        EXPECT_EQ(placed[project_], kFit / 2);
+        EXPECT_EQ(placed[other.id], kFit / 2);
+    }
+
   private:
     void boot() {
         life_ = std::make_unique<Life>(disk_, clock_, random_);
@@ -248,6 +268,21 @@ class World {
         if (random_.below(20) == 0)
             return crash();  // before the answer: the client was told nothing
         if (life_->settle()) acknowledged_tasks_.insert(task.id);
+    }
+    void submit_to(ProjectId project) {
+        TaskSpec spec{.name = "t", .run = "true"};
+        spec.resources.cpus = CpuRange{{500, 500}};
+        spec.resources.memory = MemoryRange{{256, 256}};
+        spec.placement = PlacementSpec{};
+        Task task;
+        task.id = ids_.next<TaskId>(clock_.now());
+        task.organisation_id = organisation_;
+        task.project_id = project;
+        task.spec = spec;
+        task.created_at = clock_.now();
+        server::Change change;
+        EXPECT_TRUE(life_->platform.board.create(task, change.tasks));
+        life_->platform.commit(std::move(change));
     }
     void cancel() {
         const auto open =
@@ -444,6 +479,10 @@ void run_seed(std::uint64_t seed) {
     world.run();
     EXPECT_GT(world.ended_, 10U) << "the simulation did too little to mean anything";
     EXPECT_EQ(world.held_at_end(), Money()) << "a hold leaked";
+}
+
+TEST(PlatformSimulation, ProjectsShareWhatThereIsWhoeverCameFirst) {
+    World(1).expect_projects_to_share_what_there_is();
 }
 
 TEST(PlatformSimulation, SurvivesPulledPlugsWithoutLosingOrDoublingAnything) {
