@@ -43,7 +43,8 @@ bool whole_run(const Attempt& attempt) {
 
 void learn(Platform& platform, const Attempt& attempt) {
     const Task& task = *platform.board.find(attempt.task_id);
-    if (!whole_run(attempt) || task.spec.service) return;
+    if (!whole_run(attempt) || !attempt.running_at || !attempt.ended_at || task.spec.service)
+        return;
     const scheduler::Run run{
         .run_time = *attempt.ended_at - *attempt.running_at,
         .memory_peak_mib = attempt.agent_meter ? attempt.agent_meter->memory_peak_mib : 0
