@@ -10,6 +10,7 @@ namespace penstock::cli {
 std::vector<Command> sim_commands() {
     return {
         sim_plot_command(),
+        sim_serve_command(),
     };
 }
 

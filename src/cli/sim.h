@@ -8,6 +8,7 @@
 namespace penstock::cli {
 
 Command sim_plot_command();
+Command sim_serve_command();
 
 // Progress of a long run on stderr, silent with --quiet. Borrows the invocation.
 sim::Progress sim_progress(const Invocation& invocation);
