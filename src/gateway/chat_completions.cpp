@@ -186,6 +186,8 @@ routing::EndpointQuery ChatCompletions::query_of(const Admitted& admitted) const
         .model = admitted.chat.model,
         .input_price_max = admitted.input_price_max,
         .output_price_max = admitted.output_price_max,
+        .prompt_tokens =
+            std::max<std::int64_t>(1, admitted.chat.prompt_text_bytes / routing::kBytesPerToken),
     };
 }
 
