@@ -39,7 +39,7 @@ class BlobStore {
 };
 bool is_sha256(std::string_view text);
 
-constexpr std::size_t kLogLineBytesMax = 16 * 1024;
+constexpr std::size_t kLogLineBytesMax = 16UL * 1024;
 constexpr std::int64_t kLogLinesPerTaskMax = 1'000'000;
 
 // The logs of tasks: one append-only file a task, one JSON line per log line, so that the cursor is
@@ -47,7 +47,7 @@ constexpr std::int64_t kLogLinesPerTaskMax = 1'000'000;
 // by its attempt and offset.
 class LogStore {
   public:
-    LogStore(std::filesystem::path directory, io::Pool& pool, io::Executor executor)
+    LogStore(std::filesystem::path directory, io::Pool& pool, const io::Executor& executor)
         : directory_(std::move(directory)), pool_(pool), idle_(executor), appended_(executor) {}
     Result<void> open();
     // Appends what is new of `lines`, whose first has `offset` in its attempt. Returns the number
