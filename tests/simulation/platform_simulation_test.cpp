@@ -254,34 +254,30 @@ class World {
             spec.array = ArraySpec{.params = {{"Frame", "1-4:1"}}, .retry = {.per_item = 1}};
         if (random_.below(4) == 0) spec.checkpoint = CheckpointSpec{};
         if (random_.below(5) == 0) spec.budget = BudgetSpec{.max_total = *parse_money("0.01")};
+        const TaskId task = create(project_, spec);
+        if (random_.below(20) == 0)
+            return crash();  // before the answer: the client was told nothing
+        if (life_->settle()) acknowledged_tasks_.insert(task);
+    }
+    TaskId create(ProjectId project, const TaskSpec& spec) {
         Task task;
         task.id = ids_.next<TaskId>(clock_.now());
         task.organisation_id = organisation_;
-        task.project_id = project_;
+        task.project_id = project;
         task.name = "t";
         task.spec = spec;
         task.created_at = clock_.now();
         server::Change change;
         EXPECT_TRUE(life_->platform.board.create(task, change.tasks));
         life_->platform.commit(std::move(change));
-        if (random_.below(20) == 0)
-            return crash();  // before the answer: the client was told nothing
-        if (life_->settle()) acknowledged_tasks_.insert(task.id);
+        return task.id;
     }
     void submit_to(ProjectId project) {
         TaskSpec spec{.name = "t", .run = "true"};
         spec.resources.cpus = CpuRange{{500, 500}};
         spec.resources.memory = MemoryRange{{256, 256}};
         spec.placement = PlacementSpec{};
-        Task task;
-        task.id = ids_.next<TaskId>(clock_.now());
-        task.organisation_id = organisation_;
-        task.project_id = project;
-        task.spec = spec;
-        task.created_at = clock_.now();
-        server::Change change;
-        EXPECT_TRUE(life_->platform.board.create(task, change.tasks));
-        life_->platform.commit(std::move(change));
+        create(project, spec);
     }
     void cancel() {
         const auto open =
