@@ -52,6 +52,7 @@ Call::~Call() {
 void Call::dispatch(const routing::EndpointPool::Choice& choice) {
     CHECK(!attempt_, "one attempt at a time");
     attempt_ = choice;
+    attempt_started_ = parts_.clock.monotonic();
     const Route* route = parts_.endpoints.find(choice.endpoint_id);
     CHECK(route != nullptr, "an endpoint with a call in flight is kept");
     route_ = *route;
@@ -70,7 +71,12 @@ void Call::end_attempt(routing::AttemptOutcome outcome) {
 }
 
 void Call::on_first_token() {
-    if (!record_.ttft_us) record_.ttft_us = (parts_.clock.monotonic() - admission_.started).count();
+    if (record_.ttft_us) return;
+    const Duration now = parts_.clock.monotonic();
+    record_.ttft_us = (now - admission_.started).count();
+    // What comes whole says nothing of its first token.
+    if (attempt_ && record_.streamed)
+        parts_.endpoints.first_token(*attempt_, now - attempt_started_, parts_.clock.now());
 }
 
 void Call::finish(EndReason reason, int status) {

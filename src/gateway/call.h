@@ -74,6 +74,7 @@ class Call {
     CallRecord record_;
     routing::CallMeter meter_;
     std::optional<routing::EndpointPool::Choice> attempt_;
+    Duration attempt_started_{};  // on the monotonic clock
     std::optional<Route> route_;
     ExactMoney charge_;
     bool dispatched_ = false;

@@ -111,6 +111,7 @@ routing::EndpointQuery ChatCompletions::query_of(const Admitted& admitted) const
         .protocol = "openai",
         .input_price_max = admitted.input_price_max,
         .output_price_max = admitted.output_price_max,
+        .prompt_tokens = routing::estimated_tokens(admitted.chat.prompt_text_bytes),
     };
 }
 

@@ -190,6 +190,7 @@ routing::EndpointQuery DialectCalls::query_of(const Admitted& admitted) const {
         .protocol = admitted.embeddings ? "openai" : std::string_view(),
         .input_price_max = admitted.limits.input_price_max,
         .output_price_max = admitted.limits.output_price_max,
+        .prompt_tokens = routing::estimated_tokens(admitted.text_bytes),
     };
 }
 

@@ -393,13 +393,19 @@ EndpointPool::State* EndpointPool::least_score(
     for (const Candidate& candidate : candidates)
         least = std::min(least, candidate.note->terms.score());
     const double most = least + std::abs(least) * kTieShare;
-    std::uint64_t weights = 0;
     std::vector<State*> equal;
-    for (const Candidate& candidate : candidates) {
-        if (candidate.note->terms.score() > most) continue;
-        equal.push_back(candidate.state);
-        weights += static_cast<std::uint64_t>(candidate.state->route.weight);
+    for (const Candidate& candidate : candidates)
+        if (candidate.note->terms.score() <= most) equal.push_back(candidate.state);
+    if (decision_.form == Decision::Form::blocks) {
+        const Endpoint cheapest = (*std::ranges::min_element(equal, [](auto* a, auto* b) {
+                                      return compare_cost(a->route.endpoint, b->route.endpoint) < 0;
+                                  }))->route.endpoint;
+        std::erase_if(equal, [&](const State* state) {
+            return compare_cost(state->route.endpoint, cheapest) > 0;
+        });
     }
+    std::uint64_t weights = 0;
+    for (const State* state : equal) weights += static_cast<std::uint64_t>(state->route.weight);
     std::uint64_t drawn = random.below(weights);
     for (State* state : equal) {
         const auto weight = static_cast<std::uint64_t>(state->route.weight);

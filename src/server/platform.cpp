@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "json/codec.h"
 #include "model/quantity_codec.h"
+#include "server/profiles.h"
 #include "tasks/state.h"
 
 JSON_INSTANTIATE(penstock::server::StoredEndpoint);
@@ -99,6 +100,7 @@ class Restorer final : public storage::Visitor {
                     "a node has less room than it holds", {{"node", attempt->placement.node}}
                 );
         }
+        learn_all(platform_);
         return {};
     }
 
@@ -265,6 +267,7 @@ void Platform::write_tasks(Change& change) {
     for (std::size_t i = 0; i < change.tasks.ended.size(); ++i) {
         const AttemptId ended = change.tasks.ended[i];
         fleet.release(ended);
+        learn(*this, *board.find_attempt(ended));
         if (on_attempt_ended) on_attempt_ended(change, ended);
     }
     for (const TaskId id : change.tasks.tasks)

@@ -16,6 +16,7 @@
 #include "ledger/rating.h"
 #include "model/billing.h"
 #include "model/endpoint.h"
+#include "scheduler/profile.h"
 #include "server/event_log.h"
 #include "server/journal.h"
 #include "server/recent_ids.h"
@@ -132,6 +133,7 @@ class Platform {
     access::Directory directory;
     fleet::Fleet fleet;
     tasks::Board board;
+    scheduler::History history;  // of runs; see profiles.h
     ledger::Ledger ledger;
     ledger::Accumulators accumulators;
     std::map<EndpointId, StoredEndpoint> endpoints;

@@ -9,6 +9,7 @@
 #include "server/agent_hub.h"
 #include "server/billing.h"
 #include "server/dispatcher.h"
+#include "server/profiles.h"
 #include "server/services.h"
 #include "tasks/state.h"
 
@@ -84,6 +85,27 @@ class World {
         }
         drain();
         check();
+        expect_history_survives_a_restart();
+    }
+
+    // Twelve items fit. The project that came first asks for all of them, then another does.
+    void expect_projects_to_share_what_there_is() {
+        constexpr std::size_t kFit = 12;
+        server::Platform& p = life_->platform;
+        const Project other = *p.directory.add_project(
+            {.id = ids_.next<ProjectId>(kStart),
+             .organisation_id = organisation_,
+             .name = "other",
+             .created_at = kStart}
+        );
+        for (const ProjectId project : {project_, other.id})
+            for (std::size_t i = 0; i < kFit; ++i) submit_to(project);
+        life_->dispatcher.step();
+        std::map<ProjectId, std::size_t> placed;
+        for (const Attempt* attempt : p.board.active_attempts())
+            ++placed[p.board.find(attempt->task_id)->project_id];
+        EXPECT_EQ(placed[project_], kFit / 2);
+        EXPECT_EQ(placed[other.id], kFit / 2);
     }
 
   private:
@@ -106,6 +128,19 @@ class World {
     bool commit(server::Change change) {
         life_->platform.commit(std::move(change));
         return life_->settle();
+    }
+    // What earlier runs took is made anew of the attempts in the store.
+    void expect_history_survives_a_restart() {
+        if (acknowledged_tasks_.empty() || ::testing::Test::HasFailure()) return;
+        const TaskSpec spec = life_->platform.board.find(*acknowledged_tasks_.begin())->spec;
+        const auto basis = [&] {
+            return server::profile_of(life_->platform, spec, organisation_).run_time_basis;
+        };
+        EXPECT_TRUE(life_->settle());
+        const std::string before = basis();
+        EXPECT_TRUE(before.starts_with("history of ")) << before;
+        crash();
+        EXPECT_EQ(basis(), before);
     }
     void found() {
         server::Platform& p = life_->platform;
@@ -219,19 +254,30 @@ class World {
             spec.array = ArraySpec{.params = {{"Frame", "1-4:1"}}, .retry = {.per_item = 1}};
         if (random_.below(4) == 0) spec.checkpoint = CheckpointSpec{};
         if (random_.below(5) == 0) spec.budget = BudgetSpec{.max_total = *parse_money("0.01")};
+        const TaskId task = create(project_, spec);
+        if (random_.below(20) == 0)
+            return crash();  // before the answer: the client was told nothing
+        if (life_->settle()) acknowledged_tasks_.insert(task);
+    }
+    TaskId create(ProjectId project, const TaskSpec& spec) {
         Task task;
         task.id = ids_.next<TaskId>(clock_.now());
         task.organisation_id = organisation_;
-        task.project_id = project_;
+        task.project_id = project;
         task.name = "t";
         task.spec = spec;
         task.created_at = clock_.now();
         server::Change change;
         EXPECT_TRUE(life_->platform.board.create(task, change.tasks));
         life_->platform.commit(std::move(change));
-        if (random_.below(20) == 0)
-            return crash();  // before the answer: the client was told nothing
-        if (life_->settle()) acknowledged_tasks_.insert(task.id);
+        return task.id;
+    }
+    void submit_to(ProjectId project) {
+        TaskSpec spec{.name = "t", .run = "true"};
+        spec.resources.cpus = CpuRange{{500, 500}};
+        spec.resources.memory = MemoryRange{{256, 256}};
+        spec.placement = PlacementSpec{};
+        create(project, spec);
     }
     void cancel() {
         const auto open =
@@ -435,6 +481,10 @@ void run_seed(std::uint64_t seed) {
     world.run();
     EXPECT_GT(world.ended_, 10U) << "the simulation did too little to mean anything";
     EXPECT_EQ(world.held_at_end(), Money()) << "a hold leaked";
+}
+
+TEST(PlatformSimulation, ProjectsShareWhatThereIsWhoeverCameFirst) {
+    World(1).expect_projects_to_share_what_there_is();
 }
 
 TEST(PlatformSimulation, SurvivesPulledPlugsWithoutLosingOrDoublingAnything) {
