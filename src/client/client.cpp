@@ -159,8 +159,10 @@ io::Task<Result<RouteTable>> Client::routes(std::int64_t version, Duration wait)
 io::Task<Result<ResolvedKey>> Client::resolve_key(ResolveKey key) {
     co_return co_await connection_.call_for<ResolvedKey>(post("/v1/gateway/keys:resolve", key));
 }
-io::Task<Result<BudgetLease>> Client::acquire_lease(AcquireLease lease) {
-    co_return co_await connection_.call_for<BudgetLease>(post("/v1/gateway/leases", lease));
+io::Task<Result<GrantedAllowances>> Client::acquire_allowances(AcquireAllowances request) {
+    co_return co_await connection_.call_for<GrantedAllowances>(
+        post("/v1/gateway/allowances", request)
+    );
 }
 io::Task<Result<SettledCalls>> Client::settle_calls(SettleCalls calls) {
     co_return co_await connection_.call_for<SettledCalls>(post("/v1/gateway/settlements", calls));

@@ -10,6 +10,7 @@
 
 #include "client/connection.h"
 #include "client/watch.h"
+#include "model/allowance.h"
 #include "model/page.h"
 #include "model/plan.h"
 
@@ -100,7 +101,7 @@ class Client {
     // Of a gateway. `wait` bounds the long poll.
     io::Task<Result<RouteTable>> routes(std::int64_t version, Duration wait);
     io::Task<Result<ResolvedKey>> resolve_key(ResolveKey key);
-    io::Task<Result<BudgetLease>> acquire_lease(AcquireLease lease);
+    io::Task<Result<GrantedAllowances>> acquire_allowances(AcquireAllowances request);
     io::Task<Result<SettledCalls>> settle_calls(SettleCalls calls);
 
     io::Task<Result<Version>> version();

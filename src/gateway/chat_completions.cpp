@@ -110,17 +110,14 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(http::Requ
         trace ? telemetry::child_of(*trace, parts_.random)
               : telemetry::new_trace(parts_.random, false)
     );
-    ApiResult<routing::Hold> hold = co_await reserve(&admitted, &*key);
+    ApiResult<routing::Hold> hold = co_await reserve(&admitted, &*key, started_at);
     if (!hold) co_return refuse(std::move(hold.error()));
     const RequestId id = parts_.ids.next<RequestId>(started_at);
     std::optional<IdempotencyWindow::Token> token;
     if (const std::string* idempotency = request->headers.find("Idempotency-Key")) {
         const Result<IdempotencyWindow::Token> begun =
             parts_.calls.idempotency.begin(key->key_id, *idempotency, id, started_at);
-        if (!begun) {
-            parts_.calls.budget.pool().release(*hold);
-            co_return refuse(told(begun.error()));
-        }
+        if (!begun) co_return refuse(told(begun.error()));
         token = *begun;
     }
     admitted.call = std::make_unique<Call>(
@@ -132,7 +129,7 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(http::Requ
             .streamed = admitted.chat.stream,
             .bound = routing::token_bound(admitted.chat, parts_.options.output_tokens_default),
             .prompt_text_bytes = admitted.chat.prompt_text_bytes,
-            .hold = *hold,
+            .hold = *std::move(hold),
             .idempotency = token,
             .started_at = started_at,
             .started = started,
@@ -181,16 +178,20 @@ ApiResult<ChatCompletions::Limits> ChatCompletions::read_limits(const http::Head
     return limits;
 }
 
-routing::EndpointQuery ChatCompletions::query_of(const Admitted& admitted) const {
+routing::EndpointQuery ChatCompletions::query_of(
+    const Admitted& admitted, const routing::EndpointLists& lists
+) const {
     return {
         .model = admitted.chat.model,
         .input_price_max = admitted.input_price_max,
         .output_price_max = admitted.output_price_max,
+        .providers = lists.providers(),
+        .sites = lists.sites(),
     };
 }
 
 io::Task<ApiResult<routing::Hold>> ChatCompletions::reserve(
-    const Admitted* admitted, const ResolvedKey* key
+    const Admitted* admitted, const ResolvedKey* key, Time started_at
 ) {
     const routing::EndpointPool& endpoints = parts_.calls.endpoints;
     if (!endpoints.has_model(admitted->chat.model))
@@ -202,14 +203,27 @@ io::Task<ApiResult<routing::Hold>> ChatCompletions::reserve(
              .param = "model",
              .code = "model_not_found"}
         );
+    if (const Result<void> allowed = routing::check_model(*key, admitted->chat.model); !allowed)
+        co_return refuse(told(allowed.error()));
     const routing::TokenBound bound =
         routing::token_bound(admitted->chat, parts_.options.output_tokens_default);
-    const Result<Money> amount = endpoints.worst_case(query_of(*admitted), bound);
+    const routing::EndpointLists lists(*key);
+    const Result<Money> amount = endpoints.worst_case(query_of(*admitted, lists), bound);
     if (!amount) co_return refuse(told(amount.error()));
-    const Result<routing::Hold> hold =
-        co_await parts_.calls.budget.reserve(key->organisation_id, *amount);
-    if (!hold) co_return refuse(told(hold.error()));
-    co_return *hold;
+    const Time now = parts_.calls.clock.now();
+    const routing::CallNeeds needs{
+        .model = admitted->chat.model,
+        .amount = *amount,
+        .tokens = bound.input + bound.output,
+        .admitted_at = started_at
+    };
+    ApiResult<routing::Hold> hold =
+        co_await parts_.calls.budget.reserve(*key, needs, now + parts_.options.deadline_max);
+    if (!hold) {
+        const routing::HeaderList headers = parts_.calls.budget.rate_headers(*key, needs);
+        hold.error().headers.insert(hold.error().headers.end(), headers.begin(), headers.end());
+    }
+    co_return hold;
 }
 
 // ---- dispatch ----
@@ -270,8 +284,9 @@ ApiResult<routing::EndpointPool::Choice> ChatCompletions::choose(
     const Time now = parts_.calls.clock.now();
     const routing::TokenBound bound =
         routing::token_bound(admitted.chat, parts_.options.output_tokens_default);
+    const routing::EndpointLists lists(admitted.call->key());
     while (true) {
-        routing::EndpointQuery query = query_of(admitted);
+        routing::EndpointQuery query = query_of(admitted, lists);
         query.excluded = tried;
         const Result<routing::EndpointPool::Choice> choice =
             endpoints.choose(query, now, parts_.random);
@@ -285,7 +300,7 @@ ApiResult<routing::EndpointPool::Choice> ChatCompletions::choose(
         const Endpoint& endpoint = endpoints.find(choice->endpoint_id)->endpoint;
         const Result<Money> most =
             routing::worst_case(bound, {endpoint.price_input, endpoint.price_output});
-        if (most && *most <= admitted.call->hold().amount) return *choice;
+        if (most && *most <= admitted.call->cost_max()) return *choice;
         // It came, or became dearer, after the hold was made.
         endpoints.finish(*choice, routing::AttemptOutcome::abandoned, now);
         tried.push_back(choice->endpoint_id);
@@ -355,8 +370,13 @@ void ChatCompletions::describe(http::Response& response, const Call& call) const
     add_penstock_header(response, "provider", endpoint.provider);
     add_penstock_header(response, "site", endpoint.site);
     add_penstock_header(response, "endpoint", to_string(endpoint.id));
-    add_penstock_header(response, "max-cost", to_string(call.hold().amount));
+    add_penstock_header(response, "max-cost", to_string(call.cost_max()));
     if (endpoint.simulated) add_penstock_header(response, "simulated", "true");
+    const routing::CallNeeds needs{
+        .model = call.record().model, .admitted_at = call.record().started_at
+    };
+    for (const auto& [name, value] : parts_.calls.budget.rate_headers(call.key(), needs))
+        response.headers.set(name, value);
 }
 
 http::Response ChatCompletions::answer_stream(

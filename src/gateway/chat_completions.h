@@ -59,9 +59,14 @@ class ChatCompletions {
 
     io::Task<ApiResult<Admitted>> admit(http::Request* request);
     io::Task<ApiResult<std::string>> read_body(http::Request* request);
-    io::Task<ApiResult<routing::Hold>> reserve(const Admitted* admitted, const ResolvedKey* key);
+    io::Task<ApiResult<routing::Hold>> reserve(
+        const Admitted* admitted, const ResolvedKey* key, Time started_at
+    );
     ApiResult<Limits> read_limits(const http::Headers& headers) const;
-    routing::EndpointQuery query_of(const Admitted& admitted) const;
+    // Borrows from both.
+    routing::EndpointQuery query_of(
+        const Admitted& admitted, const routing::EndpointLists& lists
+    ) const;
 
     io::Task<Opened> open(Admitted* admitted);
     io::Task<Opened> attempt(Admitted* admitted, bool* retryable);

@@ -36,12 +36,22 @@ bool is_excluded(const EndpointQuery& query, const EndpointId& id) {
     return std::ranges::find(query.excluded, id) != query.excluded.end();
 }
 
+bool is_in_all(
+    std::span<const std::vector<std::string>* const> lists, const std::string& name
+) {
+    return std::ranges::all_of(lists, [&](const std::vector<std::string>* list) {
+        return std::ranges::find(*list, name) != list->end();
+    });
+}
+
 }  // namespace
 
 bool EndpointPool::State::usable(const EndpointQuery& query) const {
     return listed && route.endpoint.state == EndpointState::ready &&
            within(route.endpoint.price_input, query.input_price_max) &&
-           within(route.endpoint.price_output, query.output_price_max);
+           within(route.endpoint.price_output, query.output_price_max) &&
+           is_in_all(query.providers, route.endpoint.provider) &&
+           is_in_all(query.sites, route.endpoint.site);
 }
 
 std::vector<std::string> EndpointPool::replace(std::vector<Route> routes) {
@@ -97,7 +107,8 @@ Result<EndpointPool::Choice> EndpointPool::choose(
         return fail_field(
             ErrorCode::invalid_argument, "model",
             "every provider of '" + std::string(query.model) +
-                "' asks more than the price limit of this call"
+                "' asks more than the price limit of this call, or is not among those that its key "
+                "may use"
         );
     if (candidates.empty())
         return fail(

@@ -24,6 +24,9 @@ struct EndpointQuery {
     std::optional<Price> input_price_max = {};  // yuan per million tokens
     std::optional<Price> output_price_max = {};
     std::span<const EndpointId> excluded = {};  // tried before
+    // Lists of providers' and of sites' names; an endpoint must be in every one of them.
+    std::span<const std::vector<std::string>* const> providers = {};
+    std::span<const std::vector<std::string>* const> sites = {};
 };
 
 // What became of an attempt, for the breaker.
