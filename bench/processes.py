@@ -15,7 +15,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RELEASE = ROOT / "build" / "release"
 PENSTOCK = RELEASE / "apps" / "penstock" / "penstock"
-READY_SECONDS = 20
+READY_SECONDS = 60
 
 
 def free_port():

@@ -9,7 +9,6 @@ import importlib.util
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
 
 import xllamacpp
@@ -54,13 +53,15 @@ def server_parameters():
 
 
 def main():
-    stop = threading.Event()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signal_number, lambda *_: stop.set())
-    server = xllamacpp.Server(server_parameters())
+    # Blocked before any thread is made and waited for below: a handler could interrupt what it needs.
+    stops = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stops)
+    server = xllamacpp.Server(server_parameters())  # serves until the process ends
     print(f"serve: {MODEL_NAME} at {server.listening_address}", flush=True)
-    stop.wait()
+    signal.sigwait(stops)
     print("serve: stopping", flush=True)
+    # Not by returning: the destructor of a server that became ready a moment ago can wait for ever.
+    os._exit(0)
 
 
 if __name__ == "__main__":

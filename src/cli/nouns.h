@@ -19,6 +19,7 @@ std::vector<Command> endpoint_commands();
 std::vector<Command> organisation_commands();  // and project
 std::vector<Command> context_commands();       // and config
 std::vector<Command> spec_commands();
+std::vector<Command> sim_commands();
 std::vector<Command> doctor_commands();
 std::vector<Command> version_commands();
 std::vector<Command> completion_commands();

@@ -26,6 +26,17 @@ io::Task<void> wait_for(io::Runtime* runtime, std::function<bool()> condition, b
 
 // ---- engine ----
 
+EngineScript whole_answer() {
+    return {
+        .content_type = "application/json",
+        .pieces =
+            {R"({"id":"c","object":"chat.completion","model":"upstream-model","choices":[{"index":0,"message":)",
+             R"({"role":"assistant","content":"Hi!"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,)",
+             R"("completion_tokens":3,"total_tokens":13,"prompt_tokens_details":{"cached_tokens":4}}})"
+            }
+    };
+}
+
 ScriptedEngine::ScriptedEngine(io::Runtime& runtime, EngineScript answer)
     : script(std::move(answer)), runtime_(runtime), never_(runtime.executor()) {
     router_.add("POST", "/v1/chat/completions", [this](http::Request r) {

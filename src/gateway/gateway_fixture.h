@@ -38,6 +38,11 @@ struct EngineScript {
     bool silent = false;  // never answers
 };
 
+// A small chat for model "m", and an engine that answers one whole with 13 tokens.
+inline constexpr std::string_view kChat =
+    R"({"model":"m","messages":[{"role":"user","content":"hello there, engine"}],"max_tokens":50})";
+EngineScript whole_answer();
+
 class ScriptedEngine {
   public:
     ScriptedEngine(io::Runtime& runtime, EngineScript script);

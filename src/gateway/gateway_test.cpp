@@ -12,21 +12,8 @@ namespace {
 
 using End = EngineScript::End;
 
-constexpr std::string_view kChat =
-    R"({"model":"m","messages":[{"role":"user","content":"hello there, engine"}],"max_tokens":50})";
 constexpr std::string_view kStreamedChat =
     R"({"model":"m","messages":[{"role":"user","content":"hello there, engine"}],"max_tokens":50,"stream":true})";
-
-EngineScript whole_answer() {
-    return {
-        .content_type = "application/json",
-        .pieces =
-            {R"({"id":"c","object":"chat.completion","model":"upstream-model","choices":[{"index":0,"message":)",
-             R"({"role":"assistant","content":"Hi!"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,)",
-             R"("completion_tokens":3,"total_tokens":13,"prompt_tokens_details":{"cached_tokens":4}}})"
-            }
-    };
-}
 
 std::string delta(std::string_view content) {
     return R"(data: {"id":"c","model":"upstream-model","choices":[{"index":0,"delta":{"content":")" +
@@ -442,78 +429,6 @@ TEST(Gateway, NeverPassesTheWalletInAStorm) {
     f.wait_for_records(served);
     EXPECT_LE(f.server.granted_most, f.server.wallet);
     EXPECT_EQ(f.server.records.size(), served);
-}
-
-TEST(Gateway, RefusesARepetitionOfACallThatWasCharged) {
-    Fixture f;
-    f.add_engine(whole_answer());
-    EXPECT_EQ(f.ask(std::string(kChat), {{"Idempotency-Key", "a"}}).status, 200);
-    EXPECT_EQ(f.ask(std::string(kChat), {{"Idempotency-Key", "a"}}).status, 409);
-    EXPECT_EQ(f.ask(std::string(kChat), {{"Idempotency-Key", "b"}}).status, 200);
-    f.wait_for_records(2);
-    EXPECT_EQ(f.engines[0]->requests.size(), 2U);
-}
-
-TEST(Gateway, ServesOnWhileTheServerIsAwayAndSettlesEachCallOnce) {
-    Fixture f;
-    f.add_engine(whole_answer());
-    EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
-    f.wait_for_records(1);
-    f.server.away = true;
-    for (int i = 0; i < 20; ++i) EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
-    EXPECT_EQ(f.server.records.size(), 1U);
-    f.server.away = false;
-    f.wait_for_records(21);
-    EXPECT_EQ(f.server.repeated, 0);
-}
-
-TEST(Gateway, SettlesAfterARestartWhatItCouldNotBefore) {
-    Fixture f;
-    f.add_engine(whole_answer());
-    EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
-    f.wait_for_records(1);
-    f.server.away = true;
-    EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
-    f.stop_gateway(100ms);
-    f.server.away = false;
-    f.start_gateway();
-    f.wait_for_records(2);
-    EXPECT_EQ(f.server.records.size(), 2U);
-    f.wait_until([&] { return f.gateway->ready(); }, "the routes");
-    EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
-}
-
-TEST(Gateway, RefusesCallsWhenItsRecordIsFull) {
-    Fixture f({.spool_bytes_max = 1500});
-    f.add_engine(whole_answer());
-    f.server.away = false;
-    EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
-    f.wait_for_records(1);
-    f.server.away = true;
-    ClientAnswer answer;
-    for (int i = 0; i < 5 && answer.status != 503; ++i) answer = f.ask(std::string(kChat));
-    EXPECT_EQ(answer.status, 503);
-    EXPECT_TRUE(answer.headers.contains("Retry-After"));
-    EXPECT_NE(answer.body.find("has no room"), std::string::npos) << answer.body;
-    f.server.away = false;
-}
-
-TEST(Gateway, PutsARefusedRecordAsideAndSettlesTheOthers) {
-    Fixture f;
-    f.add_engine(whole_answer());
-    f.add_engine(whole_answer(), "bad");
-    f.server.bad_model = "bad";
-    f.server.refuse_settlements = ErrorCode::invalid_argument;
-    std::string bad(kChat);
-    bad.replace(bad.find("\"m\""), 3, "\"bad\"");
-    EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
-    EXPECT_EQ(f.ask(bad).status, 200);
-    EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
-    f.wait_for_records(2);
-    f.wait_until(
-        [&] { return std::filesystem::exists(f.folder / "refused.jsonl"); }, "refused.jsonl"
-    );
-    EXPECT_EQ(f.server.records.size(), 2U);
 }
 
 TEST(Gateway, CountsTokensAndHoldsInItsMetrics) {

@@ -42,11 +42,16 @@ struct TokenCounts {
     static constexpr bool kJsonDefaults = true;
     std::optional<std::int64_t> input_fresh;
     std::optional<std::int64_t> cache_read;
+    std::optional<std::int64_t> cache_write_5m;  // written to a cache that lives five minutes
+    std::optional<std::int64_t> cache_write_1h;
     std::optional<std::int64_t> output_visible;
     std::optional<std::int64_t> output_reasoning;
     bool operator==(const TokenCounts&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(TokenCounts, (), (input_fresh, cache_read, output_visible, output_reasoning))
+BOOST_DESCRIBE_STRUCT(
+    TokenCounts, (),
+    (input_fresh, cache_read, cache_write_5m, cache_write_1h, output_visible, output_reasoning)
+)
 
 enum class UsageBasis { upstream, counted, estimated, metered };
 BOOST_DESCRIBE_ENUM(UsageBasis, upstream, counted, estimated, metered)

@@ -83,11 +83,15 @@ BOOST_DESCRIBE_STRUCT(
 
 // An endpoint as the gateway needs it, with the key for the engine.
 struct Route {
+    static constexpr bool kJsonDefaults = true;
     Endpoint endpoint;
     std::optional<std::string> api_key;
+    std::string region;            // of the endpoint's site; empty: unknown
+    std::optional<double> rtt_ms;  // from the platform's users to that site
+    std::int64_t weight = 100;     // share among equals; 0: gets no new calls
     bool operator==(const Route&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Route, (), (endpoint, api_key))
+BOOST_DESCRIBE_STRUCT(Route, (), (endpoint, api_key, region, rtt_ms, weight))
 
 struct RouteTable {
     std::int64_t version = 0;  // rises with every change of routes or keys; another one: ask again

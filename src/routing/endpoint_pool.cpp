@@ -9,167 +9,140 @@
 namespace penstock::routing {
 namespace {
 
-// a ≤ b, exactly: num_a × 10^scale_b ≤ num_b × 10^scale_a.
-std::strong_ordering compare(const Price& a, const Price& b) {
-    __int128 left = a.num;
-    __int128 right = b.num;
-    for (int i = a.scale; i < b.scale; ++i) left *= 10;
-    for (int i = b.scale; i < a.scale; ++i) right *= 10;
-    return left <=> right;
-}
-
-bool within(const Price& price, const std::optional<Price>& max) {
-    return !max || compare(price, *max) <= 0;
-}
-
-// What one input and one output token cost together: the order of "cheaper" among equals.
-std::strong_ordering compare_cost(const Endpoint& a, const Endpoint& b) {
-    const std::strong_ordering output = compare(a.price_output, b.price_output);
-    return output != 0 ? output : compare(a.price_input, b.price_input);
-}
-
 TokenPrices prices_of(const Route& route) {
     return {route.endpoint.price_input, route.endpoint.price_output};
 }
 
-bool is_excluded(const EndpointQuery& query, const EndpointId& id) {
-    return std::ranges::find(query.excluded, id) != query.excluded.end();
-}
-
-bool is_in_all(
-    std::span<const std::vector<std::string>* const> lists, const std::string& name
-) {
-    return std::ranges::all_of(lists, [&](const std::vector<std::string>* list) {
-        return std::ranges::find(*list, name) != list->end();
-    });
+// Why a route cannot be used at all; nothing if it can.
+std::optional<std::string> defect_of(const Route& route) {
+    if (route.endpoint.protocol != "openai")
+        return "protocol '" + route.endpoint.protocol + "' is not spoken here";
+    const Result<ExactMoney> one =
+        charge_of({.input_fresh = 1, .output_visible = 1}, prices_of(route));
+    if (!one) return one.error().message;
+    return std::nullopt;
 }
 
 }  // namespace
 
-bool EndpointPool::State::usable(const EndpointQuery& query) const {
-    return listed && route.endpoint.state == EndpointState::ready &&
-           within(route.endpoint.price_input, query.input_price_max) &&
-           within(route.endpoint.price_output, query.output_price_max) &&
-           is_in_all(query.providers, route.endpoint.provider) &&
-           is_in_all(query.sites, route.endpoint.site);
-}
-
 std::vector<std::string> EndpointPool::replace(std::vector<Route> routes) {
     std::vector<std::string> refused;
-    by_model_.clear();
+    for (auto& [name, model] : models_) model.endpoints.clear();
     for (auto& [id, state] : states_) state.listed = false;
     for (Route& route : routes) {
         const Endpoint& endpoint = route.endpoint;
         if (endpoint.state == EndpointState::deleted) continue;
-        if (endpoint.protocol != "openai") {
-            refused.push_back(
-                to_string(endpoint.id) + ": protocol '" + endpoint.protocol + "' is not spoken here"
-            );
+        if (const std::optional<std::string> defect = defect_of(route)) {
+            refused.push_back(to_string(endpoint.id) + ": " + *defect);
             continue;
         }
-        if (const Result<ExactMoney> one =
-                charge_of({.input_fresh = 1, .output_visible = 1}, prices_of(route));
-            !one) {
-            refused.push_back(to_string(endpoint.id) + ": " + one.error().message);
-            continue;
-        }
-        by_model_[endpoint.model].push_back(endpoint.id);
-        State& state = states_[endpoint.id];
+        models_[endpoint.model].endpoints.push_back(endpoint.id);
+        const auto [found, added] = states_.try_emplace(endpoint.id);
+        State& state = found->second;
+        if (added) state.backend = backends_++;
         state.listed = true;
         state.route = std::move(route);
     }
+    std::erase_if(models_, [](const auto& entry) { return entry.second.endpoints.empty(); });
+    std::erase_if(suppliers_, [&](const auto& entry) {
+        return !models_.contains(entry.first.second);
+    });
     std::erase_if(states_, [](const auto& entry) {
         return !entry.second.listed && entry.second.in_flight == 0;
     });
     return refused;
 }
 
-Result<EndpointPool::Choice> EndpointPool::choose(
-    const EndpointQuery& query, Time now, Random& random
-) {
-    const auto known = by_model_.find(query.model);
-    if (known == by_model_.end())
-        return fail_field(
-            ErrorCode::not_found, "model",
-            "the model '" + std::string(query.model) + "' does not exist"
+void EndpointPool::first_token(Choice& choice, Duration after, Time now) {
+    const auto found = states_.find(choice.endpoint_id);
+    CHECK(found != states_.end(), "an endpoint with calls is kept");
+    State& state = found->second;
+    if (!choice.waiting) return;
+    choice.waiting = false;
+    --state.waiting;
+    state.prefill_tokens -= choice.prefill_tokens;
+    if (choice.queue.prefill_tokens > 0) state.rates.learn(choice.queue, after, now);
+    if (choice.expected_ms)
+        state.breaker.first_token(
+            to_seconds(after) * 1000 / std::max(1.0, *choice.expected_ms), now
         );
-    std::vector<State*> candidates;
-    bool any_ready = false;
-    bool any_within = false;
-    for (const EndpointId& id : known->second) {
-        State& state = states_.at(id);
-        any_ready |= state.route.endpoint.state == EndpointState::ready;
-        if (!state.usable(query)) continue;
-        any_within = true;
-        if (!is_excluded(query, id) && state.closed(now)) candidates.push_back(&state);
-    }
-    if (any_ready && !any_within)
-        return fail_field(
-            ErrorCode::invalid_argument, "model",
-            "every provider of '" + std::string(query.model) +
-                "' asks more than the price limit of this call, or is not among those that its key "
-                "may use"
-        );
-    if (candidates.empty())
-        return fail(
-            ErrorCode::unavailable,
-            "no engine for '" + std::string(query.model) + "' can take a call now"
-        );
-    const std::size_t first = random.below(candidates.size());
-    State* chosen = candidates[first];
-    if (candidates.size() > 1) {
-        // The second is another one: a step of 1 … size − 1 from the first.
-        State* other =
-            candidates[(first + 1 + random.below(candidates.size() - 1)) % candidates.size()];
-        const auto order = other->in_flight != chosen->in_flight
-                               ? other->in_flight <=> chosen->in_flight
-                               : compare_cost(other->route.endpoint, chosen->route.endpoint);
-        if (order < 0) chosen = other;  // equal ones stay as chance had it
-    }
-    Choice choice{chosen->route.endpoint.id, chosen->failures >= kFailuresToOpen};
-    chosen->probing |= choice.probe;
-    ++chosen->in_flight;
-    ++in_flight_;
-    return choice;
+    const Endpoint& endpoint = state.route.endpoint;
+    if (const auto model = models_.find(endpoint.model); model != models_.end())
+        model->second.window.add_first_token(after, now);
+    suppliers_[{endpoint.provider, endpoint.model}].add_first_token(after, now);
 }
 
-void EndpointPool::finish(const Choice& choice, AttemptOutcome outcome, Time now) {
+void EndpointPool::finish(const Choice& choice, const AttemptReport& report, Time now) {
     const auto found = states_.find(choice.endpoint_id);
     CHECK(found != states_.end() && found->second.in_flight > 0, "an endpoint with calls is kept");
     State& state = found->second;
     --state.in_flight;
     --in_flight_;
-    if (choice.probe) state.probing = false;
-    switch (outcome) {
-        case AttemptOutcome::answered:
-            state.failures = 0;
-            state.opened = 0;
-            break;
-        case AttemptOutcome::failed: {
-            const bool was_open = state.failures >= kFailuresToOpen;
-            state.failures = std::min(state.failures + 1, kFailuresToOpen);
-            // Calls that were under way when it opened say nothing new.
-            if (state.failures < kFailuresToOpen || (was_open && !choice.probe)) break;
-            constexpr int kDoublingsMax = 5;
-            const Duration span =
-                std::min(kOpenMax, kOpenFirst * (1 << std::min(state.opened, kDoublingsMax)));
-            state.open_until = now + span;
-            ++state.opened;
-            break;
-        }
-        case AttemptOutcome::abandoned:
-            break;
+    state.context_tokens -= choice.context_tokens;
+    if (choice.waiting) {
+        --state.waiting;
+        state.prefill_tokens -= choice.prefill_tokens;
+    }
+    state.breaker.end(choice.probe, report.outcome, now);
+    const Endpoint& endpoint = state.route.endpoint;
+    if (report.outcome != AttemptOutcome::abandoned)
+        suppliers_[{endpoint.provider, endpoint.model}].add(
+            {.succeeded = report.outcome == AttemptOutcome::answered,
+             .tokens_per_second = report.tokens_per_second,
+             .tokens = report.tokens_charged,
+             .charge = report.charge},
+            now
+        );
+    if (const auto model = models_.find(endpoint.model);
+        model != models_.end() && report.output_tokens > 0) {
+        constexpr double kNewest = 0.05;
+        double& mean = model->second.output_tokens_mean;
+        mean += kNewest * (static_cast<double>(report.output_tokens) - mean);
     }
     if (!state.listed && state.in_flight == 0) states_.erase(found);
 }
 
+void EndpointPool::on_load(const EndpointId& id, const EngineLoad& load, Time now) {
+    if (const auto found = states_.find(id); found != states_.end()) {
+        found->second.load = load;
+        found->second.load_at = now;
+    }
+}
+
+void EndpointPool::on_stored(const EndpointId& id, BlockHash block, Time now) {
+    if (const auto found = states_.find(id); found != states_.end())
+        prefixes_.stored(found->second.backend, block, now);
+}
+
+void EndpointPool::on_removed(const EndpointId& id, BlockHash block) {
+    if (const auto found = states_.find(id); found != states_.end())
+        prefixes_.removed(found->second.backend, block);
+}
+
 Result<Money> EndpointPool::worst_case(const EndpointQuery& query, const TokenBound& bound) const {
     Money most;
-    const auto known = by_model_.find(query.model);
-    if (known == by_model_.end()) return most;
-    for (const EndpointId& id : known->second) {
+    const auto known = models_.find(query.model);
+    if (known == models_.end()) return most;
+    EndpointQuery whole = query;
+    whole.excluded = {};
+    for (const EndpointId& id : known->second.endpoints) {
         const State& state = states_.at(id);
-        if (!state.usable(query)) continue;
+        switch (filter(state, whole, Time())) {
+            case FilterReason::not_ready:
+            case FilterReason::price_limit:
+            case FilterReason::provider_not_in:
+            case FilterReason::provider_ignored:
+            case FilterReason::region:
+            case FilterReason::drained:
+                continue;
+            // These may pass while the call waits for its turn.
+            case FilterReason::none:
+            case FilterReason::tried:
+            case FilterReason::breaker:
+            case FilterReason::slow:
+            case FilterReason::lower_order:
+                break;
+        }
         most = std::max(most, TRY(routing::worst_case(bound, prices_of(state.route))));
     }
     return most;
@@ -177,15 +150,35 @@ Result<Money> EndpointPool::worst_case(const EndpointQuery& query, const TokenBo
 
 std::optional<Duration> EndpointPool::retry_after(std::string_view model, Time now) const {
     std::optional<Duration> least;
-    const auto known = by_model_.find(model);
-    if (known == by_model_.end()) return least;
-    for (const EndpointId& id : known->second) {
+    const auto known = models_.find(model);
+    if (known == models_.end()) return least;
+    for (const EndpointId& id : known->second.endpoints) {
         const State& state = states_.at(id);
-        if (state.closed(now)) continue;
-        const Duration left = std::max(Duration{1s}, state.open_until - now);
+        if (state.breaker.lets_through(now)) continue;
+        const Duration left = std::max(Duration{1s}, state.breaker.opens_in(now));
         least = least ? std::min(*least, left) : left;
     }
     return least;
+}
+
+RetryBudget* EndpointPool::retries(std::string_view model) {
+    const auto known = models_.find(model);
+    return known == models_.end() ? nullptr : &known->second.retries;
+}
+
+std::optional<Duration> EndpointPool::hedge_after(std::string_view model, Time now) const {
+    constexpr double kShare = 0.95;
+    const auto known = models_.find(model);
+    if (known == models_.end() || known->second.endpoints.size() < 2) return std::nullopt;
+    const Measured late = known->second.window.first_token_ms(kShare, now);
+    if (late.samples < kHedgeSamplesMin) return std::nullopt;
+    return Duration(static_cast<std::int64_t>(*late.value * 1000));
+}
+
+SupplierFigures EndpointPool::figures(std::string_view provider, std::string_view model, Time now)
+    const {
+    const auto found = suppliers_.find(std::pair(std::string(provider), std::string(model)));
+    return found == suppliers_.end() ? SupplierFigures() : found->second.figures(now);
 }
 
 const Route* EndpointPool::find(const EndpointId& id) const {
@@ -195,27 +188,27 @@ const Route* EndpointPool::find(const EndpointId& id) const {
 
 std::vector<std::string> EndpointPool::models() const {
     std::vector<std::string> out;
-    for (const auto& [model, ids] : by_model_) {
-        const bool ready = std::ranges::any_of(ids, [&](const EndpointId& id) {
+    for (const auto& [name, model] : models_) {
+        const bool ready = std::ranges::any_of(model.endpoints, [&](const EndpointId& id) {
             return states_.at(id).route.endpoint.state == EndpointState::ready;
         });
-        if (ready) out.push_back(model);
+        if (ready) out.push_back(name);
     }
     return out;
 }
 
 Time EndpointPool::model_created(std::string_view model) const {
     Time oldest = Time::max();
-    if (const auto known = by_model_.find(model); known != by_model_.end())
-        for (const EndpointId& id : known->second)
+    if (const auto known = models_.find(model); known != models_.end())
+        for (const EndpointId& id : known->second.endpoints)
             oldest = std::min(oldest, states_.at(id).route.endpoint.created_at);
     return oldest == Time::max() ? Time() : oldest;
 }
 
 std::string EndpointPool::model_owner(std::string_view model) const {
     std::set<std::string_view> providers;
-    if (const auto known = by_model_.find(model); known != by_model_.end())
-        for (const EndpointId& id : known->second)
+    if (const auto known = models_.find(model); known != models_.end())
+        for (const EndpointId& id : known->second.endpoints)
             providers.insert(states_.at(id).route.endpoint.provider);
     std::string out;
     for (const std::string_view provider : providers)
@@ -223,18 +216,15 @@ std::string EndpointPool::model_owner(std::string_view model) const {
     return out;
 }
 
-std::size_t EndpointPool::open_breakers(Time now) const {
-    return static_cast<std::size_t>(std::ranges::count_if(states_, [&](const auto& entry) {
-        return !entry.second.closed(now);
-    }));
+std::int64_t EndpointPool::in_flight(const EndpointId& id) const {
+    const auto found = states_.find(id);
+    return found == states_.end() ? 0 : found->second.in_flight;
 }
 
-void RetryBudget::on_call() { tenths_ = std::min(tenths_ + 1, kTokensMax * kCallsPerRetry); }
-
-bool RetryBudget::try_retry() {
-    if (tenths_ < kCallsPerRetry) return false;
-    tenths_ -= kCallsPerRetry;
-    return true;
+std::size_t EndpointPool::open_breakers(Time now) const {
+    return static_cast<std::size_t>(std::ranges::count_if(states_, [&](const auto& entry) {
+        return !entry.second.breaker.lets_through(now);
+    }));
 }
 
 }  // namespace penstock::routing

@@ -14,100 +14,182 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "model/endpoint.h"
+#include "routing/attempt_plan.h"
+#include "routing/breaker.h"
 #include "routing/call_meter.h"
+#include "routing/decision.h"
+#include "routing/engine_rates.h"
+#include "routing/prefix_index.h"
+#include "routing/provider_preferences.h"
+#include "routing/supplier_window.h"
 
 namespace penstock::routing {
 
-// Which endpoints a call may use.
+// Which endpoints a call may use, and what is known of its prompt.
 struct EndpointQuery {
     std::string_view model;
     std::optional<Price> input_price_max = {};  // yuan per million tokens
     std::optional<Price> output_price_max = {};
-    std::span<const EndpointId> excluded = {};  // tried before
+    std::span<const EndpointId> excluded = {};  // tried before, in this order
     // Lists of providers' and of sites' names; an endpoint must be in every one of them.
     std::span<const std::vector<std::string>* const> providers = {};
     std::span<const std::vector<std::string>* const> sites = {};
+    const ProviderPreferences* preferences = nullptr;
+    std::int64_t prompt_tokens = 0;          // estimated; 0: unknown
+    std::span<const BlockHash> prompt = {};  // its blocks, salted by tenant and model
+    std::optional<BlockHash> session = {};   // salted as well
+    // Hedges and retries leave the prompt where it was sent first.
+    bool remembers_prompt = true;
 };
 
-// What became of an attempt, for the breaker.
-enum class AttemptOutcome : std::uint8_t {
-    answered,   // the engine works, whatever it said
-    failed,     // no connection, a gateway or server error, a stream that broke off, silence
-    abandoned,  // ended by us or the client before anything could be told
+// What an engine says of itself.
+struct EngineLoad {
+    double cache_used_share = 0;     // of the memory for contexts, 0 … 1
+    std::int64_t calls_waiting = 0;  // accepted, not begun
 };
 
-// The engines of the route table: which ones answer for a model, how many calls each carries, and
-// which are left alone for now. Pure; one owner. A call is in flight from choose() until its one
-// finish().
+// How an attempt ended, for breaker and measurement.
+struct AttemptReport {
+    AttemptOutcome outcome = AttemptOutcome::answered;
+    std::optional<double> tokens_per_second = {};  // of a stream, after its first token
+    std::int64_t output_tokens = 0;
+    std::int64_t tokens_charged = 0;
+    ExactMoney charge = {};
+};
+
+// The engines of the route table: which ones answer for a model, what each carries, what each has
+// shown, and which are left alone for now. Pure; one owner. A call is in flight from choose() until
+// its one finish().
 //
-// Choice: among ready endpoints within the price limits, two at random; fewer calls in flight wins,
-// then the cheaper, then chance. Breaker: after kFailuresToOpen failures in a row an endpoint is
-// left alone for kOpenFirst, doubling to kOpenMax; then one call may probe it.
+// Choice: hard filters, then the call's order, then the least score (see decision.h), of those
+// within kTieShare by chance in proportion to their weights. Rates of an engine are learned from
+// its first tokens; where none is known the score counts blocks, and where nothing is known of the
+// prompt two endpoints at random are compared. last_decision() tells all of it.
 class EndpointPool {
   public:
-    static constexpr int kFailuresToOpen = 5;
-    static constexpr Duration kOpenFirst = 2s;
-    static constexpr Duration kOpenMax = 60s;
+    static constexpr double kTieShare = 0.02;
+    static constexpr double kMatchShareMin = 0.3;  // less of the prompt cached counts for nothing
+    // Both exceeded: load goes before caches.
+    static constexpr std::int64_t kUnevenCalls = 64;
+    static constexpr double kUnevenTimes = 1.5;
+    static constexpr double kPriceMs = 100;        // for twice the price of the cheapest
+    static constexpr double kRegretMax = 4;        // dearer than this counts no more
+    static constexpr double kWishMissedMs = 1000;  // for a rate of nothing, in proportion
+    static constexpr double kCacheFullShare = 0.9;
+    static constexpr double kCacheFullMs = 1000;  // at 100 %, in proportion from kCacheFullShare
+    static constexpr Duration kLoadFreshFor = 10s;
+    static constexpr std::int64_t kHedgeSamplesMin = 20;
 
-    // Replaces the table; calls in flight and breaker states of endpoints that stay are kept.
+    // Replaces the table; calls in flight and what is known of endpoints that stay are kept.
     // Routes that cannot be used (another protocol, a price too fine to rate) are left out and
     // named.
     std::vector<std::string> replace(std::vector<Route> routes);
 
+    // One attempt; its owner hands it back to first_token() and finish().
     struct Choice {
         EndpointId endpoint_id;
-        bool probe = false;  // the one call that a breaker lets through
+        bool probe = false;                      // the one call that a breaker lets through
+        EngineQueue queue = {};                  // what it met, itself included
+        std::int64_t prefill_tokens = 0;         // its own that are not cached
+        std::int64_t context_tokens = 0;         // what it will hold, as far as one can tell
+        std::optional<double> expected_ms = {};  // until its first token
+        bool waiting = true;
     };
-    // not_found: no endpoint for the model. invalid_argument: all are above the price limits.
-    // unavailable: none is ready, or all are left alone (see retry_after()).
+    // not_found: no endpoint for the model. invalid_argument: all are above the price limits, or
+    // excluded by the call's preferences. unavailable: none is ready, or all are left alone (see
+    // retry_after()).
     Result<Choice> choose(const EndpointQuery& query, Time now, Random& random);
-    void finish(const Choice& choice, AttemptOutcome outcome, Time now);
+    // Of the last choose(), successful or not.
+    const Decision& last_decision() const { return decision_; }
+    // A stream's first content, so long after choose().
+    void first_token(Choice& choice, Duration after, Time now);
+    void finish(const Choice& choice, const AttemptReport& report, Time now);
+    void finish(const Choice& choice, AttemptOutcome outcome, Time now) {
+        finish(choice, AttemptReport{.outcome = outcome}, now);
+    }
+
+    // What engines report of themselves, where they do. Unknown endpoints are passed over.
+    void on_load(const EndpointId& id, const EngineLoad& load, Time now);
+    void on_stored(const EndpointId& id, BlockHash block, Time now);
+    void on_removed(const EndpointId& id, BlockHash block);
 
     // The dearest worst case among the endpoints that choose() could take, now or on a retry.
     Result<Money> worst_case(const EndpointQuery& query, const TokenBound& bound) const;
     // When the first breaker for the model lets a probe through.
     std::optional<Duration> retry_after(std::string_view model, Time now) const;
+    // Nothing for a model that is not in the table.
+    RetryBudget* retries(std::string_view model);
+    // After which silence a second engine may be asked: the 95th percentile of first tokens.
+    std::optional<Duration> hedge_after(std::string_view model, Time now) const;
+    // What calls of `model` to `provider` have shown; empty figures where there were none.
+    SupplierFigures figures(std::string_view provider, std::string_view model, Time now) const;
 
     // Valid until the next replace().
     const Route* find(const EndpointId& id) const;
-    bool has_model(std::string_view model) const { return by_model_.contains(model); }
+    bool has_model(std::string_view model) const { return models_.contains(model); }
     std::vector<std::string> models() const;  // sorted; with a ready endpoint
     Time model_created(std::string_view model) const;
     std::string model_owner(std::string_view model) const;  // its providers: "a, b"
     std::int64_t in_flight() const { return in_flight_; }
+    std::int64_t in_flight(const EndpointId& id) const;
     std::size_t open_breakers(Time now) const;
+    const PrefixIndex& prefixes() const { return prefixes_; }
 
   private:
     struct State {
         Route route;
         bool listed = false;  // in the present table
+        PrefixIndex::Backend backend = 0;
         std::int64_t in_flight = 0;
-        int failures = 0;
-        int opened = 0;  // times in a row
-        Time open_until;
-        bool probing = false;
-        bool usable(const EndpointQuery& query) const;
-        bool closed(Time now) const {
-            return failures < kFailuresToOpen || (now >= open_until && !probing);
-        }
+        std::int64_t waiting = 0;         // of these, without a first token
+        std::int64_t prefill_tokens = 0;  // of these, to be computed
+        std::int64_t context_tokens = 0;  // of all in flight
+        EngineRates rates;
+        Breaker breaker;
+        EngineLoad load;
+        std::optional<Time> load_at;
+    };
+    struct Model {
+        std::vector<EndpointId> endpoints;
+        RetryBudget retries;
+        SupplierWindow window;
+        double output_tokens_mean = 256;
+    };
+    struct Candidate {
+        State* state = nullptr;
+        CandidateNote* note = nullptr;
     };
 
-    std::map<std::string, std::vector<EndpointId>, std::less<>> by_model_;
+    FilterReason filter(const State& state, const EndpointQuery& query, Time now) const;
+    std::vector<Candidate> survivors(const Model& model, const EndpointQuery& query, Time now);
+    Error no_candidate(const EndpointQuery& query) const;
+    void keep_first_in_order(
+        std::vector<Candidate>& candidates, const EndpointQuery& query, Time now
+    );
+    void score(
+        std::vector<Candidate>& candidates, const Model& model, const EndpointQuery& query, Time now
+    );
+    void note_matches(std::vector<Candidate>& candidates, const EndpointQuery& query, Time now);
+    void add_queue_terms(std::vector<Candidate>& candidates, const EndpointQuery& query, Time now);
+    void add_penalties(
+        std::vector<Candidate>& candidates, const Model& model, const EndpointQuery& query, Time now
+    );
+    double tokens_per_second_of(const Route& route, Time now) const;
+    State* two_choices(const std::vector<Candidate>& candidates, Random& random) const;
+    State* least_score(const std::vector<Candidate>& candidates, Random& random) const;
+    Choice admit(State& state, const Model& model, const EndpointQuery& query, Time now);
+    EngineQueue queue_of(const State& state, const EndpointQuery& query, Time now) const;
+
+    std::map<std::string, Model, std::less<>> models_;
     std::unordered_map<EndpointId, State> states_;
+    std::map<std::pair<std::string, std::string>, SupplierWindow, std::less<>> suppliers_;
+    PrefixIndex prefixes_;
+    PrefixIndex sessions_{kSessionBytesMax};
+    PrefixIndex::Backend backends_ = 0;
     std::int64_t in_flight_ = 0;
-};
+    Decision decision_;
 
-// Keeps retries to a share of calls, so that an outage is not answered with a storm: each call adds
-// a tenth of a token, each retry takes one.
-class RetryBudget {
-  public:
-    static constexpr int kCallsPerRetry = 10;
-    static constexpr int kTokensMax = 100;
-    void on_call();
-    bool try_retry();
-
-  private:
-    int tenths_ = kTokensMax;  // a tenth full at the start
+    static constexpr std::size_t kSessionBytesMax = 8UL * 1024 * 1024;
 };
 
 }  // namespace penstock::routing

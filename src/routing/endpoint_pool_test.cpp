@@ -8,6 +8,7 @@ namespace {
 
 const Time kStart = Time(1'700'000'000s);
 using Choice = EndpointPool::Choice;
+constexpr int kFailuresToOpen = static_cast<int>(Breaker::kAttemptsMin);
 
 EndpointId endpoint_id(std::uint64_t n) { return EndpointId(RawId{7, n}); }
 
@@ -93,9 +94,9 @@ TEST(EndpointPool, ReservesForTheDearestAllowedEndpoint) {
     );
 }
 
-TEST(EndpointPool, OpensTheBreakerAfterFailuresInARowAndProbesOnce) {
+TEST(EndpointPool, OpensTheBreakerAfterFailuresAndProbesOnce) {
     Pool f({route(1, "m")});
-    f.fail(EndpointPool::kFailuresToOpen, kStart);
+    f.fail(kFailuresToOpen, kStart);
     EXPECT_EQ(f.choose(kStart + 1s).error().code, ErrorCode::unavailable);
     EXPECT_EQ(f.pool.retry_after("m", kStart), Duration{2s});
 
@@ -110,17 +111,9 @@ TEST(EndpointPool, OpensTheBreakerAfterFailuresInARowAndProbesOnce) {
     EXPECT_FALSE(f.choose(kStart + 6s)->probe);
 }
 
-TEST(EndpointPool, AnAnswerBetweenFailuresKeepsTheBreakerClosed) {
-    Pool f({route(1, "m")});
-    f.fail(EndpointPool::kFailuresToOpen - 1, kStart);
-    f.pool.finish(*f.choose(), AttemptOutcome::answered, kStart);
-    f.fail(EndpointPool::kFailuresToOpen - 1, kStart);
-    EXPECT_TRUE(f.choose());
-}
-
 TEST(EndpointPool, AnAbandonedProbeLetsTheNextOneThrough) {
     Pool f({route(1, "m")});
-    f.fail(EndpointPool::kFailuresToOpen, kStart);
+    f.fail(kFailuresToOpen, kStart);
     f.pool.finish(*f.choose(kStart + 2s), AttemptOutcome::abandoned, kStart + 2s);
     EXPECT_TRUE(f.choose(kStart + 2s)->probe);
 }
@@ -142,16 +135,6 @@ TEST(EndpointPool, LeavesOutRoutesItCannotUse) {
     const auto refused = pool.replace({other, route(2, "m", "0.0000000001")});
     EXPECT_EQ(refused.size(), 2U);
     EXPECT_TRUE(pool.models().empty());
-}
-
-TEST(RetryBudget, AllowsATenthOfTheCalls) {
-    RetryBudget budget;
-    int allowed = 0;
-    while (budget.try_retry()) ++allowed;
-    EXPECT_EQ(allowed, RetryBudget::kTokensMax / RetryBudget::kCallsPerRetry);
-    for (int i = 0; i < RetryBudget::kCallsPerRetry; ++i) budget.on_call();
-    EXPECT_TRUE(budget.try_retry());
-    EXPECT_FALSE(budget.try_retry());
 }
 
 }  // namespace

@@ -173,4 +173,23 @@ void Filters::check_node(const Question& question, ReasonSet& out) const {
     out.remove(FilterReason::insufficient_accelerator);
 }
 
+double Filters::shortage(FilterReason reason, const Question& question) {
+    const auto ratio = [](std::int64_t asks, std::int64_t has) {
+        return static_cast<double>(asks) / static_cast<double>(std::max<std::int64_t>(has, 1));
+    };
+    const ResourceRequest& asks = question.request;
+    const Capacity& total = question.supply.node->total;
+    const Capacity& free = question.supply.free;
+    if (reason == FilterReason::cpu_too_large) return ratio(asks.cpu_milli, total.cpu_milli);
+    if (reason == FilterReason::memory_too_large) return ratio(asks.memory_mib, total.memory_mib);
+    if (reason == FilterReason::insufficient_cpu) return ratio(asks.cpu_milli, free.cpu_milli);
+    if (reason == FilterReason::insufficient_memory) return ratio(asks.memory_mib, free.memory_mib);
+    if (!asks.accelerator) return 0;
+    if (reason == FilterReason::accelerator_absent)
+        return ratio(asks.accelerator->count_milli, devices_milli(total, *asks.accelerator));
+    if (reason == FilterReason::insufficient_accelerator)
+        return ratio(asks.accelerator->count_milli, devices_milli(free, *asks.accelerator));
+    return 0;
+}
+
 }  // namespace penstock::scheduler

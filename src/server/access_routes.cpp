@@ -192,9 +192,7 @@ Outcome who_am_i(Platform& platform, Call& call) {
     });
 }
 
-}  // namespace
-
-void add_access_routes(Api& api, Billing& billing) {
+void add_key_routes(Api& api) {
     Platform& platform = api.platform();
     api.command(
         "POST", "/v1/keys",
@@ -222,6 +220,10 @@ void add_access_routes(Api& api, Billing& billing) {
          .status = 204},
         [&platform](Call& call) { return delete_key(platform, call); }
     );
+}
+
+void add_organisation_routes(Api& api, Billing& billing) {
+    Platform& platform = api.platform();
     api.command(
         "POST", "/v1/organisations",
         {.operation = "createOrganisation",
@@ -250,6 +252,10 @@ void add_access_routes(Api& api, Billing& billing) {
          .list = true},
         [&platform](Call& call) { return list_organisations(platform, call); }
     );
+}
+
+void add_member_routes(Api& api) {
+    Platform& platform = api.platform();
     api.command(
         "POST", "/v1/projects",
         {.operation = "createProject",
@@ -301,6 +307,14 @@ void add_access_routes(Api& api, Billing& billing) {
         {.operation = "whoAmI", .summary = "Who this key is", .response = json::schema<WhoAmI>},
         [&platform](Call& call) { return who_am_i(platform, call); }
     );
+}
+
+}  // namespace
+
+void add_access_routes(Api& api, Billing& billing) {
+    add_key_routes(api);
+    add_organisation_routes(api, billing);
+    add_member_routes(api);
 }
 
 }  // namespace penstock::server

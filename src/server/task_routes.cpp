@@ -157,7 +157,9 @@ Result<const Task*> find_task(
     );
 }
 
-void add_task_routes(Api& api, Dispatcher& dispatcher) {
+namespace {
+
+void add_submission_routes(Api& api, Dispatcher& dispatcher) {
     Platform& platform = api.platform();
     api.command(
         "POST", "/v1/tasks",
@@ -187,6 +189,10 @@ void add_task_routes(Api& api, Dispatcher& dispatcher) {
          .list = true},
         [&platform](Call& call) { return list_tasks(platform, call); }
     );
+}
+
+void add_task_queries(Api& api, Dispatcher& dispatcher) {
+    Platform& platform = api.platform();
     // A query on one task of the caller.
     const auto on_task = [&](std::string_view pattern, RouteDoc doc,
                              std::function<Outcome(const Task&, Call&)> handler) {
@@ -236,6 +242,10 @@ void add_task_routes(Api& api, Dispatcher& dispatcher) {
          .query = {"since", "page_size"}},
         [&platform](const Task& task, Call& call) { return list_events(platform, task, call); }
     );
+}
+
+void add_task_commands(Api& api) {
+    Platform& platform = api.platform();
     const auto change_task = [&](std::string_view pattern, RouteDoc doc,
                                  std::function<Result<void>(const Task&, Call&)> handler) {
         doc.scope = Scope::tasks_write;
@@ -269,6 +279,14 @@ void add_task_routes(Api& api, Dispatcher& dispatcher) {
             );
         }
     );
+}
+
+}  // namespace
+
+void add_task_routes(Api& api, Dispatcher& dispatcher) {
+    add_submission_routes(api, dispatcher);
+    add_task_queries(api, dispatcher);
+    add_task_commands(api);
 }
 
 }  // namespace penstock::server

@@ -175,6 +175,44 @@ io::Task<http::Response> open_log_watch(
     });
 }
 
+Outcome list_logs(Platform& platform, LogStore& logs, Call& call) {
+    const Task* task = TRY(find_task(platform, call.principal, call.request.param("id")));
+    const std::int64_t since = TRY(query_integer(call.request, "since", 0, 0, INT64_MAX));
+    const std::int64_t item = TRY(query_integer(call.request, "item", -1, -1, kArrayItemsMax));
+    const std::int64_t limit =
+        TRY(query_integer(call.request, "limit", kPageSizeMax, 1, kPageSizeMax));
+    LogPage page;
+    page.lines = TRY(logs.read(
+        task->id, since, item < 0 ? std::nullopt : std::optional(item),
+        static_cast<std::size_t>(limit)
+    ));
+    page.total = logs.last_cursor(task->id);
+    if (std::ssize(page.lines) == limit)
+        page.next_page_token = std::to_string(page.lines.back().cursor);
+    return answer(page);
+}
+
+Outcome list_events(Platform& platform, Call& call) {
+    const std::int64_t since = TRY(query_integer(call.request, "since", 0, 0, INT64_MAX));
+    const auto limit = static_cast<std::size_t>(
+        TRY(query_integer(call.request, "page_size", kPageSizeMax, 1, kPageSizeMax))
+    );
+    EventPage page;
+    page.events = platform.events
+                      .after(
+                          since,
+                          [&](const Event& event) {
+                              return event.organisation_id == call.principal.organisation_id;
+                          },
+                          limit
+                      )
+                      .events;
+    page.total = std::ssize(page.events);
+    if (page.events.size() == limit)
+        page.next_page_token = std::to_string(page.events.back().cursor);
+    return answer(page);
+}
+
 }  // namespace
 
 void add_watch_routes(Api& api, LogStore& logs, io::Pool& pool) {
@@ -218,23 +256,7 @@ void add_watch_routes(Api& api, LogStore& logs, io::Pool& pool) {
          .scope = Scope::tasks_read,
          .response = json::schema<LogPage>,
          .query = {"since", "item", "limit"}},
-        [platform, logs = &logs](Call& call) -> Outcome {
-            const Task* task = TRY(find_task(*platform, call.principal, call.request.param("id")));
-            const std::int64_t since = TRY(query_integer(call.request, "since", 0, 0, INT64_MAX));
-            const std::int64_t item =
-                TRY(query_integer(call.request, "item", -1, -1, kArrayItemsMax));
-            const std::int64_t limit =
-                TRY(query_integer(call.request, "limit", kPageSizeMax, 1, kPageSizeMax));
-            LogPage page;
-            page.lines = TRY(logs->read(
-                task->id, since, item < 0 ? std::nullopt : std::optional(item),
-                static_cast<std::size_t>(limit)
-            ));
-            page.total = logs->last_cursor(task->id);
-            if (std::ssize(page.lines) == limit)
-                page.next_page_token = std::to_string(page.lines.back().cursor);
-            return answer(page);
-        }
+        [platform, logs = &logs](Call& call) { return list_logs(*platform, *logs, call); }
     );
     api.query(
         "/v1/events",
@@ -242,27 +264,7 @@ void add_watch_routes(Api& api, LogStore& logs, io::Pool& pool) {
          .summary = "Recent events of your organisation",
          .response = json::schema<EventPage>,
          .query = {"since", "page_size"}},
-        [platform](Call& call) -> Outcome {
-            const std::int64_t since = TRY(query_integer(call.request, "since", 0, 0, INT64_MAX));
-            const auto limit = static_cast<std::size_t>(
-                TRY(query_integer(call.request, "page_size", kPageSizeMax, 1, kPageSizeMax))
-            );
-            EventPage page;
-            page.events =
-                platform->events
-                    .after(
-                        since,
-                        [&](const Event& event) {
-                            return event.organisation_id == call.principal.organisation_id;
-                        },
-                        limit
-                    )
-                    .events;
-            page.total = std::ssize(page.events);
-            if (page.events.size() == limit)
-                page.next_page_token = std::to_string(page.events.back().cursor);
-            return answer(page);
-        }
+        [platform](Call& call) { return list_events(*platform, call); }
     );
 }
 

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cli/invocation.h"
+#include "sim/progress.h"
+
+// The subcommands of `penstock sim`, one file each; sim.cpp lists them.
+namespace penstock::cli {
+
+Command sim_plot_command();
+
+// Progress of a long run on stderr, silent with --quiet. Borrows the invocation.
+sim::Progress sim_progress(const Invocation& invocation);
+// A file that was named on the command line; relative to the working folder.
+std::filesystem::path sim_path(const Invocation& invocation, const std::string& file);
+// Writes the whole file or fails; an existing file is replaced.
+Result<void> write_sim_file(
+    const Invocation& invocation, const std::string& file, std::string_view content
+);
+
+}  // namespace penstock::cli

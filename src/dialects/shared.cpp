@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/shared.h"
+
+#include <algorithm>
+#include <array>
+
+namespace penstock::dialects {
+namespace {
+
+constexpr std::array<SamplingName, 7> kSampling{{
+    {"temperature", "temperature", "temperature", "temperature", "temperature"},
+    {"top_p", "top_p", "top_p", "top_p", "top_p"},
+    // top_k and min_p are extensions of Chat that the open engines share.
+    {"top_k", "top_k", "", "top_k", "top_k"},
+    {"min_p", "min_p", "", "", "min_p"},
+    {"seed", "seed", "", "", "seed"},
+    {"frequency_penalty", "frequency_penalty", "", "", "frequency_penalty"},
+    {"presence_penalty", "presence_penalty", "", "", "presence_penalty"},
+}};
+
+std::string_view name_in(const SamplingName& name, Dialect dialect) {
+    switch (dialect) {
+        case Dialect::chat:
+            return name.chat;
+        case Dialect::responses:
+            return name.responses;
+        case Dialect::anthropic:
+            return name.anthropic;
+        case Dialect::ollama:
+            return name.ollama;
+    }
+    return {};
+}
+
+constexpr std::array<std::string_view, 5> kOpenai{
+    "metadata", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier"
+};
+
+bool is_openai(Dialect dialect) {
+    return dialect == Dialect::chat || dialect == Dialect::responses;
+}
+
+}  // namespace
+
+std::string_view name_of(Dialect dialect) {
+    switch (dialect) {
+        case Dialect::chat:
+            return "openai";
+        case Dialect::responses:
+            return "openai responses";
+        case Dialect::anthropic:
+            return "anthropic";
+        case Dialect::ollama:
+            return "ollama";
+    }
+    return {};
+}
+
+void read_sampling(Fields& fields, Dialect dialect, Request& request) {
+    for (const SamplingName& name : kSampling)
+        if (const std::string_view key = name_in(name, dialect); !key.empty())
+            if (std::optional<Json> value = fields.number(key))
+                put(request.sampling, name.canonical, *std::move(value));
+}
+
+void write_sampling(Json::Object& out, Dialect dialect, const Request& request, Writer& writer) {
+    for (const Member& member : request.sampling) {
+        const auto* name = std::ranges::find(kSampling, member.key, &SamplingName::canonical);
+        const std::string_view key = name_in(*name, dialect);
+        if (key.empty())
+            writer.lose(member.key);
+        else
+            out.push_back({std::string(key), member.value});
+    }
+}
+
+void read_openai(Fields& fields, Request& request) {
+    fields.shape_if("service_tier", "auto");
+    fields.shape_if("metadata", Json::Object{});
+    for (const std::string_view key : kOpenai)
+        if (std::optional<Json> value = fields.take(key))
+            put(request.openai, key, *std::move(value));
+}
+
+void write_openai(Json::Object& out, Dialect dialect, const Request& request, Writer& writer) {
+    for (const Member& member : request.openai) {
+        if (is_openai(dialect))
+            out.push_back(member);
+        else
+            writer.lose(member.key);
+    }
+}
+
+void read_image_url(std::string url, Part& part) {
+    constexpr std::string_view kScheme = "data:";
+    constexpr std::string_view kEncoding = ";base64,";
+    const std::size_t encoding = url.find(kEncoding);
+    if (!url.starts_with(kScheme) || encoding == std::string::npos) {
+        part.url = std::move(url);
+        return;
+    }
+    part.media_type = url.substr(kScheme.size(), encoding - kScheme.size());
+    part.data = url.substr(encoding + kEncoding.size());
+}
+
+std::string image_url(const Part& part) {
+    return part.url.empty() ? "data:" + part.media_type + ";base64," + part.data : part.url;
+}
+
+Json arguments_object(const Part& call, Writer& writer) {
+    if (call.text.find_first_not_of(" \t\r\n") == std::string::npos) return Json::Object{};
+    Result<Json> value = parse_json(call.text);
+    if (value && value->if_object() != nullptr) return *std::move(value);
+    // Models write broken arguments now and then; a dialect of objects cannot tell them.
+    writer.lose(call, "arguments");
+    return Json::Object{};
+}
+
+Part native_part(Json value, std::string path) {
+    Part part;
+    part.kind = Part::Kind::native;
+    part.path = std::move(path);
+    if (Json::Object* object = value.if_object()) part.native = std::move(*object);
+    return part;
+}
+
+void write_native(Json::Array& out, const Part& part, Writer& writer) {
+    if (writer.same())
+        out.push_back(part.native);
+    else
+        writer.lose(part, "type");
+}
+
+std::string joined_text(const std::vector<Part>& parts, Writer& writer) {
+    std::string text;
+    for (const Part& part : parts) {
+        if (part.kind == Part::Kind::text) {
+            text += part.text;
+            writer.lose_natives(part);
+        } else {
+            writer.lose(part, "type");
+        }
+    }
+    return text;
+}
+
+bool all_text(const std::vector<Part>& parts) {
+    return std::ranges::all_of(parts, [](const Part& part) {
+        return part.kind == Part::Kind::text;
+    });
+}
+
+std::vector<Turn> joined_turns(const std::vector<Turn>& turns) {
+    std::vector<Turn> joined;
+    for (const Turn& turn : turns) {
+        if (joined.empty() || turn.role != Role::assistant ||
+            joined.back().role != Role::assistant) {
+            joined.push_back(turn);
+            continue;
+        }
+        Turn& last = joined.back();
+        last.plain = false;
+        std::ranges::copy(turn.parts, std::back_inserter(last.parts));
+        merge(last.native, turn.native);
+    }
+    return joined;
+}
+
+void read_stop(Fields& fields, std::string_view key, Request& request) {
+    std::optional<Json> value = fields.take(key);
+    if (!value) return;
+    if (const std::string* one = value->if_string()) {
+        request.stop.push_back(*one);
+        fields.put_shape(key, *one);
+        return;
+    }
+    const Json::Array* list = value->if_array();
+    if (list == nullptr) return fields.trouble().add(fields.at(key), "expected strings");
+    for (const Json& element : *list) {
+        const std::string* text = element.if_string();
+        if (text == nullptr) return fields.trouble().add(fields.at(key), "expected strings");
+        request.stop.push_back(*text);
+    }
+    if (list->empty()) fields.put_shape(key, Json::Array{});
+}
+
+}  // namespace penstock::dialects

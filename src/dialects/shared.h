@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "dialects/fields.h"
+
+// What the codecs of several dialects do in the same way.
+namespace penstock::dialects {
+
+// Parameters of sampling: their names in the dialects; empty where one has none.
+struct SamplingName {
+    std::string_view canonical;
+    std::string_view chat;
+    std::string_view responses;
+    std::string_view anthropic;
+    std::string_view ollama;
+};
+void read_sampling(Fields& fields, Dialect dialect, Request& request);
+void write_sampling(Json::Object& out, Dialect dialect, const Request& request, Writer& writer);
+
+// Parameters that Chat and Responses have under one name.
+void read_openai(Fields& fields, Request& request);
+void write_openai(Json::Object& out, Dialect dialect, const Request& request, Writer& writer);
+
+// "data:image/png;base64,…" into media type and data, anything else into the URL.
+void read_image_url(std::string url, Part& part);
+std::string image_url(const Part& part);
+
+// The arguments of a call as an object, where a dialect wants one; {} where there are none.
+Json arguments_object(const Part& call, Writer& writer);
+// Part of kind `native` that is written again only in its own dialect.
+Part native_part(Json value, std::string path);
+void write_native(Json::Array& out, const Part& part, Writer& writer);
+
+// All text of the parts, joined; other kinds are lost by their path.
+std::string joined_text(const std::vector<Part>& parts, Writer& writer);
+bool all_text(const std::vector<Part>& parts);
+
+// Neighbouring turns of the model become one: Responses writes each call as an item of its own.
+std::vector<Turn> joined_turns(const std::vector<Turn>& turns);
+
+// Stop sequences: one string or a list.
+void read_stop(Fields& fields, std::string_view key, Request& request);
+
+}  // namespace penstock::dialects

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/stream.h"
+
+#include <gtest/gtest.h>
+
+#include "dialects/golden_files.h"
+
+namespace penstock::dialects {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Compared as JSON; "[DONE]" stays what it is.
+void expect_same_frames(const std::string& got, const std::string& wanted, Dialect dialect) {
+    const std::vector<GoldenFrame> a = frames_of(got, dialect);
+    const std::vector<GoldenFrame> b = frames_of(wanted, dialect);
+    ASSERT_EQ(a.size(), b.size()) << got;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        EXPECT_EQ(a[i].name, b[i].name) << i;
+        if (b[i].data == "[DONE]") {
+            EXPECT_EQ(a[i].data, b[i].data);
+            continue;
+        }
+        EXPECT_TRUE(*parse_json(a[i].data) == *parse_json(b[i].data))
+            << i << "\n got    " << a[i].data << "\n wanted " << b[i].data;
+    }
+}
+
+TEST(DialectStream, AStreamIsTheSameAfterTheCanonicalForm) {
+    const std::vector<fs::path> files = files_in("golden/same/stream");
+    for (const fs::path& path : files) {
+        const Dialect dialect = dialect_of(path);
+        const std::string before = read_file(path);
+        expect_same_frames(convert(frames_of(before, dialect), dialect, dialect), before, dialect);
+    }
+    EXPECT_EQ(files.size(), 3U);
+}
+
+// FROM.sse becomes FROM.to.TO.sse, frame by frame.
+TEST(DialectStream, AStreamOfAnEngineIsToldInTheClientsDialect) {
+    std::size_t pairs = 0;
+    for (const fs::path& folder : files_in("golden/convert/stream"))
+        for (const fs::path& to : files_in(folder)) {
+            const std::string name = to.filename().string();
+            const std::size_t mark = name.find(".to.");
+            if (mark == std::string::npos) continue;
+            const std::string ending = name.starts_with("ollama.") ? ".ndjson" : ".sse";
+            const fs::path from = folder / (name.substr(0, mark) + ending);
+            const std::string got = convert(
+                frames_of(read_file(from), dialect_of(from)), dialect_of(from), dialect_of(to)
+            );
+            SCOPED_TRACE(to.string());
+            expect_same_frames(got, read_file(to), dialect_of(to));
+            ++pairs;
+        }
+    EXPECT_EQ(pairs, 18U);
+}
+
+// Every cut of every engine's stream, told to every client: no end mark and no reason to stop that
+// the engine did not send, and an error in the client's own words.
+bool says_end(const std::string& out, Dialect dialect) {
+    switch (dialect) {
+        case Dialect::chat:
+            return out.find("[DONE]") != std::string::npos;
+        case Dialect::anthropic:
+            return out.find("\"message_stop\"") != std::string::npos;
+        case Dialect::ollama:
+            return out.find("\"done\":true") != std::string::npos;
+        case Dialect::responses:
+            break;
+    }
+    return out.find("\"response.completed\"") != std::string::npos ||
+           out.find("\"response.incomplete\"") != std::string::npos;
+}
+
+bool says_error(const std::string& out, Dialect dialect) {
+    if (dialect == Dialect::responses || dialect == Dialect::anthropic)
+        return out.find("event: error\n") != std::string::npos;
+    return out.find("{\"error\":") != std::string::npos;
+}
+
+TEST(DialectStream, IsHonestAboutACutAfterEveryFrame) {
+    std::size_t cuts = 0;
+    for (const Dialect from : {Dialect::chat, Dialect::anthropic, Dialect::ollama}) {
+        const std::string ending = from == Dialect::ollama ? ".ndjson" : ".sse";
+        const std::string source = from == Dialect::chat        ? "chat"
+                                   : from == Dialect::anthropic ? "anthropic"
+                                                                : "ollama";
+        const std::vector<GoldenFrame> frames =
+            frames_of(read_file("golden/convert/stream/tools/" + source + ending), from);
+        for (const Dialect to :
+             {Dialect::chat, Dialect::responses, Dialect::anthropic, Dialect::ollama})
+            for (std::size_t count = 0; count < frames.size(); ++count, ++cuts) {
+                const auto reader = make_stream_reader(from);
+                const auto writer = make_stream_writer(from, to, kGoldenContext);
+                std::string out;
+                for (std::size_t i = 0; i < count; ++i)
+                    ASSERT_TRUE(writer->write(*reader->read(frames[i].name, frames[i].data), out));
+                EXPECT_FALSE(says_end(out, to)) << source << " " << count << "\n" << out;
+                writer->fail({.type = "server_error", .message = "the engine broke off"}, out);
+                EXPECT_TRUE(says_error(out, to)) << out;
+            }
+    }
+    EXPECT_GT(cuts, 100U);
+}
+
+TEST(DialectStream, AnEngineThatClosesInOrderAfterItsReasonHasEnded) {
+    const std::vector<GoldenFrame> frames =
+        frames_of(read_file("golden/convert/stream/plain/chat.sse"), Dialect::chat);
+    const auto reader = make_stream_reader(Dialect::chat);
+    for (std::size_t i = 0; i + 2 < frames.size(); ++i)
+        ASSERT_TRUE(reader->read("", frames[i].data));
+    EXPECT_TRUE(reader->close().events.empty()) << "no reason to stop was given yet";
+    ASSERT_TRUE(reader->read("", frames[frames.size() - 2].data));
+    EXPECT_EQ(reader->close().events.size(), 1U);
+    ASSERT_TRUE(reader->read("", "[DONE]"));
+    EXPECT_TRUE(reader->close().events.empty()) << "it is over only once";
+}
+
+TEST(DialectStream, AnErrorEventOfTheEngineIsAnError) {
+    const auto chat = make_stream_reader(Dialect::chat)->read("", R"({"error":{"message":"oom"}})");
+    const auto anthropic = make_stream_reader(Dialect::anthropic)
+                               ->read(
+                                   "error", R"({"type":"error","error":{"type":"overloaded_error",)"
+                                            R"("message":"busy"}})"
+                               );
+    const auto ollama = make_stream_reader(Dialect::ollama)->read("", R"({"error":"oom"})");
+    for (const auto* frame : {&chat, &anthropic, &ollama}) {
+        ASSERT_TRUE(*frame);
+        EXPECT_EQ((*frame)->events.front().kind, StreamEvent::Kind::error);
+        EXPECT_FALSE((*frame)->events.front().text.empty());
+    }
+}
+
+TEST(DialectStream, BoundsWhatItKeepsOfAnAnswer) {
+    const auto reader = make_stream_reader(Dialect::chat);
+    const auto writer = make_stream_writer(Dialect::chat, Dialect::responses, kGoldenContext);
+    const std::string piece(512 * 1024, 'x');
+    const std::string frame = R"({"choices":[{"index":0,"delta":{"content":")" + piece + R"("}}]})";
+    std::size_t written = 0;
+    Result<void> last;
+    while (last && written < 2 * kStreamKeptBytesMax) {
+        std::string out;
+        last = writer->write(*reader->read("", frame), out);
+        written += piece.size();
+    }
+    ASSERT_FALSE(last);
+    EXPECT_EQ(last.error().code, ErrorCode::resource_exhausted);
+    EXPECT_LE(written, kStreamKeptBytesMax + piece.size());
+}
+
+}  // namespace
+}  // namespace penstock::dialects

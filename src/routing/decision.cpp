@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "routing/decision.h"
+
+#include <array>
+#include <cstdio>
+
+namespace penstock::routing {
+namespace {
+
+void append_number(std::string& out, double value) {
+    std::array<char, 48> text{};
+    const int length = std::snprintf(text.data(), text.size(), "%.1f", value);
+    if (length > 0) out.append(text.data(), static_cast<std::size_t>(length));
+}
+
+void append_term(std::string& out, const char* name, double value, char sign) {
+    if (value == 0) return;
+    out.append(1, ' ').append(1, sign).append(1, ' ').append(name).append(1, ' ');
+    append_number(out, value);
+}
+
+void append_terms(std::string& out, const CandidateNote& note, const char* unit) {
+    const ScoreTerms& terms = note.terms;
+    out += "queue ";
+    append_number(out, terms.queue);
+    append_term(out, "prefix", terms.prefix, '-');
+    append_term(out, "price", terms.price, '+');
+    append_term(out, "network", terms.network, '+');
+    append_term(out, "wish", terms.wish, '+');
+    append_term(out, "memory", terms.memory, '+');
+    out += " = ";
+    append_number(out, terms.score());
+    out.append(1, ' ').append(unit);
+    if (note.rates_borrowed) out += " (rates borrowed)";
+    if (note.sticky) out += " (session)";
+}
+
+std::string_view to_text(Decision::Form form) {
+    switch (form) {
+        case Decision::Form::learned:
+            return "learned rates";
+        case Decision::Form::blocks:
+            return "blocks";
+        case Decision::Form::two_choices:
+            return "two choices";
+    }
+    return "";
+}
+
+}  // namespace
+
+std::string_view to_text(FilterReason reason) {
+    switch (reason) {
+        case FilterReason::none:
+            return "candidate";
+        case FilterReason::not_ready:
+            return "not ready";
+        case FilterReason::price_limit:
+            return "dearer than the price limit";
+        case FilterReason::provider_not_in:
+            return "provider not allowed by the call";
+        case FilterReason::provider_ignored:
+            return "provider ignored by the call";
+        case FilterReason::region:
+            return "in another region";
+        case FilterReason::tried:
+            return "tried before";
+        case FilterReason::breaker:
+            return "left alone after failures";
+        case FilterReason::slow:
+            return "left alone for slowness";
+        case FilterReason::drained:
+            return "weight 0";
+        case FilterReason::lower_order:
+            return "behind others in the call's order";
+    }
+    return "";
+}
+
+std::string explain(const Decision& decision) {
+    std::string out(to_text(decision.form));
+    if (decision.guarded) out += ", uneven load: caches not counted";
+    const char* unit = decision.form == Decision::Form::learned ? "ms" : "blocks";
+    for (const CandidateNote& note : decision.candidates) {
+        out.append("; ").append(to_string(note.endpoint_id));
+        if (decision.chosen == note.endpoint_id) out += " chosen";
+        out += ": ";
+        if (note.filtered != FilterReason::none)
+            out += to_text(note.filtered);
+        else if (decision.form == Decision::Form::two_choices)
+            out.append(std::to_string(note.in_flight)).append(" in flight");
+        else
+            append_terms(out, note, unit);
+    }
+    return out;
+}
+
+}  // namespace penstock::routing

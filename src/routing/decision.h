@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/ids.h"
+
+namespace penstock::routing {
+
+// Why an endpoint was not a candidate.
+enum class FilterReason : std::uint8_t {
+    none,
+    not_ready,
+    price_limit,       // dearer than the call allows
+    provider_not_in,   // not among `only`, or not in `order` where nobody else may answer
+    provider_ignored,  // among `ignore`
+    region,
+    tried,        // by this call, before
+    breaker,      // left alone after failures
+    slow,         // left alone since it answers much later than its load explains
+    drained,      // of weight 0
+    lower_order,  // a candidate, but one that the call's order or sort put before it was there
+};
+
+// What a candidate's score is made of: milliseconds, or blocks in the form `blocks`. Lower wins.
+struct ScoreTerms {
+    double queue = 0;    // until the first token, were nothing of the prompt known there
+    double prefix = 0;   // saved, since a beginning of the prompt is known there
+    double price = 0;    // dearer than the cheapest candidate
+    double network = 0;  // round trip, where no answer has shown it yet
+    double wish = 0;     // later or slower than the call wishes
+    double memory = 0;   // the engine's cache is nearly full
+    double score() const { return queue - prefix + price + network + wish + memory; }
+};
+
+struct CandidateNote {
+    EndpointId endpoint_id;
+    FilterReason filtered = FilterReason::none;
+    std::int64_t in_flight = 0;
+    std::int64_t matched_tokens = 0;
+    bool sticky = false;          // the call's session was there
+    bool rates_borrowed = false;  // too few answers of its own; the others' mean
+    ScoreTerms terms;
+};
+
+// How a call found its endpoint, whole: for whoever asks why.
+struct Decision {
+    enum class Form : std::uint8_t {
+        learned,      // milliseconds by learned rates
+        blocks,       // blocks to compute and to hold: no engine has shown its rates
+        two_choices,  // fewer calls of two at random: nothing is known of the prompt
+    };
+    Form form = Form::two_choices;
+    bool guarded = false;  // load was so uneven that what is cached did not count
+    std::optional<EndpointId> chosen;
+    std::vector<CandidateNote> candidates;  // filtered ones too
+};
+
+// One line: "learned; ep_… chosen: queue 120.0 − prefix 90.0 + price 3.0 = 33.0 ms; ep_… not_ready"
+std::string explain(const Decision& decision);
+std::string_view to_text(FilterReason reason);
+
+}  // namespace penstock::routing
