@@ -81,6 +81,8 @@ class Client {
 
     // `organisation` empty: the caller's own; another one needs an operator.
     io::Task<Result<CreatedKey>> create_key(CreateKey key, std::string organisation = {});
+    io::Task<Result<Key>> get_key(std::string id);
+    io::Task<Result<Key>> update_key(std::string id, UpdateKey change);
     io::Task<Done> delete_key(std::string id);
     io::Task<Result<Organisation>> create_organisation(CreateOrganisation organisation);
     io::Task<Result<Project>> create_project(CreateProject project);

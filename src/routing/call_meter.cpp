@@ -37,6 +37,7 @@ Result<ExactMoney> charge_of(const TokenCounts& tokens, const TokenPrices& price
 
 std::int64_t total_tokens(const TokenCounts& tokens) {
     return tokens.input_fresh.value_or(0) + tokens.cache_read.value_or(0) +
+           tokens.cache_write_5m.value_or(0) + tokens.cache_write_1h.value_or(0) +
            tokens.output_visible.value_or(0) + tokens.output_reasoning.value_or(0);
 }
 
