@@ -106,7 +106,11 @@ void Call::settle(EndReason reason) {
     CHECK(charge.has_value(), "the route table refuses prices that cannot be rated");
     charge_ = *charge;
     parts_.metrics.on_record(record_, metered.violations);
-    const routing::Actual actual{charge_, routing::total_tokens(record_.tokens)};
+    // Classes that are not priced here may be reported beyond the bound: limits count up to it.
+    const std::int64_t tokens_max = admission_.bound.input + admission_.bound.output;
+    const routing::Actual actual{
+        charge_, std::min(routing::total_tokens(record_.tokens), tokens_max)
+    };
     parts_.spool.append_settled(record_, [hold = std::move(admission_.hold), actual]() mutable {
         hold.settle(actual);
     });

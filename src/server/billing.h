@@ -71,6 +71,10 @@ class Billing {
         Change& change, AttemptHolds& holds, Money charge, const Attempt& attempt, BillLine& line
     );
     void settle_call(Change& change, const CallRecord& call);
+    void put_accumulator(
+        Change& change, const std::string& contract, OrganisationId organisation,
+        const ledger::Accumulator& next
+    );
     // Of an allowance account; nothing: there is no such limit.
     std::optional<Units> limit_of(const AllowanceAccount& account) const;
     Units settled_of(const AllowanceAccount& account) const;

@@ -111,9 +111,38 @@ Outcome credits(Billing& billing, Call& call) {
     return answer(CreditsAnswer{data});
 }
 
-}  // namespace
+Outcome generation(Platform& platform, Call& call) {
+    const std::string id(call.request.query.get("id"));
+    const Result<RequestId> parsed = RequestId::parse(id);
+    const auto found = parsed ? platform.bill_by_id.find(to_string(UsageId(parsed->raw())))
+                              : platform.bill_by_id.end();
+    if (found == platform.bill_by_id.end()) return missing("call", id);
+    const BillLine& line = platform.bills[found->second];
+    if (line.organisation_id != call.principal.organisation_id || line.kind != "tokens")
+        return missing("call", id);
+    GenerationData data{.id = id, .model = line.name, .provider_name = line.provider};
+    data.site = line.site;
+    data.c_url = line.c_url;
+    data.key_id = line.key_id;
+    data.created_at = line.from;
+    data.ended_at = line.to;
+    data.latency_us = line.ttft_us;
+    data.basis = line.basis;
+    data.finish_reason = line.end_reason;
+    data.charged = line.charged;
+    data.usage = line.usage;
+    data.transfers = line.transfers;
+    for (const UsageItem& item : line.usage) {
+        if (item.meter.starts_with("output"))
+            data.tokens_completion += item.quantity;
+        else
+            data.tokens_prompt += item.quantity;
+        data.total_cost += TRY(parse_units(item.exact_amount));
+    }
+    return answer(GenerationAnswer{std::move(data)});
+}
 
-void add_limit_routes(Api& api, Billing& billing) {
+void add_key_routes(Api& api, Billing& billing) {
     Platform& platform = api.platform();
     api.query(
         "/v1/keys/{id}",
@@ -163,6 +192,10 @@ void add_limit_routes(Api& api, Billing& billing) {
          .response = json::schema<Organisation>},
         [&platform](Call& call) { return update_organisation(platform, call); }
     );
+}
+
+void add_spending_routes(Api& api, Billing& billing) {
+    Platform& platform = api.platform();
     api.query(
         "/v1/key",
         {.operation = "getOwnKey",
@@ -178,6 +211,22 @@ void add_limit_routes(Api& api, Billing& billing) {
          .response = json::schema<CreditsAnswer>},
         [&billing](Call& call) { return credits(billing, call); }
     );
+    api.query(
+        "/v1/generation",
+        {.operation = "getGeneration",
+         .summary = "Cost and route of one token call",
+         .scope = Scope::billing_read,
+         .response = json::schema<GenerationAnswer>,
+         .query = {"id"}},
+        [&platform](Call& call) { return generation(platform, call); }
+    );
+}
+
+}  // namespace
+
+void add_limit_routes(Api& api, Billing& billing) {
+    add_key_routes(api, billing);
+    add_spending_routes(api, billing);
 }
 
 }  // namespace penstock::server

@@ -330,6 +330,19 @@ Result<Rated> rate_call(const CallRecord& call) {
 
 }  // namespace
 
+void Billing::put_accumulator(
+    Change& change, const std::string& contract, OrganisationId organisation,
+    const ledger::Accumulator& next
+) {
+    const std::string owner = to_string(organisation);
+    const std::int64_t rest_before = platform_.accumulators.find(contract, owner).rem;
+    platform_.unposted[organisation] +=
+        Units::of(ExactMoney(next.rem)) - Units::of(ExactMoney(rest_before));
+    change.batch.add(
+        storage::PutAccumulator{platform_.accumulators.put(contract, owner, next)}
+    );
+}
+
 void Billing::settle_call(Change& change, const CallRecord& call) {
     const auto endpoint = platform_.endpoints.find(call.endpoint_id);
     const Endpoint* known =
@@ -393,14 +406,7 @@ void Billing::settle_call(Change& change, const CallRecord& call) {
         line.end_reason += "; not charged: the lease had ended and the wallet could not cover it";
     }
     const bool counts = posting && (paid || charge.is_zero());
-    if (counts) {
-        const std::int64_t rest_before = platform_.accumulators.find(contract, owner).rem;
-        platform_.unposted[call.organisation_id] +=
-            Units::of(ExactMoney(posting->next.rem)) - Units::of(ExactMoney(rest_before));
-        change.batch.add(
-            storage::PutAccumulator{platform_.accumulators.put(contract, owner, posting->next)}
-        );
-    }
+    if (counts) put_accumulator(change, contract, call.organisation_id, posting->next);
     count_call(call, counts ? exact : Units(), routing::total_tokens(call.tokens));
     platform_.add_bill(change, line);
 }
