@@ -172,7 +172,8 @@ std::vector<Command> key_commands() {
          .summary = "key.create.summary",
          .examples =
              {"penstock key create --name ci -o json",
-              "penstock key create --name app --budget 5.00 --budget-period month --rpm 60 --models m",
+              "penstock key create --name app --budget 5.00 --budget-period month --rpm 60 "
+              "--models m",
               "penstock key create --name edge-1 --scope agent --site site/edge"},
          .flags = with_limits(
              {{.name = "name", .value = "NAME", .help = "flag.key_name"},

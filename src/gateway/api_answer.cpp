@@ -14,7 +14,8 @@ http::Response error_response(const routing::ApiError& error) {
     }
     if (error.status == 401) response.headers.set("WWW-Authenticate", "Bearer");
     for (const auto& [name, value] : error.headers) response.headers.set(name, value);
-    if (error.final || error.code == "insufficient_quota") response.headers.set("x-should-retry", "false");
+    if (error.final || error.code == "insufficient_quota")
+        response.headers.set("x-should-retry", "false");
     return response;
 }
 

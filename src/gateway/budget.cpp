@@ -67,9 +67,8 @@ io::Task<Budget::Reserved> Budget::reserve(
 ) {
     const Time now = clock_.now();
     if (!routing::demands_of(key, needs, pool_, scratch_))
-        co_return std::unexpected(
-            unavailable("the gateway keeps limits of as many models as it may")
-        );
+        co_return std::unexpected(unavailable("the gateway keeps limits of as many models as it may"
+        ));
     std::expected<routing::Hold, routing::Lack> hold = pool_.hold(scratch_, now, deadline);
     if (hold) {
         // The next call should find an allowance: this one does not wait for it.
@@ -79,8 +78,7 @@ io::Task<Budget::Reserved> Budget::reserve(
     const routing::Demand& lacking = scratch_[hold.error().demand];
     const bool too_large =
         lacking.account.measure != Measure::wallet && lacking.units > lacking.limit;
-    if (hold.error().refused || too_large)
-        co_return std::unexpected(refuse(lacking, needs.model));
+    if (hold.error().refused || too_large) co_return std::unexpected(refuse(lacking, needs.model));
     co_return co_await wait_for_allowances(scratch_, std::string(needs.model), deadline);
 }
 
@@ -102,7 +100,8 @@ io::Task<Budget::Reserved> Budget::wait_for_allowances(
             pool_.hold(demands, clock_.now(), deadline);
         if (hold) co_return *std::move(hold);
         const std::size_t lacking = hold.error().demand;
-        if (waiting.is_answered(lacking)) co_return std::unexpected(refuse(demands[lacking], model));
+        if (waiting.is_answered(lacking))
+            co_return std::unexpected(refuse(demands[lacking], model));
         pool_.queue_lacking(demands, clock_.now());
         ask_soon();
         // The question under way may have begun before this call: then its failure counts, not its
@@ -110,9 +109,9 @@ io::Task<Budget::Reserved> Budget::wait_for_allowances(
         const std::uint64_t seen = rounds_;
         while (rounds_ == seen) co_await answered_.wait();
         if (!last_answer_ && !waiting.is_answered(lacking))
-            co_return std::unexpected(unavailable(
-                "the budget cannot be checked now: " + last_answer_.error().message
-            ));
+            co_return std::unexpected(
+                unavailable("the budget cannot be checked now: " + last_answer_.error().message)
+            );
     }
     co_return std::unexpected(unavailable("the budget is being renewed; try again in a second"));
 }
@@ -122,9 +121,7 @@ routing::ApiError Budget::refuse(const routing::Demand& lacking, std::string_vie
     return routing::limit_error(lacking, model, pool_.view(lacking.account, now), now);
 }
 
-routing::HeaderList Budget::rate_headers(
-    const ResolvedKey& key, const routing::CallNeeds& needs
-) {
+routing::HeaderList Budget::rate_headers(const ResolvedKey& key, const routing::CallNeeds& needs) {
     if (!key.organisation_limits && !key.project_limits && !key.key_limits) return {};
     if (!routing::demands_of(key, needs, pool_, scratch_)) return {};
     return routing::rate_headers(scratch_, pool_, clock_.now());

@@ -43,9 +43,7 @@ class Budget {
         ResolvedKey key, routing::CallNeeds needs, Time deadline
     );
     // x-ratelimit-… of the key for the model, as they are now.
-    routing::HeaderList rate_headers(
-        const ResolvedKey& key, const routing::CallNeeds& needs
-    );
+    routing::HeaderList rate_headers(const ResolvedKey& key, const routing::CallNeeds& needs);
     // Allowances can be fetched from now on: what an earlier process spent has been settled.
     void open();
     // Renews what is in use and gives back what is not; runs until cancelled.
@@ -78,7 +76,7 @@ class Budget {
     io::Event opened_;
     bool asking_ = false;
     io::Event answered_;
-    std::uint64_t rounds_ = 0;  // questions that have ended
+    std::uint64_t rounds_ = 0;       // questions that have ended
     Result<void> last_answer_ = {};  // of the question that ended last
 };
 

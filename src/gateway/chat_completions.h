@@ -64,9 +64,8 @@ class ChatCompletions {
     );
     ApiResult<Limits> read_limits(const http::Headers& headers) const;
     // Borrows from both.
-    routing::EndpointQuery query_of(
-        const Admitted& admitted, const routing::EndpointLists& lists
-    ) const;
+    routing::EndpointQuery query_of(const Admitted& admitted, const routing::EndpointLists& lists)
+        const;
 
     io::Task<Opened> open(Admitted* admitted);
     io::Task<Opened> attempt(Admitted* admitted, bool* retryable);

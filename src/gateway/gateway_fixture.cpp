@@ -174,12 +174,10 @@ Units ScriptedServer::used_of(Measure measure) const {
     Units sum;
     for (const auto& [id, call] : records) {
         if (routing::is_money(measure))
-            sum += Units::of(
-                *routing::charge_of(call.tokens, {call.price_input, call.price_output})
-            );
+            sum +=
+                Units::of(*routing::charge_of(call.tokens, {call.price_input, call.price_output}));
         if (measure == Measure::requests_day) sum += Units::whole(1);
-        if (measure == Measure::tokens_day)
-            sum += Units::whole(routing::total_tokens(call.tokens));
+        if (measure == Measure::tokens_day) sum += Units::whole(routing::total_tokens(call.tokens));
     }
     return sum;
 }
@@ -190,9 +188,8 @@ void ScriptedServer::draw(const CallRecord& call) {
     for (const LeaseId lease : leases) {
         const AllowanceAccount* account = authority_.account_of(lease);
         if (account == nullptr) continue;
-        Units amount = Units::of(
-            *routing::charge_of(call.tokens, {call.price_input, call.price_output})
-        );
+        Units amount =
+            Units::of(*routing::charge_of(call.tokens, {call.price_input, call.price_output}));
         if (account->measure == Measure::requests_day) amount = Units::whole(1);
         if (account->measure == Measure::tokens_day)
             amount = Units::whole(routing::total_tokens(call.tokens));

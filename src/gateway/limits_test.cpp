@@ -12,13 +12,13 @@ constexpr std::string_view kChat =
 
 EngineScript answer() {
     return {
-        .pieces = {
-            "data: {\"id\":\"c\",\"model\":\"upstream-model\",\"choices\":[{\"index\":0,\"delta\":{"
-            "\"content\":\"a\"},\"finish_reason\":null}]}\n\n",
-            "data: {\"id\":\"c\",\"model\":\"upstream-model\",\"choices\":[],\"usage\":{"
-            "\"prompt_tokens\":10,\"completion_tokens\":3,\"total_tokens\":13}}\n\n",
-            "data: [DONE]\n\n"
-        }
+        .pieces =
+            {"data: "
+             "{\"id\":\"c\",\"model\":\"upstream-model\",\"choices\":[{\"index\":0,\"delta\":{"
+             "\"content\":\"a\"},\"finish_reason\":null}]}\n\n",
+             "data: {\"id\":\"c\",\"model\":\"upstream-model\",\"choices\":[],\"usage\":{"
+             "\"prompt_tokens\":10,\"completion_tokens\":3,\"total_tokens\":13}}\n\n",
+             "data: [DONE]\n\n"}
     };
 }
 

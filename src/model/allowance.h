@@ -70,10 +70,10 @@ BOOST_DESCRIBE_STRUCT(AcquireAllowances, (), (replica, run, asks))
 
 struct Allowance {
     LeaseId lease_id;
-    Units granted;             // since the lease began
-    Time expires_at;           // no new call may use it afterwards
-    bool ended = false;        // the lease is over, or was never known: begin another one
-    bool wanted_back = false;  // others wait for what this gateway does not use
+    Units granted;               // since the lease began
+    Time expires_at;             // no new call may use it afterwards
+    bool ended = false;          // the lease is over, or was never known: begin another one
+    bool wanted_back = false;    // others wait for what this gateway does not use
     std::optional<Units> limit;  // absent: there is none any more
     Units remaining;             // of the limit: neither used nor granted to anybody
     bool operator==(const Allowance&) const = default;
@@ -83,7 +83,7 @@ BOOST_DESCRIBE_STRUCT(
 )
 
 struct GrantedAllowances {
-    std::int64_t epoch = 0;  // of the replica: rises with every process
+    std::int64_t epoch = 0;             // of the replica: rises with every process
     std::vector<Allowance> allowances;  // in the order of the asks
     bool operator==(const GrantedAllowances&) const = default;
 };
@@ -91,10 +91,10 @@ BOOST_DESCRIBE_STRUCT(GrantedAllowances, (), (epoch, allowances))
 
 // What has been used of one limit, for people.
 struct LimitUse {
-    std::string level;   // organisation, project, key
+    std::string level;  // organisation, project, key
     std::string subject;
-    std::string model;   // empty: all models together
-    std::string limit;   // budget, requests_per_minute …
+    std::string model;  // empty: all models together
+    std::string limit;  // budget, requests_per_minute …
     Units allowed;
     Units used;       // settled in this period; absent measures count nothing here
     Units reserved;   // granted to gateways and not used
@@ -193,8 +193,8 @@ struct GenerationData {
 };
 BOOST_DESCRIBE_STRUCT(
     GenerationData, (),
-    (id, model, provider_name, site, c_url, key_id, created_at, ended_at, latency_us,
-     tokens_prompt, tokens_completion, basis, finish_reason, total_cost, charged, usage, transfers)
+    (id, model, provider_name, site, c_url, key_id, created_at, ended_at, latency_us, tokens_prompt,
+     tokens_completion, basis, finish_reason, total_cost, charged, usage, transfers)
 )
 struct GenerationAnswer {
     GenerationData data;

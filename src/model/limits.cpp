@@ -24,9 +24,8 @@ void check_quota(const Quota& quota, const std::string& at, std::vector<Error>& 
     const auto count = [&](const char* field, const std::optional<std::int64_t>& value) {
         if (value && (*value < 0 || *value > kLimitCountMax))
             wrong(
-                field,
-                "is " + std::to_string(*value) + ", which is not from 0 to " +
-                    std::to_string(kLimitCountMax) + ": leave it out for no limit"
+                field, "is " + std::to_string(*value) + ", which is not from 0 to " +
+                           std::to_string(kLimitCountMax) + ": leave it out for no limit"
             );
     };
     count("requests_per_minute", quota.requests_per_minute);
@@ -54,8 +53,8 @@ void check_names(
         const std::string at = field + "[" + std::to_string(i) + "]";
         if (!is_name(names[i]))
             errors.push_back(
-                {ErrorCode::invalid_argument,
-                 "must have 1 to 256 bytes without control characters", at}
+                {ErrorCode::invalid_argument, "must have 1 to 256 bytes without control characters",
+                 at}
             );
         else if (!seen.insert(names[i]).second)
             errors.push_back(
@@ -84,7 +83,8 @@ std::vector<Error> check(const Limits& limits, const std::string& at) {
                  "a model's name has 1 to 256 bytes without control characters", at + ".per_model"}
             );
         check_quota(quota, field, errors);
-        if (!limits.models.empty() && std::ranges::find(limits.models, model) == limits.models.end())
+        if (!limits.models.empty() &&
+            std::ranges::find(limits.models, model) == limits.models.end())
             errors.push_back(
                 {ErrorCode::invalid_argument,
                  "the model is not among those that may be asked: add it to " + at + ".models",
@@ -122,9 +122,7 @@ Time period_end(BudgetPeriod period, Time now) {
             return start + days(7);
         case BudgetPeriod::monthly: {
             const std::chrono::year_month_day date(std::chrono::floor<days>(start));
-            return sys_days(
-                (date.year() / date.month() + std::chrono::months(1)) / 1
-            );
+            return sys_days((date.year() / date.month() + std::chrono::months(1)) / 1);
         }
     }
     return Time::max();

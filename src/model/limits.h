@@ -49,7 +49,7 @@ struct Limits : Quota {
 };
 BOOST_DESCRIBE_STRUCT(Limits, (Quota), (models, providers, sites, per_model))
 
-constexpr std::size_t kLimitNamesMax = 256;     // of each list, and of per_model
+constexpr std::size_t kLimitNamesMax = 256;  // of each list, and of per_model
 constexpr std::size_t kLimitNameBytesMax = 256;
 constexpr std::int64_t kLimitCountMax = 1'000'000'000'000;
 constexpr Money kLimitBudgetMax = Money::micro(1'000'000'000'000'000'000);  // a trillion yuan

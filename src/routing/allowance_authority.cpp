@@ -40,17 +40,13 @@ Units step_of(Measure measure) {
     return is_money(measure) ? Units::of(Money::micro(1)) : Units::whole(1);
 }
 
-bool is_money(Measure measure) {
-    return measure == Measure::wallet || measure == Measure::budget;
-}
+bool is_money(Measure measure) { return measure == Measure::wallet || measure == Measure::budget; }
 
 bool is_consumed(Measure measure) {
     return !is_per_minute(measure) && measure != Measure::concurrency;
 }
 
-Result<std::int64_t> AllowanceAuthority::greet(
-    const std::string& replica, RunId run, Time now
-) {
+Result<std::int64_t> AllowanceAuthority::greet(const std::string& replica, RunId run, Time now) {
     ReplicaState& state = replicas_[replica];
     state.replica = replica;
     state.seen_at = now;
@@ -134,8 +130,7 @@ void AllowanceAuthority::take_back(
     const Units now_returned = returned - lease.returned;
     if (now_returned.is_zero()) return;
     lease.returned = returned;
-    if (is_per_minute(ask.account.measure))
-        account.cooling.push_back({now_returned, cooled(now)});
+    if (is_per_minute(ask.account.measure)) account.cooling.push_back({now_returned, cooled(now)});
 }
 
 Result<AllowanceLease*> AllowanceAuthority::open(

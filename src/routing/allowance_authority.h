@@ -33,14 +33,16 @@ struct AllowanceLease {
     LeaseId id;
     std::string replica;
     std::int64_t epoch = 0;
-    Units granted;   // all three only rise
+    Units granted;  // all three only rise
     Units returned;
-    Units drawn;     // settled calls; only of what is_consumed
+    Units drawn;  // settled calls; only of what is_consumed
     Time expires_at;
     Units outstanding() const { return granted - returned - drawn; }
     bool operator==(const AllowanceLease&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(AllowanceLease, (), (id, replica, epoch, granted, returned, drawn, expires_at))
+BOOST_DESCRIBE_STRUCT(
+    AllowanceLease, (), (id, replica, epoch, granted, returned, drawn, expires_at)
+)
 
 // A share that was given back and may have been used in the minute that runs.
 struct CoolingShare {
@@ -83,8 +85,9 @@ class AllowanceAuthority {
     static constexpr std::size_t kAccountsMax = 1'000'000;
     static constexpr std::size_t kLeasesPerAccountMax = 256;
     static constexpr std::size_t kRunsKept = 8;
-    static constexpr Duration kShortFor = 30s;     // others are asked to give back for so long
-    static constexpr Duration kReplicaLives = 60s;  // after its last message, for the size of slices
+    static constexpr Duration kShortFor = 30s;  // others are asked to give back for so long
+    static constexpr Duration kReplicaLives =
+        60s;  // after its last message, for the size of slices
 
     // The process `run` of `replica` speaks. The first time, the leases of its earlier processes
     // are over: a gateway asks only after it has settled what they left. conflict: another process
@@ -111,9 +114,9 @@ class AllowanceAuthority {
 
     // What changed since the last call, for the store.
     struct Touched {
-        std::vector<AllowanceState> accounts;    // without leases and cooling: forgotten
+        std::vector<AllowanceState> accounts;  // without leases and cooling: forgotten
         std::vector<ReplicaState> replicas;
-        std::vector<AllowanceAccount> wallets;   // whose reserved() may have changed
+        std::vector<AllowanceAccount> wallets;  // whose reserved() may have changed
     };
     Touched take_touched();
     void restore(AllowanceState state);
@@ -134,9 +137,7 @@ class AllowanceAuthority {
     Result<AllowanceLease*> open(
         const AllowanceAsk& ask, const std::string& replica, std::int64_t epoch
     );
-    void take_back(
-        Account& account, AllowanceLease& lease, const AllowanceAsk& ask, Time now
-    );
+    void take_back(Account& account, AllowanceLease& lease, const AllowanceAsk& ask, Time now);
     bool is_over(const AllowanceLease& lease, Time now) const;
     bool sweep_one(Account& account, Time now);
     void touch(const AllowanceAccount& account) { touched_[account] = true; }

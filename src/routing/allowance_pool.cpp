@@ -12,7 +12,7 @@
 namespace penstock::routing {
 namespace {
 
-constexpr Duration kShortFor = 1s;        // after a refusal the server is left alone
+constexpr Duration kShortFor = 1s;  // after a refusal the server is left alone
 
 bool is_per_minute(Measure measure) {
     return measure == Measure::requests_minute || measure == Measure::tokens_minute;
@@ -149,7 +149,7 @@ void AllowancePool::end_entry(const Entry& entry, const Actual* actual) {
         "the meter clips a call to its bound"
     );
     --slot.entries;
-    const bool of_slot = is_per_minute(slot.key.measure)  ? entry.minute == slot.minute
+    const bool of_slot = is_per_minute(slot.key.measure) ? entry.minute == slot.minute
                          : is_consumed(slot.key.measure) ? entry.lease_number == slot.lease_number
                                                          : true;
     if (!of_slot) return;  // its minute has passed, or its lease is over
@@ -220,8 +220,8 @@ bool AllowancePool::wait_for(std::span<const Demand> demands, Time now) {
         if (slot.key.measure != Measure::wallet) slot.limit = demands[i].limit;
         slot.used_at = now;
         slot.waiting += demands[i].units;
-        slot.smallest = slot.calls_waiting == 0 ? demands[i].units
-                                                : std::min(slot.smallest, demands[i].units);
+        slot.smallest =
+            slot.calls_waiting == 0 ? demands[i].units : std::min(slot.smallest, demands[i].units);
         ++slot.calls_waiting;
     }
     queue_lacking(demands, now);
@@ -291,7 +291,8 @@ Units AllowancePool::fill_of(const Slot& slot) const {
 
 bool AllowancePool::runs_low(const Slot& slot, Time now) const {
     if (now < slot.short_until || closing_) return false;
-    const Units share = is_consumed(slot.key.measure) ? fill_of(slot) : slot.granted - slot.returned;
+    const Units share =
+        is_consumed(slot.key.measure) ? fill_of(slot) : slot.granted - slot.returned;
     if (!is_consumed(slot.key.measure) && share >= slot.limit) return false;
     return positive_free(slot, now) < share / kRefillDivisor;
 }
@@ -385,8 +386,7 @@ void AllowancePool::take_answer(
     if (ask.wanted.is_zero()) return;
     if (more < ask.needed || more.is_zero()) {
         slot.short_until = now + kShortFor;
-        slot.short_of =
-            positive_free(slot, now) + answer.remaining + step_of(slot.key.measure);
+        slot.short_of = positive_free(slot, now) + answer.remaining + step_of(slot.key.measure);
     } else {
         slot.short_until = {};
     }
@@ -468,8 +468,8 @@ std::optional<AccountView> AllowancePool::view(const AccountKey& key, Time now) 
     if (index == kNoSlot) return std::nullopt;
     Slot slot = slots_[index];
     roll(slot, now);
-    return AccountView{slot.granted, slot.returned,  slot.used,      slot.held,
-                       free_of(slot, now), slot.limit, slot.remaining, slot.expires_at};
+    return AccountView{slot.granted,       slot.returned, slot.used,      slot.held,
+                       free_of(slot, now), slot.limit,    slot.remaining, slot.expires_at};
 }
 
 std::size_t AllowancePool::holds_overdue(Time now) const {

@@ -105,10 +105,11 @@ class AllowancePool {
     static constexpr std::size_t kAccountsMax = 500'000;
     static constexpr std::size_t kModelNamesMax = 10'000;
     static constexpr std::size_t kDemandsMax = 48;  // of one call: 3 levels, with and without model
-    static constexpr std::int64_t kRefillDivisor = 4;  // refill when less than ¼ of the fill is free
-    static constexpr Duration kExpiryMargin = 5s;      // clocks of gateway and server differ
-    static constexpr Duration kKeepFor = 30s;   // after its last use an account is given back
-    static constexpr Duration kCheckIn = 10s;   // the server hears of every account in use
+    static constexpr std::int64_t kRefillDivisor =
+        4;                                         // refill when less than ¼ of the fill is free
+    static constexpr Duration kExpiryMargin = 5s;  // clocks of gateway and server differ
+    static constexpr Duration kKeepFor = 30s;      // after its last use an account is given back
+    static constexpr Duration kCheckIn = 10s;      // the server hears of every account in use
     static constexpr std::int64_t kMinutesBackMax = 2;
     static constexpr std::int64_t kFillDivisor = 8;  // no fill is more than this part of the limit
 
@@ -194,7 +195,10 @@ class AllowancePool {
     std::uint32_t find(const AccountKey& key) const;
     std::uint32_t find_or_make(const Demand& demand, Time now);
     void begin_lease(std::uint32_t index);
-    void apply(HoldRow& row, std::span<const Demand> demands, std::span<const std::uint32_t> slots, Time now);
+    void apply(
+        HoldRow& row, std::span<const Demand> demands, std::span<const std::uint32_t> slots,
+        Time now
+    );
     void end(Hold& hold, const Actual* actual);
     void end_entry(const Entry& entry, const Actual* actual);
     void enqueue(std::uint32_t index);

@@ -137,8 +137,8 @@ class World {
         if (sevenths < 0) return call.hold.release();
         const ExactMoney charge(Units::of(call.amount).exact_money().femto() * sevenths / 7);
         const std::int64_t tokens = call.tokens * sevenths / 7;
-        Record record{gateway.name, call.hold.wallet_lease(), call.hold.drawn(), charge,
-                      tokens,       call.began};
+        Record record{gateway.name, call.hold.wallet_lease(), call.hold.drawn(), charge, tokens,
+                      call.began};
         call.hold.settle({charge, tokens});
         count(call.demands, call.minute, charge, tokens);
         records.push_back(std::move(record));
@@ -201,9 +201,7 @@ class World {
         return account.measure == Measure::wallet ? wallet_spent : book.used(account);
     }
     std::vector<std::string> subjects() const {
-        return {
-            to_string(key.organisation_id), to_string(key.project_id), to_string(key.key_id)
-        };
+        return {to_string(key.organisation_id), to_string(key.project_id), to_string(key.key_id)};
     }
 
     Money fill = Money::micro(pick<std::int64_t>(1, 3000));
@@ -277,9 +275,10 @@ class World {
     Units allowed(const std::string& limit) {
         const Measure measure = static_cast<Measure>(limit.back() - '0');
         if (measure == Measure::wallet) return Units::of(wallet);
-        const Limits& limits = *(limit.starts_with("og")   ? key.organisation_limits
-                                 : limit.starts_with("pj") ? key.project_limits
-                                                           : key.key_limits);
+        const Limits& limits =
+            *(limit.starts_with("og")   ? key.organisation_limits
+              : limit.starts_with("pj") ? key.project_limits
+                                        : key.key_limits);
         const Quota& quota = limit.find("/m/") == std::string::npos
                                  ? static_cast<const Quota&>(limits)
                                  : limits.per_model.at("m");
@@ -316,14 +315,10 @@ TEST(AllowanceProperty, NoLimitIsPassedByAUnit) {
             const int what = pick<int>(0, 16);
             if (what < 6) {
                 world.call(
-                    gateway, Money::micro(pick<std::int64_t>(0, 4000)),
-                    pick<std::int64_t>(0, 400)
+                    gateway, Money::micro(pick<std::int64_t>(0, 4000)), pick<std::int64_t>(0, 400)
                 );
             } else if (what < 9 && !gateway.running.empty()) {
-                world.end(
-                    gateway, pick<std::size_t>(0, gateway.running.size()),
-                    pick<int>(-1, 8)
-                );
+                world.end(gateway, pick<std::size_t>(0, gateway.running.size()), pick<int>(-1, 8));
             } else if (what == 9) {
                 world.exchange(gateway, pick<int>(0, 5));
             } else if (what == 10 && !gateway.answers.empty()) {
@@ -358,8 +353,7 @@ TEST(AllowanceProperty, NothingLeaks) {
             Gateway& gateway = world.gateways.at(pick<std::size_t>(0, kReplicas));
             if (pick<int>(0, 2) == 0)
                 world.call(
-                    gateway, Money::micro(pick<std::int64_t>(0, 4000)),
-                    pick<std::int64_t>(0, 400)
+                    gateway, Money::micro(pick<std::int64_t>(0, 4000)), pick<std::int64_t>(0, 400)
                 );
             else if (!gateway.running.empty())
                 world.end(gateway, 0, pick<int>(-1, 8));
@@ -381,9 +375,7 @@ TEST(AllowanceProperty, NothingLeaks) {
         // Less than the smallest part that can be given back stays until its lease is over.
         AllowanceAccount wallet;
         wallet.subject = world.subjects().front();
-        RC_ASSERT(
-            world.authority.reserved(wallet) < Units::of(Money::micro(kReplicas))
-        );
+        RC_ASSERT(world.authority.reserved(wallet) < Units::of(Money::micro(kReplicas)));
         world.now += kAllowanceTime + kAllowanceGrace + 1min;
         world.authority.sweep(world.now);
         RC_ASSERT(world.authority.accounts() == 0U);

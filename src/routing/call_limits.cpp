@@ -46,8 +46,8 @@ void add_demands(
     count(Measure::requests_day, daily, 1, quota.requests_per_day);
     count(Measure::tokens_day, daily, needs.tokens, quota.tokens_per_day);
     if (quota.budget)
-        add(Measure::budget, quota.budget_period, Units::of(needs.amount), Units::of(*quota.budget)
-        );
+        add(Measure::budget, quota.budget_period, Units::of(needs.amount),
+            Units::of(*quota.budget));
 }
 
 // How people name the limit, and its field.
@@ -185,8 +185,9 @@ ApiError limit_error(
     error.message += " has " + text(remaining_of(view), account.measure) +
                      " left, this call may need " + text(lacking.units, account.measure);
     if (too_large) {
-        error.message += ", more than the limit: ask for fewer tokens (max_tokens), or have the "
-                         "limit raised";
+        error.message +=
+            ", more than the limit: ask for fewer tokens (max_tokens), or have the "
+            "limit raised";
         error.final = true;
         return error;
     }
@@ -216,8 +217,7 @@ HeaderList rate_headers(std::span<const Demand> demands, const AllowancePool& po
             least = remaining;
         }
         if (tightest == nullptr) return;
-        const Time resets =
-            std::chrono::floor<std::chrono::minutes>(now) + std::chrono::minutes(1);
+        const Time resets = std::chrono::floor<std::chrono::minutes>(now) + std::chrono::minutes(1);
         headers.emplace_back("x-ratelimit-limit-" + name, to_string(tightest->limit));
         headers.emplace_back("x-ratelimit-remaining-" + name, to_string(least));
         headers.emplace_back("x-ratelimit-reset-" + name, span_text(resets - now));

@@ -65,9 +65,8 @@ Units UseBook::used(const AllowanceAccount& account) const {
     const auto found = uses_.find({account.subject, account.model});
     if (found == uses_.end()) return {};
     const PeriodTally* period = tally_of(found->second, account.period);
-    const Tally tally = period == nullptr
-                            ? found->second.total
-                            : tally_at(*period, account.period, account.period_start);
+    const Tally tally = period == nullptr ? found->second.total
+                                          : tally_at(*period, account.period, account.period_start);
     switch (account.measure) {
         case Measure::budget:
             return tally.charge;

@@ -80,10 +80,9 @@ bool is_out_of_time(const AllowanceAccount& account, Time now) {
            account.period_start != ahead;
 }
 
-constexpr std::array kMeasures{
-    Measure::concurrency,  Measure::requests_minute, Measure::tokens_minute,
-    Measure::requests_day, Measure::tokens_day,      Measure::budget
-};
+constexpr std::array kMeasures{Measure::concurrency,   Measure::requests_minute,
+                               Measure::tokens_minute, Measure::requests_day,
+                               Measure::tokens_day,    Measure::budget};
 
 std::string limit_name(Measure measure) {
     switch (measure) {
@@ -110,9 +109,9 @@ std::optional<Units> Billing::limit_of(const AllowanceAccount& account) const {
     if (!subject.known || subject.revoked || is_out_of_time(account, platform_.now()))
         return Units();
     if (account.measure == Measure::wallet)
-        return Units::of(*add(
-            wallet(subject.organisation_id).available, pool_amount(subject.organisation_id)
-        ));
+        return Units::of(
+            *add(wallet(subject.organisation_id).available, pool_amount(subject.organisation_id))
+        );
     if (subject.limits == nullptr) return std::nullopt;
     if (account.model.empty()) return limit_in(*subject.limits, account.measure);
     const auto own = subject.limits->per_model.find(account.model);
@@ -163,8 +162,7 @@ void Billing::balance_pool(Change& change, OrganisationId organisation) {
     account.subject = to_string(organisation);
     const Units reserved = platform_.allowances.reserved(account);
     Money wanted;
-    if (!reserved.is_zero())
-        wanted = *ceil_money((reserved + settled_of(account)).exact_money());
+    if (!reserved.is_zero()) wanted = *ceil_money((reserved + settled_of(account)).exact_money());
     if (wanted == pool_amount(organisation)) return;
     std::vector<TransferRequest> chain;
     resize_pool(chain, organisation, Money(), wanted, "lease", "gateways");
@@ -243,8 +241,7 @@ void Billing::add_limit_uses(
         for (const Measure measure : kMeasures) {
             const std::optional<Units> limit = limit_in(quota, measure);
             if (!limit) continue;
-            const bool per_day =
-                measure == Measure::requests_day || measure == Measure::tokens_day;
+            const bool per_day = measure == Measure::requests_day || measure == Measure::tokens_day;
             AllowanceAccount account{.subject = subject, .model = model, .measure = measure};
             if (measure == Measure::budget) account.period = quota.budget_period;
             if (per_day) account.period = BudgetPeriod::daily;

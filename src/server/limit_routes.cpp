@@ -55,9 +55,8 @@ Outcome update_key(Platform& platform, Call& call) {
 
 Outcome update_project(Platform& platform, Call& call) {
     const UpdateLimits wanted = TRY(body_as<UpdateLimits>(call.request));
-    const Project* found = platform.directory.find_project(
-        call.principal.organisation_id, call.request.param("id")
-    );
+    const Project* found =
+        platform.directory.find_project(call.principal.organisation_id, call.request.param("id"));
     if (found == nullptr) return missing("project", call.request.param("id"));
     TRY(check_limits(wanted.limits));
     Project changed = *found;
@@ -70,9 +69,8 @@ Outcome update_project(Platform& platform, Call& call) {
 Outcome update_organisation(Platform& platform, Call& call) {
     const UpdateLimits wanted = TRY(body_as<UpdateLimits>(call.request));
     const Organisation* found = platform.directory.find_organisation(call.request.param("id"));
-    const bool allowed =
-        found != nullptr &&
-        (found->id == call.principal.organisation_id || call.principal.is_operator());
+    const bool allowed = found != nullptr && (found->id == call.principal.organisation_id ||
+                                              call.principal.is_operator());
     if (!allowed) return missing("organisation", call.request.param("id"));
     TRY(check_limits(wanted.limits));
     Organisation changed = *found;
@@ -146,7 +144,9 @@ void add_key_routes(Api& api, Billing& billing) {
     Platform& platform = api.platform();
     api.query(
         "/v1/keys/{id}",
-        {.operation = "getKey", .summary = "One key with its limits", .response = json::schema<Key>},
+        {.operation = "getKey",
+         .summary = "One key with its limits",
+         .response = json::schema<Key>},
         [&platform](Call& call) -> Outcome {
             const access::StoredKey* found = find_key(platform, call);
             if (found == nullptr) return missing("key", call.request.param("id"));

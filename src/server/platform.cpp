@@ -214,14 +214,11 @@ void Platform::put(Change& change, const StoredEndpoint& row) {
 void Platform::put(Change& change, const WalletPool& row) {
     put_entity(change, "wallet_pool", to_string(row.organisation_id), json::print(row));
 }
-void Platform::put_allowances(
-    Change& change, const routing::AllowanceAuthority::Touched& touched
-) {
+void Platform::put_allowances(Change& change, const routing::AllowanceAuthority::Touched& touched) {
     for (const routing::AllowanceState& state : touched.accounts) {
         const AllowanceAccount& account = state.account;
-        const std::string id = account.subject + "/" +
-                               json::Codec<Measure>::name(account.measure) + "/" +
-                               json::Codec<BudgetPeriod>::name(account.period) + "/" +
+        const std::string id = account.subject + "/" + json::Codec<Measure>::name(account.measure) +
+                               "/" + json::Codec<BudgetPeriod>::name(account.period) + "/" +
                                to_rfc3339(account.period_start) + "/" + account.model;
         if (state.leases.empty() && state.cooling.empty())
             remove(change, "allowance", id);

@@ -338,9 +338,7 @@ void Billing::put_accumulator(
     const std::int64_t rest_before = platform_.accumulators.find(contract, owner).rem;
     platform_.unposted[organisation] +=
         Units::of(ExactMoney(next.rem)) - Units::of(ExactMoney(rest_before));
-    change.batch.add(
-        storage::PutAccumulator{platform_.accumulators.put(contract, owner, next)}
-    );
+    change.batch.add(storage::PutAccumulator{platform_.accumulators.put(contract, owner, next)});
 }
 
 void Billing::settle_call(Change& change, const CallRecord& call) {
@@ -352,8 +350,8 @@ void Billing::settle_call(Change& change, const CallRecord& call) {
     if (!rated)
         platform_.log().error("a call could not be rated and is not charged", rated.error());
     if (rated) line.usage = rated->items;
-    const std::string contract =
-        std::string(kCallContracts) + to_string(call.project_id) + "/" + to_string(call.endpoint_id);
+    const std::string contract = std::string(kCallContracts) + to_string(call.project_id) + "/" +
+                                 to_string(call.endpoint_id);
     const std::string owner = to_string(call.organisation_id);
     const Result<ledger::Posting> posting =
         platform_.accumulators.advance(contract, owner, rated ? rated->total : ExactMoney());
@@ -370,8 +368,8 @@ void Billing::settle_call(Change& change, const CallRecord& call) {
             to_string(call.id)
         );
     const ledger::AccountId from = account(
-        owner, set_aside && charge > Money() ? AccountKind::lease_pool
-                                             : AccountKind::consumer_prepaid
+        owner,
+        set_aside && charge > Money() ? AccountKind::lease_pool : AccountKind::consumer_prepaid
     );
     const ledger::GrossSplit split =
         *ledger::split_fee(charge, platform_.options().fee_basis_points);
