@@ -17,7 +17,7 @@ namespace {
 
 constexpr Duration kRetryFirst = 200ms;
 constexpr Duration kRetryLongest = 15s;
-constexpr std::size_t kProblemBytesMax = 64 * 1024;
+constexpr std::size_t kProblemBytesMax = 64UL * 1024;
 
 bool worth_another_try(const Error& error) {
     return error.code == ErrorCode::unavailable || error.code == ErrorCode::deadline_exceeded ||
@@ -90,7 +90,7 @@ struct Download {
 
 }  // namespace
 
-Blobs::Blobs(http::Client& client, io::Pool& pool, std::string server_url, std::string key)
+Blobs::Blobs(http::Client& client, io::Pool& pool, std::string server_url, const std::string& key)
     : client_(client),
       pool_(pool),
       server_url_(std::move(server_url)),

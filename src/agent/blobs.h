@@ -19,11 +19,11 @@ class Blobs {
     static constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
     static constexpr Duration kAnswerMax = 30s;  // to the header of an answer, or the next bytes
     static constexpr std::int64_t kBytesPerSecondMin =
-        128 * 1024;                                    // a slower upload is tried again
+        128L * 1024;                                   // a slower upload is tried again
     static constexpr Duration kFetchRetryMax = 10min;  // then the attempt fails, and runs elsewhere
     static constexpr Duration kStoreRetryMax = 24h;  // what ran is not given up for a short outage
 
-    Blobs(http::Client& client, io::Pool& pool, std::string server_url, std::string key);
+    Blobs(http::Client& client, io::Pool& pool, std::string server_url, const std::string& key);
 
     // Writes the blob to `file`, replacing it. not_found: there is no such blob; conflict: what
     // came is not what was asked for.

@@ -15,7 +15,7 @@ namespace penstock::agent {
 class LogShipper {
   public:
     static constexpr std::size_t kBatchLinesMax = 256;
-    static constexpr std::int64_t kChunkBytesMax = 64 * 1024;
+    static constexpr std::int64_t kChunkBytesMax = 64L * 1024;
     static constexpr Duration kPollEvery = 100ms;
     static constexpr Duration kPollIdle = 500ms;  // of a log that has been quiet for a while
 

@@ -18,7 +18,7 @@
 namespace penstock::agent {
 namespace {
 constexpr std::int64_t kLogReadBytes = std::int64_t{1} << 20;
-constexpr std::int64_t kTailBytes = 32 * 1024;
+constexpr std::int64_t kTailBytes = 32L * 1024;
 }  // namespace
 
 Result<void> make_folder(const std::string& work_dir, std::string_view relative) {

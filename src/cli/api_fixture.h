@@ -35,13 +35,15 @@ class ApiFixture : public testing::Test {
         loop_.block_on(server_->stop(io::Deadline::after(1s)));
     }
 
-    void answer(std::string_view method, std::string_view path, int status, std::string body) {
+    void answer(
+        std::string_view method, std::string_view path, int status, const std::string& body
+    ) {
         router_.add(method, path, [this, status, body](http::Request request) {
             return reply(std::move(request), http::Response::json(status, body));
         });
     }
     // An event stream of (event, data) with cursors from 1 on, then the end.
-    void stream(std::string_view path, std::vector<std::string> data) {
+    void stream(std::string_view path, const std::vector<std::string>& data) {
         router_.add("GET", path, [this, data](http::Request request) {
             return reply(
                 std::move(request), http::Response::event_stream([data](http::BodyWriter writer) {

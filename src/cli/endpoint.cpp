@@ -127,14 +127,14 @@ std::vector<Command> endpoint_commands() {
              {"penstock endpoint create --model M --url http://127.0.0.1:9000 --protocol openai "
               "--price-input 0.10 --price-output 0.40",
               "pass show engine | penstock endpoint create --model M --url https://engine.example "
-              "--price-input 0.10 --price-output 0.40 --api-key-file -"},
+              "--protocol anthropic --price-input 0.10 --price-output 0.40 --api-key-file -"},
          .flags =
              {{.name = "model", .value = "NAME", .help = "flag.model"},
               {.name = "url", .value = "URL", .help = "flag.url"},
               {.name = "protocol",
                .value = "NAME",
                .help = "flag.protocol",
-               .choices = "openai|http"},
+               .choices = "openai|anthropic|ollama"},
               {.name = "price-input", .value = "YUAN", .help = "flag.price_input"},
               {.name = "price-output", .value = "YUAN", .help = "flag.price_output"},
               {.name = "upstream-model", .value = "NAME", .help = "flag.upstream_model"},

@@ -20,7 +20,7 @@ std::string free_cpu_cell(const json::Value& row, const Look&) {
     return milli_text(total - integer_at(row, "held.cpu_milli")) + "/" + milli_text(total);
 }
 std::string free_memory_cell(const json::Value& row, const Look&) {
-    constexpr std::int64_t kMib = 1024 * 1024;
+    constexpr std::int64_t kMib = 1024L * 1024;
     const std::int64_t total = integer_at(row, "total.memory_mib");
     return bytes_text((total - integer_at(row, "held.memory_mib")) * kMib) + "/" +
            bytes_text(total * kMib);

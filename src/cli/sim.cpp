@@ -9,7 +9,9 @@ namespace penstock::cli {
 
 std::vector<Command> sim_commands() {
     return {
+        sim_pack_command(),
         sim_plot_command(),
+        sim_scale_command(),
     };
 }
 

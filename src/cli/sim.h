@@ -7,7 +7,9 @@
 // The subcommands of `penstock sim`, one file each; sim.cpp lists them.
 namespace penstock::cli {
 
+Command sim_pack_command();
 Command sim_plot_command();
+Command sim_scale_command();
 
 // Progress of a long run on stderr, silent with --quiet. Borrows the invocation.
 sim::Progress sim_progress(const Invocation& invocation);

@@ -39,5 +39,67 @@ TEST_F(SimTest, NamesFileLineAndColumnOfABadCell) {
         << run.err;
 }
 
+std::string data_file(const std::string& name) {
+    return std::filesystem::absolute("testdata/" + name).string();
+}
+
+std::vector<std::string> pack_words(const std::string& policy) {
+    return {"sim",        "pack",
+            "--nodes",    data_file("sim_nodes.csv"),
+            "--pods",     data_file("sim_pods.csv"),
+            "--policy",   policy,
+            "--seeds",    "1..3",
+            "-o",         "json",
+            "--no-timing"};
+}
+
+TEST_F(SimTest, PacksATinyClusterLikeThis) {
+    std::string all;
+    for (const char* policy : {"fgd", "random", "gpu-clustering", "composite"}) {
+        const Run run = this->run(pack_words(policy));
+        EXPECT_EQ(run.err, "");
+        all += run.out;
+    }
+    const std::filesystem::path golden = "testdata/sim_pack.json";
+    if (std::getenv("PENSTOCK_UPDATE_GOLDEN") != nullptr) std::ofstream(golden) << all;
+    std::ifstream file(golden);
+
+    EXPECT_EQ(all, std::string(std::istreambuf_iterator<char>(file), {}));
+}
+
+TEST_F(SimTest, TheSameSeedGivesTheSameBytes) {
+    std::vector<std::string> words = pack_words("random");
+    words.insert(words.end(), {"--curve", (folder_ / "a.csv").string()});
+    const Run first = this->run(words);
+    words.back() = (folder_ / "b.csv").string();
+    const Run second = this->run(words);
+
+    EXPECT_EQ(first.out, second.out);
+    EXPECT_EQ(read("a.csv"), read("b.csv"));
+    EXPECT_TRUE(read("a.csv").starts_with("asked_percent,allocated_percent,"));
+}
+
+TEST_F(SimTest, MeasuresRatesGangsAndPreemptions) {
+    const Run run = this->run(
+        {"sim", "scale", "--nodes", data_file("sim_nodes.csv"), "--repeat", "8", "--tasks", "300",
+         "--gang-devices", "16", "--preempted-devices", "8", "--rounds", "2", "-o", "json"}
+    );
+
+    EXPECT_EQ(run.err, "");
+    EXPECT_NE(run.out.find("\"nodes\": 48"), std::string::npos) << run.out;
+    EXPECT_NE(run.out.find("\"placed_rounds\": 2"), std::string::npos) << run.out;
+}
+
+TEST_F(SimTest, SaysWhichFlagIsWrong) {
+    EXPECT_EQ(run({"sim", "pack"}).err, "error: --nodes: is needed; see --help\n");
+    EXPECT_EQ(
+        run({"sim", "scale", "--repeat", "0"}).err, "error: --repeat: 0 is not from 1 to 1000\n"
+    );
+    std::vector<std::string> words = pack_words("no-such");
+    EXPECT_NE(
+        run(words).err.find("there is no policy 'no-such': choose one of fgd, "), std::string::npos
+    );
+}
+
 }  // namespace
 }  // namespace penstock::cli

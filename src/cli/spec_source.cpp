@@ -11,7 +11,7 @@
 namespace penstock::cli {
 namespace {
 
-constexpr std::size_t kSpecBytesMax = 1024 * 1024;
+constexpr std::size_t kSpecBytesMax = 1024UL * 1024;
 
 // The object at a path of keys, made where it is absent.
 json::Object& object_at(json::Value& document, std::initializer_list<std::string_view> path) {

@@ -18,8 +18,8 @@ namespace penstock::cli {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::size_t kPieceBytes = 256 * 1024;
-constexpr std::size_t kIgnoreFileBytesMax = 256 * 1024;
+constexpr std::size_t kPieceBytes = 256UL * 1024;
+constexpr std::size_t kIgnoreFileBytesMax = 256UL * 1024;
 constexpr std::string_view kIgnoreFile = ".penstockignore";
 
 struct Found {

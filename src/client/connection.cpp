@@ -10,9 +10,9 @@ namespace penstock::client {
 namespace {
 
 constexpr std::size_t kIdempotencyKeyLength = 32;
-constexpr std::size_t kPieceBytes = 256 * 1024;
+constexpr std::size_t kPieceBytes = 256UL * 1024;
 constexpr Duration kUploadTimeout = 30min;
-constexpr std::size_t kProblemBytesMax = 256 * 1024;
+constexpr std::size_t kProblemBytesMax = 256UL * 1024;
 
 http::ClientOptions http_options(const ConnectionOptions& options) {
     http::ClientOptions http;

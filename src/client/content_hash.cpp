@@ -12,7 +12,7 @@
 
 namespace penstock::client {
 namespace {
-constexpr std::size_t kPieceBytes = 256 * 1024;
+constexpr std::size_t kPieceBytes = 256UL * 1024;
 }
 
 struct ContentHash::State {

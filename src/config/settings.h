@@ -13,7 +13,7 @@
 
 namespace penstock::config {
 
-constexpr std::size_t kFileBytesMax = 4 * 1024 * 1024;
+constexpr std::size_t kFileBytesMax = 4UL * 1024 * 1024;
 Result<std::string> read_file(
     const std::filesystem::path& file, std::size_t bytes_max = kFileBytesMax
 );

@@ -14,7 +14,7 @@
 // `1e3x` are strings, and a quoted "3" stays one. One document per text.
 namespace penstock::yaml {
 
-constexpr std::size_t kBytesMax = 4 * 1024 * 1024;
+constexpr std::size_t kBytesMax = 4UL * 1024 * 1024;
 constexpr std::size_t kNodesMax =
     200'000;  // aliases expanded: a small text cannot grow without end
 

@@ -131,6 +131,7 @@ Json reasoning_block(const Part& part, Writer& writer) {
 
 std::vector<Part> read_blocks(Json::Array list, const std::string& path, Trouble& trouble) {
     std::vector<Part> parts;
+    parts.reserve(list.size());
     for (std::size_t i = 0; i < list.size(); ++i)
         parts.push_back(read_block(std::move(list[i]), index_path(path, i), trouble));
     return parts;

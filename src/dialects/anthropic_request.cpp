@@ -21,7 +21,7 @@ void read_content(Fields& fields, std::string_view key, Turn& turn) {
     }
 }
 
-Turn read_message(Json value, std::string path, Trouble& trouble) {
+Turn read_message(Json value, const std::string& path, Trouble& trouble) {
     Fields fields(std::move(value), path, trouble);
     Turn turn;
     const std::string role = fields.need_text("role");
@@ -322,7 +322,7 @@ void write_output(Json::Object& out, const Request& request, Writer& writer) {
              effort.level == "xhigh" || effort.level == "max")
         config.push_back({"effort", effort.level});
     else if (!effort.level.empty())
-        writer.lose("reasoning_effort");
+        writer.lose(own_name(request.dialect, "reasoning_effort"));
     else if (effort.enabled == true)
         out.push_back({"thinking", Json::Object{{"type", "adaptive"}}});
     const ResponseFormat& format = request.format;
@@ -333,7 +333,7 @@ void write_output(Json::Object& out, const Request& request, Writer& writer) {
         writer.lose_natives(format);
     } else if (format.kind == ResponseFormat::Kind::json ||
                format.kind == ResponseFormat::Kind::native) {
-        writer.lose("response_format");
+        writer.lose(own_name(request.dialect, "response_format"));
     }
     if (!config.empty()) out.push_back({"output_config", std::move(config)});
 }

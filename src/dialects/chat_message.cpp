@@ -267,7 +267,7 @@ void write_assistant(
     if (!calls.empty()) out.push_back({"tool_calls", std::move(calls)});
 }
 
-Turn read_chat_message(Json value, std::string path, Trouble& trouble) {
+Turn read_chat_message(Json value, const std::string& path, Trouble& trouble) {
     Fields fields(std::move(value), path, trouble);
     const Role role = role_of(fields.need_text("role"), path, trouble);
     if (role == Role::tool) return read_tool_message(fields);

@@ -6,7 +6,7 @@
 // Messages of Chat, and what Chat's requests share with those of Responses and Ollama.
 namespace penstock::dialects {
 
-Turn read_chat_message(Json value, std::string path, Trouble& trouble);
+Turn read_chat_message(Json value, const std::string& path, Trouble& trouble);
 Json::Array chat_messages(const Request& request, Writer& writer);
 // Reads content, reasoning, refusal and calls of a message of the model into `parts`.
 void read_assistant(Fields& fields, std::vector<Part>& parts, bool& plain);

@@ -7,7 +7,7 @@
 namespace penstock::dialects {
 namespace {
 
-Choice read_choice(Json value, std::string path, Trouble& trouble) {
+Choice read_choice(Json value, const std::string& path, Trouble& trouble) {
     Fields fields(std::move(value), path, trouble);
     Choice choice;
     choice.index = fields.integer("index").value_or(0);

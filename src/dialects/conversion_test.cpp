@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
-#include "dialects/codec.h"
+#include "dialects/documents.h"
 
 // What a dialect has no word for is named, never dropped in silence.
 namespace penstock::dialects {
@@ -81,7 +81,8 @@ TEST(Conversion, NamesPlacesInMessages) {
                 "disable_parallel_tool_use":true},"metadata":{"user_id":"u"}})",
             Dialect::ollama
         ),
-        "messages[0].content[0].url tool_choice parallel_tool_calls user"
+        "messages[0].content[0].url tool_choice tool_choice.disable_parallel_tool_use "
+        "metadata.user_id"
     );
 }
 
@@ -98,6 +99,27 @@ TEST(Conversion, NamesWhatOfResponsesNeedsItsPlatform) {
     EXPECT_EQ(to_chat(R"("store":true)"), "store");
     EXPECT_EQ(to_chat(R"("tools":[{"type":"web_search"}])"), "tools[0].type");
     EXPECT_EQ(to_chat(R"("reasoning":{"effort":"low","summary":"auto"})"), "reasoning.summary");
+}
+
+TEST(Conversion, NamesAFieldAsTheClientCalledIt) {
+    EXPECT_EQ(
+        lost(
+            Dialect::ollama,
+            R"({"model":"m","messages":[{"role":"user","content":"Hi"}],"format":"json",
+                "options":{"seed":1,"mirostat":2}})",
+            Dialect::anthropic
+        ),
+        "options.seed format options.mirostat"
+    );
+    EXPECT_EQ(
+        lost(
+            Dialect::responses,
+            R"({"model":"m","input":"Hi","text":{"format":{"type":"json_object"}},
+                "reasoning":{"effort":"minimal"}})",
+            Dialect::anthropic
+        ),
+        "reasoning.effort text.format"
+    );
 }
 
 TEST(Conversion, ADeveloperIsTheSystemWhereThereIsNone) {

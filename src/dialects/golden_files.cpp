@@ -55,7 +55,7 @@ std::vector<GoldenFrame> frames_of(const std::string& stream, Dialect dialect) {
 
 std::string convert(const std::vector<GoldenFrame>& frames, Dialect from, Dialect to) {
     const std::unique_ptr<StreamReader> reader = make_stream_reader(from);
-    const std::unique_ptr<StreamWriter> writer = make_stream_writer(from, to, kGoldenContext);
+    const std::unique_ptr<StreamWriter> writer = make_stream_writer(from, to, golden_context);
     std::string out;
     for (const GoldenFrame& frame : frames) {
         const Result<StreamFrame> read = reader->read(frame.name, frame.data);

@@ -18,7 +18,7 @@ std::vector<std::filesystem::path> files_in(const std::filesystem::path& folder)
 Dialect dialect_of(const std::filesystem::path& path);
 
 // Of the converted answers among the files.
-inline const AnswerContext kGoldenContext{
+inline const AnswerContext golden_context{
     .id = "1", .model = "m", .created = 1'700'000'000, .include_usage = true
 };
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "dialects/codec.h"
+#include "dialects/documents.h"
 #include "dialects/golden_files.h"
 
 // Documents as files: golden/README.md says what must hold for them.
@@ -79,7 +79,7 @@ TEST(Golden, AnAnswerOfAnEngineIsToldInTheClientsDialect) {
             const fs::path from = folder / (name.substr(0, mark) + ".json");
             const Result<Response> response = read_response(dialect_of(from), document(from));
             ASSERT_TRUE(response) << from << " " << to_string(response.error());
-            const Written written = write_response(*response, dialect_of(to), kGoldenContext);
+            const Written written = write_response(*response, dialect_of(to), golden_context);
             expect_equal(written.body, document(to), to.string());
             ++pairs;
         }

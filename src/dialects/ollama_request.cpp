@@ -53,7 +53,9 @@ void read_images(Fields& fields, Turn& turn) {
     }
 }
 
-Turn read_message(Json value, std::string path, OpenCalls& open, int& count, Trouble& trouble) {
+Turn read_message(
+    Json value, const std::string& path, OpenCalls& open, int& count, Trouble& trouble
+) {
     Fields fields(std::move(value), path, trouble);
     Turn turn;
     const std::string role = fields.need_text("role");
@@ -227,7 +229,8 @@ void write_format(Json::Object& out, const Request& request, Writer& writer) {
     const ResponseFormat& format = request.format;
     if (format.kind == ResponseFormat::Kind::json) out.push_back({"format", "json"});
     if (format.kind == ResponseFormat::Kind::schema) out.push_back({"format", format.schema});
-    if (format.kind == ResponseFormat::Kind::native) writer.lose("response_format");
+    if (format.kind == ResponseFormat::Kind::native)
+        writer.lose(own_name(request.dialect, "response_format"));
     writer.lose_natives(format);
 }
 
@@ -248,11 +251,11 @@ void lose_the_rest(const Request& request, Writer& writer) {
     if (choice != Choice::absent && choice != Choice::automatic && choice != Choice::none)
         writer.lose("tool_choice");
     if (request.parallel_tool_calls == false && !request.tools.empty())
-        writer.lose("parallel_tool_calls");
+        writer.lose(own_name(request.dialect, "parallel_tool_calls"));
     if (request.choices != 1) writer.lose("n");
     if (request.logprobs == true) writer.lose("logprobs");
     if (request.top_logprobs.value_or(0) > 0) writer.lose("top_logprobs");
-    if (request.user) writer.lose("user");
+    if (request.user) writer.lose(own_name(request.dialect, "user"));
     writer.lose_natives(request);
 }
 

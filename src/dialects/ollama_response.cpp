@@ -9,7 +9,7 @@
 namespace penstock::dialects {
 namespace {
 
-Part read_call(Json value, std::string path, std::string id, Trouble& trouble) {
+Part read_call(Json value, const std::string& path, std::string id, Trouble& trouble) {
     Fields outer(std::move(value), path, trouble);
     Part part;
     part.kind = Part::Kind::tool_call;

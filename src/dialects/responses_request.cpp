@@ -176,7 +176,7 @@ void write_tools(Json::Object& out, const Request& request, Writer& writer) {
 
 void write_shared(Json::Object& out, const Request& request, Writer& writer) {
     if (request.stream) out.push_back({"stream", true});
-    if (!request.stop.empty()) writer.lose("stop");
+    if (!request.stop.empty()) writer.lose(own_name(request.dialect, "stop"));
     if (request.choices != 1) writer.lose("n");
     if (request.logprobs == true) writer.lose("logprobs");
     if (request.effort.tokens_max) writer.lose("thinking.budget_tokens");
@@ -190,7 +190,8 @@ void write_shared(Json::Object& out, const Request& request, Writer& writer) {
     if (format.kind == ResponseFormat::Kind::json) written = {{"type", "json_object"}};
     if (format.kind == ResponseFormat::Kind::schema)
         written = schema_format(format, {{"type", "json_schema"}}, "schema");
-    if (format.kind == ResponseFormat::Kind::native) writer.lose("response_format");
+    if (format.kind == ResponseFormat::Kind::native)
+        writer.lose(own_name(request.dialect, "response_format"));
     if (!written.empty()) out.push_back({"text", Json::Object{{"format", std::move(written)}}});
     writer.lose_natives(format);
     writer.lose_natives(request);

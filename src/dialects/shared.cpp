@@ -68,10 +68,34 @@ void write_sampling(Json::Object& out, Dialect dialect, const Request& request, 
         const auto* name = std::ranges::find(kSampling, member.key, &SamplingName::canonical);
         const std::string_view key = name_in(*name, dialect);
         if (key.empty())
-            writer.lose(member.key);
+            writer.lose(own_name(request.dialect, member.key));
         else
             out.push_back({std::string(key), member.value});
     }
+}
+
+std::string own_name(Dialect dialect, std::string_view canonical) {
+    struct Name {
+        Dialect dialect;
+        std::string_view canonical;
+        std::string_view own;
+    };
+    static constexpr std::array<Name, 7> kNames{{
+        {Dialect::anthropic, "user", "metadata.user_id"},
+        {Dialect::anthropic, "parallel_tool_calls", "tool_choice.disable_parallel_tool_use"},
+        {Dialect::anthropic, "reasoning_effort", "output_config.effort"},
+        {Dialect::anthropic, "response_format", "output_config.format"},
+        {Dialect::responses, "reasoning_effort", "reasoning.effort"},
+        {Dialect::responses, "response_format", "text.format"},
+        {Dialect::ollama, "reasoning_effort", "think"},
+    }};
+    for (const Name& name : kNames)
+        if (name.dialect == dialect && name.canonical == canonical) return std::string(name.own);
+    if (dialect == Dialect::ollama && canonical == "response_format") return "format";
+    const bool option =
+        std::ranges::find(kSampling, canonical, &SamplingName::canonical) != kSampling.end() ||
+        canonical == "stop";
+    return (dialect == Dialect::ollama && option ? "options." : "") + std::string(canonical);
 }
 
 void read_openai(Fields& fields, Request& request) {

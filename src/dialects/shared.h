@@ -17,6 +17,9 @@ struct SamplingName {
 void read_sampling(Fields& fields, Dialect dialect, Request& request);
 void write_sampling(Json::Object& out, Dialect dialect, const Request& request, Writer& writer);
 
+// What the client called a parameter of the request: refusals name its own field.
+std::string own_name(Dialect dialect, std::string_view canonical);
+
 // Parameters that Chat and Responses have under one name.
 void read_openai(Fields& fields, Request& request);
 void write_openai(Json::Object& out, Dialect dialect, const Request& request, Writer& writer);

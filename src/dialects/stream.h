@@ -16,7 +16,7 @@ constexpr std::int64_t kStreamChoicesMax = 128;
 constexpr std::int64_t kStreamPartsMax = 1024;  // of one choice
 // What a writer may keep of an answer: Responses repeats all of it at the end, Ollama tells the
 // arguments of a call at once. Above: resource_exhausted, and the stream ends with an error.
-constexpr std::size_t kStreamKeptBytesMax = 8 * 1024 * 1024;
+constexpr std::size_t kStreamKeptBytesMax = 8UL * 1024 * 1024;
 
 // Reads the engine's side.
 class StreamReader {

@@ -92,7 +92,7 @@ TEST(DialectStream, IsHonestAboutACutAfterEveryFrame) {
              {Dialect::chat, Dialect::responses, Dialect::anthropic, Dialect::ollama})
             for (std::size_t count = 0; count < frames.size(); ++count, ++cuts) {
                 const auto reader = make_stream_reader(from);
-                const auto writer = make_stream_writer(from, to, kGoldenContext);
+                const auto writer = make_stream_writer(from, to, golden_context);
                 std::string out;
                 for (std::size_t i = 0; i < count; ++i)
                     ASSERT_TRUE(writer->write(*reader->read(frames[i].name, frames[i].data), out));
@@ -134,7 +134,7 @@ TEST(DialectStream, AnErrorEventOfTheEngineIsAnError) {
 
 TEST(DialectStream, BoundsWhatItKeepsOfAnAnswer) {
     const auto reader = make_stream_reader(Dialect::chat);
-    const auto writer = make_stream_writer(Dialect::chat, Dialect::responses, kGoldenContext);
+    const auto writer = make_stream_writer(Dialect::chat, Dialect::responses, golden_context);
     const std::string piece(512 * 1024, 'x');
     const std::string frame = R"({"choices":[{"index":0,"delta":{"content":")" + piece + R"("}}]})";
     std::size_t written = 0;

@@ -16,7 +16,8 @@
 // replaced by U+FFFD.
 namespace penstock::drivers {
 
-constexpr std::size_t kLogLineBytesMax = 16 * 1024;  // a longer line is split into partial entries
+constexpr std::size_t kLogLineBytesMax =
+    16UL * 1024;                              // a longer line is split into partial entries
 constexpr Duration kPartialLineHold = 500ms;  // then text without a line end is written, partial
 
 enum class Stream { out, err };

@@ -28,7 +28,7 @@ constexpr Duration kDrainTimeMax = 5s;  // for what is left in the pipes and the
 constexpr Duration kSampleEvery = 250ms;  // of memory, where the kernel keeps no peak
 constexpr int kRecordTriesMax = 60;       // of writing the exit record to a full disk, one a second
 constexpr std::size_t kReasonBytesMax = 2048;
-constexpr std::size_t kReadBytes = 64 * 1024;
+constexpr std::size_t kReadBytes = 64UL * 1024;
 
 struct Pipe {
     FileDescriptor read;

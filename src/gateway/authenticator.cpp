@@ -24,6 +24,12 @@ Authenticator::Authenticator(
 )
     : executor_(std::move(executor)), tasks_(tasks), server_(server), clock_(clock) {}
 
+std::string Authenticator::shown(const http::Headers& headers) {
+    if (const std::string* authorization = headers.find("Authorization")) return *authorization;
+    const std::string* key = headers.find("x-api-key");
+    return key == nullptr ? std::string() : std::string(kScheme) + *key;
+}
+
 io::Task<Result<ResolvedKey>> Authenticator::authenticate(std::string authorization) {
     if (authorization.size() <= kScheme.size() ||
         !http::equal_ignoring_case(
@@ -31,7 +37,7 @@ io::Task<Result<ResolvedKey>> Authenticator::authenticate(std::string authorizat
         ))
         co_return fail(
             ErrorCode::unauthenticated,
-            "an API key is missing; send it as 'Authorization: Bearer sk-…'"
+            "an API key is missing; send it as 'Authorization: Bearer sk-…' or 'x-api-key: sk-…'"
         );
     const std::string_view key = std::string_view(authorization).substr(kScheme.size());
     if (!key.starts_with("sk-") || key.size() > kKeyBytesMax) co_return unknown_key();

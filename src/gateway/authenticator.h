@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "gateway/key_cache.h"
 #include "gateway/server_link.h"
+#include "http/headers.h"
 #include "io/event.h"
 #include "io/task_group.h"
 
@@ -26,6 +27,8 @@ class Authenticator {
         io::Executor executor, io::TaskGroup& tasks, ServerLink& server, const Clock& clock
     );
 
+    // What a client shows: its Authorization, else its x-api-key as one.
+    static std::string shown(const http::Headers& headers);
     // `authorization` as it came: "Bearer sk-…". unauthenticated, permission_denied or unavailable.
     io::Task<Result<ResolvedKey>> authenticate(std::string authorization);
     KeyCache& cache() { return cache_; }

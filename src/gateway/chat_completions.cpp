@@ -3,7 +3,10 @@
 
 #include <algorithm>
 
+#include "gateway/call_hold.h"
+#include "gateway/call_input.h"
 #include "gateway/chat_stream.h"
+#include "gateway/dialect_calls.h"
 #include "telemetry/trace.h"
 
 namespace penstock::gateway {
@@ -12,55 +15,10 @@ namespace {
 using routing::ApiError;
 
 constexpr int kNobodyWaits = 499;
-constexpr Duration kBusyRetryAfter = 1s;
-
-ApiError busy(std::string message) {
-    return {
-        .status = 503,
-        .message = std::move(message),
-        .type = "server_error",
-        .code = "overloaded",
-        .retry_after = kBusyRetryAfter
-    };
-}
-
-ApiError engine_failure(int status, std::string message) {
-    return {
-        .status = status,
-        .message = std::move(message),
-        .type = "server_error",
-        .code = "upstream_error"
-    };
-}
-
 std::unexpected<ApiError> refuse(ApiError error) { return std::unexpected(std::move(error)); }
-
-// An Error of ours with what OpenAI's clients look for.
-ApiError told(const Error& error) {
-    ApiError out = routing::api_error(error);
-    if (error.code == ErrorCode::unauthenticated) out.code = "invalid_api_key";
-    if (error.code == ErrorCode::not_found) out.code = "model_not_found";
-    if (error.code == ErrorCode::unavailable) out.retry_after = kBusyRetryAfter;
-    return out;
-}
-
-// Statuses after which another endpoint may do better: overload, faults, and answers that show that
-// the endpoint was registered wrongly (its key, its model).
-bool is_retryable(int status) {
-    return status == 401 || status == 403 || status == 404 || status == 408 || status == 429 ||
-           status >= 500;
-}
 
 bool is_event_stream(const http::Headers& headers) {
     return headers.get("Content-Type").starts_with("text/event-stream");
-}
-
-ApiResult<std::optional<Price>> read_price(const http::Headers& headers, std::string_view name) {
-    const std::string* text = headers.find(name);
-    if (text == nullptr) return std::optional<Price>();
-    const Result<Price> price = parse_price(*text);
-    if (!price) return refuse(routing::invalid_request(price.error().message, std::string(name)));
-    return *price;
 }
 
 }  // namespace
@@ -73,6 +31,10 @@ io::Task<http::Response> ChatCompletions::serve(http::Request request) {
         parts_.calls.metrics.on_answer({}, admitted.error().status);
         co_return error_response(admitted.error());
     }
+    if (admitted->converts)
+        co_return co_await converted_->serve_body(
+            std::move(request), std::move(admitted->body), dialects::Dialect::chat
+        );
     co_return co_await answer(*std::move(admitted), client);
 }
 
@@ -89,19 +51,22 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(http::Requ
     const Time started_at = parts_.calls.clock.now();
     const Duration started = parts_.calls.clock.monotonic();
     const Result<ResolvedKey> key =
-        co_await parts_.authenticator.authenticate(std::string(request->headers.get("Authorization")
-        ));
+        co_await parts_.authenticator.authenticate(Authenticator::shown(request->headers));
     if (!key) co_return refuse(told(key.error()));
-    const ApiResult<Limits> limits = read_limits(request->headers);
+    const ApiResult<CallLimits> limits = read_call_limits(request->headers, parts_.options);
     if (!limits) co_return refuse(limits.error());
     Admitted admitted;
     admitted.deadline = io::Deadline::after(limits->timeout);
-    ApiResult<std::string> body = co_await read_body(request);
+    ApiResult<std::string> body = co_await read_call_body(request, parts_.options.request_body_max);
     if (!body) co_return refuse(std::move(body.error()));
     admitted.body = *std::move(body);
     Result<routing::ChatRequest> chat = routing::scan_chat_request(admitted.body);
     if (!chat) co_return refuse(told(chat.error()));
     admitted.chat = *std::move(chat);
+    const routing::EndpointPool& endpoints = parts_.calls.endpoints;
+    admitted.converts = endpoints.has_model(admitted.chat.model) &&
+                        !endpoints.has_model(admitted.chat.model, "openai");
+    if (admitted.converts) co_return admitted;
     admitted.input_price_max = limits->input_price_max;
     admitted.output_price_max = limits->output_price_max;
     const Result<telemetry::TraceContext> trace =
@@ -138,51 +103,12 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(http::Requ
     co_return admitted;
 }
 
-io::Task<ApiResult<std::string>> ChatCompletions::read_body(http::Request* request) {
-    std::string body;
-    while (true) {
-        const Result<std::string_view> piece = co_await request->reader.read();
-        if (!piece && piece.error().code == ErrorCode::resource_exhausted) {
-            ApiError error = routing::invalid_request(
-                "the request is larger than " + std::to_string(parts_.options.request_body_max) +
-                    " bytes",
-                {}, "request_too_large"
-            );
-            error.status = 413;
-            co_return refuse(std::move(error));
-        }
-        if (!piece)
-            co_return refuse(
-                routing::invalid_request("the request's body was cut: " + piece.error().message)
-            );
-        if (piece->empty()) co_return body;
-        body.append(*piece);
-    }
-}
-
-ApiResult<ChatCompletions::Limits> ChatCompletions::read_limits(const http::Headers& headers
-) const {
-    Limits limits{.timeout = parts_.options.deadline_default};
-    ApiResult<std::optional<Price>> input = read_price(headers, "x-penstock-max-input-price");
-    if (!input) return refuse(std::move(input.error()));
-    ApiResult<std::optional<Price>> output = read_price(headers, "x-penstock-max-output-price");
-    if (!output) return refuse(std::move(output.error()));
-    limits.input_price_max = *input;
-    limits.output_price_max = *output;
-    if (const std::string* text = headers.find("x-penstock-timeout")) {
-        const Result<Duration> timeout = parse_duration(*text);
-        if (!timeout)
-            return refuse(routing::invalid_request(timeout.error().message, "x-penstock-timeout"));
-        limits.timeout = std::min(*timeout, parts_.options.deadline_max);
-    }
-    return limits;
-}
-
 routing::EndpointQuery ChatCompletions::query_of(
     const Admitted& admitted, const routing::EndpointLists& lists
 ) const {
     return {
         .model = admitted.chat.model,
+        .protocol = "openai",
         .input_price_max = admitted.input_price_max,
         .output_price_max = admitted.output_price_max,
         .providers = lists.providers(),
@@ -195,35 +121,16 @@ io::Task<ApiResult<routing::Hold>> ChatCompletions::reserve(
 ) {
     const routing::EndpointPool& endpoints = parts_.calls.endpoints;
     if (!endpoints.has_model(admitted->chat.model))
-        co_return refuse(
-            {.status = 404,
-             .message = "the model '" + admitted->chat.model +
-                        "' does not exist; GET /v1/models lists those that do",
-             .type = "invalid_request_error",
-             .param = "model",
-             .code = "model_not_found"}
-        );
-    if (const Result<void> allowed = routing::check_model(*key, admitted->chat.model); !allowed)
-        co_return refuse(told(allowed.error()));
-    const routing::TokenBound bound =
-        routing::token_bound(admitted->chat, parts_.options.output_tokens_default);
+        co_return refuse(no_such_model(admitted->chat.model));
     const routing::EndpointLists lists(*key);
-    const Result<Money> amount = endpoints.worst_case(query_of(*admitted, lists), bound);
-    if (!amount) co_return refuse(told(amount.error()));
-    const Time now = parts_.calls.clock.now();
-    const routing::CallNeeds needs{
-        .model = admitted->chat.model,
-        .amount = *amount,
-        .tokens = bound.input + bound.output,
-        .admitted_at = started_at
-    };
-    ApiResult<routing::Hold> hold =
-        co_await parts_.calls.budget.reserve(*key, needs, now + parts_.options.deadline_max);
-    if (!hold) {
-        const routing::HeaderList headers = parts_.calls.budget.rate_headers(*key, needs);
-        hold.error().headers.insert(hold.error().headers.end(), headers.begin(), headers.end());
-    }
-    co_return hold;
+    co_return co_await hold_for_call(
+        &parts_.calls,
+        {.key = key,
+         .endpoints = query_of(*admitted, lists),
+         .bound = routing::token_bound(admitted->chat, parts_.options.output_tokens_default),
+         .admitted_at = started_at,
+         .deadline = parts_.calls.clock.now() + parts_.options.deadline_max}
+    );
 }
 
 // ---- dispatch ----
@@ -292,9 +199,8 @@ ApiResult<routing::EndpointPool::Choice> ChatCompletions::choose(
             endpoints.choose(query, now, parts_.random);
         if (!choice) {
             ApiError error = told(choice.error());
-            if (error.status == 503)
-                error.retry_after =
-                    endpoints.retry_after(admitted.chat.model, now).value_or(kBusyRetryAfter);
+            const std::optional<Duration> after = endpoints.retry_after(admitted.chat.model, now);
+            if (error.status == 503 && after) error.retry_after = after;
             return refuse(std::move(error));
         }
         const Endpoint& endpoint = endpoints.find(choice->endpoint_id)->endpoint;
@@ -315,13 +221,7 @@ io::Task<ChatCompletions::Opened> ChatCompletions::attempt(Admitted* admitted, b
         call.end_attempt(routing::AttemptOutcome::failed);
         const bool late = upstream.error().code == ErrorCode::deadline_exceeded;
         *retryable = !late;
-        if (late)
-            co_return refuse(
-                {.status = 504,
-                 .message = "the call's deadline passed before the engine answered",
-                 .type = "timeout_error",
-                 .code = "deadline_exceeded"}
-            );
+        if (late) co_return refuse(deadline_passed("the engine answered"));
         co_return refuse(engine_failure(
             502, "the engine of provider '" + call.route().endpoint.provider + "' cannot be reached"
         ));
@@ -364,21 +264,6 @@ http::Response ChatCompletions::end_with(Call& call, const ApiError& error, EndR
     return response;
 }
 
-void ChatCompletions::describe(http::Response& response, const Call& call) const {
-    const Endpoint& endpoint = call.route().endpoint;
-    add_penstock_header(response, "call", to_string(call.record().id));
-    add_penstock_header(response, "provider", endpoint.provider);
-    add_penstock_header(response, "site", endpoint.site);
-    add_penstock_header(response, "endpoint", to_string(endpoint.id));
-    add_penstock_header(response, "max-cost", to_string(call.cost_max()));
-    if (endpoint.simulated) add_penstock_header(response, "simulated", "true");
-    const routing::CallNeeds needs{
-        .model = call.record().model, .admitted_at = call.record().started_at
-    };
-    for (const auto& [name, value] : parts_.calls.budget.rate_headers(call.key(), needs))
-        response.headers.set(name, value);
-}
-
 http::Response ChatCompletions::answer_stream(
     Admitted admitted, http::ResponseStream upstream, http::ClientWatch client
 ) {
@@ -395,7 +280,7 @@ http::Response ChatCompletions::answer_stream(
         http::Response::event_stream([stream = std::move(stream)](http::BodyWriter writer) mutable {
             return ChatStream::run(std::move(stream), writer);
         });
-    describe(response, call);
+    describe_call(response, call, parts_.calls.budget);
     return response;
 }
 
@@ -409,12 +294,7 @@ io::Task<http::Response> ChatCompletions::answer_whole(
         const bool late = body.error().code == ErrorCode::deadline_exceeded;
         if (late)
             co_return end_with(
-                call,
-                {.status = 504,
-                 .message = "the call's deadline passed before the answer was complete",
-                 .type = "timeout_error",
-                 .code = "deadline_exceeded"},
-                EndReason::timeout
+                call, deadline_passed("the answer was complete"), EndReason::timeout
             );
         co_return end_with(
             call, engine_failure(502, "the engine broke off before the answer was complete"),
@@ -434,7 +314,7 @@ io::Task<http::Response> ChatCompletions::answer_whole(
         body = routing::replace_string(*body, answer->model_value, admitted->chat.model);
     call.finish(EndReason::done, 200);
     http::Response response = http::Response::json(200, *std::move(body));
-    describe(response, call);
+    describe_call(response, call, parts_.calls.budget);
     add_penstock_header(response, "cost", exact_text(call.charge()));
     co_return response;
 }
@@ -450,10 +330,8 @@ io::Task<http::Response> ChatCompletions::pass_refusal(
     const std::string* retry_after = upstream.headers().find("Retry-After");
     const bool passes_retry_after = (status == 429 || status == 503) && retry_after != nullptr;
     const std::string retry_after_text = passes_retry_after ? *retry_after : std::string();
-    const bool own_mistake =
-        status == 400 || status == 409 || status == 413 || status == 415 || status == 422;
     http::Response response;
-    if (own_mistake || status == 429) {
+    if (is_own_mistake(status) || status == 429) {
         const Result<std::string> body =
             co_await upstream.read_all(kErrorBodyMax, admitted->deadline);
         const bool shaped = body && [&] {
@@ -478,7 +356,7 @@ io::Task<http::Response> ChatCompletions::pass_refusal(
     }
     if (passes_retry_after && http::valid_field_value(retry_after_text))
         response.headers.set("Retry-After", retry_after_text);
-    describe(response, call);
+    describe_call(response, call, parts_.calls.budget);
     co_return response;
 }
 

@@ -16,12 +16,14 @@
 
 namespace penstock::gateway {
 
-// POST /v1/chat/completions. One deadline covers all of a call; another endpoint is tried only
-// before the client has received anything.
+class DialectCalls;
+
+// POST /v1/chat/completions, for engines that speak it. One deadline covers all of a call; another
+// endpoint is tried only before the client has received anything.
 class ChatCompletions {
   public:
     static constexpr int kAttemptsMax = 3;
-    static constexpr std::size_t kErrorBodyMax = 64 * 1024;  // of an engine's refusal, passed on
+    static constexpr std::size_t kErrorBodyMax = 64UL * 1024;  // of an engine's refusal, passed on
 
     struct Parts {
         CallParts& calls;
@@ -35,12 +37,16 @@ class ChatCompletions {
     };
     explicit ChatCompletions(Parts parts) : parts_(parts) {}
 
+    // Who serves a model none of whose engines speaks this dialect.
+    void convert_with(DialectCalls& converted) { converted_ = &converted; }
+
     io::Task<http::Response> serve(http::Request request);
 
   private:
     // What admission found out; the body stays here, since the engine gets it with few bytes
     // changed.
     struct Admitted {
+        bool converts = false;  // nothing but the body was looked at
         std::string body;
         routing::ChatRequest chat;
         std::unique_ptr<Call> call;
@@ -49,20 +55,13 @@ class ChatCompletions {
         io::Deadline deadline;
         std::string traceparent;
     };
-    struct Limits {
-        std::optional<Price> input_price_max;
-        std::optional<Price> output_price_max;
-        Duration timeout{};
-    };
     // What an engine answered, or what the client is told instead.
     using Opened = ApiResult<http::ResponseStream>;
 
     io::Task<ApiResult<Admitted>> admit(http::Request* request);
-    io::Task<ApiResult<std::string>> read_body(http::Request* request);
     io::Task<ApiResult<routing::Hold>> reserve(
         const Admitted* admitted, const ResolvedKey* key, Time started_at
     );
-    ApiResult<Limits> read_limits(const http::Headers& headers) const;
     // Borrows from both.
     routing::EndpointQuery query_of(const Admitted& admitted, const routing::EndpointLists& lists)
         const;
@@ -81,9 +80,9 @@ class ChatCompletions {
     );
     io::Task<http::Response> pass_refusal(Admitted* admitted, http::ResponseStream upstream);
     http::Response end_with(Call& call, const routing::ApiError& error, EndReason reason);
-    void describe(http::Response& response, const Call& call) const;
 
     Parts parts_;
+    DialectCalls* converted_ = nullptr;
 };
 
 }  // namespace penstock::gateway

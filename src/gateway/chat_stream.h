@@ -18,7 +18,7 @@ namespace penstock::gateway {
 // error event and a cut connection; [DONE] and finish reasons are never made up.
 class ChatStream {
   public:
-    static constexpr std::size_t kEventBytesMax = 1024 * 1024;
+    static constexpr std::size_t kEventBytesMax = 1024UL * 1024;
     // After [DONE] the rest is read for this long, so that the engine's connection can be used
     // again.
     static constexpr Duration kDrainFor = 1s;

@@ -9,8 +9,10 @@
 #include "gateway/budget.h"
 #include "gateway/call.h"
 #include "gateway/chat_completions.h"
+#include "gateway/dialect_calls.h"
 #include "gateway/idempotency.h"
 #include "gateway/model_list.h"
+#include "gateway/ollama_models.h"
 #include "gateway/server_link.h"
 #include "gateway/settler.h"
 #include "gateway/spool.h"
@@ -107,7 +109,14 @@ class Gateway::State {
               {calls_, authenticator_, retries_, upstream_, ids_, with.random, options_,
                routes_known_}
           ),
-          models_(authenticator_, endpoints_) {}
+          converted_(
+              {calls_, authenticator_, retries_, upstream_, ids_, with.random, options_,
+               routes_known_}
+          ),
+          models_(authenticator_, endpoints_),
+          ollama_models_(authenticator_, endpoints_) {
+        chat_.convert_with(converted_);
+    }
 
     // What waits for the disk holds parts of the budget.
     ~State() { spool_.reset(); }
@@ -129,11 +138,42 @@ class Gateway::State {
             {.operation = "listModels", .summary = "The models that can be asked now (OpenAI's API)"
             }
         );
+        register_dialects(router);
         // Names of models contain slashes.
         router.add(
             "GET", "/v1/models/{id...}",
             [this](http::Request r) { return models_.get(std::move(r)); },
             {.operation = "getModel", .summary = "One model (OpenAI's API)"}
+        );
+    }
+
+    void register_dialects(http::Router& router) {
+        using dialects::Dialect;
+        const auto add = [&](const char* path, const char* operation, const char* summary,
+                             http::Handler handler) {
+            router.add(
+                "POST", path, std::move(handler),
+                {.body_max = options_.request_body_max,
+                 .stream_body = true,
+                 .operation = operation,
+                 .summary = summary}
+            );
+        };
+        add("/v1/responses", "createResponse", "Answer a model's input (OpenAI's Responses API)",
+            [this](http::Request r) { return converted_.serve(std::move(r), Dialect::responses); });
+        add("/v1/messages", "createMessage", "Answer a chat with a model (Anthropic's API)",
+            [this](http::Request r) { return converted_.serve(std::move(r), Dialect::anthropic); });
+        add("/v1/messages/count_tokens", "countTokens", "Tokens of a request (Anthropic's API)",
+            [this](http::Request r) { return converted_.count_tokens(std::move(r)); });
+        add("/api/chat", "ollamaChat", "Answer a chat with a model (Ollama's API)",
+            [this](http::Request r) { return converted_.serve(std::move(r), Dialect::ollama); });
+        add("/v1/embeddings", "createEmbedding", "Vectors of texts (OpenAI's API)",
+            [this](http::Request r) { return converted_.serve_embeddings(std::move(r)); });
+        router.add(
+            "GET", "/api/tags",
+            [this](http::Request r) { return ollama_models_.list(std::move(r)); },
+            {.operation = "ollamaTags", .summary = "The models that can be asked now (Ollama's API)"
+            }
         );
     }
 
@@ -260,7 +300,9 @@ class Gateway::State {
     bool started_ = false;
     CallParts calls_;
     ChatCompletions chat_;
+    DialectCalls converted_;
     ModelList models_;
+    OllamaModels ollama_models_;
 };
 
 Result<std::unique_ptr<Gateway>> Gateway::open(GatewayOptions options, Dependencies dependencies) {

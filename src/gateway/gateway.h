@@ -36,8 +36,8 @@ struct GatewayOptions {
     Duration deadline_default = 10min;          // of one call, all attempts together
     Duration deadline_max = 1h;                 // the most that x-penstock-timeout can ask for
     std::int64_t output_tokens_default = 4096;  // asked of the engine where the client set no bound
-    std::size_t request_body_max = 8 * 1024 * 1024;        // above: 413
-    std::size_t response_body_max = 32 * 1024 * 1024;      // of an unstreamed answer; above: 502
+    std::size_t request_body_max = 8UL * 1024 * 1024;      // above: 413
+    std::size_t response_body_max = 32UL * 1024 * 1024;    // of an unstreamed answer; above: 502
     std::size_t calls_max = 4096;                          // in flight; above: 503
     std::uint64_t spool_bytes_max = 512ULL * 1024 * 1024;  // unsettled records; above: 503
     Money lease_amount =
@@ -68,8 +68,9 @@ class Gateway {
     // CHECKs that stop() has run if start() has.
     ~Gateway();
 
-    // POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}; other paths of the token API
-    // answer 404 in OpenAI's error shape.
+    // POST /v1/chat/completions, /v1/responses, /v1/messages, /v1/messages/count_tokens, /api/chat
+    // and /v1/embeddings; GET /v1/models, /v1/models/{id} and /api/tags. Other paths of the token
+    // API answer 404 in OpenAI's error shape.
     void register_routes(http::Router& router);
     // Begins to follow the route table and to settle. Calls are answered 503 until a first table
     // came.

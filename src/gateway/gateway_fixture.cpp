@@ -39,9 +39,10 @@ EngineScript whole_answer() {
 
 ScriptedEngine::ScriptedEngine(io::Runtime& runtime, EngineScript answer)
     : script(std::move(answer)), runtime_(runtime), never_(runtime.executor()) {
-    router_.add("POST", "/v1/chat/completions", [this](http::Request r) {
-        return serve(std::move(r));
-    });
+    for (const char* path :
+         {"/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens", "/api/chat",
+          "/v1/embeddings"})
+        router_.add("POST", path, [this](http::Request r) { return serve(std::move(r)); });
     server_ = std::make_unique<http::Server>(runtime_, router_, http::ServerOptions{});
     EXPECT_TRUE(server_->start());
 }
@@ -279,9 +280,15 @@ void Fixture::restart_gateway() {
     start_gateway();
 }
 
-void Fixture::add_engine(EngineScript script, std::string model) {
+void Fixture::add_engine(EngineScript script, std::string model, std::string protocol) {
     engines.push_back(std::make_unique<ScriptedEngine>(runtime, std::move(script)));
     routes.push_back(route_to(engines.back()->url(), std::move(model), engines.size()));
+    routes.back().endpoint.protocol = std::move(protocol);
+    apply_routes();
+}
+
+void Fixture::renew_endpoints() {
+    for (Route& route : routes) route.endpoint.id = EndpointId(RawId{10, ++renewed});
     apply_routes();
 }
 
@@ -292,11 +299,11 @@ void Fixture::apply_routes() {
     );
 }
 
-io::Task<ClientAnswer> Fixture::ask_task(std::string body, http::Headers headers) {
+io::Task<ClientAnswer> Fixture::ask_task(
+    std::string body, http::Headers headers, std::string path
+) {
     http::ClientRequest request{
-        .method = "POST",
-        .url = front->url() + "/v1/chat/completions",
-        .headers = std::move(headers)
+        .method = "POST", .url = front->url() + path, .headers = std::move(headers)
     };
     if (!key.empty()) request.headers.add("Authorization", "Bearer " + key);
     request.headers.set("Content-Type", "application/json");
@@ -321,6 +328,10 @@ io::Task<ClientAnswer> Fixture::ask_task(std::string body, http::Headers headers
 
 ClientAnswer Fixture::ask(std::string body, http::Headers headers) {
     return runtime.block_on(ask_task(std::move(body), std::move(headers)));
+}
+
+ClientAnswer Fixture::ask_at(std::string path, std::string body, http::Headers headers) {
+    return runtime.block_on(ask_task(std::move(body), std::move(headers), std::move(path)));
 }
 
 void Fixture::leave_after(std::string body, std::size_t events) {

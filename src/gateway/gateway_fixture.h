@@ -123,7 +123,11 @@ struct Fixture {
     // A chat request with the test's key; the whole answer.
     ClientAnswer ask(std::string body, http::Headers headers = {});
     ClientAnswer ask_path(std::string method, std::string path, std::string body = {});
-    io::Task<ClientAnswer> ask_task(std::string body, http::Headers headers = {});
+    // The same at another path.
+    ClientAnswer ask_at(std::string path, std::string body, http::Headers headers = {});
+    io::Task<ClientAnswer> ask_task(
+        std::string body, http::Headers headers = {}, std::string path = "/v1/chat/completions"
+    );
     // Reads until `events` of the stream (or what is left of them by the gateway) came, then
     // closes.
     void leave_after(std::string body, std::size_t events);
@@ -132,8 +136,10 @@ struct Fixture {
     // Bounded: fails the test when it takes longer than ten seconds.
     void wait_until(std::function<bool()> condition, std::string_view what);
     std::string metrics() const { return registry.render(); }
-    void add_engine(EngineScript script, std::string model = "m");
+    void add_engine(EngineScript script, std::string model = "m", std::string protocol = "openai");
     void apply_routes();
+    // All endpoints under new ids, so that nothing is held against them.
+    void renew_endpoints();
     void restart_gateway();
     void start_gateway();
     void stop_gateway(Duration drain = 5s);
@@ -154,6 +160,7 @@ struct Fixture {
     std::unique_ptr<http::Server> front;
     http::Client client;
     std::string key{ScriptedServer::kKey};
+    std::uint64_t renewed = 0;
 };
 
 }  // namespace penstock::gateway

@@ -354,7 +354,7 @@ TEST(Gateway, AnswersMistakesInOpenAisShape) {
     const ClientAnswer unknown = f.ask(R"({"model":"gpt-unknown","messages":[{}]})");
     EXPECT_EQ(unknown.status, 404);
     EXPECT_NE(unknown.body.find(R"("code":"model_not_found")"), std::string::npos);
-    const ClientAnswer path = f.ask_path("POST", "/v1/embeddings", "{}");
+    const ClientAnswer path = f.ask_path("POST", "/v1/audio/speech", "{}");
     EXPECT_EQ(path.status, 404);
     EXPECT_NE(path.body.find(R"("code":"unknown_url")"), std::string::npos);
     EXPECT_TRUE(f.engines[0]->requests.empty());

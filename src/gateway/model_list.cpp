@@ -32,7 +32,7 @@ http::Response unauthenticated(const Error& error) {
 
 io::Task<http::Response> ModelList::list(http::Request request) {
     const Result<ResolvedKey> key =
-        co_await authenticator_.authenticate(std::string(request.headers.get("Authorization")));
+        co_await authenticator_.authenticate(Authenticator::shown(request.headers));
     if (!key) co_return unauthenticated(key.error());
     std::string body = R"({"object":"list","data":[)";
     bool first = true;
@@ -45,7 +45,7 @@ io::Task<http::Response> ModelList::list(http::Request request) {
 
 io::Task<http::Response> ModelList::get(http::Request request) {
     const Result<ResolvedKey> key =
-        co_await authenticator_.authenticate(std::string(request.headers.get("Authorization")));
+        co_await authenticator_.authenticate(Authenticator::shown(request.headers));
     if (!key) co_return unauthenticated(key.error());
     const std::string& model = request.param("id");
     const std::vector<std::string> models = endpoints_.models();

@@ -28,9 +28,9 @@ namespace penstock::gateway {
 // time (lock file).
 class Spool {
   public:
-    static constexpr std::uint64_t kSegmentBytes = 4 * 1024 * 1024;
+    static constexpr std::uint64_t kSegmentBytes = 4UL * 1024 * 1024;
     // At the most read into memory at once, for a batch.
-    static constexpr std::size_t kReadBytesMax = 256 * 1024;
+    static constexpr std::size_t kReadBytesMax = 256UL * 1024;
     // A write that failed (disk full) is tried again this often.
     static constexpr Duration kRetryInterval = 500ms;
     // At least this long between two fsyncs: nobody but the call's hold waits for them.

@@ -22,8 +22,8 @@ struct ClientOptions {
     Duration idle_timeout = 30s;           // a kept connection is closed after it
     std::size_t idle_per_origin_max = 64;  // further ones are closed after use
     std::size_t idle_max = 1024;
-    std::size_t header_max = 64 * 1024;       // of a response
-    std::size_t body_max = 64 * 1024 * 1024;  // of a response that send() collects
+    std::size_t header_max = 64UL * 1024;       // of a response
+    std::size_t body_max = 64UL * 1024 * 1024;  // of a response that send() collects
     io::TlsClientOptions tls = {};
     bool public_addresses_only = false;  // for addresses that users gave; see io::ConnectOptions
     std::string unix_socket = {};        // connect there, whatever host the URL names

@@ -13,8 +13,8 @@
 namespace penstock::http {
 namespace {
 
-constexpr Duration kLingerTimeout = 2s;            // for a client to read a refusal
-constexpr std::size_t kWatchBytesMax = 64 * 1024;  // pipelined bytes that are kept while watching
+constexpr Duration kLingerTimeout = 2s;              // for a client to read a refusal
+constexpr std::size_t kWatchBytesMax = 64UL * 1024;  // pipelined bytes that are kept while watching
 constexpr std::size_t kRequestIdMax = 128;
 
 bool usable_request_id(std::string_view id) {

@@ -17,7 +17,7 @@
 namespace penstock::http {
 namespace {
 
-constexpr std::size_t kWritePiece = 256 * 1024;  // each gets the whole write timeout
+constexpr std::size_t kWritePiece = 256UL * 1024;  // each gets the whole write timeout
 constexpr std::string_view kLastChunk = "0\r\n\r\n";
 
 // What the connection itself says, whatever a handler wrote.

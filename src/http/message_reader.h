@@ -16,7 +16,7 @@ namespace penstock::http {
 class InputBuffer {
   public:
     static constexpr std::size_t kIdleBytes = 2048;
-    static constexpr std::size_t kReadBytes = 64 * 1024;
+    static constexpr std::size_t kReadBytes = 64UL * 1024;
 
     std::string_view view() const { return std::string_view(bytes_).substr(begin_, end_ - begin_); }
     bool empty() const { return begin_ == end_; }

@@ -21,10 +21,10 @@ struct ServerOptions {
     std::uint16_t port = 0;
     bool reuse_port = false;
     std::optional<io::TlsServerOptions> tls = {};
-    std::size_t header_max = 32 * 1024;      // above: 431
-    std::size_t body_max = 8 * 1024 * 1024;  // above: 413; a route may say otherwise
-    std::size_t connections_max = 20'000;    // above: accepted and closed at once
-    Duration header_timeout = 10s;           // for the whole header; above: 408 and closed
+    std::size_t header_max = 32UL * 1024;      // above: 431
+    std::size_t body_max = 8UL * 1024 * 1024;  // above: 413; a route may say otherwise
+    std::size_t connections_max = 20'000;      // above: accepted and closed at once
+    Duration header_timeout = 10s;             // for the whole header; above: 408 and closed
     Duration body_timeout = 30s;   // without a byte of the body, and see kBodyRateMin; as above
     Duration idle_timeout = 75s;   // between requests of one connection
     Duration write_timeout = 60s;  // for one write; a client that reads nothing is cut off
@@ -38,7 +38,7 @@ struct ServerOptions {
 constexpr std::size_t kBodyRateMin = 256;
 // What is read of a refused body so that the client can see the answer before the connection
 // closes.
-constexpr std::size_t kDrainBytesMax = 256 * 1024;
+constexpr std::size_t kDrainBytesMax = 256UL * 1024;
 
 // HTTP/1.1 with keep-alive, pipelining, chunked bodies, WebSocket and TLS, on one Runtime. Strict:
 // what two parsers could read in two ways is refused with 400 and the connection closed.

@@ -40,7 +40,7 @@ class SseWriter {
 //     while (auto event = parser.next()) …
 class SseParser {
   public:
-    static constexpr std::size_t kEventBytesMax = 4 * 1024 * 1024;
+    static constexpr std::size_t kEventBytesMax = 4UL * 1024 * 1024;
     explicit SseParser(std::size_t event_bytes_max = kEventBytesMax)
         : event_bytes_max_(event_bytes_max) {}
 

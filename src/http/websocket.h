@@ -13,7 +13,7 @@
 namespace penstock::http {
 
 // A message larger than this ends the connection with close code 1009.
-constexpr std::size_t kWebSocketMessageMax = 8 * 1024 * 1024;
+constexpr std::size_t kWebSocketMessageMax = 8UL * 1024 * 1024;
 // Messages that may wait in one WebSocket; further ones are refused with resource_exhausted.
 constexpr std::size_t kWebSocketQueueMax = 1024;
 

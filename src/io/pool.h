@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/check.h"
 #include "io/task.h"
 
 namespace penstock::io {
@@ -34,6 +35,7 @@ class Pool {
         } else {
             std::optional<R> result;
             co_await submit([&result, &function] { result.emplace(function()); });
+            CHECK(result.has_value(), "a job that was submitted has run");
             co_return *std::move(result);
         }
     }

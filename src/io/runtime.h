@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/check.h"
 #include "io/task.h"
 
 namespace penstock::io {
@@ -35,6 +36,7 @@ class Runtime {
     T block_on(Task<T> task) {
         std::optional<T> result;
         run_until_done(detail::store(std::move(task), &result));
+        CHECK(result.has_value(), "the loop ran until the task had ended");
         return *std::move(result);
     }
     void block_on(Task<void> task) { run_until_done(std::move(task)); }

@@ -61,7 +61,10 @@ BOOST_DESCRIBE_ENUM(EndReason, done, client_gone, upstream_error, timeout, gatew
 
 // One priced line of a usage: quantity × price. Quantities are whole numbers of `unit`.
 struct UsageItem {
-    std::string meter;  // core_ms, gib_ms, card_ms, input_tokens, output_tokens
+    // core_ms, gib_ms, card_ms; of a call the classes of TokenCounts, which are disjoint:
+    // input_tokens (fresh), cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
+    // output_tokens (visible), reasoning_tokens
+    std::string meter;
     std::string unit;
     std::int64_t quantity = 0;
     Price price;               // per core-second, GiB-second, card-second, or per million tokens

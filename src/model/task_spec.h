@@ -329,7 +329,7 @@ BOOST_DESCRIBE_STRUCT(
 
 constexpr std::int64_t kArrayItemsMax = 10'000;
 constexpr std::int64_t kReplicasMax = 64;
-constexpr std::size_t kScriptBytesMax = 256 * 1024;
+constexpr std::size_t kScriptBytesMax = 256UL * 1024;
 constexpr std::size_t kNameLengthMax = 63;
 
 // Reads and validates a spec; every mistake is reported, each with its path, cause and remedy. What

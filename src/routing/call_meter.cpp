@@ -2,6 +2,8 @@
 #include "routing/call_meter.h"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 namespace penstock::routing {
 namespace {
@@ -10,16 +12,25 @@ constexpr std::int64_t kTokensPerPrice = 1'000'000;
 
 TokenCounts nothing() { return {.input_fresh = 0, .output_visible = 0}; }
 
-// Takes from `part` so that part + other ≤ max.
-void clip_pair(
-    std::optional<std::int64_t>& first, std::optional<std::int64_t>& second, std::int64_t max,
-    bool& over
-) {
-    const std::int64_t second_value = std::min(second.value_or(0), max);
-    const std::int64_t first_value = std::min(first.value_or(0), max - second_value);
-    over |= second_value < second.value_or(0) || first_value < first.value_or(0);
-    if (second) second = second_value;
-    if (first) first = first_value;
+using Class = std::optional<std::int64_t> TokenCounts::*;
+constexpr std::array<Class, 4> kInput{
+    &TokenCounts::cache_read, &TokenCounts::cache_write_1h, &TokenCounts::cache_write_5m,
+    &TokenCounts::input_fresh
+};
+constexpr std::array<Class, 2> kOutput{
+    &TokenCounts::output_reasoning, &TokenCounts::output_visible
+};
+
+// Takes from the classes, the last ones first, so that their sum is at most `max`.
+void clip_sum(TokenCounts& tokens, std::span<const Class> classes, std::int64_t max, bool& over) {
+    std::int64_t left = max;
+    for (const Class part : classes) {
+        std::optional<std::int64_t>& count = tokens.*part;
+        if (!count) continue;
+        over |= *count > left;
+        count = std::min(*count, left);
+        left -= *count;
+    }
 }
 
 }  // namespace
@@ -27,7 +38,8 @@ void clip_pair(
 Result<ExactMoney> charge_of(const TokenCounts& tokens, const TokenPrices& prices) {
     const Price input = TRY(divide_price(prices.input, kTokensPerPrice));
     const Price output = TRY(divide_price(prices.output, kTokensPerPrice));
-    const std::int64_t in = tokens.input_fresh.value_or(0) + tokens.cache_read.value_or(0);
+    const std::int64_t in = tokens.input_fresh.value_or(0) + tokens.cache_read.value_or(0) +
+                            tokens.cache_write_5m.value_or(0) + tokens.cache_write_1h.value_or(0);
     const std::int64_t out =
         tokens.output_visible.value_or(0) + tokens.output_reasoning.value_or(0);
     return add(
@@ -72,9 +84,8 @@ MeteredCall CallMeter::finish(EndReason reason) const {
 MeteredCall CallMeter::finish_done() const {
     MeteredCall call;
     if (reported_) {
-        const DisjointUsage usage = disjoint(*reported_);
-        call.tokens = usage.tokens;
-        call.violations = usage.violations;
+        call.tokens = reported_->tokens;
+        call.violations = reported_->violations;
     }
     // A class that the engine left out is not free: the gateway's own count stands for it.
     if (!call.tokens.input_fresh) {
@@ -108,6 +119,8 @@ MeteredCall CallMeter::finish_cut(bool with_prompt) const {
     if (!with_prompt) {
         call.tokens.input_fresh = 0;
         call.tokens.cache_read.reset();
+        call.tokens.cache_write_5m.reset();
+        call.tokens.cache_write_1h.reset();
     }
     if (call.basis == UsageBasis::upstream) call.basis = UsageBasis::counted;
     return call;
@@ -123,8 +136,8 @@ std::int64_t CallMeter::counted_input() const { return prompt_text_bytes_ / kPro
 
 void CallMeter::clip(MeteredCall& call) const {
     bool over = false;
-    clip_pair(call.tokens.input_fresh, call.tokens.cache_read, bound_.input, over);
-    clip_pair(call.tokens.output_visible, call.tokens.output_reasoning, bound_.output, over);
+    clip_sum(call.tokens, kInput, bound_.input, over);
+    clip_sum(call.tokens, kOutput, bound_.output, over);
     if (over) call.violations |= kUsageOverBound;
 }
 

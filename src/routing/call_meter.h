@@ -18,8 +18,9 @@ struct TokenPrices {
     Price output;
     bool operator==(const TokenPrices&) const = default;
 };
-// Exact. cache_read is priced as input and reasoning as output: the route has no prices of their
-// own. An absent class adds nothing. A price finer than 10⁻⁹ yuan per million tokens is refused.
+// Exact. What was read from a cache or written to one is priced as input, reasoning as output: the
+// route has no prices of their own. An absent class adds nothing. A price finer than 10⁻⁹ yuan per
+// million tokens is refused.
 Result<ExactMoney> charge_of(const TokenCounts& tokens, const TokenPrices& prices);
 // Input and output of every class together: what limits on tokens count.
 std::int64_t total_tokens(const TokenCounts& tokens);
@@ -46,7 +47,8 @@ class CallMeter {
         : bound_(bound), prompt_text_bytes_(prompt_text_bytes) {}
 
     // The last report wins: engines that report often report running totals.
-    void report(const UpstreamUsage& usage) { reported_ = usage; }
+    void report(const UpstreamUsage& usage) { reported_ = disjoint(usage); }
+    void report(const DisjointUsage& usage) { reported_ = usage; }
     // Pieces that the client's socket took.
     void deliver(const DeltaCount& pieces);
     // An unstreamed answer that the client's socket took: its text stands for the pieces.
@@ -65,7 +67,7 @@ class CallMeter {
 
     TokenBound bound_;
     std::int64_t prompt_text_bytes_;
-    std::optional<UpstreamUsage> reported_;
+    std::optional<DisjointUsage> reported_;
     DeltaCount delivered_;
     std::int64_t text_bytes_ = 0;
 };

@@ -55,6 +55,8 @@ std::string_view to_text(FilterReason reason) {
             return "candidate";
         case FilterReason::not_ready:
             return "not ready";
+        case FilterReason::protocol:
+            return "protocol";
         case FilterReason::price_limit:
             return "dearer than the price limit";
         case FilterReason::provider_not_in:

@@ -116,6 +116,8 @@ Result<EndpointPool::Choice> EndpointPool::choose(
 FilterReason EndpointPool::filter(const State& state, const EndpointQuery& query, Time now) const {
     const Endpoint& endpoint = state.route.endpoint;
     if (!state.listed || endpoint.state != EndpointState::ready) return FilterReason::not_ready;
+    if (!query.protocol.empty() && endpoint.protocol != query.protocol)
+        return FilterReason::protocol;
     if (state.route.weight <= 0) return FilterReason::drained;
     if (!within(endpoint.price_input, query.input_price_max) ||
         !within(endpoint.price_output, query.output_price_max))
@@ -168,6 +170,7 @@ Error EndpointPool::no_candidate(const EndpointQuery& query) const {
     bool all_price = true;
     for (const CandidateNote& note : decision_.candidates) {
         switch (note.filtered) {
+            case FilterReason::protocol:
             case FilterReason::price_limit:
                 break;
             case FilterReason::provider_not_in:

@@ -2,6 +2,7 @@
 #include "routing/endpoint_pool.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "base/check.h"
@@ -9,13 +10,15 @@
 namespace penstock::routing {
 namespace {
 
+constexpr std::array<std::string_view, 3> kProtocols{"openai", "anthropic", "ollama"};
+
 TokenPrices prices_of(const Route& route) {
     return {route.endpoint.price_input, route.endpoint.price_output};
 }
 
 // Why a route cannot be used at all; nothing if it can.
 std::optional<std::string> defect_of(const Route& route) {
-    if (route.endpoint.protocol != "openai")
+    if (std::ranges::find(kProtocols, route.endpoint.protocol) == kProtocols.end())
         return "protocol '" + route.endpoint.protocol + "' is not spoken here";
     const Result<ExactMoney> one =
         charge_of({.input_fresh = 1, .output_visible = 1}, prices_of(route));
@@ -51,6 +54,14 @@ std::vector<std::string> EndpointPool::replace(std::vector<Route> routes) {
         return !entry.second.listed && entry.second.in_flight == 0;
     });
     return refused;
+}
+
+bool EndpointPool::has_model(std::string_view model, std::string_view protocol) const {
+    const auto known = models_.find(model);
+    return known != models_.end() &&
+           std::ranges::any_of(known->second.endpoints, [&](const EndpointId& id) {
+               return states_.at(id).route.endpoint.protocol == protocol;
+           });
 }
 
 void EndpointPool::first_token(Choice& choice, Duration after, Time now) {
@@ -129,6 +140,7 @@ Result<Money> EndpointPool::worst_case(const EndpointQuery& query, const TokenBo
         const State& state = states_.at(id);
         switch (filter(state, whole, Time())) {
             case FilterReason::not_ready:
+            case FilterReason::protocol:
             case FilterReason::price_limit:
             case FilterReason::provider_not_in:
             case FilterReason::provider_ignored:

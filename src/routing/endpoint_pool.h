@@ -28,6 +28,7 @@ namespace penstock::routing {
 // Which endpoints a call may use, and what is known of its prompt.
 struct EndpointQuery {
     std::string_view model;
+    std::string_view protocol = {};             // that the engine must speak; empty: any
     std::optional<Price> input_price_max = {};  // yuan per million tokens
     std::optional<Price> output_price_max = {};
     std::span<const EndpointId> excluded = {};  // tried before, in this order
@@ -127,6 +128,8 @@ class EndpointPool {
     // Valid until the next replace().
     const Route* find(const EndpointId& id) const;
     bool has_model(std::string_view model) const { return models_.contains(model); }
+    // Whether an endpoint of the table speaks it, ready or not.
+    bool has_model(std::string_view model, std::string_view protocol) const;
     std::vector<std::string> models() const;  // sorted; with a ready endpoint
     Time model_created(std::string_view model) const;
     std::string model_owner(std::string_view model) const;  // its providers: "a, b"

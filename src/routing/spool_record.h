@@ -24,7 +24,7 @@ std::uint32_t crc32c(std::string_view bytes);
 //     json   = CallRecord
 enum class SpoolKind : char { opened = 'O', settled = 'S' };
 constexpr std::size_t kSpoolHeaderBytes = 8;
-constexpr std::size_t kSpoolRecordBytesMax = 64 * 1024;
+constexpr std::size_t kSpoolRecordBytesMax = 64UL * 1024;
 
 struct SpoolRecord {
     SpoolKind kind = SpoolKind::settled;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
 #include <boost/json.hpp>
 #include <chrono>
 
@@ -19,16 +20,34 @@ struct Probe {
     std::string text;
 };
 
+// How an engine of a protocol is asked which models it serves: {LIST: [{NAME: …}, …]}.
+struct ProbeKind {
+    std::string_view protocol;
+    std::string_view path;
+    std::string_view list;
+    std::string_view name;
+};
+constexpr std::array<ProbeKind, 3> kProbes{{
+    {"openai", "/v1/models", "data", "id"},
+    {"anthropic", "/v1/models", "data", "id"},
+    {"ollama", "/api/tags", "models", "name"},
+}};
+
+const ProbeKind* probe_of(std::string_view protocol) {
+    const auto* found = std::ranges::find(kProbes, protocol, &ProbeKind::protocol);
+    return found == kProbes.end() ? nullptr : found;
+}
+
 Result<void> check(const CreateEndpoint& wanted) {
     if (wanted.model.empty() || wanted.model.size() > kModelNameMax)
         return fail_field(
             ErrorCode::invalid_argument, "model",
             "must have 1 to 128 characters: the name users ask for"
         );
-    if (wanted.protocol != "openai")
+    if (probe_of(wanted.protocol) == nullptr)
         return fail_field(
             ErrorCode::invalid_argument, "protocol",
-            "'" + wanted.protocol + "' is not executable yet: only openai is"
+            "'" + wanted.protocol + "' is not one of openai, anthropic, ollama"
         );
     const Result<http::Url> url = http::parse_url(wanted.url);
     if (!url || (url->scheme != "http" && url->scheme != "https") || !url->user_info.empty())
@@ -46,19 +65,20 @@ Result<void> check(const CreateEndpoint& wanted) {
 
 std::string base_of(std::string url) {
     while (url.ends_with('/')) url.pop_back();
-    if (url.ends_with("/v1")) url.resize(url.size() - 3);
+    for (const std::string_view ending : {"/v1", "/api"})
+        if (url.ends_with(ending)) url.resize(url.size() - ending.size());
     return url;
 }
 
-// The ids of {"data": [{"id": …}, …]}.
-std::vector<std::string> model_ids(const json::Value& body) {
+std::vector<std::string> model_ids(const json::Value& body, const ProbeKind& kind) {
     std::vector<std::string> ids;
     const json::Object* object = body.if_object();
-    const json::Value* data = object == nullptr ? nullptr : object->if_contains("data");
+    const json::Value* data = object == nullptr ? nullptr : object->if_contains(kind.list);
     if (data == nullptr || !data->is_array()) return ids;
     for (const json::Value& entry : data->get_array())
         if (const json::Object* model = entry.if_object())
-            if (const json::Value* id = model->if_contains("id"); id != nullptr && id->is_string())
+            if (const json::Value* id = model->if_contains(kind.name);
+                id != nullptr && id->is_string())
                 ids.emplace_back(id->get_string());
     return ids;
 }
@@ -66,18 +86,20 @@ std::vector<std::string> model_ids(const json::Value& body) {
 Result<Probe> judge(
     const CreateEndpoint& wanted, const http::ClientResponse& response, std::int64_t ms
 ) {
+    const ProbeKind& kind = *probe_of(wanted.protocol);
     if (response.status != 200)
         return fail_field(
             ErrorCode::unavailable, "url",
-            "the engine answered " + std::to_string(response.status) +
-                " to GET /v1/models: check url and api_key"
+            "the engine answered " + std::to_string(response.status) + " to GET " +
+                std::string(kind.path) + ": check url, protocol and api_key"
         );
     const Result<json::Value> body = json::parse_value(response.body);
-    const std::vector<std::string> ids = body ? model_ids(*body) : std::vector<std::string>();
+    const std::vector<std::string> ids = body ? model_ids(*body, kind) : std::vector<std::string>();
     if (ids.empty())
         return fail_field(
             ErrorCode::unavailable, "url",
-            "GET /v1/models of the engine lists no model: is it OpenAI-compatible?"
+            "GET " + std::string(kind.path) + " of the engine lists no model: does it speak '" +
+                wanted.protocol + "'?"
         );
     std::string all;
     for (const std::string& id : ids) all += (all.empty() ? "" : ", ") + id;
@@ -97,8 +119,15 @@ Result<Probe> judge(
 }
 
 io::Task<Result<Probe>> probe_engine(http::Client* client, CreateEndpoint wanted) {
-    http::ClientRequest request{.url = base_of(wanted.url) + "/v1/models"};
-    if (wanted.api_key) request.headers.set("Authorization", "Bearer " + *wanted.api_key);
+    http::ClientRequest request{
+        .url = base_of(wanted.url) + std::string(probe_of(wanted.protocol)->path)
+    };
+    if (wanted.protocol == "anthropic") {
+        request.headers.set("anthropic-version", "2023-06-01");
+        if (wanted.api_key) request.headers.set("x-api-key", *wanted.api_key);
+    } else if (wanted.api_key) {
+        request.headers.set("Authorization", "Bearer " + *wanted.api_key);
+    }
     const auto start = std::chrono::steady_clock::now();
     const Result<http::ClientResponse> response =
         co_await client->send(std::move(request), io::Deadline::after(kProbeTimeout));

@@ -39,7 +39,7 @@ class BlobStore {
 };
 bool is_sha256(std::string_view text);
 
-constexpr std::size_t kLogLineBytesMax = 16 * 1024;
+constexpr std::size_t kLogLineBytesMax = 16UL * 1024;
 constexpr std::int64_t kLogLinesPerTaskMax = 1'000'000;
 
 // The logs of tasks: one append-only file a task, one JSON line per log line, so that the cursor is

@@ -317,14 +317,21 @@ BillLine line_of(const CallRecord& call, const Endpoint* endpoint) {
 
 Result<Rated> rate_call(const CallRecord& call) {
     Rated rated;
-    const std::int64_t input =
-        call.tokens.input_fresh.value_or(0) + call.tokens.cache_read.value_or(0);
-    const std::int64_t output =
-        call.tokens.output_visible.value_or(0) + call.tokens.output_reasoning.value_or(0);
     const Price price_input = TRY(divide_price(call.price_input, kTokensPerPrice));
     const Price price_output = TRY(divide_price(call.price_output, kTokensPerPrice));
-    TRY(rate(rated, "input_tokens", "token", input, QuantityScale::one, price_input));
-    TRY(rate(rated, "output_tokens", "token", output, QuantityScale::one, price_output));
+    const auto add = [&](const char* meter, const std::optional<std::int64_t>& count, bool always,
+                         const Price& price) -> Result<void> {
+        if (!always && count.value_or(0) == 0) return {};
+        return rate(rated, meter, "token", count.value_or(0), QuantityScale::one, price);
+    };
+    // The declared fallback: a class without a price of its own costs what its side costs.
+    const TokenCounts& tokens = call.tokens;
+    TRY(add("input_tokens", tokens.input_fresh, true, price_input));
+    TRY(add("cache_read_tokens", tokens.cache_read, false, price_input));
+    TRY(add("cache_write_5m_tokens", tokens.cache_write_5m, false, price_input));
+    TRY(add("cache_write_1h_tokens", tokens.cache_write_1h, false, price_input));
+    TRY(add("output_tokens", tokens.output_visible, true, price_output));
+    TRY(add("reasoning_tokens", tokens.output_reasoning, false, price_output));
     return rated;
 }
 

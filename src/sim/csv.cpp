@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <memory>
 
 #include "base/check.h"
 #include "config/settings.h"
@@ -113,8 +114,8 @@ Result<void> check_heading(const std::vector<std::string>& columns, const std::s
 template <class Number>
 std::optional<Number> parse_number(std::string_view text) {
     Number number{};
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, number);
+    const char* end = std::to_address(text.end());
+    const auto [stop, error] = std::from_chars(std::to_address(text.begin()), end, number);
     if (error != std::errc{} || stop != end) return std::nullopt;
     return number;
 }

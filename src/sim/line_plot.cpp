@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 namespace penstock::sim {
 namespace {
@@ -185,7 +186,8 @@ Result<void> check(const LinePlot& plot) {
 
 Result<std::string> render_svg(const LinePlot& plot) {
     TRY(check(plot));
-    double x_low = INFINITY, x_high = -INFINITY, y_low = INFINITY, y_high = -INFINITY;
+    constexpr double kEndless = std::numeric_limits<double>::infinity();
+    double x_low = kEndless, x_high = -kEndless, y_low = kEndless, y_high = -kEndless;
     for (const Series& series : plot.series)
         for (const Point& point : series.points) {
             x_low = std::min(x_low, point.x);

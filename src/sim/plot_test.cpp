@@ -7,8 +7,8 @@ namespace penstock::sim {
 namespace {
 
 const Csv& curve() {
-    static const Csv kCurve = Csv::parse("x,fgd,random\n0,0,0\n50,49.5,oops\n", "c.csv").value();
-    return kCurve;
+    static const Csv parsed = Csv::parse("x,fgd,random\n0,0,0\n50,49.5,oops\n", "c.csv").value();
+    return parsed;
 }
 
 TEST(Plot, DrawsTheNamedColumnsOverTheFirst) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <memory>
 
 namespace penstock::sim {
 namespace {
@@ -18,8 +19,8 @@ std::unexpected<Error> no_seeds(std::string_view text, std::string_view why) {
 
 Result<std::uint64_t> parse_seed(std::string_view text) {
     std::uint64_t seed = 0;
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, seed);
+    const char* end = std::to_address(text.end());
+    const auto [stop, error] = std::from_chars(std::to_address(text.begin()), end, seed);
     if (error != std::errc{} || stop != end) return no_seeds(text, "is no whole number from 0 on");
     return seed;
 }

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "base/check.h"
-#include "dialects/codec.h"
+#include "dialects/documents.h"
 
 // The first byte chooses the dialect and whether a request, an answer or an error is read.
 // libFuzzer finds it by this name.

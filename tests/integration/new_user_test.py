@@ -23,18 +23,27 @@ class NewUser(unittest.TestCase):
         cls.train = platform.create(ROOT / "examples/train/task.yaml", "-e", f"STEPS={STEPS}", "-e", "CHECKPOINT_EVERY=5", "-e", "BATCH=4")
         cls.clients = {name: cls.client(*words) for name, words in {
             "python": [sys.executable, ROOT / "tests/clients/openai_python_test.py"],
-            "node": ["node", "--test", ROOT / "tests/clients/node"]}.items()}
+            "node": ["node", "--test", ROOT / "tests/clients/node"],
+            "responses": [sys.executable, ROOT / "tests/clients/responses_python_test.py"],
+            "anthropic": [sys.executable, ROOT / "tests/clients/anthropic_python_test.py"]}.items()}
 
     @classmethod
     def client(cls, *words):
-        environment = cls.platform.environment | {"OPENAI_BASE_URL": cls.platform.url + "/v1", "OPENAI_API_KEY": cls.key, "MODEL": MODEL}
+        environment = cls.platform.environment | {"OPENAI_BASE_URL": cls.platform.url + "/v1", "OPENAI_API_KEY": cls.key, "MODEL": MODEL,
+                                                 "ANTHROPIC_BASE_URL": cls.platform.url, "ANTHROPIC_API_KEY": cls.key}
         done = subprocess.run([*map(str, words)], env=environment, capture_output=True, text=True, timeout=CLIENTS_SECONDS_MAX)
         return done
 
     def test_the_official_python_client_works_unchanged(self):
         self.assertEqual(self.clients["python"].returncode, 0, self.clients["python"].stderr)
 
-    def test_the_official_node_client_works_unchanged(self):
+    def test_the_responses_api_of_the_python_client_works_unchanged(self):
+        self.assertEqual(self.clients["responses"].returncode, 0, self.clients["responses"].stderr)
+
+    def test_anthropics_python_client_works_unchanged(self):
+        self.assertEqual(self.clients["anthropic"].returncode, 0, self.clients["anthropic"].stderr)
+
+    def test_the_official_node_clients_work_unchanged(self):
         self.assertEqual(self.clients["node"].returncode, 0, self.clients["node"].stdout)
 
     def test_the_service_has_a_code_that_resolves(self):
@@ -62,7 +71,8 @@ class NewUser(unittest.TestCase):
         line = wait_until(lambda: self.lines_of(request), f"the bill line of {request}")[0]
         counted = {item["meter"]: item["quantity"] for item in line["usage"]}
         usage = answer.json["usage"]
-        self.assertEqual(counted, {"input_tokens": usage["prompt_tokens"], "output_tokens": usage["completion_tokens"]})
+        self.assertEqual(counted["input_tokens"] + counted.get("cache_read_tokens", 0), usage["prompt_tokens"])
+        self.assertEqual(counted["output_tokens"], usage["completion_tokens"])
 
         lines, wallet, settlement = self.platform.bills(), self.platform.get_json("wallet", "get"), self.platform.settlement()
         self.assertEqual(len({line["id"] for line in lines}), len(lines))

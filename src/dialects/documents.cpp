@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "dialects/codec.h"
+#include "dialects/documents.h"
 
 #include "dialects/anthropic.h"
 #include "dialects/chat.h"
@@ -79,6 +79,8 @@ Result<Request> read_request(Dialect dialect, Json body) {
     }
     return read_ollama_request(std::move(body));
 }
+
+Result<Request> read_count_request(Json body) { return read_anthropic_count(std::move(body)); }
 
 Written write_request(const Request& request, Dialect dialect) {
     Writer writer(request.dialect, dialect);
@@ -171,7 +173,7 @@ std::optional<routing::ApiError> read_error(Dialect dialect, int status, const J
     routing::ApiError out{
         .status = status, .message = {}, .type = std::string(openai_type(status))
     };
-    if (dialect == Dialect::ollama || error->if_string() != nullptr) {
+    if (error->if_string() != nullptr) {
         out.message = word(error);
     } else {
         out.message = word(error->find("message"));

@@ -20,6 +20,8 @@ struct Written {
 
 // invalid_argument names the field.
 Result<Request> read_request(Dialect dialect, Json body);
+// Of POST /v1/messages/count_tokens.
+Result<Request> read_count_request(Json body);
 Written write_request(const Request& request, Dialect dialect);
 // unavailable: the engine's answer is none.
 Result<Response> read_response(Dialect dialect, Json body, std::string_view call_prefix = "call_");

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/call_input.h"
+
+#include <algorithm>
+
+namespace penstock::gateway {
+namespace {
+
+using routing::ApiError;
+
+constexpr Duration kBusyRetryAfter = 1s;
+constexpr std::size_t kListedBytesMax = 1024;
+
+ApiResult<std::optional<Price>> read_price(const http::Headers& headers, std::string_view name) {
+    const std::string* text = headers.find(name);
+    if (text == nullptr) return std::optional<Price>();
+    const Result<Price> price = parse_price(*text);
+    if (!price)
+        return std::unexpected(routing::invalid_request(price.error().message, std::string(name)));
+    return *price;
+}
+
+}  // namespace
+
+ApiResult<CallLimits> read_call_limits(
+    const http::Headers& headers, const GatewayOptions& options
+) {
+    CallLimits limits{.timeout = options.deadline_default};
+    ApiResult<std::optional<Price>> input = read_price(headers, "x-penstock-max-input-price");
+    if (!input) return std::unexpected(std::move(input.error()));
+    ApiResult<std::optional<Price>> output = read_price(headers, "x-penstock-max-output-price");
+    if (!output) return std::unexpected(std::move(output.error()));
+    limits.input_price_max = *input;
+    limits.output_price_max = *output;
+    if (const std::string* text = headers.find("x-penstock-timeout")) {
+        const Result<Duration> timeout = parse_duration(*text);
+        if (!timeout)
+            return std::unexpected(
+                routing::invalid_request(timeout.error().message, "x-penstock-timeout")
+            );
+        limits.timeout = std::min(*timeout, options.deadline_max);
+    }
+    return limits;
+}
+
+io::Task<ApiResult<std::string>> read_call_body(http::Request* request, std::size_t max) {
+    std::string body;
+    while (true) {
+        const Result<std::string_view> piece = co_await request->reader.read();
+        if (!piece && piece.error().code == ErrorCode::resource_exhausted) {
+            ApiError error = routing::invalid_request(
+                "the request is larger than " + std::to_string(max) + " bytes", {},
+                "request_too_large"
+            );
+            error.status = 413;
+            co_return std::unexpected(std::move(error));
+        }
+        if (!piece)
+            co_return std::unexpected(
+                routing::invalid_request("the request's body was cut: " + piece.error().message)
+            );
+        if (piece->empty()) co_return body;
+        body.append(*piece);
+    }
+}
+
+ApiError told(const Error& error) {
+    ApiError out = routing::api_error(error);
+    if (error.code == ErrorCode::unauthenticated) out.code = "invalid_api_key";
+    if (error.code == ErrorCode::not_found) out.code = "model_not_found";
+    if (error.code == ErrorCode::unavailable) out.retry_after = kBusyRetryAfter;
+    return out;
+}
+
+ApiError busy(std::string message) {
+    return {
+        .status = 503,
+        .message = std::move(message),
+        .type = "server_error",
+        .code = "overloaded",
+        .retry_after = kBusyRetryAfter
+    };
+}
+
+ApiError engine_failure(int status, std::string message) {
+    return {
+        .status = status,
+        .message = std::move(message),
+        .type = "server_error",
+        .code = "upstream_error"
+    };
+}
+
+ApiError deadline_passed(std::string before_what) {
+    return {
+        .status = 504,
+        .message = "the call's deadline passed before " + std::move(before_what),
+        .type = "timeout_error",
+        .code = "deadline_exceeded"
+    };
+}
+
+ApiError no_such_model(const std::string& model) {
+    return {
+        .status = 404,
+        .message = "the model '" + model + "' does not exist; GET /v1/models lists those that do",
+        .type = "invalid_request_error",
+        .param = "model",
+        .code = "model_not_found"
+    };
+}
+
+bool is_retryable(int status) {
+    return status == 401 || status == 403 || status == 404 || status == 408 || status == 429 ||
+           status >= 500;
+}
+
+bool is_own_mistake(int status) {
+    return status == 400 || status == 409 || status == 413 || status == 415 || status == 422;
+}
+
+std::string listed(const std::vector<std::string>& names) {
+    std::string text;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        if (text.size() + names[i].size() > kListedBytesMax)
+            return text + " and " + std::to_string(names.size() - i) + " more";
+        text += (text.empty() ? "" : ", ") + names[i];
+    }
+    return text;
+}
+
+}  // namespace penstock::gateway

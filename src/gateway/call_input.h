@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/api_answer.h"
+#include "gateway/gateway.h"
+#include "http/message.h"
+
+namespace penstock::gateway {
+
+// What the headers of a call bound it by.
+struct CallLimits {
+    std::optional<Price> input_price_max;
+    std::optional<Price> output_price_max;
+    Duration timeout{};
+};
+ApiResult<CallLimits> read_call_limits(const http::Headers& headers, const GatewayOptions& options);
+
+// The whole body; 413 above GatewayOptions::request_body_max.
+io::Task<ApiResult<std::string>> read_call_body(http::Request* request, std::size_t max);
+
+// An Error of ours with the codes that clients look for.
+routing::ApiError told(const Error& error);
+routing::ApiError busy(std::string message);
+routing::ApiError engine_failure(int status, std::string message);
+routing::ApiError deadline_passed(std::string before_what);
+routing::ApiError no_such_model(const std::string& model);
+
+// Statuses after which another endpoint may do better: overload, faults, and answers that show that
+// the endpoint was registered wrongly (its key, its model).
+bool is_retryable(int status);
+// What is the client's own mistake is told in the engine's words.
+bool is_own_mistake(int status);
+
+// "a, b, c" for a header: at most 1 KiB, the rest as "and 3 more".
+std::string listed(const std::vector<std::string>& names);
+
+}  // namespace penstock::gateway

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialects/splice.h"
+#include "dialects/usage.h"
+#include "gateway/call_hold.h"
+#include "gateway/call_input.h"
+#include "gateway/dialect_calls.h"
+#include "gateway/dialect_stream.h"
+
+// The second half of a call: what the engine answered becomes what the client is told.
+namespace penstock::gateway {
+namespace {
+
+using dialects::Dialect;
+using dialects::Json;
+using routing::ApiError;
+
+// The estimate of count_tokens where no engine counts: about what tokenizers make of prose.
+constexpr std::int64_t kEstimatedBytesPerToken = 4;
+constexpr Duration kCountTimeout = 10s;
+
+std::unexpected<ApiError> refuse(ApiError error) { return std::unexpected(std::move(error)); }
+
+std::string json_string(std::string_view text) { return dialects::print_json(Json(text)); }
+
+std::int64_t seconds_of(Time time) {
+    return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
+}
+
+// What the gateway's own count of an answer goes by.
+std::int64_t text_bytes_of(const dialects::Response& response) {
+    std::size_t bytes = 0;
+    for (const dialects::Choice& choice : response.choices)
+        for (const dialects::Part& part : choice.parts) bytes += part.text.size();
+    return static_cast<std::int64_t>(bytes);
+}
+
+}  // namespace
+
+http::Response DialectCalls::end_with(Admitted& admitted, const ApiError& error, EndReason reason) {
+    admitted.call->finish(reason, error.status);
+    http::Response response = error_response(admitted.dialect, error);
+    add_penstock_header(response, "call", to_string(admitted.call->record().id));
+    return response;
+}
+
+void DialectCalls::describe(http::Response& response, const Admitted& admitted) const {
+    describe_call(response, *admitted.call, parts_.calls.budget);
+    add_penstock_header(response, "dropped", listed(admitted.dropped));
+    if (admitted.dialect == Dialect::anthropic)
+        response.headers.set("request-id", to_string(admitted.call->record().id));
+}
+
+dialects::AnswerContext DialectCalls::context_of(const Admitted& admitted) const {
+    return {
+        .id = to_string(admitted.call->record().id),
+        .model = admitted.request.model,
+        .created = seconds_of(admitted.call->record().started_at),
+        .include_usage = admitted.request.include_usage,
+        .echo = admitted.echo,
+    };
+}
+
+http::Response DialectCalls::answer_stream(
+    Admitted admitted, http::ResponseStream upstream, http::ClientWatch client
+) {
+    DialectStream::Options options{
+        .engine = admitted.engine,
+        .client = admitted.dialect,
+        .context = context_of(admitted),
+        .deadline = admitted.deadline,
+    };
+    http::Response response;
+    describe(response, admitted);
+    auto stream = std::make_unique<DialectStream>(
+        std::move(admitted.call), std::move(upstream), client, std::move(options)
+    );
+    http::Response body =
+        http::Response::event_stream([stream = std::move(stream)](http::BodyWriter writer) mutable {
+            return DialectStream::run(std::move(stream), writer);
+        });
+    body.headers.set("Content-Type", std::string(dialects::stream_content_type(admitted.dialect)));
+    for (const http::Header& header : response.headers) body.headers.add(header.name, header.value);
+    return body;
+}
+
+io::Task<http::Response> DialectCalls::answer_whole(
+    Admitted* admitted, http::ResponseStream upstream
+) {
+    Call& call = *admitted->call;
+    Result<std::string> body =
+        co_await upstream.read_all(parts_.options.response_body_max, admitted->deadline);
+    if (!body) {
+        if (body.error().code == ErrorCode::deadline_exceeded)
+            co_return end_with(
+                *admitted, deadline_passed("the answer was complete"), EndReason::timeout
+            );
+        co_return end_with(
+            *admitted, engine_failure(502, "the engine broke off before the answer was complete"),
+            EndReason::upstream_error
+        );
+    }
+    const ApiResult<std::string> answer =
+        admitted->embeddings ? read_embeddings(*admitted, *body) : read_answer(*admitted, *body);
+    if (!answer) co_return end_with(*admitted, answer.error(), EndReason::upstream_error);
+    call.on_first_token();
+    call.finish(EndReason::done, 200);
+    http::Response response = http::Response::json(200, *answer);
+    describe(response, *admitted);
+    add_penstock_header(response, "cost", exact_text(call.charge()));
+    co_return response;
+}
+
+ApiResult<std::string> DialectCalls::read_answer(Admitted& admitted, const std::string& body) {
+    Call& call = *admitted.call;
+    Result<Json> document = dialects::parse_json(body, dialects::JsonFrom::engine);
+    if (!document) return refuse(engine_failure(502, "the engine's answer is not JSON"));
+    if (const auto error = dialects::read_error(admitted.engine, 502, *document))
+        return refuse(engine_failure(502, "the engine failed: " + error->message));
+    Result<dialects::Response> response = dialects::read_response(
+        admitted.engine, *std::move(document), "call_" + to_string(call.record().id) + "_"
+    );
+    if (!response) return refuse(engine_failure(502, "the engine's answer is not a completion"));
+    if (response->usage)
+        call.meter().report(routing::DisjointUsage{
+            .tokens = response->usage->tokens, .violations = response->usage->violations
+        });
+    call.meter().deliver_text(text_bytes_of(*response));
+    if (!admitted.converts())
+        return dialects::with_member(body, "model", json_string(admitted.request.model));
+    dialects::Written written =
+        dialects::write_response(*response, admitted.dialect, context_of(admitted));
+    admitted.dropped.insert(admitted.dropped.end(), written.dropped.begin(), written.dropped.end());
+    return dialects::print_json(written.body);
+}
+
+ApiResult<std::string> DialectCalls::read_embeddings(Admitted& admitted, const std::string& body) {
+    const Result<Json> document = dialects::parse_json(body, dialects::JsonFrom::engine);
+    if (!document || document->find("data") == nullptr)
+        return refuse(engine_failure(502, "the engine's answer has no embeddings"));
+    routing::DisjointUsage usage{.tokens = {.output_visible = 0}};
+    if (const Json* written = document->find("usage")) {
+        const dialects::Usage read = dialects::read_chat_usage(*written);
+        usage.tokens.input_fresh = read.tokens.input_fresh;
+        usage.violations = read.violations;
+    }
+    admitted.call->meter().report(usage);
+    if (document->find("model") == nullptr) return body;
+    return dialects::with_member(body, "model", json_string(admitted.request.model));
+}
+
+// The engine refused. What is the client's own mistake is told in the engine's words; what is
+// between the platform and the provider is not the client's to see.
+io::Task<http::Response> DialectCalls::pass_refusal(
+    Admitted* admitted, http::ResponseStream upstream
+) {
+    Call& call = *admitted->call;
+    const int status = upstream.status();
+    const std::string provider = call.route().endpoint.provider;
+    const std::string retry_after(upstream.headers().get("Retry-After"));
+    http::Response response;
+    if (is_own_mistake(status) || status == 429) {
+        const Result<std::string> body =
+            co_await upstream.read_all(ChatCompletions::kErrorBodyMax, admitted->deadline);
+        const Result<Json> document =
+            dialects::parse_json(body ? *body : "", dialects::JsonFrom::engine);
+        const std::optional<ApiError> read =
+            document ? dialects::read_error(admitted->engine, status, *document) : std::nullopt;
+        ApiError usual = routing::invalid_request(
+            "the engine of provider '" + provider + "' refused the request"
+        );
+        usual.status = status;
+        if (status == 429) usual.type = "rate_limit_error";
+        response = read && !admitted->converts()
+                       ? http::Response::json(status, body.value_or(std::string()))
+                       : error_response(admitted->dialect, read.value_or(usual));
+        call.finish(EndReason::refused, status);
+    } else {
+        const int shown = status == 503 || status == 504 ? status : 502;
+        response = error_response(
+            admitted->dialect, engine_failure(
+                                   shown, "the engine of provider '" + provider +
+                                              "' failed with status " + std::to_string(status)
+                               )
+        );
+        call.finish(EndReason::upstream_error, shown);
+    }
+    const bool waits = status == 429 || status == 503;
+    if (waits && !retry_after.empty() && http::valid_field_value(retry_after))
+        response.headers.set("Retry-After", retry_after);
+    describe(response, *admitted);
+    co_return response;
+}
+
+// ---- counting ----
+
+io::Task<http::Response> DialectCalls::count_tokens(http::Request request) {
+    Admitted admitted{.dialect = Dialect::anthropic};
+    const auto refused = [](const ApiError& error) {
+        return error_response(Dialect::anthropic, error);
+    };
+    if (!parts_.routes_known)
+        co_return refused(busy("the gateway has not received its routes yet"));
+    const Result<ResolvedKey> key =
+        co_await parts_.authenticator.authenticate(Authenticator::shown(request.headers));
+    if (!key) co_return refused(told(key.error()));
+    admitted.key = *key;
+    ApiResult<std::string> body =
+        co_await read_call_body(&request, parts_.options.request_body_max);
+    if (!body) co_return refused(body.error());
+    admitted.body = *std::move(body);
+    Result<Json> document = dialects::parse_json(admitted.body);
+    if (!document) co_return refused(told(document.error()));
+    Result<dialects::Request> asked = dialects::read_count_request(*std::move(document));
+    if (!asked) co_return refused(told(asked.error()));
+    admitted.request = *std::move(asked);
+    admitted.deadline = io::Deadline::after(kCountTimeout);
+    for (const char* name : {"anthropic-version", "anthropic-beta"})
+        if (const std::string* value = request.headers.find(name))
+            admitted.passed.set(name, *value);
+    const std::string& model = admitted.request.model;
+    if (!parts_.calls.endpoints.has_model(model)) co_return refused(no_such_model(model));
+    if (const Result<void> allowed = routing::check_model(admitted.key, model); !allowed)
+        co_return refused(told(allowed.error()));
+    if (parts_.calls.endpoints.has_model(model, "anthropic")) {
+        const std::optional<std::string> counted = co_await ask_for_count(&admitted);
+        if (!counted)
+            co_return refused(engine_failure(502, "the engine did not count the request's tokens"));
+        co_return http::Response::json(200, *counted);
+    }
+    const std::int64_t bytes = dialects::prompt_size(admitted.request).text_bytes;
+    const std::int64_t tokens = (bytes + kEstimatedBytesPerToken - 1) / kEstimatedBytesPerToken;
+    http::Response response =
+        http::Response::json(200, R"({"input_tokens":)" + std::to_string(tokens) + "}");
+    add_penstock_header(response, "basis", "estimated");
+    co_return response;
+}
+
+io::Task<std::optional<std::string>> DialectCalls::ask_for_count(const Admitted* admitted) {
+    routing::EndpointPool& endpoints = parts_.calls.endpoints;
+    const routing::EndpointLists lists(admitted->key);
+    routing::EndpointQuery query = query_of(*admitted, lists);
+    query.protocol = "anthropic";
+    const Result<routing::EndpointPool::Choice> choice =
+        endpoints.choose(query, parts_.calls.clock.now(), parts_.random);
+    if (!choice) co_return std::nullopt;
+    const Route route = *endpoints.find(choice->endpoint_id);
+    http::ClientRequest request{
+        .method = "POST", .url = route.endpoint.url, .headers = admitted->passed
+    };
+    while (request.url.ends_with('/')) request.url.pop_back();
+    request.url += "/v1/messages/count_tokens";
+    request.headers.set("Content-Type", "application/json");
+    if (!request.headers.contains("anthropic-version"))
+        request.headers.set("anthropic-version", "2023-06-01");
+    if (route.api_key) request.headers.set("x-api-key", *route.api_key);
+    request.body =
+        dialects::with_member(admitted->body, "model", json_string(route.endpoint.upstream_model));
+    const Result<http::ClientResponse> response =
+        co_await parts_.upstream.send(std::move(request), admitted->deadline);
+    endpoints.finish(
+        *choice, response ? routing::AttemptOutcome::answered : routing::AttemptOutcome::failed,
+        parts_.calls.clock.now()
+    );
+    if (!response || response->status != 200) co_return std::nullopt;
+    co_return response->body;
+}
+
+}  // namespace penstock::gateway

@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/dialect_calls.h"
+
+#include <algorithm>
+
+#include "dialects/responses.h"
+#include "dialects/splice.h"
+#include "gateway/call_hold.h"
+#include "gateway/call_input.h"
+#include "telemetry/trace.h"
+
+namespace penstock::gateway {
+namespace {
+
+using dialects::Dialect;
+using dialects::Json;
+using routing::ApiError;
+
+std::unexpected<ApiError> refuse(ApiError error) { return std::unexpected(std::move(error)); }
+
+std::string json_string(std::string_view text) { return dialects::print_json(Json(text)); }
+
+// Where each protocol is asked.
+std::string_view path_of(Dialect engine, bool embeddings) {
+    if (embeddings) return "/v1/embeddings";
+    if (engine == Dialect::anthropic) return "/v1/messages";
+    return engine == Dialect::ollama ? "/api/chat" : "/v1/chat/completions";
+}
+
+ApiResult<bool> read_drops(const http::Headers& headers) {
+    const std::string_view word = headers.get("x-penstock-unsupported");
+    if (word.empty() || word == "refuse") return false;
+    if (word == "drop") return true;
+    return refuse(routing::invalid_request("expected 'refuse' or 'drop'", "x-penstock-unsupported")
+    );
+}
+
+// Strings and lists of strings; lists of token numbers have no text.
+std::int64_t text_bytes_of(const Json& input) {
+    if (const std::string* text = input.if_string()) return static_cast<std::int64_t>(text->size());
+    std::int64_t bytes = 0;
+    if (const Json::Array* list = input.if_array())
+        for (const Json& element : *list)
+            if (const std::string* text = element.if_string())
+                bytes += static_cast<std::int64_t>(text->size());
+    return bytes;
+}
+
+ApiResult<dialects::Request> read_embeddings_request(const Json& body) {
+    const Json* model = body.find("model");
+    const Json* input = body.find("input");
+    if (model == nullptr || model->if_string() == nullptr || model->if_string()->empty())
+        return refuse(routing::invalid_request("expected a string: the model's name", "model"));
+    if (input == nullptr || (input->if_string() == nullptr && input->if_array() == nullptr))
+        return refuse(routing::invalid_request("expected a string or a list", "input"));
+    dialects::Request request;
+    request.model = *model->if_string();
+    return request;
+}
+
+}  // namespace
+
+Dialect dialect_of_protocol(std::string_view protocol) {
+    if (protocol == "anthropic") return Dialect::anthropic;
+    return protocol == "ollama" ? Dialect::ollama : Dialect::chat;
+}
+
+std::string_view protocol_of(Dialect dialect) {
+    if (dialect == Dialect::anthropic) return "anthropic";
+    return dialect == Dialect::ollama ? "ollama" : "openai";
+}
+
+http::Response error_response(Dialect dialect, const ApiError& error) {
+    http::Response response = error_response(error);
+    response.body = dialects::print_json(dialects::write_error(dialect, error));
+    return response;
+}
+
+// ---- admission ----
+
+io::Task<http::Response> DialectCalls::serve(http::Request request, Dialect dialect) {
+    ApiResult<std::string> body =
+        co_await read_call_body(&request, parts_.options.request_body_max);
+    if (!body) co_return error_response(dialect, body.error());
+    co_return co_await serve_body(std::move(request), *std::move(body), dialect);
+}
+
+io::Task<http::Response> DialectCalls::serve_body(
+    http::Request request, std::string body, Dialect dialect
+) {
+    Admitted admitted{.dialect = dialect, .body = std::move(body)};
+    return run(std::move(request), std::move(admitted));
+}
+
+io::Task<http::Response> DialectCalls::serve_embeddings(http::Request request) {
+    ApiResult<std::string> body =
+        co_await read_call_body(&request, parts_.options.request_body_max);
+    if (!body) co_return error_response(body.error());
+    Admitted admitted{.embeddings = true, .body = *std::move(body)};
+    co_return co_await run(std::move(request), std::move(admitted));
+}
+
+io::Task<http::Response> DialectCalls::run(http::Request request, Admitted admitted) {
+    const http::ClientWatch client = request.client;
+    const ApiResult<void> fine = co_await admit(&request, &admitted);
+    if (!fine) {
+        // Refused before a model was known to exist: no series for what clients invent.
+        parts_.calls.metrics.on_answer({}, fine.error().status);
+        co_return error_response(admitted.dialect, fine.error());
+    }
+    co_return co_await answer(std::move(admitted), client);
+}
+
+ApiResult<void> DialectCalls::check_room() const {
+    if (!parts_.routes_known) return refuse(busy("the gateway has not received its routes yet"));
+    if (parts_.calls.calls_running >= static_cast<std::int64_t>(parts_.options.calls_max))
+        return refuse(busy("the gateway carries as many calls as it may"));
+    if (!parts_.calls.spool.has_room())
+        return refuse(
+            busy("the gateway's record of calls has no room; calls resume when it has been settled")
+        );
+    return {};
+}
+
+io::Task<ApiResult<void>> DialectCalls::admit(http::Request* request, Admitted* admitted) {
+    if (ApiResult<void> room = check_room(); !room) co_return room;
+    const Result<ResolvedKey> key =
+        co_await parts_.authenticator.authenticate(Authenticator::shown(request->headers));
+    if (!key) co_return refuse(told(key.error()));
+    admitted->key = *key;
+    const ApiResult<CallLimits> limits = read_call_limits(request->headers, parts_.options);
+    if (!limits) co_return refuse(limits.error());
+    admitted->limits = *limits;
+    admitted->deadline = io::Deadline::after(limits->timeout);
+    const ApiResult<bool> drops = read_drops(request->headers);
+    if (!drops) co_return refuse(drops.error());
+    admitted->drops = *drops;
+    for (const char* name : {"anthropic-version", "anthropic-beta"})
+        if (const std::string* value = request->headers.find(name))
+            admitted->passed.set(name, *value);
+    if (ApiResult<void> read = read_document(*admitted); !read) co_return read;
+    const Result<telemetry::TraceContext> trace =
+        telemetry::parse_traceparent(request->headers.get("traceparent"));
+    admitted->traceparent = telemetry::to_traceparent(
+        trace ? telemetry::child_of(*trace, parts_.random)
+              : telemetry::new_trace(parts_.random, false)
+    );
+    co_return co_await reserve(request, admitted);
+}
+
+ApiResult<void> DialectCalls::read_document(Admitted& admitted) const {
+    Result<Json> document = dialects::parse_json(admitted.body);
+    if (!document) return refuse(told(document.error()));
+    dialects::PromptSize size;
+    if (admitted.embeddings) {
+        ApiResult<dialects::Request> request = read_embeddings_request(*document);
+        if (!request) return refuse(std::move(request.error()));
+        admitted.request = *std::move(request);
+        size.text_bytes = text_bytes_of(*document->find("input"));
+    } else {
+        if (admitted.dialect == Dialect::responses)
+            admitted.echo = dialects::responses_echo(*document);
+        Result<dialects::Request> request =
+            dialects::read_request(admitted.dialect, *std::move(document));
+        if (!request) return refuse(told(request.error()));
+        admitted.request = *std::move(request);
+        size = dialects::prompt_size(admitted.request);
+    }
+    dialects::Request& request = admitted.request;
+    if (request.model.empty() || request.model.size() > routing::kModelBytesMax)
+        return refuse(routing::invalid_request("expected a name of 1 to 256 bytes", "model"));
+    const std::int64_t output =
+        request.output_tokens_max.value_or(parts_.options.output_tokens_default);
+    if (output < 1 || output > routing::kOutputTokensMax)
+        return refuse(routing::invalid_request("expected 1 to 10000000 tokens", "max_tokens"));
+    if (request.choices < 1 || request.choices > routing::kChoicesMax)
+        return refuse(routing::invalid_request("expected 1 to 128", "n"));
+    request.output_tokens_max = output;
+    admitted.bound = {
+        .input = static_cast<std::int64_t>(admitted.body.size()) + routing::kTemplateTokensMax +
+                 size.media_parts * routing::kMediaTokensMax,
+        .output = admitted.embeddings ? 0 : output * request.choices,
+    };
+    admitted.text_bytes = size.text_bytes;
+    return {};
+}
+
+routing::EndpointQuery DialectCalls::query_of(
+    const Admitted& admitted, const routing::EndpointLists& lists
+) const {
+    return {
+        .model = admitted.request.model,
+        .protocol = admitted.embeddings ? "openai" : std::string_view(),
+        .input_price_max = admitted.limits.input_price_max,
+        .output_price_max = admitted.limits.output_price_max,
+        .providers = lists.providers(),
+        .sites = lists.sites(),
+    };
+}
+
+io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Admitted* admitted) {
+    const routing::EndpointPool& endpoints = parts_.calls.endpoints;
+    const std::string& model = admitted->request.model;
+    if (!endpoints.has_model(model)) co_return refuse(no_such_model(model));
+    if (admitted->embeddings && !endpoints.has_model(model, "openai"))
+        co_return refuse(routing::invalid_request(
+            "no engine of '" + model + "' makes embeddings", "model", "unsupported_model"
+        ));
+    const Duration started = parts_.calls.clock.monotonic();
+    const Time started_at = parts_.calls.clock.now();
+    const routing::EndpointLists lists(admitted->key);
+    ApiResult<routing::Hold> hold = co_await hold_for_call(
+        &parts_.calls, {.key = &admitted->key,
+                        .endpoints = query_of(*admitted, lists),
+                        .bound = admitted->bound,
+                        .admitted_at = started_at,
+                        .deadline = started_at + parts_.options.deadline_max}
+    );
+    if (!hold) co_return refuse(std::move(hold.error()));
+    const RequestId id = parts_.ids.next<RequestId>(started_at);
+    std::optional<IdempotencyWindow::Token> token;
+    if (const std::string* idempotency = request->headers.find("Idempotency-Key")) {
+        const Result<IdempotencyWindow::Token> begun =
+            parts_.calls.idempotency.begin(admitted->key.key_id, *idempotency, id, started_at);
+        if (!begun) co_return refuse(told(begun.error()));
+        token = *begun;
+    }
+    admitted->call = std::make_unique<Call>(
+        parts_.calls,
+        Call::Admission{
+            .id = id,
+            .key = admitted->key,
+            .model = model,
+            .streamed = admitted->request.stream,
+            .bound = admitted->bound,
+            .prompt_text_bytes = admitted->text_bytes,
+            .hold = *std::move(hold),
+            .idempotency = token,
+            .started_at = started_at,
+            .started = started,
+        }
+    );
+    co_return ApiResult<void>();
+}
+
+// ---- dispatch ----
+
+io::Task<http::Response> DialectCalls::answer(Admitted admitted, http::ClientWatch client) {
+    constexpr int kNobodyWaits = 499;
+    parts_.retries.on_call();
+    Call& call = *admitted.call;
+    std::optional<Opened> opened = co_await io::race(open(&admitted), client.gone());
+    if (!opened) {
+        call.finish(EndReason::client_gone, kNobodyWaits);
+        co_return http::Response::empty(kNobodyWaits);
+    }
+    if (!*opened) {
+        const ApiError& error = (*opened).error();
+        const EndReason reason = error.status == 504   ? EndReason::timeout
+                                 : error.status == 400 ? EndReason::refused
+                                                       : EndReason::upstream_error;
+        co_return end_with(admitted, error, reason);
+    }
+    http::ResponseStream upstream = **std::move(opened);
+    const std::string_view type = upstream.headers().get("Content-Type");
+    const bool streams =
+        type.starts_with("text/event-stream") || type.starts_with("application/x-ndjson");
+    if (upstream.status() == 200 && streams && admitted.request.stream)
+        co_return answer_stream(std::move(admitted), std::move(upstream), client);
+    auto body = upstream.status() == 200 ? answer_whole(&admitted, std::move(upstream))
+                                         : pass_refusal(&admitted, std::move(upstream));
+    std::optional<http::Response> response = co_await io::race(std::move(body), client.gone());
+    if (response) co_return *std::move(response);
+    call.finish(EndReason::client_gone, kNobodyWaits);
+    co_return http::Response::empty(kNobodyWaits);
+}
+
+// Tries endpoints until one answers, none is left, or the deadline or the retry budget ends it.
+io::Task<DialectCalls::Opened> DialectCalls::open(Admitted* admitted) {
+    std::vector<EndpointId> tried;
+    std::optional<Opened> last;
+    for (int number = 0; number < ChatCompletions::kAttemptsMax; ++number) {
+        if (number > 0 && !parts_.retries.try_retry()) break;
+        const ApiResult<routing::EndpointPool::Choice> choice = choose(*admitted, tried);
+        if (!choice) {
+            if (!last) last.emplace(refuse(choice.error()));
+            break;
+        }
+        const Route route = *parts_.calls.endpoints.find(choice->endpoint_id);
+        ApiResult<http::ClientRequest> request = engine_request(*admitted, route);
+        if (!request) {
+            parts_.calls.endpoints.finish(
+                *choice, routing::AttemptOutcome::abandoned, parts_.calls.clock.now()
+            );
+            if (!last) last.emplace(refuse(std::move(request.error())));
+            break;
+        }
+        if (number > 0) parts_.calls.metrics.on_retry();
+        // The answer of the attempt before is dropped only now: if nobody else can answer, it is
+        // given.
+        last.reset();
+        admitted->call->dispatch(*choice);
+        bool retryable = false;
+        last.emplace(co_await attempt(admitted, *std::move(request), &retryable));
+        if (!retryable || admitted->deadline.passed()) break;
+        tried.push_back(choice->endpoint_id);
+    }
+    co_return *std::move(last);
+}
+
+// An engine of the client's dialect first: nothing is lost on the way to it.
+ApiResult<routing::EndpointPool::Choice> DialectCalls::choose(
+    const Admitted& admitted, std::vector<EndpointId>& tried
+) {
+    routing::EndpointPool& endpoints = parts_.calls.endpoints;
+    const Time now = parts_.calls.clock.now();
+    const routing::EndpointLists lists(admitted.key);
+    while (true) {
+        routing::EndpointQuery query = query_of(admitted, lists);
+        query.excluded = tried;
+        const std::string_view any = query.protocol;
+        query.protocol = protocol_of(admitted.dialect);
+        Result<routing::EndpointPool::Choice> choice = endpoints.choose(query, now, parts_.random);
+        query.protocol = any;
+        if (!choice) choice = endpoints.choose(query, now, parts_.random);
+        if (!choice) {
+            ApiError error = told(choice.error());
+            if (error.status == 503)
+                if (const auto after = endpoints.retry_after(admitted.request.model, now))
+                    error.retry_after = after;
+            return refuse(std::move(error));
+        }
+        const Endpoint& endpoint = endpoints.find(choice->endpoint_id)->endpoint;
+        const Result<Money> most =
+            routing::worst_case(admitted.bound, {endpoint.price_input, endpoint.price_output});
+        if (most && *most <= admitted.call->cost_max()) return *choice;
+        // It came, or became dearer, after the hold was made.
+        endpoints.finish(*choice, routing::AttemptOutcome::abandoned, now);
+        tried.push_back(choice->endpoint_id);
+    }
+}
+
+// Of the client's own bytes: the model's name and, where it gave none, a bound on the output.
+std::string DialectCalls::engine_body(const Admitted& admitted, const Route& route) const {
+    std::string body = admitted.body;
+    if (route.endpoint.upstream_model != admitted.request.model)
+        body = dialects::with_member(body, "model", json_string(route.endpoint.upstream_model));
+    if (admitted.dialect != Dialect::ollama || admitted.embeddings) return body;
+    Json::Object options;
+    if (const Json* given = dialects::find(admitted.request.shape, "options"))
+        if (given->if_object() != nullptr) options = *given->if_object();
+    dialects::put(
+        options, "num_predict",
+        admitted.request.output_tokens_max.value_or(parts_.options.output_tokens_default)
+    );
+    return dialects::with_member(body, "options", dialects::print_json(options));
+}
+
+ApiResult<http::ClientRequest> DialectCalls::engine_request(Admitted& admitted, const Route& route)
+    const {
+    admitted.engine = dialect_of_protocol(route.endpoint.protocol);
+    admitted.dropped.clear();
+    http::ClientRequest request{.method = "POST", .url = route.endpoint.url};
+    if (admitted.converts()) {
+        dialects::Request asked = admitted.request;
+        asked.model = route.endpoint.upstream_model;
+        dialects::Written written = dialects::write_request(asked, admitted.engine);
+        if (!written.dropped.empty() && !admitted.drops)
+            return refuse(dialects::refusal_of(written.dropped, admitted.engine));
+        admitted.dropped = std::move(written.dropped);
+        request.body = dialects::print_json(written.body);
+    } else {
+        request.body = engine_body(admitted, route);
+    }
+    while (request.url.ends_with('/')) request.url.pop_back();
+    request.url += path_of(admitted.engine, admitted.embeddings);
+    request.headers.add("Content-Type", "application/json");
+    request.headers.add("Accept", "application/json, text/event-stream, application/x-ndjson");
+    if (admitted.engine == Dialect::anthropic) {
+        if (!admitted.converts()) request.headers = admitted.passed;
+        request.headers.set("Content-Type", "application/json");
+        if (!request.headers.contains("anthropic-version"))
+            request.headers.set("anthropic-version", "2023-06-01");
+        if (route.api_key) request.headers.set("x-api-key", *route.api_key);
+    } else if (route.api_key) {
+        request.headers.set("Authorization", "Bearer " + *route.api_key);
+    }
+    request.headers.set("traceparent", admitted.traceparent);
+    request.headers.set("X-Request-Id", to_string(admitted.call->record().id));
+    return request;
+}
+
+io::Task<DialectCalls::Opened> DialectCalls::attempt(
+    Admitted* admitted, http::ClientRequest request, bool* retryable
+) {
+    Call& call = *admitted->call;
+    Result<http::ResponseStream> upstream =
+        co_await parts_.upstream.open(std::move(request), admitted->deadline);
+    if (!upstream) {
+        call.end_attempt(routing::AttemptOutcome::failed);
+        const bool late = upstream.error().code == ErrorCode::deadline_exceeded;
+        *retryable = !late;
+        if (late) co_return refuse(deadline_passed("the engine answered"));
+        co_return refuse(engine_failure(
+            502, "the engine of provider '" + call.route().endpoint.provider + "' cannot be reached"
+        ));
+    }
+    *retryable = is_retryable(upstream->status());
+    if (*retryable) {
+        const bool overloaded = upstream->status() == 429 || upstream->status() == 408;
+        call.end_attempt(
+            overloaded ? routing::AttemptOutcome::answered : routing::AttemptOutcome::failed
+        );
+    }
+    co_return *std::move(upstream);
+}
+
+}  // namespace penstock::gateway

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dialects/documents.h"
+#include "gateway/call_input.h"
+#include "gateway/chat_completions.h"
+
+namespace penstock::gateway {
+
+// Calls in the other dialects, and Chat's calls to engines that do not speak it: one admission, one
+// choice of engines, and a conversion where client and engine differ. An engine of the client's own
+// dialect is preferred; bytes pass through then but for the model's name and a bound on the output.
+//     POST /v1/messages, /v1/messages/count_tokens, /v1/responses, /v1/embeddings, /api/chat
+class DialectCalls {
+  public:
+    using Parts = ChatCompletions::Parts;
+    explicit DialectCalls(Parts parts) : parts_(parts) {}
+
+    io::Task<http::Response> serve(http::Request request, dialects::Dialect dialect);
+    // The same for a request whose body was read already.
+    io::Task<http::Response> serve_body(
+        http::Request request, std::string body, dialects::Dialect dialect
+    );
+    // Passed through to engines of OpenAI's API.
+    io::Task<http::Response> serve_embeddings(http::Request request);
+    // By the engine, free of charge, where it speaks Anthropic's dialect; else estimated.
+    io::Task<http::Response> count_tokens(http::Request request);
+
+  private:
+    // What a call is until it is answered.
+    struct Admitted {
+        dialects::Dialect dialect = dialects::Dialect::chat;  // the client's
+        bool embeddings = false;
+        bool drops = false;  // goes without what the engine's dialect cannot say
+        std::string body;
+        dialects::Request request;
+        dialects::Json::Object echo;
+        routing::TokenBound bound;
+        std::int64_t text_bytes = 0;  // of the prompt
+        CallLimits limits;
+        ResolvedKey key;
+        io::Deadline deadline;
+        std::string traceparent;
+        http::Headers passed;  // of Anthropic's API: version and betas
+        std::unique_ptr<Call> call;
+        // Of the present attempt:
+        dialects::Dialect engine = dialects::Dialect::chat;
+        std::vector<std::string> dropped;
+        bool converts() const { return !embeddings && engine != dialect; }
+    };
+    using Opened = ApiResult<http::ResponseStream>;
+
+    io::Task<http::Response> run(http::Request request, Admitted admitted);
+    io::Task<ApiResult<void>> admit(http::Request* request, Admitted* admitted);
+    ApiResult<void> read_document(Admitted& admitted) const;
+    ApiResult<void> check_room() const;
+    io::Task<ApiResult<void>> reserve(const http::Request* request, Admitted* admitted);
+    // Borrows from both.
+    routing::EndpointQuery query_of(const Admitted& admitted, const routing::EndpointLists& lists)
+        const;
+
+    io::Task<http::Response> answer(Admitted admitted, http::ClientWatch client);
+    io::Task<Opened> open(Admitted* admitted);
+    ApiResult<routing::EndpointPool::Choice> choose(
+        const Admitted& admitted, std::vector<EndpointId>& tried
+    );
+    // The engine's request; what cannot be said is refused or noted.
+    ApiResult<http::ClientRequest> engine_request(Admitted& admitted, const Route& route) const;
+    std::string engine_body(const Admitted& admitted, const Route& route) const;
+    io::Task<Opened> attempt(Admitted* admitted, http::ClientRequest request, bool* retryable);
+
+    http::Response answer_stream(
+        Admitted admitted, http::ResponseStream upstream, http::ClientWatch client
+    );
+    io::Task<http::Response> answer_whole(Admitted* admitted, http::ResponseStream upstream);
+    ApiResult<std::string> read_answer(Admitted& admitted, const std::string& body);
+    ApiResult<std::string> read_embeddings(Admitted& admitted, const std::string& body);
+    io::Task<http::Response> pass_refusal(Admitted* admitted, http::ResponseStream upstream);
+    http::Response end_with(Admitted& admitted, const routing::ApiError& error, EndReason reason);
+    void describe(http::Response& response, const Admitted& admitted) const;
+    dialects::AnswerContext context_of(const Admitted& admitted) const;
+    io::Task<std::optional<std::string>> ask_for_count(const Admitted* admitted);
+
+    Parts parts_;
+};
+
+// The dialect of an engine, by its endpoint's protocol.
+dialects::Dialect dialect_of_protocol(std::string_view protocol);
+std::string_view protocol_of(dialects::Dialect dialect);
+// An error in the shape of a dialect, with the headers of error_response().
+http::Response error_response(dialects::Dialect dialect, const routing::ApiError& error);
+
+}  // namespace penstock::gateway

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "gateway/gateway_fixture.h"
+#include "routing/call_meter.h"
+
+// Streams of engines of each protocol, whole and cut, before clients of each dialect.
+namespace penstock::gateway {
+namespace {
+
+struct Client {
+    const char* name;
+    const char* path;
+    const char* body;
+    const char* end;    // what says that the answer is over
+    const char* error;  // what says that it broke
+};
+const std::vector<Client> clients{
+    {"chat", "/v1/chat/completions",
+     R"({"model":"m","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"Hi"}]})",
+     "[DONE]", R"({"error":{)"},
+    {"responses", "/v1/responses",
+     R"({"model":"m","max_output_tokens":64,"stream":true,"input":"Hi"})",
+     R"("type":"response.completed")", R"("type":"error")"},
+    {"anthropic", "/v1/messages",
+     R"({"model":"m","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"Hi"}]})",
+     R"("type":"message_stop")", R"("type":"error")"},
+    {"ollama", "/api/chat", R"({"model":"m","messages":[{"role":"user","content":"Hi"}]})",
+     R"("done":true)", R"({"error":)"},
+};
+
+struct Engine {
+    const char* protocol;
+    const char* file;
+    const char* content_type;
+};
+const std::vector<Engine> engines{
+    {"openai", "chat.sse", "text/event-stream"},
+    {"anthropic", "anthropic.sse", "text/event-stream"},
+    {"ollama", "ollama.ndjson", "application/x-ndjson"},
+};
+
+std::string recording(const Engine& engine) {
+    std::ifstream file(
+        "../dialects/golden/convert/stream/tools/" + std::string(engine.file), std::ios::binary
+    );
+    EXPECT_TRUE(file) << engine.file;
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+bool says(const std::string& body, std::string_view what) {
+    std::string text = body;
+    std::erase(text, ' ');
+    return text.find(what) != std::string::npos;
+}
+
+const CallRecord& record_of(Fixture& f, const ClientAnswer& answer) {
+    const auto id = RequestId::parse(answer.headers.get("x-penstock-call"));
+    EXPECT_TRUE(id && f.server.records.contains(*id)) << answer.body;
+    return f.server.records.at(*id);
+}
+
+TEST(DialectStreams, EachEngineIsToldToEachClientAndSettledAsReported) {
+    for (const Engine& engine : engines) {
+        Fixture f;
+        f.add_engine(
+            {.content_type = engine.content_type, .pieces = {recording(engine)}}, "m",
+            engine.protocol
+        );
+        for (std::size_t i = 0; i < clients.size(); ++i) {
+            SCOPED_TRACE(std::string(engine.protocol) + " to " + clients[i].name);
+            const ClientAnswer answer = f.ask_at(clients[i].path, clients[i].body);
+
+            EXPECT_EQ(answer.status, 200) << answer.body;
+            EXPECT_FALSE(answer.cut);
+            EXPECT_TRUE(says(answer.body, clients[i].end)) << answer.body;
+            EXPECT_FALSE(says(answer.body, R"("model":"engine")")) << answer.body;
+            f.wait_for_records(i + 1);
+            const CallRecord& call = record_of(f, answer);
+            EXPECT_EQ(call.end_reason, EndReason::done);
+            EXPECT_EQ(call.basis, UsageBasis::upstream);
+            const TokenCounts& t = call.tokens;
+            EXPECT_EQ(t.input_fresh.value_or(0) + t.cache_read.value_or(0), 10);
+            EXPECT_EQ(t.output_visible, std::string(engine.protocol) == "ollama" ? 5 : 15);
+        }
+    }
+}
+
+// Not at every byte, which takes a minute; a prime meets all places within an event.
+constexpr std::size_t kStep = 11;
+
+void expect_honest_cuts(const Engine& engine, const Client& client) {
+    const std::string stream = recording(engine);
+    Fixture f;
+    f.add_engine({.content_type = engine.content_type}, "m", engine.protocol);
+    std::vector<ClientAnswer> answers;
+    std::size_t asked = 0;
+    for (std::size_t at = 0; at < stream.size(); at += kStep) {
+        f.engines[0]->script.pieces = {stream.substr(0, at)};
+        f.engines[0]->script.end = EngineScript::End::cut;
+        answers.push_back(f.ask_at(client.path, client.body));
+        ++asked;
+        // New endpoints now and then keep the breaker closed.
+        if (asked % 4 == 0) f.renew_endpoints();
+    }
+    f.wait_for_records(asked);
+    ExactMoney before;
+    for (std::size_t i = 0; i < answers.size() && !::testing::Test::HasFailure(); ++i) {
+        const ClientAnswer& answer = answers[i];
+        const CallRecord& call = record_of(f, answer);
+        const bool whole = call.end_reason == EndReason::done;
+        SCOPED_TRACE(
+            std::string(engine.protocol) + " to " + client.name + " cut at " +
+            std::to_string(kStep * i) + "\n" + answer.body
+        );
+        EXPECT_EQ(says(answer.body, client.end), whole);
+        EXPECT_EQ(says(answer.body, client.error), !whole);
+        EXPECT_EQ(answer.cut, !whole);
+        const ExactMoney charge =
+            *routing::charge_of(call.tokens, {call.price_input, call.price_output});
+        EXPECT_GE(charge, before);
+        before = charge;
+    }
+}
+
+TEST(DialectStreams, AreHonestAboutCutsOfAnOpenAiEngine) {
+    for (const Client& client : clients) expect_honest_cuts(engines[0], client);
+}
+TEST(DialectStreams, AreHonestAboutCutsOfAnAnthropicEngine) {
+    for (const Client& client : clients) expect_honest_cuts(engines[1], client);
+}
+TEST(DialectStreams, AreHonestAboutCutsOfAnOllamaEngine) {
+    for (const Client& client : clients) expect_honest_cuts(engines[2], client);
+}
+
+TEST(DialectStreams, AnErrorOfTheEngineIsToldInTheClientsWords) {
+    Fixture f;
+    f.add_engine(
+        {.pieces = {"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n"
+                    "data: {\"error\":{\"message\":\"out of memory\"}}\n\n"}}
+    );
+
+    const ClientAnswer answer = f.ask_at(clients[2].path, clients[2].body);
+
+    EXPECT_TRUE(answer.cut);
+    EXPECT_NE(
+        answer.body.find(
+            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":"
+            "\"the engine failed: out of memory\"}}\n\n"
+        ),
+        std::string::npos
+    ) << answer.body;
+}
+
+}  // namespace
+}  // namespace penstock::gateway

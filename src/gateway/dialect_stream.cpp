@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/dialect_stream.h"
+
+#include "dialects/splice.h"
+
+namespace penstock::gateway {
+namespace {
+
+using dialects::Dialect;
+using dialects::Json;
+using dialects::StreamEvent;
+
+// Pieces that the client receives, by class.
+routing::DeltaCount pieces_of(const dialects::StreamFrame& frame) {
+    routing::DeltaCount count;
+    for (const StreamEvent& event : frame.events) {
+        if (event.kind != StreamEvent::Kind::delta || event.text.empty()) continue;
+        if (event.part_kind == dialects::Part::Kind::reasoning)
+            ++count.reasoning;
+        else
+            ++count.visible;
+    }
+    return count;
+}
+
+const StreamEvent* find_event(const dialects::StreamFrame& frame, StreamEvent::Kind kind) {
+    for (const StreamEvent& event : frame.events)
+        if (event.kind == kind) return &event;
+    return nullptr;
+}
+
+}  // namespace
+
+Result<void> LineParser::feed(std::string_view bytes) {
+    buffer_.erase(0, begin_);
+    begin_ = 0;
+    if (buffer_.size() + bytes.size() > 2 * line_bytes_max_)
+        return fail(ErrorCode::resource_exhausted, "a line is too long");
+    buffer_.append(bytes);
+    return {};
+}
+
+std::optional<std::string_view> LineParser::next() {
+    while (begin_ < buffer_.size() && (buffer_[begin_] == '\n' || buffer_[begin_] == '\r'))
+        ++begin_;
+    const std::size_t end = buffer_.find('\n', begin_);
+    if (end == std::string::npos) return std::nullopt;
+    const std::string_view line = std::string_view(buffer_).substr(begin_, end + 1 - begin_);
+    begin_ = end + 1;
+    return line;
+}
+
+DialectStream::DialectStream(
+    std::unique_ptr<Call> call, http::ResponseStream upstream, http::ClientWatch client,
+    Options options
+)
+    : call_(std::move(call)),
+      upstream_(std::move(upstream)),
+      client_(client),
+      options_(std::move(options)),
+      reader_(dialects::make_stream_reader(
+          options_.engine, "call_" + to_string(call_->record().id) + "_"
+      )),
+      writer_(dialects::make_stream_writer(options_.engine, options_.client, options_.context)) {}
+
+io::Task<void> DialectStream::run(std::unique_ptr<DialectStream> self, http::BodyWriter writer) {
+    End reason = co_await io::race(self->pump(writer), self->client_.gone());
+    // A client may leave as soon as it has seen the end.
+    if (!reason) reason = self->ended_ ? EndReason::done : EndReason::client_gone;
+    // The record comes first: the client is told nothing that was not accounted for.
+    self->call_->finish(*reason, 200);
+    if (*reason == EndReason::upstream_error || *reason == EndReason::timeout)
+        co_await self->tell_error(*reason, writer);
+    else if (*reason == EndReason::client_gone)
+        writer.abort();
+}
+
+io::Task<EndReason> DialectStream::pump(http::BodyWriter writer) {
+    while (true) {
+        const io::Deadline deadline =
+            ended_ ? io::earlier(options_.deadline, io::Deadline::after(kDrainFor))
+                   : options_.deadline;
+        const Result<std::string_view> piece = co_await upstream_.read(deadline);
+        if (ended_ && (!piece || piece->empty())) co_return EndReason::done;
+        if (!piece)
+            co_return piece.error().code == ErrorCode::deadline_exceeded
+                ? EndReason::timeout
+                : EndReason::upstream_error;
+        if (piece->empty()) {
+            // An end that the engine meant, where it had given a reason to stop.
+            const dialects::StreamFrame last = reader_->close();
+            if (last.events.empty()) co_return EndReason::upstream_error;
+            if (!converts()) co_return EndReason::done;
+            const End end = co_await send(&last, writer);
+            co_return end.value_or(EndReason::done);
+        }
+        if (const End end = co_await take(*piece, writer)) co_return *end;
+    }
+}
+
+io::Task<DialectStream::End> DialectStream::take(std::string_view bytes, http::BodyWriter writer) {
+    if (options_.engine == Dialect::ollama) {
+        if (!lines_.feed(bytes)) co_return EndReason::upstream_error;
+        while (const auto line = lines_.next())
+            if (const End end = co_await pass({}, *line, *line, writer)) co_return end;
+        co_return std::nullopt;
+    }
+    if (!events_.feed(bytes)) co_return EndReason::upstream_error;
+    while (const auto event = events_.next())
+        if (const End end = co_await pass(event->event, event->data, event->raw, writer))
+            co_return end;
+    co_return std::nullopt;
+}
+
+io::Task<DialectStream::End> DialectStream::pass(
+    std::string_view name, std::string_view data, std::string_view raw, http::BodyWriter writer
+) {
+    if (ended_) co_return std::nullopt;  // nothing follows the end
+    const Result<dialects::StreamFrame> frame = reader_->read(name, data);
+    if (!frame) {
+        problem_ = frame.error().message;
+        co_return EndReason::upstream_error;
+    }
+    if (const StreamEvent* usage = find_event(*frame, StreamEvent::Kind::usage))
+        call_->meter().report(routing::DisjointUsage{
+            .tokens = usage->usage.tokens, .violations = usage->usage.violations
+        });
+    const StreamEvent* error = find_event(*frame, StreamEvent::Kind::error);
+    if (error != nullptr) {
+        problem_ = "the engine failed: " + error->text;
+        if (converts()) co_return EndReason::upstream_error;
+    }
+    const routing::DeltaCount pieces = pieces_of(*frame);
+    if (!pieces.empty()) call_->on_first_token();
+    if (converts()) {
+        if (const End end = co_await send(&*frame, writer)) co_return end;
+    } else {
+        out_ = renamed(*frame, name, data, raw);
+        if (!co_await writer.write(out_)) co_return EndReason::client_gone;
+    }
+    call_->meter().deliver(pieces);
+    ended_ = ended_ || find_event(*frame, StreamEvent::Kind::end) != nullptr;
+    if (error == nullptr) co_return std::nullopt;
+    error_passed_ = true;
+    co_return EndReason::upstream_error;
+}
+
+io::Task<DialectStream::End> DialectStream::send(
+    const dialects::StreamFrame* frame, http::BodyWriter writer
+) {
+    out_.clear();
+    if (const Result<void> written = writer_->write(*frame, out_); !written) {
+        problem_ = written.error().message;
+        co_return EndReason::upstream_error;
+    }
+    if (!out_.empty() && !co_await writer.write(out_)) co_return EndReason::client_gone;
+    co_return std::nullopt;
+}
+
+std::string DialectStream::renamed(
+    const dialects::StreamFrame& frame, std::string_view name, std::string_view data,
+    std::string_view raw
+) const {
+    const std::string model = dialects::print_json(Json(options_.context.model));
+    if (options_.engine == Dialect::ollama) {
+        const bool named = data.find("\"model\"") != std::string_view::npos;
+        return named ? dialects::with_member(raw, "model", model) : std::string(raw);
+    }
+    const StreamEvent* start = find_event(frame, StreamEvent::Kind::start);
+    if (start == nullptr || start->name == options_.context.model) return std::string(raw);
+    const Result<Json> value = dialects::parse_json(data, dialects::JsonFrom::engine);
+    const Json* message = value ? value->find("message") : nullptr;
+    if (message == nullptr) return std::string(raw);
+    const std::string inner = dialects::with_member(dialects::print_json(*message), "model", model);
+    return http::print_sse(
+        {.data = dialects::with_member(data, "message", inner), .event = std::string(name)}
+    );
+}
+
+io::Task<void> DialectStream::tell_error(EndReason reason, http::BodyWriter writer) {
+    if (!error_passed_) {
+        const bool late = reason == EndReason::timeout;
+        out_.clear();
+        std::string message = late ? "the call's deadline passed before the answer was complete"
+                                   : "the engine broke off before the answer was complete";
+        if (!late && !problem_.empty()) message = problem_;
+        writer_->fail(
+            {.status = late ? 504 : 502,
+             .type = late ? "timeout_error" : "server_error",
+             .code = late ? "deadline_exceeded" : "upstream_error",
+             .message = std::move(message)},
+            out_
+        );
+        // The client may be gone as well: nothing more can be done for it.
+        static_cast<void>(co_await writer.write(out_));
+    }
+    writer.abort();
+}
+
+}  // namespace penstock::gateway

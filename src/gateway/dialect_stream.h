@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "dialects/stream.h"
+#include "gateway/call.h"
+#include "http/client.h"
+#include "http/message.h"
+#include "http/sse.h"
+
+namespace penstock::gateway {
+
+// Cuts a body into lines, however it comes; empty ones are left out.
+class LineParser {
+  public:
+    explicit LineParser(std::size_t line_bytes_max) : line_bytes_max_(line_bytes_max) {}
+    // Take all lines with next() before feeding more. resource_exhausted: a line over the cap.
+    Result<void> feed(std::string_view bytes);
+    // Valid until the next call; with its line break.
+    std::optional<std::string_view> next();
+
+  private:
+    std::size_t line_bytes_max_;
+    std::string buffer_;
+    std::size_t begin_ = 0;
+};
+
+// Carries one streamed answer from an engine to a client of any dialect, frame by frame: one write
+// each. In the same dialect bytes pass through but for the model's name; else they are converted.
+// An engine that dies is told in the client's words and by a cut connection; no end is made up.
+class DialectStream {
+  public:
+    static constexpr std::size_t kFrameBytesMax = 1024UL * 1024;
+    // After the end the rest is read for this long, so that the engine's connection can be used
+    // again.
+    static constexpr Duration kDrainFor = 1s;
+
+    struct Options {
+        dialects::Dialect engine = dialects::Dialect::chat;
+        dialects::Dialect client = dialects::Dialect::chat;
+        dialects::AnswerContext context;
+        io::Deadline deadline;
+    };
+    DialectStream(
+        std::unique_ptr<Call> call, http::ResponseStream upstream, http::ClientWatch client,
+        Options options
+    );
+
+    // The body of the response; ends the call.
+    static io::Task<void> run(std::unique_ptr<DialectStream> self, http::BodyWriter writer);
+
+  private:
+    using End = std::optional<EndReason>;  // nothing: go on
+
+    io::Task<EndReason> pump(http::BodyWriter writer);
+    io::Task<End> take(std::string_view bytes, http::BodyWriter writer);
+    io::Task<End> pass(
+        std::string_view name, std::string_view data, std::string_view raw, http::BodyWriter writer
+    );
+    io::Task<End> send(const dialects::StreamFrame* frame, http::BodyWriter writer);
+    io::Task<void> tell_error(EndReason reason, http::BodyWriter writer);
+    bool converts() const { return options_.engine != options_.client; }
+    // The frame as it came, with the client's name of the model.
+    std::string renamed(
+        const dialects::StreamFrame& frame, std::string_view name, std::string_view data,
+        std::string_view raw
+    ) const;
+
+    std::unique_ptr<Call> call_;
+    http::ResponseStream upstream_;
+    http::ClientWatch client_;
+    Options options_;
+    std::unique_ptr<dialects::StreamReader> reader_;
+    std::unique_ptr<dialects::StreamWriter> writer_;
+    http::SseParser events_{kFrameBytesMax};
+    LineParser lines_{kFrameBytesMax};
+    std::string out_;
+    std::string problem_;  // what the client is told; empty: the usual
+    bool ended_ = false;
+    bool error_passed_ = false;  // the engine's own error event
+};
+
+}  // namespace penstock::gateway

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "placement/power.h"
+#include "sim/cluster_trace.h"
+#include "sim/progress.h"
+
+namespace penstock::sim {
+
+// How fast placement decides in a large cluster: a node list repeated, filled with tasks, then kept
+// nearly full while tasks leave and arrive; then gangs and preemptions.
+struct ScaleOptions {
+    std::string policy = "fgd";
+    std::int64_t repeat = 1;
+    std::int64_t tasks = 50'000;  // decisions of each phase
+    std::uint64_t seed = 42;
+    // Where the node list names no racks and sites.
+    std::int64_t nodes_per_rack = 32;
+    std::int64_t racks_per_site = 64;
+    std::int64_t gang_devices = 1024;
+    std::int64_t preempted_devices = 256;
+    std::int64_t rounds = 20;  // gangs and preemptions measured
+    placement::PowerTable power = {};
+};
+
+// Single-task decisions of one phase. The rate counts the CPU time of everything in the phase:
+// finding, taking, and giving back what leaves.
+struct DecisionTimes {
+    std::int64_t decisions = 0;
+    double per_second = 0;
+    double p50_us = 0;
+    double p99_us = 0;
+    double max_us = 0;
+    double allocated_percent = 0;  // at the end of the phase
+};
+struct GroupTimes {
+    std::int64_t devices = 0;
+    std::int64_t done = 0;  // of `rounds`
+    double p50_ms = 0;
+    double max_ms = 0;
+};
+
+struct ScaleReport {
+    std::int64_t nodes = 0;
+    std::int64_t devices = 0;
+    std::int64_t shapes = 0;
+    DecisionTimes empty;      // from the first task on, each shape's first scoring included
+    DecisionTimes saturated;  // tasks leave at random, so that the next one fits
+    GroupTimes gang;          // of one-device tasks, half full
+    GroupTimes preemption;    // of one-device tasks, full; victims hold priorities 0…9
+    double bytes_per_node = 0;
+};
+
+// `tasks`: what arrives, drawn with replacement.
+Result<ScaleReport> measure_scale(
+    const ClusterTrace& cluster, const std::vector<TracedTask>& tasks, const ScaleOptions& options,
+    Progress& progress
+);
+
+// A mix for clusters without a task list: 13 % CPU only, 38 % shares of a device, 47 % one device,
+// 2 % two, four or eight; 2…16 cores a device; 85 shapes at most. The same for the same seed.
+std::vector<TracedTask> made_up_tasks(std::uint64_t seed);
+
+}  // namespace penstock::sim
