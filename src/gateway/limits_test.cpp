@@ -54,6 +54,70 @@ TEST(GatewayLimits, RefusesTheCallThatABudgetDoesNotCover) {
     EXPECT_TRUE(f.engines[0]->requests.empty());
 }
 
+struct DialectCall {
+    std::string_view path;
+    std::string_view body;
+};
+constexpr DialectCall kDialectCalls[] = {
+    {"/v1/messages",
+     R"({"model":"m","max_tokens":50,"messages":[{"role":"user","content":"hello"}]})"},
+    {"/v1/responses", R"({"model":"m","max_output_tokens":50,"input":"hello"})"},
+    {"/api/chat", R"({"model":"m","messages":[{"role":"user","content":"hello"}]})"},
+    {"/v1/embeddings", R"({"model":"m","input":"hello"})"},
+};
+
+TEST(GatewayLimits, BindCallsInEveryDialect) {
+    for (const DialectCall& call : kDialectCalls) {
+        Fixture f;
+        f.server.key_limits.emplace().tokens_per_day = 1;
+        f.server.limits[R"("tokens_day")"] = Units::whole(1);
+        f.add_engine(whole_answer());
+
+        const ClientAnswer refused = f.ask_at(std::string(call.path), std::string(call.body));
+
+        EXPECT_EQ(refused.status, 429) << call.path << ' ' << refused.body;
+        EXPECT_NE(refused.body.find("limit of 1 tokens per day"), std::string::npos)
+            << refused.body;
+        EXPECT_TRUE(f.engines[0]->requests.empty()) << call.path;
+    }
+}
+
+TEST(GatewayLimits, KeepCallsInEveryDialectToTheModelsOfTheKey) {
+    for (const DialectCall& call : kDialectCalls) {
+        Fixture f;
+        f.server.key_limits.emplace().models = {"other"};
+        f.add_engine(whole_answer());
+
+        EXPECT_EQ(f.ask_at(std::string(call.path), std::string(call.body)).status, 403)
+            << call.path;
+        EXPECT_TRUE(f.engines[0]->requests.empty()) << call.path;
+    }
+}
+
+TEST(GatewayLimits, CountTokensOnlyForModelsOfTheKey) {
+    const std::string body =
+        R"({"model":"m","messages":[{"role":"user","content":"hello"}]})";
+    Fixture f;
+    f.server.key_limits.emplace().models = {"other"};
+    f.add_engine(whole_answer(), "m", "anthropic");
+
+    EXPECT_EQ(f.ask_at("/v1/messages/count_tokens", body).status, 403);
+    EXPECT_TRUE(f.engines[0]->requests.empty());
+}
+
+TEST(GatewayLimits, TellsWhatIsLeftOfAMinuteInEveryDialect) {
+    Fixture f;
+    f.server.key_limits.emplace().requests_per_minute = 1000;
+    f.server.limits[R"("requests_minute")"] = Units::whole(1000);
+    f.add_engine(whole_answer());
+
+    const ClientAnswer served =
+        f.ask_at(std::string(kDialectCalls[0].path), std::string(kDialectCalls[0].body));
+
+    EXPECT_EQ(served.status, 200) << served.body;
+    EXPECT_EQ(served.headers.get("x-ratelimit-remaining-requests"), "999");
+}
+
 TEST(GatewayLimits, TellsWhatIsLeftOfAMinute) {
     Fixture f;
     f.server.key_limits.emplace().requests_per_minute = 1000;
