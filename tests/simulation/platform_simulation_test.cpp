@@ -364,7 +364,8 @@ class World {
             life_->dispatcher.step();
             EXPECT_TRUE(life_->settle());
         }
-        clock_.advance(300s);
+        // The gateway has not given back what it had: that is free when no call on it can come.
+        clock_.advance(routing::kAllowanceTime + routing::kAllowanceGrace + 300s);
         for (SimulatedAgent& agent : agents_)
             (void)life_->platform.fleet.heartbeat(
                 agent.node, {.load = {.at = clock_.now()}}, clock_.now()
