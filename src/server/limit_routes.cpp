@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <array>
 
+#include "http/problem.h"
 #include "json/json.h"
 #include "model/allowance.h"
 #include "server/routes.h"
+#include "server/stored_list.h"
 
 // Limits of organisations, projects and keys, and what has been used of them.
 namespace penstock::server {
@@ -109,15 +111,7 @@ Outcome credits(Billing& billing, Call& call) {
     return answer(CreditsAnswer{data});
 }
 
-Outcome generation(Platform& platform, Call& call) {
-    const std::string id(call.request.query.get("id"));
-    const Result<RequestId> parsed = RequestId::parse(id);
-    const auto found = parsed ? platform.bill_by_id.find(to_string(UsageId(parsed->raw())))
-                              : platform.bill_by_id.end();
-    if (found == platform.bill_by_id.end()) return missing("call", id);
-    const BillLine& line = platform.bills[found->second];
-    if (line.organisation_id != call.principal.organisation_id || line.kind != "tokens")
-        return missing("call", id);
+Outcome generation_of(const std::string& id, const BillLine& line) {
     GenerationData data{.id = id, .model = line.name, .provider_name = line.provider};
     data.site = line.site;
     data.c_url = line.c_url;
@@ -138,6 +132,29 @@ Outcome generation(Platform& platform, Call& call) {
         data.total_cost += TRY(parse_units(item.exact_amount));
     }
     return answer(GenerationAnswer{std::move(data)});
+}
+
+Outcome find_generation(const std::string& id, UsageRows& rows) {
+    const Result<RequestId> call = RequestId::parse(id);
+    if (!call) return missing("call", id);
+    const std::optional<StoredRow> row = TRY(rows.find(to_string(UsageId(call->raw()))));
+    if (!row) return missing("call", id);
+    const BillLine line = TRY(json::parse<BillLine>(row->body));
+    if (line.kind != "tokens") return missing("call", id);
+    return generation_of(id, line);
+}
+
+io::Task<http::Response> generation(
+    Api* api, io::Pool* pool, access::Principal principal, http::Request request
+) {
+    Platform& platform = api->platform();
+    // A call that was settled a moment ago is to be found.
+    const Result<void> durable = co_await platform.committed(platform.last_ticket());
+    if (!durable) co_return http::problem_response(durable.error(), request, 503);
+    UsageRows rows(platform.store(), {.tenant = to_string(principal.organisation_id)});
+    const std::string id(request.query.get("id"));
+    Outcome found = co_await pool->run([&] { return find_generation(id, rows); });
+    co_return co_await api->finish(std::move(found), {}, std::move(request));
 }
 
 void add_key_routes(Api& api, Billing& billing) {
@@ -194,7 +211,7 @@ void add_key_routes(Api& api, Billing& billing) {
     );
 }
 
-void add_spending_routes(Api& api, Billing& billing) {
+void add_spending_routes(Api& api, Billing& billing, io::Pool& pool) {
     Platform& platform = api.platform();
     api.query(
         "/v1/key",
@@ -211,22 +228,24 @@ void add_spending_routes(Api& api, Billing& billing) {
          .response = json::schema<CreditsAnswer>},
         [&billing](Call& call) { return credits(billing, call); }
     );
-    api.query(
-        "/v1/generation",
+    api.raw(
+        "GET", "/v1/generation",
         {.operation = "getGeneration",
          .summary = "Cost and route of one token call",
          .scope = Scope::billing_read,
          .response = json::schema<GenerationAnswer>,
          .query = {"id"}},
-        [&platform](Call& call) { return generation(platform, call); }
+        [&api, &pool](access::Principal p, http::Request r) {
+            return generation(&api, &pool, std::move(p), std::move(r));
+        }
     );
 }
 
 }  // namespace
 
-void add_limit_routes(Api& api, Billing& billing) {
+void add_limit_routes(Api& api, Billing& billing, io::Pool& pool) {
     add_key_routes(api, billing);
-    add_spending_routes(api, billing);
+    add_spending_routes(api, billing, pool);
 }
 
 }  // namespace penstock::server
