@@ -10,6 +10,7 @@
 
 #include "client/connection.h"
 #include "client/watch.h"
+#include "model/allowance.h"
 #include "model/page.h"
 #include "model/plan.h"
 
@@ -80,6 +81,8 @@ class Client {
 
     // `organisation` empty: the caller's own; another one needs an operator.
     io::Task<Result<CreatedKey>> create_key(CreateKey key, std::string organisation = {});
+    io::Task<Result<Key>> get_key(std::string id);
+    io::Task<Result<Key>> update_key(std::string id, UpdateKey change);
     io::Task<Done> delete_key(std::string id);
     io::Task<Result<Organisation>> create_organisation(CreateOrganisation organisation);
     io::Task<Result<Project>> create_project(CreateProject project);
@@ -100,7 +103,7 @@ class Client {
     // Of a gateway. `wait` bounds the long poll.
     io::Task<Result<RouteTable>> routes(std::int64_t version, Duration wait);
     io::Task<Result<ResolvedKey>> resolve_key(ResolveKey key);
-    io::Task<Result<BudgetLease>> acquire_lease(AcquireLease lease);
+    io::Task<Result<GrantedAllowances>> acquire_allowances(AcquireAllowances request);
     io::Task<Result<SettledCalls>> settle_calls(SettleCalls calls);
 
     io::Task<Result<Version>> version();

@@ -34,7 +34,10 @@ Call::Call(CallParts& parts, Admission admission)
       admission_(std::move(admission)),
       meter_(admission_.bound, admission_.prompt_text_bytes) {
     record_.id = admission_.id;
-    record_.lease_id = admission_.hold.lease_id;
+    cost_max_ = admission_.hold.amount();
+    record_.lease_id = admission_.hold.wallet_lease();
+    if (std::vector<LeaseId> drawn = admission_.hold.drawn(); !drawn.empty())
+        record_.drawn = std::move(drawn);
     record_.organisation_id = admission_.key.organisation_id;
     record_.project_id = admission_.key.project_id;
     record_.key_id = admission_.key.key_id;
@@ -92,7 +95,7 @@ void Call::finish(EndReason reason, int status) {
     if (dispatched_)
         settle(reason);
     else
-        parts_.budget.pool().release(admission_.hold);
+        admission_.hold.release();
     if (admission_.idempotency)
         parts_.idempotency.finish(
             *admission_.idempotency, charge_ > ExactMoney(), parts_.clock.now()
@@ -109,9 +112,13 @@ void Call::settle(EndReason reason) {
     CHECK(charge.has_value(), "the route table refuses prices that cannot be rated");
     charge_ = *charge;
     parts_.metrics.on_record(record_, metered.violations);
-    routing::LeasePool& pool = parts_.budget.pool();
-    parts_.spool.append_settled(record_, [&pool, hold = admission_.hold, charge = charge_] {
-        pool.settle(hold, charge);
+    // Classes that are not priced here may be reported beyond the bound: limits count up to it.
+    const std::int64_t tokens_max = admission_.bound.input + admission_.bound.output;
+    const routing::Actual actual{
+        charge_, std::min(routing::total_tokens(record_.tokens), tokens_max)
+    };
+    parts_.spool.append_settled(record_, [hold = std::move(admission_.hold), actual]() mutable {
+        hold.settle(actual);
     });
 }
 

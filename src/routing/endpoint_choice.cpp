@@ -45,6 +45,13 @@ bool in_regions(const std::vector<std::string>& regions, std::string_view region
     });
 }
 
+// Of the lists of a key's limits.
+bool in_all(std::span<const std::vector<std::string>* const> lists, const std::string& name) {
+    return std::ranges::all_of(lists, [&](const std::vector<std::string>* list) {
+        return std::ranges::find(*list, name) != list->end();
+    });
+}
+
 FilterReason refused_by(const ProviderPreferences& wanted, const Route& route) {
     const Endpoint& endpoint = route.endpoint;
     if (!within(endpoint.price_input, wanted.input_price_max) ||
@@ -115,6 +122,8 @@ FilterReason EndpointPool::filter(const State& state, const EndpointQuery& query
     if (!within(endpoint.price_input, query.input_price_max) ||
         !within(endpoint.price_output, query.output_price_max))
         return FilterReason::price_limit;
+    if (!in_all(query.providers, endpoint.provider) || !in_all(query.sites, endpoint.site))
+        return FilterReason::provider_not_in;
     if (query.preferences != nullptr) {
         const FilterReason refused = refused_by(*query.preferences, state.route);
         if (refused != FilterReason::none) return refused;
