@@ -95,8 +95,7 @@ TEST(GatewayLimits, KeepCallsInEveryDialectToTheModelsOfTheKey) {
 }
 
 TEST(GatewayLimits, CountTokensOnlyForModelsOfTheKey) {
-    const std::string body =
-        R"({"model":"m","messages":[{"role":"user","content":"hello"}]})";
+    const std::string body = R"({"model":"m","messages":[{"role":"user","content":"hello"}]})";
     Fixture f;
     f.server.key_limits.emplace().models = {"other"};
     f.add_engine(whole_answer(), "m", "anthropic");
