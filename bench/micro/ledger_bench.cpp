@@ -5,53 +5,35 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <ctime>
 #include <deque>
 #include <filesystem>
-#include <fstream>
+#include <map>
 #include <optional>
 #include <utility>
 
 #include "base/guarded.h"
-#include "ledger/ledger.h"
+#include "ledger_workload.h"
 #include "storage/group_committer.h"
 
-namespace penstock {
+namespace penstock::bench {
 namespace {
 
 using Steady = std::chrono::steady_clock;
 
-constexpr std::uint64_t kAccounts = 10'000;
 constexpr std::size_t kBatch = 1'000;
 
 struct Settings {
-    std::string url, folder = ".";
+    std::string what = {}, url = {}, folder = ".", pattern = "spread";
     std::uint64_t transfers = 200'000;
+    std::size_t callers = 64;
+    double seconds = 5;
 };
 
-[[noreturn]] void give_up(const Error& error) {
-    fmt::print(stderr, "ledger_bench: {}\n", to_string(error));
-    std::exit(1);
-}
-template <class T>
-T must(Result<T> result) {
-    if (!result) give_up(result.error());
-    if constexpr (!std::is_void_v<T>) return *std::move(result);
-}
-
-void print_row(
-    std::string_view what, std::string_view subject, double value, std::string_view unit,
-    std::optional<double> goal
-) {
-    fmt::print(
-        "{{\"what\": \"{}\", \"subject\": \"{}\", \"value\": {:.1f}, \"unit\": \"{}\", \"ratio\": "
-        "{}}}\n",
-        what, subject, value, unit, goal ? fmt::format("{:.2f}", value / *goal) : "null"
-    );
+void print_row(std::string_view what, double value, std::string_view unit) {
+    fmt::print("{{\"what\": \"{}\", \"value\": {:.4f}, \"unit\": \"{}\"}}\n", what, value, unit);
     std::fflush(stdout);
 }
 
@@ -66,69 +48,27 @@ double seconds_since(Steady::time_point start) {
     return std::chrono::duration<double>(Steady::now() - start).count();
 }
 
-ledger::AccountId account(std::uint64_t n) { return ledger::AccountId(RawId{1, n + 1}); }
-
-// Transfers between funded accounts; all with account 1 where `hot`.
-class Workload {
+// From its making: wall time and CPU time of so many transfers.
+class Clock {
   public:
-    explicit Workload(bool hot) : hot_(hot) {}
-
-    storage::Batch open_accounts() {
-        storage::Batch batch;
-        for (std::uint64_t n = 0; n < kAccounts; ++n)
-            batch.add(must(ledger.open_account(
-                               {.id = account(n),
-                                .owner = fmt::format("o{}", n),
-                                .debits_not_over_credits = n > 0}
-                           ))
-                          .rows);
-        for (std::uint64_t n = 1; n < kAccounts; ++n)
-            batch.add(submit(
-                {.id = next_id(),
-                 .debit = account(0),
-                 .credit = account(n),
-                 .amount = Money::micro(1'000'000'000)}
-            ));
-        return batch;
+    void print(std::uint64_t transfers) const {
+        const auto count = static_cast<double>(transfers);
+        const double wall = seconds_since(start_), cpu = cpu_seconds() - cpu_;
+        print_row("transfers", count, "1");
+        print_row("rate", count / wall, "transfers/s");
+        print_row("CPU per transfer", cpu * 1e6 / count, "µs");
     }
-
-    ledger::Rows next() {
-        const std::uint64_t from = hot_ ? 1 : 1 + random_.below(kAccounts - 1);
-        const std::uint64_t to = 1 + (from + random_.below(kAccounts - 2)) % (kAccounts - 1);
-        return submit(
-            {.id = next_id(),
-             .debit = account(from),
-             .credit = account(to),
-             .amount = Money::micro(1 + static_cast<std::int64_t>(random_.below(100))),
-             .ref_type = "task",
-             .ref_id = fmt::format("tk_{:026}", id_ / 3)}
-        );
-    }
-
-    ledger::Ledger ledger;
 
   private:
-    ledger::TransferId next_id() { return ids_.next<ledger::TransferId>(Time(Duration(++id_))); }
-    ledger::Rows submit(const ledger::TransferRequest& request) {
-        ledger::ChainResult done = ledger.submit(request, Time(Duration(id_)));
-        must(done.result());
-        return std::move(done.rows);
-    }
-
-    bool hot_;
-    std::int64_t id_ = 0;
-    SeededRandom random_{42};
-    IdSource ids_{random_};
+    Steady::time_point start_ = Steady::now();
+    double cpu_ = cpu_seconds();
 };
 
-// A store for one run: a new SQLite file, or the PostgreSQL database that was named.
+// A store for one run: a new SQLite file, or the empty PostgreSQL database that was named.
 class Place {
   public:
-    explicit Place(const Settings& settings) {
-        if (!settings.url.empty()) {
-            url_ = settings.url;
-            return;
-        }
+    explicit Place(const Settings& settings) : url_(settings.url) {
+        if (!url_.empty()) return;
         path_ = std::filesystem::absolute(settings.folder) /
                 fmt::format("ledger_bench_{}.db", ::getpid());
         remove();
@@ -139,7 +79,6 @@ class Place {
     Place& operator=(const Place&) = delete;
 
     const std::string& url() const { return url_; }
-    std::string engine() const { return path_.empty() ? "postgresql" : "sqlite"; }
     std::uintmax_t bytes() const { return path_.empty() ? 0 : std::filesystem::file_size(path_); }
 
   private:
@@ -174,70 +113,57 @@ class LedgerRows final : public storage::Visitor {
     }
 };
 
-void measure_restore(const Place& place, const Workload& work) {
+// The ledger proves itself, and what the store holds restores to the same ledger, byte for byte.
+void verify(const Place& place, const Workload& work) {
+    must(work.ledger().verify());
     const auto start = Steady::now();
-    const auto store = must(storage::open(place.url()));
     LedgerRows loaded;
-    must(store->load(loaded));
-    const double loading = seconds_since(start);
+    must(must(storage::open(place.url()))->load(loaded));
     const ledger::Ledger again = must(ledger::Ledger::restore(std::move(loaded.rows)));
-    const double all = seconds_since(start);
-    if (again.render() != work.ledger.render())
+    const double seconds = seconds_since(start);
+    if (again.render() != work.ledger().render())
         give_up({ErrorCode::internal, "the store restores to another ledger", {}});
-    const auto count = static_cast<double>(work.ledger.last_seq());
-    print_row("load", place.engine(), count / loading, "transfers/s", {});
-    print_row("load and restore", place.engine(), count / all, "transfers/s", {});
+    print_row("restart", static_cast<double>(again.last_seq()) / seconds, "transfers/s");
 }
 
-void measure_memory(const Settings& settings) {
-    Workload work(false);
+void measure_memory(const Settings& settings, Pattern pattern) {
+    Workload work(pattern, 1);
     work.open_accounts();
-    const std::uint64_t count = settings.transfers * 2;
-    const auto start = Steady::now();
-    const double cpu = cpu_seconds();
-    for (std::uint64_t i = 0; i < count; ++i) work.next();
-    print_row(
-        "CPU per transfer, in memory", "engine",
-        (cpu_seconds() - cpu) * 1e6 / static_cast<double>(count), "us", 1
-    );
-    print_row(
-        "in memory, one by one", "engine", static_cast<double>(count) / seconds_since(start),
-        "transfers/s", 1'000'000
-    );
-    must(work.ledger.verify());
+    std::uint64_t transfers = 0;
+    const Clock clock;
+    while (transfers < settings.transfers) transfers += work.next(0).transfers.size();
+    clock.print(transfers);
+    must(work.ledger().verify());
 }
 
-void measure_batches(const Settings& settings, bool hot, double goal) {
+void measure_batches(const Settings& settings, Pattern pattern) {
     const Place place(settings);
-    Workload work(hot);
+    Workload work(pattern, 1);
     {
         const auto store = must(storage::open(place.url()));
         must(store->commit(work.open_accounts()));
-        const std::uintmax_t bytes_before = place.bytes();
-        const auto start = Steady::now();
-        const double cpu = cpu_seconds();
-        for (std::uint64_t done = 0; done < settings.transfers; done += kBatch) {
+        const Clock clock;
+        std::uint64_t transfers = 0, commits = 0;
+        for (; transfers < settings.transfers; ++commits) {
             storage::Batch batch;
-            for (std::size_t i = 0; i < kBatch; ++i) batch.add(work.next());
+            for (std::size_t i = 0; i < kBatch; ++i) {
+                ledger::Rows rows = work.next(0);
+                transfers += rows.transfers.size();
+                batch.add(std::move(rows));
+            }
             must(store->commit(batch));
         }
-        const double rate = static_cast<double>(settings.transfers) / seconds_since(start);
-        const double cpu_us = (cpu_seconds() - cpu) * 1e6 / static_cast<double>(settings.transfers);
-        print_row("CPU per transfer, batches of 1000", place.engine(), cpu_us, "us", {});
-        print_row(
-            hot ? "durable, batches of 1000, one hot account" : "durable, batches of 1000",
-            place.engine(), rate, "transfers/s", goal
-        );
-        if (bytes_before > 0 && !hot)
-            print_row(
-                "space per transfer", place.engine(),
-                static_cast<double>(place.bytes() - bytes_before) /
-                    static_cast<double>(settings.transfers),
-                "bytes", 200
-            );
+        clock.print(transfers);
+        print_row("commits", static_cast<double>(commits), "1");
     }
-    must(work.ledger.verify());
-    if (settings.url.empty()) measure_restore(place, work);
+    // The store is closed: its log has gone into the file.
+    if (place.bytes() > 0)
+        print_row(
+            "space per transfer",
+            static_cast<double>(place.bytes()) / static_cast<double>(work.ledger().last_seq()),
+            "bytes"
+        );
+    verify(place, work);
 }
 
 // `callers` requests are always under way; each caller sends its next when its last is durable.
@@ -246,105 +172,110 @@ class Callers {
     Callers(Workload& work, storage::GroupCommitter& committer)
         : work_(work), committer_(committer) {}
 
-    void run(std::size_t callers, std::uint64_t transfers) {
-        for (std::size_t i = 0; i < callers; ++i) send();
-        for (std::uint64_t answered = 0; answered < transfers;) {
-            for (const Steady::time_point sent : take()) {
+    // For so long, and until the last answer is there.
+    void run(std::size_t callers, double seconds) {
+        const auto start = Steady::now();
+        for (std::size_t caller = 0; caller < callers; ++caller) send(caller);
+        for (std::size_t under_way = callers; under_way > 0;)
+            for (const Answer& answer : take()) {
                 latencies_ms_.push_back(
-                    std::chrono::duration<double, std::milli>(Steady::now() - sent).count()
+                    std::chrono::duration<double, std::milli>(answer.durable - answer.sent).count()
                 );
-                if (++answered + callers <= transfers) send();
+                if (seconds_since(start) < seconds)
+                    send(answer.caller);
+                else
+                    --under_way;
             }
-        }
     }
+    std::uint64_t transfers() const { return transfers_; }
     double percentile(double share) {
         std::ranges::sort(latencies_ms_);
-        return latencies_ms_[static_cast<std::size_t>(
-            share * static_cast<double>(latencies_ms_.size() - 1)
-        )];
+        const auto last = static_cast<double>(latencies_ms_.size() - 1);
+        return latencies_ms_.at(static_cast<std::size_t>(share * last));
     }
 
   private:
-    void send() {
+    struct Answer {
+        std::size_t caller;
+        Steady::time_point sent, durable;
+    };
+
+    void send(std::size_t caller) {
+        const auto sent = Steady::now();
+        ledger::Rows rows = work_.next(caller);
+        transfers_ += rows.transfers.size();
         storage::Batch batch;
-        batch.add(work_.next());
-        committer_.submit(std::move(batch), [this, sent = Steady::now()](Result<void> done) {
+        batch.add(std::move(rows));
+        committer_.submit(std::move(batch), [this, caller, sent](Result<void> done) {
             must(std::move(done));
+            const Answer answer{caller, sent, Steady::now()};
             Lock lock(mutex_);
-            answered_.push_back(sent);
+            answers_.push_back(answer);
             arrived_.notify_one();
         });
     }
-    std::deque<Steady::time_point> take() {
+    std::deque<Answer> take() {
         Lock lock(mutex_);
-        while (answered_.empty()) arrived_.wait(mutex_);
-        return std::exchange(answered_, {});
+        while (answers_.empty()) arrived_.wait(mutex_);
+        return std::exchange(answers_, {});
     }
 
     Workload& work_;
     storage::GroupCommitter& committer_;
+    std::uint64_t transfers_ = 0;
+    std::vector<double> latencies_ms_;
     Mutex mutex_;
     ConditionVariable arrived_;
-    std::deque<Steady::time_point> answered_ GUARDED_BY(mutex_);
-    std::vector<double> latencies_ms_;
+    std::deque<Answer> answers_ GUARDED_BY(mutex_);
 };
 
-struct CallerGoal {
-    std::size_t callers;
-    std::optional<double> rate, p99_ms;
-};
-
-void measure_callers(const Settings& settings, const CallerGoal& goal) {
+void measure_callers(const Settings& settings, Pattern pattern) {
     const Place place(settings);
-    Workload work(false);
-    const auto store = must(storage::open(place.url()));
-    must(store->commit(work.open_accounts()));
-    const std::uint64_t transfers =
-        std::min<std::uint64_t>(settings.transfers / 4, goal.callers * 1'000);
-    const auto start = Steady::now();
-    std::optional<storage::GroupCommitter> committer(*store);
-    Callers callers(work, *committer);
-    callers.run(goal.callers, transfers);
-    const double rate = static_cast<double>(transfers) / seconds_since(start);
-    committer.reset();
-    const std::string what = fmt::format("durable, {} callers", goal.callers);
-    print_row(what, place.engine(), rate, "transfers/s", goal.rate);
-    print_row(what + ", p50", place.engine(), callers.percentile(0.5), "ms", {});
-    print_row(what + ", p99", place.engine(), callers.percentile(0.99), "ms", goal.p99_ms);
-    must(work.ledger.verify());
+    Workload work(pattern, settings.callers);
+    {
+        const auto store = must(storage::open(place.url()));
+        must(store->commit(work.open_accounts()));
+        storage::GroupCommitter committer(*store);
+        Callers callers(work, committer);
+        const Clock clock;
+        callers.run(settings.callers, settings.seconds);
+        clock.print(callers.transfers());
+        print_row("commits", static_cast<double>(committer.statistics().groups), "1");
+        print_row("p50", callers.percentile(0.5), "ms");
+        print_row("p99", callers.percentile(0.99), "ms");
+    }
+    verify(place, work);
 }
 
 int run(int argc, char** argv) {
     Settings settings;
-    std::string only = "all";
+    const std::map<std::string, Pattern> patterns = {
+        {"spread", Pattern::spread}, {"hot", Pattern::hot}, {"bills", Pattern::bills}
+    };
+    const std::map<std::string, void (*)(const Settings&, Pattern)> runs = {
+        {"memory", measure_memory}, {"batches", measure_batches}, {"callers", measure_callers}
+    };
     CLI::App app{"Measures the ledger and its store"};
-    app.add_option("--url", settings.url, "an empty store; default: a new SQLite file");
+    app.add_option("run", settings.what, "memory, batches or callers")
+        ->required()
+        ->check(CLI::IsMember(runs));
+    app.add_option("--pattern", settings.pattern, "spread, hot or bills")
+        ->check(CLI::IsMember(patterns));
+    app.add_option("--url", settings.url, "an empty database; default: a new SQLite file");
     app.add_option("--folder", settings.folder, "where the SQLite file goes")
         ->check(CLI::ExistingDirectory);
-    app.add_option("--transfers", settings.transfers, "per run, a multiple of 1000")
-        ->check(CLI::Range(4'000, 10'000'000));
-    app.add_option(
-        "--only", only, "memory, batches, hot, 1, 64, 512 or all (PostgreSQL: one at a time)"
-    );
+    app.add_option("--transfers", settings.transfers, "memory, batches: how many")
+        ->check(CLI::Range(1'000, 10'000'000));
+    app.add_option("--callers", settings.callers, "each waits for its own acknowledgement")
+        ->check(CLI::Range(1, 65'536));
+    app.add_option("--seconds", settings.seconds, "callers: for how long")
+        ->check(CLI::Range(0.1, 600.0));
     CLI11_PARSE(app, argc, argv);
-    const auto wanted = [&](std::string_view name) { return only == "all" || only == name; };
-    const bool sqlite = settings.url.empty();
-    if (!sqlite && only == "all")
-        give_up(
-            {ErrorCode::invalid_argument,
-             "each run needs an empty database: name one with --only",
-             {}}
-        );
-    if (wanted("memory")) measure_memory(settings);
-    if (wanted("batches")) measure_batches(settings, false, sqlite ? 40'000 : 15'000);
-    if (wanted("hot")) measure_batches(settings, true, sqlite ? 40'000 : 15'000);
-    if (wanted("1")) measure_callers(settings, {1, {}, {}});
-    if (wanted("64")) measure_callers(settings, {64, 5'000.0, 25.0});
-    if (wanted("512")) measure_callers(settings, {512, 20'000.0, {}});
+    runs.at(settings.what)(settings, patterns.at(settings.pattern));
     return 0;
 }
 
 }  // namespace
-}  // namespace penstock
+}  // namespace penstock::bench
 
-int main(int argc, char** argv) { return penstock::run(argc, argv); }
+int main(int argc, char** argv) { return penstock::bench::run(argc, argv); }
