@@ -146,7 +146,7 @@ std::vector<Flag> limit_flags() {
 }
 
 std::vector<Flag> with_limits(std::vector<Flag> flags) {
-    for (Flag& flag : limit_flags()) flags.push_back(std::move(flag));
+    for (const Flag& flag : limit_flags()) flags.push_back(flag);
     return flags;
 }
 

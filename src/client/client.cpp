@@ -12,8 +12,8 @@ std::string path_of(
 }
 
 template <class T>
-Call post(std::string path, const T& body) {
-    return {.method = "POST", .path = std::move(path), .body = json::print(body)};
+Call post(const std::string& path, const T& body) {
+    return {.method = "POST", .path = path, .body = json::print(body)};
 }
 
 }  // namespace
@@ -54,14 +54,14 @@ io::Task<Result<LogPage>> Client::task_logs(std::string id, LogQuery query) {
     );
 }
 
-Watch Client::watch_task(std::string id, std::int64_t since) {
+Watch Client::watch_task(const std::string& id, std::int64_t since) {
     return Watch(connection_, path_of("tasks", id, ":watch"), {}, since);
 }
 Watch Client::watch_events(std::int64_t since) {
     return Watch(connection_, "/v1/events:watch", {}, since);
 }
 Watch Client::watch_task_logs(
-    std::string id, std::int64_t since, std::optional<std::int64_t> item
+    const std::string& id, std::int64_t since, std::optional<std::int64_t> item
 ) {
     http::Query query;
     if (item) query.add("item", std::to_string(*item));

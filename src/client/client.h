@@ -59,11 +59,11 @@ class Client {
     io::Task<Result<Explanation>> explain_task(std::string id);
     io::Task<Result<LogPage>> task_logs(std::string id, LogQuery query);
     // Messages hold an Event each.
-    Watch watch_task(std::string id, std::int64_t since = -1);
+    Watch watch_task(const std::string& id, std::int64_t since = -1);
     Watch watch_events(std::int64_t since = -1);
     // Messages hold a LogLine each.
     Watch watch_task_logs(
-        std::string id, std::int64_t since = -1, std::optional<std::int64_t> item = {}
+        const std::string& id, std::int64_t since = -1, std::optional<std::int64_t> item = {}
     );
 
     // One output, written beside `to` and renamed onto it only when its hash is right.

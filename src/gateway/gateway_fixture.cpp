@@ -357,7 +357,7 @@ void Fixture::leave_after(std::string body, std::size_t events) {
     }
 }
 
-ClientAnswer Fixture::ask_path(std::string method, std::string path, std::string body) {
+ClientAnswer Fixture::ask_path(std::string method, const std::string& path, std::string body) {
     http::ClientRequest request{.method = std::move(method), .url = front->url() + path};
     request.headers.add("Authorization", "Bearer " + key);
     request.body = std::move(body);

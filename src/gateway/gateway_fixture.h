@@ -122,7 +122,7 @@ struct Fixture {
 
     // A chat request with the test's key; the whole answer.
     ClientAnswer ask(std::string body, http::Headers headers = {});
-    ClientAnswer ask_path(std::string method, std::string path, std::string body = {});
+    ClientAnswer ask_path(std::string method, const std::string& path, std::string body = {});
     // The same at another path.
     ClientAnswer ask_at(std::string path, std::string body, http::Headers headers = {});
     io::Task<ClientAnswer> ask_task(

@@ -76,7 +76,8 @@ std::vector<Error> check(const Limits& limits, const std::string& at) {
             {ErrorCode::invalid_argument, "has more than 256 models", at + ".per_model"}
         );
     for (const auto& [model, quota] : limits.per_model) {
-        const std::string field = at + ".per_model." + model;
+        std::string field = at + ".per_model.";
+        field += model;
         if (!is_name(model))
             errors.push_back(
                 {ErrorCode::invalid_argument,

@@ -56,7 +56,7 @@ ledger::ChainResult Billing::submit(Change& change, const std::vector<TransferRe
 }
 
 Result<Wallet> Billing::top_up(
-    Change& change, OrganisationId organisation, Money amount, std::string reference,
+    Change& change, OrganisationId organisation, Money amount, const std::string& reference,
     TransferCode code
 ) {
     if (amount <= Money())

@@ -27,7 +27,7 @@ class Billing {
     Result<void> open_accounts(Change& change, const Organisation& organisation);
     // bank → prepaid. The same reference is credited once; repeating it answers with the wallet.
     Result<Wallet> top_up(
-        Change& change, OrganisationId organisation, Money amount, std::string reference,
+        Change& change, OrganisationId organisation, Money amount, const std::string& reference,
         ledger::TransferCode code
     );
     Wallet wallet(OrganisationId organisation) const;
