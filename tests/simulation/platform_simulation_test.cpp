@@ -2,13 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <set>
 
-#include "memory_store.h"
-#include "server/agent_hub.h"
-#include "server/billing.h"
-#include "server/dispatcher.h"
+#include "life.h"
 #include "server/profiles.h"
 #include "server/services.h"
 #include "tasks/state.h"
@@ -23,43 +19,6 @@ constexpr int kSteps = 200;
 constexpr int kVerifyEvery = 10;  // the ledger replays itself then: everything it ever did
 constexpr int kRounds = 20;
 const Time kStart = *parse_rfc3339("2026-11-24T00:00:00Z");
-
-// One life of a server process.
-struct Life {
-    io::Runtime runtime;
-    MemoryStore store;
-    telemetry::Registry metrics;
-    http::Router router;
-    io::Pool pool{1};
-    server::Platform platform;
-    server::Api api;
-    server::Billing billing;
-    server::LogStore logs;
-    server::AgentHub hub;
-    server::Dispatcher dispatcher;
-
-    Life(Disk& disk, Clock& clock, Random& random)
-        : store(disk),
-          platform(
-              runtime, store, {.state_dir = "/", .free_bytes_min = 0}, clock, random, {}, metrics
-          ),
-          api(platform, router),
-          billing(platform),
-          logs(std::filesystem::temp_directory_path(), pool, runtime.executor()),
-          hub(api, logs),
-          dispatcher(platform, billing, hub) {
-        EXPECT_TRUE(platform.restore());
-    }
-    // True when everything up to here is durable.
-    bool settle() {
-        struct Wait {
-            static io::Task<bool> now(server::Platform* platform) {
-                co_return (co_await platform->committed(platform->last_ticket())).has_value();
-            }
-        };
-        return runtime.block_on(Wait::now(&platform));
-    }
-};
 
 // An agent's side: what it was told durably, and reports it repeats until they are acknowledged.
 struct SimulatedAgent {
