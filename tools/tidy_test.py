@@ -57,6 +57,10 @@ class FileRules(TreeTest):
         self.write("tools/other", "#!/bin/bash\n")
         self.assertEqual(self.breaches(), ["tools/other:1 licence"])
 
+    def test_a_link_of_a_page_that_leads_nowhere_fails(self):
+        self.write("docs/page.md", "[here](../src/base/money.h) [web](https://example.org/x) [part](#part)\n[gone](missing.md#a)\n")
+        self.assertEqual(self.breaches(), ["docs/page.md:2 links"])
+
     def test_open_work_fails(self):
         self.write("docs/plan.md", "text\nTO" "DO: more\n")
         self.assertEqual(self.breaches(), ["docs/plan.md:2 open-work"])

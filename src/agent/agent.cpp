@@ -11,6 +11,7 @@
 #include "agent/backoff.h"
 #include "agent/session.h"
 #include "base/check.h"
+#include "drivers/cgroup.h"
 #include "drivers/process_driver.h"
 #include "io/runtime.h"
 
@@ -47,6 +48,10 @@ devices::ProbeOptions probe_options(const AgentOptions& options) {
     devices::ProbeOptions made;
     for (const SimulatedAccelerators& pretend : options.simulated_accelerators)
         made.pretend.push_back({pretend.model, pretend.count, pretend.memory_mib << 20});
+    // In a container the host has more than this agent may use: only that is offered.
+    const drivers::Limits own = drivers::read_own_limits(drivers::read_cgroup_layout());
+    made.cpu_milli_max = own.cpu_milli;
+    made.memory_bytes_max = own.memory_bytes;
     return made;
 }
 

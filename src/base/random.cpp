@@ -5,6 +5,7 @@
 
 #include <bit>
 #include <string_view>
+#include <utility>
 
 #include "base/check.h"
 
@@ -21,10 +22,12 @@ std::uint64_t Random::below(std::uint64_t bound) {
 double Random::unit() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
 
 std::uint64_t SystemRandom::next() {
-    std::uint64_t value = 0;
-    const ssize_t got = ::getrandom(&value, sizeof value, 0);
-    CHECK(got == sizeof value, "getrandom of 8 bytes is never short");
-    return value;
+    if (left_ == 0) {
+        const ssize_t got = ::getrandom(words_.data(), sizeof words_, 0);
+        CHECK(got == sizeof words_, "getrandom of at most 256 bytes is never short");
+        left_ = kWords;
+    }
+    return std::exchange(words_[--left_], 0);
 }
 
 SeededRandom::SeededRandom(std::uint64_t seed) {

@@ -20,10 +20,19 @@ class Random {
     double unit();
 };
 
-// From the operating system; fit for keys.
+// From the operating system; fit for keys. Asks for many words at a time; each leaves memory when
+// it is given out, and no copy of the object may give it out again.
 class SystemRandom final : public Random {
   public:
+    SystemRandom() = default;
+    SystemRandom(const SystemRandom&) = delete;
+    SystemRandom& operator=(const SystemRandom&) = delete;
     std::uint64_t next() override;
+
+  private:
+    static constexpr std::size_t kWords = 32;  // 256 bytes: what the system gives uninterrupted
+    std::array<std::uint64_t, kWords> words_{};
+    std::size_t left_ = 0;
 };
 
 // xoshiro256** (Blackman and Vigna): the same seed gives the same sequence on every machine.

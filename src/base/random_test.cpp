@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace penstock {
 namespace {
 
@@ -12,6 +14,14 @@ TEST(Random, TheSameSeedGivesTheSameSequence) {
     EXPECT_EQ(first, right.next());
     EXPECT_NE(first, other.next());
     EXPECT_EQ(first, 1546998764402558742ULL);  // fixed: replayed histories depend on it
+}
+TEST(Random, TheSystemGivesNoValueTwice) {
+    SystemRandom left, right;
+    std::set<std::uint64_t> seen;
+    for (int i = 0; i < 1000; ++i) {
+        EXPECT_TRUE(seen.insert(left.next()).second);
+        EXPECT_TRUE(seen.insert(right.next()).second);
+    }
 }
 TEST(Random, TextHasTheAskedLengthAndAlphabet) {
     SystemRandom random;

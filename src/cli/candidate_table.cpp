@@ -167,4 +167,13 @@ bool may_fit_later(const Plan& plan) {
     });
 }
 
+bool refused_by_policy(const Plan& plan) {
+    return !plan.feasible && !plan.candidates.empty() &&
+           std::ranges::all_of(plan.candidates, [](const Candidate& candidate) {
+               return candidate.filter == FilterReason::trust_too_low ||
+                      candidate.filter == FilterReason::residency_not_allowed ||
+                      candidate.filter == FilterReason::provider_not_allowed;
+           });
+}
+
 }  // namespace penstock::cli

@@ -17,4 +17,8 @@ void show_plan(const Invocation& invocation, const Plan& plan);
 // Whether waiting can help: no candidate fits now, but one would once something ends or comes back.
 bool may_fit_later(const Plan& plan);
 
+// Whether every candidate was removed by a rule of the task on trust, data residency or providers:
+// there is capacity, and it is refused.
+bool refused_by_policy(const Plan& plan);
+
 }  // namespace penstock::cli

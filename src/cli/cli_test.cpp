@@ -145,6 +145,32 @@ TEST_F(CliTest, RefusesWhatNoSiteCouldEverRun) {
     EXPECT_TRUE(run.err.contains("cpu_too_large")) << run.err;
 }
 
+TEST_F(CliTest, ExitsWith9WhereARuleOfTheTaskRefusesEverySite) {
+    answer("POST", "/v1/tasks:plan", 200, json::print(plan_with(FilterReason::trust_too_low)));
+    const Run run = this->run({"run", "-y", "--", "true"});
+    EXPECT_EQ(run.code, 9) << run.err;
+    EXPECT_TRUE(run.err.contains("trust_too_low")) << run.err;
+    EXPECT_EQ(this->run({"plan", "--", "true"}).code, 9);
+}
+
+TEST_F(CliTest, ListsWhatCarriesACode) {
+    answer(
+        "GET", "/v1/identifiers", 200,
+        R"({"identifiers":[{"reg":"R1","c_url":"c-url://a/R1","kind":"site","name":"edge","object":"site/st_1"}],"total":1})"
+    );
+    const Run run = this->run({"identity", "list"});
+    EXPECT_EQ(run.code, 0) << run.err;
+    EXPECT_TRUE(run.out.contains("R1    site  edge  c-url://a/R1")) << run.out;
+}
+
+TEST_F(CliTest, ReadsAnAnswerOfANewerServer) {
+    answer(
+        "GET", "/v1/identifiers", 200,
+        R"({"identifiers":[{"reg":"R1","c_url":"c","kind":"site","name":"edge","object":"o","signed":true}],"total":1,"as_of":"now"})"
+    );
+    EXPECT_EQ(run({"identity", "list"}).code, 0);
+}
+
 TEST_F(CliTest, UploadsTheWorkDirectoryAndNamesItsHash) {
     platform_with_task(TaskState::succeeded);
     std::filesystem::create_directories(folder_ / "src");

@@ -5,6 +5,7 @@
 #include "cli/json_path.h"
 #include "cli/nouns.h"
 #include "identity/c_url.h"
+#include "model/identifier.h"
 
 namespace penstock::cli {
 namespace {
@@ -146,10 +147,37 @@ io::Task<Result<int>> get(Invocation* invocation) {
     co_return kExitOk;
 }
 
+const View& list_view() {
+    static const View kView{
+        .plural = "identifiers",
+        .singular = "identity",
+        .columns =
+            {
+                text_column("CODE", "reg"),
+                text_column("KIND", "kind"),
+                text_column("NAME", "name"),
+                text_column("C-URL", "c_url"),
+                wide(text_column("OBJECT", "object")),
+            },
+        .id = "reg",
+    };
+    return kView;
+}
+
+io::Task<Result<int>> list(Invocation* invocation) {
+    co_return co_await print_list<IdentifierPage>(invocation, "/v1/identifiers", &list_view());
+}
+
 }  // namespace
 
 std::vector<Command> identity_commands() {
     return {
+        {.path = "identity list",
+         .summary = "identity.list.summary",
+         .examples =
+             {"penstock identity list", "penstock identity list --filter kind=service -o json"},
+         .answer = Answer::list,
+         .run = list},
         {.path = "identity check",
          .summary = "identity.check.summary",
          .examples =

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <iostream>
 
+#include "model/identifier.h"
+
 namespace penstock::cli {
 namespace {
 
@@ -152,6 +154,7 @@ PENSTOCK_PRINT_LIST(ProjectPage);
 PENSTOCK_PRINT_LIST(EndpointPage);
 PENSTOCK_PRINT_LIST(ModelPage);
 PENSTOCK_PRINT_LIST(BillPage);
+PENSTOCK_PRINT_LIST(IdentifierPage);
 #undef PENSTOCK_PRINT_LIST
 
 }  // namespace penstock::cli

@@ -20,6 +20,7 @@ namespace penstock::cli {
 // Exit codes beside those of base/result.h.
 constexpr int kExitOk = 0;
 constexpr int kExitTimedOut = 8;
+constexpr int kExitRefused = 9;  // by a rule on trust, residency or providers
 constexpr int kExitTaskFailed = 100;
 constexpr int kExitTaskNotFinished = 101;
 constexpr int kExitTaskCanceled = 103;

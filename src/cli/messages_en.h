@@ -217,6 +217,7 @@ inline constexpr Message kMessagesEn[] = {
     {"help.verbs", "Verbs"},
     {"identity.check.summary", "read a C-URL or registration code, offline"},
     {"identity.get.summary", "what carries a C-URL or code"},
+    {"identity.list.summary", "codes of sites, pools and services"},
     {"key.create.summary", "make a key; it is shown once"},
     {"key.created", "{} ({}): keep this key, it is not shown again."},
     {"key.delete.summary", "revoke a key"},

@@ -206,6 +206,7 @@ constexpr Message kMessagesZh[] = {
     {"help.verbs", "动词"},
     {"identity.check.summary", "离线解析 C-URL 或登记编码"},
     {"identity.get.summary", "查询某个 C-URL 或编码对应的对象"},
+    {"identity.list.summary", "列出站点、资源池和服务的编码"},
     {"key.create.summary", "创建密钥；只显示一次"},
     {"key.created", "{}（{}）：请保存此密钥，不会再次显示。"},
     {"key.delete.summary", "吊销密钥"},

@@ -50,7 +50,10 @@ io::Task<Result<int>> follow_to_end(Invocation* invocation, Task task) {
 
 io::Task<Result<int>> run_one(Invocation* invocation, Draft draft, bool follow, bool plan) {
     const Submission submission = CO_TRY(pack_draft(*invocation, std::move(draft)));
-    if (plan && !CO_TRY(co_await plan_and_confirm(invocation, &submission)))
+    Consent consent = Consent::given;
+    if (plan) consent = CO_TRY(co_await plan_and_confirm(invocation, &submission));
+    if (consent == Consent::refused) co_return kExitRefused;
+    if (consent == Consent::withheld)
         co_return invocation->has("dry-run") ? kExitOk : kExitTaskNotFinished;
     const Task task = CO_TRY(co_await submit(invocation, &submission));
     if (follow) {
@@ -100,7 +103,9 @@ io::Task<Result<int>> plan(Invocation* invocation) {
                 ? plan.explanation_zh
                 : plan.explanation;
         if (invocation->printer.for_people() && !why.empty()) invocation->terminal.say(why);
-        if (!plan.feasible) code = info(ErrorCode::resource_exhausted).exit_code;
+        if (!plan.feasible)
+            code = refused_by_policy(plan) ? kExitRefused
+                                           : info(ErrorCode::resource_exhausted).exit_code;
     }
     co_return code;
 }

@@ -24,10 +24,14 @@ Result<Submission> pack_draft(const Invocation& invocation, Draft draft) {
     return submission;
 }
 
-io::Task<Result<bool>> plan_and_confirm(Invocation* invocation, const Submission* submission) {
+io::Task<Result<Consent>> plan_and_confirm(Invocation* invocation, const Submission* submission) {
     client::Client* client = CO_TRY(invocation->client());
     const Plan plan = CO_TRY(co_await client->plan_task(submission->spec));
     show_plan(*invocation, plan);
+    if (refused_by_policy(plan)) {
+        invocation->tell("plan.infeasible");
+        co_return Consent::refused;
+    }
     if (!plan.feasible && !may_fit_later(plan))
         co_return fail(
             ErrorCode::resource_exhausted,
@@ -39,11 +43,11 @@ io::Task<Result<bool>> plan_and_confirm(Invocation* invocation, const Submission
     if (!plan.feasible) invocation->say("plan.will_wait");
     if (invocation->has("dry-run")) {
         invocation->say("plan.dry_run");
-        co_return false;
+        co_return Consent::withheld;
     }
     const bool agreed = CO_TRY(confirmed(*invocation, "plan.question"));
     if (!agreed) invocation->tell("plan.declined");
-    co_return agreed;
+    co_return agreed ? Consent::given : Consent::withheld;
 }
 
 io::Task<Result<Task>> submit(Invocation* invocation, const Submission* submission) {

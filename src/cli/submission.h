@@ -18,9 +18,12 @@ struct Submission {
 // Packs the work directory where the draft names one, and enters its hash.
 Result<Submission> pack_draft(const Invocation& invocation, Draft draft);
 
-// Shows the plan and asks. Nothing: the person said no, or --dry-run. What no site could ever run
-// is resource_exhausted.
-io::Task<Result<bool>> plan_and_confirm(Invocation* invocation, const Submission* submission);
+// What became of a plan: withheld where the person said no, or with --dry-run; refused where a rule
+// of the task on trust, residency or providers leaves no candidate.
+enum class Consent { given, withheld, refused };
+
+// Shows the plan and asks. What no site could ever run is resource_exhausted.
+io::Task<Result<Consent>> plan_and_confirm(Invocation* invocation, const Submission* submission);
 
 // Uploads what the platform lacks and creates the task; when it returns, the task is durable.
 io::Task<Result<Task>> submit(Invocation* invocation, const Submission* submission);

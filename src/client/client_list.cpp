@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "client/client.h"
+#include "model/identifier.h"
 
 namespace penstock::client {
 namespace {
@@ -20,10 +21,7 @@ template <class Page>
 io::Task<Result<Page>> Client::list(std::string path, ListQuery query) {
     http::Query parameters = query.more;
     if (query.page_size) parameters.add("page_size", std::to_string(*query.page_size));
-    // A timeline goes on behind a cursor, every other list behind a token.
-    constexpr bool kTimeline = std::is_same_v<Page, EventPage>;
-    if (!query.page_token.empty())
-        parameters.add(kTimeline ? "since" : "page_token", query.page_token);
+    if (!query.page_token.empty()) parameters.add("page_token", query.page_token);
     if (!query.filter.empty()) parameters.add("filter", query.filter);
     if (!query.order_by.empty()) parameters.add("order_by", query.order_by);
     co_return co_await connection_.call_for<Page>(
@@ -50,8 +48,6 @@ io::Task<Result<Page>> Client::list_all(std::string path, ListQuery query) {
         all.total = page.total;
     }
     all.next_page_token.reset();
-    // A timeline counts what it gave at once, not what there is.
-    if constexpr (std::is_same_v<Page, EventPage>) all.total = std::ssize(all.events);
     co_return all;
 }
 
@@ -72,6 +68,7 @@ PENSTOCK_LIST(ProjectPage);
 PENSTOCK_LIST(EndpointPage);
 PENSTOCK_LIST(ModelPage);
 PENSTOCK_LIST(BillPage);
+PENSTOCK_LIST(IdentifierPage);
 
 #undef PENSTOCK_LIST
 

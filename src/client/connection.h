@@ -11,6 +11,7 @@
 #include "http/client.h"
 #include "http/url.h"
 #include "io/runtime.h"
+#include "json/answer.h"
 #include "json/json.h"
 
 namespace penstock::client {
@@ -58,7 +59,7 @@ class Connection {
     template <class T>
     io::Task<Result<T>> call_for(Call request) {
         const std::string body = CO_TRY(co_await call(std::move(request)));
-        Result<T> value = json::parse<T>(body);
+        Result<T> value = json::parse_answer<T>(body);
         if (!value) co_return std::unexpected(unreadable(std::move(value.error())));
         co_return *std::move(value);
     }

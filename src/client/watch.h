@@ -38,7 +38,7 @@ class Watch {
     io::Task<Result<std::optional<T>>> next_as() {
         std::optional<Message> message = CO_TRY(co_await next());
         if (!message) co_return std::optional<T>();
-        co_return std::optional<T>(CO_TRY(json::parse<T>(message->data)));
+        co_return std::optional<T>(CO_TRY(json::parse_answer<T>(message->data)));
     }
 
   private:

@@ -135,7 +135,7 @@ io::Task<ApiResult<routing::Hold>> ChatCompletions::reserve(
 io::Task<http::Response> ChatCompletions::answer(Admitted admitted, http::ClientWatch client) {
     parts_.retries.on_call();
     Call& call = *admitted.call;
-    std::optional<Opened> opened = co_await io::race(open(&admitted), client.gone());
+    std::optional<Opened> opened = co_await client.unless_gone(open(&admitted));
     if (!opened) {
         call.finish(EndReason::client_gone, kNobodyWaits);
         co_return http::Response::empty(kNobodyWaits);
@@ -151,7 +151,7 @@ io::Task<http::Response> ChatCompletions::answer(Admitted admitted, http::Client
         co_return answer_stream(std::move(admitted), std::move(upstream), client);
     auto body = upstream.status() == 200 ? answer_whole(&admitted, std::move(upstream))
                                          : pass_refusal(&admitted, std::move(upstream));
-    std::optional<http::Response> response = co_await io::race(std::move(body), client.gone());
+    std::optional<http::Response> response = co_await client.unless_gone(std::move(body));
     if (response) co_return *std::move(response);
     call.finish(EndReason::client_gone, kNobodyWaits);
     co_return http::Response::empty(kNobodyWaits);

@@ -15,7 +15,7 @@ ChatStream::ChatStream(
       options_(std::move(options)) {}
 
 io::Task<void> ChatStream::run(std::unique_ptr<ChatStream> self, http::BodyWriter writer) {
-    std::optional<EndReason> reason = co_await io::race(self->pump(writer), self->client_.gone());
+    std::optional<EndReason> reason = co_await self->client_.unless_gone(self->pump(writer));
     // A client may leave as soon as it has seen the end.
     if (!reason) reason = self->done_seen_ ? EndReason::done : EndReason::client_gone;
     // The record comes first: the client is told nothing that was not accounted for.

@@ -243,7 +243,7 @@ io::Task<http::Response> DialectCalls::answer(Admitted admitted, http::ClientWat
     constexpr int kNobodyWaits = 499;
     parts_.retries.on_call();
     Call& call = *admitted.call;
-    std::optional<Opened> opened = co_await io::race(open(&admitted), client.gone());
+    std::optional<Opened> opened = co_await client.unless_gone(open(&admitted));
     if (!opened) {
         call.finish(EndReason::client_gone, kNobodyWaits);
         co_return http::Response::empty(kNobodyWaits);
@@ -263,7 +263,7 @@ io::Task<http::Response> DialectCalls::answer(Admitted admitted, http::ClientWat
         co_return answer_stream(std::move(admitted), std::move(upstream), client);
     auto body = upstream.status() == 200 ? answer_whole(&admitted, std::move(upstream))
                                          : pass_refusal(&admitted, std::move(upstream));
-    std::optional<http::Response> response = co_await io::race(std::move(body), client.gone());
+    std::optional<http::Response> response = co_await client.unless_gone(std::move(body));
     if (response) co_return *std::move(response);
     call.finish(EndReason::client_gone, kNobodyWaits);
     co_return http::Response::empty(kNobodyWaits);

@@ -64,7 +64,7 @@ DialectStream::DialectStream(
       writer_(dialects::make_stream_writer(options_.engine, options_.client, options_.context)) {}
 
 io::Task<void> DialectStream::run(std::unique_ptr<DialectStream> self, http::BodyWriter writer) {
-    End reason = co_await io::race(self->pump(writer), self->client_.gone());
+    End reason = co_await self->client_.unless_gone(self->pump(writer));
     // A client may leave as soon as it has seen the end.
     if (!reason) reason = self->ended_ ? EndReason::done : EndReason::client_gone;
     // The record comes first: the client is told nothing that was not accounted for.

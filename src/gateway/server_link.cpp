@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/server_link.h"
 
+#include "json/answer.h"
 #include "json/json.h"
 
 namespace penstock::gateway {
 namespace {
 
 constexpr std::size_t kAnswerBytesMax =
-    64 * 1024 * 1024;  // a route table of about 100,000 endpoints
+    std::size_t{64} * 1024 * 1024;  // a route table of about 100,000 endpoints
 
 http::ClientOptions client_options() {
     http::ClientOptions options;
@@ -20,7 +21,7 @@ http::ClientOptions client_options() {
 template <class T>
 Result<T> read(const Result<std::string>& body) {
     if (!body) return std::unexpected(body.error());
-    Result<T> value = json::parse<T>(*body);
+    Result<T> value = json::parse_answer<T>(*body);
     if (!value)
         return fail(
             ErrorCode::unavailable,

@@ -253,6 +253,34 @@ io::Task<> Connection::client_gone() {
     }
 }
 
+const bool* Connection::begin_watch() {
+    watched_ = true;
+    if (!input_ended_) wait_for_end();
+    return &input_ended_;
+}
+
+void Connection::end_watch() {
+    watched_ = false;
+    stream_.call_when_readable(nullptr);
+}
+
+// While the body is being read its reader sees the end; with too much pipelined, nobody can.
+void Connection::wait_for_end() {
+    if (reader_.body_done() && reader_.buffer().size() < kWatchBytesMax)
+        stream_.call_when_readable([this] { look_for_end(); });
+}
+
+void Connection::look_for_end() {
+    if (!watched_ || !stream_.is_open()) return;
+    const auto size = stream_.read_now(reader_.buffer().prepare());
+    if (size && *size && **size > 0) reader_.buffer().commit(**size);
+    input_ended_ = !size || (*size && **size == 0);
+    if (input_ended_)
+        canceller_.cancel();
+    else
+        wait_for_end();
+}
+
 io::Deadline Connection::write_deadline() const {
     return io::Deadline::after(server_->options.write_timeout);
 }
@@ -282,5 +310,8 @@ io::Task<Result<void>> BodyWriter::write(std::string_view bytes) {
 }
 void BodyWriter::abort() { connection_->abort_response(); }
 io::Task<void> ClientWatch::gone() { return connection_->client_gone(); }
+bool ClientWatch::can_be_told() const { return connection_->can_watch(); }
+const bool* ClientWatch::begin_watch() { return connection_->begin_watch(); }
+void ClientWatch::end_watch() { connection_->end_watch(); }
 
 }  // namespace penstock::http

@@ -30,6 +30,11 @@ class Connection {
     io::Task<Result<void>> write_body(std::string_view bytes);
     void abort_response();
     io::Task<> client_gone();
+    // Cancels the connection's task when the client goes, between begin and end. Not for TLS.
+    bool can_watch() const { return !stream_.is_secure() && canceller_; }
+    const bool* begin_watch();
+    void end_watch();
+    void set_canceller(io::TaskGroup::Canceller canceller) { canceller_ = std::move(canceller); }
 
   private:
     enum class Framing { none, length, chunked, until_close };
@@ -48,6 +53,8 @@ class Connection {
     io::Task<bool> finish_body(bool complete);
     io::Task<bool> drain_body();
     io::Task<> linger();
+    void wait_for_end();
+    void look_for_end();
     std::string print_head(const Response& response, std::optional<std::uint64_t> length);
     io::Deadline write_deadline() const;
     void log_request(int status, std::string_view note);
@@ -72,6 +79,8 @@ class Connection {
     std::optional<Error> write_error_;
     Head handshake_;  // of a request that asks for a WebSocket
     std::weak_ptr<WebSocket> websocket_;
+    io::TaskGroup::Canceller canceller_;  // of the task that runs this
+    bool watched_ = false;
     io::Event never_;  // for a watch that can see nothing more
 };
 

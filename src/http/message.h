@@ -54,7 +54,7 @@ class BodyWriter {
 
 // Tells whether the client is still there while a handler waits for something else. A handle, valid
 // until the response has been sent.
-//     auto reply = co_await io::race(ask_upstream(…), request.client.gone());
+//     auto reply = co_await request.client.unless_gone(ask_upstream(…));
 //     if (!reply) …  // nobody waits for the answer any more
 class ClientWatch {
   public:
@@ -63,8 +63,23 @@ class ClientWatch {
     // Returns when the client has closed or lost its connection. It may also half-close after its
     // request; Penstock takes that as gone, as most servers do.
     io::Task<void> gone();
+    // The result of `task`, which is cancelled, and gives nothing, when the client goes. One at a
+    // time.
+    template <class T>
+    io::Task<std::optional<T>> unless_gone(io::Task<T> task) {
+        if (!can_be_told()) co_return co_await io::race(std::move(task), gone());
+        const bool* const has_gone = begin_watch();
+        if (*has_gone) co_return std::nullopt;
+        std::optional<T> result = co_await io::absorb_cancellation(std::move(task), has_gone);
+        end_watch();
+        co_return result;
+    }
 
   private:
+    bool can_be_told() const;
+    const bool* begin_watch();
+    void end_watch();
+
     Connection* connection_ = nullptr;
 };
 

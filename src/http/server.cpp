@@ -104,12 +104,15 @@ io::Task<> Server::State::accept_loop() {
             log.warning("connection refused: too many", {{"limit", options.connections_max}});
             continue;
         }
-        group.spawn(serve(*std::move(stream)));
+        auto connection = std::make_unique<Connection>(this, *std::move(stream));
+        Connection* const started = connection.get();
+        // The task runs later, and not at all once the group is being closed.
+        if (io::TaskGroup::Canceller canceller = group.spawn(serve(std::move(connection))))
+            started->set_canceller(std::move(canceller));
     }
 }
 
-io::Task<> Server::State::serve(io::Stream stream) {
-    const auto connection = std::make_unique<Connection>(this, std::move(stream));
+io::Task<> Server::State::serve(std::unique_ptr<Connection> connection) {
     co_await connection->run();
 }
 

@@ -40,7 +40,9 @@ io::Task<Response> wait_for_client(Request request, Seen* seen) {
     seen->started = 1;
     seen->changed.notify_all();
     io::Event never(seen->executor);
-    const auto done = co_await io::race(never.wait(), request.client.gone());
+    const auto done = co_await request.client.unless_gone(never.wait());
+    // The cancellation has ended with the wait: the handler goes on.
+    co_await io::sleep_for(1ms);
     if (!done) ++seen->gone;
     seen->changed.notify_all();
     co_return Response::empty();
@@ -84,13 +86,11 @@ TEST_F(ServerDepartureTest, AWaitingHandlerNoticesThatItsClientHasGone) {
 }
 
 io::Task<Response> answer_soon_or_notice(Request request) {
-    const auto done = co_await io::race(
-        [](std::string path) -> io::Task<std::string> {
+    const auto done =
+        co_await request.client.unless_gone([](std::string path) -> io::Task<std::string> {
             co_await io::sleep_for(20ms);
             co_return path;
-        }(request.target),
-        request.client.gone()
-    );
+        }(request.target));
     co_return Response::text(200, done.value_or("gone"));
 }
 
@@ -126,6 +126,24 @@ TEST_F(ServerDepartureTest, StopLetsRequestsFinishAndClosesIdleConnections) {
     EXPECT_EQ((*answer)->body, "/watched?x");
     EXPECT_EQ((*answer)->headers.get("connection"), "close");
     EXPECT_EQ(server->connections(), 0U);
+}
+
+TEST_F(ServerDepartureTest, StopEndsAHandlerThatWaitsForItsClientTooLong) {
+    Seen seen(runtime.executor());
+    router.add("GET", "/wait", [&seen](Request request) {
+        return wait_for_client(std::move(request), &seen);
+    });
+    start();
+    group.spawn([](Client* c, std::string url) -> io::Task<> {
+        (void)co_await c->send({.url = url}, soon());
+    }(&client, server->url() + "/wait"));
+    runtime.block_on(until(&seen, &Seen::started));
+
+    runtime.block_on(server->stop(io::Deadline::after(5ms)));
+
+    EXPECT_EQ(seen.gone, 0);
+    EXPECT_EQ(server->connections(), 0U);
+    runtime.block_on(group.drain(soon()));
 }
 
 }  // namespace

@@ -74,7 +74,7 @@ io::Task<std::string> after_a_while(std::string text) {
 }
 
 io::Task<Response> watch_client(Request request) {
-    const auto text = co_await io::race(after_a_while("still there"), request.client.gone());
+    const auto text = co_await request.client.unless_gone(after_a_while("still there"));
     co_return Response::text(200, text.value_or("gone"));
 }
 

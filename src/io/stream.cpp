@@ -227,6 +227,37 @@ Task<Result<void>> Stream::wait_readable(Deadline deadline) {
     }
 }
 
+Result<std::optional<std::size_t>> Stream::read_now(std::span<char> into) {
+    CHECK(!state_->secure(), "records of TLS are read by the task that waits for them");
+    if (state_->closed) return closed(*state_);
+    if (!state_->pushback.empty()) return state_->take_pushback(into.data(), into.size());
+    const ssize_t size = ::recv(state_->handle(), into.data(), into.size(), MSG_DONTWAIT);
+    if (size >= 0) return static_cast<std::size_t>(size);
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return std::nullopt;
+    return failure(*state_, error_code(errno, boost::system::system_category()));
+}
+
+void Stream::call_when_readable(std::move_only_function<void()> told) {
+    if (told == nullptr) {
+        if (state_->readiness) state_->readiness->told = nullptr;
+        return;
+    }
+    CHECK(!state_->secure(), "records of TLS are read by the task that waits for them");
+    if (!state_->readiness) state_->readiness = std::make_shared<State::Readiness>();
+    const std::shared_ptr<State::Readiness>& readiness = state_->readiness;
+    readiness->told = std::move(told);
+    if (std::exchange(readiness->waiting, true)) return;
+    state_->visit([&](auto& socket) {
+        socket.lowest_layer().async_wait(
+            asio::socket_base::wait_read,
+            [readiness](const error_code&) {
+                readiness->waiting = false;
+                if (auto told_now = std::exchange(readiness->told, nullptr)) told_now();
+            }
+        );
+    });
+}
+
 bool Stream::idle_and_open() {
     if (!state_ || state_->closed || !state_->pushback.empty()) return false;
     char byte = 0;

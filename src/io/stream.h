@@ -3,7 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,6 +41,13 @@ class Stream {
     );
     // Until read_some() has something to tell: bytes, the end, or an error. Holds no buffer.
     Task<Result<void>> wait_readable(Deadline deadline = Deadline::none());
+    // What is there now, at most `into.size()` bytes; nothing when it would have to wait; 0 at the
+    // end. Not for TLS.
+    Result<std::optional<std::size_t>> read_now(std::span<char> into);
+    // Calls `told` once, on the Runtime's thread, when there is something to read or the peer has
+    // gone, and perhaps without a cause; a further call replaces it, nullptr takes it back. Not for
+    // TLS. Cheaper than a task that waits, since nothing is undone when it is taken back.
+    void call_when_readable(std::move_only_function<void()> told);
     // Whether a kept connection can be used again: nothing to read and not closed by the peer.
     bool idle_and_open();
     // Puts bytes back in front of what comes next.

@@ -26,6 +26,11 @@ struct Stream::State final : StreamDeadlines::Entry {
     using Socket = std::variant<TcpSocket, UnixSocket, std::unique_ptr<TlsSocket>>;
 
     State(Socket socket_given, std::string peer_given);
+    ~State() override {
+        if (readiness) readiness->told = nullptr;
+    }
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
     void expire() override { cancel(); }
     void cancel();
     void close();
@@ -55,6 +60,13 @@ struct Stream::State final : StreamDeadlines::Entry {
     std::size_t pushback_at = 0;
     std::shared_ptr<TlsContext::State> tls;  // the context of a TLS socket, which refers to it
     bool closed = false;
+
+    // Of call_when_readable(). Shared with the operation that waits, which may outlive the stream.
+    struct Readiness {
+        std::move_only_function<void()> told;
+        bool waiting = false;
+    };
+    std::shared_ptr<Readiness> readiness;
 };
 
 }  // namespace penstock::io

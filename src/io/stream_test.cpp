@@ -205,5 +205,49 @@ TEST_F(StreamTest, ACancelledAcceptUnwinds) {
     EXPECT_FALSE(result.has_value());
 }
 
+Task<> until(const int* count, int wanted) {
+    for (int i = 0; i < 1000 && *count < wanted; ++i) co_await sleep_for(1ms);
+}
+
+TEST_F(StreamTest, TellsOnceThatThereIsSomethingToRead) {
+    Pair pair = connect();
+    int told = 0, told_old = 0;
+    std::array<char, 64> buffer;
+    pair.server.call_when_readable([&] { ++told_old; });
+    pair.server.call_when_readable([&] { ++told; });
+    EXPECT_EQ(*pair.server.read_now(buffer), std::nullopt);
+
+    runtime.block_on(write_and_shut_down(&pair.client, "one"));
+    runtime.block_on(until(&told, 1));
+
+    EXPECT_EQ(told, 1);
+    EXPECT_EQ(told_old, 0);
+    EXPECT_EQ(**pair.server.read_now(buffer), 3U);
+    EXPECT_EQ(**pair.server.read_now(buffer), 0U);
+}
+
+TEST_F(StreamTest, AReadThatFollowsAnUnusedWatchGetsWhatComes) {
+    Pair pair = connect();
+    int told = 0;
+    pair.server.call_when_readable([&] { ++told; });
+    pair.server.call_when_readable(nullptr);
+    runtime.block_on(write_and_shut_down(&pair.client, "late"));
+
+    EXPECT_EQ(runtime.block_on(read_to_end(&pair.server)).value_or("nothing"), "late");
+    EXPECT_EQ(told, 0);
+}
+
+TEST_F(StreamTest, AWatchedStreamMayGoAwayFirst) {
+    Pair pair = connect();
+    int told = 0;
+    pair.server.call_when_readable([&] { ++told; });
+    {
+        const Stream gone = std::move(pair.server);
+    }
+    runtime.block_on(sleep_for(5ms));
+
+    EXPECT_EQ(told, 0);
+}
+
 }  // namespace
 }  // namespace penstock::io

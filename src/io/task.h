@@ -3,6 +3,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <optional>
 #include <utility>
 
@@ -64,6 +65,20 @@ template <class T>
 Task<std::optional<T>> race(Task<T> task, Task<void> other) {
     std::optional<T> result;
     co_await detail::run_first(detail::store(std::move(task), &result), std::move(other));
+    co_return result;
+}
+
+// The result of `task`, or nothing when it was cancelled by the caller's own doing, which `*ours`
+// then tells: that cancellation ends here, any other goes on. Costs nothing where none comes.
+template <class T>
+Task<std::optional<T>> absorb_cancellation(Task<T> task, const bool* ours) {
+    std::optional<T> result;
+    try {
+        result.emplace(co_await std::move(task));
+    } catch (const std::exception& error) {
+        if (!*ours || !is_cancelled(error)) throw;
+    }
+    if (*ours) co_await boost::asio::this_coro::reset_cancellation_state();
     co_return result;
 }
 

@@ -70,8 +70,13 @@ TaskGroup::~TaskGroup() {
     );
 }
 
-void TaskGroup::spawn(Task<void> task) {
-    if (state_->closing) return;
+void TaskGroup::Canceller::cancel() const {
+    if (const auto signal = std::static_pointer_cast<State::Signal>(signal_.lock()))
+        signal->emit(asio::cancellation_type::terminal);
+}
+
+TaskGroup::Canceller TaskGroup::spawn(Task<void> task) {
+    if (state_->closing) return {};
     const auto entry =
         state_->running.insert(state_->running.end(), std::make_shared<State::Signal>());
     asio::co_spawn(
@@ -81,6 +86,7 @@ void TaskGroup::spawn(Task<void> task) {
                               ) { state->finish(entry, error); }
         )
     );
+    return Canceller(*entry);
 }
 
 void TaskGroup::cancel() {

@@ -16,6 +16,20 @@ namespace penstock::io {
 //     co_await group.close();
 class TaskGroup {
   public:
+    // Cancels one task of a group; does nothing once that has ended.
+    class Canceller {
+      public:
+        Canceller() = default;
+        void cancel() const;
+        // False: no task was started, or it has ended.
+        explicit operator bool() const { return !signal_.expired(); }
+
+      private:
+        friend class TaskGroup;
+        explicit Canceller(std::weak_ptr<void> signal) : signal_(std::move(signal)) {}
+        std::weak_ptr<void> signal_;
+    };
+
     // `name` stands in messages.
     TaskGroup(Executor executor, std::string name);
     // CHECKs that no task is left: close() comes first.
@@ -25,7 +39,7 @@ class TaskGroup {
 
     // Starts the task soon, never inside this call. After close() has begun it is dropped
     // unstarted.
-    void spawn(Task<void> task);
+    Canceller spawn(Task<void> task);
     // Cancels every task without waiting for it.
     void cancel();
     // Cancels every task and waits until all have ended. Never call it from a task of the group. A

@@ -23,6 +23,7 @@
 #include "base/id.h"
 #include "base/money.h"
 #include "base/time.h"
+#include "json/answer.h"
 #include "json/json.h"
 #include "json/key_name.h"
 
@@ -43,10 +44,14 @@ class Problems {
     // For a mistake found after decoding, with the field written out.
     void add(std::string field, std::string message);
     bool empty() const { return errors_.empty(); }
+    // For answers of another version: what it says beyond what is known here is left out.
+    void ignore_unknown_fields() { ignores_unknown_ = true; }
+    bool ignores_unknown_fields() const { return ignores_unknown_; }
     std::vector<Error> take() { return std::move(errors_); }
 
   private:
     std::vector<Error> errors_;
+    bool ignores_unknown_ = false;
 };
 
 // "expected integer, got string" and the like.
@@ -377,7 +382,8 @@ struct Codec<T> {
                 problems.add(&here, "is missing");
             }
         });
-        if (used < object->size()) report_unknown(*object, path, problems);
+        if (used < object->size() && !problems.ignores_unknown_fields())
+            report_unknown(*object, path, problems);
     }
     static void report_unknown(const Object& object, const Path* path, Problems& problems) {
         std::vector<std::string_view> known;
@@ -447,6 +453,17 @@ Result<T> parse(std::string_view text) {
 }
 
 template <class T>
+Result<T> parse_answer(std::string_view text) {
+    const Value value = TRY(parse_value(text));
+    Problems problems;
+    problems.ignore_unknown_fields();
+    T out{};
+    Codec<T>::decode(value, out, nullptr, problems);
+    if (!problems.empty()) return std::unexpected(std::move(problems.take().front()));
+    return out;
+}
+
+template <class T>
 std::expected<T, std::vector<Error>> parse_all(std::string_view text) {
     Result<Value> value = parse_value(text);
     if (!value) return std::unexpected(std::vector{std::move(value.error())});
@@ -467,6 +484,7 @@ Value schema(Object& definitions) {
     penstock::json::decode_all<Type>(const ::boost::json::value&);                               \
     template ::std::string penstock::json::print<Type>(const Type&);                             \
     template ::penstock::Result<Type> penstock::json::parse<Type>(::std::string_view);           \
+    template ::penstock::Result<Type> penstock::json::parse_answer<Type>(::std::string_view);    \
     template ::std::expected<Type, ::std::vector<::penstock::Error>>                             \
         penstock::json::parse_all<Type>(::std::string_view);                                     \
     template ::boost::json::value penstock::json::schema<Type>(::boost::json::object&)

@@ -57,6 +57,20 @@ TEST(Codec, NamesThePathOfAWrongType) {
     );
 }
 
+TEST(Codec, AnAnswerMaySayMoreThanIsKnownButNotLessOrOtherwise) {
+    const std::string_view newer =
+        R"({"apiVersion":"v1","phase":"DONE","price":"1.50","colour":{"new":true},"needs":[{"accelerator":"H100","count":8,"shape":"x"}],"labels":{"a":"b"}})";
+    const Result<Order> answer = parse_answer<Order>(newer);
+    ASSERT_TRUE(answer) << to_string(answer.error());
+    EXPECT_EQ(print(*answer), kOrder);
+    EXPECT_FALSE(parse<Order>(newer));
+    EXPECT_EQ(
+        to_string(parse_answer<Need>(R"({"accelerator":"H100"})").error()),
+        "invalid_argument: count: is missing"
+    );
+    EXPECT_FALSE(parse_answer<Need>(R"({"accelerator":1,"count":1})"));
+}
+
 TEST(Codec, SuggestsTheNearestNameForAnUnknownField) {
     EXPECT_EQ(
         error_of(

@@ -1,10 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
 #include <boost/json.hpp>
+#include <charconv>
+#include <cmath>
+#include <utility>
 
 #include "json/json.h"
 
 namespace penstock::json {
 namespace {
+
+// Boost.JSON writes every double with an exponent, 1E-1; people and other programs expect 0.1.
+void print_number(double number, std::string& out) {
+    constexpr std::size_t kTextMax = 32;
+    std::array<char, kTextMax> buffer{};
+    const auto [end, error] = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number);
+    if (error != std::errc() || !std::isfinite(number)) {
+        out += boost::json::serialize(Value(number));
+        return;
+    }
+    const std::string_view text(buffer.data(), static_cast<std::size_t>(end - buffer.data()));
+    out += text;
+    // 1.0 stays a number with a fraction, so that reading it again gives the same tree.
+    if (text.find_first_of(".e") == std::string_view::npos) out += ".0";
+}
+
+bool holds_double(const Value& value) {
+    if (const Object* object = value.if_object())
+        return std::ranges::any_of(*object, [](const auto& each) {
+            return holds_double(each.value());
+        });
+    if (const Array* array = value.if_array()) return std::ranges::any_of(*array, holds_double);
+    return value.is_double();
+}
+
+void print_compact(const Value& value, std::string& out) {
+    if (const double* number = value.if_double()) return print_number(*number, out);
+    if (const Object* object = value.if_object()) {
+        out += '{';
+        bool first = true;
+        for (const auto& [key, member] : *object) {
+            if (!std::exchange(first, false)) out += ',';
+            out += boost::json::serialize(boost::json::string(key)) + ':';
+            print_compact(member, out);
+        }
+        out += '}';
+    } else if (const Array* array = value.if_array()) {
+        out += '[';
+        bool first = true;
+        for (const Value& item : *array) {
+            if (!std::exchange(first, false)) out += ',';
+            print_compact(item, out);
+        }
+        out += ']';
+    } else {
+        out += boost::json::serialize(value);
+    }
+}
 
 void print_indented(const Value& value, std::string& out, std::size_t indent) {
     const auto newline = [&](std::size_t by) { out.append("\n").append(by, ' '); };
@@ -30,7 +83,7 @@ void print_indented(const Value& value, std::string& out, std::size_t indent) {
         newline(indent);
         out += ']';
     } else {
-        out += boost::json::serialize(value);
+        print_compact(value, out);
     }
 }
 
@@ -108,7 +161,12 @@ Result<Value> parse_value(std::string_view text) {
     return parser.release();
 }
 
-std::string print_value(const Value& value) { return boost::json::serialize(value); }
+std::string print_value(const Value& value) {
+    if (!holds_double(value)) return boost::json::serialize(value);
+    std::string out;
+    print_compact(value, out);
+    return out;
+}
 
 std::string print_value_pretty(const Value& value) {
     std::string out;

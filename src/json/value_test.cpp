@@ -29,6 +29,13 @@ TEST(Value, RefusesTooDeepNesting) {
         error_of(std::string(kDepthMax + 1, '[') + std::string(kDepthMax + 1, ']')), "no error"
     );
 }
+TEST(Value, PrintsNumbersAsPeopleWriteThem) {
+    const std::string_view text = R"([0.1,-2.5,1200.75,1.0,0.25,3,1e+300,1e-09,"0.1"])";
+    EXPECT_EQ(print_value(*parse_value(text)), text);
+    EXPECT_EQ(
+        print_value(*parse_value("{\"a\": [ 1E-1, {\"b\": null} ]}")), R"({"a":[0.1,{"b":null}]})"
+    );
+}
 TEST(Value, PrintsIndented) {
     EXPECT_EQ(
         print_value_pretty(*parse_value(R"({"a":[1,{}],"b":"x"})")),

@@ -41,7 +41,7 @@ std::unexpected<Error> bad_key() {
 }
 
 Result<std::string> idempotency_key(const http::Request& request) {
-    const std::string key(request.headers.get("Idempotency-Key"));
+    std::string key(request.headers.get("Idempotency-Key"));
     if (!request.headers.contains("Idempotency-Key")) return std::string();
     if (key.empty() || key.size() > kIdempotencyKeyMax) return bad_key();
     for (const char c : key)
@@ -141,10 +141,10 @@ void Api::open(
 std::optional<http::Response> Api::stored_answer(
     const access::Principal& principal, const http::Request& request, const std::string& key
 ) {
-    const auto found = platform_.idempotency.find({to_string(principal.organisation_id), key});
-    if (found == platform_.idempotency.end() || found->second.expires_at <= platform_.now())
-        return std::nullopt;
-    if (found->second.request_hash != request_hash(request))
+    const storage::PutIdempotency* found =
+        platform_.find_answer(to_string(principal.organisation_id), key);
+    if (found == nullptr || found->expires_at <= platform_.now()) return std::nullopt;
+    if (found->request_hash != request_hash(request))
         return http::problem_response(
             Error{
                 ErrorCode::invalid_argument, "was used for another request: choose a new one",
@@ -152,8 +152,7 @@ std::optional<http::Response> Api::stored_answer(
             },
             request, 422
         );
-    http::Response response =
-        http::Response::json(static_cast<int>(found->second.status), found->second.body);
+    http::Response response = http::Response::json(static_cast<int>(found->status), found->body);
     response.headers.set("Idempotency-Replayed", "true");
     return response;
 }
@@ -183,6 +182,11 @@ io::Task<http::Response> Api::run(
         }
     if (const Result<void> room = platform_.check_room(); !room)
         co_return http::problem_response(room.error(), request, 507);
+    if (!key->empty())
+        if (const Result<void> room =
+                platform_.check_answers(to_string(principal->organisation_id));
+            !room)
+            co_return http::problem_response(room.error(), request);
     Call call{*principal, request, platform_.now(), change};
     Outcome outcome = (*handler)(call);
     if (outcome && !key->empty()) {
@@ -192,8 +196,7 @@ io::Task<http::Response> Api::run(
                                        outcome->status,
                                        outcome->body,
                                        platform_.now() + kIdempotencyKept};
-        platform_.idempotency[{stored.tenant, stored.key}] = stored;
-        change.batch.add(std::move(stored));
+        platform_.keep_answer(change, std::move(stored));
     }
     co_return co_await finish(std::move(outcome), std::move(change), std::move(request));
 }

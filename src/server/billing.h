@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,7 +52,11 @@ class Billing {
 
     // ---- gateways
     Result<BudgetLease> acquire_lease(Change& change, const AcquireLease& request);
-    SettledCalls settle_calls(Change& change, const SettleCalls& calls);
+    // Records whose usage is among `settled_before` are repeated, as are those settled a moment
+    // ago; see settled_before() for what the store knows.
+    SettledCalls settle_calls(
+        Change& change, const SettleCalls& calls, const std::set<std::string>& settled_before
+    );
     // Holds of the ledger whose deadline has passed.
     void expire(Change& change);
 

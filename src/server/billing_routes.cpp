@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/lists.h"
+#include "http/problem.h"
 #include "server/routes.h"
+#include "server/stored_list.h"
 
 namespace penstock::server {
 namespace {
@@ -20,19 +21,26 @@ Result<OrganisationId> organisation_of(
     return organisation->id;
 }
 
-Outcome list_bills(Platform& platform, Call& call) {
-    // A consumer sees what it paid, a provider what it earned; the operator all of it.
-    const bool as_provider = call.request.query.get("as") == "provider";
-    std::vector<const BillLine*> lines;
-    for (auto line = platform.bills.rbegin(); line != platform.bills.rend(); ++line) {
-        const OrganisationId owner = as_provider ? line->provider_id : line->organisation_id;
-        if (owner == call.principal.organisation_id ||
-            (call.principal.is_operator() && call.request.query.get("as") == "operator"))
-            lines.push_back(&*line);
-    }
-    return list_page(call.request, lines, &BillPage::lines, [](const BillLine& line) {
-        return to_string(line.id);
-    });
+// A consumer sees what it paid, a provider what it earned; the operator all of it.
+storage::UsageFilter bills_of(const access::Principal& principal, std::string_view as) {
+    if (as == "operator" && principal.is_operator()) return {};
+    const std::string own = to_string(principal.organisation_id);
+    return as == "provider" ? storage::UsageFilter{.provider = own}
+                            : storage::UsageFilter{.tenant = own};
+}
+
+io::Task<http::Response> list_bills(
+    Api* api, io::Pool* pool, access::Principal principal, http::Request request
+) {
+    Platform& platform = api->platform();
+    const Result<ListQuery> query = list_query(request);
+    if (!query) co_return http::problem_response(query.error(), request);
+    // What was settled a moment ago is to be in the list.
+    const Result<void> durable = co_await platform.committed(platform.last_ticket());
+    if (!durable) co_return http::problem_response(durable.error(), request, 503);
+    UsageRows rows(platform.store(), bills_of(principal, request.query.get("as")));
+    Outcome page = co_await pool->run([&] { return stored_list(*query, rows, &BillPage::lines); });
+    co_return co_await api->finish(std::move(page), {}, std::move(request));
 }
 
 Outcome statement(Platform& platform, Billing& billing, Call& call) {
@@ -51,7 +59,7 @@ Outcome statement(Platform& platform, Billing& billing, Call& call) {
 
 }  // namespace
 
-void add_billing_routes(Api& api, Billing& billing) {
+void add_billing_routes(Api& api, Billing& billing, io::Pool& pool) {
     Platform& platform = api.platform();
     api.query(
         "/v1/wallet",
@@ -80,15 +88,17 @@ void add_billing_routes(Api& api, Billing& billing) {
             )));
         }
     );
-    api.query(
-        "/v1/bills",
+    api.raw(
+        "GET", "/v1/bills",
         {.operation = "listBills",
          .summary = "One line per settled attempt or call, newest first",
          .scope = Scope::billing_read,
          .response = json::schema<BillPage>,
          .query = {"as"},
          .list = true},
-        [&platform](Call& call) { return list_bills(platform, call); }
+        [&api, &pool](access::Principal p, http::Request r) {
+            return list_bills(&api, &pool, std::move(p), std::move(r));
+        }
     );
     api.query(
         "/v1/statement",

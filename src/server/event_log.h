@@ -18,11 +18,16 @@ constexpr std::size_t kRecentEventsMax = 100'000;  // older ones are read from t
 // Numbers events and keeps the recent ones for watchers. Only durable events are published.
 class EventLog {
   public:
-    EventLog(io::Executor executor, std::int64_t last_cursor)
+    EventLog(const io::Executor& executor, std::int64_t last_cursor)
         : changed_(executor), next_(last_cursor + 1), floor_(next_) {}
     std::int64_t take_cursor() { return next_++; }
     void publish(Event event);
     void restore(Event event);
+    // After the last restore(): the store's newest event bears `last`.
+    void go_on_after(std::int64_t last) {
+        next_ = last + 1;
+        if (recent_.empty()) floor_ = next_;
+    }
 
     // Published events after `cursor`, oldest first. `from_store` is set when some before them are
     // only in the store.

@@ -47,7 +47,7 @@ constexpr std::int64_t kLogLinesPerTaskMax = 1'000'000;
 // by its attempt and offset.
 class LogStore {
   public:
-    LogStore(std::filesystem::path directory, io::Pool& pool, io::Executor executor)
+    LogStore(std::filesystem::path directory, io::Pool& pool, const io::Executor& executor)
         : directory_(std::move(directory)), pool_(pool), idle_(executor), appended_(executor) {}
     Result<void> open();
     // Appends what is new of `lines`, whose first has `offset` in its attempt. Returns the number

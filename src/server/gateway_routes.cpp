@@ -71,8 +71,10 @@ Outcome acquire_lease(Platform& platform, Billing& billing, Call& call) {
     return answer(TRY(billing.acquire_lease(call.change, wanted)));
 }
 
-Outcome settle(Platform& platform, Billing& billing, Call& call) {
-    const SettleCalls wanted = TRY(body_as<SettleCalls>(call.request));
+std::expected<SettleCalls, Failure> records_of(
+    const Platform& platform, const http::Request& request
+) {
+    SettleCalls wanted = TRY(body_as<SettleCalls>(request));
     if (wanted.records.size() > kSettleRecordsMax)
         return std::unexpected(Failure(Error{
             ErrorCode::invalid_argument, "at most 1000 records in one request: send several",
@@ -84,12 +86,45 @@ Outcome settle(Platform& platform, Billing& billing, Call& call) {
                 ErrorCode::not_found, "no such organisation",
                 "records[" + std::to_string(i) + "].organisation_id"
             }));
-    return answer(billing.settle_calls(call.change, wanted));
+    return wanted;
+}
+
+// Which of these usages the store has. What was settled since it was asked is in recent_usage,
+// unless more came meanwhile than that keeps: then the store is asked again.
+io::Task<Result<std::set<std::string>>> settled_before(
+    Platform* platform, io::Pool* pool, std::vector<std::string> ids
+) {
+    for (;;) {
+        const std::uint64_t added = platform->recent_usage.added();
+        storage::Store* store = &platform->store();
+        Result<std::set<std::string>> known =
+            co_await pool->run([store, &ids] { return store->known_usage(ids); });
+        if (!known || platform->recent_usage.added() - added <= platform->recent_usage.kept())
+            co_return known;
+    }
+}
+
+io::Task<http::Response> settle(
+    Api* api, Billing* billing, io::Pool* pool, access::Principal, http::Request request
+) {
+    Platform& platform = api->platform();
+    if (const Result<void> room = platform.check_room(); !room)
+        co_return http::problem_response(room.error(), request, 507);
+    const std::expected<SettleCalls, Failure> wanted = records_of(platform, request);
+    if (!wanted) co_return http::problem_response(wanted.error().errors, request);
+    std::vector<std::string> ids;
+    for (const CallRecord& record : wanted->records)
+        ids.push_back(to_string(UsageId(record.id.raw())));
+    const auto before = co_await settled_before(&platform, pool, std::move(ids));
+    if (!before) co_return http::problem_response(before.error(), request);
+    Change change;
+    const Answer made = answer(billing->settle_calls(change, *wanted, *before));
+    co_return co_await api->finish(made, std::move(change), std::move(request));
 }
 
 }  // namespace
 
-void add_gateway_routes(Api& api, Billing& billing) {
+void add_gateway_routes(Api& api, Billing& billing, io::Pool& pool) {
     Platform& platform = api.platform();
     RouteDoc doc{
         .operation = "gatewayRoutes",
@@ -100,7 +135,7 @@ void add_gateway_routes(Api& api, Billing& billing) {
     };
     api.raw(
         "GET", "/v1/gateway/routes", doc,
-        [&platform](access::Principal, http::Request request) {
+        [&platform](const access::Principal&, http::Request request) {
             return watch_routes(&platform, std::move(request));
         }
     );
@@ -122,15 +157,19 @@ void add_gateway_routes(Api& api, Billing& billing) {
          .response = json::schema<BudgetLease>},
         [&platform, &billing](Call& call) { return acquire_lease(platform, billing, call); }
     );
-    api.command(
+    http::RouteOptions settlements;
+    settlements.body_max = kSettleBodyMax;
+    api.raw(
         "POST", "/v1/gateway/settlements",
         {.operation = "settleCalls",
          .summary = "Records of finished calls; repeating one changes nothing",
          .scope = Scope::gateway,
          .request = json::schema<SettleCalls>,
          .response = json::schema<SettledCalls>},
-        [&platform, &billing](Call& call) { return settle(platform, billing, call); },
-        kSettleBodyMax
+        [&api, &billing, &pool](access::Principal p, http::Request r) {
+            return settle(&api, &billing, &pool, std::move(p), std::move(r));
+        },
+        std::move(settlements)
     );
 }
 

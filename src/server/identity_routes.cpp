@@ -1,33 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <boost/describe/class.hpp>
-
 #include "identity/c_url.h"
-#include "json/codec.h"
+#include "model/identifier.h"
 #include "server/lists.h"
 #include "server/routes.h"
-
-namespace penstock::server {
-
-// What carries a code. The full registry with records and signatures stands on top of this.
-struct Identifier {
-    std::string reg;
-    std::string c_url;
-    std::string kind;  // site, service
-    std::string name;
-    std::string object;  // "site/st_…"
-};
-BOOST_DESCRIBE_STRUCT(Identifier, (), (reg, c_url, kind, name, object))
-struct IdentifierPage {
-    std::vector<Identifier> identifiers;
-    std::optional<std::string> next_page_token;
-    std::int64_t total = 0;
-};
-BOOST_DESCRIBE_STRUCT(IdentifierPage, (), (identifiers, next_page_token, total))
-
-}  // namespace penstock::server
-
-JSON_INSTANTIATE(penstock::server::Identifier);
-JSON_INSTANTIATE(penstock::server::IdentifierPage);
 
 namespace penstock::server {
 namespace {

@@ -10,12 +10,6 @@ namespace {
 
 constexpr std::size_t kFilterBytesMax = 4096;
 
-struct Term {
-    std::string path;
-    std::string value;
-    bool equal = true;
-};
-
 std::unexpected<Error> bad_filter(std::string_view term) {
     return fail_field(
         ErrorCode::invalid_argument, "filter",
@@ -30,8 +24,8 @@ std::string_view trim(std::string_view text) {
     return text;
 }
 
-Result<std::vector<Term>> parse_filter(std::string_view text) {
-    std::vector<Term> terms;
+Result<std::vector<ListTerm>> parse_filter(std::string_view text) {
+    std::vector<ListTerm> terms;
     if (text.size() > kFilterBytesMax)
         return fail_field(ErrorCode::invalid_argument, "filter", "is longer than 4096 bytes");
     while (!trim(text).empty()) {
@@ -39,7 +33,7 @@ Result<std::vector<Term>> parse_filter(std::string_view text) {
         const std::string_view part = trim(text.substr(0, end));
         const std::size_t sign = part.find('=');
         if (sign == std::string_view::npos || sign == 0) return bad_filter(part);
-        Term term;
+        ListTerm term;
         term.equal = part[sign - 1] != '!';
         term.path = std::string(trim(part.substr(0, term.equal ? sign : sign - 1)));
         std::string_view value = trim(part.substr(sign + 1));
@@ -72,36 +66,47 @@ std::string text_of(const json::Value* value) {
     return json::print_value(*value);
 }
 
-bool matches(const json::Value& object, const std::vector<Term>& terms) {
-    return std::ranges::all_of(terms, [&](const Term& term) {
+}  // namespace
+
+bool matches(const json::Value& object, const std::vector<ListTerm>& terms) {
+    return std::ranges::all_of(terms, [&](const ListTerm& term) {
         return (text_of(at_path(object, term.path)) == term.value) == term.equal;
     });
 }
 
-struct Row {
-    std::size_t index = 0;
-    bool has_number = false;
-    double number = 0;
-    std::string text;
-};
-
-Row sort_key(std::size_t index, const json::Value& object, std::string_view path) {
-    Row row{.index = index};
+SortKey sort_key(const json::Value& object, std::string_view path) {
     const json::Value* value = at_path(object, path);
-    row.text = text_of(value);
+    SortKey key{.text = text_of(value)};
     if (value != nullptr && value->is_number()) {
-        row.has_number = true;
-        row.number = value->to_number<double>();
+        key.has_number = true;
+        key.number = value->to_number<double>();
     }
-    return row;
+    return key;
 }
 
-bool before(const Row& left, const Row& right) {
+bool before(const SortKey& left, const SortKey& right) {
     return left.has_number && right.has_number ? left.number < right.number
                                                : left.text < right.text;
 }
 
-}  // namespace
+std::unexpected<Error> unknown_page_token() {
+    return fail_field(
+        ErrorCode::invalid_argument, "page_token", "is not known any more: start again without it"
+    );
+}
+
+Result<ListQuery> list_query(const http::Request& request) {
+    ListQuery query{.terms = TRY(parse_filter(request.query.get("filter")))};
+    std::string_view order = trim(request.query.get("order_by"));
+    query.descending = order.ends_with(" desc");
+    if (query.descending) order = trim(order.substr(0, order.size() - 5));
+    query.order = std::string(order);
+    const std::int64_t asked =
+        TRY(query_integer(request, "page_size", kPageSizeDefault, 0, INT32_MAX));
+    if (asked != 0) query.size = std::min(static_cast<std::size_t>(asked), kPageSizeMax);
+    query.token = std::string(request.query.get("page_token"));
+    return query;
+}
 
 Result<std::int64_t> query_integer(
     const http::Request& request, std::string_view name, std::int64_t otherwise, std::int64_t min,
@@ -124,41 +129,35 @@ Result<Selection> select(
     const std::function<std::string(std::size_t)>& object_at,
     const std::function<std::string(std::size_t)>& id_at
 ) {
-    const std::vector<Term> terms = TRY(parse_filter(request.query.get("filter")));
-    std::string_view order = trim(request.query.get("order_by"));
-    const bool descending = order.ends_with(" desc");
-    if (descending) order = trim(order.substr(0, order.size() - 5));
-    const bool needs_objects = !terms.empty() || !order.empty();
+    const ListQuery query = TRY(list_query(request));
+    struct Row {
+        std::size_t index = 0;
+        SortKey key = {};
+    };
     std::vector<Row> rows;
     for (std::size_t i = 0; i < count; ++i) {
-        if (!needs_objects) {
+        if (query.plain()) {
             rows.push_back({.index = i});
             continue;
         }
         const json::Value object = TRY(json::parse_value(object_at(i)));
-        if (matches(object, terms)) rows.push_back(sort_key(i, object, order));
+        if (matches(object, query.terms)) rows.push_back({i, sort_key(object, query.order)});
     }
-    if (!order.empty())
+    if (!query.order.empty())
         std::ranges::sort(rows, [&](const Row& left, const Row& right) {
-            if (before(left, right)) return !descending;
-            if (before(right, left)) return descending;
+            if (before(left.key, right.key)) return !query.descending;
+            if (before(right.key, left.key)) return query.descending;
             return left.index < right.index;
         });
-    const std::int64_t asked =
-        TRY(query_integer(request, "page_size", kPageSizeDefault, 0, INT32_MAX));
-    const std::size_t size =
-        asked == 0 ? kPageSizeDefault : std::min(static_cast<std::size_t>(asked), kPageSizeMax);
     std::size_t first = 0;
-    if (const std::string_view token = request.query.get("page_token"); !token.empty()) {
-        const auto found =
-            std::ranges::find_if(rows, [&](const Row& row) { return id_at(row.index) == token; });
-        if (found == rows.end())
-            return fail_field(
-                ErrorCode::invalid_argument, "page_token",
-                "is not known any more: start again without it"
-            );
+    if (!query.token.empty()) {
+        const auto found = std::ranges::find_if(rows, [&](const Row& row) {
+            return id_at(row.index) == query.token;
+        });
+        if (found == rows.end()) return unknown_page_token();
         first = static_cast<std::size_t>(found - rows.begin()) + 1;
     }
+    const std::size_t size = query.size;
     Selection selection{.total = static_cast<std::int64_t>(rows.size())};
     for (std::size_t i = first; i < rows.size() && i < first + size; ++i)
         selection.indices.push_back(rows[i].index);

@@ -14,6 +14,36 @@ namespace penstock::server {
 constexpr std::size_t kPageSizeDefault = 100;
 constexpr std::size_t kPageSizeMax = 1000;  // larger ones are coerced to it
 
+// field=value or field!=value of a filter.
+struct ListTerm {
+    std::string path;
+    std::string value;
+    bool equal = true;
+};
+// What a request asks of a list.
+//   filter   = term *(" AND " term);  term = path ("=" | "!=") value;  path = member *("." member)
+//   order_by = path [" desc"]
+struct ListQuery {
+    std::vector<ListTerm> terms;
+    std::string order;  // path; empty: the list's own order
+    bool descending = false;
+    std::size_t size = kPageSizeDefault;
+    std::string token;  // id of the element before the page; empty: from the first
+    bool plain() const { return terms.empty() && order.empty(); }
+};
+Result<ListQuery> list_query(const http::Request& request);
+bool matches(const json::Value& object, const std::vector<ListTerm>& terms);
+
+// By what an element is ordered: a number where there is one, else text.
+struct SortKey {
+    bool has_number = false;
+    double number = 0;
+    std::string text;
+};
+SortKey sort_key(const json::Value& object, std::string_view path);
+bool before(const SortKey& left, const SortKey& right);
+std::unexpected<Error> unknown_page_token();
+
 // A page of a list: which elements of the whole, in which order.
 struct Selection {
     std::vector<std::size_t> indices;
@@ -21,8 +51,6 @@ struct Selection {
     std::int64_t total = 0;
 };
 // Applies filter, order_by, page_size and page_token of the query.
-//   filter   = term *(" AND " term);  term = path ("=" | "!=") value;  path = member *("." member)
-//   order_by = path [" desc"]
 // `object_at` gives an element as JSON text (asked for only when filter or order need it), `id_at`
 // its id, which is the page token: a page goes on after that element, whatever came before it
 // meanwhile.

@@ -71,37 +71,28 @@ class Restorer final : public storage::Visitor {
         return rows_.transfers.push_back(std::move(row)), Result<void>{};
     }
     Result<void> hold(ledger::Hold row) override {
-        return rows_.holds.push_back(std::move(row)), Result<void>{};
+        return rows_.holds.push_back(row), Result<void>{};
     }
     Result<void> burnt(ledger::BurntId row) override {
-        return rows_.burnt.push_back(std::move(row)), Result<void>{};
+        return rows_.burnt.push_back(row), Result<void>{};
     }
     Result<void> accumulator(ledger::AccumulatorRow row) override {
         platform_.accumulators.put(row.contract, row.party, row.value);
         return {};
     }
     Result<void> idempotency(storage::PutIdempotency row) override {
-        platform_.idempotency[{row.tenant, row.key}] = std::move(row);
+        platform_.keep_answer(std::move(row));
         return {};
     }
-    Result<void> usage(storage::AppendUsage row) override {
-        platform_.bill_by_id[row.id] = platform_.bills.size();
-        platform_.bills.push_back(TRY(json::parse<BillLine>(row.body)));
-        return {};
-    }
-    Result<void> event(storage::AppendEvent row) override {
-        platform_.events.restore(TRY(json::parse<Event>(row.body)));
-        last_event_ = row.seq;
-        return {};
-    }
+    // Not asked for: they stay in the store.
+    Result<void> usage(storage::AppendUsage) override { return {}; }
+    Result<void> event(storage::AppendEvent) override { return {}; }
 
     Result<void> finish() {
         ledger::LedgerOptions options;
         options.id_hash_seed = platform_.random_.next();
         platform_.ledger = TRY(ledger::Ledger::restore(std::move(rows_), options));
         platform_.route_version = platform_.last_route_version();
-        while (last_event_ >= platform_.events.take_cursor()) {
-        }
         for (const Attempt* attempt : platform_.board.active_attempts()) {
             if (!platform_.fleet.hold(attempt->id, attempt->placement.node_id, attempt->request))
                 platform_.log_.warning(
@@ -133,7 +124,6 @@ class Restorer final : public storage::Visitor {
 
     Platform& platform_;
     ledger::Rows rows_;
-    std::int64_t last_event_ = 0;
 };
 
 Platform::Platform(
@@ -151,7 +141,7 @@ Platform::Platform(
       ids_(random),
       log_(std::move(log)),
       metrics_(metrics),
-      journal_(runtime, store, [this](Error error) {
+      journal_(runtime, store, [this](const Error& error) {
           // Memory is ahead of the store now: whatever this process would answer could be lost.
           log_.error("the store failed; ending so that a restart reads what is durable", error);
           runtime_.post([this] { runtime_.stop(); });
@@ -159,8 +149,26 @@ Platform::Platform(
 
 Result<void> Platform::restore() {
     Restorer restorer(*this);
-    TRY(store_.load(restorer));
+    TRY(store_.load(restorer, {.usage = false, .events = false}));
+    TRY(restore_events());
     return restorer.finish();
+}
+
+Result<void> Platform::restore_events() {
+    const std::int64_t last = TRY(store_.last_event_seq());
+    storage::EventFilter filter{
+        .after_seq = std::max<std::int64_t>(0, last - std::int64_t{kRecentEventsMax}),
+        .limit = storage::kEventPageMax
+    };
+    for (bool more = true; more;) {
+        const storage::Page<storage::AppendEvent> page = TRY(store_.events(filter));
+        for (const storage::AppendEvent& row : page.rows)
+            events.restore(TRY(json::parse<Event>(row.body)));
+        more = page.more;
+        if (more) filter.after_seq = page.rows.back().seq;
+    }
+    events.go_on_after(last);
+    return {};
 }
 
 void Platform::put_entity(Change& change, std::string kind, std::string id, std::string body) {
@@ -230,11 +238,11 @@ void Platform::remove(Change& change, std::string kind, std::string id) {
 
 void Platform::add_bill(Change& change, const BillLine& line) {
     const std::string id = to_string(line.id);
-    CHECK(!bill_by_id.contains(id), "a usage is settled once");
-    bill_by_id[id] = bills.size();
-    bills.push_back(line);
+    CHECK(!recent_usage.contains(id), "a usage is settled once");
+    recent_usage.add(id);
     change.batch.add(storage::AppendUsage{
-        id, line.to, to_string(line.organisation_id), line.resource, json::print(line)
+        id, line.to, to_string(line.organisation_id), to_string(line.provider_id), line.resource,
+        json::print(line)
     });
 }
 
@@ -295,20 +303,49 @@ Ticket Platform::commit(Change change) {
     return journal_.submit(std::move(change.batch), std::move(change.after));
 }
 
+const storage::PutIdempotency* Platform::find_answer(
+    const std::string& tenant, const std::string& key
+) const {
+    const auto found = answers_.find({tenant, key});
+    return found == answers_.end() ? nullptr : &found->second;
+}
+
+Result<void> Platform::check_answers(const std::string& tenant) const {
+    const auto kept = answers_of_.find(tenant);
+    if (kept == answers_of_.end() || kept->second < kAnswersPerOrganisationMax) return {};
+    return fail_field(
+        ErrorCode::resource_exhausted, "Idempotency-Key",
+        "cannot be kept: your organisation has used " + std::to_string(kAnswersPerOrganisationMax) +
+            " of them within a day; wait, or submit many items as one array"
+    );
+}
+
+void Platform::keep_answer(storage::PutIdempotency answer) {
+    const auto [at, is_new] = answers_.try_emplace({answer.tenant, answer.key});
+    if (is_new) ++answers_of_[answer.tenant];
+    at->second = std::move(answer);
+}
+
+void Platform::keep_answer(Change& change, storage::PutIdempotency answer) {
+    change.batch.add(answer);
+    keep_answer(std::move(answer));
+}
+
 void Platform::forget_old_answers(Change& change) {
     constexpr std::size_t kPerCallMax = 100;
     constexpr std::size_t kLookedAtMax = 1000;
     std::size_t forgotten = 0, looked_at = 0;
-    auto at = idempotency.upper_bound(last_looked_at_);
-    if (at == idempotency.end()) at = idempotency.begin();
-    while (at != idempotency.end() && forgotten < kPerCallMax && looked_at++ < kLookedAtMax) {
+    auto at = answers_.upper_bound(last_looked_at_);
+    if (at == answers_.end()) at = answers_.begin();
+    while (at != answers_.end() && forgotten < kPerCallMax && looked_at++ < kLookedAtMax) {
         last_looked_at_ = at->first;
         if (at->second.expires_at > now()) {
             ++at;
             continue;
         }
         change.batch.add(storage::DeleteIdempotency{at->first.first, at->first.second});
-        at = idempotency.erase(at);
+        if (--answers_of_[at->first.first] == 0) answers_of_.erase(at->first.first);
+        at = answers_.erase(at);
         ++forgotten;
     }
 }

@@ -18,12 +18,20 @@
 #include "model/endpoint.h"
 #include "server/event_log.h"
 #include "server/journal.h"
+#include "server/recent_ids.h"
 #include "storage/store.h"
 #include "tasks/board.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics.h"
 
 namespace penstock::server {
+
+// More than can wait for the disk, so that what is not yet in the store is always among them.
+constexpr std::size_t kRecentUsageMax = 131'072;
+static_assert(kRecentUsageMax > storage::kQueueRowsMax + storage::kBatchRowsMax);
+// Answers to idempotency keys that are kept for one organisation; then it must wait for the oldest
+// to be forgotten.
+constexpr std::size_t kAnswersPerOrganisationMax = 100'000;
 
 struct PlatformOptions {
     std::filesystem::path state_dir;
@@ -130,9 +138,8 @@ class Platform {
     std::map<LeaseId, StoredLease> leases;
     std::map<AttemptId, AttemptHolds> attempt_holds;
     std::map<std::string, std::int64_t> counters;
-    std::vector<BillLine> bills;  // oldest first
-    std::map<std::string, std::size_t> bill_by_id;
-    std::map<std::pair<std::string, std::string>, storage::PutIdempotency> idempotency;
+    // Usages settled last, durable or not; whether an older one was settled the store knows.
+    RecentIds recent_usage{kRecentUsageMax};
     std::set<std::pair<std::string, OrganisationId>> blob_owners;
     static constexpr std::int64_t kFirstRouteVersion = 1;  // gateways that have no table ask with 0
     std::int64_t route_version = kFirstRouteVersion;       // of their table: what is durable
@@ -146,6 +153,12 @@ class Platform {
     io::Runtime& runtime() { return runtime_; }
     Random& random() { return random_; }
     bool failed() const { return journal_.failed(); }
+    // The answer to a client's idempotency key; null: none is kept.
+    const storage::PutIdempotency* find_answer(const std::string& tenant, const std::string& key)
+        const;
+    // `resource_exhausted` when the organisation has kAnswersPerOrganisationMax of them.
+    Result<void> check_answers(const std::string& tenant) const;
+    void keep_answer(Change& change, storage::PutIdempotency answer);
     // Answers to idempotency keys that were kept long enough; a bounded number in one call.
     void forget_old_answers(Change& change);
     // Streams and long polls are to end now: the process is about to stop.
@@ -156,6 +169,8 @@ class Platform {
     std::int64_t last_route_version() const;
     void put_entity(Change& change, std::string kind, std::string id, std::string body);
     void write_tasks(Change& change);
+    Result<void> restore_events();
+    void keep_answer(storage::PutIdempotency answer);
 
     io::Runtime& runtime_;
     storage::Store& store_;
@@ -167,6 +182,8 @@ class Platform {
     telemetry::Registry& metrics_;
     Journal journal_;
     bool stopping_ = false;
+    std::map<std::pair<std::string, std::string>, storage::PutIdempotency> answers_;
+    std::map<std::string, std::size_t> answers_of_;       // how many, by tenant
     std::pair<std::string, std::string> last_looked_at_;  // of the idempotency keys
     std::map<std::pair<std::string, std::string>, std::int64_t> versions_;
     friend class Restorer;

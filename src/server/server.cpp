@@ -111,9 +111,10 @@ struct Server::State {
         add_task_routes(*api, *dispatcher);
         add_file_routes(*api, *blobs, *logs);
         add_watch_routes(*api, *logs, pool);
-        add_billing_routes(*api, *billing);
+        add_billing_routes(*api, *billing, pool);
+        add_event_routes(*api, pool);
         add_endpoint_routes(*api, client);
-        add_gateway_routes(*api, *billing);
+        add_gateway_routes(*api, *billing, pool);
         add_identity_routes(*api);
         hub->add_routes();
     }
@@ -244,7 +245,9 @@ io::Task<void> Server::stop() {
     if (s.platform) (void)co_await s.platform->committed(s.platform->last_ticket());
 }
 
-Result<std::string> describe_api(io::Runtime& runtime, http::Router& router, Version version) {
+Result<std::string> describe_api(
+    io::Runtime& runtime, http::Router& router, const Version& version
+) {
     std::string folder =
         (std::filesystem::temp_directory_path() / "penstock-openapi-XXXXXX").string();
     if (::mkdtemp(folder.data()) == nullptr) return file_error(folder, "make");

@@ -59,6 +59,8 @@ class Server {
 
 // The OpenAPI document of all routes, without serving them. Uses an empty store in a temporary
 // folder.
-Result<std::string> describe_api(io::Runtime& runtime, http::Router& router, Version version);
+Result<std::string> describe_api(
+    io::Runtime& runtime, http::Router& router, const Version& version
+);
 
 }  // namespace penstock::server

@@ -266,12 +266,14 @@ void Billing::check_budget(
     );
 }
 
-SettledCalls Billing::settle_calls(Change& change, const SettleCalls& calls) {
+SettledCalls Billing::settle_calls(
+    Change& change, const SettleCalls& calls, const std::set<std::string>& settled_before
+) {
     SettledCalls settled;
     std::vector<LeaseId> touched;
     for (const CallRecord& call : calls.records) {
-        UsageId id(call.id.raw());
-        if (platform_.bill_by_id.contains(to_string(id))) {
+        const std::string id = to_string(UsageId(call.id.raw()));
+        if (settled_before.contains(id) || platform_.recent_usage.contains(id)) {
             ++settled.repeated;
             continue;
         }

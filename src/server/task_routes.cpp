@@ -126,24 +126,6 @@ Outcome list_items(Platform& platform, const Task& task, Call& call) {
     );
 }
 
-Outcome list_events(Platform& platform, const Task& task, Call& call) {
-    const std::int64_t since = TRY(query_integer(call.request, "since", 0, 0, INT64_MAX));
-    const auto limit = static_cast<std::size_t>(
-        TRY(query_integer(call.request, "page_size", kPageSizeMax, 1, kPageSizeMax))
-    );
-    const std::string subject = "task/" + to_string(task.id);
-    EventPage page;
-    page.events = platform.events
-                      .after(
-                          since, [&](const Event& event) { return event.subject == subject; }, limit
-                      )
-                      .events;
-    page.total = std::ssize(page.events);
-    if (page.events.size() == limit)
-        page.next_page_token = std::to_string(page.events.back().cursor);
-    return answer(page);
-}
-
 }  // namespace
 
 Result<const Task*> find_task(
@@ -233,14 +215,6 @@ void add_task_queries(Api& api, Dispatcher& dispatcher) {
          .response = json::schema<ItemPage>,
          .list = true},
         [&platform](const Task& task, Call& call) { return list_items(platform, task, call); }
-    );
-    on_task(
-        "/v1/tasks/{id}/events",
-        {.operation = "listTaskEvents",
-         .summary = "Timeline of a task",
-         .response = json::schema<EventPage>,
-         .query = {"since", "page_size"}},
-        [&platform](const Task& task, Call& call) { return list_events(platform, task, call); }
     );
 }
 

@@ -192,27 +192,6 @@ Outcome list_logs(Platform& platform, LogStore& logs, Call& call) {
     return answer(page);
 }
 
-Outcome list_events(Platform& platform, Call& call) {
-    const std::int64_t since = TRY(query_integer(call.request, "since", 0, 0, INT64_MAX));
-    const auto limit = static_cast<std::size_t>(
-        TRY(query_integer(call.request, "page_size", kPageSizeMax, 1, kPageSizeMax))
-    );
-    EventPage page;
-    page.events = platform.events
-                      .after(
-                          since,
-                          [&](const Event& event) {
-                              return event.organisation_id == call.principal.organisation_id;
-                          },
-                          limit
-                      )
-                      .events;
-    page.total = std::ssize(page.events);
-    if (page.events.size() == limit)
-        page.next_page_token = std::to_string(page.events.back().cursor);
-    return answer(page);
-}
-
 }  // namespace
 
 void add_watch_routes(Api& api, LogStore& logs, io::Pool& pool) {
@@ -257,14 +236,6 @@ void add_watch_routes(Api& api, LogStore& logs, io::Pool& pool) {
          .response = json::schema<LogPage>,
          .query = {"since", "item", "limit"}},
         [platform, logs = &logs](Call& call) { return list_logs(*platform, *logs, call); }
-    );
-    api.query(
-        "/v1/events",
-        {.operation = "listEvents",
-         .summary = "Recent events of your organisation",
-         .response = json::schema<EventPage>,
-         .query = {"since", "page_size"}},
-        [platform](Call& call) { return list_events(*platform, call); }
     );
 }
 

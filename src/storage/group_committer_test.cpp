@@ -18,10 +18,13 @@ class HeldStore final : public Store {
   public:
     Result<void> load(Visitor&, LoadScope) override { return {}; }
     Result<Page<AppendEvent>> events(const EventFilter&) override { return Page<AppendEvent>{}; }
-    Result<Page<AppendUsage>> usage(std::string_view, std::string_view, std::size_t) override {
-        return Page<AppendUsage>{};
-    }
+    Result<std::int64_t> count_events(const EventFilter&) override { return 0; }
     Result<std::int64_t> last_event_seq() override { return 0; }
+    Result<Page<AppendUsage>> usage(const UsageFilter&) override { return Page<AppendUsage>{}; }
+    Result<std::int64_t> count_usage(const UsageFilter&) override { return 0; }
+    Result<std::set<std::string>> known_usage(const std::vector<std::string>&) override {
+        return std::set<std::string>{};
+    }
     std::string describe() const override { return "memory"; }
 
     Result<void> commit(const Batch& batch) override {

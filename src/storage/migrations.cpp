@@ -106,9 +106,29 @@ Migration first(Engine engine) {
     return migration;
 }
 
+// Bill lines are read by who earns as well; the rows from before say so in their body.
+Migration provider_of_usage(Engine engine) {
+    const bool sqlite = engine == Engine::sqlite;
+    Migration migration{2, "provider of a usage record", {}};
+    const auto add = [&](std::string statement) {
+        migration.statements.push_back(in_words_of(engine, std::move(statement)));
+    };
+    add(sqlite ? "DROP TRIGGER usage_record_no_UPDATE"
+               : "DROP TRIGGER usage_record_append_only ON usage_record");
+    add("ALTER TABLE usage_record ADD COLUMN provider {text} NOT NULL DEFAULT ''");
+    add(sqlite ? "UPDATE usage_record SET provider = "
+                 "COALESCE(json_extract(body, '$.provider_id'), '')"
+               : "UPDATE usage_record SET provider = COALESCE(body::json ->> 'provider_id', '')");
+    add("CREATE INDEX usage_record_by_provider ON usage_record (provider, id)");
+    add(append_only_guards(engine, "usage_record").front());
+    return migration;
+}
+
 }  // namespace
 
-std::vector<Migration> migrations(Engine engine) { return {first(engine)}; }
+std::vector<Migration> migrations(Engine engine) {
+    return {first(engine), provider_of_usage(engine)};
+}
 
 std::string checksum(const Migration& migration) {
     std::string text;

@@ -49,7 +49,7 @@ const std::array<Table, kTableIds.size()>& tables() {
         Table{
             "idempotency", columns("tenant* idempotency_key* request_hash status# body expires_at#")
         },
-        Table{"usage_record", columns("id* ts# tenant subject body"), true},
+        Table{"usage_record", columns("id* ts# tenant provider subject body"), true},
         Table{"event", columns("seq#* ts# subject type tenant body"), true},
     };
     return all;
@@ -178,6 +178,7 @@ void put(RowBuffer& out, const AppendUsage& row) {
         .text(row.id)
         .integer(micros(row.ts))
         .text(row.tenant)
+        .text(row.provider)
         .text(row.subject)
         .text(row.body);
 }
@@ -281,6 +282,7 @@ Result<AppendUsage> read_usage(RowBuffer::Reader row) {
     u.id = row.text();
     u.ts = time_of(row.integer());
     u.tenant = row.text();
+    u.provider = row.text();
     u.subject = row.text();
     u.body = row.text();
     return u;

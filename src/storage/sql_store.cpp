@@ -292,49 +292,6 @@ Result<void> SqlStore::read(
     return reader_->select(sql, bound, rows_max, out);
 }
 
-Result<Page<AppendEvent>> SqlStore::events(const EventFilter& filter) {
-    std::string sql = select_sql(table(TableId::event)) + "WHERE seq > :after_seq";
-    std::vector<Connection::Bound> bound = {{"after_seq", static_cast<long long>(filter.after_seq)}
-    };
-    if (!filter.subject.empty()) {
-        sql += " AND subject = :subject";
-        bound.push_back({"subject", filter.subject});
-    }
-    if (!filter.tenant.empty()) {
-        sql += " AND tenant = :tenant";
-        bound.push_back({"tenant", filter.tenant});
-    }
-    const std::size_t limit = std::min(filter.limit, kEventPageMax);
-    RowBuffer rows(table(TableId::event));
-    TRY(read(sql + fmt::format(" ORDER BY seq LIMIT {}", limit + 1), bound, limit + 1, rows));
-    Page<AppendEvent> page{.rows = {}, .more = rows.size() > limit};
-    for (std::size_t i = 0; i < std::min(rows.size(), limit); ++i)
-        page.rows.push_back(TRY(read_event(rows.read(i))));
-    return page;
-}
-
-Result<Page<AppendUsage>> SqlStore::usage(
-    std::string_view tenant, std::string_view after_id, std::size_t limit
-) {
-    limit = std::min(limit, kUsagePageMax);
-    const std::string sql = select_sql(table(TableId::usage_record)) +
-                            "WHERE tenant = :tenant AND id > :after_id ORDER BY id " +
-                            fmt::format("LIMIT {}", limit + 1);
-    RowBuffer rows(table(TableId::usage_record));
-    TRY(read(
-        sql, {{"tenant", std::string(tenant)}, {"after_id", std::string(after_id)}}, limit + 1, rows
-    ));
-    Page<AppendUsage> page{.rows = {}, .more = rows.size() > limit};
-    for (std::size_t i = 0; i < std::min(rows.size(), limit); ++i)
-        page.rows.push_back(TRY(read_usage(rows.read(i))));
-    return page;
-}
-
-Result<std::int64_t> SqlStore::last_event_seq() {
-    Lock lock(reader_mutex_);
-    return reader_->integer("SELECT COALESCE(MAX(seq), 0) FROM event");
-}
-
 Result<std::unique_ptr<Store>> open(std::string_view url, const OpenOptions& options) {
     if (url.starts_with("sqlite://")) return open_sqlite(url, options);
     if (url.starts_with("postgresql://") || url.starts_with("postgres://"))

@@ -39,10 +39,11 @@ class SqlStore final : public Store {
     Result<void> load(Visitor& visitor, LoadScope scope) override;
     Result<void> commit(const Batch& batch) override;
     Result<Page<AppendEvent>> events(const EventFilter& filter) override;
-    Result<Page<AppendUsage>> usage(
-        std::string_view tenant, std::string_view after_id, std::size_t limit
-    ) override;
+    Result<std::int64_t> count_events(const EventFilter& filter) override;
     Result<std::int64_t> last_event_seq() override;
+    Result<Page<AppendUsage>> usage(const UsageFilter& filter) override;
+    Result<std::int64_t> count_usage(const UsageFilter& filter) override;
+    Result<std::set<std::string>> known_usage(const std::vector<std::string>& ids) override;
     std::string describe() const override { return place_.url; }
 
   private:
@@ -53,6 +54,9 @@ class SqlStore final : public Store {
     Result<void> write(Buffers& buffers);
     void roll_back();
     Result<void> check_epoch();
+    Result<std::int64_t> count(
+        TableId id, const std::string& condition, const std::vector<Connection::Bound>& bound
+    );
     Result<void> load_table(TableId id, Visitor& visitor);
     Result<void> read(
         const std::string& sql, const std::vector<Connection::Bound>& bound, std::size_t rows_max,

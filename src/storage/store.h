@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -78,7 +79,8 @@ struct DeleteIdempotency {
 struct AppendUsage {
     std::string id = {};
     Time ts{};
-    std::string tenant = {};
+    std::string tenant = {};    // who pays
+    std::string provider = {};  // who earns
     std::string subject = {};
     std::string body = {};  // JSON
     bool operator==(const AppendUsage&) const = default;
@@ -125,6 +127,13 @@ struct EventFilter {
     std::string tenant = {};   // empty: any
     std::size_t limit = 100;   // at most kEventPageMax
 };
+// Newest first, by id.
+struct UsageFilter {
+    std::string tenant = {};     // empty: any
+    std::string provider = {};   // empty: any
+    std::string before_id = {};  // only older ones; empty: from the newest
+    std::size_t limit = 100;     // at most kUsagePageMax
+};
 template <class Row>
 struct Page {
     std::vector<Row> rows;
@@ -144,12 +153,14 @@ class Store {
     // again.
     virtual Result<void> commit(const Batch& batch) = 0;
     virtual Result<Page<AppendEvent>> events(const EventFilter& filter) = 0;
-    // One tenant's usage records with ids above `after_id`, by id; at most min(limit,
-    // kUsagePageMax).
-    virtual Result<Page<AppendUsage>> usage(
-        std::string_view tenant, std::string_view after_id, std::size_t limit
-    ) = 0;
+    // All that the filter takes after its cursor; `limit` does not matter.
+    virtual Result<std::int64_t> count_events(const EventFilter& filter) = 0;
     virtual Result<std::int64_t> last_event_seq() = 0;  // 0: none yet
+    virtual Result<Page<AppendUsage>> usage(const UsageFilter& filter) = 0;
+    // As count_events.
+    virtual Result<std::int64_t> count_usage(const UsageFilter& filter) = 0;
+    // Those of `ids` that are stored: settled before.
+    virtual Result<std::set<std::string>> known_usage(const std::vector<std::string>& ids) = 0;
     virtual std::string describe(
     ) const = 0;  // "sqlite:///var/lib/penstock/penstock.db"; no secrets
 };

@@ -63,7 +63,7 @@ Result<void> Board::create(Task task, Changes& changes) {
 }
 
 Result<void> Board::cancel(
-    TaskId id, TaskReason reason, std::string actor, std::string message, Time now, Changes& changes
+    TaskId id, TaskReason reason, std::string_view actor, std::string_view message, Time now, Changes& changes
 ) {
     Record& record = at(id);
     if (is_terminal(record.task.state) || record.stopping) return {};
@@ -101,7 +101,7 @@ void Board::stop_attempts(
     }
 }
 
-Result<void> Board::retry(TaskId id, std::string actor, Time now, Changes& changes) {
+Result<void> Board::retry(TaskId id, std::string_view actor, Time now, Changes& changes) {
     Record& record = at(id);
     if (!is_terminal(record.task.state))
         return fail(
@@ -205,7 +205,7 @@ void Board::set_plan(TaskId id, Plan plan, Changes& changes) {
 }
 
 void Board::reject(
-    TaskId id, TaskReason reason, std::string message, std::string message_zh, Time now,
+    TaskId id, TaskReason reason, std::string_view message, std::string message_zh, Time now,
     Changes& changes
 ) {
     Record& record = at(id);
@@ -474,6 +474,10 @@ void Board::update_task(
         open_.erase(task.id);
     }
     const Wording words = describe(task.reason);
+    // What was said of this change; the task may still bear the message of an earlier one.
+    std::string said(message);
+    if (said.empty() && (after == TaskState::failed || after == TaskState::expired))
+        said = task.message;
     changes.events.push_back(
         {.at = now,
          .subject = subject_of(task.id),
@@ -482,7 +486,7 @@ void Board::update_task(
          .actor = std::string(actor),
          .state = "",
          .reason = words.en,
-         .message = task.message,
+         .message = std::move(said),
          .cost = task.cost,
          .attempt_id = task.items.total == 1 ? record.items.front().attempt_id : std::nullopt}
     );

@@ -54,11 +54,11 @@ class Board {
     // `task` comes with id, tenant, spec and times set; its items are made here.
     Result<void> create(Task task, Changes& changes);
     Result<void> cancel(
-        TaskId id, TaskReason reason, std::string actor, std::string message, Time now,
+        TaskId id, TaskReason reason, std::string_view actor, std::string_view message, Time now,
         Changes& changes
     );
     // Runs the failed items of an ended task again; those that succeeded stay.
-    Result<void> retry(TaskId id, std::string actor, Time now, Changes& changes);
+    Result<void> retry(TaskId id, std::string_view actor, Time now, Changes& changes);
     // The dispatcher found a place; `attempt` comes with id, placement, request and held.
     Attempt begin_attempt(
         TaskId id, std::int64_t item, Attempt attempt, Time now, Changes& changes
@@ -71,7 +71,7 @@ class Board {
     void set_plan(TaskId id, Plan plan, Changes& changes);
     // A task that can never run as stated.
     void reject(
-        TaskId id, TaskReason reason, std::string message, std::string message_zh, Time now,
+        TaskId id, TaskReason reason, std::string_view message, std::string message_zh, Time now,
         Changes& changes
     );
     // An agent's word. `conflict` when the fence is old or the attempt has ended: the agent is to

@@ -111,6 +111,25 @@ TEST(Board, ALostNodeMakesTheTaskRecoverWithItsCheckpoint) {
     EXPECT_EQ(f.board.find_attempt(second)->restored_from->sha256, "abc");
 }
 
+TEST(Board, AnEventTellsWhatHappenedThenAndNotWhatWasSaidBefore) {
+    BoardFixture f;
+    const TaskId id = f.create({});
+    const AttemptId lost = f.place(id);
+    EXPECT_TRUE(f.report(lost, TaskState::running));
+    f.board.node_lost(f.node, f.now, f.now, f.changes);
+    const AttemptId next = f.place(id);
+    EXPECT_TRUE(f.report(next, TaskState::staging));
+    EXPECT_TRUE(f.report(next, TaskState::running));
+
+    std::string told;
+    for (const Event& event : f.changes.events)
+        if (event.type == "state_changed") told += event.state + ": " + event.message + "\n";
+    EXPECT_EQ(
+        told,
+        "RESERVED: \nRUNNING: \nRECOVERING: node n1 was lost\nRESERVED: \nSTAGING: \nRUNNING: \n"
+    );
+}
+
 TEST(Board, AFailureOfTheUserIsNotRetriedUnlessAsked) {
     BoardFixture f;
     const TaskId id = f.create({.run = "false"});

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small engine behind the OpenAI protocol whose usage is known: as many words of input as were sent, 7 of output."""
+import contextlib
 import http.server
 import json
 import os
+import threading
 
 WORDS = ["water", "falls", "and", "turns", "the", "wheel", "."]
 
@@ -53,6 +55,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+@contextlib.contextmanager
+def serving():
+    """The engine in this process, for as long as the context lasts; gives its URL."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
 
 
 if __name__ == "__main__":

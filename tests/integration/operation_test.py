@@ -1,11 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What operators and their tools rely on: metrics, probes, version, and a description of the API that is true."""
-import http.server
 import json
 import re
 import subprocess
-import threading
 import unittest
 
 import engine
@@ -52,14 +50,10 @@ class Restart(unittest.TestCase):
 
     def setUp(self):
         self.platform = self.enterContext(Platform(roles=True, agent=False))
-        self.engine = http.server.ThreadingHTTPServer(("127.0.0.1", 0), engine.Handler)
-        self.addCleanup(self.engine.server_close)
-        self.addCleanup(self.engine.shutdown)
-        threading.Thread(target=self.engine.serve_forever, daemon=True).start()
+        self.engine = self.enterContext(engine.serving())
 
     def register(self, model):
-        url = f"http://127.0.0.1:{self.engine.server_address[1]}"
-        return self.platform.get_json("endpoint", "create", "--model", model, "--url", url, "--protocol", "openai", "--price-input", "0.10",
+        return self.platform.get_json("endpoint", "create", "--model", model, "--url", self.engine, "--protocol", "openai", "--price-input", "0.10",
                                       "--price-output", "0.40")["id"]
 
     def served(self):

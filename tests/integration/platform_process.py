@@ -77,10 +77,11 @@ class Running:
 
     def __init__(self, words, folder, name, environment):
         self.log = folder / f"{name}.log"
+        # Taken before the process starts: it may speak at once.
+        self.offset = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as out:
             self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
                                             env=environment, cwd=folder)
-        self.offset = len(self.log.read_bytes())
 
     def wait_for(self, pattern, since=0):
         def said():

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,9 @@ namespace penstock::simulation {
 class Disk {
   public:
     void apply(const storage::Batch& batch);
-    Result<void> load(storage::Visitor& visitor) const;
-    std::size_t events() const { return events_.size(); }
+    Result<void> load(storage::Visitor& visitor, storage::LoadScope scope) const;
+    const std::map<std::int64_t, storage::AppendEvent>& events() const { return events_; }
+    const std::map<std::string, storage::AppendUsage>& usage() const { return usage_; }
     bool has_usage(const std::string& id) const { return usage_.contains(id); }
     bool has_entity(const std::string& kind, const std::string& id) const {
         return entities_.contains({kind, id});
@@ -43,10 +45,11 @@ class MemoryStore final : public storage::Store {
     Result<void> load(storage::Visitor& visitor, storage::LoadScope scope) override;
     Result<void> commit(const storage::Batch& batch) override;
     Result<storage::Page<storage::AppendEvent>> events(const storage::EventFilter& filter) override;
-    Result<storage::Page<storage::AppendUsage>> usage(
-        std::string_view tenant, std::string_view after_id, std::size_t limit
-    ) override;
+    Result<std::int64_t> count_events(const storage::EventFilter& filter) override;
     Result<std::int64_t> last_event_seq() override;
+    Result<storage::Page<storage::AppendUsage>> usage(const storage::UsageFilter& filter) override;
+    Result<std::int64_t> count_usage(const storage::UsageFilter& filter) override;
+    Result<std::set<std::string>> known_usage(const std::vector<std::string>& ids) override;
     std::string describe() const override { return "memory"; }
 
   private:

@@ -101,8 +101,7 @@ class World {
             EXPECT_NE(life_->platform.board.find(task), nullptr)
                 << "acknowledged task lost at step " << step_;
         for (const std::string& bill : acknowledged_bills_)
-            EXPECT_TRUE(life_->platform.bill_by_id.contains(bill))
-                << "acknowledged usage lost at step " << step_;
+            EXPECT_TRUE(disk_.has_usage(bill)) << "acknowledged usage lost at step " << step_;
     }
     bool commit(server::Change change) {
         life_->platform.commit(std::move(change));
@@ -269,8 +268,10 @@ class World {
         for (int repeat = 0; repeat < 2; ++repeat) {
             server::Change settle;
             const std::uint64_t before = life_->platform.ledger.last_seq();
-            const SettledCalls settled =
-                life_->billing.settle_calls(settle, {.replica = "g", .records = {call}});
+            const std::string usage = to_string(UsageId(call.id.raw()));
+            const SettledCalls settled = life_->billing.settle_calls(
+                settle, {.replica = "g", .records = {call}}, *life_->store.known_usage({usage})
+            );
             EXPECT_EQ(settled.accepted + settled.repeated, 1);
             if (settled.repeated == 1) EXPECT_EQ(life_->platform.ledger.last_seq(), before);
             if (random_.below(10) == 0) {
@@ -378,7 +379,11 @@ class World {
         ASSERT_TRUE(life_->billing.settlement().balanced) << "step " << step_;
         Money charged;
         std::set<std::string> resources;
-        for (const BillLine& line : p.bills) {
+        EXPECT_TRUE(life_->settle());
+        for (const auto& [id, row] : disk_.usage()) {
+            const auto [known, is_new] = bills_.try_emplace(id);
+            if (is_new) known->second = *json::parse<BillLine>(row.body);
+            const BillLine& line = known->second;
             charged = *add(charged, line.charged);
             ASSERT_TRUE(resources.insert(line.resource).second)
                 << line.resource << " billed twice at step " << step_;
@@ -420,6 +425,7 @@ class World {
     std::vector<SimulatedAgent> agents_;
     std::set<TaskId> acknowledged_tasks_;
     std::set<std::string> acknowledged_bills_;
+    std::map<std::string, BillLine> bills_;  // of the disk, read once
     int step_ = 0;
 };
 
