@@ -15,12 +15,14 @@ Get the traces once and point the variable at their folder:
   PENSTOCK_TRACES=$PWD/traces make bench-NAME"""
 
 
-def folder(name):
-    """The folder of one trace; says how to get it when it is not there."""
+def folder(name, sources=None):
+    """The folder of one trace; says how to get it when it is not there: `sources` names where the files of it lie."""
     found = pathlib.Path(os.environ.get("PENSTOCK_TRACES", "")) / name
-    if not os.environ.get("PENSTOCK_TRACES") or not found.is_dir():
+    if os.environ.get("PENSTOCK_TRACES") and found.is_dir():
+        return found
+    if sources is None:
         raise SystemExit(HOW_TO_GET.format(wanted=name))
-    return found
+    raise SystemExit(f"PENSTOCK_TRACES names no folder with {name}. Copy into a folder of that name: {sources[name]}")
 
 
 def sim(*words):

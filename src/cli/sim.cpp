@@ -13,6 +13,7 @@ std::vector<Command> sim_commands() {
         sim_plot_command(),
         sim_scale_command(),
         sim_serve_command(),
+        sim_sites_command(),
     };
 }
 

@@ -11,6 +11,7 @@ Command sim_pack_command();
 Command sim_plot_command();
 Command sim_scale_command();
 Command sim_serve_command();
+Command sim_sites_command();
 
 // Progress of a long run on stderr, silent with --quiet. Borrows the invocation.
 sim::Progress sim_progress(const Invocation& invocation);

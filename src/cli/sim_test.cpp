@@ -90,11 +90,45 @@ TEST_F(SimTest, MeasuresRatesGangsAndPreemptions) {
     EXPECT_NE(run.out.find("\"placed_rounds\": 2"), std::string::npos) << run.out;
 }
 
+// Two days of two sites and five tasks.
+std::vector<std::string> site_words() {
+    return {"sim",     "sites",
+            "--sites", data_file("sim_sites.csv"),
+            "--pools", data_file("sim_site_pools.csv"),
+            "--links", data_file("sim_site_links.csv"),
+            "--tasks", data_file("sim_site_tasks.csv"),
+            "--start", "2024-01-01T00:00:00Z",
+            "-o",      "json"};
+}
+
+TEST_F(SimTest, ComparesStrategiesOverSitesLikeThis) {
+    std::vector<std::string> words = site_words();
+    words.insert(words.end(), {"--decisions", (folder_ / "a.csv").string()});
+    const Run run = this->run(words);
+    EXPECT_EQ(run.err, "");
+    const std::string all = run.out + read("a.csv");
+    const std::filesystem::path golden = "testdata/sim_sites.txt";
+    if (std::getenv("PENSTOCK_UPDATE_GOLDEN") != nullptr) std::ofstream(golden) << all;
+    std::ifstream file(golden);
+
+    EXPECT_EQ(all, std::string(std::istreambuf_iterator<char>(file), {}));
+}
+
+TEST_F(SimTest, DrawsATermAPlotAndAStrategyALine) {
+    std::vector<std::string> words = site_words();
+    words.insert(words.end(), {"--strategies", "cost,random", "--plots", folder_.string()});
+    EXPECT_EQ(run(words).err, "");
+    const std::string plot = read("carbon_g.svg");
+    EXPECT_TRUE(plot.starts_with("<svg "));
+    EXPECT_NE(plot.find(">random</text>"), std::string::npos);
+}
+
 TEST_F(SimTest, SaysWhichFlagIsWrong) {
     EXPECT_EQ(run({"sim", "pack"}).err, "error: --nodes: is needed; see --help\n");
     EXPECT_EQ(
         run({"sim", "scale", "--repeat", "0"}).err, "error: --repeat: 0 is not from 1 to 1000\n"
     );
+    EXPECT_EQ(run({"sim", "sites"}).err, "error: --sites: is needed; see --help\n");
     std::vector<std::string> words = pack_words("no-such");
     EXPECT_NE(
         run(words).err.find("there is no policy 'no-such': choose one of fgd, "), std::string::npos

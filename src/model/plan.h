@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/money.h"
+#include "base/time.h"
 #include "model/ids.h"
 #include "model/site.h"
 
@@ -89,6 +90,7 @@ struct Candidate {
     std::optional<double> score;  // weighted regret; lower is better
     std::optional<std::int64_t> rank;
     Price price_per_hour;
+    std::optional<Time> start_at;  // absent: at once
     bool chosen = false;
     bool simulated = false;
     bool operator==(const Candidate&) const = default;
@@ -96,7 +98,7 @@ struct Candidate {
 BOOST_DESCRIBE_STRUCT(
     Candidate, (),
     (site_id, site, provider, region, node_id, node, request, filter, filter_detail, terms,
-     regret_inputs_best, score, rank, price_per_hour, chosen, simulated)
+     regret_inputs_best, score, rank, price_per_hour, start_at, chosen, simulated)
 )
 
 struct Plan {

@@ -23,7 +23,13 @@ Text name_of(const Candidate& candidate) {
     std::string name = candidate.site + "/" + candidate.node;
     if (candidate.request.accelerator)
         name += " (" + to_string(*candidate.request.accelerator) + ")";
-    return candidate.simulated ? Text{name + " (simulated)", name + "（模拟）"} : Text{name, name};
+    Text text{name, name};
+    if (candidate.simulated) append(text, " (simulated)", "（模拟）");
+    if (candidate.start_at) {
+        const std::string at = to_rfc3339(*candidate.start_at);
+        append(text, " from " + at + " on", format("（{} 起）", at));
+    }
+    return text;
 }
 
 Text terms_text(const Candidate& candidate) {

@@ -145,7 +145,8 @@ void Filters::check_money_and_time(const Question& question, ReasonSet& out) con
 void Filters::check_node(const Question& question, ReasonSet& out) const {
     const ResourceRequest& asks = question.request;
     const Node& node = *question.supply.node;
-    const Capacity& free = question.supply.free;
+    // With a calendar it starts when there is room, so nothing is short.
+    const Capacity& free = question.supply.calendar ? node.total : question.supply.free;
     if (asks.cpu_milli > node.total.cpu_milli)
         out.add(FilterReason::cpu_too_large);
     else if (asks.cpu_milli > free.cpu_milli)

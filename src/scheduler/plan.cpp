@@ -6,6 +6,7 @@
 #include "scheduler/explain.h"
 #include "scheduler/filter.h"
 #include "scheduler/objective.h"
+#include "scheduler/start_time.h"
 #include "scheduler/terms.h"
 
 namespace penstock::scheduler {
@@ -47,11 +48,21 @@ Judged judge(const Input& input, const Filters& filters, const Supply& supply, A
     };
     Candidate& candidate = judged.candidate;
     const Result<Price> hourly = hourly_price(*supply.site, candidate.request);
-    const std::optional<Price> known = hourly ? std::optional(*hourly) : std::nullopt;
     if (hourly) candidate.price_per_hour = *hourly;
-    candidate.terms = terms_of(input, supply, candidate.request, known);
+    Asked asked{
+        .supply = supply,
+        .request = candidate.request,
+        .hourly = hourly ? std::optional(*hourly) : std::nullopt,
+        .start = input.now
+    };
+    asked.start = first_start(input, asked);
+    if (asked.start > input.now) candidate.start_at = asked.start;
+    candidate.terms = terms_of(input, asked);
     const Question question{
-        .supply = supply, .request = candidate.request, .hourly = known, .terms = candidate.terms
+        .supply = supply,
+        .request = candidate.request,
+        .hourly = asked.hourly,
+        .terms = candidate.terms
     };
     judged.failing = filters.failing(question);
     candidate.filter = judged.failing.first();
@@ -79,15 +90,18 @@ bool stands_before(const Candidate& a, const Candidate& b) {
     static const Accelerator kNone;
     const Accelerator& left = a.request.accelerator ? *a.request.accelerator : kNone;
     const Accelerator& right = b.request.accelerator ? *b.request.accelerator : kNone;
-    return std::tie(a.site, a.node, a.node_id, left.model, left.count_milli) <
-           std::tie(b.site, b.node, b.node_id, right.model, right.count_milli);
+    return std::tie(a.site, a.node, a.node_id, left.model, left.count_milli, a.start_at) <
+           std::tie(b.site, b.node, b.node_id, right.model, right.count_milli, b.start_at);
 }
 
 std::vector<Judged> judge_all(const Input& input, const Filters& filters) {
     std::vector<Judged> all;
     for (const Supply& supply : input.supplies)
-        for (Ask& ask : asks_of(input.spec, *supply.node))
+        for (Ask& ask : asks_of(input.spec, *supply.node)) {
             all.push_back(judge(input, filters, supply, std::move(ask)));
+            for (Judged& later : later_starts(input, filters, all.back()))
+                all.push_back(std::move(later));
+        }
     std::ranges::sort(all, [](const Judged& a, const Judged& b) {
         return stands_before(a.candidate, b.candidate);
     });

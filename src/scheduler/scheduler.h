@@ -10,6 +10,8 @@
 #include "model/plan.h"
 #include "model/site.h"
 #include "model/task_spec.h"
+#include "scheduler/calendar.h"
+#include "scheduler/outlook.h"
 
 namespace penstock::scheduler {
 
@@ -17,7 +19,12 @@ namespace penstock::scheduler {
 struct Supply {
     const Site* site = nullptr;
     const Node* node = nullptr;
-    Capacity free;
+    Capacity free;  // now; not read where there is a calendar
+    // What is known beyond this moment, each where its owner knows it.
+    const Outlook* outlook = nullptr;
+    const Calendar* calendar = nullptr;
+    const Route* staging =
+        nullptr;  // of the staged bytes; absent: the source's egress, the site's link
 };
 
 // What is known of the task beside its spec.
@@ -58,7 +65,12 @@ struct Input {
 //   the
 // same request: at least four, and a limit at four.
 //   The plan lists at most kCandidatesMax candidates: the best ones, and one of each filter reason.
+//   Start time: at once; with a calendar, as soon as the node has room. Work with a deadline and a
+//   known run time is also tried at every full hour of the outlook from which it still ends in
+//   time, kStartsMax at most; a start that an earlier one on the same node equals in cost and
+//   carbon is left out. Who gives an outlook or a calendar has to carry Candidate::start_at out.
 Plan plan(const Input& input);
+constexpr std::size_t kStartsMax = 14UL * 24;
 constexpr std::size_t kCandidatesMax = 512;
 
 // What one item asks for, with defaults where the spec says nothing.

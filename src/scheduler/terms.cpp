@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "scheduler/terms.h"
 
+#include <cmath>
+#include <limits>
 #include <set>
 
 namespace penstock::scheduler {
@@ -11,10 +13,10 @@ constexpr double kMegabitsPerByte = 8e-6;
 constexpr std::int64_t kBytesPerGb = 1'000'000'000;
 
 // Absent where the price is unknown or the amount cannot be held.
-std::optional<Money> egress(std::int64_t bytes, const SiteSpec& from) {
+std::optional<Money> egress(std::int64_t bytes, const std::optional<Price>& per_gb) {
     if (bytes == 0) return Money();
-    if (!from.egress_per_gb) return std::nullopt;
-    const Result<ExactMoney> exact = multiply(bytes, QuantityScale::one, *from.egress_per_gb);
+    if (!per_gb) return std::nullopt;
+    const Result<ExactMoney> exact = multiply(bytes, QuantityScale::one, *per_gb);
     if (!exact) return std::nullopt;
     const Result<Money> money =
         ceil_money(ExactMoney((exact->femto() + kBytesPerGb - 1) / kBytesPerGb));
@@ -27,23 +29,45 @@ std::optional<Money> sum(std::optional<Money> left, std::optional<Money> right) 
     return total ? std::optional(*total) : std::nullopt;
 }
 
-std::optional<Money> cost_of(
-    const Profile& profile, const SiteSpec& site, const Price& hourly, Duration run_time
-) {
-    const Result<Money> compute = price_of_span(hourly, run_time);
-    if (!compute) return std::nullopt;
-    std::optional<Money> total = sum(*compute, egress(profile.result_bytes, site));
-    const bool already_there = profile.staging_source && profile.staging_source->name == site.name;
-    if (profile.staging_source && !already_there)
-        total = sum(total, egress(profile.staging_bytes, *profile.staging_source));
-    return total;
+bool already_there(const Profile& profile, const SiteSpec& site) {
+    return profile.staging_source && profile.staging_source->name == site.name;
+}
+
+std::optional<Money> staging_cost(const Profile& profile, const Supply& supply) {
+    if (already_there(profile, supply.site->spec)) return Money();
+    if (supply.staging) return egress(profile.staging_bytes, supply.staging->egress_per_gb);
+    if (!profile.staging_source) return Money();
+    return egress(profile.staging_bytes, profile.staging_source->egress_per_gb);
+}
+
+// What is charged never passes through here: an estimate for the comparison, rounded up.
+std::optional<Money> money_of(double amount) {
+    constexpr double kMicroPerYuan = 1e6;
+    constexpr double kMost = 9e18;
+    const double micro = std::ceil(amount * kMicroPerYuan);
+    if (!(std::abs(micro) < kMost)) return std::nullopt;
+    return Money::micro(static_cast<std::int64_t>(micro));
+}
+
+double transfer_seconds(std::int64_t bytes, double mbps, double rtt_ms) {
+    return static_cast<double>(bytes) * kMegabitsPerByte / mbps + rtt_ms / 1000;
 }
 
 std::optional<double> transfer_seconds(std::int64_t bytes, const SiteSpec& site) {
     if (bytes == 0) return 0;
     if (!site.bandwidth_mbps || !site.rtt_ms) return std::nullopt;
-    return static_cast<double>(bytes) * kMegabitsPerByte / *site.bandwidth_mbps +
-           *site.rtt_ms / 1000;
+    return transfer_seconds(bytes, *site.bandwidth_mbps, *site.rtt_ms);
+}
+
+std::optional<double> staging_seconds(const Profile& profile, const Supply& supply) {
+    if (profile.staging_bytes == 0 || already_there(profile, supply.site->spec)) return 0;
+    if (!supply.staging) return transfer_seconds(profile.staging_bytes, supply.site->spec);
+    const Route& route = *supply.staging;
+    return transfer_seconds(profile.staging_bytes, route.bandwidth_mbps, route.rtt_ms);
+}
+
+Duration duration_of(double seconds) {
+    return std::chrono::ceil<Duration>(std::chrono::duration<double>(seconds));
 }
 
 std::optional<double> watts_of(
@@ -72,27 +96,79 @@ Duration run_time_of(const Profile& profile, const ResourceRequest& request) {
     return profile.run_time.value_or(kDefaultRunTime);
 }
 
-Terms terms_of(
-    const Input& input, const Supply& supply, const ResourceRequest& request,
-    const std::optional<Price>& hourly
-) {
-    const SiteSpec& site = supply.site->spec;
-    const Profile& profile = input.profile;
-    const Duration run_time = run_time_of(profile, request);
-    Terms terms;
-    if (hourly) terms.cost = cost_of(profile, site, *hourly, run_time);
-    const bool already_there = profile.staging_source && profile.staging_source->name == site.name;
-    const std::optional<double> in =
-        transfer_seconds(already_there ? 0 : profile.staging_bytes, site);
-    const std::optional<double> out = transfer_seconds(profile.result_bytes, site);
-    if (in && out) terms.duration_s = *in + to_seconds(run_time) + *out;
+namespace {
+
+// The run on a node: where in time it lies and what it draws there.
+struct Run {
+    Time start;
+    Duration span;
+    std::optional<double> kilowatts;  // at the meter of the site
+
+    double hours() const { return to_seconds(span) / kSecondsPerHour; }
+    // kilowatts × hours × what an hour of `series` has, or `otherwise` where there is no series.
+    std::optional<double> integral(
+        const HourlySeries& series, const std::optional<double>& otherwise
+    ) const {
+        const std::optional<double> mean = series.empty() ? otherwise : series.mean(start, span);
+        if (!mean || !kilowatts) return std::nullopt;
+        return *kilowatts * hours() * *mean;
+    }
+};
+
+Run run_of(const Input& input, const Asked& asked) {
+    const SiteSpec& site = asked.supply.site->spec;
+    const double staging = staging_seconds(input.profile, asked.supply).value_or(0);
+    const std::optional<double> watts = watts_of(input.profile, site, asked.request);
+    return {
+        .start = asked.start + duration_of(staging),
+        .span = run_time_of(input.profile, asked.request),
+        .kilowatts = watts ? std::optional(*watts / 1000 * site.pue) : std::nullopt
+    };
+}
+
+std::optional<Money> cost_of(const Input& input, const Asked& asked, const Run& run) {
+    if (!asked.hourly) return std::nullopt;
+    const Result<Money> compute = price_of_span(*asked.hourly, run.span);
+    if (!compute) return std::nullopt;
+    const SiteSpec& site = asked.supply.site->spec;
+    std::optional<Money> total =
+        sum(*compute, egress(input.profile.result_bytes, site.egress_per_gb));
+    total = sum(total, staging_cost(input.profile, asked.supply));
+    const Outlook* outlook = asked.supply.outlook;
+    if (!outlook || outlook->power_price_per_kwh.empty()) return total;
+    const std::optional<double> power = run.integral(outlook->power_price_per_kwh, std::nullopt);
+    return power ? sum(total, money_of(*power)) : std::nullopt;
+}
+
+// Staging, run and fetching.
+std::optional<double> seconds_on_site(const Input& input, const Asked& asked) {
+    const std::optional<double> in = staging_seconds(input.profile, asked.supply);
+    const std::optional<double> out =
+        transfer_seconds(input.profile.result_bytes, asked.supply.site->spec);
+    if (!in || !out) return std::nullopt;
+    return *in + to_seconds(run_time_of(input.profile, asked.request)) + *out;
+}
+
+}  // namespace
+
+Duration occupied_span(const Input& input, const Asked& asked) {
+    const std::optional<double> seconds = seconds_on_site(input, asked);
+    return seconds ? duration_of(*seconds) : run_time_of(input.profile, asked.request);
+}
+
+Terms terms_of(const Input& input, const Asked& asked) {
+    const SiteSpec& site = asked.supply.site->spec;
+    const Run run = run_of(input, asked);
+    Terms terms{.cost = cost_of(input, asked, run)};
+    if (const std::optional<double> seconds = seconds_on_site(input, asked))
+        terms.duration_s = to_seconds(asked.start - input.now) + *seconds;
     const std::set<std::string> controls(site.controls.begin(), site.controls.end());
     terms.security = 1 - static_cast<double>(controls.size()) / kOptionalControls;
     terms.latency_ms = site.rtt_ms;
-    const std::optional<double> watts = watts_of(profile, site, request);
-    if (watts && site.carbon_g_per_kwh)
-        terms.carbon_g = *watts / 1000 * site.pue * *site.carbon_g_per_kwh *
-                         (to_seconds(run_time) / kSecondsPerHour);
+    const HourlySeries none;
+    terms.carbon_g = run.integral(
+        asked.supply.outlook ? asked.supply.outlook->carbon_g_per_kwh : none, site.carbon_g_per_kwh
+    );
     return terms;
 }
 

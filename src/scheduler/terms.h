@@ -12,17 +12,27 @@ constexpr int kOptionalControls = 4;  // attestation, dedicated_tenancy, encrypt
 Duration run_time_of(const Profile& profile, const ResourceRequest& request);
 bool run_time_known(const Profile& profile, const ResourceRequest& request);
 
+// A node asked for one choice of accelerator from `start` on.
+struct Asked {
+    const Supply& supply;
+    const ResourceRequest& request;
+    std::optional<Price> hourly;  // absent: the site has no price for it
+    Time start;                   // of staging
+};
+
 // The five terms of a node, lower is better:
-//   cost       hourly price × run time, rounded up, + staged GB × egress of their source
-//              + result GB × egress of the site
-//   duration   staging and fetching (bytes / bandwidth + round trip, each where there are bytes) +
-//   run time security   1 − share of the optional controls that the site has latency    round trip
-//   between the users and the site carbon     (cores × watts per core + devices × watts per device)
-//   × PUE × grid intensity × run time
+//   cost       hourly price × run time, rounded up, + staged GB × egress of their route or source
+//              + result GB × egress of the site + power where the outlook has a price for it
+//   duration   wait until the start + staging and fetching (bytes / bandwidth + round trip, each
+//              where there are bytes) + run time
+//   security   1 − share of the optional controls that the site has
+//   latency    round trip between the users and the site
+//   carbon     (cores × watts per core + devices × watts per device) × PUE × grid intensity of the
+//              hours it runs in × run time
 // A term with a missing input is absent, never guessed.
-Terms terms_of(
-    const Input& input, const Supply& supply, const ResourceRequest& request,
-    const std::optional<Price>& hourly
-);
+Terms terms_of(const Input& input, const Asked& asked);
+// What of the node's time it takes: staging, run and fetching; the run alone where the transfers
+// cannot be foretold.
+Duration occupied_span(const Input& input, const Asked& asked);
 
 }  // namespace penstock::scheduler
