@@ -5,6 +5,8 @@
 
 #include <map>
 
+#include "routing/prompt_blocks.h"
+
 namespace penstock::sim {
 namespace {
 
@@ -18,14 +20,14 @@ EngineModel round_model() {
         .context_ms_per_token = 0,
         .batch_tokens = 1024,
         .sequences_max = 4,
-        .cache_tokens = 20 * 512
+        .cache_tokens = 20 * routing::kBlockTokens
     };
 }
 
 ServeRequest request(std::int64_t input, std::int64_t output, std::uint64_t first_block = 0) {
     ServeRequest made{.input_tokens = input, .output_tokens = output};
     routing::BlockHash last = 0;
-    for (std::int64_t i = 0; i < input / 512; ++i) {
+    for (std::int64_t i = 0; i < input / routing::kBlockTokens; ++i) {
         last = routing::chain_block(last, first_block + static_cast<std::uint64_t>(i));
         made.prompt.push_back(last);
     }
@@ -98,14 +100,14 @@ TEST(Engine, ComputesTheLastTokenAlways) {
     bench.run();
     bench.engine.submit(1, call);
     bench.run();
-    EXPECT_EQ(bench.engine.cached_tokens(), 512);
+    EXPECT_EQ(bench.engine.cached_tokens(), routing::kBlockTokens);
 }
 
 TEST(Engine, MakesRoomByTheLeastRecentlyUsedBlocks) {
     Bench bench(round_model());
-    const ServeRequest first = request(5 * 512, 1, 0);
-    const ServeRequest second = request(10 * 512, 1, 100);
-    const ServeRequest third = request(8 * 512, 1, 200);
+    const ServeRequest first = request(5 * routing::kBlockTokens, 1, 0);
+    const ServeRequest second = request(10 * routing::kBlockTokens, 1, 100);
+    const ServeRequest third = request(8 * routing::kBlockTokens, 1, 200);
     for (const ServeRequest* call : {&first, &second, &third}) {
         bench.engine.submit(0, *call);
         bench.run();
@@ -114,13 +116,13 @@ TEST(Engine, MakesRoomByTheLeastRecentlyUsedBlocks) {
     EXPECT_EQ(bench.removed, 4);
     bench.engine.submit(0, first);
     bench.run();
-    EXPECT_EQ(bench.engine.cached_tokens(), 512);
+    EXPECT_EQ(bench.engine.cached_tokens(), routing::kBlockTokens);
 }
 
 TEST(Engine, WaitsUntilAContextFits) {
     Bench bench(round_model());
-    const ServeRequest large = request(15 * 512, 2);
-    const ServeRequest other = request(10 * 512, 2, 100);
+    const ServeRequest large = request(15 * routing::kBlockTokens, 2);
+    const ServeRequest other = request(10 * routing::kBlockTokens, 2, 100);
     bench.engine.submit(0, large);
     bench.engine.submit(1, other);
     bench.step();

@@ -7,6 +7,8 @@
 #include "sim/serve_trace.h"
 
 // Whatever the bytes are: a trace in order and within its limits, or an error that names the file.
+// libFuzzer finds it by this name.
+// NOLINTNEXTLINE(readability-identifier-naming)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace penstock::sim;
     const std::string_view text(reinterpret_cast<const char*>(data), size);
