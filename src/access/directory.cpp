@@ -266,6 +266,11 @@ void Directory::restore(StoredKey key) {
     keys_[key.key.id] = std::move(key);
 }
 
+Result<void> check_name(std::string_view field, std::string_view name) {
+    if (!is_plain_name(name)) return bad_name(field);
+    return {};
+}
+
 std::string sha256_hex(std::string_view text) {
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
     unsigned int length = 0;

@@ -97,6 +97,9 @@ std::vector<Scope> scopes_of(Role role);
 std::vector<Scope> default_scopes();
 std::string name_of(Scope scope);
 
+// A name has 1 to 128 characters, without / and control characters.
+Result<void> check_name(std::string_view field, std::string_view name);
+
 std::string sha256_hex(std::string_view text);
 // "sk-…" from a source fit for secrets.
 std::string make_secret(Random& random);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <array>
 #include <boost/json.hpp>
+#include <charconv>
+#include <sstream>
 
 #include "cli/invocation.h"
 #include "cli/nouns.h"
@@ -27,6 +30,47 @@ const View& view() {
     return kView;
 }
 
+Result<json::Value> whole_number(const Invocation& invocation, const std::string& flag) {
+    const std::string text = invocation.arguments.value_or(flag, "");
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size())
+        return fail_field(
+            ErrorCode::invalid_argument, "--" + flag,
+            "'" + text + "' is not a whole number, for instance 60"
+        );
+    return json::Value(number);
+}
+
+// What the flags say, over what `limits` has already.
+Result<void> read_limits(const Invocation& invocation, json::Object& limits) {
+    const auto& given = invocation.arguments;
+    if (const auto budget = given.value("budget")) limits["budget"] = *budget;
+    constexpr std::array<std::array<std::string_view, 2>, 4> kPeriods{
+        {{"none", "none"}, {"day", "daily"}, {"week", "weekly"}, {"month", "monthly"}}
+    };
+    if (const auto period = given.value("budget-period"))
+        for (const auto& [word, name] : kPeriods)
+            if (*period == word) limits["budget_period"] = name;
+    constexpr std::array<std::array<std::string_view, 2>, 5> kCounts{
+        {{"rpm", "requests_per_minute"},
+         {"rpd", "requests_per_day"},
+         {"tpm", "tokens_per_minute"},
+         {"tpd", "tokens_per_day"},
+         {"concurrency", "concurrency"}}
+    };
+    for (const auto& [flag, field] : kCounts)
+        if (given.value(std::string(flag)))
+            limits[field] = TRY(whole_number(invocation, std::string(flag)));
+    if (const auto models = given.value("models")) {
+        json::Array names;
+        std::stringstream list(*models);
+        for (std::string name; std::getline(list, name, ',');) names.push_back(json::Value(name));
+        limits["models"] = std::move(names);
+    }
+    return {};
+}
+
 Result<CreateKey> wanted_key(const Invocation& invocation) {
     json::Object document;
     if (const auto name = invocation.arguments.value("name"))
@@ -45,6 +89,9 @@ Result<CreateKey> wanted_key(const Invocation& invocation) {
         document["site"] = TRY(name_of(*site, "site"));
     if (invocation.settings.project.is_set())
         document["project"] = invocation.settings.project.value;
+    json::Object limits;
+    TRY(read_limits(invocation, limits));
+    if (!limits.empty()) document["limits"] = std::move(limits);
     return json::decode<CreateKey>(document);
 }
 
@@ -59,6 +106,48 @@ io::Task<Result<int>> create(Invocation* invocation) {
     invocation->terminal.print(key.key + "\n");
     invocation->tell("key.created", to_string(key.id), key.name);
     co_return kExitOk;
+}
+
+io::Task<Result<int>> get(Invocation* invocation) {
+    client::Client* client = CO_TRY(invocation->client());
+    const std::string id = CO_TRY(name_of(invocation->arguments.operands.front(), "key"));
+    const Key key = CO_TRY(co_await client->get_key(id));
+    co_return print_object(*invocation, view(), key);
+}
+
+io::Task<Result<int>> update(Invocation* invocation) {
+    client::Client* client = CO_TRY(invocation->client());
+    const std::string id = CO_TRY(name_of(invocation->arguments.operands.front(), "key"));
+    const Key before = CO_TRY(co_await client->get_key(id));
+    json::Object limits = json::encode(before.limits.value_or(Limits())).as_object();
+    CO_TRY(read_limits(*invocation, limits));
+    json::Object document{{"limits", std::move(limits)}};
+    if (const auto span = invocation->arguments.value("expires-in")) document["expires_in"] = *span;
+    const UpdateKey wanted = CO_TRY(json::decode<UpdateKey>(document));
+    const Key key = CO_TRY(co_await client->update_key(id, wanted));
+    co_return print_object(*invocation, view(), key);
+}
+
+std::vector<Flag> limit_flags() {
+    return {
+        {.name = "budget", .value = "YUAN", .help = "flag.key_budget"},
+        {.name = "budget-period",
+         .value = "PERIOD",
+         .help = "flag.budget_period",
+         .choices = "none|day|week|month"},
+        {.name = "rpm", .value = "N", .help = "flag.rpm"},
+        {.name = "rpd", .value = "N", .help = "flag.rpd"},
+        {.name = "tpm", .value = "N", .help = "flag.tpm"},
+        {.name = "tpd", .value = "N", .help = "flag.tpd"},
+        {.name = "concurrency", .value = "N", .help = "flag.concurrency"},
+        {.name = "models", .value = "A,B", .help = "flag.models"},
+        {.name = "expires-in", .value = "SPAN", .help = "flag.expires_in"},
+    };
+}
+
+std::vector<Flag> with_limits(std::vector<Flag> flags) {
+    for (const Flag& flag : limit_flags()) flags.push_back(flag);
+    return flags;
 }
 
 io::Task<Result<int>> list(Invocation* invocation) {
@@ -83,8 +172,10 @@ std::vector<Command> key_commands() {
          .summary = "key.create.summary",
          .examples =
              {"penstock key create --name ci -o json",
+              "penstock key create --name app --budget 5.00 --budget-period month --rpm 60 "
+              "--models m",
               "penstock key create --name edge-1 --scope agent --site site/edge"},
-         .flags =
+         .flags = with_limits(
              {{.name = "name", .value = "NAME", .help = "flag.key_name"},
               {.name = "scope",
                .value = "SCOPE",
@@ -92,10 +183,21 @@ std::vector<Command> key_commands() {
                .repeated = true,
                .choices = "tasks_read|tasks_write|tokens|billing_read|keys_write|provider|agent|"
                           "gateway|operator"},
-              {.name = "expires-in", .value = "SPAN", .help = "flag.expires_in"},
               {.name = "site", .value = "SITE", .help = "flag.key_site"},
-              {.name = "organisation", .value = "NAME", .help = "flag.organisation"}},
+              {.name = "organisation", .value = "NAME", .help = "flag.organisation"}}
+         ),
          .run = create},
+        {.path = "key get",
+         .summary = "key.get.summary",
+         .examples = {"penstock key get ci -o json"},
+         .operands = {{.name = "KEY"}},
+         .run = get},
+        {.path = "key update",
+         .summary = "key.update.summary",
+         .examples = {"penstock key update ci --budget 5.00 --budget-period month --rpm 60"},
+         .operands = {{.name = "KEY"}},
+         .flags = limit_flags(),
+         .run = update},
         {.path = "key list",
          .summary = "key.list.summary",
          .examples = {"penstock key list"},

@@ -12,6 +12,7 @@ std::vector<Command> sim_commands() {
         sim_pack_command(),
         sim_plot_command(),
         sim_scale_command(),
+        sim_serve_command(),
     };
 }
 

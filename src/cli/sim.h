@@ -10,6 +10,7 @@ namespace penstock::cli {
 Command sim_pack_command();
 Command sim_plot_command();
 Command sim_scale_command();
+Command sim_serve_command();
 
 // Progress of a long run on stderr, silent with --quiet. Borrows the invocation.
 sim::Progress sim_progress(const Invocation& invocation);

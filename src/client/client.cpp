@@ -12,8 +12,8 @@ std::string path_of(
 }
 
 template <class T>
-Call post(std::string path, const T& body) {
-    return {.method = "POST", .path = std::move(path), .body = json::print(body)};
+Call post(const std::string& path, const T& body) {
+    return {.method = "POST", .path = path, .body = json::print(body)};
 }
 
 }  // namespace
@@ -54,14 +54,14 @@ io::Task<Result<LogPage>> Client::task_logs(std::string id, LogQuery query) {
     );
 }
 
-Watch Client::watch_task(std::string id, std::int64_t since) {
+Watch Client::watch_task(const std::string& id, std::int64_t since) {
     return Watch(connection_, path_of("tasks", id, ":watch"), {}, since);
 }
 Watch Client::watch_events(std::int64_t since) {
     return Watch(connection_, "/v1/events:watch", {}, since);
 }
 Watch Client::watch_task_logs(
-    std::string id, std::int64_t since, std::optional<std::int64_t> item
+    const std::string& id, std::int64_t since, std::optional<std::int64_t> item
 ) {
     http::Query query;
     if (item) query.add("item", std::to_string(*item));
@@ -97,6 +97,14 @@ io::Task<Result<CreatedKey>> Client::create_key(CreateKey key, std::string organ
     const std::string path =
         organisation.empty() ? "/v1/keys" : path_of("organisations", organisation, "/keys");
     co_return co_await connection_.call_for<CreatedKey>(post(path, key));
+}
+io::Task<Result<Key>> Client::get_key(std::string id) {
+    co_return co_await connection_.call_for<Key>({.method = "GET", .path = path_of("keys", id)});
+}
+io::Task<Result<Key>> Client::update_key(std::string id, UpdateKey change) {
+    Call call = post(path_of("keys", id), change);
+    call.method = "PATCH";
+    co_return co_await connection_.call_for<Key>(std::move(call));
 }
 io::Task<Done> Client::delete_key(std::string id) {
     CO_TRY(co_await connection_.call({.method = "DELETE", .path = path_of("keys", id)}));
@@ -159,8 +167,10 @@ io::Task<Result<RouteTable>> Client::routes(std::int64_t version, Duration wait)
 io::Task<Result<ResolvedKey>> Client::resolve_key(ResolveKey key) {
     co_return co_await connection_.call_for<ResolvedKey>(post("/v1/gateway/keys:resolve", key));
 }
-io::Task<Result<BudgetLease>> Client::acquire_lease(AcquireLease lease) {
-    co_return co_await connection_.call_for<BudgetLease>(post("/v1/gateway/leases", lease));
+io::Task<Result<GrantedAllowances>> Client::acquire_allowances(AcquireAllowances request) {
+    co_return co_await connection_.call_for<GrantedAllowances>(
+        post("/v1/gateway/allowances", request)
+    );
 }
 io::Task<Result<SettledCalls>> Client::settle_calls(SettleCalls calls) {
     co_return co_await connection_.call_for<SettledCalls>(post("/v1/gateway/settlements", calls));

@@ -10,6 +10,7 @@
 
 #include "client/connection.h"
 #include "client/watch.h"
+#include "model/allowance.h"
 #include "model/page.h"
 #include "model/plan.h"
 
@@ -58,11 +59,11 @@ class Client {
     io::Task<Result<Explanation>> explain_task(std::string id);
     io::Task<Result<LogPage>> task_logs(std::string id, LogQuery query);
     // Messages hold an Event each.
-    Watch watch_task(std::string id, std::int64_t since = -1);
+    Watch watch_task(const std::string& id, std::int64_t since = -1);
     Watch watch_events(std::int64_t since = -1);
     // Messages hold a LogLine each.
     Watch watch_task_logs(
-        std::string id, std::int64_t since = -1, std::optional<std::int64_t> item = {}
+        const std::string& id, std::int64_t since = -1, std::optional<std::int64_t> item = {}
     );
 
     // One output, written beside `to` and renamed onto it only when its hash is right.
@@ -80,6 +81,8 @@ class Client {
 
     // `organisation` empty: the caller's own; another one needs an operator.
     io::Task<Result<CreatedKey>> create_key(CreateKey key, std::string organisation = {});
+    io::Task<Result<Key>> get_key(std::string id);
+    io::Task<Result<Key>> update_key(std::string id, UpdateKey change);
     io::Task<Done> delete_key(std::string id);
     io::Task<Result<Organisation>> create_organisation(CreateOrganisation organisation);
     io::Task<Result<Project>> create_project(CreateProject project);
@@ -100,7 +103,7 @@ class Client {
     // Of a gateway. `wait` bounds the long poll.
     io::Task<Result<RouteTable>> routes(std::int64_t version, Duration wait);
     io::Task<Result<ResolvedKey>> resolve_key(ResolveKey key);
-    io::Task<Result<BudgetLease>> acquire_lease(AcquireLease lease);
+    io::Task<Result<GrantedAllowances>> acquire_allowances(AcquireAllowances request);
     io::Task<Result<SettledCalls>> settle_calls(SettleCalls calls);
 
     io::Task<Result<Version>> version();

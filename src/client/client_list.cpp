@@ -51,9 +51,11 @@ io::Task<Result<Page>> Client::list_all(std::string path, ListQuery query) {
     co_return all;
 }
 
+// NOLINTBEGIN(bugprone-macro-parentheses): a type
 #define PENSTOCK_LIST(Page)                                                                \
     template io::Task<Result<Page>> Client::list<Page>(std::string path, ListQuery query); \
     template io::Task<Result<Page>> Client::list_all<Page>(std::string path, ListQuery query)
+// NOLINTEND(bugprone-macro-parentheses)
 
 PENSTOCK_LIST(TaskPage);
 PENSTOCK_LIST(AttemptPage);

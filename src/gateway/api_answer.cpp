@@ -13,7 +13,9 @@ http::Response error_response(const routing::ApiError& error) {
         response.headers.set("Retry-After", std::to_string(seconds));
     }
     if (error.status == 401) response.headers.set("WWW-Authenticate", "Bearer");
-    if (error.code == "insufficient_quota") response.headers.set("x-should-retry", "false");
+    for (const auto& [name, value] : error.headers) response.headers.set(name, value);
+    if (error.final || error.code == "insufficient_quota")
+        response.headers.set("x-should-retry", "false");
     return response;
 }
 

@@ -6,13 +6,44 @@
 namespace penstock::gateway {
 namespace {
 
-Money sum_or(Money a, Money b) { return add(a, b).value_or(a); }
+constexpr Duration kRetryAfter = 1s;
+
+routing::ApiError unavailable(std::string message) {
+    routing::ApiError error = routing::api_error({ErrorCode::unavailable, std::move(message)});
+    error.retry_after = kRetryAfter;
+    return error;
+}
 
 }  // namespace
 
+// A call that waits for allowances. It leaves the demand also when it is cancelled while it waits.
+class Budget::Waiting {
+  public:
+    Waiting(routing::AllowancePool& pool, const Demands& demands) : pool_(pool), demands_(demands) {
+        for (const routing::Demand& demand : demands_)
+            tickets_.push_back(pool_.answers_needed(demand.account));
+    }
+    bool begin(Time now) { return begun_ = pool_.wait_for(demands_, now); }
+    ~Waiting() {
+        if (begun_) pool_.stop_waiting(demands_);
+    }
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+    // The server has answered with this call in mind.
+    bool is_answered(std::size_t demand) const {
+        return pool_.answers(demands_[demand].account) >= tickets_[demand];
+    }
+
+  private:
+    routing::AllowancePool& pool_;
+    const Demands& demands_;
+    std::vector<std::uint64_t> tickets_;
+    bool begun_ = false;
+};
+
 Budget::Budget(
     io::Executor executor, io::TaskGroup& tasks, ServerLink& server, const Clock& clock,
-    telemetry::Logger log, Options options
+    Random& random, telemetry::Logger log, Options options
 )
     : executor_(std::move(executor)),
       tasks_(tasks),
@@ -20,146 +51,136 @@ Budget::Budget(
       clock_(clock),
       log_(std::move(log)),
       options_(std::move(options)),
-      pool_(options_.lease_amount),
-      opened_(executor_) {}
+      ids_(random),
+      run_(ids_.next<RunId>(clock.now())),
+      pool_(options_.lease_amount, ids_),
+      opened_(executor_),
+      answered_(executor_) {}
 
 void Budget::open() {
     open_ = true;
     opened_.notify_all();
 }
 
-io::Task<Result<routing::Hold>> Budget::reserve(OrganisationId organisation_id, Money amount) {
-    if (Result<routing::Hold> hold = pool_.reserve(organisation_id, amount, clock_.now())) {
-        // The next call should find a lease: this one does not wait for it.
-        if (open_ && pool_.wants_renewal(organisation_id, clock_.now())) renew(organisation_id);
-        co_return hold;
+io::Task<Budget::Reserved> Budget::reserve(
+    ResolvedKey key, routing::CallNeeds needs, Time deadline
+) {
+    const Time now = clock_.now();
+    if (!routing::demands_of(key, needs, pool_, scratch_))
+        co_return std::unexpected(unavailable("the gateway keeps limits of as many models as it may"
+        ));
+    std::expected<routing::Hold, routing::Lack> hold = pool_.hold(scratch_, now, deadline);
+    if (hold) {
+        // The next call should find an allowance: this one does not wait for it.
+        if (open_ && pool_.wants_to_ask()) ask_soon();
+        co_return *std::move(hold);
     }
+    const routing::Demand& lacking = scratch_[hold.error().demand];
+    const bool too_large =
+        lacking.account.measure != Measure::wallet && lacking.units > lacking.limit;
+    if (hold.error().refused || too_large) co_return std::unexpected(refuse(lacking, needs.model));
+    co_return co_await wait_for_allowances(scratch_, std::string(needs.model), deadline);
+}
+
+io::Task<Budget::Reserved> Budget::wait_for_allowances(
+    Demands demands, std::string model, Time deadline
+) {
     const io::Deadline patience = io::Deadline::after(kOpenWaitMax);
     while (!open_ && co_await opened_.wait(patience)) {
     }
     if (!open_)
-        co_return fail(
-            ErrorCode::unavailable,
-            "calls of an earlier run are still being settled; try again soon"
+        co_return std::unexpected(
+            unavailable("calls of an earlier run are still being settled; try again soon")
         );
-    const auto refusal = refused_.find(organisation_id);
-    if (refusal != refused_.end() && clock_.now() < refusal->second.until &&
-        amount >= refusal->second.amount)
-        co_return std::unexpected(refusal->second.error);
-    co_return co_await wait_for_lease(organisation_id, amount);
-}
-
-io::Task<Result<routing::Hold>> Budget::wait_for_lease(
-    OrganisationId organisation_id, Money amount
-) {
-    // Leaves the demand also when the caller is cancelled while it waits.
-    struct Waiting {
-        std::unordered_map<OrganisationId, Demand>& all;
-        const OrganisationId& id;
-        Money amount;
-        Waiting(
-            std::unordered_map<OrganisationId, Demand>& demand, const OrganisationId& organisation,
-            Money money
-        )
-            : all(demand), id(organisation), amount(money) {
-            Demand& own = all[id];
-            own.waiting = sum_or(own.waiting, amount);
-            own.smallest = own.calls == 0 ? amount : std::min(own.smallest, amount);
-            ++own.calls;
-        }
-        ~Waiting() {
-            Demand& own = all.at(id);
-            own.waiting = subtract(own.waiting, amount).value_or(Money());
-            if (--own.calls == 0) all.erase(id);
-        }
-    };
-    const Waiting waiting(demand_, organisation_id, amount);
-    const std::uint64_t number = registered_++;
+    Waiting waiting(pool_, demands);
+    if (!waiting.begin(clock_.now()))
+        co_return std::unexpected(unavailable("the gateway keeps as many limits as it may"));
     for (int round = 0; round < kRoundsMax; ++round) {
-        const std::shared_ptr<Renewing> renewal = renew(organisation_id);
-        while (!renewal->done) co_await renewal->ended.wait();
-        Result<routing::Hold> hold = pool_.reserve(organisation_id, amount, clock_.now());
-        if (hold) co_return hold;
-        // A question that was under way had been asked without this call: ask again.
-        if (number >= renewal->covers) continue;
-        if (!renewal->result) co_return std::unexpected(renewal->result.error());
-        if (renewal->insufficient || hold.error().code == ErrorCode::insufficient_funds)
-            co_return std::unexpected(refuse(organisation_id, amount));
+        std::expected<routing::Hold, routing::Lack> hold =
+            pool_.hold(demands, clock_.now(), deadline);
+        if (hold) co_return *std::move(hold);
+        const std::size_t lacking = hold.error().demand;
+        if (waiting.is_answered(lacking))
+            co_return std::unexpected(refuse(demands[lacking], model));
+        pool_.queue_lacking(demands, clock_.now());
+        ask_soon();
+        // The question under way may have begun before this call: then its failure counts, not its
+        // answer.
+        const std::uint64_t seen = rounds_;
+        while (rounds_ == seen) co_await answered_.wait();
+        if (!last_answer_ && !waiting.is_answered(lacking))
+            co_return std::unexpected(
+                unavailable("the budget cannot be checked now: " + last_answer_.error().message)
+            );
     }
-    co_return fail(ErrorCode::unavailable, "the budget is being renewed; try again in a second");
+    co_return std::unexpected(unavailable("the budget is being renewed; try again in a second"));
 }
 
-Error Budget::refuse(const OrganisationId& organisation_id, Money amount) {
-    Error error{
-        ErrorCode::insufficient_funds,
-        "the wallet does not cover this call, which may cost up to " + to_string(amount) +
-            " yuan; top it up, or ask for fewer tokens (max_tokens)"
-    };
+routing::ApiError Budget::refuse(const routing::Demand& lacking, std::string_view model) const {
     const Time now = clock_.now();
-    if (refused_.size() >= kRefusalsMax)
-        std::erase_if(refused_, [&](const auto& r) { return r.second.until <= now; });
-    if (refused_.size() < kRefusalsMax)
-        refused_.insert_or_assign(organisation_id, Refusal{amount, now + kRefusedFor, error});
-    return error;
+    return routing::limit_error(lacking, model, pool_.view(lacking.account, now), now);
 }
 
-std::shared_ptr<Budget::Renewing> Budget::renew(const OrganisationId& organisation_id) {
-    const auto found = renewing_.find(organisation_id);
-    if (found != renewing_.end()) return found->second;
-    auto renewing = std::make_shared<Renewing>(executor_);
-    renewing_.emplace(organisation_id, renewing);
-    tasks_.spawn(ask_server(organisation_id, renewing));
-    return renewing;
+routing::HeaderList Budget::rate_headers(const ResolvedKey& key, const routing::CallNeeds& needs) {
+    if (!key.organisation_limits && !key.project_limits && !key.key_limits) return {};
+    if (!routing::demands_of(key, needs, pool_, scratch_)) return {};
+    return routing::rate_headers(scratch_, pool_, clock_.now());
 }
 
-io::Task<void> Budget::ask_server(
-    OrganisationId organisation_id, std::shared_ptr<Renewing> renewing
-) {
-    renewing->covers = registered_;
-    Result<void> result = co_await fetch(organisation_id, false);
-    // Servers that grant all or nothing are asked once more, for what one waiting call needs.
-    if (!result && result.error().code == ErrorCode::insufficient_funds &&
-        demand_.contains(organisation_id))
-        result = co_await fetch(organisation_id, true);
-    if (!result && result.error().code == ErrorCode::insufficient_funds) {
-        renewing->insufficient = true;
-        result = {};
+void Budget::ask_soon() {
+    if (asking_) return;
+    asking_ = true;
+    tasks_.spawn(ask_while_wanted());
+}
+
+io::Task<void> Budget::ask_while_wanted() {
+    // Also when this task is cancelled: the next call begins another one.
+    struct Asking {
+        bool& flag;
+        ~Asking() { flag = false; }
+    };
+    const Asking asking{asking_};
+    while (pool_.wants_to_ask())
+        if (!co_await ask_once()) break;
+}
+
+// False: the server could not be asked, or would not answer.
+io::Task<bool> Budget::ask_once() {
+    AcquireAllowances question{.replica = options_.replica, .run = run_};
+    question.asks = pool_.asks(clock_.now(), kAsksMax);
+    const std::vector<AllowanceAsk> asks = question.asks;
+    Result<GrantedAllowances> answer = co_await server_.acquire_allowances(std::move(question));
+    if (answer && answer->allowances.size() != asks.size())
+        answer = fail(ErrorCode::unavailable, "the server answered another number of asks");
+    if (answer) {
+        const Time now = clock_.now();
+        for (std::size_t i = 0; i < asks.size(); ++i)
+            pool_.grant(asks[i], answer->allowances[i], now);
+        last_answer_ = {};
+    } else {
+        pool_.unanswered(asks);
+        if (answer.error().code != ErrorCode::unavailable)
+            log_.error("allowances were refused", {{"error", to_string(answer.error())}});
+        last_answer_ = std::unexpected(answer.error());
     }
-    if (!result && result.error().code != ErrorCode::unavailable)
-        log_.warning(
-            "a budget lease was refused",
-            {{"organisation", to_string(organisation_id)}, {"error", to_string(result.error())}}
-        );
-    if (!result)
-        result = fail(
-            ErrorCode::unavailable, "the budget cannot be checked now: " + result.error().message
-        );
-    renewing_.erase(organisation_id);
-    renewing->result = std::move(result);
-    renewing->done = true;
-    renewing->ended.notify_all();
-}
-
-io::Task<Result<void>> Budget::fetch(OrganisationId organisation_id, bool least) {
-    const auto demand = demand_.find(organisation_id);
-    const Demand wanted = demand == demand_.end() ? Demand{} : demand->second;
-    const routing::Renewal renewal =
-        pool_.begin_renewal(organisation_id, least ? wanted.smallest : wanted.waiting);
-    const Money amount = least ? renewal.least : renewal.ask;
-    const BudgetLease lease = CO_TRY(co_await server_.acquire_lease(
-        {.replica = options_.replica, .organisation_id = organisation_id, .amount = amount}
-    ));
-    co_return pool_.grant(lease, renewal, clock_.now());
+    ++rounds_;
+    answered_.notify_all();
+    co_return last_answer_.has_value();
 }
 
 io::Task<void> Budget::renew_forever() {
     while (true) {
         co_await io::sleep_for(kSweepInterval);
-        const Time now = clock_.now();
-        for (const OrganisationId& organisation_id : pool_.sweep(now))
-            if (open_) renew(organisation_id);
-        std::erase_if(refused_, [&](const auto& refusal) { return refusal.second.until <= now; });
+        pool_.sweep(clock_.now());
+        if (open_ && pool_.wants_to_ask()) ask_soon();
     }
+}
+
+io::Task<void> Budget::give_back(io::Deadline deadline) {
+    if (!open_) co_return;
+    pool_.close(clock_.now());
+    while (pool_.wants_to_ask() && !deadline.passed())
+        if (!co_await ask_once()) break;
 }
 
 }  // namespace penstock::gateway

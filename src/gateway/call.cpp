@@ -34,7 +34,10 @@ Call::Call(CallParts& parts, Admission admission)
       admission_(std::move(admission)),
       meter_(admission_.bound, admission_.prompt_text_bytes) {
     record_.id = admission_.id;
-    record_.lease_id = admission_.hold.lease_id;
+    cost_max_ = admission_.hold.amount();
+    record_.lease_id = admission_.hold.wallet_lease();
+    if (std::vector<LeaseId> drawn = admission_.hold.drawn(); !drawn.empty())
+        record_.drawn = std::move(drawn);
     record_.organisation_id = admission_.key.organisation_id;
     record_.project_id = admission_.key.project_id;
     record_.key_id = admission_.key.key_id;
@@ -52,6 +55,7 @@ Call::~Call() {
 void Call::dispatch(const routing::EndpointPool::Choice& choice) {
     CHECK(!attempt_, "one attempt at a time");
     attempt_ = choice;
+    attempt_started_ = parts_.clock.monotonic();
     const Route* route = parts_.endpoints.find(choice.endpoint_id);
     CHECK(route != nullptr, "an endpoint with a call in flight is kept");
     route_ = *route;
@@ -70,7 +74,12 @@ void Call::end_attempt(routing::AttemptOutcome outcome) {
 }
 
 void Call::on_first_token() {
-    if (!record_.ttft_us) record_.ttft_us = (parts_.clock.monotonic() - admission_.started).count();
+    if (record_.ttft_us) return;
+    const Duration now = parts_.clock.monotonic();
+    record_.ttft_us = (now - admission_.started).count();
+    // What comes whole says nothing of its first token.
+    if (attempt_ && record_.streamed)
+        parts_.endpoints.first_token(*attempt_, now - attempt_started_, parts_.clock.now());
 }
 
 void Call::finish(EndReason reason, int status) {
@@ -86,7 +95,7 @@ void Call::finish(EndReason reason, int status) {
     if (dispatched_)
         settle(reason);
     else
-        parts_.budget.pool().release(admission_.hold);
+        admission_.hold.release();
     if (admission_.idempotency)
         parts_.idempotency.finish(
             *admission_.idempotency, charge_ > ExactMoney(), parts_.clock.now()
@@ -103,9 +112,13 @@ void Call::settle(EndReason reason) {
     CHECK(charge.has_value(), "the route table refuses prices that cannot be rated");
     charge_ = *charge;
     parts_.metrics.on_record(record_, metered.violations);
-    routing::LeasePool& pool = parts_.budget.pool();
-    parts_.spool.append_settled(record_, [&pool, hold = admission_.hold, charge = charge_] {
-        pool.settle(hold, charge);
+    // Classes that are not priced here may be reported beyond the bound: limits count up to it.
+    const std::int64_t tokens_max = admission_.bound.input + admission_.bound.output;
+    const routing::Actual actual{
+        charge_, std::min(routing::total_tokens(record_.tokens), tokens_max)
+    };
+    parts_.spool.append_settled(record_, [hold = std::move(admission_.hold), actual]() mutable {
+        hold.settle(actual);
     });
 }
 

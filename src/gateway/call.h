@@ -60,7 +60,9 @@ class Call {
     void finish(EndReason reason, int status);
 
     const CallRecord& record() const { return record_; }
-    const routing::Hold& hold() const { return admission_.hold; }
+    const ResolvedKey& key() const { return admission_.key; }
+    // What it may cost at most.
+    Money cost_max() const { return cost_max_; }
     // The route of the present attempt, as it was when the attempt began.
     const Route& route() const { return *route_; }
     // After finish(): what the call costs, exactly.
@@ -74,7 +76,9 @@ class Call {
     CallRecord record_;
     routing::CallMeter meter_;
     std::optional<routing::EndpointPool::Choice> attempt_;
+    Duration attempt_started_{};  // on the monotonic clock
     std::optional<Route> route_;
+    Money cost_max_;
     ExactMoney charge_;
     bool dispatched_ = false;
     bool finished_ = false;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "gateway/call_hold.h"
 #include "gateway/call_input.h"
 #include "gateway/chat_stream.h"
 #include "gateway/dialect_calls.h"
@@ -74,17 +75,14 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(http::Requ
         trace ? telemetry::child_of(*trace, parts_.random)
               : telemetry::new_trace(parts_.random, false)
     );
-    ApiResult<routing::Hold> hold = co_await reserve(&admitted, &*key);
+    ApiResult<routing::Hold> hold = co_await reserve(&admitted, &*key, started_at);
     if (!hold) co_return refuse(std::move(hold.error()));
     const RequestId id = parts_.ids.next<RequestId>(started_at);
     std::optional<IdempotencyWindow::Token> token;
     if (const std::string* idempotency = request->headers.find("Idempotency-Key")) {
         const Result<IdempotencyWindow::Token> begun =
             parts_.calls.idempotency.begin(key->key_id, *idempotency, id, started_at);
-        if (!begun) {
-            parts_.calls.budget.pool().release(*hold);
-            co_return refuse(told(begun.error()));
-        }
+        if (!begun) co_return refuse(told(begun.error()));
         token = *begun;
     }
     admitted.call = std::make_unique<Call>(
@@ -96,7 +94,7 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(http::Requ
             .streamed = admitted.chat.stream,
             .bound = routing::token_bound(admitted.chat, parts_.options.output_tokens_default),
             .prompt_text_bytes = admitted.chat.prompt_text_bytes,
-            .hold = *hold,
+            .hold = *std::move(hold),
             .idempotency = token,
             .started_at = started_at,
             .started = started,
@@ -105,29 +103,35 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(http::Requ
     co_return admitted;
 }
 
-routing::EndpointQuery ChatCompletions::query_of(const Admitted& admitted) const {
+routing::EndpointQuery ChatCompletions::query_of(
+    const Admitted& admitted, const routing::EndpointLists& lists
+) const {
     return {
         .model = admitted.chat.model,
         .protocol = "openai",
         .input_price_max = admitted.input_price_max,
         .output_price_max = admitted.output_price_max,
+        .providers = lists.providers(),
+        .sites = lists.sites(),
+        .prompt_tokens = routing::estimated_tokens(admitted.chat.prompt_text_bytes),
     };
 }
 
 io::Task<ApiResult<routing::Hold>> ChatCompletions::reserve(
-    const Admitted* admitted, const ResolvedKey* key
+    const Admitted* admitted, const ResolvedKey* key, Time started_at
 ) {
     const routing::EndpointPool& endpoints = parts_.calls.endpoints;
     if (!endpoints.has_model(admitted->chat.model))
         co_return refuse(no_such_model(admitted->chat.model));
-    const routing::TokenBound bound =
-        routing::token_bound(admitted->chat, parts_.options.output_tokens_default);
-    const Result<Money> amount = endpoints.worst_case(query_of(*admitted), bound);
-    if (!amount) co_return refuse(told(amount.error()));
-    const Result<routing::Hold> hold =
-        co_await parts_.calls.budget.reserve(key->organisation_id, *amount);
-    if (!hold) co_return refuse(told(hold.error()));
-    co_return *hold;
+    const routing::EndpointLists lists(*key);
+    co_return co_await hold_for_call(
+        &parts_.calls,
+        {.key = key,
+         .endpoints = query_of(*admitted, lists),
+         .bound = routing::token_bound(admitted->chat, parts_.options.output_tokens_default),
+         .admitted_at = started_at,
+         .deadline = parts_.calls.clock.now() + parts_.options.deadline_max}
+    );
 }
 
 // ---- dispatch ----
@@ -188,8 +192,9 @@ ApiResult<routing::EndpointPool::Choice> ChatCompletions::choose(
     const Time now = parts_.calls.clock.now();
     const routing::TokenBound bound =
         routing::token_bound(admitted.chat, parts_.options.output_tokens_default);
+    const routing::EndpointLists lists(admitted.call->key());
     while (true) {
-        routing::EndpointQuery query = query_of(admitted);
+        routing::EndpointQuery query = query_of(admitted, lists);
         query.excluded = tried;
         const Result<routing::EndpointPool::Choice> choice =
             endpoints.choose(query, now, parts_.random);
@@ -202,7 +207,7 @@ ApiResult<routing::EndpointPool::Choice> ChatCompletions::choose(
         const Endpoint& endpoint = endpoints.find(choice->endpoint_id)->endpoint;
         const Result<Money> most =
             routing::worst_case(bound, {endpoint.price_input, endpoint.price_output});
-        if (most && *most <= admitted.call->hold().amount) return *choice;
+        if (most && *most <= admitted.call->cost_max()) return *choice;
         // It came, or became dearer, after the hold was made.
         endpoints.finish(*choice, routing::AttemptOutcome::abandoned, now);
         tried.push_back(choice->endpoint_id);
@@ -260,16 +265,6 @@ http::Response ChatCompletions::end_with(Call& call, const ApiError& error, EndR
     return response;
 }
 
-void ChatCompletions::describe(http::Response& response, const Call& call) const {
-    const Endpoint& endpoint = call.route().endpoint;
-    add_penstock_header(response, "call", to_string(call.record().id));
-    add_penstock_header(response, "provider", endpoint.provider);
-    add_penstock_header(response, "site", endpoint.site);
-    add_penstock_header(response, "endpoint", to_string(endpoint.id));
-    add_penstock_header(response, "max-cost", to_string(call.hold().amount));
-    if (endpoint.simulated) add_penstock_header(response, "simulated", "true");
-}
-
 http::Response ChatCompletions::answer_stream(
     Admitted admitted, http::ResponseStream upstream, http::ClientWatch client
 ) {
@@ -286,7 +281,7 @@ http::Response ChatCompletions::answer_stream(
         http::Response::event_stream([stream = std::move(stream)](http::BodyWriter writer) mutable {
             return ChatStream::run(std::move(stream), writer);
         });
-    describe(response, call);
+    describe_call(response, call, parts_.calls.budget);
     return response;
 }
 
@@ -320,7 +315,7 @@ io::Task<http::Response> ChatCompletions::answer_whole(
         body = routing::replace_string(*body, answer->model_value, admitted->chat.model);
     call.finish(EndReason::done, 200);
     http::Response response = http::Response::json(200, *std::move(body));
-    describe(response, call);
+    describe_call(response, call, parts_.calls.budget);
     add_penstock_header(response, "cost", exact_text(call.charge()));
     co_return response;
 }
@@ -362,7 +357,7 @@ io::Task<http::Response> ChatCompletions::pass_refusal(
     }
     if (passes_retry_after && http::valid_field_value(retry_after_text))
         response.headers.set("Retry-After", retry_after_text);
-    describe(response, call);
+    describe_call(response, call, parts_.calls.budget);
     co_return response;
 }
 

@@ -59,8 +59,12 @@ class ChatCompletions {
     using Opened = ApiResult<http::ResponseStream>;
 
     io::Task<ApiResult<Admitted>> admit(http::Request* request);
-    io::Task<ApiResult<routing::Hold>> reserve(const Admitted* admitted, const ResolvedKey* key);
-    routing::EndpointQuery query_of(const Admitted& admitted) const;
+    io::Task<ApiResult<routing::Hold>> reserve(
+        const Admitted* admitted, const ResolvedKey* key, Time started_at
+    );
+    // Borrows from both.
+    routing::EndpointQuery query_of(const Admitted& admitted, const routing::EndpointLists& lists)
+        const;
 
     io::Task<Opened> open(Admitted* admitted);
     io::Task<Opened> attempt(Admitted* admitted, bool* retryable);
@@ -76,7 +80,6 @@ class ChatCompletions {
     );
     io::Task<http::Response> pass_refusal(Admitted* admitted, http::ResponseStream upstream);
     http::Response end_with(Call& call, const routing::ApiError& error, EndReason reason);
-    void describe(http::Response& response, const Call& call) const;
 
     Parts parts_;
     DialectCalls* converted_ = nullptr;

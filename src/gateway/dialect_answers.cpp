@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/splice.h"
 #include "dialects/usage.h"
+#include "gateway/call_hold.h"
 #include "gateway/call_input.h"
 #include "gateway/dialect_calls.h"
 #include "gateway/dialect_stream.h"
@@ -43,16 +44,10 @@ http::Response DialectCalls::end_with(Admitted& admitted, const ApiError& error,
 }
 
 void DialectCalls::describe(http::Response& response, const Admitted& admitted) const {
-    const Endpoint& endpoint = admitted.call->route().endpoint;
-    const std::string id = to_string(admitted.call->record().id);
-    add_penstock_header(response, "call", id);
-    add_penstock_header(response, "provider", endpoint.provider);
-    add_penstock_header(response, "site", endpoint.site);
-    add_penstock_header(response, "endpoint", to_string(endpoint.id));
-    add_penstock_header(response, "max-cost", to_string(admitted.call->hold().amount));
-    if (endpoint.simulated) add_penstock_header(response, "simulated", "true");
+    describe_call(response, *admitted.call, parts_.calls.budget);
     add_penstock_header(response, "dropped", listed(admitted.dropped));
-    if (admitted.dialect == Dialect::anthropic) response.headers.set("request-id", id);
+    if (admitted.dialect == Dialect::anthropic)
+        response.headers.set("request-id", to_string(admitted.call->record().id));
 }
 
 dialects::AnswerContext DialectCalls::context_of(const Admitted& admitted) const {
@@ -208,6 +203,7 @@ io::Task<http::Response> DialectCalls::count_tokens(http::Request request) {
     const Result<ResolvedKey> key =
         co_await parts_.authenticator.authenticate(Authenticator::shown(request.headers));
     if (!key) co_return refused(told(key.error()));
+    admitted.key = *key;
     ApiResult<std::string> body =
         co_await read_call_body(&request, parts_.options.request_body_max);
     if (!body) co_return refused(body.error());
@@ -223,6 +219,8 @@ io::Task<http::Response> DialectCalls::count_tokens(http::Request request) {
             admitted.passed.set(name, *value);
     const std::string& model = admitted.request.model;
     if (!parts_.calls.endpoints.has_model(model)) co_return refused(no_such_model(model));
+    if (const Result<void> allowed = routing::check_model(admitted.key, model); !allowed)
+        co_return refused(told(allowed.error()));
     if (parts_.calls.endpoints.has_model(model, "anthropic")) {
         const std::optional<std::string> counted = co_await ask_for_count(&admitted);
         if (!counted)
@@ -239,10 +237,11 @@ io::Task<http::Response> DialectCalls::count_tokens(http::Request request) {
 
 io::Task<std::optional<std::string>> DialectCalls::ask_for_count(const Admitted* admitted) {
     routing::EndpointPool& endpoints = parts_.calls.endpoints;
-    const Result<routing::EndpointPool::Choice> choice = endpoints.choose(
-        {.model = admitted->request.model, .protocol = "anthropic"}, parts_.calls.clock.now(),
-        parts_.random
-    );
+    const routing::EndpointLists lists(admitted->key);
+    routing::EndpointQuery query = query_of(*admitted, lists);
+    query.protocol = "anthropic";
+    const Result<routing::EndpointPool::Choice> choice =
+        endpoints.choose(query, parts_.calls.clock.now(), parts_.random);
     if (!choice) co_return std::nullopt;
     const Route route = *endpoints.find(choice->endpoint_id);
     http::ClientRequest request{

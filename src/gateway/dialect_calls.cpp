@@ -5,6 +5,7 @@
 
 #include "dialects/responses.h"
 #include "dialects/splice.h"
+#include "gateway/call_hold.h"
 #include "gateway/call_input.h"
 #include "telemetry/trace.h"
 
@@ -184,12 +185,17 @@ ApiResult<void> DialectCalls::read_document(Admitted& admitted) const {
     return {};
 }
 
-routing::EndpointQuery DialectCalls::query_of(const Admitted& admitted) const {
+routing::EndpointQuery DialectCalls::query_of(
+    const Admitted& admitted, const routing::EndpointLists& lists
+) const {
     return {
         .model = admitted.request.model,
         .protocol = admitted.embeddings ? "openai" : std::string_view(),
         .input_price_max = admitted.limits.input_price_max,
         .output_price_max = admitted.limits.output_price_max,
+        .providers = lists.providers(),
+        .sites = lists.sites(),
+        .prompt_tokens = routing::estimated_tokens(admitted.text_bytes),
     };
 }
 
@@ -201,22 +207,23 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
         co_return refuse(routing::invalid_request(
             "no engine of '" + model + "' makes embeddings", "model", "unsupported_model"
         ));
-    const Result<Money> amount = endpoints.worst_case(query_of(*admitted), admitted->bound);
-    if (!amount) co_return refuse(told(amount.error()));
     const Duration started = parts_.calls.clock.monotonic();
     const Time started_at = parts_.calls.clock.now();
-    const Result<routing::Hold> hold =
-        co_await parts_.calls.budget.reserve(admitted->key.organisation_id, *amount);
-    if (!hold) co_return refuse(told(hold.error()));
+    const routing::EndpointLists lists(admitted->key);
+    ApiResult<routing::Hold> hold = co_await hold_for_call(
+        &parts_.calls, {.key = &admitted->key,
+                        .endpoints = query_of(*admitted, lists),
+                        .bound = admitted->bound,
+                        .admitted_at = started_at,
+                        .deadline = started_at + parts_.options.deadline_max}
+    );
+    if (!hold) co_return refuse(std::move(hold.error()));
     const RequestId id = parts_.ids.next<RequestId>(started_at);
     std::optional<IdempotencyWindow::Token> token;
     if (const std::string* idempotency = request->headers.find("Idempotency-Key")) {
         const Result<IdempotencyWindow::Token> begun =
             parts_.calls.idempotency.begin(admitted->key.key_id, *idempotency, id, started_at);
-        if (!begun) {
-            parts_.calls.budget.pool().release(*hold);
-            co_return refuse(told(begun.error()));
-        }
+        if (!begun) co_return refuse(told(begun.error()));
         token = *begun;
     }
     admitted->call = std::make_unique<Call>(
@@ -228,7 +235,7 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
             .streamed = admitted->request.stream,
             .bound = admitted->bound,
             .prompt_text_bytes = admitted->text_bytes,
-            .hold = *hold,
+            .hold = *std::move(hold),
             .idempotency = token,
             .started_at = started_at,
             .started = started,
@@ -308,8 +315,9 @@ ApiResult<routing::EndpointPool::Choice> DialectCalls::choose(
 ) {
     routing::EndpointPool& endpoints = parts_.calls.endpoints;
     const Time now = parts_.calls.clock.now();
+    const routing::EndpointLists lists(admitted.key);
     while (true) {
-        routing::EndpointQuery query = query_of(admitted);
+        routing::EndpointQuery query = query_of(admitted, lists);
         query.excluded = tried;
         const std::string_view any = query.protocol;
         query.protocol = protocol_of(admitted.dialect);
@@ -326,7 +334,7 @@ ApiResult<routing::EndpointPool::Choice> DialectCalls::choose(
         const Endpoint& endpoint = endpoints.find(choice->endpoint_id)->endpoint;
         const Result<Money> most =
             routing::worst_case(admitted.bound, {endpoint.price_input, endpoint.price_output});
-        if (most && *most <= admitted.call->hold().amount) return *choice;
+        if (most && *most <= admitted.call->cost_max()) return *choice;
         // It came, or became dearer, after the hold was made.
         endpoints.finish(*choice, routing::AttemptOutcome::abandoned, now);
         tried.push_back(choice->endpoint_id);

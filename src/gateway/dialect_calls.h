@@ -59,7 +59,9 @@ class DialectCalls {
     ApiResult<void> read_document(Admitted& admitted) const;
     ApiResult<void> check_room() const;
     io::Task<ApiResult<void>> reserve(const http::Request* request, Admitted* admitted);
-    routing::EndpointQuery query_of(const Admitted& admitted) const;
+    // Borrows from both.
+    routing::EndpointQuery query_of(const Admitted& admitted, const routing::EndpointLists& lists)
+        const;
 
     io::Task<http::Response> answer(Admitted admitted, http::ClientWatch client);
     io::Task<Opened> open(Admitted* admitted);

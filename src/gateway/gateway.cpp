@@ -97,7 +97,7 @@ class Gateway::State {
           ids_(with.random),
           authenticator_(with.runtime.executor(), tasks_, server_, with.clock),
           budget_(
-              with.runtime.executor(), tasks_, server_, with.clock, log_,
+              with.runtime.executor(), tasks_, server_, with.clock, with.random, log_,
               {options_.replica, options_.lease_amount}
           ),
           settler_(
@@ -117,6 +117,11 @@ class Gateway::State {
           ollama_models_(authenticator_, endpoints_) {
         chat_.convert_with(converted_);
     }
+
+    // What waits for the disk holds parts of the budget.
+    ~State() { spool_.reset(); }
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
 
     void register_routes(http::Router& router) {
         router.use(answer_unknown_path);
@@ -188,6 +193,8 @@ class Gateway::State {
             log_.error("records of calls could not be made durable in time");
         if (!co_await settler_.drain(drain))
             log_.warning("calls stay in the spool; the next start settles them");
+        // What is settled is known to the server: the rest of the allowances is free.
+        if (!spool_->has_unsettled()) co_await budget_.give_back(drain);
         co_await committing_.close();
         spool_->close();
         started_ = false;
@@ -208,6 +215,12 @@ class Gateway::State {
         );
         telemetry::Gauge& held =
             registry->gauge("penstock_gateway_held_yuan", "Sum of the open holds.");
+        telemetry::Gauge& overdue = registry->gauge(
+            "penstock_gateway_holds_overdue", "Holds that are past their deadline: a defect."
+        );
+        telemetry::Gauge& allowances = registry->gauge(
+            "penstock_gateway_allowances", "Wallets and limits of which a part is kept here."
+        );
         telemetry::Gauge& spool = registry->gauge(
             "penstock_gateway_spool_bytes", "Size of the record of calls that is not settled."
         );
@@ -220,6 +233,8 @@ class Gateway::State {
             calls.set(static_cast<double>(calls_running_));
             holds.set(static_cast<double>(budget_.pool().holds_open()));
             held.set(static_cast<double>(budget_.pool().held().micro()) / 1e6);
+            overdue.set(static_cast<double>(budget_.pool().holds_overdue(clock_.now())));
+            allowances.set(static_cast<double>(budget_.pool().accounts()));
             spool.set(static_cast<double>(spool_->bytes()));
             breakers.set(static_cast<double>(endpoints_.open_breakers(clock_.now())));
             keys.set(static_cast<double>(authenticator_.cache().size()));

@@ -93,7 +93,7 @@ ScriptedServer::ScriptedServer(io::Runtime& runtime) : changed_(runtime.executor
     router_.add("POST", "/v1/gateway/keys:resolve", [this](http::Request r) {
         return resolve(std::move(r));
     });
-    router_.add("POST", "/v1/gateway/leases", [this](http::Request r) {
+    router_.add("POST", "/v1/gateway/allowances", [this](http::Request r) {
         return lease(std::move(r));
     });
     router_.add("POST", "/v1/gateway/settlements", [this](http::Request r) {
@@ -141,38 +141,61 @@ io::Task<http::Response> ScriptedServer::resolve(http::Request request) {
                  .may_use_tokens = may_use_tokens,
                  .expires_at = {},
                  .cache_for = cache_keys_for,
+                 .organisation_limits = {},
+                 .project_limits = {},
+                 .key_limits = key_limits,
              })
     );
 }
 
-Money ScriptedServer::counted() const {
-    ExactMoney sum;
-    for (const auto& [id, call] : records)
-        sum = *add(sum, *routing::charge_of(call.tokens, {call.price_input, call.price_output}));
-    return *ceil_money(sum);
-}
-
+// What the server does with a wallet and limits; the authority is the server's own core.
 io::Task<http::Response> ScriptedServer::lease(http::Request request) {
     ++leases_asked;
-    const Result<AcquireLease> asked = json::parse<AcquireLease>(request.body);
+    const Result<AcquireAllowances> asked = json::parse<AcquireAllowances>(request.body);
     EXPECT_TRUE(asked) << to_string(asked.error());
-    const Money left = *subtract(wallet, counted());
-    if (left <= Money())
-        co_return problem_response(
-            Error{ErrorCode::insufficient_funds, "the wallet is empty"}, request
-        );
-    const Money granted = std::min(left, asked->amount);
-    granted_most = std::max(granted_most, granted);
-    co_return http::Response::json(
-        200, json::print(BudgetLease{
-                 .id = LeaseId(RawId{5, 5}),
-                 .organisation_id = asked->organisation_id,
-                 .replica = asked->replica,
-                 .epoch = ++epoch_,
-                 .amount = granted,
-                 .expires_at = SystemClock().now() + lease_lives,
-             })
-    );
+    const Time now = SystemClock().now();
+    GrantedAllowances answer;
+    const Result<std::int64_t> epoch = authority_.greet(asked->replica, asked->run, now);
+    EXPECT_TRUE(epoch) << to_string(epoch.error());
+    answer.epoch = *epoch;
+    for (const AllowanceAsk& ask : asked->asks) {
+        const bool is_wallet = ask.account.measure == Measure::wallet;
+        const Units limit =
+            is_wallet ? Units::of(wallet) : limits[json::print(ask.account.measure)];
+        Allowance given =
+            *authority_.grant(asked->replica, ask, limit, used_of(ask.account.measure), now);
+        given.expires_at = now + lease_lives;
+        if (is_wallet) granted_most = std::max(granted_most, given.granted.floor_money());
+        answer.allowances.push_back(given);
+    }
+    co_return http::Response::json(200, json::print(answer));
+}
+
+Units ScriptedServer::used_of(Measure measure) const {
+    Units sum;
+    for (const auto& [id, call] : records) {
+        if (routing::is_money(measure))
+            sum +=
+                Units::of(*routing::charge_of(call.tokens, {call.price_input, call.price_output}));
+        if (measure == Measure::requests_day) sum += Units::whole(1);
+        if (measure == Measure::tokens_day) sum += Units::whole(routing::total_tokens(call.tokens));
+    }
+    return sum;
+}
+
+void ScriptedServer::draw(const CallRecord& call) {
+    std::vector<LeaseId> leases = call.drawn.value_or(std::vector<LeaseId>());
+    leases.push_back(call.lease_id);
+    for (const LeaseId lease : leases) {
+        const AllowanceAccount* account = authority_.account_of(lease);
+        if (account == nullptr) continue;
+        Units amount =
+            Units::of(*routing::charge_of(call.tokens, {call.price_input, call.price_output}));
+        if (account->measure == Measure::requests_day) amount = Units::whole(1);
+        if (account->measure == Measure::tokens_day)
+            amount = Units::whole(routing::total_tokens(call.tokens));
+        authority_.draw(lease, amount);
+    }
 }
 
 io::Task<http::Response> ScriptedServer::settle(http::Request request) {
@@ -185,10 +208,12 @@ io::Task<http::Response> ScriptedServer::settle(http::Request request) {
                 Error{refuse_settlements, "this record is refused"}, request
             );
     for (const CallRecord& call : calls->records) {
-        if (records.emplace(call.id, call).second)
+        if (records.emplace(call.id, call).second) {
             ++settled.accepted;
-        else
+            draw(call);
+        } else {
             ++settled.repeated;
+        }
     }
     repeated += static_cast<int>(settled.repeated);
     co_return http::Response::json(200, json::print(settled));
@@ -332,7 +357,7 @@ void Fixture::leave_after(std::string body, std::size_t events) {
     }
 }
 
-ClientAnswer Fixture::ask_path(std::string method, std::string path, std::string body) {
+ClientAnswer Fixture::ask_path(std::string method, const std::string& path, std::string body) {
     http::ClientRequest request{.method = std::move(method), .url = front->url() + path};
     request.headers.add("Authorization", "Bearer " + key);
     request.body = std::move(body);

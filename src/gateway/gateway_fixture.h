@@ -18,7 +18,9 @@
 #include "io/event.h"
 #include "io/pool.h"
 #include "io/runtime.h"
+#include "model/allowance.h"
 #include "model/endpoint.h"
+#include "routing/allowance_authority.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics.h"
 
@@ -60,7 +62,7 @@ class ScriptedEngine {
     std::unique_ptr<http::Server> server_;
 };
 
-// The platform's server as the gateway sees it: one wallet, one key, one lease per organisation.
+// The platform's server as the gateway sees it: one wallet, one key with its limits.
 class ScriptedServer {
   public:
     explicit ScriptedServer(io::Runtime& runtime);
@@ -76,6 +78,8 @@ class ScriptedServer {
     Duration lease_lives = 1h;
     bool away = false;  // answers 503 to everything
     bool may_use_tokens = true;
+    std::optional<Limits> key_limits;
+    std::map<std::string, Units> limits;  // by the measure in quotes: what the authority allows
     Duration cache_keys_for = 5min;
     ErrorCode refuse_settlements =
         ErrorCode::internal;  // unless internal: this error for bad_model's records
@@ -93,11 +97,12 @@ class ScriptedServer {
     io::Task<http::Response> lease(http::Request request);
     io::Task<http::Response> settle(http::Request request);
     io::Task<http::Response> guarded(http::Request request, http::Next next);
-    Money counted() const;
+    Units used_of(Measure measure) const;
+    void draw(const CallRecord& call);
 
     io::Event changed_;
     RouteTable table_;
-    std::int64_t epoch_ = 0;
+    routing::AllowanceAuthority authority_;
     http::Router router_;
     std::unique_ptr<http::Server> server_;
 };
@@ -117,7 +122,7 @@ struct Fixture {
 
     // A chat request with the test's key; the whole answer.
     ClientAnswer ask(std::string body, http::Headers headers = {});
-    ClientAnswer ask_path(std::string method, std::string path, std::string body = {});
+    ClientAnswer ask_path(std::string method, const std::string& path, std::string body = {});
     // The same at another path.
     ClientAnswer ask_at(std::string path, std::string body, http::Headers headers = {});
     io::Task<ClientAnswer> ask_task(

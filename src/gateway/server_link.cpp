@@ -64,9 +64,9 @@ io::Task<Result<ResolvedKey>> ServerLink::resolve_key(std::string key_sha256) {
     );
 }
 
-io::Task<Result<BudgetLease>> ServerLink::acquire_lease(AcquireLease lease) {
-    co_return read<BudgetLease>(
-        co_await call("POST", "/v1/gateway/leases", json::print(lease), kCallTimeout)
+io::Task<Result<GrantedAllowances>> ServerLink::acquire_allowances(AcquireAllowances question) {
+    co_return read<GrantedAllowances>(
+        co_await call("POST", "/v1/gateway/allowances", json::print(question), kCallTimeout)
     );
 }
 

@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "http/client.h"
+#include "model/allowance.h"
 #include "model/endpoint.h"
 
 namespace penstock::gateway {
@@ -22,8 +23,7 @@ class ServerLink {
     ServerLink(io::Runtime& runtime, std::string server_url, std::string key);
 
     io::Task<Result<ResolvedKey>> resolve_key(std::string key_sha256);
-    // `lease.amount` is what the lease should have left, what is in use included.
-    io::Task<Result<BudgetLease>> acquire_lease(AcquireLease lease);
+    io::Task<Result<GrantedAllowances>> acquire_allowances(AcquireAllowances question);
     io::Task<Result<SettledCalls>> settle(SettleCalls calls);
     // Answers when the server's version differs from `known_version`, or after kRoutesWait.
     io::Task<Result<RouteTable>> routes(std::int64_t known_version);

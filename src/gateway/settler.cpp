@@ -9,7 +9,6 @@
 #include <cstring>
 
 #include "json/json.h"
-#include "routing/call_meter.h"
 
 namespace penstock::gateway {
 namespace {
@@ -111,10 +110,7 @@ io::Task<bool> Settler::settle_one_batch() {
 // All of them are with the server or put aside, or the server cannot take any now.
 io::Task<Result<void>> Settler::settle(std::vector<CallRecord> records) {
     const Result<void> posted = co_await post(records);
-    if (posted) {
-        acknowledged(records);
-        co_return Result<void>{};
-    }
+    if (posted) co_return Result<void>{};
     if (!is_final(posted.error().code)) co_return posted;
     if (records.size() == 1)
         co_return co_await put_aside(std::move(records.front()), posted.error());
@@ -139,16 +135,7 @@ io::Task<Result<void>> Settler::put_aside(CallRecord record, Error cause) {
     const std::filesystem::path file = refused_file_;
     CO_TRY(co_await parts_.pool.run([file, line] { return append_line(file, line); }));
     parts_.metrics.on_settle_refused(1);
-    acknowledged({std::move(record)});
     co_return Result<void>{};
-}
-
-void Settler::acknowledged(const std::vector<CallRecord>& records) {
-    for (const CallRecord& call : records) {
-        const Result<ExactMoney> charge =
-            routing::charge_of(call.tokens, {call.price_input, call.price_output});
-        if (charge) parts_.budget.pool().acknowledge(call.organisation_id, call.lease_id, *charge);
-    }
 }
 
 }  // namespace penstock::gateway

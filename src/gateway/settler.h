@@ -47,7 +47,6 @@ class Settler {
     io::Task<Result<void>> settle(std::vector<CallRecord> records);
     io::Task<Result<void>> post(std::vector<CallRecord> records);
     io::Task<Result<void>> put_aside(CallRecord record, Error cause);
-    void acknowledged(const std::vector<CallRecord>& records);
 
     Parts parts_;
     telemetry::Logger log_;

@@ -10,6 +10,7 @@
 #include "base/money.h"
 #include "base/time.h"
 #include "model/ids.h"
+#include "model/limits.h"
 
 namespace penstock {
 
@@ -23,18 +24,20 @@ struct Organisation {
     std::string code;  // five characters, the org part of its registration codes
     std::vector<Role> roles;
     Time created_at;
+    std::optional<Limits> limits;  // of its token calls
     bool operator==(const Organisation&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Organisation, (), (id, name, code, roles, created_at))
+BOOST_DESCRIBE_STRUCT(Organisation, (), (id, name, code, roles, created_at, limits))
 
 struct Project {
     ProjectId id;
     OrganisationId organisation_id;
     std::string name;
     Time created_at;
+    std::optional<Limits> limits;  // of its token calls
     bool operator==(const Project&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Project, (), (id, organisation_id, name, created_at))
+BOOST_DESCRIBE_STRUCT(Project, (), (id, organisation_id, name, created_at, limits))
 
 struct User {
     UserId id;
@@ -75,12 +78,13 @@ struct Key {
     Time created_at;
     std::optional<Time> expires_at;
     std::optional<Time> revoked_at;
+    std::optional<Limits> limits;  // of its token calls
     bool operator==(const Key&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     Key, (),
     (id, organisation_id, project_id, user_id, name, prefix, scopes, site_id, created_at,
-     expires_at, revoked_at)
+     expires_at, revoked_at, limits)
 )
 
 // The only answer that carries the secret.
@@ -93,10 +97,11 @@ struct CreatedKey {
     ProjectId project_id;
     Time created_at;
     std::optional<Time> expires_at;
+    std::optional<Limits> limits;
     bool operator==(const CreatedKey&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    CreatedKey, (), (id, name, key, prefix, scopes, project_id, created_at, expires_at)
+    CreatedKey, (), (id, name, key, prefix, scopes, project_id, created_at, expires_at, limits)
 )
 
 struct CreateKey {
@@ -108,10 +113,30 @@ struct CreateKey {
     std::optional<std::string> site;  // with scope agent
     std::optional<std::string>
         user;  // id or name: the key then never does more than the user's roles allow
+    std::optional<Limits> limits;
     std::optional<std::string> request_id;
     bool operator==(const CreateKey&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(CreateKey, (), (name, scopes, expires_in, project, site, user, request_id))
+BOOST_DESCRIBE_STRUCT(
+    CreateKey, (), (name, scopes, expires_in, project, site, user, limits, request_id)
+)
+
+// What is absent stays as it is; limits are replaced as a whole.
+struct UpdateKey {
+    static constexpr bool kJsonDefaults = true;
+    std::optional<std::string> name;
+    std::optional<Duration> expires_in;  // from now
+    std::optional<Limits> limits;
+    bool operator==(const UpdateKey&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(UpdateKey, (), (name, expires_in, limits))
+
+// Of an organisation or a project. Limits are replaced as a whole; empty ones lift all of them.
+struct UpdateLimits {
+    Limits limits;
+    bool operator==(const UpdateLimits&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(UpdateLimits, (), (limits))
 
 struct CreateOrganisation {
     static constexpr bool kJsonDefaults = true;

@@ -8,6 +8,8 @@ JSON_INSTANTIATE(penstock::User);
 JSON_INSTANTIATE(penstock::Key);
 JSON_INSTANTIATE(penstock::CreatedKey);
 JSON_INSTANTIATE(penstock::CreateKey);
+JSON_INSTANTIATE(penstock::UpdateKey);
+JSON_INSTANTIATE(penstock::UpdateLimits);
 JSON_INSTANTIATE(penstock::CreateOrganisation);
 JSON_INSTANTIATE(penstock::CreateProject);
 JSON_INSTANTIATE(penstock::CreateUser);

@@ -98,13 +98,15 @@ struct BillLine {
     Money fee;
     Money provider_share;
     std::vector<std::string> transfers;  // ids in the ledger
+    std::optional<KeyId> key_id;         // of a call: whose it was
+    std::optional<std::int64_t> ttft_us;
     bool operator==(const BillLine&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     BillLine, (),
     (id, organisation_id, project_id, provider_id, provider, kind, resource, task, name, site,
      c_url, from, to, usage, basis, end_reason, disputed, simulated, charged, fee, provider_share,
-     transfers)
+     transfers, key_id, ttft_us)
 )
 
 struct StatementEntry {

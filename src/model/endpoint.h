@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "model/billing.h"
 #include "model/ids.h"
+#include "model/limits.h"
 
 // Engines behind the gateway, and what gateway and server say to each other.
 namespace penstock {
@@ -113,31 +114,16 @@ struct ResolvedKey {
     bool may_use_tokens = false;
     std::optional<Time> expires_at;
     Duration cache_for{};
+    std::optional<Limits> organisation_limits;
+    std::optional<Limits> project_limits;
+    std::optional<Limits> key_limits;
     bool operator==(const ResolvedKey&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    ResolvedKey, (), (key_id, organisation_id, project_id, may_use_tokens, expires_at, cache_for)
+    ResolvedKey, (),
+    (key_id, organisation_id, project_id, may_use_tokens, expires_at, cache_for,
+     organisation_limits, project_limits, key_limits)
 )
-
-// A slice of a wallet a gateway replica may spend without asking again. `epoch` rises with each
-// renewal; settlements of an old epoch are refused.
-struct AcquireLease {
-    std::string replica;  // stable name of the gateway
-    OrganisationId organisation_id;
-    Money amount;
-    bool operator==(const AcquireLease&) const = default;
-};
-BOOST_DESCRIBE_STRUCT(AcquireLease, (), (replica, organisation_id, amount))
-struct BudgetLease {
-    LeaseId id;
-    OrganisationId organisation_id;
-    std::string replica;
-    std::int64_t epoch = 1;
-    Money amount;  // what is left to spend in this lease
-    Time expires_at;
-    bool operator==(const BudgetLease&) const = default;
-};
-BOOST_DESCRIBE_STRUCT(BudgetLease, (), (id, organisation_id, replica, epoch, amount, expires_at))
 
 // The record of one finished call; `id` makes its settlement happen once.
 struct CallRecord {
@@ -159,12 +145,14 @@ struct CallRecord {
     Price price_output;
     std::int64_t price_version = 1;
     std::optional<std::int64_t> ttft_us;
+    std::optional<std::vector<LeaseId>> drawn;  // beside lease_id: of the budgets it counts against
     bool operator==(const CallRecord&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     CallRecord, (),
     (id, lease_id, organisation_id, project_id, key_id, endpoint_id, model, started_at, ended_at,
-     status, streamed, tokens, basis, end_reason, price_input, price_output, price_version, ttft_us)
+     status, streamed, tokens, basis, end_reason, price_input, price_output, price_version, ttft_us,
+     drawn)
 )
 
 // POST /v1/gateway/settlements. Repeating a record changes nothing.
@@ -175,11 +163,10 @@ struct SettleCalls {
 };
 BOOST_DESCRIBE_STRUCT(SettleCalls, (), (replica, records))
 struct SettledCalls {
-    std::int64_t accepted = 0;        // new ones
-    std::int64_t repeated = 0;        // already settled
-    std::vector<BudgetLease> leases;  // what is left of the leases concerned
+    std::int64_t accepted = 0;  // new ones
+    std::int64_t repeated = 0;  // already settled
     bool operator==(const SettledCalls&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(SettledCalls, (), (accepted, repeated, leases))
+BOOST_DESCRIBE_STRUCT(SettledCalls, (), (accepted, repeated))
 
 }  // namespace penstock

@@ -8,8 +8,6 @@ JSON_INSTANTIATE(penstock::ModelEntry);
 JSON_INSTANTIATE(penstock::RouteTable);
 JSON_INSTANTIATE(penstock::ResolveKey);
 JSON_INSTANTIATE(penstock::ResolvedKey);
-JSON_INSTANTIATE(penstock::AcquireLease);
-JSON_INSTANTIATE(penstock::BudgetLease);
 JSON_INSTANTIATE(penstock::CallRecord);
 JSON_INSTANTIATE(penstock::SettleCalls);
 JSON_INSTANTIATE(penstock::SettledCalls);

@@ -26,6 +26,7 @@ PENSTOCK_ID(Endpoint, "ep");
 PENSTOCK_ID(Usage, "ug");
 PENSTOCK_ID(Lease, "ls");
 PENSTOCK_ID(Request, "rq");
+PENSTOCK_ID(Run, "rn");
 
 #undef PENSTOCK_ID
 

@@ -5,8 +5,20 @@
 #include "json/codec.h"
 #include "model/quantity.h"
 #include "model/task_spec.h"
+#include "model/units.h"
 
 namespace penstock::json {
+
+template <>
+struct Codec<Units> {
+    static Value encode(Units value) { return boost::json::string(penstock::to_string(value)); }
+    static void decode(const Value& value, Units& out, const Path* path, Problems& problems) {
+        decode_text(value, out, path, problems, [](std::string_view t) { return parse_units(t); });
+    }
+    static Value schema(Object&) {
+        return {{"type", "string"}, {"format", "decimal"}, {"examples", {"0.00056", "60"}}};
+    }
+};
 
 // A number or a string; numbers are printed the way they were written.
 template <class T, class Parse>

@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "base/time.h"
@@ -18,6 +20,8 @@ struct ApiError {
     std::string param = {};  // the field of the request; empty: null
     std::string code = {};   // invalid_api_key, model_not_found …; empty: null
     std::optional<Duration> retry_after = {};
+    bool final = false;  // repeating it soon cannot help: OpenAI's clients are told not to
+    std::vector<std::pair<std::string, std::string>> headers = {};  // of the answer
     bool operator==(const ApiError&) const = default;
 };
 // {"error":{"message":…,"type":…,"param":…,"code":…}}

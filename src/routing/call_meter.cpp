@@ -47,6 +47,12 @@ Result<ExactMoney> charge_of(const TokenCounts& tokens, const TokenPrices& price
     );
 }
 
+std::int64_t total_tokens(const TokenCounts& tokens) {
+    return tokens.input_fresh.value_or(0) + tokens.cache_read.value_or(0) +
+           tokens.cache_write_5m.value_or(0) + tokens.cache_write_1h.value_or(0) +
+           tokens.output_visible.value_or(0) + tokens.output_reasoning.value_or(0);
+}
+
 Result<Money> worst_case(const TokenBound& bound, const TokenPrices& prices) {
     const TokenCounts most{.input_fresh = bound.input, .output_visible = bound.output};
     return ceil_money(TRY(charge_of(most, prices)));

@@ -22,6 +22,8 @@ struct TokenPrices {
 // route has no prices of their own. An absent class adds nothing. A price finer than 10⁻⁹ yuan per
 // million tokens is refused.
 Result<ExactMoney> charge_of(const TokenCounts& tokens, const TokenPrices& prices);
+// Input and output of every class together: what limits on tokens count.
+std::int64_t total_tokens(const TokenCounts& tokens);
 // What is reserved for a call: the bound at these prices, rounded up to a micro-yuan.
 Result<Money> worst_case(const TokenBound& bound, const TokenPrices& prices);
 

@@ -45,6 +45,13 @@ bool in_regions(const std::vector<std::string>& regions, std::string_view region
     });
 }
 
+// Of the lists of a key's limits.
+bool in_all(std::span<const std::vector<std::string>* const> lists, const std::string& name) {
+    return std::ranges::all_of(lists, [&](const std::vector<std::string>* list) {
+        return std::ranges::find(*list, name) != list->end();
+    });
+}
+
 FilterReason refused_by(const ProviderPreferences& wanted, const Route& route) {
     const Endpoint& endpoint = route.endpoint;
     if (!within(endpoint.price_input, wanted.input_price_max) ||
@@ -115,6 +122,8 @@ FilterReason EndpointPool::filter(const State& state, const EndpointQuery& query
     if (!within(endpoint.price_input, query.input_price_max) ||
         !within(endpoint.price_output, query.output_price_max))
         return FilterReason::price_limit;
+    if (!in_all(query.providers, endpoint.provider) || !in_all(query.sites, endpoint.site))
+        return FilterReason::provider_not_in;
     if (query.preferences != nullptr) {
         const FilterReason refused = refused_by(*query.preferences, state.route);
         if (refused != FilterReason::none) return refused;
@@ -393,13 +402,19 @@ EndpointPool::State* EndpointPool::least_score(
     for (const Candidate& candidate : candidates)
         least = std::min(least, candidate.note->terms.score());
     const double most = least + std::abs(least) * kTieShare;
-    std::uint64_t weights = 0;
     std::vector<State*> equal;
-    for (const Candidate& candidate : candidates) {
-        if (candidate.note->terms.score() > most) continue;
-        equal.push_back(candidate.state);
-        weights += static_cast<std::uint64_t>(candidate.state->route.weight);
+    for (const Candidate& candidate : candidates)
+        if (candidate.note->terms.score() <= most) equal.push_back(candidate.state);
+    if (decision_.form == Decision::Form::blocks) {
+        const Endpoint cheapest = (*std::ranges::min_element(equal, [](auto* a, auto* b) {
+                                      return compare_cost(a->route.endpoint, b->route.endpoint) < 0;
+                                  }))->route.endpoint;
+        std::erase_if(equal, [&](const State* state) {
+            return compare_cost(state->route.endpoint, cheapest) > 0;
+        });
     }
+    std::uint64_t weights = 0;
+    for (const State* state : equal) weights += static_cast<std::uint64_t>(state->route.weight);
     std::uint64_t drawn = random.below(weights);
     for (State* state : equal) {
         const auto weight = static_cast<std::uint64_t>(state->route.weight);

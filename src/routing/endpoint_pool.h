@@ -32,6 +32,9 @@ struct EndpointQuery {
     std::optional<Price> input_price_max = {};  // yuan per million tokens
     std::optional<Price> output_price_max = {};
     std::span<const EndpointId> excluded = {};  // tried before, in this order
+    // Lists of providers' and of sites' names; an endpoint must be in every one of them.
+    std::span<const std::vector<std::string>* const> providers = {};
+    std::span<const std::vector<std::string>* const> sites = {};
     const ProviderPreferences* preferences = nullptr;
     std::int64_t prompt_tokens = 0;          // estimated; 0: unknown
     std::span<const BlockHash> prompt = {};  // its blocks, salted by tenant and model

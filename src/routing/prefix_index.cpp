@@ -16,7 +16,7 @@ const PrefixIndex::Holder* PrefixIndex::live_holder(const Node& node, Backend ba
     const {
     const auto found = std::ranges::find(node.holders, backend, &Holder::backend);
     if (found == node.holders.end()) return nullptr;
-    return found->exact || now - found->seen <= kAgeMax ? &*found : nullptr;
+    return found->exact || now - found->seen <= age_max_ ? &*found : nullptr;
 }
 
 std::vector<PrefixIndex::Match> PrefixIndex::match(std::span<const BlockHash> chain, Time now)
@@ -115,7 +115,7 @@ void PrefixIndex::erase(Node& node) {
 void PrefixIndex::make_room(Time now) {
     while (oldest_ != nullptr) {
         const bool expired =
-            now - oldest_->touched > kAgeMax &&
+            now - oldest_->touched > age_max_ &&
             std::ranges::none_of(oldest_->holders, [](const Holder& h) { return h.exact; });
         if (!expired && bytes_ <= bytes_max_) return;
         if (!expired) ++evictions_;

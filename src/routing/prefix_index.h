@@ -21,7 +21,8 @@ class PrefixIndex {
     static constexpr std::size_t kBytesMax = 64UL * 1024 * 1024;
     using Backend = std::uint32_t;
 
-    explicit PrefixIndex(std::size_t bytes_max = kBytesMax) : bytes_max_(bytes_max) {}
+    explicit PrefixIndex(std::size_t bytes_max = kBytesMax, Duration age_max = kAgeMax)
+        : bytes_max_(bytes_max), age_max_(age_max) {}
     PrefixIndex(const PrefixIndex&) = delete;
     PrefixIndex& operator=(const PrefixIndex&) = delete;
 
@@ -66,6 +67,7 @@ class PrefixIndex {
     void make_room(Time now);
 
     std::size_t bytes_max_;
+    Duration age_max_;
     std::size_t bytes_ = 0;
     std::int64_t evictions_ = 0;
     std::unordered_map<BlockHash, Node> nodes_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -14,6 +15,11 @@ constexpr std::int64_t kBlockTokens = 512;
 constexpr std::int64_t kBytesPerToken = 4;
 constexpr std::size_t kBlockBytes = kBlockTokens * kBytesPerToken;
 constexpr std::size_t kBlocksMax = 8192;  // of one prompt; what lies behind is not compared
+
+// Never 0, which stands for a length that is not known.
+constexpr std::int64_t estimated_tokens(std::int64_t prompt_bytes) {
+    return std::max<std::int64_t>(1, prompt_bytes / kBytesPerToken);
+}
 
 // Names a block together with everything before it: equal hashes mean equal beginnings.
 using BlockHash = std::uint64_t;

@@ -162,6 +162,11 @@ void set_money(Plan& plan, const Input& input) {
 
 std::string basis_of(const Input& input, const ResourceRequest& request) {
     if (!run_time_known(input.profile, request)) return "run time not stated: one hour is assumed";
+    if (request.accelerator) {
+        const auto& on = input.profile.run_time_basis_on;
+        if (const auto found = on.find(request.accelerator->model); found != on.end())
+            return found->second;
+    }
     return input.profile.run_time_basis.empty() ? "run time as given"
                                                 : input.profile.run_time_basis;
 }

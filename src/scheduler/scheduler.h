@@ -23,7 +23,7 @@ struct Supply {
 // What is known of the task beside its spec.
 struct Profile {
     std::optional<Duration> run_time;  // expected, of one item on one node; absent: unknown
-    std::string run_time_basis;        // "time_limit", "history of 12 runs", "not stated: one hour"
+    std::string run_time_basis;        // "time_limit", "history of 12 runs, p50 40s, p90 1m5s"
     std::int64_t staging_bytes = 0;    // to be moved to the node before it can start
     // Where the staged bytes lie; its egress is paid. None: the platform's own store, which is
     // free.
@@ -32,6 +32,7 @@ struct Profile {
         0;  // to leave the site when an item ends; the site's egress is paid
     std::map<std::string, Duration>
         run_time_on;  // accelerator model → expected; wins over run_time
+    std::map<std::string, std::string> run_time_basis_on;  // accelerator model → basis of it
     std::map<std::string, double>
         watts_per_device;  // accelerator model → under load; absent: unknown
 };

@@ -16,6 +16,11 @@ Outcome create_key(Platform& platform, Call& call) {
         .created_at = call.now
     };
     if (wanted.expires_in) key.expires_at = call.now + *wanted.expires_in;
+    if (wanted.limits) {
+        std::vector<Error> errors = check(*wanted.limits, "limits");
+        if (!errors.empty()) return std::unexpected(Failure(std::move(errors)));
+        key.limits = wanted.limits;
+    }
     if (wanted.project) {
         const Project* project =
             platform.directory.find_project(key.organisation_id, *wanted.project);
@@ -54,7 +59,7 @@ Outcome create_key(Platform& platform, Call& call) {
     return answer(
         CreatedKey{
             stored.id, stored.name, made.secret, stored.prefix, stored.scopes, stored.project_id,
-            stored.created_at, stored.expires_at
+            stored.created_at, stored.expires_at, stored.limits
         },
         201
     );
@@ -120,6 +125,9 @@ Outcome create_organisation_key(Platform& platform, Call& call) {
             Error{ErrorCode::not_found, "no organisation '" + call.request.param("id") + "'", "id"}
         ));
     const CreateKey wanted = TRY(body_as<CreateKey>(call.request));
+    if (wanted.limits)
+        if (std::vector<Error> errors = check(*wanted.limits, "limits"); !errors.empty())
+            return std::unexpected(Failure(std::move(errors)));
     std::vector<Scope> scopes = wanted.scopes;
     for (const Role role : organisation->roles)
         for (const Scope scope : access::scopes_of(role))
@@ -131,7 +139,8 @@ Outcome create_organisation_key(Platform& platform, Call& call) {
          .project_id = platform.directory.projects_of(organisation->id).front()->id,
          .name = wanted.name,
          .scopes = scopes,
-         .created_at = call.now},
+         .created_at = call.now,
+         .limits = wanted.limits},
         access::make_secret(platform.random())
     ));
     platform.put(call.change, made.stored);
@@ -139,7 +148,7 @@ Outcome create_organisation_key(Platform& platform, Call& call) {
     return answer(
         CreatedKey{
             stored.id, stored.name, made.secret, stored.prefix, stored.scopes, stored.project_id,
-            stored.created_at, stored.expires_at
+            stored.created_at, stored.expires_at, stored.limits
         },
         201
     );

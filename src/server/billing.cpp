@@ -56,7 +56,7 @@ ledger::ChainResult Billing::submit(Change& change, const std::vector<TransferRe
 }
 
 Result<Wallet> Billing::top_up(
-    Change& change, OrganisationId organisation, Money amount, std::string reference,
+    Change& change, OrganisationId organisation, Money amount, const std::string& reference,
     TransferCode code
 ) {
     if (amount <= Money())
@@ -145,44 +145,6 @@ Result<void> Billing::hold(
     return {};
 }
 
-Result<BudgetLease> Billing::acquire_lease(Change& change, const AcquireLease& request) {
-    const Wallet purse = wallet(request.organisation_id);
-    // Near the cap slices shrink, so that a few gateways do not starve each other.
-    Money amount = std::min(request.amount, purse.available);
-    if (request.amount > Money() && purse.available < Money::micro(request.amount.micro() * 2))
-        amount = std::min(request.amount, Money::micro(purse.available.micro() / 2));
-    if (amount <= Money())
-        return fail(
-            ErrorCode::insufficient_funds,
-            "the wallet has " + to_string(purse.available) + " CNY available: top it up"
-        );
-    const std::string owner = to_string(request.organisation_id);
-    const Time expires = platform_.now() + kLeaseTime;
-    const TransferRequest pending{
-        .id = transfer_id(),
-        .kind = TransferKind::pending,
-        .debit = account(owner, AccountKind::consumer_prepaid),
-        .credit = account(owner, AccountKind::lease_pool),
-        .amount = amount,
-        .deadline = expires + kLeaseGrace,
-        .code = TransferCode::lease,
-        .ref_type = "lease",
-        .ref_id = request.replica
-    };
-    TRY(submit(change, {pending}).result());
-    StoredLease lease{
-        {.id = platform_.make_id<LeaseId>(),
-         .organisation_id = request.organisation_id,
-         .replica = request.replica,
-         .amount = amount,
-         .expires_at = expires},
-        to_string(pending.id)
-    };
-    platform_.leases[lease.lease.id] = lease;
-    platform_.put(change, lease);
-    return lease.lease;
-}
-
 void Billing::expire(Change& change) {
     const Time now = platform_.now();
     for (bool more = true; more;) {
@@ -190,13 +152,8 @@ void Billing::expire(Change& change) {
         more = expired.more;
         change.batch.add(std::move(expired.rows));
     }
-    std::vector<LeaseId> dead;
-    for (const auto& [id, lease] : platform_.leases)
-        if (lease.lease.expires_at + kLeaseGrace <= now) dead.push_back(id);
-    for (const LeaseId id : dead) {
-        platform_.leases.erase(id);
-        platform_.remove(change, "lease", to_string(id));
-    }
+    platform_.allowances.sweep(now);
+    store_allowances(change);
 }
 
 Statement Billing::statement(OrganisationId organisation, AccountKind kind) const {

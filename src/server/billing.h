@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "model/allowance.h"
 #include "model/endpoint.h"
 #include "model/task.h"
 #include "server/platform.h"
@@ -12,8 +13,6 @@
 namespace penstock::server {
 
 constexpr Duration kHoldSpan = 1h;  // of running time that is held at once where the end is unknown
-constexpr Duration kLeaseTime = 30s;   // a gateway's lease; the kill switch works within it
-constexpr Duration kLeaseGrace = 60s;  // how long after its expiry a lease may still be settled
 constexpr std::int64_t kToleranceBasisPoints = 50;  // by which two meters may differ
 constexpr std::int64_t kToleranceMs = 1000;         // or by this, whichever is more
 
@@ -28,7 +27,7 @@ class Billing {
     Result<void> open_accounts(Change& change, const Organisation& organisation);
     // bank → prepaid. The same reference is credited once; repeating it answers with the wallet.
     Result<Wallet> top_up(
-        Change& change, OrganisationId organisation, Money amount, std::string reference,
+        Change& change, OrganisationId organisation, Money amount, const std::string& reference,
         ledger::TransferCode code
     );
     Wallet wallet(OrganisationId organisation) const;
@@ -51,18 +50,22 @@ class Billing {
     void watch_running(Change& change);
 
     // ---- gateways
-    Result<BudgetLease> acquire_lease(Change& change, const AcquireLease& request);
+    Result<GrantedAllowances> acquire_allowances(Change& change, const AcquireAllowances& request);
     // Records whose usage is among `settled_before` are repeated, as are those settled a moment
     // ago; see settled_before() for what the store knows.
     SettledCalls settle_calls(
         Change& change, const SettleCalls& calls, const std::set<std::string>& settled_before
     );
-    // Holds of the ledger whose deadline has passed.
+    // Holds of the ledger whose deadline has passed, and allowances of gateways that are gone.
     void expire(Change& change);
 
     // ---- what is shown
     Statement statement(OrganisationId organisation, ledger::AccountKind kind) const;
     SettlementReport settlement() const;
+    // Spending of the subject; limits of it and of what is above it.
+    UseReport use_of(const Organisation& organisation) const;
+    UseReport use_of(const Project& project) const;
+    UseReport use_of(const Key& key) const;
 
   private:
     ledger::AccountId account(const std::string& owner, ledger::AccountKind kind) const;
@@ -72,11 +75,26 @@ class Billing {
     void post_holds(
         Change& change, AttemptHolds& holds, Money charge, const Attempt& attempt, BillLine& line
     );
-    void settle_call(Change& change, StoredLease* lease, const CallRecord& call);
-    ledger::AccountId draw_on_lease(
-        StoredLease* lease, const CallRecord& call, Money charge,
-        std::vector<ledger::TransferRequest>& chain
+    void settle_call(Change& change, const CallRecord& call);
+    void put_accumulator(
+        Change& change, const std::string& contract, OrganisationId organisation,
+        const ledger::Accumulator& next
     );
+    // Of an allowance account; nothing: there is no such limit.
+    std::optional<Units> limit_of(const AllowanceAccount& account) const;
+    Units settled_of(const AllowanceAccount& account) const;
+    Money pool_amount(OrganisationId organisation) const;
+    void store_allowances(Change& change);
+    void balance_pool(Change& change, OrganisationId organisation);
+    void resize_pool(
+        std::vector<ledger::TransferRequest>& chain, OrganisationId organisation, Money charge,
+        Money rest, const std::string& ref_type, const std::string& ref_id
+    );
+    void count_call(const CallRecord& call, Units charge, std::int64_t tokens);
+    void add_limit_uses(
+        std::vector<LimitUse>& out, const std::string& level, const std::string& subject,
+        const std::optional<Limits>& limits
+    ) const;
     void check_budget(Change& change, const Task& task, const Attempt& attempt, Money running_cost);
 
     Platform& platform_;

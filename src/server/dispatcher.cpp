@@ -5,6 +5,8 @@
 #include <set>
 
 #include "base/check.h"
+#include "scheduler/fair_queue.h"
+#include "server/profiles.h"
 #include "server/services.h"
 #include "tasks/state.h"
 
@@ -78,6 +80,42 @@ Blocker blocker_of(const Task& task) {
     return {};
 }
 
+scheduler::Tenant tenant_of(const Task& task) { return {task.organisation_id, task.project_id}; }
+
+// Items of the queue by their place in `waiting`, with what every tenant holds now.
+scheduler::FairQueue fair_queue(
+    const Platform& platform, const std::vector<tasks::Waiting>& waiting
+) {
+    scheduler::Amounts total{};
+    for (const Node* node : platform.fleet.nodes()) {
+        const scheduler::Amounts amounts = scheduler::amounts_of(node->total);
+        for (std::size_t i = 0; i < total.size(); ++i) total.at(i) += amounts.at(i);
+    }
+    scheduler::FairQueue queue(total);
+    for (const Attempt* attempt : platform.board.active_attempts())
+        queue.charge(
+            tenant_of(*platform.board.find(attempt->task_id)),
+            scheduler::amounts_of(attempt->request)
+        );
+    for (std::size_t i = 0; i < waiting.size(); ++i)
+        queue.add(tenant_of(*platform.board.find(waiting[i].task_id)), i);
+    return queue;
+}
+
+// How many tasks would be taken before this one were there room for all, plus one.
+std::int64_t fair_position(const Platform& platform, TaskId id) {
+    const std::vector<tasks::Waiting> waiting = platform.board.waiting(platform.now());
+    scheduler::FairQueue queue = fair_queue(platform, waiting);
+    std::set<TaskId> before;
+    while (const std::optional<std::size_t> next = queue.pop()) {
+        if (waiting[*next].task_id == id) break;
+        const Task& task = *platform.board.find(waiting[*next].task_id);
+        before.insert(task.id);
+        queue.charge(tenant_of(task), scheduler::amounts_of(scheduler::request_of(task.spec)));
+    }
+    return static_cast<std::int64_t>(before.size()) + 1;
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(Platform& platform, Billing& billing, AgentHub& hub)
@@ -131,30 +169,6 @@ void Dispatcher::tick() {
     if (!change.empty() || !change.tasks.stops.empty()) platform_.commit(std::move(change));
 }
 
-scheduler::Profile Dispatcher::profile_of(const TaskSpec& spec, OrganisationId organisation) const {
-    scheduler::Profile profile;
-    // What earlier runs of the same name took; the newest hundred at most.
-    constexpr std::size_t kHistoryMax = 100;
-    std::vector<Duration> history;
-    for (const Task* task : platform_.board.list([&](const Task& each) {
-             return each.organisation_id == organisation && each.name == spec.name &&
-                    !each.name.empty() && each.state == TaskState::succeeded &&
-                    each.items.total == 1 && each.started_at && each.ended_at;
-         })) {
-        history.push_back(*task->ended_at - *task->started_at);
-        if (history.size() == kHistoryMax) break;
-    }
-    if (!history.empty() && !spec.service) {
-        std::ranges::sort(history);
-        profile.run_time = history[history.size() / 2];
-        profile.run_time_basis = "median of " + std::to_string(history.size()) + " earlier runs";
-    } else if (spec.time_limit) {
-        profile.run_time = spec.time_limit;
-        profile.run_time_basis = "time_limit";
-    }
-    return profile;
-}
-
 Plan Dispatcher::plan(
     const TaskSpec& spec, OrganisationId organisation, std::int64_t items, std::vector<NodeId> avoid
 ) const {
@@ -163,7 +177,7 @@ Plan Dispatcher::plan(
         .spec_sha256 = access::sha256_hex(json::print(spec)),
         .items = items,
         .avoid = std::move(avoid),
-        .profile = profile_of(spec, organisation),
+        .profile = profile_of(platform_, spec, organisation),
         .budget_left = {},
         .now = platform_.now()
     };
@@ -186,16 +200,27 @@ bool Dispatcher::possible_ever(const Plan& plan) const {
 void Dispatcher::round() {
     std::set<TaskId> stuck;
     std::size_t placed = 0;
-    for (const tasks::Waiting& waiting : platform_.board.waiting(platform_.now())) {
+    const std::vector<tasks::Waiting> queued = platform_.board.waiting(platform_.now());
+    scheduler::FairQueue queue = fair_queue(platform_, queued);
+    while (const std::optional<std::size_t> next = queue.pop()) {
+        const tasks::Waiting& waiting = queued[*next];
         if (stuck.contains(waiting.task_id)) continue;
         if (placed == kPlacementsPerRoundMax) {
             again_ = true;
             return;
         }
-        if (place(waiting))
-            ++placed;
-        else
+        if (!place(waiting)) {
             stuck.insert(waiting.task_id);
+            continue;
+        }
+        ++placed;
+        const Task& task = *platform_.board.find(waiting.task_id);
+        const TaskItem& item =
+            platform_.board.items(task.id)->at(static_cast<std::size_t>(waiting.item));
+        queue.charge(
+            tenant_of(task),
+            scheduler::amounts_of(platform_.board.find_attempt(*item.attempt_id)->request)
+        );
     }
     const Time now = platform_.now();
     Change change;
@@ -298,7 +323,7 @@ Explanation Dispatcher::explain(const Task& task) const {
         explanation.remedy_zh = ended.remedy_zh;
         return explanation;
     }
-    explanation.position = platform_.board.position(task.id, platform_.now());
+    explanation.position = fair_position(platform_, task.id);
     explanation.plan = plan(task.spec, task.organisation_id, task.items.total);
     const Blocker blocker = blocker_of(task);
     explanation.blocker = blocker.word;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/problem.h"
+#include "model/allowance.h"
 #include "server/lists.h"
 #include "server/routes.h"
 
@@ -14,6 +15,7 @@ constexpr Duration kRevocationsToldFor = 1h;
 constexpr std::size_t kSettleRecordsMax = 1000;
 constexpr std::size_t kSettleBodyMax = 8 << 20;
 constexpr std::size_t kReplicaNameMax = 128;
+constexpr std::size_t kAsksMax = 1000;
 
 io::Task<http::Response> watch_routes(Platform* platform, http::Request request) {
     const Result<std::int64_t> version = query_integer(request, "version", 0, 0, INT64_MAX);
@@ -54,21 +56,37 @@ Outcome resolve_key(Platform& platform, Call& call) {
         .project_id = principal.project_id,
         .may_use_tokens = access::require(principal, Scope::tokens).has_value(),
         .expires_at = stored.key.expires_at,
-        .cache_for = kKeyCacheSpan
+        .cache_for = kKeyCacheSpan,
+        .organisation_limits =
+            platform.directory.find_organisation(principal.organisation_id)->limits,
+        .project_limits = platform.directory.find_project(principal.project_id)->limits,
+        .key_limits = stored.key.limits
     });
 }
 
-Outcome acquire_lease(Platform& platform, Billing& billing, Call& call) {
-    const AcquireLease wanted = TRY(body_as<AcquireLease>(call.request));
+Outcome acquire_allowances(Billing& billing, Call& call) {
+    const AcquireAllowances wanted = TRY(body_as<AcquireAllowances>(call.request));
+    const auto wrong = [](std::string field, std::string message) {
+        return std::unexpected(
+            Failure(Error{ErrorCode::invalid_argument, std::move(message), std::move(field)})
+        );
+    };
     if (wanted.replica.empty() || wanted.replica.size() > kReplicaNameMax)
-        return std::unexpected(
-            Failure(Error{ErrorCode::invalid_argument, "must have 1 to 128 characters", "replica"})
-        );
-    if (platform.directory.find_organisation(wanted.organisation_id) == nullptr)
-        return std::unexpected(
-            Failure(Error{ErrorCode::not_found, "no such organisation", "organisation_id"})
-        );
-    return answer(TRY(billing.acquire_lease(call.change, wanted)));
+        return wrong("replica", "must have 1 to 128 characters");
+    if (wanted.asks.size() > kAsksMax)
+        return wrong("asks", "at most 1000 in one request: send several");
+    for (std::size_t i = 0; i < wanted.asks.size(); ++i) {
+        const AllowanceAsk& ask = wanted.asks[i];
+        const bool sound = !ask.known.is_negative() && !ask.returned.is_negative() &&
+                           !ask.needed.is_negative() && !ask.smallest.is_negative() &&
+                           ask.wanted >= ask.needed && ask.wanted <= kUnitsMax;
+        if (!sound)
+            return wrong(
+                "asks[" + std::to_string(i) + "]",
+                "amounts are not negative, and what is needed is a part of what is wanted"
+            );
+    }
+    return answer(TRY(billing.acquire_allowances(call.change, wanted)));
 }
 
 std::expected<SettleCalls, Failure> records_of(
@@ -149,13 +167,13 @@ void add_gateway_routes(Api& api, Billing& billing, io::Pool& pool) {
         [&platform](Call& call) { return resolve_key(platform, call); }
     );
     api.command(
-        "POST", "/v1/gateway/leases",
-        {.operation = "acquireLease",
-         .summary = "A slice of a wallet for a gateway",
+        "POST", "/v1/gateway/allowances",
+        {.operation = "acquireAllowances",
+         .summary = "Parts of wallets and limits for a gateway",
          .scope = Scope::gateway,
-         .request = json::schema<AcquireLease>,
-         .response = json::schema<BudgetLease>},
-        [&platform, &billing](Call& call) { return acquire_lease(platform, billing, call); }
+         .request = json::schema<AcquireAllowances>,
+         .response = json::schema<GrantedAllowances>},
+        [&billing](Call& call) { return acquire_allowances(billing, call); }
     );
     http::RouteOptions settlements;
     settlements.body_max = kSettleBodyMax;

@@ -6,10 +6,14 @@
 #include "base/check.h"
 #include "json/codec.h"
 #include "model/quantity_codec.h"
+#include "server/profiles.h"
 #include "tasks/state.h"
 
 JSON_INSTANTIATE(penstock::server::StoredEndpoint);
-JSON_INSTANTIATE(penstock::server::StoredLease);
+JSON_INSTANTIATE(penstock::server::WalletPool);
+JSON_INSTANTIATE(penstock::routing::AllowanceState);
+JSON_INSTANTIATE(penstock::routing::ReplicaState);
+JSON_INSTANTIATE(penstock::routing::SubjectUse);
 JSON_INSTANTIATE(penstock::server::AttemptHolds);
 
 namespace penstock::server {
@@ -17,6 +21,7 @@ namespace {
 
 // Kept in the store: a gateway that knew the table of an earlier process sees that it has changed.
 constexpr const char* kRouteVersionCounter = "routes";
+constexpr Duration kReportAfterPause = 10min;
 
 }  // namespace
 
@@ -49,8 +54,16 @@ class Restorer final : public storage::Visitor {
             TRY(item(row));
         else if (row.kind == "endpoint")
             endpoint(TRY(json::parse<StoredEndpoint>(row.body)));
+        else if (row.kind == "allowance")
+            platform_.allowances.restore(TRY(json::parse<routing::AllowanceState>(row.body)));
+        else if (row.kind == "replica")
+            platform_.allowances.restore(TRY(json::parse<routing::ReplicaState>(row.body)));
+        else if (row.kind == "use")
+            platform_.uses.restore(TRY(json::parse<routing::SubjectUse>(row.body)));
+        else if (row.kind == "wallet_pool")
+            wallet_pool(TRY(json::parse<WalletPool>(row.body)));
         else if (row.kind == "lease")
-            lease(TRY(json::parse<StoredLease>(row.body)));
+            return {};  // of versions before 0.2; its hold in the ledger has a deadline
         else if (row.kind == "attempt_holds")
             holds(TRY(json::parse<AttemptHolds>(row.body)));
         else if (row.kind == "blob")
@@ -78,6 +91,9 @@ class Restorer final : public storage::Visitor {
     }
     Result<void> accumulator(ledger::AccumulatorRow row) override {
         platform_.accumulators.put(row.contract, row.party, row.value);
+        if (row.contract.starts_with(kCallContracts))
+            platform_.unposted[TRY(OrganisationId::parse(row.party))] +=
+                Units::of(ExactMoney(row.value.rem));
         return {};
     }
     Result<void> idempotency(storage::PutIdempotency row) override {
@@ -93,12 +109,15 @@ class Restorer final : public storage::Visitor {
         options.id_hash_seed = platform_.random_.next();
         platform_.ledger = TRY(ledger::Ledger::restore(std::move(rows_), options));
         platform_.route_version = platform_.last_route_version();
+        // Gateways that could not report while the server was away do so first.
+        platform_.allowances.keep_until(platform_.now() + kReportAfterPause);
         for (const Attempt* attempt : platform_.board.active_attempts()) {
             if (!platform_.fleet.hold(attempt->id, attempt->placement.node_id, attempt->request))
                 platform_.log_.warning(
                     "a node has less room than it holds", {{"node", attempt->placement.node}}
                 );
         }
+        learn_all(platform_);
         return {};
     }
 
@@ -119,7 +138,9 @@ class Restorer final : public storage::Visitor {
         return {};
     }
     void endpoint(StoredEndpoint row) { platform_.endpoints[row.endpoint.id] = std::move(row); }
-    void lease(StoredLease row) { platform_.leases[row.lease.id] = std::move(row); }
+    void wallet_pool(WalletPool row) {
+        platform_.wallet_pools[row.organisation_id] = std::move(row);
+    }
     void holds(AttemptHolds row) { platform_.attempt_holds[row.attempt_id] = std::move(row); }
 
     Platform& platform_;
@@ -200,8 +221,24 @@ void Platform::put(Change& change, const Node& row) {
 void Platform::put(Change& change, const StoredEndpoint& row) {
     put_entity(change, "endpoint", to_string(row.endpoint.id), json::print(row));
 }
-void Platform::put(Change& change, const StoredLease& row) {
-    put_entity(change, "lease", to_string(row.lease.id), json::print(row));
+void Platform::put(Change& change, const WalletPool& row) {
+    put_entity(change, "wallet_pool", to_string(row.organisation_id), json::print(row));
+}
+void Platform::put_allowances(Change& change, const routing::AllowanceAuthority::Touched& touched) {
+    for (const routing::AllowanceState& state : touched.accounts) {
+        const AllowanceAccount& account = state.account;
+        const std::string id = account.subject + "/" + json::Codec<Measure>::name(account.measure) +
+                               "/" + json::Codec<BudgetPeriod>::name(account.period) + "/" +
+                               to_rfc3339(account.period_start) + "/" + account.model;
+        if (state.leases.empty() && state.cooling.empty())
+            remove(change, "allowance", id);
+        else
+            put_entity(change, "allowance", id, json::print(state));
+    }
+    for (const routing::ReplicaState& state : touched.replicas)
+        put_entity(change, "replica", state.replica, json::print(state));
+    for (const routing::SubjectUse& use : uses.take_touched())
+        put_entity(change, "use", use.subject + "/" + use.model, json::print(use));
 }
 void Platform::put(Change& change, const AttemptHolds& row) {
     put_entity(change, "attempt_holds", to_string(row.attempt_id), json::print(row));
@@ -265,6 +302,7 @@ void Platform::write_tasks(Change& change) {
     for (std::size_t i = 0; i < change.tasks.ended.size(); ++i) {
         const AttemptId ended = change.tasks.ended[i];
         fleet.release(ended);
+        learn(*this, *board.find_attempt(ended));
         if (on_attempt_ended) on_attempt_ended(change, ended);
     }
     for (const TaskId id : change.tasks.tasks)

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "access/directory.h"
@@ -16,6 +17,9 @@
 #include "ledger/rating.h"
 #include "model/billing.h"
 #include "model/endpoint.h"
+#include "routing/allowance_authority.h"
+#include "routing/use_book.h"
+#include "scheduler/profile.h"
 #include "server/event_log.h"
 #include "server/journal.h"
 #include "server/recent_ids.h"
@@ -26,6 +30,7 @@
 
 namespace penstock::server {
 
+constexpr std::string_view kCallContracts = "tokens/";  // begins the accumulators of token calls
 // More than can wait for the disk, so that what is not yet in the store is always among them.
 constexpr std::size_t kRecentUsageMax = 131'072;
 static_assert(kRecentUsageMax > storage::kQueueRowsMax + storage::kBatchRowsMax);
@@ -48,12 +53,12 @@ struct StoredEndpoint {
 };
 BOOST_DESCRIBE_STRUCT(StoredEndpoint, (), (endpoint, api_key))
 
-// A lease with the hold in the ledger that backs it.
-struct StoredLease {
-    BudgetLease lease;
-    std::string pending_id;  // of the open hold; empty once resolved
+// The hold in the ledger that backs all leases on an organisation's wallet.
+struct WalletPool {
+    OrganisationId organisation_id;
+    std::string pending_id;  // of the open hold; empty: none
 };
-BOOST_DESCRIBE_STRUCT(StoredLease, (), (lease, pending_id))
+BOOST_DESCRIBE_STRUCT(WalletPool, (), (organisation_id, pending_id))
 
 // The holds in the ledger that back an attempt, oldest first.
 struct AttemptHolds {
@@ -100,7 +105,9 @@ class Platform {
     void put(Change& change, const Pool& row);
     void put(Change& change, const Node& row);
     void put(Change& change, const StoredEndpoint& row);
-    void put(Change& change, const StoredLease& row);
+    void put(Change& change, const WalletPool& row);
+    // What commands did to allowances and to the counts of use.
+    void put_allowances(Change& change, const routing::AllowanceAuthority::Touched& touched);
     void put(Change& change, const AttemptHolds& row);
     void put_counter(Change& change, const std::string& name, std::int64_t value);
     void put_blob_owner(Change& change, const std::string& sha256, OrganisationId owner);
@@ -132,10 +139,15 @@ class Platform {
     access::Directory directory;
     fleet::Fleet fleet;
     tasks::Board board;
+    scheduler::History history;  // of runs; see profiles.h
     ledger::Ledger ledger;
     ledger::Accumulators accumulators;
     std::map<EndpointId, StoredEndpoint> endpoints;
-    std::map<LeaseId, StoredLease> leases;
+    routing::AllowanceAuthority allowances;
+    routing::UseBook uses;
+    std::map<OrganisationId, WalletPool> wallet_pools;
+    // Of token calls, charged and not yet posted: less than a micro-yuan for each contract.
+    std::map<OrganisationId, Units> unposted;
     std::map<AttemptId, AttemptHolds> attempt_holds;
     std::map<std::string, std::int64_t> counters;
     // Usages settled last, durable or not; whether an older one was settled the store knows.

@@ -107,6 +107,7 @@ struct Server::State {
         dispatcher = std::make_unique<Dispatcher>(*platform, *billing, *hub);
         add_health_routes(*api, router, options.version);
         add_access_routes(*api, *billing);
+        add_limit_routes(*api, *billing, pool);
         add_fleet_routes(*api);
         add_task_routes(*api, *dispatcher);
         add_file_routes(*api, *blobs, *logs);

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/check.h"
+#include "routing/call_meter.h"
 #include "scheduler/scheduler.h"
 #include "server/billing.h"
 
@@ -270,24 +271,16 @@ SettledCalls Billing::settle_calls(
     Change& change, const SettleCalls& calls, const std::set<std::string>& settled_before
 ) {
     SettledCalls settled;
-    std::vector<LeaseId> touched;
     for (const CallRecord& call : calls.records) {
         const std::string id = to_string(UsageId(call.id.raw()));
         if (settled_before.contains(id) || platform_.recent_usage.contains(id)) {
             ++settled.repeated;
             continue;
         }
-        const auto lease = platform_.leases.find(call.lease_id);
-        StoredLease* open = lease == platform_.leases.end() ? nullptr : &lease->second;
-        settle_call(change, open, call);
+        settle_call(change, call);
         ++settled.accepted;
-        if (open != nullptr && std::ranges::find(touched, call.lease_id) == touched.end())
-            touched.push_back(call.lease_id);
     }
-    for (const LeaseId id : touched) {
-        platform_.put(change, platform_.leases.at(id));
-        settled.leases.push_back(platform_.leases.at(id).lease);
-    }
+    if (settled.accepted > 0) store_allowances(change);
     return settled;
 }
 
@@ -306,7 +299,9 @@ BillLine line_of(const CallRecord& call, const Endpoint* endpoint) {
         .name = call.model,
         .from = call.started_at,
         .to = call.ended_at,
-        .basis = call.basis
+        .basis = call.basis,
+        .key_id = call.key_id,
+        .ttft_us = call.ttft_us
     };
     if (endpoint != nullptr) {
         line.provider_id = endpoint->provider_id;
@@ -344,47 +339,18 @@ Result<Rated> rate_call(const CallRecord& call) {
 
 }  // namespace
 
-// The lease's hold gives what the call cost; what is left of it is held anew, in the same chain.
-// The account that then pays for the call: the lease's pool, or the wallet where the lease has
-// ended.
-ledger::AccountId Billing::draw_on_lease(
-    StoredLease* lease, const CallRecord& call, Money charge, std::vector<TransferRequest>& chain
+void Billing::put_accumulator(
+    Change& change, const std::string& contract, OrganisationId organisation,
+    const ledger::Accumulator& next
 ) {
-    const std::string owner = to_string(call.organisation_id);
-    const ledger::AccountId wallet = account(owner, AccountKind::consumer_prepaid);
-    if (charge <= Money() || lease == nullptr || lease->pending_id.empty()) return wallet;
-    const ledger::TransferId pending = *ledger::TransferId::parse(lease->pending_id);
-    const ledger::Hold* hold = platform_.ledger.find_hold(pending);
-    if (hold == nullptr || hold->amount < charge) return wallet;
-    const Money left = *subtract(hold->amount, charge);
-    const ledger::AccountId pool = account(owner, AccountKind::lease_pool);
-    chain.push_back(
-        {.id = transfer_id(),
-         .kind = TransferKind::post,
-         .amount = charge,
-         .pending_id = pending,
-         .code = TransferCode::charge,
-         .ref_type = "call",
-         .ref_id = to_string(call.id)}
-    );
-    if (left > Money())
-        chain.push_back(
-            {.id = transfer_id(),
-             .kind = TransferKind::pending,
-             .debit = wallet,
-             .credit = pool,
-             .amount = left,
-             .deadline = lease->lease.expires_at + kLeaseGrace,
-             .code = TransferCode::lease,
-             .ref_type = "lease",
-             .ref_id = lease->lease.replica}
-        );
-    lease->pending_id = left > Money() ? to_string(chain.back().id) : std::string();
-    lease->lease.amount = left;
-    return pool;
+    const std::string owner = to_string(organisation);
+    const std::int64_t rest_before = platform_.accumulators.find(contract, owner).rem;
+    platform_.unposted[organisation] +=
+        Units::of(ExactMoney(next.rem)) - Units::of(ExactMoney(rest_before));
+    change.batch.add(storage::PutAccumulator{platform_.accumulators.put(contract, owner, next)});
 }
 
-void Billing::settle_call(Change& change, StoredLease* lease, const CallRecord& call) {
+void Billing::settle_call(Change& change, const CallRecord& call) {
     const auto endpoint = platform_.endpoints.find(call.endpoint_id);
     const Endpoint* known =
         endpoint == platform_.endpoints.end() ? nullptr : &endpoint->second.endpoint;
@@ -393,14 +359,27 @@ void Billing::settle_call(Change& change, StoredLease* lease, const CallRecord& 
     if (!rated)
         platform_.log().error("a call could not be rated and is not charged", rated.error());
     if (rated) line.usage = rated->items;
-    const std::string contract =
-        "tokens/" + to_string(call.project_id) + "/" + to_string(call.endpoint_id);
+    const std::string contract = std::string(kCallContracts) + to_string(call.project_id) + "/" +
+                                 to_string(call.endpoint_id);
     const std::string owner = to_string(call.organisation_id);
     const Result<ledger::Posting> posting =
         platform_.accumulators.advance(contract, owner, rated ? rated->total : ExactMoney());
     const Money charge = posting ? std::max(posting->amount, Money()) : Money();
     std::vector<TransferRequest> chain;
-    const ledger::AccountId from = draw_on_lease(lease, call, charge, chain);
+    // From what was set aside for gateways, or from the wallet where the lease is over.
+    const Units exact = rated ? Units::of(rated->total) : Units();
+    const Money pooled = pool_amount(call.organisation_id);
+    const bool set_aside = platform_.allowances.draw(call.lease_id, exact) && charge <= pooled;
+    const WalletPool before = platform_.wallet_pools[call.organisation_id];
+    if (set_aside && charge > Money())
+        resize_pool(
+            chain, call.organisation_id, charge, *subtract(pooled, charge), "call",
+            to_string(call.id)
+        );
+    const ledger::AccountId from = account(
+        owner,
+        set_aside && charge > Money() ? AccountKind::lease_pool : AccountKind::consumer_prepaid
+    );
     const ledger::GrossSplit split =
         *ledger::split_fee(charge, platform_.options().fee_basis_points);
     const auto pay = [&](ledger::AccountId to, Money amount, TransferCode code) {
@@ -420,6 +399,10 @@ void Billing::settle_call(Change& change, StoredLease* lease, const CallRecord& 
             TransferCode::settle);
     pay(account("platform", AccountKind::platform_fee), split.fee, TransferCode::fee);
     const bool paid = !chain.empty() && submit(change, chain).ok();
+    if (paid && set_aside)
+        platform_.put(change, platform_.wallet_pools.at(call.organisation_id));
+    else if (!paid)
+        platform_.wallet_pools[call.organisation_id] = before;
     if (paid) {
         line.charged = charge;
         line.fee = split.fee;
@@ -429,10 +412,9 @@ void Billing::settle_call(Change& change, StoredLease* lease, const CallRecord& 
     } else if (charge > Money()) {
         line.end_reason += "; not charged: the lease had ended and the wallet could not cover it";
     }
-    if (posting && (paid || charge.is_zero()))
-        change.batch.add(
-            storage::PutAccumulator{platform_.accumulators.put(contract, owner, posting->next)}
-        );
+    const bool counts = posting && (paid || charge.is_zero());
+    if (counts) put_accumulator(change, contract, call.organisation_id, posting->next);
+    count_call(call, counts ? exact : Units(), routing::total_tokens(call.tokens));
     platform_.add_bill(change, line);
 }
 

@@ -63,7 +63,8 @@ Result<void> Board::create(Task task, Changes& changes) {
 }
 
 Result<void> Board::cancel(
-    TaskId id, TaskReason reason, std::string_view actor, std::string_view message, Time now, Changes& changes
+    TaskId id, TaskReason reason, std::string_view actor, std::string_view message, Time now,
+    Changes& changes
 ) {
     Record& record = at(id);
     if (is_terminal(record.task.state) || record.stopping) return {};

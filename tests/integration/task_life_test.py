@@ -50,6 +50,17 @@ class TaskLife(unittest.TestCase):
         answer = self.platform.api("GET", f"/v1/tasks/{name}")
         return answer.status == 200 and answer.json["state"] == "RUNNING"
 
+    def test_each_run_teaches_the_plan_of_the_next(self):
+        script = "name: learns\nresources: {cpus: '0.2', memory: 128MB}\nrun: sleep 0.2; echo taught\n"
+        basis = []
+        for _ in range(3):
+            answer = self.platform.api("POST", "/v1/tasks:plan", script, headers={"Content-Type": "application/yaml"})
+            basis.append(answer.json["estimate_basis"])
+            self.platform.wait_for_end(self.platform.create(script))
+        self.assertEqual(basis[0], "run time not stated: one hour is assumed")
+        self.assertRegex(basis[1], r"^history of 1 run, p50 .*s, p90 .*s, too few for bounds")
+        self.assertRegex(basis[2], r"^history of 2 runs, ")
+
     # --- limits ----------------------------------------------------------------------------------
 
     def test_the_time_limit_ends_a_task(self):

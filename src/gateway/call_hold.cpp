@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/call_hold.h"
+
+#include "gateway/call_input.h"
+
+namespace penstock::gateway {
+
+io::Task<ApiResult<routing::Hold>> hold_for_call(CallParts* parts, HoldRequest request) {
+    const std::string_view model = request.endpoints.model;
+    if (const Result<void> allowed = routing::check_model(*request.key, model); !allowed)
+        co_return std::unexpected(told(allowed.error()));
+    const Result<Money> amount = parts->endpoints.worst_case(request.endpoints, request.bound);
+    if (!amount) co_return std::unexpected(told(amount.error()));
+    const routing::CallNeeds needs{
+        .model = model,
+        .amount = *amount,
+        .tokens = request.bound.input + request.bound.output,
+        .admitted_at = request.admitted_at
+    };
+    ApiResult<routing::Hold> hold =
+        co_await parts->budget.reserve(*request.key, needs, request.deadline);
+    if (!hold) {
+        const routing::HeaderList headers = parts->budget.rate_headers(*request.key, needs);
+        hold.error().headers.insert(hold.error().headers.end(), headers.begin(), headers.end());
+    }
+    co_return hold;
+}
+
+void describe_call(http::Response& response, const Call& call, Budget& budget) {
+    const Endpoint& endpoint = call.route().endpoint;
+    add_penstock_header(response, "call", to_string(call.record().id));
+    add_penstock_header(response, "provider", endpoint.provider);
+    add_penstock_header(response, "site", endpoint.site);
+    add_penstock_header(response, "endpoint", to_string(endpoint.id));
+    add_penstock_header(response, "max-cost", to_string(call.cost_max()));
+    if (endpoint.simulated) add_penstock_header(response, "simulated", "true");
+    const routing::CallNeeds needs{
+        .model = call.record().model, .admitted_at = call.record().started_at
+    };
+    for (const auto& [name, value] : budget.rate_headers(call.key(), needs))
+        response.headers.set(name, value);
+}
+
+}  // namespace penstock::gateway

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "gateway/api_answer.h"
+#include "gateway/call.h"
+#include "http/message.h"
+
+namespace penstock::gateway {
+
+// What a call needs before it goes out, whatever its dialect.
+struct HoldRequest {
+    const ResolvedKey* key = nullptr;
+    routing::EndpointQuery endpoints;  // with the lists of the key
+    routing::TokenBound bound;
+    Time admitted_at;
+    Time deadline;  // past it no call can be in flight
+};
+
+// The call's worst case at the dearest endpoint it could go to, held in every limit of its key,
+// project and organisation and in the wallet; or what the client is told, with the rate headers.
+io::Task<ApiResult<routing::Hold>> hold_for_call(CallParts* parts, HoldRequest request);
+
+// x-penstock-… of the route and x-ratelimit-… of the key.
+void describe_call(http::Response& response, const Call& call, Budget& budget);
+
+}  // namespace penstock::gateway

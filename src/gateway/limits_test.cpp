@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "gateway/gateway_fixture.h"
+
+// Limits of a key, as a client meets them.
+namespace penstock::gateway {
+namespace {
+
+constexpr std::string_view kChat =
+    R"({"model":"m","messages":[{"role":"user","content":"hello"}],"max_tokens":50,"stream":true})";
+
+EngineScript answer() {
+    return {
+        .pieces =
+            {"data: "
+             "{\"id\":\"c\",\"model\":\"upstream-model\",\"choices\":[{\"index\":0,\"delta\":{"
+             "\"content\":\"a\"},\"finish_reason\":null}]}\n\n",
+             "data: {\"id\":\"c\",\"model\":\"upstream-model\",\"choices\":[],\"usage\":{"
+             "\"prompt_tokens\":10,\"completion_tokens\":3,\"total_tokens\":13}}\n\n",
+             "data: [DONE]\n\n"}
+    };
+}
+
+TEST(GatewayLimits, RefusesTheRequestBeyondADaysCountAndSaysWhich) {
+    Fixture f;
+    f.server.key_limits.emplace().requests_per_day = 2;
+    f.server.limits[R"("requests_day")"] = Units::whole(2);
+    f.add_engine(answer());
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
+
+    const ClientAnswer refused = f.ask(std::string(kChat));
+
+    EXPECT_EQ(refused.status, 429);
+    EXPECT_NE(refused.body.find("key.requests_per_day"), std::string::npos) << refused.body;
+    EXPECT_NE(refused.body.find("it begins anew at"), std::string::npos) << refused.body;
+    EXPECT_FALSE(refused.headers.get("Retry-After").empty());
+    f.wait_for_records(2);
+    EXPECT_EQ(f.server.records.begin()->second.drawn->size(), 1U);
+}
+
+TEST(GatewayLimits, RefusesTheCallThatABudgetDoesNotCover) {
+    Fixture f;
+    f.server.key_limits.emplace().budget = Money::micro(10);
+    f.server.limits[R"("budget")"] = Units::of(Money::micro(10));
+    f.add_engine(answer());
+
+    const ClientAnswer refused = f.ask(std::string(kChat));
+
+    EXPECT_EQ(refused.status, 429);
+    EXPECT_NE(refused.body.find("insufficient_quota"), std::string::npos) << refused.body;
+    EXPECT_NE(refused.body.find("key.budget"), std::string::npos) << refused.body;
+    EXPECT_TRUE(f.engines[0]->requests.empty());
+}
+
+struct DialectCall {
+    std::string_view path;
+    std::string_view body;
+};
+constexpr DialectCall kDialectCalls[] = {
+    {"/v1/messages",
+     R"({"model":"m","max_tokens":50,"messages":[{"role":"user","content":"hello"}]})"},
+    {"/v1/responses", R"({"model":"m","max_output_tokens":50,"input":"hello"})"},
+    {"/api/chat", R"({"model":"m","messages":[{"role":"user","content":"hello"}]})"},
+    {"/v1/embeddings", R"({"model":"m","input":"hello"})"},
+};
+
+TEST(GatewayLimits, BindCallsInEveryDialect) {
+    for (const DialectCall& call : kDialectCalls) {
+        Fixture f;
+        f.server.key_limits.emplace().tokens_per_day = 1;
+        f.server.limits[R"("tokens_day")"] = Units::whole(1);
+        f.add_engine(whole_answer());
+
+        const ClientAnswer refused = f.ask_at(std::string(call.path), std::string(call.body));
+
+        EXPECT_EQ(refused.status, 429) << call.path << ' ' << refused.body;
+        EXPECT_NE(refused.body.find("limit of 1 tokens per day"), std::string::npos)
+            << refused.body;
+        EXPECT_TRUE(f.engines[0]->requests.empty()) << call.path;
+    }
+}
+
+TEST(GatewayLimits, KeepCallsInEveryDialectToTheModelsOfTheKey) {
+    for (const DialectCall& call : kDialectCalls) {
+        Fixture f;
+        f.server.key_limits.emplace().models = {"other"};
+        f.add_engine(whole_answer());
+
+        EXPECT_EQ(f.ask_at(std::string(call.path), std::string(call.body)).status, 403)
+            << call.path;
+        EXPECT_TRUE(f.engines[0]->requests.empty()) << call.path;
+    }
+}
+
+TEST(GatewayLimits, CountTokensOnlyForModelsOfTheKey) {
+    const std::string body = R"({"model":"m","messages":[{"role":"user","content":"hello"}]})";
+    Fixture f;
+    f.server.key_limits.emplace().models = {"other"};
+    f.add_engine(whole_answer(), "m", "anthropic");
+
+    EXPECT_EQ(f.ask_at("/v1/messages/count_tokens", body).status, 403);
+    EXPECT_TRUE(f.engines[0]->requests.empty());
+}
+
+TEST(GatewayLimits, TellsWhatIsLeftOfAMinuteInEveryDialect) {
+    Fixture f;
+    f.server.key_limits.emplace().requests_per_minute = 1000;
+    f.server.limits[R"("requests_minute")"] = Units::whole(1000);
+    f.add_engine(whole_answer());
+
+    const ClientAnswer served =
+        f.ask_at(std::string(kDialectCalls[0].path), std::string(kDialectCalls[0].body));
+
+    EXPECT_EQ(served.status, 200) << served.body;
+    EXPECT_EQ(served.headers.get("x-ratelimit-remaining-requests"), "999");
+}
+
+TEST(GatewayLimits, TellsWhatIsLeftOfAMinute) {
+    Fixture f;
+    f.server.key_limits.emplace().requests_per_minute = 1000;
+    f.server.limits[R"("requests_minute")"] = Units::whole(1000);
+    f.add_engine(answer());
+
+    const ClientAnswer served = f.ask(std::string(kChat));
+
+    EXPECT_EQ(served.status, 200);
+    EXPECT_EQ(served.headers.get("x-ratelimit-limit-requests"), "1000");
+    EXPECT_EQ(served.headers.get("x-ratelimit-remaining-requests"), "999");
+    EXPECT_FALSE(served.headers.get("x-ratelimit-reset-requests").empty());
+}
+
+TEST(GatewayLimits, RefusesAModelThatIsNotOnTheList) {
+    Fixture f;
+    f.server.key_limits.emplace().models = {"other"};
+    f.add_engine(answer());
+
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 403);
+    EXPECT_TRUE(f.engines[0]->requests.empty());
+}
+
+}  // namespace
+}  // namespace penstock::gateway

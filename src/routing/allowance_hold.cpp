@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
+#include "base/check.h"
+#include "routing/allowance_authority.h"
+#include "routing/allowance_pool.h"
+
+namespace penstock::routing {
+
+std::string_view name_of(Level level) {
+    switch (level) {
+        case Level::organisation:
+            return "organisation";
+        case Level::project:
+            return "project";
+        case Level::key:
+            return "key";
+    }
+    return "";
+}
+
+std::size_t AccountKeyHash::operator()(const AccountKey& key) const noexcept {
+    // Ids are random in their low half; the rest tells accounts of one subject apart.
+    constexpr std::uint64_t kMix = 0x9E3779B97F4A7C15ULL;
+    std::uint64_t value = key.subject.low ^ (key.subject.high * kMix);
+    const std::uint64_t rest = (std::uint64_t{key.model} << 16) ^
+                               (static_cast<std::uint64_t>(key.measure) << 8) ^
+                               static_cast<std::uint64_t>(key.period) ^
+                               (static_cast<std::uint64_t>(key.period_start_us) * kMix);
+    value ^= (rest + kMix) * kMix;
+    return static_cast<std::size_t>(value ^ (value >> 29));
+}
+
+// ---- Hold ----
+
+Hold::Hold(Hold&& other) noexcept
+    : pool_(std::exchange(other.pool_, nullptr)),
+      index_(other.index_),
+      amount_(other.amount_),
+      wallet_lease_(other.wallet_lease_),
+      deadline_(other.deadline_) {}
+
+Hold& Hold::operator=(Hold&& other) noexcept {
+    if (this == &other) return *this;
+    release();
+    pool_ = std::exchange(other.pool_, nullptr);
+    index_ = other.index_;
+    amount_ = other.amount_;
+    wallet_lease_ = other.wallet_lease_;
+    deadline_ = other.deadline_;
+    return *this;
+}
+
+Hold::~Hold() { release(); }
+
+void Hold::release() {
+    if (pool_ != nullptr) pool_->end(*this, nullptr);
+}
+
+void Hold::settle(const Actual& actual) {
+    CHECK(pool_ != nullptr, "a hold ends once");
+    pool_->end(*this, &actual);
+}
+
+std::vector<LeaseId> Hold::drawn() const {
+    std::vector<LeaseId> leases;
+    if (pool_ == nullptr) return leases;
+    for (const AllowancePool::Entry& entry : pool_->holds_[index_].entries) {
+        const AllowancePool::Slot& slot = pool_->slots_[entry.slot];
+        if (is_consumed(slot.key.measure) && slot.key.measure != Measure::wallet)
+            leases.push_back(slot.lease);
+    }
+    return leases;
+}
+
+}  // namespace penstock::routing

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/id.h"
+#include "base/time.h"
+#include "model/allowance.h"
+
+namespace penstock::routing {
+
+enum class Level : std::uint8_t { organisation, project, key };
+std::string_view name_of(Level level);
+
+// AllowanceAccount as the hot path uses it: no text, one hash.
+struct AccountKey {
+    RawId subject;
+    std::int64_t period_start_us = 0;
+    std::uint32_t model = 0;  // number of the name in the pool; 0: all models together
+    Level level = Level::organisation;
+    Measure measure = Measure::wallet;
+    BudgetPeriod period = BudgetPeriod::none;
+    bool operator==(const AccountKey&) const = default;
+};
+struct AccountKeyHash {
+    std::size_t operator()(const AccountKey& key) const noexcept;
+};
+
+// So much of one account for one call.
+struct Demand {
+    AccountKey account;
+    Units units;
+    Units limit;  // as the key's answer told it
+};
+
+// What a call turned out to use.
+struct Actual {
+    ExactMoney charge;
+    std::int64_t tokens = 0;
+};
+
+class AllowancePool;
+
+// The parts of accounts that one call may use. Owned by the call: it ends by one settle(), or is
+// released when it is destroyed, whatever path leads there.
+class Hold {
+  public:
+    Hold() = default;
+    Hold(Hold&& other) noexcept;
+    Hold& operator=(Hold&& other) noexcept;
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+    ~Hold();
+
+    bool open() const { return pool_ != nullptr; }
+    // Of the wallet: what the call may cost at most.
+    Money amount() const { return amount_; }
+    LeaseId wallet_lease() const { return wallet_lease_; }
+    // Of the budgets and daily counts it counts against.
+    std::vector<LeaseId> drawn() const;
+    Time deadline() const { return deadline_; }
+    // At most what is held (CHECKed); the rest is free again.
+    void settle(const Actual& actual);
+    void release();
+
+  private:
+    friend class AllowancePool;
+    AllowancePool* pool_ = nullptr;  // outlives its holds
+    std::uint32_t index_ = 0;
+    Money amount_;
+    LeaseId wallet_lease_;
+    Time deadline_;
+};
+
+// Why there is no hold: the first of the demands that does not fit.
+struct Lack {
+    std::size_t demand = 0;
+    bool refused = false;  // the server has said a moment ago that there is no more
+};
+
+// One account as the pool sees it. For what is consumed, free = granted − returned − used − held;
+// for shares of a minute `used` and `held` are those of the minute; concurrency has nothing used.
+struct AccountView {
+    Units granted, returned, used, held, free;
+    Units limit, remaining;
+    Time expires_at;
+    bool operator==(const AccountView&) const = default;
+};
+
+// What this gateway may use without asking: parts of accounts, granted by the server's
+// AllowanceAuthority. Pure; one owner. A call's worst case is held in all of its accounts or in
+// none, and replaced by what it used; so what calls use never passes what was granted. Minutes are
+// those of UTC; a clock that runs back stays in the minute that it had reached, unless it is more
+// than kMinutesBackMax behind.
+class AllowancePool {
+  public:
+    static constexpr std::size_t kAccountsMax = 500'000;
+    static constexpr std::size_t kModelNamesMax = 10'000;
+    static constexpr std::size_t kDemandsMax = 48;  // of one call: 3 levels, with and without model
+    static constexpr std::int64_t kRefillDivisor =
+        4;                                         // refill when less than ¼ of the fill is free
+    static constexpr Duration kExpiryMargin = 5s;  // clocks of gateway and server differ
+    static constexpr Duration kKeepFor = 30s;      // after its last use an account is given back
+    static constexpr Duration kCheckIn = 10s;      // the server hears of every account in use
+    static constexpr std::int64_t kMinutesBackMax = 2;
+    static constexpr std::int64_t kFillDivisor = 8;  // no fill is more than this part of the limit
+
+    // `fill`: of money, what is asked for beyond what calls need. `ids` makes the leases' ids.
+    AllowancePool(Money fill, IdSource& ids);
+    AllowancePool(const AllowancePool&) = delete;
+    AllowancePool& operator=(const AllowancePool&) = delete;
+
+    // All demands, in their order, or none.
+    std::expected<Hold, Lack> hold(std::span<const Demand> demands, Time now, Time deadline);
+    // The number of a model's name; nullopt when there is no room for another name.
+    std::optional<std::uint32_t> model_number(std::string_view name);
+
+    // ---- asking the server
+    // A call that found a lack waits for these: all that it would hold. False: no room for one more
+    // account. Until stop_waiting(), their accounts are kept.
+    bool wait_for(std::span<const Demand> demands, Time now);
+    void stop_waiting(std::span<const Demand> demands);
+    // Queues those of them that do not fit now.
+    void queue_lacking(std::span<const Demand> demands, Time now);
+    // How many answers about the account must have come for the last one to have known of a call
+    // that waits from now on; and how many have come.
+    std::uint64_t answers_needed(const AccountKey& key) const;
+    std::uint64_t answers(const AccountKey& key) const;
+    // What is to be asked now, at most `most` accounts: those that calls wait for first, then those
+    // that run low, are to be given back, or were not heard of for kCheckIn.
+    std::vector<AllowanceAsk> asks(Time now, std::size_t most);
+    bool wants_to_ask() const { return !queue_.empty(); }
+    // The server's answer to one of the asks.
+    void grant(const AllowanceAsk& ask, const Allowance& answer, Time now);
+    // The asks were not answered; they will be repeated.
+    void unanswered(std::span<const AllowanceAsk> asks);
+    // Puts what is due into the queue; forgets what is given back. At most kSweepMax accounts.
+    static constexpr std::size_t kSweepMax = 4096;
+    void sweep(Time now);
+    // All that is free is given back, and nothing more is held: the process is about to end.
+    void close(Time now);
+
+    // Nothing is known about the account: nullopt.
+    std::optional<AccountView> view(const AccountKey& key, Time now) const;
+    std::size_t holds_open() const { return holds_open_; }
+    std::size_t holds_overdue(Time now) const;  // past their deadlines: a defect
+    Money held() const;                         // of wallets
+    std::size_t accounts() const { return slots_by_key_.size(); }
+
+  private:
+    friend class Hold;
+    struct Slot {
+        AccountKey key;
+        LeaseId lease;
+        std::uint32_t lease_number = 0;  // counts the leases of this account
+        std::uint32_t entries = 0;       // of open holds, of any lease
+        Units granted, returned, used, held;
+        Units limit, remaining;
+        Units waiting, smallest;
+        std::uint32_t calls_waiting = 0;
+        std::int64_t minute = 0;  // of used and held, where they are of one
+        Time expires_at;
+        Time used_at;
+        Time asked_at;
+        Time short_until;  // until then nobody is asked again for as much
+        Units short_of;
+        std::uint64_t answers = 0;
+        bool queued = false;
+        bool asked = false;   // under way
+        bool unsure = false;  // an answer was lost: the server may have granted more
+        bool wanted_back = false;
+    };
+    struct Entry {
+        std::uint32_t slot = 0;
+        std::uint32_t lease_number = 0;
+        std::int64_t minute = 0;
+        Units units;
+    };
+    struct HoldRow {
+        std::vector<Entry> entries;  // keeps its memory for the next hold
+        Time deadline;
+        Money money;
+        bool open = false;
+    };
+
+    static constexpr std::uint32_t kNoSlot = UINT32_MAX;
+    std::uint32_t find(const AccountKey& key) const;
+    std::uint32_t find_or_make(const Demand& demand, Time now);
+    void begin_lease(std::uint32_t index);
+    void apply(
+        HoldRow& row, std::span<const Demand> demands, std::span<const std::uint32_t> slots,
+        Time now
+    );
+    void end(Hold& hold, const Actual* actual);
+    void end_entry(const Entry& entry, const Actual* actual);
+    void enqueue(std::uint32_t index);
+    AllowanceAsk ask_of(Slot& slot, Time now) const;
+    void take_answer(Slot& slot, const AllowanceAsk& ask, const Allowance& answer, Time now) const;
+    Units return_of(const Slot& slot, Time now) const;
+    Units fill_of(const Slot& slot) const;
+    bool runs_low(const Slot& slot, Time now) const;
+    bool is_idle(const Slot& slot, Time now) const;
+    bool is_done(const Slot& slot, Time now) const;
+    void forget(std::uint32_t index);
+    AllowanceAccount account_of(const AccountKey& key) const;
+
+    Money fill_;
+    IdSource& ids_;
+    std::vector<Slot> slots_;
+    std::vector<std::uint32_t> free_slots_;
+    std::unordered_map<AccountKey, std::uint32_t, AccountKeyHash> slots_by_key_;
+    std::unordered_map<LeaseId, std::uint32_t> slots_by_lease_;
+    std::vector<HoldRow> holds_;
+    std::vector<std::uint32_t> free_holds_;
+    std::size_t holds_open_ = 0;
+    std::vector<std::uint32_t> queue_;
+    std::size_t swept_to_ = 0;
+    bool closing_ = false;
+    struct TextHash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view text) const noexcept {
+            return std::hash<std::string_view>{}(text);
+        }
+    };
+    std::unordered_map<std::string, std::uint32_t, TextHash, std::equal_to<>> model_numbers_;
+    std::vector<std::string> model_names_;
+};
+
+}  // namespace penstock::routing

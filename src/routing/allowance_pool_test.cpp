@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "routing/allowance_pool.h"
+
+#include <gtest/gtest.h>
+
+namespace penstock::routing {
+namespace {
+
+const Time kNow = Time(1'764'547'200s);
+
+// A pool that has been granted `granted` of one account.
+struct PoolFixture {
+    SeededRandom random{1};
+    IdSource ids{random};
+    AllowancePool pool{Money::micro(100), ids};
+    Demand demand;
+
+    PoolFixture(Measure measure, Units granted, Units each) {
+        demand = {{.subject = {1, 1}, .level = Level::key, .measure = measure}, each, granted};
+        EXPECT_TRUE(pool.wait_for({&demand, 1}, kNow));
+        const std::vector<AllowanceAsk> asks = pool.asks(kNow, 10);
+        Allowance answer{.lease_id = asks.at(0).lease_id, .granted = granted};
+        answer.expires_at = kNow + 1h;
+        pool.grant(asks.at(0), answer, kNow);
+        pool.stop_waiting({&demand, 1});
+    }
+    std::expected<Hold, Lack> hold(Time now = kNow) {
+        return pool.hold({&demand, 1}, now, now + 1min);
+    }
+};
+
+TEST(AllowancePool, AHoldThatIsDroppedIsFreeAgain) {
+    PoolFixture f(Measure::concurrency, Units::whole(1), Units::whole(1));
+    {
+        const std::expected<Hold, Lack> first = f.hold();
+        ASSERT_TRUE(first);
+        EXPECT_FALSE(f.hold());
+    }
+
+    EXPECT_TRUE(f.hold());
+    EXPECT_EQ(f.pool.holds_open(), 0U);
+}
+
+TEST(AllowancePool, ChargesWhatWasUsedAndFreesTheRest) {
+    PoolFixture f(Measure::budget, Units::of(Money::micro(10)), Units::of(Money::micro(8)));
+    std::expected<Hold, Lack> hold = f.hold();
+    ASSERT_TRUE(hold);
+
+    hold->settle({.charge = Units::of(Money::micro(2)).exact_money()});
+
+    EXPECT_TRUE(f.hold());
+    EXPECT_EQ(to_string(f.pool.view(f.demand.account, kNow)->used), "0.000002");
+}
+
+TEST(AllowancePool, AMinuteBeginsAnew) {
+    PoolFixture f(Measure::requests_minute, Units::whole(1), Units::whole(1));
+    f.hold()->settle({});
+
+    EXPECT_FALSE(f.hold(kNow + 59s));
+    EXPECT_TRUE(f.hold(kNow + 60s));
+}
+
+TEST(AllowancePool, AClockThatStepsBackGivesNoSecondMinute) {
+    PoolFixture f(Measure::requests_minute, Units::whole(1), Units::whole(1));
+    f.hold()->settle({});
+
+    EXPECT_FALSE(f.hold(kNow - 90s));
+}
+
+TEST(AllowancePool, NoCallBeginsOnALeaseThatIsAboutToExpire) {
+    PoolFixture f(Measure::concurrency, Units::whole(1), Units::whole(1));
+
+    EXPECT_FALSE(f.hold(kNow + 1h - AllowancePool::kExpiryMargin));
+}
+
+}  // namespace
+}  // namespace penstock::routing

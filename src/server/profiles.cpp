@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/profiles.h"
+
+#include <algorithm>
+
+namespace penstock::server {
+namespace {
+
+using scheduler::RunSummary;
+
+std::string key_of(OrganisationId organisation, const std::string& text) {
+    return access::sha256_hex(to_string(organisation) + "\n" + text);
+}
+
+struct Known {
+    Duration run_time;
+    std::string basis;
+};
+std::optional<Known> known_of(
+    const Platform& platform, const TaskSpec& spec, OrganisationId organisation,
+    const std::optional<Accelerator>& accelerator
+) {
+    const auto find = [&](const std::string& text) {
+        return platform.history.find(key_of(organisation, text));
+    };
+    if (const auto same = find(scheduler::workload_text(spec, accelerator)))
+        return Known{.run_time = same->p50, .basis = scheduler::basis_text(*same)};
+    if (spec.name.empty()) return std::nullopt;
+    if (const auto named = find(scheduler::named_workload_text(spec, accelerator)))
+        return Known{
+            .run_time = named->p50,
+            .basis = scheduler::basis_text(*named) + ", of tasks named " + spec.name
+        };
+    return std::nullopt;
+}
+
+bool whole_run(const Attempt& attempt) {
+    return attempt.state == TaskState::succeeded && !attempt.restored_from && attempt.running_at &&
+           attempt.ended_at && *attempt.ended_at >= *attempt.running_at;
+}
+
+}  // namespace
+
+void learn(Platform& platform, const Attempt& attempt) {
+    const Task& task = *platform.board.find(attempt.task_id);
+    if (!whole_run(attempt) || !attempt.running_at || !attempt.ended_at || task.spec.service)
+        return;
+    const scheduler::Run run{
+        .run_time = *attempt.ended_at - *attempt.running_at,
+        .memory_peak_mib = attempt.agent_meter ? attempt.agent_meter->memory_peak_mib : 0
+    };
+    const std::optional<Accelerator>& accelerator = attempt.request.accelerator;
+    const auto add = [&](const std::string& text) {
+        platform.history.add(key_of(task.organisation_id, text), run);
+    };
+    add(scheduler::workload_text(task.spec, accelerator));
+    if (!task.spec.name.empty()) add(scheduler::named_workload_text(task.spec, accelerator));
+}
+
+void learn_all(Platform& platform) {
+    std::vector<const Attempt*> ended;
+    for (const Task* task : platform.board.list([](const Task&) { return true; }))
+        for (const Attempt* attempt : platform.board.attempts_of(task->id))
+            if (whole_run(*attempt)) ended.push_back(attempt);
+    std::ranges::sort(ended, [](const Attempt* a, const Attempt* b) {
+        return std::tie(*a->ended_at, a->id) < std::tie(*b->ended_at, b->id);
+    });
+    for (const Attempt* attempt : ended) learn(platform, *attempt);
+}
+
+scheduler::Profile profile_of(
+    const Platform& platform, const TaskSpec& spec, OrganisationId organisation
+) {
+    scheduler::Profile profile;
+    if (spec.time_limit) {
+        profile.run_time = spec.time_limit;
+        profile.run_time_basis = "time_limit";
+    }
+    if (spec.service) return profile;
+    if (!spec.resources.accelerators) {
+        if (auto known = known_of(platform, spec, organisation, std::nullopt)) {
+            profile.run_time = known->run_time;
+            profile.run_time_basis = std::move(known->basis);
+        }
+        return profile;
+    }
+    const std::vector<Accelerator>& choices = spec.resources.accelerators->choices;
+    for (const Accelerator& choice : choices) {
+        // The profile tells models apart, not counts of one model.
+        if (std::ranges::count(choices, choice.model, &Accelerator::model) > 1) continue;
+        if (auto known = known_of(platform, spec, organisation, choice)) {
+            profile.run_time_on[choice.model] = known->run_time;
+            profile.run_time_basis_on[choice.model] = std::move(known->basis);
+        }
+    }
+    return profile;
+}
+
+}  // namespace penstock::server

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "scheduler/profile.h"
+#include "server/platform.h"
+
+// What is known of a task before it runs. The history of runs is no state of its own: it is made of
+// the attempts that the store keeps, so a restart knows what the process before it knew.
+namespace penstock::server {
+
+// Every ended attempt the board holds, oldest first; once, after the store was read.
+void learn_all(Platform& platform);
+// An attempt that just ended. Only a success that ran from its start tells how long a run takes.
+void learn(Platform& platform, const Attempt& attempt);
+
+// Of the same organisation: runs of the same work, else of the same name, else the time limit.
+scheduler::Profile profile_of(
+    const Platform& platform, const TaskSpec& spec, OrganisationId organisation
+);
+
+}  // namespace penstock::server
