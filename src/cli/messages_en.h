@@ -371,7 +371,8 @@ inline constexpr Message kMessagesEn[] = {
     {"sim.scale.summary", "measure decision rates in a large cluster"},
     {"sim.serve.summary", "replay a recorded service against simulated engines"},
     {"sim.sites.result",
-     "Means of {} tasks over {} sites; balanced is within 5 % of the best pure strategy on {} of 5 terms."},
+     "Means of {} tasks over {} sites; balanced is within 5 % of the best pure strategy on {} of 5 "
+     "terms."},
     {"sim.sites.summary", "place tasks over sites with hourly carbon and prices, by strategy"},
     {"site.create.summary", "state a site: where it is, what it asks"},
     {"site.get.summary", "one site"},

@@ -353,7 +353,9 @@ constexpr Message kMessagesZh[] = {
     {"sim.scale.saturated", "接近满载"},
     {"sim.scale.summary", "测量大集群中的决策速率"},
     {"sim.serve.summary", "用录制的推理请求对比路由策略与伸缩"},
-    {"sim.sites.result", "以上为 {} 个任务在 {} 个站点上的均值；balanced 在 5 项中有 {} 项与最优单一策略相差不超过 5 %。"},
+    {"sim.sites.result",
+     "以上为 {} 个任务在 {} 个站点上的均值；balanced 在 5 项中有 {} 项与最优单一策略相差不超过 5 "
+     "%。"},
     {"sim.sites.summary", "按各策略在带逐时碳强度与电价的站点间安置任务"},
     {"site.create.summary", "登记站点：位置与价格"},
     {"site.get.summary", "查看一个站点"},

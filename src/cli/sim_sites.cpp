@@ -27,17 +27,15 @@ Result<sim::Csv> csv_flag(const Invocation& invocation, std::string_view flag) {
 // The tables; hourly files that the sites file names lie relative to it.
 Result<sim::SiteScenario> scenario_of(const Invocation& invocation) {
     const Arguments& arguments = invocation.arguments;
-    const std::filesystem::path sites =
-        sim_path(invocation, TRY(needed_flag(arguments, "sites")));
+    const std::filesystem::path sites = sim_path(invocation, TRY(needed_flag(arguments, "sites")));
     return sim::read_scenario(
         {.sites = TRY(sim::Csv::read(sites)),
          .pools = TRY(csv_flag(invocation, "pools")),
          .links = TRY(csv_flag(invocation, "links")),
          .carbon_column = arguments.value_or("carbon-column", ""),
          .power_price_column = arguments.value_or("price-column", ""),
-         .open = [folder = sites.parent_path()](const std::string& file) {
-             return sim::Csv::read(folder / file);
-         }}
+         .open = [folder = sites.parent_path()](const std::string& file
+                 ) { return sim::Csv::read(folder / file); }}
     );
 }
 
@@ -79,9 +77,9 @@ Result<Inputs> inputs_of(const Invocation& invocation) {
         inputs.tasks = TRY(sim::read_site_tasks(csv, inputs.scenario));
         return inputs;
     }
-    const auto count = TRY(integer_in(
-        arguments, "count", kTasksDefault, static_cast<std::int64_t>(sim::kSiteTasksMax)
-    ));
+    const auto count = TRY(
+        integer_in(arguments, "count", kTasksDefault, static_cast<std::int64_t>(sim::kSiteTasksMax))
+    );
     const auto days = TRY(integer_in(arguments, "days", kDaysDefault, kDaysMax));
     inputs.tasks = sim::made_up_site_tasks(
         inputs.scenario, static_cast<std::size_t>(count), days * 24h, inputs.options.seed
@@ -89,7 +87,9 @@ Result<Inputs> inputs_of(const Invocation& invocation) {
     return inputs;
 }
 
-json::Object outcome_object(const sim::StrategyOutcome& outcome, const sim::SiteScenario& scenario) {
+json::Object outcome_object(
+    const sim::StrategyOutcome& outcome, const sim::SiteScenario& scenario
+) {
     json::Object means, at, busy;
     for (std::size_t t = 0; t < kTerms.size(); ++t) means[kTerms[t]] = outcome.means[t];
     for (std::size_t i = 0; i < scenario.sites.size(); ++i)
@@ -144,8 +144,9 @@ std::string table_of(const sim::SitesReport& report) {
             {outcome.strategy, fmt::format("{:.3f}", outcome.means[0]),
              fmt::format("{:.3f}", outcome.means[1] / kSecondsPerHour),
              fmt::format("{:.3f}", outcome.means[2]), fmt::format("{:.1f}", outcome.means[3]),
-             fmt::format("{:.0f}", outcome.means[4]), fmt::format("{:.2f}", outcome.wait_hours_mean),
-             std::to_string(outcome.late), fmt::format("{:.0f}", outcome.moved_gb)}
+             fmt::format("{:.0f}", outcome.means[4]),
+             fmt::format("{:.2f}", outcome.wait_hours_mean), std::to_string(outcome.late),
+             fmt::format("{:.0f}", outcome.moved_gb)}
         );
     return table.render({});
 }
@@ -214,16 +215,16 @@ Result<void> write_files(
 io::Task<Result<int>> sites(Invocation* invocation) {
     const Inputs inputs = CO_TRY(inputs_of(*invocation));
     sim::Progress progress = sim_progress(*invocation);
-    const sim::SitesReport report = CO_TRY(
-        sim::simulate_sites(inputs.scenario, inputs.tasks, inputs.options, progress)
-    );
+    const sim::SitesReport report =
+        CO_TRY(sim::simulate_sites(inputs.scenario, inputs.tasks, inputs.options, progress));
     CO_TRY(write_files(*invocation, report, inputs));
     CO_TRY(invocation->printer.document(
         answer_of(report, inputs),
-        table_of(report) + format(
-                               invocation->language, "sim.sites.result", inputs.tasks.size(),
-                               inputs.scenario.sites.size(), report.balanced_near_best
-                           ) +
+        table_of(report) +
+            format(
+                invocation->language, "sim.sites.result", inputs.tasks.size(),
+                inputs.scenario.sites.size(), report.balanced_near_best
+            ) +
             "\n"
     ));
     co_return kExitOk;

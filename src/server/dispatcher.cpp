@@ -8,6 +8,7 @@
 #include "scheduler/fair_queue.h"
 #include "server/profiles.h"
 #include "server/services.h"
+#include "tasks/blocker.h"
 #include "tasks/state.h"
 
 namespace penstock::server {
@@ -21,63 +22,6 @@ bool is_temporary(FilterReason reason) {
            reason == FilterReason::insufficient_memory ||
            reason == FilterReason::insufficient_accelerator ||
            reason == FilterReason::excluded_after_failure;
-}
-
-struct Blocker {
-    std::string word;
-    std::string remedy;
-    std::string remedy_zh;
-};
-
-Blocker blocker_of(const Task& task) {
-    switch (task.reason) {
-        case TaskReason::waiting_for_start_time:
-            return {
-                "start_time", "wait, or submit without schedule.start_after",
-                "等待，或去掉 schedule.start_after"
-            };
-        case TaskReason::waiting_for_dependency:
-            return {
-                "dependency", "wait for the task it depends on, or cancel it",
-                "等待所依赖的任务，或取消"
-            };
-        case TaskReason::waiting_for_balance:
-            return {
-                "balance", "top the wallet up, or state a smaller time_limit or budget",
-                "充值，或减小 time_limit 或 budget"
-            };
-        case TaskReason::waiting_for_capacity:
-            return {
-                "capacity", "wait, ask for less, or relax placement.constraints",
-                "等待，减少资源需求，或放宽 placement.constraints"
-            };
-        case TaskReason::no_candidate:
-            return {
-                "no_candidate", "change what the candidates' filters name",
-                "按候选表中的过滤原因修改任务"
-            };
-        case TaskReason::none:
-        case TaskReason::dependency_failed:
-        case TaskReason::exit_code:
-        case TaskReason::killed_by_signal:
-        case TaskReason::out_of_memory:
-        case TaskReason::time_limit:
-        case TaskReason::deadline:
-        case TaskReason::budget_exceeded:
-        case TaskReason::balance_exhausted:
-        case TaskReason::canceled_by_user:
-        case TaskReason::node_lost:
-        case TaskReason::agent_error:
-        case TaskReason::setup_failed:
-        case TaskReason::staging_failed:
-        case TaskReason::not_ready:
-        case TaskReason::output_missing:
-        case TaskReason::acceptance_failed:
-        case TaskReason::item_failed:
-        case TaskReason::stop_requested:
-            break;
-    }
-    return {};
 }
 
 scheduler::Tenant tenant_of(const Task& task) { return {task.organisation_id, task.project_id}; }
@@ -317,7 +261,7 @@ Explanation Dispatcher::explain(const Task& task) const {
         if (explanation.message.empty()) explanation.message = explanation.plan.explanation;
         if (explanation.message_zh.empty())
             explanation.message_zh = explanation.plan.explanation_zh;
-        const Blocker ended = blocker_of(task);
+        const tasks::Blocker ended = tasks::blocker_of(task.reason);
         explanation.blocker = ended.word;
         explanation.remedy = ended.remedy;
         explanation.remedy_zh = ended.remedy_zh;
@@ -325,7 +269,7 @@ Explanation Dispatcher::explain(const Task& task) const {
     }
     explanation.position = fair_position(platform_, task.id);
     explanation.plan = plan(task.spec, task.organisation_id, task.items.total);
-    const Blocker blocker = blocker_of(task);
+    const tasks::Blocker blocker = tasks::blocker_of(task.reason);
     explanation.blocker = blocker.word;
     explanation.remedy = blocker.remedy;
     explanation.remedy_zh = blocker.remedy_zh;

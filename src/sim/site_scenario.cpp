@@ -52,7 +52,9 @@ Result<std::size_t> site_named(
 ) {
     const auto found = std::ranges::find(scenario.sites, csv.text(row, column), &SiteSpec::name);
     if (found == scenario.sites.end())
-        return csv.wrong(row, column, "'" + csv.text(row, column) + "' is no site of the sites file");
+        return csv.wrong(
+            row, column, "'" + csv.text(row, column) + "' is no site of the sites file"
+        );
     return static_cast<std::size_t>(found - scenario.sites.begin());
 }
 
@@ -80,9 +82,8 @@ Result<void> read_sites(const ScenarioTables& tables, SiteScenario& scenario) {
         const Csv hours = TRY(tables.open(TRY(csv.filled_text(row, carbon))));
         outlook.carbon_g_per_kwh = TRY(read_hourly(hours, tables.carbon_column, 1));
         if (const std::string& file = csv.text(row, power); !file.empty())
-            outlook.power_price_per_kwh = TRY(
-                read_hourly(TRY(tables.open(file)), tables.power_price_column, 1 / kKwhPerMwh)
-            );
+            outlook.power_price_per_kwh =
+                TRY(read_hourly(TRY(tables.open(file)), tables.power_price_column, 1 / kKwhPerMwh));
         scenario.sites.push_back(std::move(site));
         scenario.outlooks.push_back(std::move(outlook));
     }
@@ -148,9 +149,9 @@ Result<void> read_links(const Csv& csv, SiteScenario& scenario) {
     if (missing == known.end()) return {};
     const auto index = static_cast<std::size_t>(missing - known.begin());
     return fail(
-        ErrorCode::invalid_argument,
-        csv.name() + ": no link from " + scenario.places[index / scenario.sites.size()] + " to " +
-            scenario.sites[index % scenario.sites.size()].name
+        ErrorCode::invalid_argument, csv.name() + ": no link from " +
+                                         scenario.places[index / scenario.sites.size()] + " to " +
+                                         scenario.sites[index % scenario.sites.size()].name
     );
 }
 

@@ -29,9 +29,7 @@ TEST(SiteScenario, NamesTheCellThatIsWrong) {
     );
     text = {};
     text.pools += "far,A10,8,1,150,1\n";
-    EXPECT_EQ(
-        text.complaint(), "pools.csv:5: column site: 'far' is no site of the sites file"
-    );
+    EXPECT_EQ(text.complaint(), "pools.csv:5: column site: 'far' is no site of the sites file");
     text = {};
     text.pools += "clean,H100,8,1,700,5\n";
     EXPECT_EQ(

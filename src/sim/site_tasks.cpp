@@ -29,7 +29,9 @@ Result<std::size_t> place_at(
 ) {
     const auto found = std::ranges::find(scenario.places, csv.text(row, column));
     if (found == scenario.places.end())
-        return csv.wrong(row, column, "'" + csv.text(row, column) + "' is no place of the links file");
+        return csv.wrong(
+            row, column, "'" + csv.text(row, column) + "' is no place of the links file"
+        );
     return static_cast<std::size_t>(found - scenario.places.begin());
 }
 
@@ -127,8 +129,7 @@ std::vector<SiteTask> made_up_site_tasks(
     for (std::size_t i = 0; i < count; ++i) {
         SiteTask task = made_up_task(random);
         const auto seconds_in = std::chrono::floor<std::chrono::seconds>(length).count();
-        task.arrival =
-            std::chrono::seconds(random.below(static_cast<std::uint64_t>(seconds_in)));
+        task.arrival = std::chrono::seconds(random.below(static_cast<std::uint64_t>(seconds_in)));
         task.user = random.below(scenario.places.size());
         task.data = task.user;
         if (random.below(2) == 0 && !with_site.empty())

@@ -14,18 +14,19 @@ constexpr std::size_t kSiteTasksMax = 1'000'000;
 
 // A task that could run at several sites.
 struct SiteTask {
-    Duration arrival{};        // after the start of the run
-    std::size_t user = 0;      // the place of who asks and gets the result
-    std::size_t data = 0;      // the place of its data
+    Duration arrival{};    // after the start of the run
+    std::size_t user = 0;  // the place of who asks and gets the result
+    std::size_t data = 0;  // the place of its data
     std::int64_t data_bytes = 0;
     std::int64_t result_bytes = 0;
     std::int64_t devices = 1;
     double work = 0;  // device hours at speed 1
-    std::optional<Duration> deadline = {};  // after its arrival; absent: it starts as soon as it can
+    std::optional<Duration> deadline = {
+    };  // after its arrival; absent: it starts as soon as it can
 };
 
-// Columns: arrival_s, user, data, data_gb, result_gb, devices, work_hours, deadline_s (may be empty).
-// In the order of their arrival.
+// Columns: arrival_s, user, data, data_gb, result_gb, devices, work_hours, deadline_s (may be
+// empty). In the order of their arrival.
 Result<std::vector<SiteTask>> read_site_tasks(const Csv& csv, const SiteScenario& scenario);
 
 // A mix for want of a trace: `count` tasks, their arrivals uniform over `length`, users at every

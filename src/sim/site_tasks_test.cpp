@@ -15,11 +15,12 @@ constexpr std::string_view kHeading =
 
 TEST(SiteTasks, AreReadInTheOrderOfTheirArrival) {
     const SiteScenario scenario = ScenarioText().read().value();
-    const Csv csv = Csv::parse(
-                        std::string(kHeading) + "60,near,clean,1.5,0,2,4,7200\n0,clean,near,0,0,1,1,\n",
-                        "tasks.csv"
-    )
-                        .value();
+    const Csv csv =
+        Csv::parse(
+            std::string(kHeading) + "60,near,clean,1.5,0,2,4,7200\n0,clean,near,0,0,1,1,\n",
+            "tasks.csv"
+        )
+            .value();
     const auto tasks = read_site_tasks(csv, scenario).value();
     ASSERT_EQ(tasks.size(), 2U);
     EXPECT_EQ(tasks[0].arrival, 0s);
@@ -48,8 +49,9 @@ TEST(SiteTasks, MadeUpOnesDependOnTheSeedAlone) {
     EXPECT_FALSE(std::ranges::equal(first, other, {}, arrival, arrival));
     EXPECT_TRUE(std::ranges::is_sorted(first, {}, arrival));
     EXPECT_LT(first.back().arrival, 48h);
-    const auto patient =
-        std::ranges::count_if(first, [](const SiteTask& task) { return task.deadline.has_value(); });
+    const auto patient = std::ranges::count_if(first, [](const SiteTask& task) {
+        return task.deadline.has_value();
+    });
     EXPECT_NEAR(static_cast<double>(patient), 300, 40);
 }
 

@@ -23,7 +23,8 @@ bool is_baseline(std::string_view strategy) {
     return found - kSiteStrategies.begin() >= static_cast<std::ptrdiff_t>(kBaselinesFrom);
 }
 
-// The scenario as the scheduler sees it. One site object a place of users, since round trips differ.
+// The scenario as the scheduler sees it. One site object a place of users, since round trips
+// differ.
 class World {
   public:
     explicit World(const SiteScenario& scenario) : scenario_(scenario), ids_(random_) {
@@ -122,8 +123,11 @@ class Run {
   public:
     Run(const SiteScenario& scenario, const World& world, const std::string& strategy,
         const SitesOptions& options)
-        : scenario_(scenario), world_(world), start_(options.start),
-          random_(options.seed ^ kRandomStream), calendars_(world.calendars()) {
+        : scenario_(scenario),
+          world_(world),
+          start_(options.start),
+          random_(options.seed ^ kRandomStream),
+          calendars_(world.calendars()) {
         outcome_.strategy = strategy;
         outcome_.tasks_at.resize(scenario.sites.size());
         outcome_.device_hours_in.resize(scenario.pools.size());
@@ -188,22 +192,23 @@ class Run {
         if (outcome_.strategy == "random")
             return plan.candidates[random_.below(plan.candidates.size())];
         const auto key = [&](const Candidate& each) {
-            const auto own = outcome_.strategy == "cost-only"
-                                 ? scheduler::values_of(each.terms)[0]
-                                 : each.terms.latency_ms;
+            const auto own = outcome_.strategy == "cost-only" ? scheduler::values_of(each.terms)[0]
+                                                              : each.terms.latency_ms;
             return std::pair(own.value_or(0), each.terms.duration_s.value_or(0));
         };
         return *std::ranges::min_element(plan.candidates, {}, key);
     }
 
-    Result<void> keep(SiteDecision decision, const SiteTask& task, const Candidate& chosen, Time now) {
+    Result<void> keep(
+        SiteDecision decision, const SiteTask& task, const Candidate& chosen, Time now
+    ) {
         const scheduler::Values values = scheduler::values_of(chosen.terms);
         for (std::size_t t = 0; t < kTermCount; ++t) {
             if (!values[t])
                 return fail(
-                    ErrorCode::invalid_argument,
-                    "the hourly files do not cover the work of task " +
-                        std::to_string(decision.task + 1) + ": choose another --start"
+                    ErrorCode::invalid_argument, "the hourly files do not cover the work of task " +
+                                                     std::to_string(decision.task + 1) +
+                                                     ": choose another --start"
                 );
             decision.terms[t] = *values[t];
             outcome_.means[t] += *values[t];
@@ -212,8 +217,8 @@ class Run {
         const SitePool& pool = scenario_.pools[decision.pool];
         const Time start = chosen.start_at.value_or(now);
         const double seconds = *values[static_cast<std::size_t>(scheduler::Term::duration)];
-        const Duration span = std::chrono::floor<Duration>(std::chrono::duration<double>(seconds)) -
-                              (start - now);
+        const Duration span =
+            std::chrono::floor<Duration>(std::chrono::duration<double>(seconds)) - (start - now);
         calendars_[decision.pool].reserve(chosen.request, start, span);
         decision.wait = start - now;
         outcome_.late += decision.late ? 1 : 0;

@@ -36,13 +36,13 @@ struct SiteDecision {
 
 struct StrategyOutcome {
     std::string strategy;
-    std::vector<SiteDecision> decisions;                   // one a task
-    std::array<double, scheduler::kTermCount> means{};     // of the terms
+    std::vector<SiteDecision> decisions;                // one a task
+    std::array<double, scheduler::kTermCount> means{};  // of the terms
     std::int64_t late = 0;
-    std::int64_t waited = 0;       // tasks that did not start at once
-    double wait_hours_mean = 0;    // over all tasks
-    double moved_gb = 0;           // staged over a link
-    std::vector<std::int64_t> tasks_at;  // by site
+    std::int64_t waited = 0;              // tasks that did not start at once
+    double wait_hours_mean = 0;           // over all tasks
+    double moved_gb = 0;                  // staged over a link
+    std::vector<std::int64_t> tasks_at;   // by site
     std::vector<double> device_hours_in;  // by pool
 };
 
@@ -55,9 +55,9 @@ struct SitesReport {
 };
 
 // Tasks arrive in virtual time; scheduler::plan(), the code the server runs, decides each on its
-// arrival from the outlooks and from the calendars of all pools, and the calendar of the chosen pool
-// keeps its devices for staging, run and fetching. Run times are as the pool's speed says. Fails when
-// a task can run nowhere, or when the hourly files end before the work does.
+// arrival from the outlooks and from the calendars of all pools, and the calendar of the chosen
+// pool keeps its devices for staging, run and fetching. Run times are as the pool's speed says.
+// Fails when a task can run nowhere, or when the hourly files end before the work does.
 Result<SitesReport> simulate_sites(
     const SiteScenario& scenario, const std::vector<SiteTask>& tasks, const SitesOptions& options,
     Progress& progress

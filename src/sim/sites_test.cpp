@@ -91,8 +91,8 @@ TEST(Sites, ATaskThatNoPoolCanHoldIsAnError) {
         scenario, {task}, {.strategies = {"cost"}, .start = kScenarioStart}, progress
     );
     ASSERT_FALSE(report);
-    EXPECT_TRUE(report.error().message.starts_with("task 1 can run nowhere: ")) <<
-        report.error().message;
+    EXPECT_TRUE(report.error().message.starts_with("task 1 can run nowhere: "))
+        << report.error().message;
 }
 
 TEST(Sites, WorkBeyondTheHourlyFilesIsAnError) {
