@@ -227,7 +227,7 @@ TEST(Agent, GoesOnFromACheckpoint) {
     EXPECT_EQ(render(end).substr(0, 24), "CANCELED budget_exceeded");
     EXPECT_GT(second.restore->running_ms, 0);
     EXPECT_LE(second.restore->running_ms, end.meter->running_ms);
-    EXPECT_GT(std::stoi(scene.log(second).substr(5)), 10);
+    EXPECT_GT(std::stoi(scene.log(second).substr(5)), 0);
 }
 
 TEST(Agent, OffersAServiceOnceItIsReady) {
