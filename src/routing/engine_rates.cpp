@@ -2,6 +2,7 @@
 #include "routing/engine_rates.h"
 
 #include <algorithm>
+#include <array>
 
 namespace penstock::routing {
 namespace {
@@ -10,7 +11,8 @@ namespace {
 constexpr double kTokensScale = 1000;
 constexpr double kBlocksScale = 100;
 constexpr double kMsScale = 1000;
-constexpr int kSweeps = 12;
+constexpr double kPivotMin = 1e-9;  // of a term's own square: below, it is a mix of the others
+constexpr double kGainMin = 1e-9;   // a further term must explain more than rounding does
 // An error of a tenth counts alike for short and long waits; shorter ones than this are alike.
 constexpr double kFloor = 0.05;
 
@@ -33,18 +35,46 @@ void EngineRates::learn(const EngineQueue& queue, Duration first_token, Time now
     fit();
 }
 
-// Coordinate descent on the normal equations; each step is the best value of one factor that is
-// not negative. It starts from the last fit, so a few sweeps suffice.
+// The best factors that are not negative: of every choice of terms the exact solution of its normal
+// equations, and of those the one that explains most. An iteration would stop early where the terms
+// go together, and an engine that looks slow by that gets no calls to correct it.
 void EngineRates::fit() {
-    for (int sweep = 0; sweep < kSweeps; ++sweep) {
-        for (std::size_t i = 0; i < kTerms; ++i) {
-            if (products_[i][i] <= 0) continue;
-            double rest = targets_[i];
-            for (std::size_t j = 0; j < kTerms; ++j)
-                if (j != i) rest -= products_[i][j] * factors_[j];
-            factors_[i] = std::max(0.0, rest / products_[i][i]);
+    constexpr unsigned kChoices = 1U << kTerms;
+    double explained = 0;
+    std::array<double, kTerms> best{};
+    for (unsigned chosen = 1; chosen < kChoices; ++chosen) {
+        const std::optional<std::array<double, kTerms>> factors = solve(chosen);
+        if (!factors || std::ranges::any_of(*factors, [](double each) { return each < 0; }))
+            continue;
+        double gain = 0;
+        for (std::size_t i = 0; i < kTerms; ++i) gain += targets_[i] * (*factors)[i];
+        if (gain <= explained * (1 + kGainMin)) continue;
+        explained = gain;
+        best = *factors;
+    }
+    factors_ = best;
+}
+
+// Gauss-Jordan over the chosen terms; nothing where they cannot be told apart.
+std::optional<std::array<double, EngineRates::kTerms>> EngineRates::solve(unsigned chosen) const {
+    auto left = products_;
+    auto right = targets_;
+    const auto has = [&](std::size_t i) { return (chosen >> i & 1U) != 0; };
+    for (std::size_t i = 0; i < kTerms; ++i) {
+        if (!has(i)) continue;
+        const double pivot = left[i][i];
+        if (pivot <= kPivotMin * products_[i][i]) return std::nullopt;
+        for (std::size_t row = 0; row < kTerms; ++row) {
+            if (row == i || !has(row)) continue;
+            const double factor = left[row][i] / pivot;
+            for (std::size_t j = 0; j < kTerms; ++j) left[row][j] -= factor * left[i][j];
+            right[row] -= factor * right[i];
         }
     }
+    std::array<double, kTerms> out{};
+    for (std::size_t i = 0; i < kTerms; ++i)
+        if (has(i)) out[i] = right[i] / left[i][i];
+    return out;
 }
 
 std::optional<EngineRates::Rates> EngineRates::rates(Time now) const {

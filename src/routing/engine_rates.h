@@ -39,9 +39,10 @@ class EngineRates {
     std::int64_t samples() const { return samples_; }
 
   private:
-    void fit();
-
     static constexpr std::size_t kTerms = 3;
+    void fit();
+    std::optional<std::array<double, kTerms>> solve(unsigned chosen) const;
+
     std::array<std::array<double, kTerms>, kTerms> products_{};  // Σ w x xᵀ
     std::array<double, kTerms> targets_{};                       // Σ w x y
     std::array<double, kTerms> factors_{};

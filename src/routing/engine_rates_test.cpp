@@ -45,6 +45,17 @@ TEST(EngineRates, FollowAnEngineThatBecomesSlower) {
     EXPECT_NEAR(rates.rates(kStart)->first_token_ms({1150, 0}), 400, 20);
 }
 
+TEST(EngineRates, TellTermsApartThatGoTogether) {
+    EngineRates rates;
+    SeededRandom random(5);
+    for (int i = 0; i < 12; ++i) {
+        const auto tokens = static_cast<std::int64_t>(900 + random.below(200));
+        const double blocks = static_cast<double>(tokens) / 16 + random.unit();
+        rates.learn({tokens, blocks}, milliseconds(0.1 * static_cast<double>(tokens)), kStart);
+    }
+    EXPECT_NEAR(rates.rates(kStart)->first_token_ms({10'000, 0}), 1000, 1);
+}
+
 TEST(EngineRates, AreNeverNegative) {
     EngineRates rates;
     // The more there is to do the faster it is: no positive rate explains that.
