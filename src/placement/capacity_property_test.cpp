@@ -98,6 +98,7 @@ class Case {
         gang_ = {.shape = shape, .count = static_cast<std::int32_t>(1 + random_.below(6))};
     }
 
+    bool preempted() const { return preempted_; }
     // Empty where capacity holds, else what went wrong.
     std::string gang_then_preemption() {
         const Topology topology(placer_.nodes());
@@ -110,6 +111,7 @@ class Case {
         constexpr std::int32_t kPriority = 2;
         const auto forced = preempt(placer_, topology, residents_, gang_, kPriority, meter());
         if (!forced) return held_by({}, {}).empty() ? "" : "a preemption that failed left a trace";
+        preempted_ = true;
         for (const ResidentId victim : forced->victims)
             if (residents_.at(victim).priority >= kPriority) return "an equal had to give way";
         return held_by(forced->victims, forced->tasks);
@@ -169,14 +171,20 @@ class Case {
     std::vector<std::pair<Placement, Request>> held_;  // by resident id
     Request gang_request_;
     Gang gang_;
+    bool preempted_ = false;
 };
 
 TEST(CapacityProperty, GangsAndPreemptionsNeverTakeWhatIsNotThere) {
     rc::detail::TestParams params = rc::detail::configuration().testParams;
     params.maxSuccess = kCases;
-    const auto property = [](std::uint64_t seed) {
-        const int size = *rc::gen::inRange(1, 7);
-        const std::string wrong = Case(seed, size).gang_then_preemption();
+    int preemptions = 0;
+    const auto property = [&] {
+        // Small cases are to be as mixed as large ones.
+        const auto seed = *rc::gen::resize(rc::kNominalSize, rc::gen::arbitrary<std::uint64_t>());
+        const int size = *rc::gen::resize(rc::kNominalSize, rc::gen::inRange(1, 7));
+        Case each(seed, size);
+        const std::string wrong = each.gang_then_preemption();
+        preemptions += each.preempted() ? 1 : 0;
         if (!wrong.empty()) RC_FAIL(wrong);
     };
 
@@ -185,6 +193,8 @@ TEST(CapacityProperty, GangsAndPreemptionsNeverTakeWhatIsNotThere) {
     std::ostringstream message;
     rc::detail::printResultMessage(result, message);
     EXPECT_TRUE(result.is<rc::detail::SuccessResult>()) << message.str();
+    EXPECT_GT(preemptions, kCases / 100) << "too few cases come to a preemption";
+    RecordProperty("preemptions", preemptions);
 }
 
 }  // namespace

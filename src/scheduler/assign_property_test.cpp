@@ -108,6 +108,17 @@ class BruteForce {
     std::pair<std::int64_t, std::int64_t> best_;
 };
 
+// Of every instance, counted once.
+const std::vector<std::pair<std::int64_t, std::int64_t>>& least_of_instances() {
+    static const auto kLeast = [] {
+        std::vector<std::pair<std::int64_t, std::int64_t>> all;
+        for (int i = 0; i < kInstances; ++i)
+            all.push_back(BruteForce(Instance(static_cast<std::uint64_t>(i))).best());
+        return all;
+    }();
+    return kLeast;
+}
+
 // How far a way of deciding is from brute force over all instances.
 struct Distance {
     double mean = 0;  // of (score − least) / max(least, a hundredth of one regret)
@@ -121,7 +132,7 @@ Distance distance(const Decide& decide) {
     Distance all;
     for (int i = 0; i < kInstances; ++i) {
         const Instance instance(static_cast<std::uint64_t>(i));
-        const auto [unplaced, least] = BruteForce(instance).best();
+        const auto& [unplaced, least] = least_of_instances().at(static_cast<std::size_t>(i));
         const Assignment made = decide(instance.free, instance.options);
         if (made.unplaced != unplaced) {
             ++all.fewer_placed;
