@@ -44,6 +44,14 @@ io::Task<Result<ResolvedKey>> Authenticator::authenticate(std::string authorizat
     const Sha256 digest = sha256(key);
     const KeyCache::Entry* entry = cache_.find(digest);
     if (entry != nullptr && clock_.now() < entry->fresh_until) co_return judge(digest, false);
+    if (is_server_silent_ && entry != nullptr) {
+        Result<ResolvedKey> stale = judge(digest, true);
+        if (stale && clock_.monotonic() >= ask_again_at_) {
+            ask_again_at_ = clock_.monotonic() + kAskAgainAfter;
+            (void)question_of(digest);
+        }
+        if (stale) co_return stale;
+    }
     if (const Result<void> asked = co_await ask(digest); !asked) {
         Result<ResolvedKey> stale = judge(digest, true);
         if (stale) co_return stale;
@@ -68,28 +76,39 @@ Result<ResolvedKey> Authenticator::judge(const Sha256& digest, bool stale_allowe
     return *entry->key;
 }
 
+// The one about this key that is under way, or a new one; nothing when too many are.
+std::shared_ptr<Authenticator::Question> Authenticator::question_of(const Sha256& digest) {
+    std::string name = to_hex(digest);
+    if (const auto found = questions_.find(name); found != questions_.end()) return found->second;
+    if (questions_.size() >= kQuestionsMax) return nullptr;
+    auto fresh = std::make_shared<Question>(executor_);
+    questions_.emplace(std::move(name), fresh);
+    tasks_.spawn(ask_server(digest, fresh));
+    return fresh;
+}
+
 // Returns when the cache has the server's answer.
 io::Task<Result<void>> Authenticator::ask(Sha256 digest) {
-    std::string name = to_hex(digest);
-    auto found = questions_.find(name);
-    if (found == questions_.end()) {
-        if (questions_.size() >= kQuestionsMax)
-            co_return fail(
-                ErrorCode::unavailable,
-                "too many API keys are being looked up; try again in a second"
-            );
-        auto fresh = std::make_shared<Question>(executor_);
-        found = questions_.emplace(std::move(name), fresh).first;
-        tasks_.spawn(ask_server(digest, fresh));
-    }
-    const std::shared_ptr<Question> question = found->second;
+    const std::shared_ptr<Question> question = question_of(digest);
+    if (question == nullptr)
+        co_return fail(
+            ErrorCode::unavailable, "too many API keys are being looked up; try again in a second"
+        );
     while (!question->done) co_await question->answered.wait();
     co_return question->result;
+}
+
+void Authenticator::fall_silent(Question& question, const Error& cause) {
+    is_server_silent_ = true;
+    ask_again_at_ = clock_.monotonic() + kAskAgainAfter;
+    question.result =
+        fail(ErrorCode::unavailable, "the API key cannot be checked now: " + cause.message);
 }
 
 io::Task<void> Authenticator::ask_server(Sha256 digest, std::shared_ptr<Question> question) {
     std::string name = to_hex(digest);
     Result<ResolvedKey> answer = co_await server_.resolve_key(name);
+    is_server_silent_ = false;
     if (answer) {
         cache_.put_known(digest, *std::move(answer), clock_.now());
     } else {
@@ -99,10 +118,7 @@ io::Task<void> Authenticator::ask_server(Sha256 digest, std::shared_ptr<Question
         if (refused)
             cache_.put_unknown(digest, clock_.now());
         else
-            question->result = fail(
-                ErrorCode::unavailable,
-                "the API key cannot be checked now: " + answer.error().message
-            );
+            fall_silent(*question, answer.error());
     }
     questions_.erase(name);
     question->done = true;

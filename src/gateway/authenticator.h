@@ -16,12 +16,14 @@
 namespace penstock::gateway {
 
 // Who calls: from the cache, else from the server; equal questions at one time are asked once.
-// While the server cannot be asked, keys it knew stay good for KeyCache::kStaleMax (their budget
-// ends earlier).
+// While the server cannot be asked, keys it knew stay good for KeyCache::kStaleMax past their time,
+// as long as their allowances last: only the first call waits to find out, and later ones ask again
+// beside the call, one each kAskAgainAfter.
 class Authenticator {
   public:
     static constexpr std::size_t kKeyBytesMax = 512;
     static constexpr std::size_t kQuestionsMax = 64;  // at one time; above: unavailable
+    static constexpr Duration kAskAgainAfter = 1s;
 
     Authenticator(
         io::Executor executor, io::TaskGroup& tasks, ServerLink& server, const Clock& clock
@@ -41,7 +43,9 @@ class Authenticator {
         Result<void> result = {};
     };
     io::Task<Result<void>> ask(Sha256 digest);
+    std::shared_ptr<Question> question_of(const Sha256& digest);
     io::Task<void> ask_server(Sha256 digest, std::shared_ptr<Question> question);
+    void fall_silent(Question& question, const Error& cause);
     Result<ResolvedKey> judge(const Sha256& digest, bool stale_allowed) const;
 
     io::Executor executor_;
@@ -49,6 +53,8 @@ class Authenticator {
     ServerLink& server_;
     const Clock& clock_;
     KeyCache cache_;
+    bool is_server_silent_ = false;  // the last question was in vain
+    Duration ask_again_at_{};        // monotonic
     // Shared by those who wait for the answer and the task that asks, whichever ends last.
     std::unordered_map<std::string, std::shared_ptr<Question>> questions_;
 };

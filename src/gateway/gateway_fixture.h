@@ -88,6 +88,7 @@ class ScriptedServer {
     std::map<RequestId, CallRecord> records;
     int repeated = 0;
     int keys_asked = 0;
+    int keys_asked_in_vain = 0;  // while it was away
     int leases_asked = 0;
     Money granted_most;
 
@@ -114,6 +115,14 @@ struct ClientAnswer {
     http::Headers headers;
     std::string body;
     bool cut = false;  // the connection ended before the body did
+};
+
+// The system's, `ahead` of it.
+struct ShiftedClock final : Clock {
+    Time now() const override { return system.now() + ahead; }
+    Duration monotonic() const override { return system.monotonic() + ahead; }
+    SystemClock system;
+    Duration ahead{0};
 };
 
 struct Fixture {
@@ -147,7 +156,7 @@ struct Fixture {
     std::filesystem::path folder;
     io::Runtime runtime;
     io::Pool pool{1};
-    SystemClock clock;
+    ShiftedClock clock;
     SeededRandom random{42};
     telemetry::Logger log;
     telemetry::Registry registry;

@@ -32,6 +32,26 @@ TEST(Gateway, ServesOnWhileTheServerIsAwayAndSettlesEachCallOnce) {
     EXPECT_EQ(f.server.repeated, 0);
 }
 
+TEST(Gateway, ServesKeysThatItKnowsForAnHourWithoutTheServer) {
+    Fixture f;
+    f.add_engine(whole_answer());
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
+    f.wait_for_records(1);
+    f.server.away = true;
+    f.clock.ahead = 55min;
+    for (int i = 0; i < 50; ++i) EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
+    // It looks for the server now and then, not with every call.
+    EXPECT_LT(f.server.keys_asked_in_vain, 25);
+    f.clock.ahead = 2h;
+    const ClientAnswer late = f.ask(std::string(kChat));
+    EXPECT_EQ(late.status, 503) << late.body;
+    EXPECT_NE(late.body.find("cannot be checked now"), std::string::npos) << late.body;
+    f.clock.ahead = {};
+    f.server.away = false;
+    f.wait_for_records(51);
+    EXPECT_EQ(f.server.repeated, 0);
+}
+
 TEST(Gateway, SettlesAfterARestartWhatItCouldNotBefore) {
     Fixture f;
     f.add_engine(whole_answer());

@@ -28,7 +28,7 @@ class KeyCache {
         1s;  // at the cap, old entries are looked for this often
     static constexpr Duration kKnownMax = 10min;  // however long the server allows
     static constexpr Duration kUnknownFor = 5s;   // a refused key is asked for again after it
-    static constexpr Duration kStaleMax = 5min;   // past its time, while the server cannot be asked
+    static constexpr Duration kStaleMax = 1h;     // past its time, while the server cannot be asked
 
     explicit KeyCache(std::size_t keys_max = kKeysMax) : keys_max_(keys_max) {}
 
