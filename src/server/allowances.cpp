@@ -232,8 +232,9 @@ void Billing::count_call(const CallRecord& call, Units charge, std::int64_t toke
 
 // ---- shown ----
 
-void Billing::add_limit_uses(
-    std::vector<LimitUse>& out, const std::string& level, const std::string& subject,
+// From whom the report was of to `subject`: its spending, and its limits beside those above it.
+void Billing::narrow(
+    UseReport& report, const std::string& level, const std::string& subject,
     const std::optional<Limits>& limits
 ) const {
     const Time now = platform_.now();
@@ -254,34 +255,31 @@ void Billing::add_limit_uses(
             use.remaining = std::max(Units(), use.allowed - use.used - use.reserved);
             if (account.period != BudgetPeriod::none)
                 use.resets_at = period_end(account.period, now);
-            out.push_back(std::move(use));
+            report.limits.push_back(std::move(use));
         }
     };
+    report.subject = subject;
+    report.spending = platform_.uses.spending(subject, now);
     if (!limits) return;
     add(*limits, std::string());
     for (const auto& [model, quota] : limits->per_model) add(quota, model);
 }
 
 UseReport Billing::use_of(const Organisation& organisation) const {
-    UseReport report{.subject = to_string(organisation.id)};
-    report.spending = platform_.uses.spending(report.subject, platform_.now());
-    add_limit_uses(report.limits, "organisation", report.subject, organisation.limits);
+    UseReport report;
+    narrow(report, "organisation", to_string(organisation.id), organisation.limits);
     return report;
 }
 
 UseReport Billing::use_of(const Project& project) const {
     UseReport report = use_of(*platform_.directory.find_organisation(project.organisation_id));
-    report.subject = to_string(project.id);
-    report.spending = platform_.uses.spending(report.subject, platform_.now());
-    add_limit_uses(report.limits, "project", report.subject, project.limits);
+    narrow(report, "project", to_string(project.id), project.limits);
     return report;
 }
 
 UseReport Billing::use_of(const Key& key) const {
     UseReport report = use_of(*platform_.directory.find_project(key.project_id));
-    report.subject = to_string(key.id);
-    report.spending = platform_.uses.spending(report.subject, platform_.now());
-    add_limit_uses(report.limits, "key", report.subject, key.limits);
+    narrow(report, "key", to_string(key.id), key.limits);
     return report;
 }
 

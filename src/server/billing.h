@@ -91,8 +91,8 @@ class Billing {
         Money rest, const std::string& ref_type, const std::string& ref_id
     );
     void count_call(const CallRecord& call, Units charge, std::int64_t tokens);
-    void add_limit_uses(
-        std::vector<LimitUse>& out, const std::string& level, const std::string& subject,
+    void narrow(
+        UseReport& report, const std::string& level, const std::string& subject,
         const std::optional<Limits>& limits
     ) const;
     void check_budget(Change& change, const Task& task, const Attempt& attempt, Money running_cost);
