@@ -10,8 +10,11 @@ TERMS = (("COST", "cost", 4), ("DURATION-S", "duration_s", 2), ("SECURITY", "sec
 
 
 def decimal(number, places=6):
-    """Without trailing zeros: 0.000359, 28, 100.5"""
-    text = f"{Decimal(number):.{places}f}"
+    """Without trailing zeros: 0.000359, 28, 100.5; of a number too small for its places the first two digits."""
+    number = Decimal(number)
+    if number and abs(number) <= Decimal(10) ** -places / 2:
+        places = 1 - number.adjusted()
+    text = f"{number:.{places}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

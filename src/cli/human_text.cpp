@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <cmath>
 
 namespace penstock::cli {
 
@@ -48,6 +49,10 @@ std::string bytes_text(std::int64_t bytes) {
 
 std::string number_text(std::optional<double> number, int decimals) {
     if (!number) return "-";
+    constexpr int kSmallest = 12;  // places; what is smaller is nothing to a person
+    const double magnitude = std::abs(*number);
+    if (magnitude > std::pow(10, -kSmallest) && magnitude <= std::pow(10, -decimals) / 2)
+        decimals = 1 - static_cast<int>(std::floor(std::log10(magnitude)));
     std::string digits = fmt::format("{:.{}f}", *number, decimals);
     if (digits.find('.') == std::string::npos) return digits;
     while (digits.ends_with('0')) digits.pop_back();

@@ -19,7 +19,8 @@ std::string span_text(Duration span);
 std::string milli_text(std::int64_t milli);
 // "512MiB", "1.5GiB", "12B".
 std::string bytes_text(std::int64_t bytes);
-// At most `decimals` places, trailing zeros dropped; "-" for what is absent.
+// At most `decimals` places, trailing zeros dropped; "-" for what is absent. Where that would show
+// nothing of a small number, its first two digits: "0.00031".
 std::string number_text(std::optional<double> number, int decimals);
 // An amount with at least two decimals; digits below a fen are kept when they matter: "12.50",
 // "0.001204".

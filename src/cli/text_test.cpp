@@ -26,6 +26,16 @@ TEST(TextWidth, TakesControlCharactersOutOfForeignText) {
     EXPECT_EQ(printable("a\033[31mb\nc"), "a [31mb c");
 }
 
+TEST(NumberText, ShowsSomethingOfEveryNumberThatIsNotZero) {
+    EXPECT_EQ(number_text(1.9, 2), "1.9");
+    EXPECT_EQ(number_text(0, 2), "0");
+    EXPECT_EQ(number_text(0.006, 2), "0.01");
+    EXPECT_EQ(number_text(0.000314, 2), "0.00031");
+    EXPECT_EQ(number_text(-0.0002, 2), "-0.0002");
+    EXPECT_EQ(number_text(1e-9, 2), "0.000000001");
+    EXPECT_EQ(number_text(std::nullopt, 2), "-");
+}
+
 TEST(Table, AlignsByWhatATerminalShows) {
     Table table({{"NAME"}, {"COST", Align::right}, {"AGE"}});
     table.add({"训练", "1.5", "3m"});
