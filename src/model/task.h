@@ -171,11 +171,12 @@ struct TaskItem {
     std::vector<std::map<std::string, std::string>> points;
     std::optional<AttemptId> attempt_id;  // the newest
     std::optional<Checkpoint> checkpoint;
+    std::optional<Time> retry_at;  // not placed again before
     bool operator==(const TaskItem&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     TaskItem, (),
-    (index, state, reason, attempts, failures, recoveries, points, attempt_id, checkpoint)
+    (index, state, reason, attempts, failures, recoveries, points, attempt_id, checkpoint, retry_at)
 )
 
 struct ItemCounts {

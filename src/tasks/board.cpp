@@ -15,11 +15,6 @@ bool blames_user(const Attempt& attempt) {
     return attempt.fault_domain == FaultDomain::user || !attempt.fault_domain;
 }
 
-// The end of a CANCELING task.
-TaskState state_after_stop(TaskReason reason) {
-    return reason == TaskReason::deadline ? TaskState::expired : TaskState::canceled;
-}
-
 }  // namespace
 
 Board::Record& Board::at(TaskId id) {
@@ -121,6 +116,7 @@ Result<void> Board::retry(TaskId id, std::string_view actor, Time now, Changes& 
         item.reason = TaskReason::none;
         item.failures = 0;
         item.recoveries = 0;
+        item.retry_at.reset();
         changes.items.emplace(id, item.index);
     }
     record.task.ended_at.reset();
@@ -147,6 +143,7 @@ Attempt Board::begin_attempt(
         attempt.restored_from = item.checkpoint;
     item.state = TaskState::reserved;
     item.reason = TaskReason::none;
+    item.retry_at.reset();
     item.attempt_id = attempt.id;
     record.attempts.push_back(attempt.id);
     record.task.placement = attempt.placement;
@@ -297,12 +294,14 @@ void Board::end_attempt(
         record.task.outputs.push_back(output);
         record.task.outputs.back().item = item.index;
     }
-    settle_item(record, item, attempt, changes);
+    settle_item(record, item, attempt, now, changes);
     update_task(record, now, "agent/" + attempt.placement.node, report.message, changes);
 }
 
 // What an ended attempt means for its item: done, tried again, or given up.
-void Board::settle_item(Record& record, TaskItem& item, const Attempt& attempt, Changes& changes) {
+void Board::settle_item(
+    Record& record, TaskItem& item, const Attempt& attempt, Time now, Changes& changes
+) {
     changes.items.emplace(record.task.id, item.index);
     item.reason = attempt.reason;
     if (attempt.state == TaskState::succeeded) {
@@ -325,6 +324,7 @@ void Board::settle_item(Record& record, TaskItem& item, const Attempt& attempt, 
     if (!own_fault) ++record.task.recoveries;
     const std::int64_t allowed = own_fault ? retries_allowed(record.task.spec) : kRecoveriesMax;
     item.state = tries <= allowed ? TaskState::recovering : TaskState::failed;
+    if (item.state == TaskState::recovering) item.retry_at = now + retry_delay(tries);
     if (item.state == TaskState::failed)
         record.task.fault_domain = attempt.fault_domain.value_or(FaultDomain::user);
     record.task.message = attempt.message;

@@ -130,7 +130,9 @@ class Board {
     void end_attempt(
         Record& record, Attempt& attempt, const AttemptReport& report, Time now, Changes& changes
     );
-    void settle_item(Record& record, TaskItem& item, const Attempt& attempt, Changes& changes);
+    void settle_item(
+        Record& record, TaskItem& item, const Attempt& attempt, Time now, Changes& changes
+    );
     bool may_start(const Record& record, Time now) const;
     enum class Prospect : std::uint8_t { open, met, broken };
     Prospect prospect_of(const Record& record, const Dependency& dependency) const;

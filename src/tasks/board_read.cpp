@@ -103,6 +103,7 @@ std::vector<Waiting> Board::waiting(Time now) const {
         for (const TaskItem& item : record->items) {
             if (room <= 0) break;
             if (item.state != TaskState::pending && item.state != TaskState::recovering) continue;
+            if (item.retry_at && now < *item.retry_at) continue;
             all.push_back({record->task.id, item.index});
             --room;
         }

@@ -155,6 +155,37 @@ TEST(Board, AServiceThatDiesIsStartedAgain) {
     );
 
     EXPECT_EQ(f.state(id), "RECOVERING");
+    EXPECT_EQ(f.board.waiting(f.now).size(), 1U);
+}
+
+TEST(Board, AServiceThatKeepsDyingIsStartedAgainLaterAndLater) {
+    BoardFixture f;
+    const TaskId id =
+        f.create({.kind = TaskKind::Service, .run = "serve", .service = ServiceSpec{}});
+    for (const Duration pause : {0s, 1s, 2s, 4s, 8s, 16s, 32s, 60s, 60s}) {
+        ASSERT_TRUE(
+            f.report(f.place(id), TaskState::failed, TaskReason::not_ready, FaultDomain::user)
+        );
+        if (pause > 0s) EXPECT_EQ(f.board.waiting(f.now + pause - 1us).size(), 0U);
+        f.now += pause;
+        EXPECT_EQ(f.board.waiting(f.now).size(), 1U);
+    }
+}
+
+TEST(Board, ARetryThatIsAskedForDoesNotWait) {
+    BoardFixture f;
+    const TaskId id = f.create(
+        {.run = "x", .array = ArraySpec{.params = {{"Frame", "1-1:1"}}, .retry = {.per_item = 1}}}
+    );
+    for (int i = 0; i < 2; ++i)
+        ASSERT_TRUE(
+            f.report(f.place(id), TaskState::failed, TaskReason::exit_code, FaultDomain::user)
+        );
+    EXPECT_EQ(f.state(id), "FAILED");
+
+    ASSERT_TRUE(f.board.retry(id, "user/ann", f.now, f.changes));
+
+    EXPECT_EQ(f.board.waiting(f.now).size(), 1U);
 }
 
 TEST(Board, AnArrayRetriesOnlyWhatFailed) {

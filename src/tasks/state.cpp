@@ -40,6 +40,16 @@ std::int64_t retries_allowed(const TaskSpec& spec) {
     return spec.resources.job_recovery ? spec.resources.job_recovery->max_restarts_on_errors : 0;
 }
 
+TaskState state_after_stop(TaskReason reason) {
+    return reason == TaskReason::deadline ? TaskState::expired : TaskState::canceled;
+}
+
+Duration retry_delay(std::int64_t ends) {
+    constexpr std::int64_t kDoublingsMax = 6;  // 64 s
+    if (ends < 2) return {};
+    return std::min<Duration>(1s * (1LL << std::min(ends - 2, kDoublingsMax)), kRetryDelayMax);
+}
+
 std::int64_t replicas_of(const TaskSpec& spec) {
     if (!spec.service) return 1;
     if (spec.service->replicas) return *spec.service->replicas;

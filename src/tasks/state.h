@@ -22,6 +22,12 @@ ItemCounts count(const std::vector<TaskItem>& items);
 constexpr std::int64_t kServiceRestartsMax = 20;
 // How often an item may fail by its own fault and be tried again.
 std::int64_t retries_allowed(const TaskSpec& spec);
+// The end of a CANCELING task.
+TaskState state_after_stop(TaskReason reason);
+// Before an item that ended `ends` times is tried again: nothing the first time, then a second and
+// twice as long each time, kRetryDelayMax at most.
+constexpr Duration kRetryDelayMax = 60s;
+Duration retry_delay(std::int64_t ends);
 std::int64_t replicas_of(const TaskSpec& spec);
 
 // Sentences for people, English and Chinese.
