@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <ranges>
 
 #include "cli/suggestion.h"
 
@@ -158,6 +159,25 @@ std::string wrong_operands(const Command& command, const Arguments& arguments, L
     return {};
 }
 
+// Empty when every value of a flag with choices is one of them. A choice like "state=STATE" is a
+// pattern: who reads the flag checks it.
+std::string wrong_choice(
+    const std::vector<Flag>& flags, const Arguments& arguments, Language language
+) {
+    for (const Flag& flag : flags) {
+        if (flag.choices.empty() || flag.choices.contains('=')) continue;
+        std::vector<std::string> known;
+        for (const auto word : std::views::split(flag.choices, '|'))
+            known.emplace_back(word.begin(), word.end());
+        const std::string name(flag.name);
+        for (const std::string& value : arguments.values(name))
+            if (std::ranges::find(known, value) == known.end())
+                return format(language, "usage.bad_choice", name, value, flag.choices) +
+                       suggestion(language, value, known);
+    }
+    return {};
+}
+
 Parsed sort_words(
     const Command& command, std::vector<std::string> words, Arguments arguments, Language language
 ) {
@@ -187,7 +207,8 @@ Parsed sort_words(
         if (count > 0)
             arguments.flags[name] = std::vector<std::string>(static_cast<std::size_t>(count));
     arguments.operands = std::move(slots.operands);
-    std::string wrong = wrong_operands(command, arguments, language);
+    std::string wrong = wrong_choice(flags, arguments, language);
+    if (wrong.empty()) wrong = wrong_operands(command, arguments, language);
     if (!wrong.empty()) return UsageError{std::move(wrong), path};
     return CommandLine{&command, std::move(arguments)};
 }

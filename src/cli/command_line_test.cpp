@@ -25,7 +25,8 @@ std::string parsed(const std::vector<std::string>& words) {
     std::string text(line.command->path);
     for (const std::string& operand : line.arguments.operands) text += " [" + operand + "]";
     for (const auto& [name, values] : line.arguments.flags)
-        for (const std::string& value : values) text += " " + name + "=" + value;
+        for (const std::string& value : values)
+            text.append(" ").append(name).append("=").append(value);
     for (const std::string& word : line.arguments.tail) text += " --" + word;
     return text;
 }
@@ -68,6 +69,25 @@ TEST(CommandLine, SuggestsWhatWasMeant) {
         parsed({"run", "--max-prize", "3"}),
         "usage: there is no flag '--max-prize' for penstock run (did you mean '--max-price'?)"
     );
+}
+
+TEST(CommandLine, RefusesAValueThatIsNoneOfAFlagsChoices) {
+    EXPECT_EQ(
+        parsed({"key", "update", "ci", "--budget-period", "monthly"}),
+        "usage: --budget-period: 'monthly' is none of none|day|week|month (did you mean "
+        "'month'?)"
+    );
+    EXPECT_EQ(
+        parsed({"task", "list", "-o", "tabel"}),
+        "usage: --output: 'tabel' is none of table|wide|json|jsonl|yaml|name|csv (did you mean "
+        "'table'?)"
+    );
+    EXPECT_EQ(
+        parsed({"key", "create", "--name", "a", "--scope", "tokens", "--scope", "token"}),
+        "usage: --scope: 'token' is none of tasks_read|tasks_write|tokens|billing_read|keys_write|"
+        "provider|agent|gateway|operator (did you mean 'tokens'?)"
+    );
+    EXPECT_EQ(parsed({"wait", "--for=ended", "task/x"}), "wait [task/x] for=ended");
 }
 
 TEST(CommandLine, TellsMissingAndSuperfluousWords) {

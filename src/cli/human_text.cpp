@@ -15,7 +15,7 @@ std::string age_text(Duration span) {
         std::max<std::int64_t>(0, duration_cast<std::chrono::seconds>(span).count());
     if (seconds < 60) return fmt::format("{}s", seconds);
     if (seconds < 3600) return fmt::format("{}m", seconds / 60);
-    if (seconds < 48 * 3600) return fmt::format("{}h", seconds / 3600);
+    if (seconds < std::int64_t{48} * 3600) return fmt::format("{}h", seconds / 3600);
     return fmt::format("{}d", seconds / 86400);
 }
 

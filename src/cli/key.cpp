@@ -5,10 +5,35 @@
 #include <sstream>
 
 #include "cli/invocation.h"
+#include "cli/json_path.h"
 #include "cli/nouns.h"
 
 namespace penstock::cli {
 namespace {
+
+constexpr std::array<std::array<std::string_view, 2>, 5> kCounts{
+    {{"rpm", "requests_per_minute"},
+     {"rpd", "requests_per_day"},
+     {"tpm", "tokens_per_minute"},
+     {"tpd", "tokens_per_day"},
+     {"concurrency", "concurrency"}}
+};
+
+// "budget=5.00/monthly rpm=60 models=a,b", as the flags set them.
+std::string limits_cell(const json::Value& row, const Look&) {
+    std::string text;
+    const auto add = [&](std::string_view name, const std::string& value) {
+        if (!value.empty()) text.append(text.empty() ? "" : " ").append(name).append("=" + value);
+    };
+    const std::string period = text_at(row, "limits.budget_period");
+    const std::string budget = text_at(row, "limits.budget");
+    add("budget", budget.empty() || period == "none" ? budget : budget + "/" + period);
+    for (const auto& [flag, field] : kCounts)
+        add(flag, text_at(row, "limits." + std::string(field)));
+    for (const std::string_view list : {"models", "providers", "sites"})
+        add(list, text_at(row, "limits." + std::string(list)));
+    return text;
+}
 
 const View& view() {
     static const View kView{
@@ -20,6 +45,7 @@ const View& view() {
                 text_column("NAME", "name"),
                 text_column("PREFIX", "prefix"),
                 text_column("SCOPES", "scopes"),
+                computed_column("LIMITS", limits_cell),
                 text_column("EXPIRES", "expires_at"),
                 text_column("REVOKED", "revoked_at"),
                 wide(text_column("SITE", "site_id")),
@@ -52,13 +78,6 @@ Result<void> read_limits(const Invocation& invocation, json::Object& limits) {
     if (const auto period = given.value("budget-period"))
         for (const auto& [word, name] : kPeriods)
             if (*period == word) limits["budget_period"] = name;
-    constexpr std::array<std::array<std::string_view, 2>, 5> kCounts{
-        {{"rpm", "requests_per_minute"},
-         {"rpd", "requests_per_day"},
-         {"tpm", "tokens_per_minute"},
-         {"tpd", "tokens_per_day"},
-         {"concurrency", "concurrency"}}
-    };
     for (const auto& [flag, field] : kCounts)
         if (given.value(std::string(flag)))
             limits[field] = TRY(whole_number(invocation, std::string(flag)));

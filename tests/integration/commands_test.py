@@ -48,6 +48,14 @@ class Commands(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(Decimal(json.loads(done.stdout)["spent"]) + Decimal(json.loads(done.stdout)["balance"]), Decimal(25))
 
+    def test_limits_of_a_key_are_shown_as_they_were_set(self):
+        self.platform.cli("key", "create", "--name", "bounded", "--budget", "5.00", "--budget-period", "month", "--rpm", "60", "--models", "a,b")
+        shown = self.platform.cli("key", "get", "bounded").out
+        self.assertRegex(shown, r"LIMITS +budget=5\.00/monthly rpm=60 models=a,b\n")
+        self.assertRegex(self.platform.cli("key", "update", "bounded", "--rpm", "30").out, r"LIMITS +budget=5\.00/monthly rpm=30 models=a,b\n")
+        refused = self.platform.cli("key", "update", "bounded", "--budget-period", "fortnight", code=2)
+        self.assertIn("none|day|week|month", refused.err)
+
     def test_a_key_of_ones_own(self):
         made = self.platform.cli("key", "create", "--name", "ci", "-o", "json").json
         self.assertTrue(made["key"].startswith("sk-"))
