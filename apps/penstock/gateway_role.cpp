@@ -14,6 +14,7 @@ struct GatewayFlags {
     std::string server = "http://127.0.0.1:8080";
     std::string key_file;
     std::string replica = "gateway";
+    std::string region;
     std::string state_dir;
     std::string log_level = "info";
 };
@@ -27,6 +28,7 @@ Result<int> serve(const GatewayFlags& flags) {
     options.key = TRY(config::read_file(flags.key_file));
     while (!options.key.empty() && options.key.back() == '\n') options.key.pop_back();
     options.replica = flags.replica;
+    options.region = flags.region;
     options.state_dir = flags.state_dir.empty() ? config::state_home() / "gateway"
                                                 : std::filesystem::path(flags.state_dir);
     Process process(log);
@@ -50,6 +52,9 @@ int run_gateway(int argc, char** argv) {
     app.add_option("--key-file", flags.key_file, "file with a key of scope gateway")->required();
     app.add_option("--replica", flags.replica, "stable name of this gateway")
         ->capture_default_str();
+    app.add_option(
+        "--region", flags.region, "where it stands and so its callers: a key of sites' rtt_to"
+    );
     app.add_option("--state-dir", flags.state_dir, "where unsettled records are kept");
     app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
         ->capture_default_str();

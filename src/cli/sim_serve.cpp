@@ -63,7 +63,7 @@ Result<sim::EngineModel> engine_of(const Arguments& arguments) {
 
 Result<tasks::AutoscaleTargets> targets_of(const Arguments& arguments) {
     // By default a replica is taken to bear half of what it can compute of prompts alone.
-    tasks::AutoscaleTargets targets{.first_token = 2s, .tokens_per_second = 5000};
+    tasks::AutoscaleTargets targets{.tokens_per_second = 5000, .first_token = 2s};
     TRY(take(arguments, "replicas-min", targets.replicas_min));
     TRY(take(arguments, "replicas-max", targets.replicas_max));
     TRY(take(arguments, "spares", targets.spares));

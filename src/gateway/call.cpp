@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "routing/prompt_blocks.h"
 
 namespace penstock::gateway {
 namespace {
@@ -63,6 +64,9 @@ void Call::dispatch(const routing::EndpointPool::Choice& choice) {
     record_.price_input = route_->endpoint.price_input;
     record_.price_output = route_->endpoint.price_output;
     record_.price_version = route_->endpoint.price_version;
+    visit_ = parts_.loads.arrive(
+        route_->endpoint, routing::estimated_tokens(admission_.prompt_text_bytes)
+    );
     dispatched_ = true;
     parts_.spool.append_opened(record_);
 }
@@ -71,12 +75,16 @@ void Call::end_attempt(routing::AttemptOutcome outcome) {
     if (!attempt_) return;
     parts_.endpoints.finish(*attempt_, outcome, parts_.clock.now());
     attempt_.reset();
+    if (visit_) parts_.loads.leave(*visit_);
+    visit_.reset();
 }
 
 void Call::on_first_token() {
     if (record_.ttft_us) return;
     const Duration now = parts_.clock.monotonic();
     record_.ttft_us = (now - admission_.started).count();
+    if (visit_ && record_.streamed)
+        parts_.loads.first_token(visit_->task_id, now - admission_.started);
     // What comes whole says nothing of its first token.
     if (attempt_ && record_.streamed)
         parts_.endpoints.first_token(*attempt_, now - attempt_started_, parts_.clock.now());
@@ -111,6 +119,7 @@ void Call::settle(EndReason reason) {
         routing::charge_of(record_.tokens, {record_.price_input, record_.price_output});
     CHECK(charge.has_value(), "the route table refuses prices that cannot be rated");
     charge_ = *charge;
+    count_load(reason);
     parts_.metrics.on_record(record_, metered.violations);
     // Classes that are not priced here may be reported beyond the bound: limits count up to it.
     const std::int64_t tokens_max = admission_.bound.input + admission_.bound.output;
@@ -120,6 +129,19 @@ void Call::settle(EndReason reason) {
     parts_.spool.append_settled(record_, [hold = std::move(admission_.hold), actual]() mutable {
         hold.settle(actual);
     });
+}
+
+void Call::count_load(EndReason reason) {
+    if (!route_->endpoint.task_id) return;
+    LoadMeter::Ended ended{
+        .output_tokens = record_.tokens.output_visible.value_or(0) +
+                         record_.tokens.output_reasoning.value_or(0)
+    };
+    ended.input_tokens = routing::total_tokens(record_.tokens) - ended.output_tokens;
+    if (reason == EndReason::done && record_.streamed && record_.ttft_us && ended.output_tokens > 1)
+        ended.gap = (record_.ended_at - record_.started_at - Duration(*record_.ttft_us)) /
+                    (ended.output_tokens - 1);
+    parts_.loads.end(*route_->endpoint.task_id, ended);
 }
 
 }  // namespace penstock::gateway

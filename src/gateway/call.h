@@ -9,6 +9,7 @@
 #include "gateway/budget.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/idempotency.h"
+#include "gateway/load_meter.h"
 #include "gateway/spool.h"
 #include "routing/call_meter.h"
 #include "routing/endpoint_pool.h"
@@ -24,6 +25,7 @@ struct CallParts {
     GatewayMetrics& metrics;
     const Clock& clock;
     std::int64_t& calls_running;
+    LoadMeter& loads;
 };
 
 // One admitted call: it owns the hold, the attempt in flight and the record, and ends exactly once,
@@ -70,12 +72,14 @@ class Call {
 
   private:
     void settle(EndReason reason);
+    void count_load(EndReason reason);
 
     CallParts& parts_;
     Admission admission_;
     CallRecord record_;
     routing::CallMeter meter_;
     std::optional<routing::EndpointPool::Choice> attempt_;
+    std::optional<LoadMeter::Visit> visit_;
     Duration attempt_started_{};  // on the monotonic clock
     std::optional<Route> route_;
     Money cost_max_;

@@ -40,6 +40,14 @@ ApiResult<CallLimits> read_call_limits(
             );
         limits.timeout = std::min(*timeout, options.deadline_max);
     }
+    if (const std::string* text = headers.find("x-penstock-wait")) {
+        const Result<Duration> wait = parse_duration(*text);
+        if (!wait)
+            return std::unexpected(
+                routing::invalid_request(wait.error().message, "x-penstock-wait")
+            );
+        limits.wait = *wait;
+    }
     return limits;
 }
 

@@ -16,6 +16,7 @@ struct CallLimits {
     std::optional<Price> input_price_max;
     std::optional<Price> output_price_max;
     Duration timeout{};
+    std::optional<Duration> wait;  // for the first replica of a service
 };
 ApiResult<CallLimits> read_call_limits(const http::Headers& headers, const GatewayOptions& options);
 

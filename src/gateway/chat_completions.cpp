@@ -63,6 +63,15 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(http::Requ
     Result<routing::ChatRequest> chat = routing::scan_chat_request(admitted.body);
     if (!chat) co_return refuse(told(chat.error()));
     admitted.chat = *std::move(chat);
+    ApiResult<void> ready = co_await parts_.held.until_ready(
+        {.key = &*key,
+         .model = admitted.chat.model,
+         .bytes = admitted.body.size(),
+         .span = limits->wait,
+         .deadline = admitted.deadline,
+         .client = request->client}
+    );
+    if (!ready) co_return refuse(std::move(ready.error()));
     const routing::EndpointPool& endpoints = parts_.calls.endpoints;
     admitted.converts = endpoints.has_model(admitted.chat.model) &&
                         !endpoints.has_model(admitted.chat.model, "openai");
@@ -167,7 +176,18 @@ io::Task<ChatCompletions::Opened> ChatCompletions::open(Admitted* admitted) {
     std::optional<Opened> last;
     for (int number = 0; number < kAttemptsMax; ++number) {
         if (number > 0 && !parts_.retries.try_retry()) break;
-        const ApiResult<routing::EndpointPool::Choice> choice = choose(*admitted, tried);
+        ApiResult<routing::EndpointPool::Choice> choice = choose(*admitted, tried);
+        if (!choice && !last && parts_.held.sleeps(admitted->chat.model)) {
+            // The last replica left when the call had been admitted.
+            ApiResult<void> ready = co_await parts_.held.until_ready(
+                {.key = &admitted->call->key(),
+                 .model = admitted->chat.model,
+                 .bytes = admitted->body.size(),
+                 .deadline = admitted->deadline}
+            );
+            if (!ready) co_return refuse(std::move(ready.error()));
+            choice = choose(*admitted, tried);
+        }
         if (!choice) {
             if (!last) last.emplace(refuse(choice.error()));
             break;

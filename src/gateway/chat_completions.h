@@ -10,6 +10,7 @@
 #include "gateway/authenticator.h"
 #include "gateway/call.h"
 #include "gateway/gateway.h"
+#include "gateway/held_calls.h"
 #include "http/client.h"
 #include "http/message.h"
 #include "routing/chat_request.h"
@@ -34,6 +35,7 @@ class ChatCompletions {
         Random& random;
         const GatewayOptions& options;
         const bool& routes_known;
+        HeldCalls& held;
     };
     explicit ChatCompletions(Parts parts) : parts_(parts) {}
 

@@ -139,6 +139,16 @@ io::Task<ApiResult<void>> DialectCalls::admit(http::Request* request, Admitted* 
         if (const std::string* value = request->headers.find(name))
             admitted->passed.set(name, *value);
     if (ApiResult<void> read = read_document(*admitted); !read) co_return read;
+    admitted->started = parts_.calls.clock.monotonic();
+    ApiResult<void> ready = co_await parts_.held.until_ready(
+        {.key = &admitted->key,
+         .model = admitted->request.model,
+         .bytes = admitted->body.size(),
+         .span = admitted->limits.wait,
+         .deadline = admitted->deadline,
+         .client = request->client}
+    );
+    if (!ready) co_return ready;
     const Result<telemetry::TraceContext> trace =
         telemetry::parse_traceparent(request->headers.get("traceparent"));
     admitted->traceparent = telemetry::to_traceparent(
@@ -207,7 +217,6 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
         co_return refuse(routing::invalid_request(
             "no engine of '" + model + "' makes embeddings", "model", "unsupported_model"
         ));
-    const Duration started = parts_.calls.clock.monotonic();
     const Time started_at = parts_.calls.clock.now();
     const routing::EndpointLists lists(admitted->key);
     ApiResult<routing::Hold> hold = co_await hold_for_call(
@@ -238,7 +247,7 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
             .hold = *std::move(hold),
             .idempotency = token,
             .started_at = started_at,
-            .started = started,
+            .started = admitted->started,
         }
     );
     co_return ApiResult<void>();
@@ -282,7 +291,18 @@ io::Task<DialectCalls::Opened> DialectCalls::open(Admitted* admitted) {
     std::optional<Opened> last;
     for (int number = 0; number < ChatCompletions::kAttemptsMax; ++number) {
         if (number > 0 && !parts_.retries.try_retry()) break;
-        const ApiResult<routing::EndpointPool::Choice> choice = choose(*admitted, tried);
+        ApiResult<routing::EndpointPool::Choice> choice = choose(*admitted, tried);
+        if (!choice && !last && parts_.held.sleeps(admitted->request.model)) {
+            // The last replica left when the call had been admitted.
+            ApiResult<void> ready = co_await parts_.held.until_ready(
+                {.key = &admitted->key,
+                 .model = admitted->request.model,
+                 .bytes = admitted->body.size(),
+                 .deadline = admitted->deadline}
+            );
+            if (!ready) co_return refuse(std::move(ready.error()));
+            choice = choose(*admitted, tried);
+        }
         if (!choice) {
             if (!last) last.emplace(refuse(choice.error()));
             break;

@@ -44,6 +44,7 @@ class DialectCalls {
         CallLimits limits;
         ResolvedKey key;
         io::Deadline deadline;
+        Duration started{};  // on the monotonic clock
         std::string traceparent;
         http::Headers passed;  // of Anthropic's API: version and betas
         std::unique_ptr<Call> call;

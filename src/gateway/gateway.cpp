@@ -11,6 +11,7 @@
 #include "gateway/chat_completions.h"
 #include "gateway/dialect_calls.h"
 #include "gateway/idempotency.h"
+#include "gateway/load_reporter.h"
 #include "gateway/model_list.h"
 #include "gateway/ollama_models.h"
 #include "gateway/server_link.h"
@@ -104,17 +105,23 @@ class Gateway::State {
               {*spool_, server_, budget_, metrics_, with.clock, with.random, with.pool}, log_,
               options_.replica, options_.state_dir / "refused.jsonl"
           ),
-          calls_{*spool_, budget_, endpoints_, idempotency_, metrics_, with.clock, calls_running_},
+          held_(with.runtime.executor(), endpoints_, loads_, options_),
+          reporter_(
+              {loads_, held_, endpoints_, server_, routes_version_, options_, log_},
+              ids_.next<RunId>(with.clock.now())
+          ),
+          calls_{*spool_,  budget_,    endpoints_,     idempotency_,
+                 metrics_, with.clock, calls_running_, loads_},
           chat_(
               {calls_, authenticator_, retries_, upstream_, ids_, with.random, options_,
-               routes_known_}
+               routes_known_, held_}
           ),
           converted_(
               {calls_, authenticator_, retries_, upstream_, ids_, with.random, options_,
-               routes_known_}
+               routes_known_, held_}
           ),
-          models_(authenticator_, endpoints_),
-          ollama_models_(authenticator_, endpoints_) {
+          models_(authenticator_, endpoints_, loads_),
+          ollama_models_(authenticator_, endpoints_, loads_) {
         chat_.convert_with(converted_);
     }
 
@@ -183,6 +190,7 @@ class Gateway::State {
         tasks_.spawn(settler_.settle_forever());
         tasks_.spawn(budget_.renew_forever());
         tasks_.spawn(follow_routes());
+        tasks_.spawn(reporter_.report_forever());
         tasks_.spawn(refresh_gauges(&registry_));
     }
 
@@ -229,8 +237,12 @@ class Gateway::State {
         );
         telemetry::Gauge& keys =
             registry->gauge("penstock_gateway_keys_cached", "API keys whose answer is remembered.");
+        telemetry::Gauge& held_calls = registry->gauge(
+            "penstock_gateway_calls_held", "Calls that wait for the first replica of a service."
+        );
         while (true) {
             calls.set(static_cast<double>(calls_running_));
+            held_calls.set(static_cast<double>(held_.held()));
             holds.set(static_cast<double>(budget_.pool().holds_open()));
             held.set(static_cast<double>(budget_.pool().held().micro()) / 1e6);
             overdue.set(static_cast<double>(budget_.pool().holds_overdue(clock_.now())));
@@ -270,6 +282,8 @@ class Gateway::State {
             authenticator_.cache().revoke(hash, clock_.now());
         for (const std::string& refused : endpoints_.replace(std::move(table.routes)))
             log_.warning("a route cannot be used", {{"reason", refused}});
+        loads_.replace(std::move(table.elastic));
+        held_.on_routes();
         log_.info(
             "routes applied", {{"version", routes_version_}, {"models", endpoints_.models().size()}}
         );
@@ -289,6 +303,7 @@ class Gateway::State {
     http::Client upstream_;
     IdSource ids_;
     routing::EndpointPool endpoints_;
+    LoadMeter loads_;
     routing::RetryBudget retries_;
     IdempotencyWindow idempotency_;
     Authenticator authenticator_;
@@ -298,6 +313,8 @@ class Gateway::State {
     std::int64_t routes_version_ = 0;
     bool routes_known_ = false;
     bool started_ = false;
+    HeldCalls held_;
+    LoadReporter reporter_;
     CallParts calls_;
     ChatCompletions chat_;
     DialectCalls converted_;

@@ -31,6 +31,7 @@ struct GatewayOptions {
     std::string server_url;           // of the platform's server: "http://127.0.0.1:8080"
     std::string key;                  // of scope `gateway`; never logged
     std::string replica = "gateway";  // stable name: the leases and the spool belong to it
+    std::string region;               // where it stands; empty: not told
     std::filesystem::path state_dir;  // the spool lives in state_dir/"spool"; one process at a time
 
     Duration deadline_default = 10min;          // of one call, all attempts together
@@ -40,6 +41,10 @@ struct GatewayOptions {
     std::size_t response_body_max = 32UL * 1024 * 1024;    // of an unstreamed answer; above: 502
     std::size_t calls_max = 4096;                          // in flight; above: 503
     std::uint64_t spool_bytes_max = 512ULL * 1024 * 1024;  // unsettled records; above: 503
+    // Calls that wait for the first replica of a service: above, 503.
+    std::size_t held_calls_max = 256;                      // of one model
+    std::size_t held_bytes_max = 64UL * 1024 * 1024;       // of all their requests
+    Duration hold_max = 10min;  // the most that a service or x-penstock-wait can ask for
     Money lease_amount =
         Money::micro(1'000'000);  // what a lease is filled up to; small ones for small wallets
 };

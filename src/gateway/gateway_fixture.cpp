@@ -99,6 +99,9 @@ ScriptedServer::ScriptedServer(io::Runtime& runtime) : changed_(runtime.executor
     router_.add("POST", "/v1/gateway/settlements", [this](http::Request r) {
         return settle(std::move(r));
     });
+    router_.add("POST", "/v1/gateway/loads", [this](http::Request r) {
+        return take_loads(std::move(r));
+    });
     server_ = std::make_unique<http::Server>(runtime, router_, http::ServerOptions{});
     EXPECT_TRUE(server_->start());
 }
@@ -109,6 +112,7 @@ void ScriptedServer::set_routes(std::vector<Route> list, std::vector<std::string
     ++table_.version;
     table_.routes = std::move(list);
     table_.revoked_key_hashes = std::move(revoked);
+    table_.elastic = elastic;
     changed_.notify_all();
 }
 
@@ -198,6 +202,13 @@ void ScriptedServer::draw(const CallRecord& call) {
             amount = Units::whole(routing::total_tokens(call.tokens));
         authority_.draw(lease, amount);
     }
+}
+
+io::Task<http::Response> ScriptedServer::take_loads(http::Request request) {
+    const Result<ReportLoads> report = json::parse<ReportLoads>(request.body);
+    EXPECT_TRUE(report) << to_string(report.error());
+    loads.push_back(*report);
+    co_return http::Response::json(200, json::print(TakenLoads{.report_every = 100ms}));
 }
 
 io::Task<http::Response> ScriptedServer::settle(http::Request request) {

@@ -20,6 +20,7 @@
 #include "io/runtime.h"
 #include "model/allowance.h"
 #include "model/endpoint.h"
+#include "model/service_load.h"
 #include "routing/allowance_authority.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics.h"
@@ -85,6 +86,9 @@ class ScriptedServer {
         ErrorCode::internal;  // unless internal: this error for bad_model's records
     std::string bad_model;
 
+    std::vector<ElasticRoute> elastic;  // of the next set_routes()
+    std::vector<ReportLoads> loads;     // as they came
+
     std::map<RequestId, CallRecord> records;
     int repeated = 0;
     int keys_asked = 0;
@@ -96,6 +100,7 @@ class ScriptedServer {
     io::Task<http::Response> routes(http::Request request);
     io::Task<http::Response> resolve(http::Request request);
     io::Task<http::Response> lease(http::Request request);
+    io::Task<http::Response> take_loads(http::Request request);
     io::Task<http::Response> settle(http::Request request);
     io::Task<http::Response> guarded(http::Request request, http::Next next);
     Units used_of(Measure measure) const;

@@ -9,16 +9,25 @@
 namespace penstock::gateway {
 namespace {
 
+std::string owner_of(
+    const routing::EndpointPool& endpoints, const LoadMeter& loads, const std::string& model
+) {
+    const ElasticRoute* service = loads.service_of(model);
+    if (endpoints.has_model(model) || service == nullptr) return endpoints.model_owner(model);
+    return service->owner;
+}
+
 void append_model(
-    std::string& out, const routing::EndpointPool& endpoints, const std::string& model
+    std::string& out, const routing::EndpointPool& endpoints, const LoadMeter& loads,
+    const std::string& model
 ) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(
-        endpoints.model_created(model).time_since_epoch()
+        created_at(endpoints, loads, model).time_since_epoch()
     );
     out += R"({"id":)";
     routing::append_json_string(out, model);
     out += R"(,"object":"model","created":)" + std::to_string(seconds.count()) + R"(,"owned_by":)";
-    routing::append_json_string(out, endpoints.model_owner(model));
+    routing::append_json_string(out, owner_of(endpoints, loads, model));
     out += '}';
 }
 
@@ -30,15 +39,34 @@ http::Response unauthenticated(const Error& error) {
 
 }  // namespace
 
+std::vector<std::string> models_to_ask(
+    const routing::EndpointPool& endpoints, const LoadMeter& loads
+) {
+    std::vector<std::string> models = endpoints.models();
+    for (const ElasticRoute& service : loads.services()) models.push_back(service.model);
+    std::ranges::sort(models);
+    models.erase(std::ranges::unique(models).begin(), models.end());
+    return models;
+}
+
+Time created_at(
+    const routing::EndpointPool& endpoints, const LoadMeter& loads, const std::string& model
+) {
+    const ElasticRoute* service = loads.service_of(model);
+    if (service == nullptr) return endpoints.model_created(model);
+    if (!endpoints.has_model(model)) return service->created_at;
+    return std::min(service->created_at, endpoints.model_created(model));
+}
+
 io::Task<http::Response> ModelList::list(http::Request request) {
     const Result<ResolvedKey> key =
         co_await authenticator_.authenticate(Authenticator::shown(request.headers));
     if (!key) co_return unauthenticated(key.error());
     std::string body = R"({"object":"list","data":[)";
     bool first = true;
-    for (const std::string& model : endpoints_.models()) {
+    for (const std::string& model : models_to_ask(endpoints_, loads_)) {
         if (!std::exchange(first, false)) body += ',';
-        append_model(body, endpoints_, model);
+        append_model(body, endpoints_, loads_, model);
     }
     co_return http::Response::json(200, body + "]}");
 }
@@ -48,7 +76,7 @@ io::Task<http::Response> ModelList::get(http::Request request) {
         co_await authenticator_.authenticate(Authenticator::shown(request.headers));
     if (!key) co_return unauthenticated(key.error());
     const std::string& model = request.param("id");
-    const std::vector<std::string> models = endpoints_.models();
+    const std::vector<std::string> models = models_to_ask(endpoints_, loads_);
     if (!std::ranges::binary_search(models, model))
         co_return error_response(
             {.status = 404,
@@ -58,7 +86,7 @@ io::Task<http::Response> ModelList::get(http::Request request) {
              .code = "model_not_found"}
         );
     std::string body;
-    append_model(body, endpoints_, model);
+    append_model(body, endpoints_, loads_, model);
     co_return http::Response::json(200, std::move(body));
 }
 

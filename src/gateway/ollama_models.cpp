@@ -4,6 +4,7 @@
 #include "dialects/json_tree.h"
 #include "gateway/call_input.h"
 #include "gateway/dialect_calls.h"
+#include "gateway/model_list.h"
 
 namespace penstock::gateway {
 
@@ -12,11 +13,11 @@ io::Task<http::Response> OllamaModels::list(http::Request request) {
         co_await authenticator_.authenticate(Authenticator::shown(request.headers));
     if (!key) co_return error_response(dialects::Dialect::ollama, told(key.error()));
     dialects::Json::Array models;
-    for (const std::string& model : endpoints_.models())
+    for (const std::string& model : models_to_ask(endpoints_, loads_))
         models.push_back(dialects::Json::Object{
             {"name", model},
             {"model", model},
-            {"modified_at", to_rfc3339(endpoints_.model_created(model))}
+            {"modified_at", to_rfc3339(created_at(endpoints_, loads_, model))}
         });
     co_return http::Response::json(
         200, dialects::print_json(dialects::Json::Object{{"models", std::move(models)}})

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "gateway/authenticator.h"
+#include "gateway/load_meter.h"
 #include "http/message.h"
 #include "routing/endpoint_pool.h"
 
@@ -11,13 +12,16 @@ namespace penstock::gateway {
 // of the files are the providers' own and left out.
 class OllamaModels {
   public:
-    OllamaModels(Authenticator& authenticator, const routing::EndpointPool& endpoints)
-        : authenticator_(authenticator), endpoints_(endpoints) {}
+    OllamaModels(
+        Authenticator& authenticator, const routing::EndpointPool& endpoints, const LoadMeter& loads
+    )
+        : authenticator_(authenticator), endpoints_(endpoints), loads_(loads) {}
     io::Task<http::Response> list(http::Request request);
 
   private:
     Authenticator& authenticator_;
     const routing::EndpointPool& endpoints_;
+    const LoadMeter& loads_;
 };
 
 }  // namespace penstock::gateway

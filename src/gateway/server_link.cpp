@@ -76,6 +76,12 @@ io::Task<Result<SettledCalls>> ServerLink::settle(SettleCalls calls) {
     );
 }
 
+io::Task<Result<TakenLoads>> ServerLink::report_loads(ReportLoads report) {
+    co_return read<TakenLoads>(
+        co_await call("POST", "/v1/gateway/loads", json::print(report), kCallTimeout)
+    );
+}
+
 io::Task<Result<RouteTable>> ServerLink::routes(std::int64_t known_version) {
     std::string target = "/v1/gateway/routes?version=" + std::to_string(known_version) +
                          "&wait=" + to_string(kRoutesWait);

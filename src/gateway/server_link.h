@@ -9,6 +9,7 @@
 #include "http/client.h"
 #include "model/allowance.h"
 #include "model/endpoint.h"
+#include "model/service_load.h"
 
 namespace penstock::gateway {
 
@@ -25,6 +26,7 @@ class ServerLink {
     io::Task<Result<ResolvedKey>> resolve_key(std::string key_sha256);
     io::Task<Result<GrantedAllowances>> acquire_allowances(AcquireAllowances question);
     io::Task<Result<SettledCalls>> settle(SettleCalls calls);
+    io::Task<Result<TakenLoads>> report_loads(ReportLoads report);
     // Answers when the server's version differs from `known_version`, or after kRoutesWait.
     io::Task<Result<RouteTable>> routes(std::int64_t known_version);
 

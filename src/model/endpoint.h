@@ -93,13 +93,30 @@ struct Route {
 };
 BOOST_DESCRIBE_STRUCT(Route, (), (endpoint, api_key, region, rtt_ms, weight))
 
+// An elastic service, whether a replica of it is ready or not: its load is to be reported, and
+// calls for its model may wait for its first replica.
+struct ElasticRoute {
+    TaskId task_id;
+    std::string model;
+    std::string owner;           // the organisation that runs it
+    Duration hold_first_call{};  // at most
+    Duration cold_start{};       // expected
+    Time created_at;
+    bool operator==(const ElasticRoute&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(
+    ElasticRoute, (), (task_id, model, owner, hold_first_call, cold_start, created_at)
+)
+
 struct RouteTable {
+    static constexpr bool kJsonDefaults = true;
     std::int64_t version = 0;  // rises with every change of routes or keys; another one: ask again
     std::vector<Route> routes;
     std::vector<std::string> revoked_key_hashes;  // of the last hour
+    std::vector<ElasticRoute> elastic;
     bool operator==(const RouteTable&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(RouteTable, (), (version, routes, revoked_key_hashes))
+BOOST_DESCRIBE_STRUCT(RouteTable, (), (version, routes, revoked_key_hashes, elastic))
 
 // POST /v1/gateway/keys:resolve. Keys travel as SHA-256 in hex, never in clear.
 struct ResolveKey {

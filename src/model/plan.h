@@ -101,6 +101,14 @@ BOOST_DESCRIBE_STRUCT(
      regret_inputs_best, score, rank, price_per_hour, start_at, chosen, simulated)
 )
 
+// A part of a service's users: where they call from.
+struct CallerShare {
+    std::string region;
+    double share = 1;  // of all calls
+    bool operator==(const CallerShare&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(CallerShare, (), (region, share))
+
 struct Plan {
     std::string spec_sha256;  // of the stored, defaulted spec: what was confirmed is what runs
     Strategy strategy;        // weights, normalised
@@ -113,12 +121,14 @@ struct Plan {
     std::optional<Money> hold;   // what will be held of the wallet
     std::string explanation;     // winner, runner-up and what would flip it
     std::string explanation_zh;
+    // Whom the round trips are to; absent: the users at large, by each site's rtt_ms.
+    std::optional<std::vector<CallerShare>> callers;
     bool operator==(const Plan&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     Plan, (),
     (spec_sha256, strategy, request, items, candidates, feasible, estimated_cost, estimate_basis,
-     hold, explanation, explanation_zh)
+     hold, explanation, explanation_zh, callers)
 )
 
 // Answer to "why does it wait?" or "why there?".

@@ -43,6 +43,7 @@ struct SiteSpec {
     std::optional<double> green_percent;
     double pue = 1.3;
     std::optional<double> rtt_ms;          // from where the platform's users are
+    std::map<std::string, double> rtt_to;  // from places by name, where it is known: "cn-hubei"
     std::optional<double> bandwidth_mbps;  // to the platform's store, for staging
     std::optional<double> watts_per_core;  // for the carbon of a task; absent: unknown
     std::optional<Price> egress_per_gb;
@@ -54,7 +55,7 @@ struct SiteSpec {
 BOOST_DESCRIBE_STRUCT(
     SiteSpec, (),
     (name, region, residency, division_code, zone, trust, controls, carbon_g_per_kwh, green_percent,
-     pue, rtt_ms, bandwidth_mbps, watts_per_core, egress_per_gb, advisory_limits, prices)
+     pue, rtt_ms, rtt_to, bandwidth_mbps, watts_per_core, egress_per_gb, advisory_limits, prices)
 )
 
 struct Site {

@@ -71,13 +71,14 @@ enum class TaskReason {
     acceptance_failed,
     item_failed,  // of an array
     stop_requested,
+    not_needed,  // a service runs with fewer replicas, or with none while nobody calls
 };
 BOOST_DESCRIBE_ENUM(
     TaskReason, none, waiting_for_start_time, waiting_for_dependency, waiting_for_capacity,
     waiting_for_balance, no_candidate, dependency_failed, exit_code, killed_by_signal,
     out_of_memory, time_limit, deadline, budget_exceeded, balance_exhausted, canceled_by_user,
     node_lost, agent_error, setup_failed, staging_failed, not_ready, output_missing,
-    acceptance_failed, item_failed, stop_requested
+    acceptance_failed, item_failed, stop_requested, not_needed
 )
 
 // Where something runs or ran.
@@ -171,12 +172,14 @@ struct TaskItem {
     std::vector<std::map<std::string, std::string>> points;
     std::optional<AttemptId> attempt_id;  // the newest
     std::optional<Checkpoint> checkpoint;
-    std::optional<Time> retry_at;  // not placed again before
+    std::optional<Time> retry_at;   // not placed again before
+    std::optional<Time> leaves_at;  // a replica that gets no calls any more: its stop
     bool operator==(const TaskItem&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     TaskItem, (),
-    (index, state, reason, attempts, failures, recoveries, points, attempt_id, checkpoint, retry_at)
+    (index, state, reason, attempts, failures, recoveries, points, attempt_id, checkpoint, retry_at,
+     leaves_at)
 )
 
 struct ItemCounts {
@@ -189,6 +192,18 @@ struct ItemCounts {
 };
 BOOST_DESCRIBE_STRUCT(ItemCounts, (), (total, waiting, active, succeeded, failed))
 
+// Why a service last changed the number of its replicas.
+struct ScaleNote {
+    Time at;
+    std::int64_t from = 0;
+    std::int64_t to = 0;
+    std::string reason;  // first_call, tokens, calls, in_flight, first_token, speed, idle, shrunk, limits
+    std::string message;
+    std::string message_zh;
+    bool operator==(const ScaleNote&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(ScaleNote, (), (at, from, to, reason, message, message_zh))
+
 // How a task's service is reached.
 struct ServiceView {
     ServiceId id;
@@ -198,10 +213,11 @@ struct ServiceView {
     std::int64_t replicas_ready = 0;
     std::int64_t replicas_wanted = 1;
     std::vector<std::string> instances;  // C-URLs of ready instances
+    std::optional<ScaleNote> scaled;     // of an elastic service that has changed
     bool operator==(const ServiceView&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    ServiceView, (), (id, c_url, protocol, model, replicas_ready, replicas_wanted, instances)
+    ServiceView, (), (id, c_url, protocol, model, replicas_ready, replicas_wanted, instances, scaled)
 )
 
 struct Task {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "model/quantity_codec.h"
+#include "model/replica_policy.h"
 
 JSON_INSTANTIATE(penstock::TaskSpec);
 JSON_INSTANTIATE(penstock::ArraySpec);
@@ -205,21 +206,7 @@ void check_kind(const TaskSpec& spec, Problems& problems) {
         problems.add(
             "service.model", "is missing: the name under which the gateway offers the model"
         );
-    const bool elastic = service.replica_policy && (service.replica_policy->min_replicas == 0 ||
-                                                    service.replica_policy->max_replicas ||
-                                                    service.replica_policy->target_qps_per_replica);
-    if (elastic)
-        not_yet(
-            problems, "service.replica_policy", "replicas that follow load",
-            "state service.replicas or min_replicas of 1 or more"
-        );
-    const std::int64_t replicas = service.replicas.value_or(
-        service.replica_policy ? service.replica_policy->min_replicas : 1
-    );
-    if (!elastic && (replicas < 1 || replicas > kReplicasMax))
-        problems.add("service.replicas", "must be from 1 to 64");
-    if (service.slo)
-        not_yet(problems, "service.slo", "service levels as an objective", "leave it out");
+    check_replicas(service, problems);
     if (service.readiness_probe.path.empty() || service.readiness_probe.path.front() != '/')
         problems.add("service.readiness_probe.path", "must start with /");
 }

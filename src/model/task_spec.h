@@ -127,17 +127,34 @@ BOOST_DESCRIBE_STRUCT(ReadinessProbe, (), (path, initial_delay_seconds, timeout_
 
 struct ReplicaPolicy {
     static constexpr bool kJsonDefaults = true;
-    std::int64_t min_replicas = 1;
-    std::optional<std::int64_t> max_replicas;
-    std::optional<double> target_qps_per_replica;
+    std::int64_t min_replicas = 1;             // 0: nothing runs while nobody calls
+    std::optional<std::int64_t> max_replicas;  // absent: min_replicas, and 1 where that is 0
+    // What one replica takes without queueing; of several the one that needs most replicas counts,
+    // and without any kInFlightPerReplica.
+    std::optional<double> target_qps_per_replica;        // calls begun per second
+    std::optional<double> target_tokens_per_replica;     // of prompts and answers, per second
+    std::optional<double> target_in_flight_per_replica;  // calls at one time, held ones included
+    std::int64_t spares = 0;          // ready above what the load needs, while anything runs
+    Duration cold_start = 60s;        // from the decision to the first answer
+    Duration averaged_over = 30s;     // rates; their trend over four times as long
+    Duration shrink_after = 5min;     // how long fewer must have sufficed
+    Duration to_zero_after = 10min;   // without any call, where min_replicas is 0
+    Duration drain = 30s;             // at most, for calls in flight at a replica that leaves
+    Duration hold_first_call = 2min;  // at most, at the gateway, while no replica is ready
     bool operator==(const ReplicaPolicy&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(ReplicaPolicy, (), (min_replicas, max_replicas, target_qps_per_replica))
+BOOST_DESCRIBE_STRUCT(
+    ReplicaPolicy, (),
+    (min_replicas, max_replicas, target_qps_per_replica, target_tokens_per_replica,
+     target_in_flight_per_replica, spares, cold_start, averaged_over, shrink_after, to_zero_after,
+     drain, hold_first_call)
+)
 
+// Missed by more than one call in twenty, it makes an elastic service grow.
 struct ServiceSlo {
     static constexpr bool kJsonDefaults = true;
-    std::optional<std::int64_t> ttft_ms;
-    std::optional<double> tok_s;
+    std::optional<std::int64_t> ttft_ms;  // to the first token of a stream, the wait included
+    std::optional<double> tok_s;          // of one stream, after its first token
     bool operator==(const ServiceSlo&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(ServiceSlo, (), (ttft_ms, tok_s))
@@ -222,9 +239,12 @@ struct PlacementSpec {
     std::optional<BandwidthSpec> bandwidth;
     std::optional<TopologySpec> topology;
     std::optional<std::string> identity;  // pins one resource by its C-URL or registration code
+    std::optional<std::string> near;      // the place of its users: a key of sites' rtt_to
     bool operator==(const PlacementSpec&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(PlacementSpec, (), (optimize, constraints, bandwidth, topology, identity))
+BOOST_DESCRIBE_STRUCT(
+    PlacementSpec, (), (optimize, constraints, bandwidth, topology, identity, near)
+)
 
 enum class OnExceed { stop_after_checkpoint, cancel, alert_only };
 BOOST_DESCRIBE_ENUM(OnExceed, stop_after_checkpoint, cancel, alert_only)

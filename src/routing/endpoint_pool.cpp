@@ -198,14 +198,27 @@ const Route* EndpointPool::find(const EndpointId& id) const {
     return found == states_.end() ? nullptr : &found->second.route;
 }
 
+bool EndpointPool::has_ready(std::string_view model) const {
+    const auto known = models_.find(model);
+    return known != models_.end() &&
+           std::ranges::any_of(known->second.endpoints, [&](const EndpointId& id) {
+               return states_.at(id).route.endpoint.state == EndpointState::ready;
+           });
+}
+
+std::vector<EndpointId> EndpointPool::leaving() const {
+    std::vector<EndpointId> out;
+    for (const auto& [id, state] : states_)
+        if (state.in_flight > 0 &&
+            (!state.listed || state.route.endpoint.state != EndpointState::ready))
+            out.push_back(id);
+    return out;
+}
+
 std::vector<std::string> EndpointPool::models() const {
     std::vector<std::string> out;
-    for (const auto& [name, model] : models_) {
-        const bool ready = std::ranges::any_of(model.endpoints, [&](const EndpointId& id) {
-            return states_.at(id).route.endpoint.state == EndpointState::ready;
-        });
-        if (ready) out.push_back(name);
-    }
+    for (const auto& [name, model] : models_)
+        if (has_ready(name)) out.push_back(name);
     return out;
 }
 

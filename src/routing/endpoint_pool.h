@@ -130,6 +130,9 @@ class EndpointPool {
     bool has_model(std::string_view model) const { return models_.contains(model); }
     // Whether an endpoint of the table speaks it, ready or not.
     bool has_model(std::string_view model, std::string_view protocol) const;
+    bool has_ready(std::string_view model) const;
+    // No longer ready or in the table, with calls in flight.
+    std::vector<EndpointId> leaving() const;
     std::vector<std::string> models() const;  // sorted; with a ready endpoint
     Time model_created(std::string_view model) const;
     std::string model_owner(std::string_view model) const;  // its providers: "a, b"

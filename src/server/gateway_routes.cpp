@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/problem.h"
 #include "model/allowance.h"
+#include "server/elastic.h"
 #include "server/lists.h"
 #include "server/routes.h"
 
@@ -36,6 +37,7 @@ io::Task<http::Response> watch_routes(Platform* platform, http::Request request)
     for (const auto& [id, row] : platform->endpoints)
         if (row.endpoint.state != EndpointState::deleted)
             table.routes.push_back({row.endpoint, row.api_key});
+    table.elastic = elastic_routes(*platform);
     table.revoked_key_hashes =
         platform->directory.revoked_since(platform->now() - kRevocationsToldFor);
     // What it shows may have been changed a moment ago.

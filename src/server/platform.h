@@ -113,6 +113,8 @@ class Platform {
     void put_blob_owner(Change& change, const std::string& sha256, OrganisationId owner);
     // Endpoints or keys changed: gateways are to ask again once it is durable.
     void touch_routes(Change& change);
+    // Of touch_routes(), durable or not.
+    std::int64_t last_route_version() const;
     void remove(Change& change, std::string kind, std::string id);
     void add_bill(Change& change, const BillLine& line);
     void add_event(
@@ -135,6 +137,8 @@ class Platform {
     std::function<void()> on_work;
     // Settles an attempt that ended; part of the same change.
     std::function<void(Change&, AttemptId)> on_attempt_ended;
+    // Where the calls of a task's service come from; empty: unknown.
+    std::function<std::vector<CallerShare>(TaskId)> callers_of;
 
     access::Directory directory;
     fleet::Fleet fleet;
@@ -178,7 +182,6 @@ class Platform {
     bool stopping() const { return stopping_ || failed(); }
 
   private:
-    std::int64_t last_route_version() const;
     void put_entity(Change& change, std::string kind, std::string id, std::string body);
     void write_tasks(Change& change);
     Result<void> restore_events();

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "server/elastic.h"
 #include "server/routes.h"
 #include "server/services.h"
 
@@ -72,6 +73,7 @@ struct Server::State {
     std::unique_ptr<LogStore> logs;
     std::unique_ptr<AgentHub> hub;
     std::unique_ptr<Dispatcher> dispatcher;
+    std::unique_ptr<ElasticServices> elastic;
     io::TaskGroup group;
 
     std::filesystem::path file(std::string_view name) const {
@@ -105,6 +107,7 @@ struct Server::State {
         billing = std::make_unique<Billing>(*platform);
         hub = std::make_unique<AgentHub>(*api, *logs);
         dispatcher = std::make_unique<Dispatcher>(*platform, *billing, *hub);
+        elastic = std::make_unique<ElasticServices>(*platform);
         add_health_routes(*api, router, options.version);
         add_access_routes(*api, *billing);
         add_limit_routes(*api, *billing, pool);
@@ -116,6 +119,7 @@ struct Server::State {
         add_event_routes(*api, pool);
         add_endpoint_routes(*api, client);
         add_gateway_routes(*api, *billing, pool);
+        elastic->add_routes(*api);
         add_identity_routes(*api);
         hub->add_routes();
     }
@@ -197,6 +201,7 @@ io::Task<Result<FirstKeys>> Server::start() {
         };
     }
     s.group.spawn(s.dispatcher->run());
+    s.group.spawn(s.elastic->run());
     co_return keys;
 }
 

@@ -5,6 +5,7 @@
 
 #include "identity/code_issuer.h"
 #include "identity/resource_encoder.h"
+#include "model/replica_policy.h"
 #include "tasks/state.h"
 
 namespace penstock::server {
@@ -34,8 +35,17 @@ std::string bare_url(const Platform& platform, const identity::RegistrationCode&
     return identity::to_string(url);
 }
 
-bool is_ready(const Attempt& attempt) {
-    return attempt.state == TaskState::running && attempt.service_url;
+// One that leaves gets no new calls.
+bool is_ready(const Platform& platform, const Attempt& attempt) {
+    return attempt.state == TaskState::running && attempt.service_url &&
+           !platform.board.is_leaving(attempt);
+}
+
+EndpointState endpoint_state(const Platform& platform, const Attempt& attempt) {
+    if (is_ready(platform, attempt)) return EndpointState::ready;
+    return tasks::is_active(attempt.state) && platform.board.is_leaving(attempt)
+               ? EndpointState::unready
+               : EndpointState::deleted;
 }
 
 void add_endpoint(Platform& platform, Change& change, const Task& task, const Attempt& attempt) {
@@ -93,9 +103,10 @@ void refresh_service(Platform& platform, Change& change, TaskId id) {
     const Task& task = *platform.board.find(id);
     ServiceView view = task.service.value_or(ServiceView{});
     const std::vector<const Attempt*> attempts = platform.board.attempts_of(id);
+    const bool elastic = is_elastic(*task.spec.service);
     if (view.c_url.empty()) {
-        if (std::ranges::none_of(attempts, [](const Attempt* attempt) {
-                return is_ready(*attempt);
+        if (!elastic && std::ranges::none_of(attempts, [&](const Attempt* attempt) {
+                return is_ready(platform, *attempt);
             }))
             return;
         const Organisation& owner = *platform.directory.find_organisation(task.organisation_id);
@@ -110,11 +121,11 @@ void refresh_service(Platform& platform, Change& change, TaskId id) {
         view.protocol = task.spec.service->protocol;
         view.model = task.spec.service->model.value_or("");
     }
-    view.replicas_wanted = tasks::replicas_of(task.spec);
+    view.replicas_wanted = elastic ? platform.board.replicas(id) : tasks::replicas_of(task.spec);
     view.replicas_ready = 0;
     view.instances.clear();
     for (const Attempt* attempt : attempts) {
-        if (!is_ready(*attempt)) continue;
+        if (!is_ready(platform, *attempt)) continue;
         ++view.replicas_ready;
         view.instances.push_back(instance_code(
             view.c_url, platform.fleet.find_site(attempt->placement.site_id)->c_url,
@@ -127,10 +138,12 @@ void refresh_service(Platform& platform, Change& change, TaskId id) {
         const auto known = std::ranges::find_if(platform.endpoints, [&](const auto& row) {
             return row.second.endpoint.attempt_id == attempt->id;
         });
+        const EndpointState state = endpoint_state(platform, *attempt);
         if (known == platform.endpoints.end()) {
-            if (is_ready(*attempt)) add_endpoint(platform, change, task, *attempt);
-        } else if (!is_ready(*attempt) && known->second.endpoint.state != EndpointState::deleted) {
-            known->second.endpoint.state = EndpointState::deleted;
+            if (state == EndpointState::ready) add_endpoint(platform, change, task, *attempt);
+        } else if (known->second.endpoint.state != EndpointState::deleted &&
+                   known->second.endpoint.state != state) {
+            known->second.endpoint.state = state;
             platform.put(change, known->second);
             platform.touch_routes(change);
         }

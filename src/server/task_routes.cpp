@@ -30,7 +30,7 @@ std::expected<TaskSpec, Failure> spec_of(const http::Request& request) {
 }
 
 std::int64_t items_of(const TaskSpec& spec) {
-    if (!spec.array) return tasks::replicas_of(spec);
+    if (!spec.array) return tasks::slots_of(spec);
     const auto points = std::ssize(*expand_array(*spec.array));
     return (points + spec.array->chunk - 1) / spec.array->chunk;
 }
@@ -101,6 +101,17 @@ Outcome create_task(Platform& platform, Call& call) {
 Outcome plan_task(Dispatcher& dispatcher, Call& call) {
     const TaskSpec spec = TRY(spec_of(call.request));
     return answer(dispatcher.plan(spec, call.principal.organisation_id, items_of(spec)));
+}
+
+// Why an elastic service has as many replicas as it has.
+void tell_scaling(Explanation& explanation, const Task& task) {
+    if (!task.service || !task.service->scaled) return;
+    const ScaleNote& note = *task.service->scaled;
+    const auto add = [](std::string& text, const std::string& more) {
+        text += (text.empty() ? "" : "; ") + more;
+    };
+    add(explanation.message, note.message + " (" + to_rfc3339(note.at) + ")");
+    add(explanation.message_zh, note.message_zh + " (" + to_rfc3339(note.at) + ")");
 }
 
 Outcome list_tasks(Platform& platform, Call& call) {
@@ -198,7 +209,11 @@ void add_task_queries(Api& api, Dispatcher& dispatcher) {
         {.operation = "explainTask",
          .summary = "Why it waits, or why it is there",
          .response = json::schema<Explanation>},
-        [&dispatcher](const Task& task, Call&) { return Outcome(answer(dispatcher.explain(task))); }
+        [&dispatcher](const Task& task, Call&) {
+            Explanation explanation = dispatcher.explain(task);
+            tell_scaling(explanation, task);
+            return Outcome(answer(explanation));
+        }
     );
     on_task(
         "/v1/tasks/{id}/attempts",

@@ -74,7 +74,7 @@ TEST(Serve, AFleetStartsFromNothingAndGoesBackToIt) {
     trace.push_back(late);
     ServeOptions options;
     options.autoscale = tasks::AutoscaleTargets{
-        .replicas_max = 4, .first_token = 60s, .tokens_per_second = 5000, .cold_start = 30s
+        .replicas_max = 4, .tokens_per_second = 5000, .first_token = 60s, .cold_start = 30s
     };
     const ServeResult result = *run_serve(trace, options, nullptr);
     EXPECT_EQ(result.cold_starts, 2);
@@ -100,7 +100,7 @@ TEST(ServeSweep, RunsEveryCaseAndAveragesItsSeeds) {
     sweep.fleets = {"1", "auto"};
     sweep.policies = {"two_choices"};
     sweep.seeds = {1, 2, 3};
-    sweep.autoscale = {.first_token = 1s, .tokens_per_second = 1000, .cold_start = 1s};
+    sweep.autoscale = {.tokens_per_second = 1000, .first_token = 1s, .cold_start = 1s};
     const auto runs = run_sweep(trace, sweep, nullptr);
     ASSERT_TRUE(runs) << runs.error().message;
     EXPECT_EQ(runs->size(), 12U);

@@ -12,8 +12,8 @@ constexpr Duration kTick = 5s;
 AutoscaleTargets targets() {
     return {
         .replicas_max = 10,
-        .first_token = 1s,
         .tokens_per_second = 1000,
+        .first_token = 1s,
         .cold_start = 60s,
         .shrink_after = 5min,
         .to_zero_after = 10min
@@ -130,6 +130,54 @@ TEST(Autoscaler, StaysWithinItsLimits) {
     EXPECT_EQ(service.replicas, 3);
 }
 
+TEST(Autoscaler, FollowsTheRateOfCalls) {
+    AutoscaleTargets wanted = targets();
+    wanted.tokens_per_second = 0;
+    wanted.calls_per_second = 0.06;  // one call comes in each tick of five seconds
+    Service service(wanted);
+    service.run(20min, 1);
+    EXPECT_EQ(service.replicas, 4);
+}
+
+TEST(Autoscaler, FollowsTheCallsInFlightAtOnce) {
+    AutoscaleTargets wanted = targets();
+    wanted.calls_in_flight = 8;
+    Autoscaler scaler(wanted);
+    const ServiceLoad load{.calls_arrived = 20, .calls_in_flight = 20, .replicas = 1};
+    EXPECT_EQ(
+        scaler.tick(load, Time(1'700'000'000s)), (ScaleDecision{3, Reason::in_flight})
+    );
+}
+
+TEST(Autoscaler, GrowsForSlowStreams) {
+    AutoscaleTargets wanted = targets();
+    wanted.token_gap = 33ms;
+    Autoscaler scaler(wanted);
+    const ServiceLoad load{
+        .calls_arrived = 1, .calls_in_flight = 1, .token_gap_p95 = Duration(50ms), .replicas = 2
+    };
+    EXPECT_EQ(scaler.tick(load, Time(1'700'000'000s)), (ScaleDecision{4, Reason::speed}));
+}
+
+TEST(Autoscaler, ThatResumesShrinksOnlyAfterTheUsualSpans) {
+    Service service(targets());
+    service.replicas = 6;
+    service.scaler.resume(6, service.now);
+    service.run(4min, 0);
+    EXPECT_EQ(service.replicas, 6);
+    service.run(2min, 0);
+    EXPECT_EQ(service.replicas, 1);
+    service.run(5min, 0);
+    EXPECT_EQ(service.replicas, 0);
+}
+
+TEST(Autoscaler, ThatResumesWithNothingStartsNothing) {
+    Service service(targets());
+    service.scaler.resume(0, service.now);
+    service.run(10min, 0);
+    EXPECT_EQ(service.replicas, 0);
+}
+
 TEST(Autoscaler, NamesTargetsThatMakeNoSense) {
     AutoscaleTargets wanted = targets();
     wanted.tokens_per_second = 0;
@@ -138,7 +186,7 @@ TEST(Autoscaler, NamesTargetsThatMakeNoSense) {
     wanted.replicas_min = 11;
     EXPECT_EQ(check_targets(wanted).error().field, "replicas");
     wanted = targets();
-    wanted.first_token = 0s;
+    wanted.first_token = -1s;
     EXPECT_EQ(check_targets(wanted).error().field, "first_token");
 }
 

@@ -30,6 +30,11 @@ Blocker blocker_of(TaskReason reason) {
                 "no_candidate", "change what the candidates' filters name",
                 "按候选表中的过滤原因修改任务"
             };
+        case TaskReason::not_needed:
+            return {
+                "no_calls", "call its model: the first call starts a replica, or state min_replicas: 1",
+                "调用其模型：首次调用会启动副本；或设置 min_replicas: 1"
+            };
         case TaskReason::none:
         case TaskReason::dependency_failed:
         case TaskReason::exit_code:

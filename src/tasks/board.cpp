@@ -24,7 +24,7 @@ Board::Record& Board::at(TaskId id) {
 }
 
 Result<void> Board::create(Task task, Changes& changes) {
-    std::vector<ArrayPoint> points(static_cast<std::size_t>(replicas_of(task.spec)));
+    std::vector<ArrayPoint> points(static_cast<std::size_t>(slots_of(task.spec)));
     std::size_t chunk = 1;
     if (task.spec.array) {
         points = TRY(expand_array(*task.spec.array));
@@ -40,7 +40,9 @@ Result<void> Board::create(Task task, Changes& changes) {
         record.items.push_back(std::move(item));
     }
     const TaskId id = task.id;
+    rest_from(task, record.items, replicas_of(task.spec));
     task.items = count(record.items);
+    task.state = combine(record.items);
     changes.tasks.insert(id);
     changes.events.push_back(
         {.at = task.created_at,
@@ -48,7 +50,7 @@ Result<void> Board::create(Task task, Changes& changes) {
          .type = "task_created",
          .organisation_id = task.organisation_id,
          .actor = task.submitted_by,
-         .state = "PENDING"}
+         .state = name_of(task.state)}
     );
     newest_by_name_[{task.project_id, task.name}] = id;
     record.task = std::move(task);
@@ -123,6 +125,7 @@ Result<void> Board::retry(TaskId id, std::string_view actor, Time now, Changes& 
     record.task.exit_code.reset();
     record.task.fault_domain.reset();
     record.task.reason = TaskReason::none;
+    rest_from(record.task, record.items, replicas_of(record.task.spec));
     open_.insert(id);
     update_task(record, now, actor, "retry asked for", changes);
     return {};
@@ -304,6 +307,7 @@ void Board::settle_item(
 ) {
     changes.items.emplace(record.task.id, item.index);
     item.reason = attempt.reason;
+    if (item.leaves_at && !record.stopping) return rest(record, item);
     if (attempt.state == TaskState::succeeded) {
         item.state = TaskState::succeeded;
         return;
@@ -411,11 +415,6 @@ void Board::check_budget_alerts(TaskId id, Money total, Time now, Changes& chang
     }
 }
 
-void Board::set_service(TaskId id, ServiceView service, Changes& changes) {
-    at(id).task.service = std::move(service);
-    changes.tasks.insert(id);
-}
-
 void Board::tick(Time now, Changes& changes) {
     std::vector<TaskId> late;
     std::vector<std::pair<TaskId, std::string>> orphaned;
@@ -489,7 +488,7 @@ void Board::update_task(
          .reason = words.en,
          .message = std::move(said),
          .cost = task.cost,
-         .attempt_id = task.items.total == 1 ? record.items.front().attempt_id : std::nullopt}
+         .attempt_id = record.items.size() == 1 ? record.items.front().attempt_id : std::nullopt}
     );
     changes.events.back().state = name_of(after);
 }

@@ -39,6 +39,28 @@ struct Changes {
     std::vector<AttemptId> ended;
 };
 
+// Another number of replicas for a service, and why.
+struct ReplicaChange {
+    std::int64_t replicas = 0;
+    std::string reason;  // a stable word
+    std::string message;
+    std::string message_zh;
+    Duration drain{};
+};
+constexpr Duration kStopAgainAfter = 10s;
+
+// A replica as it stands when some are to leave.
+struct ReplicaStanding {
+    std::int64_t item = 0;
+    enum class Stage : std::uint8_t { ended, waiting, starting, ready } stage = Stage::waiting;
+    ExactMoney price_per_hour;         // of its node
+    std::optional<double> latency_ms;  // between its node and its users; absent: unknown
+    Time since;
+};
+// Whether `left` leaves before `right`: what has ended, then what waits, then what starts, then what
+// is ready; among equals the dearer, then the farther from its users, then the newer one.
+bool before_in_leaving(const ReplicaStanding& left, const ReplicaStanding& right);
+
 // One item that could start now, were there room for it.
 struct Waiting {
     TaskId task_id;
@@ -90,6 +112,19 @@ class Board {
     // Writes an event for each share of the budget that `total` has passed since the last call.
     void check_budget_alerts(TaskId id, Money total, Time now, Changes& changes);
     void set_service(TaskId id, ServiceView service, Changes& changes);
+    // ---- replicas of a service; board_replicas.cpp
+    // How many are meant to run: those that neither rest nor leave.
+    std::int64_t replicas(TaskId id) const;
+    // Grows by replicas that leave and were not stopped yet, then by those that rest, then by new
+    // ones. Shrinks in the order of before_in_leaving(): what runs gets no calls any more and is
+    // stopped after `drain` at the latest, what does not run rests at once.
+    void set_replicas(TaskId id, const ReplicaChange& change, Time now, Changes& changes);
+    // Stops replicas that leave: when their time has come, or when `is_drained` says that they
+    // carry no calls any more. Repeated every kStopAgainAfter until the agent says that it stopped.
+    void stop_leaving(
+        Time now, const std::function<bool(const Attempt&)>& is_drained, Changes& changes
+    );
+    bool is_leaving(const Attempt& attempt) const;
     // Deadlines and dependencies that failed.
     void tick(Time now, Changes& changes);
 
@@ -136,6 +171,12 @@ class Board {
     bool may_start(const Record& record, Time now) const;
     enum class Prospect : std::uint8_t { open, met, broken };
     Prospect prospect_of(const Record& record, const Dependency& dependency) const;
+    // A replica of a service that is not needed: it holds nothing and waits for nothing.
+    void rest(Record& record, TaskItem& item);
+    static void rest_from(Task& task, std::vector<TaskItem>& items, std::int64_t first);
+    ReplicaStanding standing_of(const TaskItem& item) const;
+    void grow(Record& record, std::int64_t by, Changes& changes);
+    void shrink(Record& record, std::int64_t by, Duration drain, Time now, Changes& changes);
     void stop_attempts(Record& record, TaskReason reason, bool checkpoint_first, Changes& changes);
 
     std::map<TaskId, Record> records_;

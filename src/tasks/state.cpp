@@ -3,11 +3,19 @@
 
 #include <array>
 
+#include "model/replica_policy.h"
+
 namespace penstock::tasks {
 
 TaskState combine(const std::vector<TaskItem>& items) {
     std::array<std::size_t, 16> seen{};
-    for (const TaskItem& item : items) ++seen.at(static_cast<std::size_t>(item.state));
+    bool all_rest = !items.empty();
+    for (const TaskItem& item : items) {
+        if (rests(item)) continue;
+        all_rest = false;
+        ++seen.at(static_cast<std::size_t>(item.state));
+    }
+    if (all_rest) return TaskState::paused;
     const auto any = [&](TaskState state) { return seen.at(static_cast<std::size_t>(state)) > 0; };
     // What goes on outranks what waits; what waits outranks what has ended.
     for (const TaskState state :
@@ -20,8 +28,10 @@ TaskState combine(const std::vector<TaskItem>& items) {
 }
 
 ItemCounts count(const std::vector<TaskItem>& items) {
-    ItemCounts counts{.total = static_cast<std::int64_t>(items.size())};
+    ItemCounts counts;
     for (const TaskItem& item : items) {
+        if (rests(item)) continue;
+        ++counts.total;
         if (is_active(item.state))
             ++counts.active;
         else if (item.state == TaskState::succeeded)
@@ -51,10 +61,10 @@ Duration retry_delay(std::int64_t ends) {
 }
 
 std::int64_t replicas_of(const TaskSpec& spec) {
-    if (!spec.service) return 1;
-    if (spec.service->replicas) return *spec.service->replicas;
-    return spec.service->replica_policy ? spec.service->replica_policy->min_replicas : 1;
+    return spec.service ? replicas_min(*spec.service) : 1;
 }
+
+std::int64_t slots_of(const TaskSpec& spec) { return std::max<std::int64_t>(1, replicas_of(spec)); }
 
 Wording describe(TaskReason reason) {
     switch (reason) {
@@ -106,6 +116,8 @@ Wording describe(TaskReason reason) {
             return {"some items failed", "部分子项失败"};
         case TaskReason::stop_requested:
             return {"stopped on request", "按请求停止"};
+        case TaskReason::not_needed:
+            return {"fewer replicas suffice", "无需更多副本"};
     }
     return {};
 }

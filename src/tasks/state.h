@@ -14,6 +14,11 @@ constexpr bool is_active(TaskState state) {
            state == TaskState::running || state == TaskState::collecting;
 }
 
+// A replica that its service does not need now.
+constexpr bool rests(const TaskItem& item) {
+    return item.state == TaskState::paused && item.reason == TaskReason::not_needed;
+}
+
 // The state of a task from the states of its items; never CANCELING, which only a command makes.
 TaskState combine(const std::vector<TaskItem>& items);
 ItemCounts count(const std::vector<TaskItem>& items);
@@ -28,7 +33,11 @@ TaskState state_after_stop(TaskReason reason);
 // twice as long each time, kRetryDelayMax at most.
 constexpr Duration kRetryDelayMax = 60s;
 Duration retry_delay(std::int64_t ends);
+// How many items a task without an array has when it begins to run; 0: a service that waits for its
+// first call.
 std::int64_t replicas_of(const TaskSpec& spec);
+// The same, and at least one, which then rests.
+std::int64_t slots_of(const TaskSpec& spec);
 
 // Sentences for people, English and Chinese.
 struct Wording {

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/elastic.h"
+
+#include <algorithm>
+
+#include "http/problem.h"
+#include "model/replica_policy.h"
+#include "server/services.h"
+
+namespace penstock::server {
+namespace {
+
+bool follows_load(const Task& task) {
+    return task.spec.service && is_elastic(*task.spec.service) && !is_terminal(task.state) &&
+           task.state != TaskState::canceling;
+}
+
+io::Task<http::Response> take_report(ElasticServices* elastic, http::Request request) {
+    const auto report = body_as<ReportLoads>(request);
+    if (!report) co_return http::problem_response(report.error().errors, request);
+    const Result<TakenLoads> taken = elastic->report(*report);
+    if (!taken) co_return http::problem_response(taken.error(), request);
+    co_return http::Response::json(200, json::print(*taken));
+}
+
+}  // namespace
+
+ElasticServices::ElasticServices(Platform& platform)
+    : platform_(platform), wake_(platform.runtime().executor()) {
+    platform_.callers_of = [this](TaskId id) {
+        return scaler_.loads.callers(id, platform_.now());
+    };
+}
+
+void ElasticServices::add_routes(Api& api) {
+    api.raw(
+        "POST", "/v1/gateway/loads",
+        {.operation = "reportLoads",
+         .summary = "Load of elastic services at a gateway; repeating a report changes nothing",
+         .scope = Scope::gateway,
+         .request = json::schema<ReportLoads>,
+         .response = json::schema<TakenLoads>},
+        [this](access::Principal, http::Request request) {
+            return take_report(this, std::move(request));
+        }
+    );
+}
+
+io::Task<void> ElasticServices::run() {
+    while (!platform_.stopping()) {
+        tick();
+        co_await wake_.wait(io::Deadline::after(kScaleEvery));
+    }
+}
+
+void ElasticServices::tick() {
+    Change change;
+    std::set<TaskId> open;
+    for (const Task* task : platform_.board.list(follows_load)) {
+        open.insert(task->id);
+        follow(change, *task);
+    }
+    if (open != open_) platform_.touch_routes(change);
+    open_ = std::move(open);
+    scaler_.keep_only(open_);
+    std::map<EndpointId, std::int64_t> before;
+    before.swap(withdrawn_);
+    platform_.board.stop_leaving(
+        platform_.now(),
+        [&](const Attempt& attempt) {
+            return is_drained(attempt, before);
+        },
+        change.tasks
+    );
+    if (!change.empty()) platform_.commit(std::move(change));
+}
+
+void ElasticServices::follow(Change& change, const Task& task) {
+    if (!task.service) refresh_service(platform_, change, task.id);
+    const std::optional<tasks::ReplicaChange> wanted = scaler_.tick(
+        task.id, *task.spec.service, platform_.board.replicas(task.id), platform_.now()
+    );
+    if (!wanted) return;
+    platform_.board.set_replicas(task.id, *wanted, platform_.now(), change.tasks);
+    refresh_service(platform_, change, task.id);
+}
+
+bool ElasticServices::is_drained(
+    const Attempt& attempt, const std::map<EndpointId, std::int64_t>& before
+) {
+    const auto found = std::ranges::find_if(platform_.endpoints, [&](const auto& row) {
+        return row.second.endpoint.attempt_id == attempt.id;
+    });
+    if (found == platform_.endpoints.end()) return true;  // it never had a call
+    const auto known = before.find(found->first);
+    const std::int64_t version =
+        known == before.end() ? platform_.last_route_version() : known->second;
+    withdrawn_[found->first] = version;
+    return scaler_.loads.is_drained(found->first, version, platform_.now());
+}
+
+Result<TakenLoads> ElasticServices::report(const ReportLoads& report) {
+    TRY(scaler_.loads.report(report, platform_.now()));
+    for (const ServiceUse& use : report.services)
+        if (use.calls_in_flight > 0 && open_.contains(use.task_id) &&
+            platform_.board.replicas(use.task_id) == 0)
+            wake_.notify_all();
+    return TakenLoads{.report_every = tasks::LoadBook::kReportEvery};
+}
+
+std::vector<ElasticRoute> elastic_routes(const Platform& platform) {
+    std::vector<ElasticRoute> routes;
+    for (const Task* task : platform.board.list(follows_load)) {
+        const ReplicaPolicy& policy = *task->spec.service->replica_policy;
+        routes.push_back(
+            {.task_id = task->id,
+             .model = task->spec.service->model.value_or(""),
+             .owner = platform.directory.find_organisation(task->organisation_id)->name,
+             .hold_first_call = policy.hold_first_call,
+             .cold_start = policy.cold_start,
+             .created_at = task->created_at}
+        );
+    }
+    return routes;
+}
+
+}  // namespace penstock::server
