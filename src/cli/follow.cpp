@@ -2,6 +2,7 @@
 #include "cli/follow.h"
 
 #include "cli/human_text.h"
+#include "cli/outcome.h"
 #include "cli/text_width.h"
 #include "io/task_group.h"
 #include "json/json.h"
@@ -93,7 +94,7 @@ io::Task<void> Follower::read_logs() {
 
 io::Task<Result<bool>> Follower::service_is_ready() {
     const Task task = CO_TRY(co_await client_->task(task_));
-    co_return task.service&& task.service->replicas_ready > 0;
+    co_return can_be_called(task);
 }
 
 io::Task<Result<FollowEnd>> Follower::wait() {

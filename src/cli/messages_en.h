@@ -354,6 +354,7 @@ inline constexpr Message kMessagesEn[] = {
      "Call it at the gateway: POST /v1/chat/completions with \"model\": \"{}\""},
     {"service.next", "Next: penstock logs {} -f"},
     {"service.ready", "ready: {} of {} replicas"},
+    {"service.rests", "nothing runs until the first call"},
     {"sim.no_memory", "the node list has no memory column: memory is not checked"},
     {"sim.no_power", "power is left out: {}"},
     {"sim.pack.result",

@@ -339,6 +339,7 @@ constexpr Message kMessagesZh[] = {
     {"service.call_openai", "通过网关调用：POST /v1/chat/completions，\"model\": \"{}\""},
     {"service.next", "下一步：penstock logs {} -f"},
     {"service.ready", "就绪：{}/{} 个副本"},
+    {"service.rests", "首次调用前不运行任何副本"},
     {"sim.no_memory", "节点清单没有内存列：不检查内存"},
     {"sim.no_power", "不计功率：{}"},
     {"sim.pack.result", "{}：设备分配率 {} %（标准差 {}，{} 个种子），碎片 {} %，被拒任务 {} %"},

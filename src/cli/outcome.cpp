@@ -33,6 +33,11 @@ int exit_code_of(const Task& task, bool exit_from_task) {
     return kExitTaskNotFinished;
 }
 
+bool can_be_called(const Task& task) {
+    return task.service && !is_terminal(task.state) &&
+           (task.service->replicas_ready > 0 || task.service->replicas_wanted == 0);
+}
+
 void show_outcome(const Invocation& invocation, const Task& task) {
     const json::Value value = json::encode(task);
     const std::string state = text_at(value, "state");
@@ -87,7 +92,10 @@ void show_outcome(const Invocation& invocation, const Task& task) {
 io::Task<Result<void>> show_service(Invocation* invocation, const Task* task) {
     const ServiceView& service = *task->service;
     invocation->terminal.print(service.c_url + "\n");
-    invocation->tell("service.ready", service.replicas_ready, service.replicas_wanted);
+    if (service.replicas_wanted == 0)
+        invocation->tell("service.rests");
+    else
+        invocation->tell("service.ready", service.replicas_ready, service.replicas_wanted);
     if (service.protocol == "openai") {
         invocation->tell("service.call_openai", service.model);
     } else {

@@ -39,7 +39,7 @@ Result<Goal> goal_of(const Invocation& invocation) {
 // The exit code when there is nothing more to wait for.
 std::optional<int> verdict(const Goal& goal, const Task& task) {
     const std::string state = text_at(json::encode(task), "state");
-    if (goal.ready && task.service && task.service->replicas_ready > 0) return kExitOk;
+    if (goal.ready && can_be_called(task)) return kExitOk;
     if (!goal.state.empty() && state == goal.state) return kExitOk;
     if (!is_terminal(task.state)) return std::nullopt;
     // A state on the way to success was passed when the task has succeeded.

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::int64_t kSecondsPerHour = 3600;
 constexpr double kRttMsMax = 60'000;
+constexpr std::size_t kPlacesMax = 1000;  // of a site's rtt_to
 
 void add_scaled(Capacity& capacity, const ResourceRequest& request, std::int64_t sign) {
     capacity.cpu_milli += sign * request.cpu_milli;
@@ -80,6 +81,13 @@ Result<void> validate(const SiteSpec& spec) {
         return bad("green_percent", "must be from 0 to 100");
     if (spec.rtt_ms && (*spec.rtt_ms < 0 || *spec.rtt_ms > kRttMsMax))
         return bad("rtt_ms", "must be from 0 to 60000");
+    if (spec.rtt_to.size() > kPlacesMax) return bad("rtt_to", "names at most 1000 places");
+    for (const auto& [place, rtt] : spec.rtt_to)
+        if (place.empty() || place.size() > kNameLengthMax || rtt < 0 || rtt > kRttMsMax)
+            return bad(
+                "rtt_to." + place.substr(0, kNameLengthMax),
+                "must be from 0 to 60000, for a place of 1 to 63 characters: {cn-hubei: 8}"
+            );
     if (spec.bandwidth_mbps && *spec.bandwidth_mbps <= 0)
         return bad("bandwidth_mbps", "must be above zero");
     if (spec.watts_per_core && *spec.watts_per_core < 0)

@@ -134,8 +134,8 @@ void Call::settle(EndReason reason) {
 void Call::count_load(EndReason reason) {
     if (!route_->endpoint.task_id) return;
     LoadMeter::Ended ended{
-        .output_tokens = record_.tokens.output_visible.value_or(0) +
-                         record_.tokens.output_reasoning.value_or(0)
+        .output_tokens =
+            record_.tokens.output_visible.value_or(0) + record_.tokens.output_reasoning.value_or(0)
     };
     ended.input_tokens = routing::total_tokens(record_.tokens) - ended.output_tokens;
     if (reason == EndReason::done && record_.streamed && record_.ttft_us && ended.output_tokens > 1)

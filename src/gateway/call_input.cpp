@@ -9,6 +9,7 @@ namespace {
 using routing::ApiError;
 
 constexpr Duration kBusyRetryAfter = 1s;
+constexpr Duration kKeepAliveMin = 100ms;
 constexpr std::size_t kListedBytesMax = 1024;
 
 ApiResult<std::optional<Price>> read_price(const http::Headers& headers, std::string_view name) {
@@ -18,6 +19,15 @@ ApiResult<std::optional<Price>> read_price(const http::Headers& headers, std::st
     if (!price)
         return std::unexpected(routing::invalid_request(price.error().message, std::string(name)));
     return *price;
+}
+
+ApiResult<std::optional<Duration>> read_span(const http::Headers& headers, std::string_view name) {
+    const std::string* text = headers.find(name);
+    if (text == nullptr) return std::optional<Duration>();
+    const Result<Duration> span = parse_duration(*text);
+    if (!span)
+        return std::unexpected(routing::invalid_request(span.error().message, std::string(name)));
+    return *span;
 }
 
 }  // namespace
@@ -32,22 +42,15 @@ ApiResult<CallLimits> read_call_limits(
     if (!output) return std::unexpected(std::move(output.error()));
     limits.input_price_max = *input;
     limits.output_price_max = *output;
-    if (const std::string* text = headers.find("x-penstock-timeout")) {
-        const Result<Duration> timeout = parse_duration(*text);
-        if (!timeout)
-            return std::unexpected(
-                routing::invalid_request(timeout.error().message, "x-penstock-timeout")
-            );
-        limits.timeout = std::min(*timeout, options.deadline_max);
-    }
-    if (const std::string* text = headers.find("x-penstock-wait")) {
-        const Result<Duration> wait = parse_duration(*text);
-        if (!wait)
-            return std::unexpected(
-                routing::invalid_request(wait.error().message, "x-penstock-wait")
-            );
-        limits.wait = *wait;
-    }
+    ApiResult<std::optional<Duration>> timeout = read_span(headers, "x-penstock-timeout");
+    if (!timeout) return std::unexpected(std::move(timeout.error()));
+    if (*timeout) limits.timeout = std::min(**timeout, options.deadline_max);
+    ApiResult<std::optional<Duration>> wait = read_span(headers, "x-penstock-wait");
+    if (!wait) return std::unexpected(std::move(wait.error()));
+    limits.wait = *wait;
+    ApiResult<std::optional<Duration>> keep_alive = read_span(headers, "x-penstock-keep-alive");
+    if (!keep_alive) return std::unexpected(std::move(keep_alive.error()));
+    if (*keep_alive) limits.keep_alive = std::max(**keep_alive, kKeepAliveMin);
     return limits;
 }
 

@@ -16,7 +16,8 @@ struct CallLimits {
     std::optional<Price> input_price_max;
     std::optional<Price> output_price_max;
     Duration timeout{};
-    std::optional<Duration> wait;  // for the first replica of a service
+    std::optional<Duration> wait;        // for the first replica of a service
+    std::optional<Duration> keep_alive;  // comments in a stream that waits, so often
 };
 ApiResult<CallLimits> read_call_limits(const http::Headers& headers, const GatewayOptions& options);
 

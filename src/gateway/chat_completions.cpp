@@ -17,6 +17,11 @@ using routing::ApiError;
 constexpr int kNobodyWaits = 499;
 std::unexpected<ApiError> refuse(ApiError error) { return std::unexpected(std::move(error)); }
 
+io::Task<void> write_comment(http::BodyWriter writer) {
+    // Whether the client is still there is not learned here.
+    static_cast<void>(co_await writer.write(": waiting for a replica to start\n\n"));
+}
+
 bool is_event_stream(const http::Headers& headers) {
     return headers.get("Content-Type").starts_with("text/event-stream");
 }
@@ -24,8 +29,14 @@ bool is_event_stream(const http::Headers& headers) {
 }  // namespace
 
 io::Task<http::Response> ChatCompletions::serve(http::Request request) {
+    co_return co_await serve_read(std::move(request), std::nullopt);
+}
+
+io::Task<http::Response> ChatCompletions::serve_read(
+    http::Request request, std::optional<std::string> body
+) {
     const http::ClientWatch client = request.client;
-    ApiResult<Admitted> admitted = co_await admit(&request);
+    ApiResult<Admitted> admitted = co_await admit(&request, std::move(body));
     if (!admitted) {
         // Refused before a model was known to exist: no series for what clients invent.
         parts_.calls.metrics.on_answer({}, admitted.error().status);
@@ -35,12 +46,64 @@ io::Task<http::Response> ChatCompletions::serve(http::Request request) {
         co_return co_await converted_->serve_body(
             std::move(request), std::move(admitted->body), dialects::Dialect::chat
         );
+    if (admitted->waits) co_return answer_held(std::move(request), *std::move(admitted));
     co_return co_await answer(*std::move(admitted), client);
+}
+
+// ---- waiting for a first replica ----
+
+struct ChatCompletions::Held {
+    http::Request request;
+    Admitted admitted;
+};
+
+HeldCalls::Wait ChatCompletions::wait_of(const Admitted& admitted, const http::Request& request)
+    const {
+    return {
+        .key = &admitted.key,
+        .model = admitted.chat.model,
+        .bytes = admitted.body.size(),
+        .span = admitted.limits.wait,
+        .deadline = admitted.deadline,
+        .client = request.client
+    };
+}
+
+http::Response ChatCompletions::answer_held(http::Request request, Admitted admitted) {
+    auto held = std::make_unique<Held>(std::move(request), std::move(admitted));
+    return http::Response::event_stream([this, held = std::move(held)](http::BodyWriter writer
+                                        ) mutable { return run_held(std::move(held), writer); });
+}
+
+io::Task<void> ChatCompletions::run_held(std::unique_ptr<Held> held, http::BodyWriter writer) {
+    HeldCalls::Wait wait = wait_of(held->admitted, held->request);
+    wait.tell = [writer] { return write_comment(writer); };
+    wait.tell_every = *held->admitted.limits.keep_alive;
+    co_await write_comment(writer);
+    const ApiResult<void> ready = co_await parts_.held.until_ready(std::move(wait));
+    http::Response response;
+    if (ready) {
+        // Once more from the start, now that there is an engine; never held in a stream again.
+        held->request.headers.remove("x-penstock-keep-alive");
+        held->request.deadline = held->admitted.deadline;
+        response = co_await serve_read(std::move(held->request), std::move(held->admitted.body));
+    } else {
+        parts_.calls.metrics.on_answer({}, ready.error().status);
+        response = error_response(ready.error());
+    }
+    if (auto* stream = std::get_if<http::StreamBody>(&response.body))
+        co_return co_await (*stream)(writer);
+    // Too late for a status: the stream ends with the error, and not as if it were whole.
+    const std::string* text = std::get_if<std::string>(&response.body);
+    if (text != nullptr) static_cast<void>(co_await writer.write(http::print_sse({.data = *text})));
+    if (response.status != 200) writer.abort();
 }
 
 // ---- admission ----
 
-io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(http::Request* request) {
+io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
+    http::Request* request, std::optional<std::string> read
+) {
     if (!parts_.routes_known) co_return refuse(busy("the gateway has not received its routes yet"));
     if (parts_.calls.calls_running >= static_cast<std::int64_t>(parts_.options.calls_max))
         co_return refuse(busy("the gateway carries as many calls as it may"));
@@ -56,21 +119,23 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(http::Requ
     const ApiResult<CallLimits> limits = read_call_limits(request->headers, parts_.options);
     if (!limits) co_return refuse(limits.error());
     Admitted admitted;
-    admitted.deadline = io::Deadline::after(limits->timeout);
-    ApiResult<std::string> body = co_await read_call_body(request, parts_.options.request_body_max);
-    if (!body) co_return refuse(std::move(body.error()));
-    admitted.body = *std::move(body);
+    admitted.deadline = io::earlier(request->deadline, io::Deadline::after(limits->timeout));
+    admitted.key = *key;
+    admitted.limits = *limits;
+    if (!read) {
+        ApiResult<std::string> body =
+            co_await read_call_body(request, parts_.options.request_body_max);
+        if (!body) co_return refuse(std::move(body.error()));
+        read = *std::move(body);
+    }
+    admitted.body = *std::move(read);
     Result<routing::ChatRequest> chat = routing::scan_chat_request(admitted.body);
     if (!chat) co_return refuse(told(chat.error()));
     admitted.chat = *std::move(chat);
-    ApiResult<void> ready = co_await parts_.held.until_ready(
-        {.key = &*key,
-         .model = admitted.chat.model,
-         .bytes = admitted.body.size(),
-         .span = limits->wait,
-         .deadline = admitted.deadline,
-         .client = request->client}
-    );
+    admitted.waits =
+        limits->keep_alive && admitted.chat.stream && parts_.held.sleeps(admitted.chat.model);
+    if (admitted.waits) co_return admitted;
+    ApiResult<void> ready = co_await parts_.held.until_ready(wait_of(admitted, *request));
     if (!ready) co_return refuse(std::move(ready.error()));
     const routing::EndpointPool& endpoints = parts_.calls.endpoints;
     admitted.converts = endpoints.has_model(admitted.chat.model) &&

@@ -9,6 +9,7 @@
 #include "gateway/api_answer.h"
 #include "gateway/authenticator.h"
 #include "gateway/call.h"
+#include "gateway/call_input.h"
 #include "gateway/gateway.h"
 #include "gateway/held_calls.h"
 #include "http/client.h"
@@ -49,6 +50,9 @@ class ChatCompletions {
     // changed.
     struct Admitted {
         bool converts = false;  // nothing but the body was looked at
+        bool waits = false;     // in an open stream, for a first replica; nothing is reserved yet
+        CallLimits limits;
+        ResolvedKey key;
         std::string body;
         routing::ChatRequest chat;
         std::unique_ptr<Call> call;
@@ -60,7 +64,14 @@ class ChatCompletions {
     // What an engine answered, or what the client is told instead.
     using Opened = ApiResult<http::ResponseStream>;
 
-    io::Task<ApiResult<Admitted>> admit(http::Request* request);
+    io::Task<http::Response> serve_read(http::Request request, std::optional<std::string> body);
+    io::Task<ApiResult<Admitted>> admit(http::Request* request, std::optional<std::string> body);
+    HeldCalls::Wait wait_of(const Admitted& admitted, const http::Request& request) const;
+    // The client wants signs of life while it waits: its stream is opened before there is an
+    // engine.
+    http::Response answer_held(http::Request request, Admitted admitted);
+    struct Held;
+    io::Task<void> run_held(std::unique_ptr<Held> held, http::BodyWriter writer);
     io::Task<ApiResult<routing::Hold>> reserve(
         const Admitted* admitted, const ResolvedKey* key, Time started_at
     );

@@ -42,8 +42,8 @@ struct GatewayOptions {
     std::size_t calls_max = 4096;                          // in flight; above: 503
     std::uint64_t spool_bytes_max = 512ULL * 1024 * 1024;  // unsettled records; above: 503
     // Calls that wait for the first replica of a service: above, 503.
-    std::size_t held_calls_max = 256;                      // of one model
-    std::size_t held_bytes_max = 64UL * 1024 * 1024;       // of all their requests
+    std::size_t held_calls_max = 256;                 // of one model
+    std::size_t held_bytes_max = 64UL * 1024 * 1024;  // of all their requests
     Duration hold_max = 10min;  // the most that a service or x-penstock-wait can ask for
     Money lease_amount =
         Money::micro(1'000'000);  // what a lease is filled up to; small ones for small wallets

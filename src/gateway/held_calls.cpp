@@ -54,8 +54,7 @@ io::Task<ApiResult<void>> HeldCalls::until_ready(Wait wait) {
         co_return std::unexpected(told(allowed.error()));
     // The table may be replaced while this call waits.
     const ElasticRoute service = *loads_.service_of(wait.model);
-    const Duration span =
-        std::min(wait.span.value_or(service.hold_first_call), options_.hold_max);
+    const Duration span = std::min(wait.span.value_or(service.hold_first_call), options_.hold_max);
     const auto of_model = held_of_.find(wait.model);
     if ((of_model != held_of_.end() && of_model->second >= options_.held_calls_max) ||
         bytes_ + wait.bytes > options_.held_bytes_max)
@@ -65,21 +64,18 @@ io::Task<ApiResult<void>> HeldCalls::until_ready(Wait wait) {
     const Place place(*this, service.task_id, wait.model, wait.bytes);
     std::optional<bool> ready;
     if (wait.client)
-        ready = co_await wait.client->unless_gone(wait_until(wait.model, until));
+        ready = co_await wait.client->unless_gone(wait_until(&wait, until));
     else
-        ready = co_await wait_until(wait.model, until);
+        ready = co_await wait_until(&wait, until);
     if (!ready)
         co_return std::unexpected(ApiError{
-            .status = kClientClosedRequest,
-            .message = "the client has gone",
-            .type = "server_error"
+            .status = kClientClosedRequest, .message = "the client has gone", .type = "server_error"
         });
     if (*ready) co_return ApiResult<void>();
     if (wait.deadline.passed())
         co_return std::unexpected(deadline_passed("a replica of the model was ready"));
     co_return std::unexpected(cold_start(
-        service,
-        std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun)
+        service, std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun)
     ));
 }
 
@@ -89,9 +85,14 @@ io::Task<void> HeldCalls::wait_for_more(std::uint64_t known, io::Deadline deadli
 }
 
 // True: there is nothing to wait for any more, since a replica is ready or the service has ended.
-io::Task<bool> HeldCalls::wait_until(std::string model, io::Deadline until) {
-    while (sleeps(model))
-        if (!co_await changed_.wait(until)) co_return !sleeps(model);
+io::Task<bool> HeldCalls::wait_until(const Wait* wait, io::Deadline until) {
+    while (sleeps(wait->model)) {
+        const io::Deadline look =
+            wait->tell ? io::earlier(until, io::Deadline::after(wait->tell_every)) : until;
+        if (co_await changed_.wait(look)) continue;
+        if (until.passed()) co_return !sleeps(wait->model);
+        if (wait->tell) co_await wait->tell();
+    }
     co_return true;
 }
 

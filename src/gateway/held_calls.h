@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -38,13 +39,17 @@ class HeldCalls {
     struct Wait {
         const ResolvedKey* key = nullptr;  // that may use the model, else it wakes nobody
         std::string model;
-        std::size_t bytes = 0;                // of the request, kept meanwhile
-        std::optional<Duration> span = {};    // asked for; absent: what the service's spec says
-        io::Deadline deadline = {};           // of the call
+        std::size_t bytes = 0;              // of the request, kept meanwhile
+        std::optional<Duration> span = {};  // asked for; absent: what the service's spec says
+        io::Deadline deadline = {};         // of the call
         std::optional<http::ClientWatch> client = {};  // absent: somebody else watches it
+        // Called again and again while it waits, so that the client's connection is kept alive.
+        std::function<io::Task<void>()> tell = {};
+        Duration tell_every{};
     };
-    // Returns at once where it need not wait. 403 where the key may not use the model, 503 with Retry-After when the queue is full or the
-    // span has passed, 504 at the deadline, 499 when the client has gone.
+    // Returns at once where it need not wait. 403 where the key may not use the model, 503 with
+    // Retry-After when the queue is full or the span has passed, 504 at the deadline, 499 when the
+    // client has gone.
     io::Task<ApiResult<void>> until_ready(Wait wait);
 
     // A new table of routes is in use.
@@ -58,7 +63,7 @@ class HeldCalls {
   private:
     // Counts one call while it waits.
     class Place;
-    io::Task<bool> wait_until(std::string model, io::Deadline until);
+    io::Task<bool> wait_until(const Wait* wait, io::Deadline until);
     routing::ApiError cold_start(const ElasticRoute& service, Duration waited) const;
     routing::ApiError full(const ElasticRoute& service) const;
 

@@ -38,9 +38,10 @@ struct Asleep : Fixture {
     ~Asleep() { runtime.block_on(group.close()); }
 
     // A call that goes on while the test does.
-    std::optional<ClientAnswer>& begin(http::Headers headers = {}, std::string path = {}) {
+    std::optional<ClientAnswer>& begin(
+        http::Headers headers = {}, std::string path = {}, std::string body = std::string(kChat)
+    ) {
         answers.push_back(std::make_unique<std::optional<ClientAnswer>>());
-        std::string body(kChat);
         group.spawn(keep(
             ask_task(
                 std::move(body), std::move(headers), path.empty() ? "/v1/chat/completions" : path
@@ -161,6 +162,37 @@ TEST(HeldCalls, AServiceThatEndsMeanwhileLeavesAnUnknownModel) {
     EXPECT_EQ(answer->status, 404) << answer->body;
 }
 
+TEST(HeldCalls, AStreamThatAsksForItGetsSignsOfLifeWhileItWaits) {
+    Asleep f;
+    const std::string streamed =
+        R"({"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens":5,"stream":true})";
+    auto& answer = f.begin({{"x-penstock-keep-alive", "100ms"}}, {}, streamed);
+    f.wait_for_held(1);
+    f.wake(
+        {.pieces =
+             {"data: "
+              "{\"model\":\"upstream-model\",\"choices\":[{\"index\":0,\"delta\":{\"content\":"
+              "\"Hi\"},\"finish_reason\":\"stop\"}]}\n\n",
+              "data: [DONE]\n\n"}}
+    );
+    f.wait_until([&] { return answer.has_value(); }, "the answer");
+    EXPECT_EQ(answer->status, 200);
+    EXPECT_TRUE(answer->body.starts_with(": waiting for a replica to start\n\n")) << answer->body;
+    EXPECT_TRUE(answer->body.ends_with("data: [DONE]\n\n")) << answer->body;
+    EXPECT_FALSE(answer->cut);
+}
+
+TEST(HeldCalls, AStreamThatWaitedInVainEndsWithTheErrorAndIsCut) {
+    Asleep f({}, service(150ms));
+    const ClientAnswer answer = f.ask(
+        R"({"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens":5,"stream":true})",
+        {{"x-penstock-keep-alive", "100ms"}}
+    );
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_NE(answer.body.find("\"code\":\"cold_start\""), std::string::npos) << answer.body;
+    EXPECT_TRUE(answer.cut);
+}
+
 TEST(HeldCalls, AModelThatSleepsIsListed) {
     Asleep f;
     const ClientAnswer list = f.ask_path("GET", "/v1/models");
@@ -193,9 +225,7 @@ TEST(HeldCalls, TheServerIsToldOfCallsTokensAndReplicasThatLeave) {
     f.routes.back().endpoint.state = EndpointState::unready;
     f.apply_routes();
     f.wait_until(
-        [&] {
-            return f.server.loads.back().leaving == std::vector{f.routes.back().endpoint.id};
-        },
+        [&] { return f.server.loads.back().leaving == std::vector{f.routes.back().endpoint.id}; },
         "a report of the replica that leaves"
     );
 }

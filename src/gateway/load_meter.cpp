@@ -40,8 +40,7 @@ std::optional<LoadMeter::Visit> LoadMeter::arrive(
     Counted* counted = endpoint.task_id ? find(*endpoint.task_id) : nullptr;
     if (counted == nullptr) return std::nullopt;
     const Visit visit{
-        *endpoint.task_id,
-        prompt_tokens + static_cast<std::int64_t>(counted->output_tokens_mean)
+        *endpoint.task_id, prompt_tokens + static_cast<std::int64_t>(counted->output_tokens_mean)
     };
     ++counted->use.calls_arrived;
     ++counted->use.calls_in_flight;
@@ -66,8 +65,8 @@ void LoadMeter::end(const TaskId& id, const Ended& ended) {
     if (counted == nullptr) return;
     counted->use.tokens_arrived += ended.input_tokens + ended.output_tokens;
     if (ended.output_tokens > 0)
-        counted->output_tokens_mean += kNewest * (static_cast<double>(ended.output_tokens) -
-                                                  counted->output_tokens_mean);
+        counted->output_tokens_mean +=
+            kNewest * (static_cast<double>(ended.output_tokens) - counted->output_tokens_mean);
     if (ended.gap) counted->use.token_gaps.count(*ended.gap);
 }
 

@@ -29,9 +29,12 @@ void check_target(
 
 void check_spans(const ReplicaPolicy& policy, Problems& problems) {
     const std::pair<const char*, Duration> spans[] = {
-        {"cold_start", policy.cold_start},       {"averaged_over", policy.averaged_over},
-        {"shrink_after", policy.shrink_after},   {"to_zero_after", policy.to_zero_after},
-        {"drain", policy.drain},                 {"hold_first_call", policy.hold_first_call},
+        {"cold_start", policy.cold_start},
+        {"averaged_over", policy.averaged_over},
+        {"shrink_after", policy.shrink_after},
+        {"to_zero_after", policy.to_zero_after},
+        {"drain", policy.drain},
+        {"hold_first_call", policy.hold_first_call},
     };
     for (const auto& [name, span] : spans)
         if (span > kReplicaSpanMax)
@@ -114,9 +117,7 @@ void check_replicas(const ServiceSpec& service, Problems& problems) {
     if (*service.slo->ttft_ms < 1 || *service.slo->ttft_ms > kTtftMsMax)
         problems.add("service.slo.ttft_ms", "must be from 1 to 3600000");
     else
-        check_target(
-            problems, "slo.ttft_ms", static_cast<double>(*service.slo->ttft_ms), elastic
-        );
+        check_target(problems, "slo.ttft_ms", static_cast<double>(*service.slo->ttft_ms), elastic);
 }
 
 }  // namespace penstock

@@ -11,7 +11,8 @@ std::string mistakes(const ServiceSpec& service) {
     check_replicas(service, problems);
     std::string all;
     for (const Error& error : problems.take())
-        all += error.field + (error.message.find("fixed") != std::string::npos ? ": fixed\n" : "\n");
+        all +=
+            error.field + (error.message.find("fixed") != std::string::npos ? ": fixed\n" : "\n");
     return all;
 }
 
@@ -39,9 +40,7 @@ TEST(ReplicaPolicy, FollowsLoadBetweenItsBounds) {
 }
 
 TEST(ReplicaPolicy, RefusesBoundsThatMakeNoSense) {
-    EXPECT_EQ(
-        mistakes(service({.min_replicas = -1})), "service.replica_policy.min_replicas\n"
-    );
+    EXPECT_EQ(mistakes(service({.min_replicas = -1})), "service.replica_policy.min_replicas\n");
     EXPECT_EQ(
         mistakes(service({.min_replicas = 3, .max_replicas = 2})),
         "service.replica_policy.max_replicas\n"

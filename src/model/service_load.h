@@ -36,8 +36,8 @@ BOOST_DESCRIBE_STRUCT(SpanCounts, (), (counts))
 struct ServiceUse {
     static constexpr bool kJsonDefaults = true;
     TaskId task_id;
-    std::int64_t calls_arrived = 0;    // that went to a replica of it
-    std::int64_t tokens_arrived = 0;   // expected of each call when it arrived, corrected at its end
+    std::int64_t calls_arrived = 0;   // that went to a replica of it
+    std::int64_t tokens_arrived = 0;  // expected of each call when it arrived, corrected at its end
     std::int64_t calls_in_flight = 0;  // now, those that wait for a replica included
     std::int64_t calls_held = 0;       // now: these
     SpanCounts first_tokens;           // of streams, from the arrival

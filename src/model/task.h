@@ -197,7 +197,8 @@ struct ScaleNote {
     Time at;
     std::int64_t from = 0;
     std::int64_t to = 0;
-    std::string reason;  // first_call, tokens, calls, in_flight, first_token, speed, idle, shrunk, limits
+    std::string
+        reason;  // first_call, tokens, calls, in_flight, first_token, speed, idle, shrunk, limits
     std::string message;
     std::string message_zh;
     bool operator==(const ScaleNote&) const = default;
@@ -217,7 +218,8 @@ struct ServiceView {
     bool operator==(const ServiceView&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    ServiceView, (), (id, c_url, protocol, model, replicas_ready, replicas_wanted, instances, scaled)
+    ServiceView, (),
+    (id, c_url, protocol, model, replicas_ready, replicas_wanted, instances, scaled)
 )
 
 struct Task {

@@ -138,6 +138,9 @@ void check_parts(const TaskSpec& spec, Problems& problems) {
                 "fetch them with penstock task get"
             );
     }
+    if (spec.placement && spec.placement->near &&
+        (spec.placement->near->empty() || spec.placement->near->size() > kNameLengthMax))
+        problems.add("placement.near", "must have 1 to 63 characters: for instance cn-hubei");
     if (spec.checkpoint) {
         if (!stays_below(spec.checkpoint->path))
             problems.add("checkpoint.path", "must stay below the work directory or /out");

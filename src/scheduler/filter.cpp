@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "identity/c_url.h"
+#include "scheduler/callers.h"
 #include "scheduler/terms.h"
 
 namespace penstock::scheduler {
@@ -50,7 +51,7 @@ std::int64_t devices_milli(const Capacity& capacity, const Accelerator& accelera
     return found == capacity.accelerator_milli.end() ? 0 : found->second;
 }
 
-Filters::Filters(const Input& input) : input_(input) {
+Filters::Filters(const Input& input) : input_(input), callers_(callers_of(input)) {
     const TaskSpec& spec = input.spec;
     if (spec.placement && spec.placement->constraints) constraints_ = &*spec.placement->constraints;
     if (spec.resources.max_hourly_cost)
@@ -105,9 +106,10 @@ void Filters::check_constraints(const Site& site, ReasonSet& out) const {
     if (!rules.data_residency.empty() && !resident) out.add(FilterReason::residency_not_allowed);
     if (rules.trust_min && spec.trust < *rules.trust_min) out.add(FilterReason::trust_too_low);
     if (rules.max_rtt_ms) {
-        if (!spec.rtt_ms)
+        const std::optional<double> trip = round_trip_ms(spec, callers_);
+        if (!trip)
             out.add(FilterReason::rtt_unknown);
-        else if (*spec.rtt_ms > *rules.max_rtt_ms)
+        else if (*trip > *rules.max_rtt_ms)
             out.add(FilterReason::rtt_too_high);
     }
     if (rules.green_min_percent) {

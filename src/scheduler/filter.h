@@ -96,6 +96,7 @@ class Filters {
 
     const Input& input_;
     const PlacementConstraints* constraints_ = nullptr;
+    std::vector<CallerShare> callers_;
     std::optional<Money> hourly_max_;
     std::optional<identity::RegistrationCode> code_;
     std::string code_problem_;  // why placement.identity cannot be read

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "scheduler/amount_text.h"
+#include "scheduler/callers.h"
 #include "scheduler/filter.h"
 #include "scheduler/terms.h"
 
@@ -29,6 +30,7 @@ struct Wording {
         std::int64_t devices_of(const Capacity& capacity) const {
             return devices_milli(capacity, *asks.accelerator);
         }
+        double round_trip() const { return *round_trip_ms(spec, filters.callers_); }
         std::string infra() const {
             const ResourcesSpec& resources = input.spec.resources;
             if (resources.infra && !infra_matches(*resources.infra, site)) return *resources.infra;
@@ -168,21 +170,22 @@ const Wording kWordings[] = {
      [](const Facts&) { return Text{"its round trip is not known", "往返时延未知"}; },
      [](const Facts&) {
          return Text{
-             "let the provider state rtt_ms, or leave placement.constraints.max_rtt_ms out",
-             "请供应方填写 rtt_ms，或去掉 placement.constraints.max_rtt_ms"
+             "let the provider state rtt_ms or rtt_to, or leave placement.constraints.max_rtt_ms "
+             "out",
+             "请供应方填写 rtt_ms 或 rtt_to，或去掉 placement.constraints.max_rtt_ms"
          };
      }},
     {FilterReason::rtt_too_high, "too far away", "往返时延过高",
      [](const Facts& f) {
          return Text{
-             format("asks for {:g} ms at most, has {:g} ms", *f.rules->max_rtt_ms, *f.spec.rtt_ms),
-             format("要求至多 {:g} 毫秒，实际 {:g} 毫秒", *f.rules->max_rtt_ms, *f.spec.rtt_ms)
+             format("asks for {:g} ms at most, has {:g} ms", *f.rules->max_rtt_ms, f.round_trip()),
+             format("要求至多 {:g} 毫秒，实际 {:g} 毫秒", *f.rules->max_rtt_ms, f.round_trip())
          };
      },
      [](const Facts& f) {
          return Text{
-             format("raise placement.constraints.max_rtt_ms to {:g}", *f.spec.rtt_ms),
-             format("将 placement.constraints.max_rtt_ms 提高到 {:g}", *f.spec.rtt_ms)
+             format("raise placement.constraints.max_rtt_ms to {:g}", f.round_trip()),
+             format("将 placement.constraints.max_rtt_ms 提高到 {:g}", f.round_trip())
          };
      }},
     {FilterReason::green_unknown, "with an unknown share of green power", "绿电占比未知",

@@ -3,6 +3,7 @@
 #include <set>
 #include <tuple>
 
+#include "scheduler/callers.h"
 #include "scheduler/explain.h"
 #include "scheduler/filter.h"
 #include "scheduler/objective.h"
@@ -221,6 +222,11 @@ Plan plan(const Input& input) {
     if (const std::size_t removed = trim(plan.candidates); removed > 0) {
         text.en += ". " + std::to_string(removed) + " more candidates are not listed";
         text.zh += "。另有 " + std::to_string(removed) + " 个候选未列出";
+    }
+    if (std::vector<CallerShare> callers = callers_of(input); !callers.empty()) {
+        text.en += text_of(callers).en;
+        text.zh += text_of(callers).zh;
+        plan.callers = std::move(callers);
     }
     plan.explanation = std::move(text.en);
     plan.explanation_zh = std::move(text.zh);

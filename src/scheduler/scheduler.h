@@ -53,6 +53,7 @@ struct Input {
     Profile profile;
     std::optional<Money> budget_left;
     Time now;
+    std::vector<CallerShare> callers = {};  // where its users call from; empty: unknown
 };
 
 // Filters first (filter.h), then the five terms (terms.h), then the strategy (objective.h). Pure

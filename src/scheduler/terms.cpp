@@ -5,6 +5,8 @@
 #include <limits>
 #include <set>
 
+#include "scheduler/callers.h"
+
 namespace penstock::scheduler {
 namespace {
 
@@ -164,7 +166,7 @@ Terms terms_of(const Input& input, const Asked& asked) {
         terms.duration_s = to_seconds(asked.start - input.now) + *seconds;
     const std::set<std::string> controls(site.controls.begin(), site.controls.end());
     terms.security = 1 - static_cast<double>(controls.size()) / kOptionalControls;
-    terms.latency_ms = site.rtt_ms;
+    terms.latency_ms = round_trip_ms(site, callers_of(input));
     const HourlySeries none;
     terms.carbon_g = run.integral(
         asked.supply.outlook ? asked.supply.outlook->carbon_g_per_kwh : none, site.carbon_g_per_kwh

@@ -26,7 +26,7 @@ struct Asked {
 //   duration   wait until the start + staging and fetching (bytes / bandwidth + round trip, each
 //              where there are bytes) + run time
 //   security   1 − share of the optional controls that the site has
-//   latency    round trip between the users and the site
+//   latency    round trip between the users and the site (callers.h)
 //   carbon     (cores × watts per core + devices × watts per device) × PUE × grid intensity of the
 //              hours it runs in × run time
 // A term with a missing input is absent, never guessed.

@@ -114,7 +114,8 @@ void Dispatcher::tick() {
 }
 
 Plan Dispatcher::plan(
-    const TaskSpec& spec, OrganisationId organisation, std::int64_t items, std::vector<NodeId> avoid
+    const TaskSpec& spec, OrganisationId organisation, std::int64_t items,
+    std::vector<NodeId> avoid, std::vector<CallerShare> callers
 ) const {
     scheduler::Input input{
         .spec = spec,
@@ -123,7 +124,8 @@ Plan Dispatcher::plan(
         .avoid = std::move(avoid),
         .profile = profile_of(platform_, spec, organisation),
         .budget_left = {},
-        .now = platform_.now()
+        .now = platform_.now(),
+        .callers = std::move(callers)
     };
     if (spec.budget) input.budget_left = spec.budget->max_total;
     for (const Node* node : platform_.fleet.nodes())
@@ -131,6 +133,11 @@ Plan Dispatcher::plan(
             {platform_.fleet.find_site(node->site_id), node, platform_.fleet.free_of(*node)}
         );
     return scheduler::plan(input);
+}
+
+std::vector<CallerShare> Dispatcher::callers_of(const Task& task) const {
+    if (!task.spec.service || !platform_.callers_of) return {};
+    return platform_.callers_of(task.id);
 }
 
 bool Dispatcher::possible_ever(const Plan& plan) const {
@@ -195,7 +202,9 @@ bool Dispatcher::place(const tasks::Waiting& waiting) {
         task.spec.resources.job_recovery->strategy == RecoveryStrategy::failover;
     std::vector<NodeId> avoid;
     if (!same_place_first) avoid = platform_.board.failed_nodes(task.id, waiting.item);
-    Plan plan = this->plan(task.spec, task.organisation_id, task.items.total, std::move(avoid));
+    Plan plan = this->plan(
+        task.spec, task.organisation_id, task.items.total, std::move(avoid), callers_of(task)
+    );
     Change change;
     const auto wait = [&](TaskReason reason, const std::string& detail) {
         const tasks::Wording words = tasks::describe(reason);
@@ -268,7 +277,8 @@ Explanation Dispatcher::explain(const Task& task) const {
         return explanation;
     }
     explanation.position = fair_position(platform_, task.id);
-    explanation.plan = plan(task.spec, task.organisation_id, task.items.total);
+    explanation.plan =
+        plan(task.spec, task.organisation_id, task.items.total, {}, callers_of(task));
     const tasks::Blocker blocker = tasks::blocker_of(task.reason);
     explanation.blocker = blocker.word;
     explanation.remedy = blocker.remedy;

@@ -25,7 +25,7 @@ class Dispatcher {
     // The plan of a task that may not exist yet.
     Plan plan(
         const TaskSpec& spec, OrganisationId organisation, std::int64_t items,
-        std::vector<NodeId> avoid = {}
+        std::vector<NodeId> avoid = {}, std::vector<CallerShare> callers = {}
     ) const;
     Explanation explain(const Task& task) const;
 
@@ -34,6 +34,7 @@ class Dispatcher {
     // False: nothing more of this task can start now.
     bool place(const tasks::Waiting& waiting);
     void tick();
+    std::vector<CallerShare> callers_of(const Task& task) const;
     bool possible_ever(const Plan& plan) const;
 
     Platform& platform_;

@@ -27,9 +27,7 @@ io::Task<http::Response> take_report(ElasticServices* elastic, http::Request req
 
 ElasticServices::ElasticServices(Platform& platform)
     : platform_(platform), wake_(platform.runtime().executor()) {
-    platform_.callers_of = [this](TaskId id) {
-        return scaler_.loads.callers(id, platform_.now());
-    };
+    platform_.callers_of = [this](TaskId id) { return scaler_.loads.callers(id, platform_.now()); };
 }
 
 void ElasticServices::add_routes(Api& api) {
@@ -66,10 +64,7 @@ void ElasticServices::tick() {
     std::map<EndpointId, std::int64_t> before;
     before.swap(withdrawn_);
     platform_.board.stop_leaving(
-        platform_.now(),
-        [&](const Attempt& attempt) {
-            return is_drained(attempt, before);
-        },
+        platform_.now(), [&](const Attempt& attempt) { return is_drained(attempt, before); },
         change.tasks
     );
     if (!change.empty()) platform_.commit(std::move(change));

@@ -65,10 +65,10 @@ std::string_view to_text(Reason reason) {
 }
 
 std::string_view word_of(Reason reason) {
-    constexpr std::array<std::string_view, 10> kWords{
-        "enough", "tokens",     "calls", "in_flight", "first_token",
-        "speed",  "first_call", "idle",  "shrunk",    "limits"
-    };
+    constexpr std::array<std::string_view, 10> kWords{"enough",     "tokens",      "calls",
+                                                      "in_flight",  "first_token", "speed",
+                                                      "first_call", "idle",        "shrunk",
+                                                      "limits"};
     return kWords.at(static_cast<std::size_t>(reason));
 }
 
@@ -81,8 +81,7 @@ void Autoscaler::resume(std::int64_t replicas, Time now) {
 ScaleDecision Autoscaler::tick(const ServiceLoad& load, Time now) {
     observe(load, now);
     ScaleDecision decision = needed(load, now);
-    if (decision.reason == Reason::first_token || decision.reason == Reason::speed)
-        grown_at_ = now;
+    if (decision.reason == Reason::first_token || decision.reason == Reason::speed) grown_at_ = now;
     wanted_.push_back({now, decision.replicas});
     while (wanted_.size() > kWantedMax || now - wanted_.front().at > targets_.shrink_after)
         wanted_.pop_front();
@@ -138,9 +137,7 @@ ScaleDecision Autoscaler::needed_for_load(const ServiceLoad& load) const {
     };
     need(ahead(tokens_), targets_.tokens_per_second, Reason::tokens);
     need(ahead(calls_), targets_.calls_per_second, Reason::calls);
-    need(
-        static_cast<double>(load.calls_in_flight), targets_.calls_in_flight, Reason::in_flight
-    );
+    need(static_cast<double>(load.calls_in_flight), targets_.calls_in_flight, Reason::in_flight);
     return decision;
 }
 

@@ -15,16 +15,16 @@ namespace penstock::tasks {
 struct AutoscaleTargets {
     std::int64_t replicas_min = 0;  // 0: nothing runs while nobody calls
     std::int64_t replicas_max = 8;
-    std::int64_t spares = 0;         // ready above what the load needs, while anything runs
+    std::int64_t spares = 0;  // ready above what the load needs, while anything runs
     // What one replica takes without queueing; 0: no target, but one of the three there must be.
     double tokens_per_second = 0;  // of prompts and answers
     double calls_per_second = 0;
     double calls_in_flight = 0;
     // What calls are to see; 0: no target.
-    Duration first_token{};            // 95th percentile to keep below
-    Duration token_gap{};              // the same of the mean span between a stream's tokens
-    Duration cold_start = 60s;         // from decision to first answer
-    Duration averaged_over = 30s;      // the rates; their trend over kTrendTimes as long
+    Duration first_token{};          // 95th percentile to keep below
+    Duration token_gap{};            // the same of the mean span between a stream's tokens
+    Duration cold_start = 60s;       // from decision to first answer
+    Duration averaged_over = 30s;    // the rates; their trend over kTrendTimes as long
     Duration shrink_after = 5min;    // how long a smaller number must have sufficed
     Duration to_zero_after = 10min;  // without any call
 };
@@ -63,8 +63,8 @@ std::string_view word_of(ScaleDecision::Reason reason);  // stable: "first_token
 // How many replicas a service should have. Grows at once, by the rates of tokens and calls as they
 // will be when a replica started now is ready (their trend is extended over the cold start), by the
 // calls in flight, and by late first tokens and slow streams; shrinks only to what has sufficed for
-// all of shrink_after, since a replica that is missed costs a cold start. Pure; one owner, who ticks
-// it at an even pace.
+// all of shrink_after, since a replica that is missed costs a cold start. Pure; one owner, who
+// ticks it at an even pace.
 class Autoscaler {
   public:
     explicit Autoscaler(const AutoscaleTargets& targets) : targets_(targets) {}

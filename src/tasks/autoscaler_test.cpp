@@ -144,9 +144,7 @@ TEST(Autoscaler, FollowsTheCallsInFlightAtOnce) {
     wanted.calls_in_flight = 8;
     Autoscaler scaler(wanted);
     const ServiceLoad load{.calls_arrived = 20, .calls_in_flight = 20, .replicas = 1};
-    EXPECT_EQ(
-        scaler.tick(load, Time(1'700'000'000s)), (ScaleDecision{3, Reason::in_flight})
-    );
+    EXPECT_EQ(scaler.tick(load, Time(1'700'000'000s)), (ScaleDecision{3, Reason::in_flight}));
 }
 
 TEST(Autoscaler, GrowsForSlowStreams) {

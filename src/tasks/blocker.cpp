@@ -32,7 +32,8 @@ Blocker blocker_of(TaskReason reason) {
             };
         case TaskReason::not_needed:
             return {
-                "no_calls", "call its model: the first call starts a replica, or state min_replicas: 1",
+                "no_calls",
+                "call its model: the first call starts a replica, or state min_replicas: 1",
                 "调用其模型：首次调用会启动副本；或设置 min_replicas: 1"
             };
         case TaskReason::none:

@@ -57,8 +57,8 @@ struct ReplicaStanding {
     std::optional<double> latency_ms;  // between its node and its users; absent: unknown
     Time since;
 };
-// Whether `left` leaves before `right`: what has ended, then what waits, then what starts, then what
-// is ready; among equals the dearer, then the farther from its users, then the newer one.
+// Whether `left` leaves before `right`: what has ended, then what waits, then what starts, then
+// what is ready; among equals the dearer, then the farther from its users, then the newer one.
 bool before_in_leaving(const ReplicaStanding& left, const ReplicaStanding& right);
 
 // One item that could start now, were there room for it.

@@ -143,9 +143,7 @@ void Board::grow(Record& record, std::int64_t by, Changes& changes) {
     }
 }
 
-void Board::shrink(
-    Record& record, std::int64_t by, Duration drain, Time now, Changes& changes
-) {
+void Board::shrink(Record& record, std::int64_t by, Duration drain, Time now, Changes& changes) {
     std::vector<ReplicaStanding> standing;
     for (const TaskItem& item : record.items)
         if (!rests(item) && !item.leaves_at) standing.push_back(standing_of(item));

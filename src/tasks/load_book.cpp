@@ -28,12 +28,12 @@ Result<void> LoadBook::report(const ReportLoads& report, Time now) {
     if (report.region.size() > kNameMax) return wrong("region", "must have at most 128 characters");
     if (report.services.size() > kServicesMax)
         return wrong("services", "at most 1000 in one report: those that have calls come first");
-    if (report.leaving.size() > kServicesMax)
-        return wrong("leaving", "at most 1000 in one report");
+    if (report.leaving.size() > kServicesMax) return wrong("leaving", "at most 1000 in one report");
     for (std::size_t i = 0; i < report.services.size(); ++i)
         if (!is_sound(report.services[i]))
             return wrong(
-                "services[" + std::to_string(i) + "]", "counts are not negative, of 88 classes at most"
+                "services[" + std::to_string(i) + "]",
+                "counts are not negative, of 88 classes at most"
             );
     drop_silent(now);
     const auto known = gateways_.find(report.replica);
@@ -83,7 +83,8 @@ void LoadBook::count(
     // What was expected of a call is corrected at its end, downwards as well.
     service.tokens_arrived += after.tokens_arrived - before.tokens_arrived;
     Streams streams{
-        now, after.first_tokens.since(before.first_tokens), after.token_gaps.since(before.token_gaps)
+        now, after.first_tokens.since(before.first_tokens),
+        after.token_gaps.since(before.token_gaps)
     };
     if (streams.first_tokens.total() + streams.token_gaps.total() == 0) return;
     service.streams.push_back(std::move(streams));

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small engine behind the OpenAI protocol whose usage is known: as many words of input as were sent, 7 of output."""
+"""A small engine behind the OpenAI protocol whose usage is known: as many words of input as were sent, 7 of output.
+DELAY: seconds before each answer."""
 import contextlib
 import http.server
 import json
 import os
 import threading
+import time
 
 WORDS = ["water", "falls", "and", "turns", "the", "wheel", "."]
 
@@ -17,6 +19,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        time.sleep(float(os.environ.get("DELAY", "0")))
         count = sum(len(message["content"].split()) for message in asked["messages"])
         usage = {"prompt_tokens": count, "completion_tokens": len(WORDS), "total_tokens": count + len(WORDS)}
         if asked.get("stream"):
