@@ -12,13 +12,16 @@
 //     in the struct
 // A trailing underscore of a member or enumerator is not part of its JSON name (`default_`).
 
+#include <array>
 #include <boost/describe.hpp>
 #include <boost/json.hpp>
 #include <boost/mp11.hpp>
+#include <charconv>
 #include <limits>
 #include <map>
 #include <optional>
 #include <type_traits>
+#include <utility>
 
 #include "base/id.h"
 #include "base/money.h"
@@ -61,9 +64,29 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string_vi
 std::string upper_case(std::string_view name);
 // The shortest decimal text of a number, without an exponent where that is possible: 0.5, 32.
 std::string decimal_text(double number);
+// As print_value() writes a string with its quotes, and a number.
+void print_string(std::string_view text, std::string& out);
+void print_number(double number, std::string& out);
 
+// How a type becomes a tree (`encode`), text (`print`; where a codec has none, by its tree), and
+// back.
 template <class T>
 struct Codec;
+
+template <class T>
+void print_to(const T& value, std::string& out) {
+    if constexpr (requires { Codec<T>::print(value, out); })
+        Codec<T>::print(value, out);
+    else
+        out += print_value(Codec<T>::encode(value));
+}
+
+template <std::integral T>
+void print_integer(T value, std::string& out) {
+    std::array<char, std::numeric_limits<T>::digits10 + 2> buffer{};
+    const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
+    out.append(buffer.data(), end);
+}
 
 template <class T>
 constexpr std::string_view json_key(std::string_view member) {
@@ -95,6 +118,7 @@ constexpr std::string_view type_name() {
 template <>
 struct Codec<bool> {
     static Value encode(bool value) { return value; }
+    static void print(bool value, std::string& out) { out += value ? "true" : "false"; }
     static void decode(const Value& value, bool& out, const Path* path, Problems& problems) {
         if (const bool* flag = value.if_bool())
             out = *flag;
@@ -107,6 +131,7 @@ struct Codec<bool> {
 template <std::integral T>
 struct Codec<T> {
     static Value encode(T value) { return value; }
+    static void print(T value, std::string& out) { print_integer(value, out); }
     static void decode(const Value& value, T& out, const Path* path, Problems& problems) {
         boost::json::error_code error;
         if (!value.is_int64() && !value.is_uint64())
@@ -130,6 +155,7 @@ struct Codec<T> {
 template <>
 struct Codec<double> {
     static Value encode(double value) { return value; }
+    static void print(double value, std::string& out) { print_number(value, out); }
     static void decode(const Value& value, double& out, const Path* path, Problems& problems) {
         boost::json::error_code error;
         const double number = value.is_number() ? value.to_number<double>(error) : 0;
@@ -142,6 +168,7 @@ struct Codec<double> {
 template <>
 struct Codec<std::string> {
     static Value encode(const std::string& value) { return boost::json::string(value); }
+    static void print(const std::string& value, std::string& out) { print_string(value, out); }
     static void decode(const Value& value, std::string& out, const Path* path, Problems& problems) {
         if (const auto* text = value.if_string())
             out.assign(text->data(), text->size());
@@ -166,6 +193,9 @@ void decode_text(const Value& value, T& out, const Path* path, Problems& problem
 template <>
 struct Codec<Money> {
     static Value encode(Money value) { return boost::json::string(::penstock::to_string(value)); }
+    static void print(Money value, std::string& out) {
+        print_string(::penstock::to_string(value), out);
+    }
     static void decode(const Value& value, Money& out, const Path* path, Problems& problems) {
         decode_text(value, out, path, problems, [](std::string_view t) { return parse_money(t); });
     }
@@ -178,6 +208,9 @@ struct Codec<Price> {
     static Value encode(const Price& value) {
         return boost::json::string(::penstock::to_string(value));
     }
+    static void print(const Price& value, std::string& out) {
+        print_string(::penstock::to_string(value), out);
+    }
     static void decode(const Value& value, Price& out, const Path* path, Problems& problems) {
         decode_text(value, out, path, problems, [](std::string_view t) { return parse_price(t); });
     }
@@ -188,6 +221,7 @@ struct Codec<Price> {
 template <>
 struct Codec<Time> {
     static Value encode(Time value) { return boost::json::string(to_rfc3339(value)); }
+    static void print(Time value, std::string& out) { print_string(to_rfc3339(value), out); }
     static void decode(const Value& value, Time& out, const Path* path, Problems& problems) {
         decode_text(value, out, path, problems, [](std::string_view t) {
             return parse_rfc3339(t);
@@ -199,6 +233,9 @@ template <>
 struct Codec<Duration> {
     static Value encode(Duration value) {
         return boost::json::string(::penstock::to_string(value));
+    }
+    static void print(Duration value, std::string& out) {
+        print_string(::penstock::to_string(value), out);
     }
     static void decode(const Value& value, Duration& out, const Path* path, Problems& problems) {
         decode_text(value, out, path, problems, [](std::string_view t) {
@@ -213,6 +250,9 @@ template <class Tag>
 struct Codec<Id<Tag>> {
     static Value encode(const Id<Tag>& value) {
         return boost::json::string(::penstock::to_string(value));
+    }
+    static void print(const Id<Tag>& value, std::string& out) {
+        print_string(::penstock::to_string(value), out);
     }
     static void decode(const Value& value, Id<Tag>& out, const Path* path, Problems& problems) {
         decode_text(value, out, path, problems, [](std::string_view t) {
@@ -243,6 +283,12 @@ struct Codec<std::optional<T>> {
     static Value encode(const std::optional<T>& value) {
         return value ? Codec<T>::encode(*value) : Value(nullptr);
     }
+    static void print(const std::optional<T>& value, std::string& out) {
+        if (value)
+            print_to(*value, out);
+        else
+            out += "null";
+    }
     static void decode(
         const Value& value, std::optional<T>& out, const Path* path, Problems& problems
     ) {
@@ -259,6 +305,15 @@ struct Codec<std::vector<T>> {
         array.reserve(value.size());
         for (const T& item : value) array.push_back(Codec<T>::encode(item));
         return array;
+    }
+    static void print(const std::vector<T>& value, std::string& out) {
+        out += '[';
+        bool first = true;
+        for (const T& item : value) {
+            if (!std::exchange(first, false)) out += ',';
+            print_to(item, out);
+        }
+        out += ']';
     }
     static void decode(
         const Value& value, std::vector<T>& out, const Path* path, Problems& problems
@@ -285,6 +340,17 @@ struct Codec<std::map<std::string, T>> {
         Object object;
         for (const auto& [key, item] : value) object.emplace(key, Codec<T>::encode(item));
         return object;
+    }
+    static void print(const std::map<std::string, T>& value, std::string& out) {
+        out += '{';
+        bool first = true;
+        for (const auto& [key, item] : value) {
+            if (!std::exchange(first, false)) out += ',';
+            print_string(key, out);
+            out += ':';
+            print_to(item, out);
+        }
+        out += '}';
     }
     static void decode(
         const Value& value, std::map<std::string, T>& out, const Path* path, Problems& problems
@@ -326,6 +392,7 @@ struct Codec<T> {
         return found;
     }
     static Value encode(T value) { return boost::json::string(name(value)); }
+    static void print(T value, std::string& out) { print_string(name(value), out); }
     static void decode(const Value& value, T& out, const Path* path, Problems& problems) {
         const auto* text = value.if_string();
         if (text == nullptr) return problems.add(path, wrong_kind("string", value));
@@ -365,6 +432,24 @@ struct Codec<T> {
             object.emplace(json_key<T>(member.name), Codec<Field>::encode(field));
         });
         return object;
+    }
+    static void print(const T& value, std::string& out) {
+        char before = '{';
+        boost::mp11::mp_for_each<Members>([&](auto member) {
+            const auto& field = value.*member.pointer;
+            using Field = std::remove_cvref_t<decltype(field)>;
+            if constexpr (IsOptional<Field>::value) {
+                if (!field) return;
+            }
+            out += before;
+            before = ',';
+            out += '"';
+            out += json_key<T>(member.name);  // an identifier: nothing to escape
+            out += "\":";
+            print_to(field, out);
+        });
+        if (before == '{') out += '{';
+        out += '}';
     }
     static void decode(const Value& value, T& out, const Path* path, Problems& problems) {
         const Object* object = value.if_object();
@@ -444,7 +529,9 @@ Result<T> decode(const Value& value) {
 
 template <class T>
 std::string print(const T& value) {
-    return print_value(Codec<T>::encode(value));
+    std::string out;
+    print_to(value, out);
+    return out;
 }
 
 template <class T>
