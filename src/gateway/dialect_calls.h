@@ -42,7 +42,7 @@ class DialectCalls {
         routing::TokenBound bound;
         std::int64_t text_bytes = 0;  // of the prompt
         CallLimits limits;
-        ResolvedKey key;
+        KeyPtr key;
         io::Deadline deadline;
         std::string traceparent;
         http::Headers passed;  // of Anthropic's API: version and betas
