@@ -32,6 +32,19 @@ void add_rate_headers(
 
 }  // namespace
 
+ApiResult<void> check_room(
+    const CallParts& parts, const GatewayOptions& options, bool routes_known
+) {
+    if (!routes_known) return std::unexpected(busy("the gateway has not received its routes yet"));
+    if (parts.calls_running >= static_cast<std::int64_t>(options.calls_max))
+        return std::unexpected(busy("the gateway carries as many calls as it may"));
+    if (!parts.spool.has_room())
+        return std::unexpected(
+            busy("the gateway's record of calls has no room; calls resume when it has been settled")
+        );
+    return {};
+}
+
 std::optional<ApiResult<routing::Hold>> hold_for_call_now(
     CallParts& parts, const HoldRequest& request
 ) {

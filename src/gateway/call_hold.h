@@ -3,9 +3,15 @@
 
 #include "gateway/api_answer.h"
 #include "gateway/call.h"
+#include "gateway/gateway.h"
 #include "http/message.h"
 
 namespace penstock::gateway {
+
+// What the client is told where no call can be taken now, whosever it is.
+ApiResult<void> check_room(
+    const CallParts& parts, const GatewayOptions& options, bool routes_known
+);
 
 // What a call needs before it goes out, whatever its dialect.
 struct HoldRequest {

@@ -41,13 +41,8 @@ io::Task<http::Response> ChatCompletions::serve(http::Request request) {
 // ---- admission ----
 
 io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(http::Request* request) {
-    if (!parts_.routes_known) co_return refuse(busy("the gateway has not received its routes yet"));
-    if (parts_.calls.calls_running >= static_cast<std::int64_t>(parts_.options.calls_max))
-        co_return refuse(busy("the gateway carries as many calls as it may"));
-    if (!parts_.calls.spool.has_room())
-        co_return refuse(
-            busy("the gateway's record of calls has no room; calls resume when it has been settled")
-        );
+    if (ApiResult<void> room = check_room(parts_.calls, parts_.options, parts_.routes_known); !room)
+        co_return refuse(std::move(room.error()));
     const Time started_at = parts_.calls.clock.now();
     const Duration started = parts_.calls.clock.monotonic();
     std::string shown = Authenticator::shown(request->headers);

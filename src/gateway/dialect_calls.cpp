@@ -111,19 +111,9 @@ io::Task<http::Response> DialectCalls::run(http::Request request, Admitted admit
     co_return co_await answer(std::move(admitted), client);
 }
 
-ApiResult<void> DialectCalls::check_room() const {
-    if (!parts_.routes_known) return refuse(busy("the gateway has not received its routes yet"));
-    if (parts_.calls.calls_running >= static_cast<std::int64_t>(parts_.options.calls_max))
-        return refuse(busy("the gateway carries as many calls as it may"));
-    if (!parts_.calls.spool.has_room())
-        return refuse(
-            busy("the gateway's record of calls has no room; calls resume when it has been settled")
-        );
-    return {};
-}
-
 io::Task<ApiResult<void>> DialectCalls::admit(http::Request* request, Admitted* admitted) {
-    if (ApiResult<void> room = check_room(); !room) co_return room;
+    if (ApiResult<void> room = check_room(parts_.calls, parts_.options, parts_.routes_known); !room)
+        co_return room;
     const Result<KeyPtr> key =
         co_await parts_.authenticator.authenticate(Authenticator::shown(request->headers));
     if (!key) co_return refuse(told(key.error()));

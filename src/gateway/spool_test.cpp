@@ -8,9 +8,9 @@
 #include <csignal>
 #include <fstream>
 
-#include "json/json.h"
 #include "io/runtime.h"
 #include "io/task_group.h"
+#include "json/json.h"
 
 namespace penstock::gateway {
 namespace {

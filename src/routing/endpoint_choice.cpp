@@ -406,9 +406,13 @@ EndpointPool::State* EndpointPool::least_score(
     for (const Candidate& candidate : candidates)
         if (candidate.note->terms.score() <= most) equal.push_back(candidate.state);
     if (decision_.form == Decision::Form::blocks) {
-        const Endpoint cheapest = (*std::ranges::min_element(equal, [](auto* a, auto* b) {
-                                      return compare_cost(a->route().endpoint, b->route().endpoint) < 0;
-                                  }))->route().endpoint;
+        const Endpoint cheapest =
+            (*std::ranges::min_element(
+                 equal, [](auto* a, auto* b
+                        ) { return compare_cost(a->route().endpoint, b->route().endpoint) < 0; }
+             ))
+                ->route()
+                .endpoint;
         std::erase_if(equal, [&](const State* state) {
             return compare_cost(state->route().endpoint, cheapest) > 0;
         });
@@ -437,7 +441,8 @@ EndpointPool::State* EndpointPool::two_choices(
     // Calls in flight for each unit of weight.
     const auto order =
         other->in_flight * chosen->route().weight != chosen->in_flight * other->route().weight
-            ? other->in_flight * chosen->route().weight <=> chosen->in_flight * other->route().weight
+            ? other->in_flight * chosen->route().weight <=>
+                  chosen->in_flight * other->route().weight
             : compare_cost(other->route().endpoint, chosen->route().endpoint);
     return order < 0 ? other : chosen;  // equal ones stay as chance had it
 }

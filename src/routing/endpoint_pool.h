@@ -144,7 +144,7 @@ class EndpointPool {
         std::shared_ptr<const Route> shared;  // calls keep theirs over a replace()
         const Route& route() const { return *shared; }
         std::pair<std::string, std::string> supplier;  // its key in suppliers_
-        bool listed = false;  // in the present table
+        bool listed = false;                           // in the present table
         PrefixIndex::Backend backend = 0;
         std::int64_t in_flight = 0;
         std::int64_t waiting = 0;         // of these, without a first token
