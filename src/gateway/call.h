@@ -9,6 +9,7 @@
 #include "gateway/budget.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/idempotency.h"
+#include "gateway/key_cache.h"
 #include "gateway/load_meter.h"
 #include "gateway/spool.h"
 #include "routing/call_meter.h"
@@ -36,7 +37,7 @@ class Call {
   public:
     struct Admission {
         RequestId id;
-        ResolvedKey key;
+        KeyPtr key;
         std::string model;
         bool streamed = false;
         routing::TokenBound bound;
@@ -62,7 +63,7 @@ class Call {
     void finish(EndReason reason, int status);
 
     const CallRecord& record() const { return record_; }
-    const ResolvedKey& key() const { return admission_.key; }
+    const ResolvedKey& key() const { return *admission_.key; }
     // What it may cost at most.
     Money cost_max() const { return cost_max_; }
     // The route of the present attempt, as it was when the attempt began.
@@ -81,7 +82,7 @@ class Call {
     std::optional<routing::EndpointPool::Choice> attempt_;
     std::optional<LoadMeter::Visit> visit_;
     Duration attempt_started_{};  // on the monotonic clock
-    std::optional<Route> route_;
+    std::shared_ptr<const Route> route_;
     Money cost_max_;
     ExactMoney charge_;
     bool dispatched_ = false;

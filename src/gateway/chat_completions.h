@@ -51,8 +51,9 @@ class ChatCompletions {
     struct Admitted {
         bool converts = false;  // nothing but the body was looked at
         bool waits = false;     // in an open stream, for a first replica; nothing is reserved yet
+        // Of a call that waits:
         CallLimits limits;
-        ResolvedKey key;
+        KeyPtr key;
         std::string body;
         routing::ChatRequest chat;
         std::unique_ptr<Call> call;
@@ -72,9 +73,6 @@ class ChatCompletions {
     http::Response answer_held(http::Request request, Admitted admitted);
     struct Held;
     io::Task<void> run_held(std::unique_ptr<Held> held, http::BodyWriter writer);
-    io::Task<ApiResult<routing::Hold>> reserve(
-        const Admitted* admitted, const ResolvedKey* key, Time started_at
-    );
     // Borrows from both.
     routing::EndpointQuery query_of(const Admitted& admitted, const routing::EndpointLists& lists)
         const;

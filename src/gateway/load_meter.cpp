@@ -37,7 +37,7 @@ LoadMeter::Counted* LoadMeter::find(const TaskId& id) {
 std::optional<LoadMeter::Visit> LoadMeter::arrive(
     const Endpoint& endpoint, std::int64_t prompt_tokens
 ) {
-    Counted* counted = endpoint.task_id ? find(*endpoint.task_id) : nullptr;
+    Counted* counted = endpoint.task_id && !counted_.empty() ? find(*endpoint.task_id) : nullptr;
     if (counted == nullptr) return std::nullopt;
     const Visit visit{
         *endpoint.task_id, prompt_tokens + static_cast<std::int64_t>(counted->output_tokens_mean)
