@@ -159,30 +159,31 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
     std::optional<ApiResult<routing::Hold>> hold = hold_for_call_now(parts_.calls, wanted);
     if (!hold) hold = co_await hold_for_call(&parts_.calls, wanted);
     if (!*hold) co_return refuse(std::move(hold->error()));
-    const RequestId id = parts_.ids.next<RequestId>(started_at);
-    std::optional<IdempotencyWindow::Token> token;
-    if (const std::string* idempotency = request->headers.find("Idempotency-Key")) {
-        const Result<IdempotencyWindow::Token> begun =
-            parts_.calls.idempotency.begin((**key)->key_id, *idempotency, id, started_at);
-        if (!begun) co_return refuse(told(begun.error()));
-        token = *begun;
-    }
-    admitted.call = std::make_unique<Call>(
-        parts_.calls,
-        Call::Admission{
-            .id = id,
-            .key = **key,
-            .model = admitted.chat.model,
-            .streamed = admitted.chat.stream,
-            .bound = routing::token_bound(admitted.chat, parts_.options.output_tokens_default),
-            .prompt_text_bytes = admitted.chat.prompt_text_bytes,
-            .hold = **std::move(hold),
-            .idempotency = token,
-            .started_at = started_at,
-            .started = started,
-        }
+    ApiResult<void> begun = begin_call(
+        *request, admitted,
+        {.key = **key, .hold = **std::move(hold), .started_at = started_at, .started = started}
     );
+    if (!begun) co_return refuse(std::move(begun.error()));
     co_return admitted;
+}
+
+ApiResult<void> ChatCompletions::begin_call(
+    const http::Request& request, Admitted& admitted, Call::Admission admission
+) {
+    admission.id = parts_.ids.next<RequestId>(admission.started_at);
+    if (const std::string* key = request.headers.find("Idempotency-Key")) {
+        const Result<IdempotencyWindow::Token> begun = parts_.calls.idempotency.begin(
+            admission.key->key_id, *key, admission.id, admission.started_at
+        );
+        if (!begun) return refuse(told(begun.error()));
+        admission.idempotency = *begun;
+    }
+    admission.model = admitted.chat.model;
+    admission.streamed = admitted.chat.stream;
+    admission.bound = routing::token_bound(admitted.chat, parts_.options.output_tokens_default);
+    admission.prompt_text_bytes = admitted.chat.prompt_text_bytes;
+    admitted.call = std::make_unique<Call>(parts_.calls, std::move(admission));
+    return {};
 }
 
 routing::EndpointQuery ChatCompletions::query_of(

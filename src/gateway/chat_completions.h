@@ -67,6 +67,10 @@ class ChatCompletions {
 
     io::Task<http::Response> serve_read(http::Request request, std::optional<std::string> body);
     io::Task<ApiResult<Admitted>> admit(http::Request* request, std::optional<std::string> body);
+    // Completes `admission`, which has its key, hold and times.
+    ApiResult<void> begin_call(
+        const http::Request& request, Admitted& admitted, Call::Admission admission
+    );
     HeldCalls::Wait wait_of(const Admitted& admitted, const http::Request& request) const;
     // The client wants signs of life while it waits: its stream is opened before there is an
     // engine.

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "json/codec.h"
+
 namespace penstock {
 namespace {
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "json/codec.h"
 #include "model/task_spec.h"
+
+namespace penstock::json {
+class Problems;
+}
 
 namespace penstock {
 

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "json/codec.h"
+
 namespace penstock {
 namespace {
 
