@@ -2,6 +2,8 @@
 #include "server/dispatcher.h"
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <set>
 
 #include "base/check.h"
@@ -13,6 +15,9 @@
 
 namespace penstock::server {
 namespace {
+
+constexpr std::array kBounds = {0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003,
+                                0.01,    0.03,    0.1,    0.3,    1.0};
 
 // What could change by itself: another task ends, a node comes back.
 bool is_temporary(FilterReason reason) {
@@ -63,7 +68,17 @@ std::int64_t fair_position(const Platform& platform, TaskId id) {
 }  // namespace
 
 Dispatcher::Dispatcher(Platform& platform, Billing& billing, AgentHub& hub)
-    : platform_(platform), billing_(billing), hub_(hub), wake_(platform.runtime().executor()) {
+    : platform_(platform),
+      billing_(billing),
+      hub_(hub),
+      wake_(platform.runtime().executor()),
+      seconds_(platform.metrics().histogram(
+          "penstock_scheduler_decision_seconds", "Time a placement decision took.", {}, kBounds
+      )),
+      dropped_(platform.metrics().counter(
+          "penstock_scheduler_decisions_dropped_total",
+          "Decisions that the fleet refused when they were to be committed; made anew."
+      )) {
     platform_.on_work = [this] {
         again_ = true;
         wake_.notify_all();
@@ -113,7 +128,7 @@ void Dispatcher::tick() {
     if (!change.empty() || !change.tasks.stops.empty()) platform_.commit(std::move(change));
 }
 
-Plan Dispatcher::plan(
+dispatch::Decision Dispatcher::decide(
     const TaskSpec& spec, OrganisationId organisation, std::int64_t items, std::vector<NodeId> avoid
 ) const {
     scheduler::Input input{
@@ -126,11 +141,15 @@ Plan Dispatcher::plan(
         .now = platform_.now()
     };
     if (spec.budget) input.budget_left = spec.budget->max_total;
-    for (const Node* node : platform_.fleet.nodes())
-        input.supplies.push_back(
-            {platform_.fleet.find_site(node->site_id), node, platform_.fleet.free_of(*node)}
-        );
-    return scheduler::plan(input);
+    const auto begin = std::chrono::steady_clock::now();
+    dispatch::Decision decision = platform_.engine.decide(std::move(input));
+    seconds_.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()
+    );
+    return decision;
+}
+
+Plan Dispatcher::plan(const TaskSpec& spec, OrganisationId organisation, std::int64_t items) const {
+    return decide(spec, organisation, items, {}).plan;
 }
 
 bool Dispatcher::possible_ever(const Plan& plan) const {
@@ -187,7 +206,6 @@ void Dispatcher::round() {
 }
 
 bool Dispatcher::place(const tasks::Waiting& waiting) {
-    const Time now = platform_.now();
     const Task& task = *platform_.board.find(waiting.task_id);
     // FAILOVER tries the same place again first; the default goes elsewhere at once.
     const bool same_place_first =
@@ -195,29 +213,63 @@ bool Dispatcher::place(const tasks::Waiting& waiting) {
         task.spec.resources.job_recovery->strategy == RecoveryStrategy::failover;
     std::vector<NodeId> avoid;
     if (!same_place_first) avoid = platform_.board.failed_nodes(task.id, waiting.item);
-    Plan plan = this->plan(task.spec, task.organisation_id, task.items.total, std::move(avoid));
-    Change change;
-    const auto wait = [&](TaskReason reason, const std::string& detail) {
-        const tasks::Wording words = tasks::describe(reason);
-        platform_.board.set_waiting(
-            task.id, reason, words.en + (detail.empty() ? "" : ": " + detail), words.zh, now,
-            change.tasks
-        );
-        if (!change.empty()) platform_.commit(std::move(change));
-        return false;
-    };
-    if (!plan.feasible) {
-        if (possible_ever(plan)) return wait(TaskReason::waiting_for_capacity, plan.explanation);
-        platform_.board.reject(
-            task.id, TaskReason::no_candidate, plan.explanation, plan.explanation_zh, now,
-            change.tasks
-        );
-        platform_.board.set_plan(task.id, std::move(plan), change.tasks);
-        platform_.commit(std::move(change));
-        return false;
+    for (int made = 0; made < kDecisionsPerItemMax; ++made) {
+        dispatch::Decision decision =
+            decide(task.spec, task.organisation_id, task.items.total, avoid);
+        if (!decision.plan.feasible) return turn_down(task, std::move(decision.plan));
+        if (const Result<void> room = platform_.fleet.check(hold_of(decision)); !room) {
+            dropped_.add();
+            platform_.log().warning(
+                "a decision was dropped: the fleet is another than it was made from",
+                {{"cause", to_string(room.error())}}
+            );
+            continue;
+        }
+        return commit(waiting, std::move(decision));
     }
+    return wait(task, TaskReason::waiting_for_capacity, "its place was taken meanwhile");
+}
+
+fleet::CapacityHold Dispatcher::hold_of(const dispatch::Decision& decision) const {
+    const Candidate& chosen = *std::ranges::find_if(decision.plan.candidates, &Candidate::chosen);
+    fleet::CapacityHold hold{chosen.node_id, chosen.request, decision.devices};
+    // Of an amount that a node states without listing its devices none can be named.
+    const Node* node = platform_.fleet.find_node(chosen.node_id);
+    if (node != nullptr && !hold.devices.empty() &&
+        std::ranges::max(hold.devices) >= std::ssize(node->devices))
+        hold.devices.clear();
+    return hold;
+}
+
+bool Dispatcher::wait(const Task& task, TaskReason reason, const std::string& detail) {
+    const tasks::Wording words = tasks::describe(reason);
+    Change change;
+    platform_.board.set_waiting(
+        task.id, reason, words.en + (detail.empty() ? "" : ": " + detail), words.zh,
+        platform_.now(), change.tasks
+    );
+    if (!change.empty()) platform_.commit(std::move(change));
+    return false;
+}
+
+bool Dispatcher::turn_down(const Task& task, Plan plan) {
+    if (possible_ever(plan)) return wait(task, TaskReason::waiting_for_capacity, plan.explanation);
+    Change change;
+    platform_.board.reject(
+        task.id, TaskReason::no_candidate, plan.explanation, plan.explanation_zh, platform_.now(),
+        change.tasks
+    );
+    platform_.board.set_plan(task.id, std::move(plan), change.tasks);
+    platform_.commit(std::move(change));
+    return false;
+}
+
+bool Dispatcher::commit(const tasks::Waiting& waiting, dispatch::Decision decision) {
+    const Task& task = *platform_.board.find(waiting.task_id);
+    Plan& plan = decision.plan;
     const Candidate& chosen = *std::ranges::find_if(plan.candidates, &Candidate::chosen);
     const Site& site = *platform_.fleet.find_site(chosen.site_id);
+    fleet::CapacityHold hold = hold_of(decision);
     Attempt attempt{
         .id = platform_.make_id<AttemptId>(), .request = chosen.request, .decision = plan.candidates
     };
@@ -231,16 +283,20 @@ bool Dispatcher::place(const tasks::Waiting& waiting) {
         .node = chosen.node,
         .simulated = chosen.simulated
     };
+    if (!hold.devices.empty()) attempt.devices = hold.devices;
     attempt.held = plan.hold.value_or(Money());
+    Change change;
     if (attempt.held > Money())
         if (const Result<void> held =
                 billing_.hold(change, attempt.id, task.organisation_id, task.id, attempt.held);
             !held)
-            return wait(TaskReason::waiting_for_balance, held.error().message);
-    const Result<void> room = platform_.fleet.hold(attempt.id, chosen.node_id, chosen.request);
-    CHECK(room.has_value(), "the plan was made from the same state");
-    attempt =
-        platform_.board.begin_attempt(task.id, waiting.item, std::move(attempt), now, change.tasks);
+            return wait(task, TaskReason::waiting_for_balance, held.error().message);
+    const Result<void> room =
+        platform_.fleet.hold(attempt.id, hold.node_id, hold.request, std::move(hold.devices));
+    CHECK(room.has_value(), "the hold was checked just now");
+    attempt = platform_.board.begin_attempt(
+        task.id, waiting.item, std::move(attempt), platform_.now(), change.tasks
+    );
     platform_.board.set_plan(task.id, std::move(plan), change.tasks);
     change.after.emplace_back([this, id = attempt.id] {
         const Attempt* started = platform_.board.find_attempt(id);

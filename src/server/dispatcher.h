@@ -11,6 +11,7 @@
 namespace penstock::server {
 
 constexpr std::size_t kPlacementsPerRoundMax = 256;  // then others get their turn
+constexpr int kDecisionsPerItemMax = 3;  // of one item in one round, where the fleet refused them
 constexpr Duration kTickEvery = 500ms;
 
 // Turns waiting items into attempts: plan → capacity hold + money hold + attempt in one change →
@@ -23,16 +24,22 @@ class Dispatcher {
     void step();
 
     // The plan of a task that may not exist yet.
-    Plan plan(
-        const TaskSpec& spec, OrganisationId organisation, std::int64_t items,
-        std::vector<NodeId> avoid = {}
-    ) const;
+    Plan plan(const TaskSpec& spec, OrganisationId organisation, std::int64_t items) const;
     Explanation explain(const Task& task) const;
 
   private:
+    dispatch::Decision decide(
+        const TaskSpec& spec, OrganisationId organisation, std::int64_t items,
+        std::vector<NodeId> avoid
+    ) const;
     void round();
     // False: nothing more of this task can start now.
     bool place(const tasks::Waiting& waiting);
+    // The second look at what was decided: capacity, money and the attempt, in one change.
+    bool commit(const tasks::Waiting& waiting, dispatch::Decision decision);
+    fleet::CapacityHold hold_of(const dispatch::Decision& decision) const;
+    bool turn_down(const Task& task, Plan plan);
+    bool wait(const Task& task, TaskReason reason, const std::string& detail);
     void tick();
     bool possible_ever(const Plan& plan) const;
 
@@ -41,6 +48,8 @@ class Dispatcher {
     AgentHub& hub_;
     io::Event wake_;
     bool again_ = false;
+    telemetry::Histogram& seconds_;
+    telemetry::Counter& dropped_;
 };
 
 }  // namespace penstock::server

@@ -112,7 +112,10 @@ class Restorer final : public storage::Visitor {
         // Gateways that could not report while the server was away do so first.
         platform_.allowances.keep_until(platform_.now() + kReportAfterPause);
         for (const Attempt* attempt : platform_.board.active_attempts()) {
-            if (!platform_.fleet.hold(attempt->id, attempt->placement.node_id, attempt->request))
+            if (!platform_.fleet.hold(
+                    attempt->id, attempt->placement.node_id, attempt->request,
+                    attempt->devices.value_or(std::vector<std::int64_t>())
+                ))
                 platform_.log_.warning(
                     "a node has less room than it holds", {{"node", attempt->placement.node}}
                 );
@@ -166,7 +169,9 @@ Platform::Platform(
           // Memory is ahead of the store now: whatever this process would answer could be lost.
           log_.error("the store failed; ending so that a restart reads what is durable", error);
           runtime_.post([this] { runtime_.stop(); });
-      }) {}
+      }) {
+    fleet.tell(engine);
+}
 
 Result<void> Platform::restore() {
     Restorer restorer(*this);

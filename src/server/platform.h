@@ -12,6 +12,7 @@
 
 #include "access/directory.h"
 #include "base/random.h"
+#include "dispatch/engine.h"
 #include "fleet/fleet.h"
 #include "ledger/ledger.h"
 #include "ledger/rating.h"
@@ -138,6 +139,7 @@ class Platform {
 
     access::Directory directory;
     fleet::Fleet fleet;
+    dispatch::Engine engine;  // hears of all that happens to the fleet
     tasks::Board board;
     scheduler::History history;  // of runs; see profiles.h
     ledger::Ledger ledger;
