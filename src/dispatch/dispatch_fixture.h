@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -81,22 +82,25 @@ struct Yard {
         }
         return spec;
     }
-    Decision decide(const std::vector<ResourceRequest>& choices, std::vector<NodeId> avoid = {}) {
-        const TaskSpec spec = spec_of(choices);
-        return engine.decide(
-            {.spec = spec,
-             .spec_sha256 = "",
-             .items = 1,
-             .supplies = {},
-             .avoid = std::move(avoid),
-             .profile = {},
-             .budget_left = {},
-             .now = kStart}
-        );
+    static DecisionQuestion question(
+        const std::vector<ResourceRequest>& choices, std::vector<NodeId> avoid = {}
+    ) {
+        return {
+            .spec = spec_of(choices),
+            .spec_sha256 = "",
+            .avoid = std::move(avoid),
+            .budget_left = {},
+            .now = kStart
+        };
+    }
+    DecisionAnswer decide(
+        const std::vector<ResourceRequest>& choices, std::vector<NodeId> avoid = {}
+    ) {
+        return engine.decide(question(choices, std::move(avoid)));
     }
     // Decides and holds: "node" or "node:0,3", or "-" and why not.
     std::string place(const ResourceRequest& request, std::vector<NodeId> avoid = {}) {
-        const Decision decision = decide({request}, std::move(avoid));
+        const DecisionAnswer decision = decide({request}, std::move(avoid));
         if (!decision.plan.feasible) return "- " + decision.plan.explanation;
         const Candidate& chosen = decision.plan.candidates.front();
         last = ids.next<AttemptId>(kStart);

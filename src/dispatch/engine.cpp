@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "placement/policies.h"
+#include "dispatch/pool_policy.h"
 #include "scheduler/filter.h"
 
 namespace penstock::dispatch {
@@ -45,6 +45,33 @@ bool can_ever(const Host& host, const Accelerator& asked) {
 }
 
 }  // namespace
+
+scheduler::Profile profile_of(const KnownRuns& runs) {
+    return {
+        .run_time = runs.run_time,
+        .run_time_basis = runs.run_time_basis,
+        .staging_bytes = runs.staging_bytes,
+        .staging_source = runs.staging_source ? &*runs.staging_source : nullptr,
+        .result_bytes = runs.result_bytes,
+        .run_time_on = runs.run_time_on,
+        .run_time_basis_on = runs.run_time_basis_on,
+        .watts_per_device = runs.watts_per_device
+    };
+}
+
+KnownRuns runs_of(const scheduler::Profile& profile) {
+    KnownRuns runs{
+        .run_time = profile.run_time,
+        .run_time_basis = profile.run_time_basis,
+        .run_time_on = profile.run_time_on,
+        .run_time_basis_on = profile.run_time_basis_on,
+        .staging_bytes = profile.staging_bytes,
+        .result_bytes = profile.result_bytes,
+        .watts_per_device = profile.watts_per_device
+    };
+    if (profile.staging_source) runs.staging_source = *profile.staging_source;
+    return runs;
+}
 
 Engine::Engine(const DecisionState& state) {
     for (const Site& site : state.sites) site_put(site);
@@ -172,11 +199,8 @@ PoolParts Engine::parts_of(const SiteState& site, const Pool& pool) const {
                 parts.models.try_emplace(model, static_cast<std::uint8_t>(parts.models.size()));
     }
     if (pool.sku() != kCpuSku) parts.models[pool.sku()] = 0;
-    const auto stated = site.site.spec.placement.find(pool.sku());
-    const std::string_view name =
-        stated == site.site.spec.placement.end() ? kDefaultPolicy : stated->second;
-    Result<std::unique_ptr<placement::Policy>> policy = placement::make_policy(
-        name == kDefaultPolicy ? kDefaultWeights : name,
+    Result<std::unique_ptr<placement::Policy>> policy = make_pool_policy(
+        site.site.spec, pool.sku(),
         {.workload = workload_for(parts.models),
          .models = std::max(1, static_cast<int>(parts.models.size()))}
     );
@@ -227,35 +251,53 @@ Pool* Engine::pool(SiteId id, std::string_view sku) {
     return site == nullptr ? nullptr : ready_pool(*site, sku);
 }
 
-Decision Engine::decide(scheduler::Input input) {
-    std::vector<Choice> choices;
-    const ResourceRequest request = scheduler::request_of(input.spec);
-    if (!input.spec.resources.accelerators) {
-        choices.push_back({nullptr, request});
-    } else {
-        for (const Accelerator& asked : input.spec.resources.accelerators->choices) {
-            choices.push_back({&asked, request});
-            choices.back().request.accelerator = asked;
-        }
-    }
+DecisionAnswer Engine::decide(const DecisionQuestion& question) {
+    scheduler::Input input{
+        .spec = question.spec,
+        .spec_sha256 = question.spec_sha256,
+        .items = question.items,
+        .supplies = {},
+        .avoid = question.avoid,
+        .profile = profile_of(question.runs),
+        .budget_left = question.budget_left,
+        .now = question.now
+    };
+    const std::vector<Choice> choices = choices_of(question.spec);
     Picks picks;
+    DecisionAnswer answer;
     for (auto& [id, site] : sites_) {
-        for (const Choice& choice : choices)
-            if (std::optional<Pick> found = pick(id, choice.request, input.avoid))
-                picks[{id, choice.asked}] = *std::move(found);
+        for (const Choice& choice : choices) {
+            std::optional<Pick> found = pick(id, choice.request, question.avoid);
+            if (!found) continue;
+            answer.picks.push_back(
+                {id, std::string(sku_of(choice.request)), found->host->node().id, found->devices}
+            );
+            picks[{id, choice.asked}] = *std::move(found);
+        }
         if (nodes() <= kNodesShownMax)
             add_all(site, choices, picks, input);
         else
             add_few(site, choices, picks, input);
     }
-    Decision decision{.plan = scheduler::plan(input)};
-    if (!decision.plan.feasible) return decision;
-    const Candidate& chosen = *std::ranges::find_if(decision.plan.candidates, &Candidate::chosen);
+    answer.plan = scheduler::plan(input);
+    if (!answer.plan.feasible) return answer;
+    const Candidate& chosen = *std::ranges::find_if(answer.plan.candidates, &Candidate::chosen);
     for (const auto& [key, pick] : picks)
         if (pick.host->node().id == chosen.node_id &&
             (key.second == nullptr || *key.second == chosen.request.accelerator))
-            decision.devices = pick.devices;
-    return decision;
+            answer.devices = pick.devices;
+    return answer;
+}
+
+std::vector<Engine::Choice> Engine::choices_of(const TaskSpec& spec) {
+    const ResourceRequest request = scheduler::request_of(spec);
+    if (!spec.resources.accelerators) return {{nullptr, request}};
+    std::vector<Choice> choices;
+    for (const Accelerator& asked : spec.resources.accelerators->choices) {
+        choices.push_back({&asked, request});
+        choices.back().request.accelerator = asked;
+    }
+    return choices;
 }
 
 scheduler::Supply Engine::supply_of(

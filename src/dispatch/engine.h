@@ -24,22 +24,17 @@ constexpr std::size_t kNodesShownMax = 32;
 constexpr std::size_t kRecentRequestsMax = 1024;
 // They are looked at again after so many more, or half as many again as there were.
 constexpr std::size_t kRecentRequestsRefresh = 512;
-constexpr std::string_view kDefaultPolicy = "composite";
-// What it stands for here: without watts, which a site does not state.
-constexpr std::string_view kDefaultWeights = "fgd=94,best-fit=4";
 
-// What was decided, before anything is held.
-struct Decision {
-    Plan plan;
-    DevicePositions devices;  // of the chosen candidate
-};
+// As scheduler::plan() takes it; the source of staged bytes lies in `runs`.
+scheduler::Profile profile_of(const KnownRuns& runs);
+KnownRuns runs_of(const scheduler::Profile& profile);
 
 // All that decisions are made from, kept up to date by increments. One owner, one thread; told by
 // the fleet. Reads make scores that are kept, so they are not const.
 //
 //     engine hears of every change by fleet.tell(engine);
-//     const Decision decision = engine.decide({.spec = spec, …});   // supplies are its own matter
-//     fleet.hold(attempt, node, request, decision.devices)          // checks again, tells engine
+//     const DecisionAnswer answer = engine.decide(question);
+//     fleet.hold(attempt, node, request, answer.devices)      // checks again, tells the engine
 class Engine final : public fleet::Listener {
   public:
     Engine() = default;
@@ -56,8 +51,9 @@ class Engine final : public fleet::Listener {
     void held(AttemptId attempt, const fleet::CapacityHold& hold) override;
     void released(AttemptId attempt) override;
 
-    // ---- decisions; `input.supplies` is filled here
-    Decision decide(scheduler::Input input);
+    // ---- decisions
+    // What is to be done; nothing is held by it.
+    DecisionAnswer decide(const DecisionQuestion& question);
     // The best node of one pool: a site's nodes with that accelerator, or all of them for none.
     std::optional<Pick> pick(
         SiteId site, const ResourceRequest& request, const std::vector<NodeId>& avoid
@@ -69,6 +65,7 @@ class Engine final : public fleet::Listener {
     std::size_t nodes() const { return host_of_.size(); }
     // How often something changed: the same number of the same inputs is the same state.
     std::uint64_t position() const { return position_; }
+    void go_on_after(std::uint64_t position) { position_ = std::max(position_, position + 1); }
 
   private:
     struct SiteState {
@@ -80,6 +77,7 @@ class Engine final : public fleet::Listener {
         const Accelerator* asked = nullptr;
         ResourceRequest request;
     };
+    static std::vector<Choice> choices_of(const TaskSpec& spec);  // which outlives them
     SiteState* site_of(SiteId id);
     void refresh(
         SiteState& site, const Host& host, Pool::Cause cause, const fleet::CapacityHold& task

@@ -78,14 +78,6 @@ struct Scene {
     }
 };
 
-std::string text_of(const Decision& decision) {
-    std::string text = decision.plan.explanation;
-    for (const Candidate& candidate : decision.plan.candidates)
-        text += "\n" + candidate.site + "/" + candidate.node + " " + candidate.filter_detail;
-    for (const std::int64_t device : decision.devices) text += " " + std::to_string(device);
-    return text;
-}
-
 TEST(EngineProperty, HoldsNoMoreThanThereIsOfAnyNodeOrDevice) {
     EXPECT_TRUE(rc::check([] {
         Scene scene;
@@ -142,21 +134,9 @@ TEST(EngineProperty, StateByIncrementsDecidesAsStateMadeAnew) {
         Engine anew(scene.yard.engine.state());
         RC_ASSERT(anew.state() == scene.yard.engine.state());
         const ResourceRequest request = any_request();
-        const TaskSpec spec = Yard::spec_of({request});
-        const std::vector<NodeId> avoid = {*rc::gen::elementOf(scene.yard.nodes)};
-        const auto ask = [&](Engine& engine) {
-            return text_of(engine.decide(
-                {.spec = spec,
-                 .spec_sha256 = "",
-                 .items = 1,
-                 .supplies = {},
-                 .avoid = avoid,
-                 .profile = {},
-                 .budget_left = {},
-                 .now = kStart}
-            ));
-        };
-        RC_ASSERT(ask(scene.yard.engine) == ask(anew));
+        const DecisionQuestion question =
+            Yard::question({request}, {*rc::gen::elementOf(scene.yard.nodes)});
+        RC_ASSERT(scene.yard.engine.decide(question) == anew.decide(question));
     }));
 }
 

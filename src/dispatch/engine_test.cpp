@@ -44,7 +44,7 @@ TEST(Engine, ShowsEveryNodeOfASmallPlatformThePickFirst) {
     yard.node(site, {.name = "a", .cpus = 16});
     yard.node(site, {.name = "b", .cpus = 4});
 
-    const Decision decision = yard.decide({Yard::request(1000)});
+    const DecisionAnswer decision = yard.decide({Yard::request(1000)});
 
     EXPECT_EQ(names_of(decision.plan), "b a");
     EXPECT_NE(

@@ -12,10 +12,25 @@ std::int64_t device_count(const Accelerator& asked) {
     return std::max<std::int64_t>(1, asked.count_milli / kWholeDeviceMilli);
 }
 
+Node bare(Node node) {
+    node.load.reset();
+    node.held = {};
+    node.labels.clear();
+    node.address.clear();
+    node.cpu_model.clear();
+    node.version.clear();
+    for (Device& device : node.devices)
+        device = {
+            .index = device.index,
+            .model = std::move(device.model),
+            .health = device.health,
+            .simulated = device.simulated
+        };
+    return node;
+}
+
 void Host::renew(const Node& node) {
-    node_ = node;
-    node_.load.reset();
-    node_.held = {};
+    node_ = bare(node);
     slots_.assign(node.devices.size(), {});
     positions_.clear();
     for (std::size_t i = 0; i < node.devices.size(); ++i)
@@ -41,8 +56,7 @@ void Host::add_slots(const std::string& model, std::int64_t milli) {
 }
 
 bool Host::resized_by(const Node& node) const {
-    return node.total != node_.total || node.devices != node_.devices || node.name != node_.name ||
-           node.site_id != node_.site_id;
+    return node.total != node_.total || bare(node).devices != node_.devices;
 }
 
 std::int64_t Host::room(std::int64_t position) const {

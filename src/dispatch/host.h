@@ -18,6 +18,9 @@ using DevicePositions = std::vector<std::int64_t>;
 enum class Closed : std::uint8_t { open, unenforced, unreachable, unhealthy, cordoned };
 constexpr std::size_t kClosedReasons = 5;
 
+// Without what no decision reads: load, holds, labels, address, serial numbers.
+Node bare(Node node);
+
 // A node, what is held of it and by whom, and what is used of every device. Pure.
 class Host {
   public:

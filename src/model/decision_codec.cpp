@@ -5,3 +5,8 @@
 
 JSON_INSTANTIATE(penstock::HeldCapacity);
 JSON_INSTANTIATE(penstock::DecisionState);
+JSON_INSTANTIATE(penstock::DecisionInput);
+JSON_INSTANTIATE(penstock::DecisionAnswer);
+JSON_INSTANTIATE(penstock::Decision);
+JSON_INSTANTIATE(penstock::KeptDecision);
+JSON_INSTANTIATE(penstock::DecisionRecord);

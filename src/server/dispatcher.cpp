@@ -29,6 +29,13 @@ bool is_temporary(FilterReason reason) {
            reason == FilterReason::excluded_after_failure;
 }
 
+telemetry::Counter& decisions_counter(Platform& platform, const char* outcome) {
+    return platform.metrics().counter(
+        "penstock_scheduler_decisions_total", "Placement decisions by what came of them.",
+        {{"outcome", outcome}}
+    );
+}
+
 scheduler::Tenant tenant_of(const Task& task) { return {task.organisation_id, task.project_id}; }
 
 // Items of the queue by their place in `waiting`, with what every tenant holds now.
@@ -78,7 +85,10 @@ Dispatcher::Dispatcher(Platform& platform, Billing& billing, AgentHub& hub)
       dropped_(platform.metrics().counter(
           "penstock_scheduler_decisions_dropped_total",
           "Decisions that the fleet refused when they were to be committed; made anew."
-      )) {
+      )),
+      placed_(decisions_counter(platform, "place")),
+      waited_(decisions_counter(platform, "wait")),
+      refused_(decisions_counter(platform, "refuse")) {
     platform_.on_work = [this] {
         again_ = true;
         wake_.notify_all();
@@ -128,28 +138,32 @@ void Dispatcher::tick() {
     if (!change.empty() || !change.tasks.stops.empty()) platform_.commit(std::move(change));
 }
 
-dispatch::Decision Dispatcher::decide(
+DecisionQuestion Dispatcher::question_of(
     const TaskSpec& spec, OrganisationId organisation, std::int64_t items, std::vector<NodeId> avoid
 ) const {
-    scheduler::Input input{
-        .spec = spec,
+    DecisionQuestion question{
+        .spec = dispatch::without_what_is_not_read(spec),
         .spec_sha256 = access::sha256_hex(json::print(spec)),
         .items = items,
         .avoid = std::move(avoid),
-        .profile = profile_of(platform_, spec, organisation),
+        .runs = dispatch::runs_of(profile_of(platform_, spec, organisation)),
         .budget_left = {},
         .now = platform_.now()
     };
-    if (spec.budget) input.budget_left = spec.budget->max_total;
+    if (spec.budget) question.budget_left = spec.budget->max_total;
+    return question;
+}
+
+DecisionAnswer Dispatcher::decide(const DecisionQuestion& question) const {
     const auto begin = std::chrono::steady_clock::now();
-    dispatch::Decision decision = platform_.engine.decide(std::move(input));
+    DecisionAnswer answer = platform_.engine.decide(question);
     seconds_.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()
     );
-    return decision;
+    return answer;
 }
 
 Plan Dispatcher::plan(const TaskSpec& spec, OrganisationId organisation, std::int64_t items) const {
-    return decide(spec, organisation, items, {}).plan;
+    return decide(question_of(spec, organisation, items, {})).plan;
 }
 
 bool Dispatcher::possible_ever(const Plan& plan) const {
@@ -214,10 +228,14 @@ bool Dispatcher::place(const tasks::Waiting& waiting) {
     std::vector<NodeId> avoid;
     if (!same_place_first) avoid = platform_.board.failed_nodes(task.id, waiting.item);
     for (int made = 0; made < kDecisionsPerItemMax; ++made) {
-        dispatch::Decision decision =
-            decide(task.spec, task.organisation_id, task.items.total, avoid);
-        if (!decision.plan.feasible) return turn_down(task, std::move(decision.plan));
-        if (const Result<void> room = platform_.fleet.check(hold_of(decision)); !room) {
+        Decided decided{
+            .waiting = waiting,
+            .question = question_of(task.spec, task.organisation_id, task.items.total, avoid),
+            .answer = {}
+        };
+        decided.answer = decide(decided.question);
+        if (!decided.answer.plan.feasible) return turn_down(std::move(decided));
+        if (const Result<void> room = platform_.fleet.check(hold_of(decided.answer)); !room) {
             dropped_.add();
             platform_.log().warning(
                 "a decision was dropped: the fleet is another than it was made from",
@@ -225,14 +243,15 @@ bool Dispatcher::place(const tasks::Waiting& waiting) {
             );
             continue;
         }
-        return commit(waiting, std::move(decision));
+        return commit(std::move(decided));
     }
-    return wait(task, TaskReason::waiting_for_capacity, "its place was taken meanwhile");
+    Change change;
+    return wait(change, task, TaskReason::waiting_for_capacity, "its place was taken meanwhile");
 }
 
-fleet::CapacityHold Dispatcher::hold_of(const dispatch::Decision& decision) const {
-    const Candidate& chosen = *std::ranges::find_if(decision.plan.candidates, &Candidate::chosen);
-    fleet::CapacityHold hold{chosen.node_id, chosen.request, decision.devices};
+fleet::CapacityHold Dispatcher::hold_of(const DecisionAnswer& answer) const {
+    const Candidate& chosen = *std::ranges::find_if(answer.plan.candidates, &Candidate::chosen);
+    fleet::CapacityHold hold{chosen.node_id, chosen.request, answer.devices};
     // Of an amount that a node states without listing its devices none can be named.
     const Node* node = platform_.fleet.find_node(chosen.node_id);
     if (node != nullptr && !hold.devices.empty() &&
@@ -241,9 +260,33 @@ fleet::CapacityHold Dispatcher::hold_of(const dispatch::Decision& decision) cons
     return hold;
 }
 
-bool Dispatcher::wait(const Task& task, TaskReason reason, const std::string& detail) {
+DecisionId Dispatcher::record(
+    Change& change, Decided decided, DecisionOutcome outcome, std::optional<AttemptId> attempt
+) {
+    const Task& task = *platform_.board.find(decided.waiting.task_id);
+    Decision decision{
+        .id = platform_.make_id<DecisionId>(),
+        .at = decided.question.now,
+        .organisation_id = task.organisation_id,
+        .task_id = task.id,
+        .item = decided.waiting.item,
+        .outcome = outcome,
+        .attempt_id = attempt,
+        .answer_sha256 = ""
+    };
+    const DecisionId id = decision.id;
+    platform_.put(
+        change, platform_.decisions.add(
+                    std::move(decision), std::move(decided.question), std::move(decided.answer)
+                )
+    );
+    return id;
+}
+
+bool Dispatcher::wait(
+    Change& change, const Task& task, TaskReason reason, const std::string& detail
+) {
     const tasks::Wording words = tasks::describe(reason);
-    Change change;
     platform_.board.set_waiting(
         task.id, reason, words.en + (detail.empty() ? "" : ": " + detail), words.zh,
         platform_.now(), change.tasks
@@ -252,9 +295,18 @@ bool Dispatcher::wait(const Task& task, TaskReason reason, const std::string& de
     return false;
 }
 
-bool Dispatcher::turn_down(const Task& task, Plan plan) {
-    if (possible_ever(plan)) return wait(task, TaskReason::waiting_for_capacity, plan.explanation);
+bool Dispatcher::turn_down(Decided decided) {
+    const Task& task = *platform_.board.find(decided.waiting.task_id);
+    Plan plan = decided.answer.plan;
     Change change;
+    if (possible_ever(plan)) {
+        waited_.add();
+        if (platform_.decisions.differs(task.id, decided.answer))
+            record(change, std::move(decided), DecisionOutcome::wait, std::nullopt);
+        return wait(change, task, TaskReason::waiting_for_capacity, plan.explanation);
+    }
+    refused_.add();
+    record(change, std::move(decided), DecisionOutcome::refuse, std::nullopt);
     platform_.board.reject(
         task.id, TaskReason::no_candidate, plan.explanation, plan.explanation_zh, platform_.now(),
         change.tasks
@@ -264,12 +316,10 @@ bool Dispatcher::turn_down(const Task& task, Plan plan) {
     return false;
 }
 
-bool Dispatcher::commit(const tasks::Waiting& waiting, dispatch::Decision decision) {
-    const Task& task = *platform_.board.find(waiting.task_id);
-    Plan& plan = decision.plan;
+Attempt Dispatcher::attempt_of(const DecisionAnswer& answer) {
+    const Plan& plan = answer.plan;
     const Candidate& chosen = *std::ranges::find_if(plan.candidates, &Candidate::chosen);
     const Site& site = *platform_.fleet.find_site(chosen.site_id);
-    fleet::CapacityHold hold = hold_of(decision);
     Attempt attempt{
         .id = platform_.make_id<AttemptId>(), .request = chosen.request, .decision = plan.candidates
     };
@@ -283,14 +333,30 @@ bool Dispatcher::commit(const tasks::Waiting& waiting, dispatch::Decision decisi
         .node = chosen.node,
         .simulated = chosen.simulated
     };
-    if (!hold.devices.empty()) attempt.devices = hold.devices;
     attempt.held = plan.hold.value_or(Money());
+    return attempt;
+}
+
+bool Dispatcher::commit(Decided decided) {
+    const tasks::Waiting waiting = decided.waiting;
+    const Task& task = *platform_.board.find(waiting.task_id);
+    Plan plan = decided.answer.plan;
+    fleet::CapacityHold hold = hold_of(decided.answer);
+    Attempt attempt = attempt_of(decided.answer);
+    if (!hold.devices.empty()) attempt.devices = hold.devices;
     Change change;
     if (attempt.held > Money())
         if (const Result<void> held =
                 billing_.hold(change, attempt.id, task.organisation_id, task.id, attempt.held);
-            !held)
-            return wait(task, TaskReason::waiting_for_balance, held.error().message);
+            !held) {
+            waited_.add();
+            if (platform_.decisions.differs(task.id, decided.answer))
+                record(change, std::move(decided), DecisionOutcome::wait, std::nullopt);
+            return wait(change, task, TaskReason::waiting_for_balance, held.error().message);
+        }
+    placed_.add();
+    // Before the hold: the state is still the one it was made from.
+    attempt.decision_id = record(change, std::move(decided), DecisionOutcome::place, attempt.id);
     const Result<void> room =
         platform_.fleet.hold(attempt.id, hold.node_id, hold.request, std::move(hold.devices));
     CHECK(room.has_value(), "the hold was checked just now");
@@ -310,6 +376,7 @@ Explanation Dispatcher::explain(const Task& task) const {
     Explanation explanation{
         .task = "task/" + to_string(task.id), .state = tasks::name_of(task.state)
     };
+    explanation.decision_id = platform_.decisions.newest_of(task.id);
     explanation.message = task.message;
     explanation.message_zh = task.message_zh;
     if (is_terminal(task.state) || tasks::is_active(task.state)) {

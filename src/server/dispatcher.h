@@ -28,18 +28,30 @@ class Dispatcher {
     Explanation explain(const Task& task) const;
 
   private:
-    dispatch::Decision decide(
+    // A decision on a waiting item that is still to be committed.
+    struct Decided {
+        tasks::Waiting waiting;
+        DecisionQuestion question;
+        DecisionAnswer answer;
+    };
+    DecisionQuestion question_of(
         const TaskSpec& spec, OrganisationId organisation, std::int64_t items,
         std::vector<NodeId> avoid
     ) const;
+    DecisionAnswer decide(const DecisionQuestion& question) const;
     void round();
     // False: nothing more of this task can start now.
     bool place(const tasks::Waiting& waiting);
-    // The second look at what was decided: capacity, money and the attempt, in one change.
-    bool commit(const tasks::Waiting& waiting, dispatch::Decision decision);
-    fleet::CapacityHold hold_of(const dispatch::Decision& decision) const;
-    bool turn_down(const Task& task, Plan plan);
-    bool wait(const Task& task, TaskReason reason, const std::string& detail);
+    // The second look at what was decided: capacity, money, the attempt and the record, in one
+    // change.
+    bool commit(Decided decided);
+    Attempt attempt_of(const DecisionAnswer& answer);
+    fleet::CapacityHold hold_of(const DecisionAnswer& answer) const;
+    bool turn_down(Decided decided);
+    bool wait(Change& change, const Task& task, TaskReason reason, const std::string& detail);
+    DecisionId record(
+        Change& change, Decided decided, DecisionOutcome outcome, std::optional<AttemptId> attempt
+    );
     void tick();
     bool possible_ever(const Plan& plan) const;
 
@@ -50,6 +62,9 @@ class Dispatcher {
     bool again_ = false;
     telemetry::Histogram& seconds_;
     telemetry::Counter& dropped_;
+    telemetry::Counter& placed_;
+    telemetry::Counter& waited_;
+    telemetry::Counter& refused_;
 };
 
 }  // namespace penstock::server

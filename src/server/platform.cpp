@@ -68,6 +68,8 @@ class Restorer final : public storage::Visitor {
             holds(TRY(json::parse<AttemptHolds>(row.body)));
         else if (row.kind == "blob")
             TRY(blob(row));
+        else if (dispatch::DecisionLog::keeps(row.kind))
+            TRY(platform_.decisions.restore(row.kind, row.id, std::move(row.body)));
         else if (row.kind == "counter")
             platform_.counters[row.id] = std::stoll(row.body);
         else
@@ -120,6 +122,7 @@ class Restorer final : public storage::Visitor {
                     "a node has less room than it holds", {{"node", attempt->placement.node}}
                 );
         }
+        platform_.decisions.ready();
         learn_all(platform_);
         return {};
     }
@@ -170,7 +173,7 @@ Platform::Platform(
           log_.error("the store failed; ending so that a restart reads what is durable", error);
           runtime_.post([this] { runtime_.stop(); });
       }) {
-    fleet.tell(engine);
+    fleet.tell(decisions);
 }
 
 Result<void> Platform::restore() {
@@ -247,6 +250,13 @@ void Platform::put_allowances(Change& change, const routing::AllowanceAuthority:
 }
 void Platform::put(Change& change, const AttemptHolds& row) {
     put_entity(change, "attempt_holds", to_string(row.attempt_id), json::print(row));
+}
+
+void Platform::put(Change& change, dispatch::DecisionLog::Rows rows) {
+    for (dispatch::DecisionLog::Row& row : rows.put)
+        put_entity(change, std::string(row.kind), std::move(row.id), std::move(row.body));
+    for (dispatch::DecisionLog::Row& row : rows.removed)
+        remove(change, std::string(row.kind), std::move(row.id));
 }
 
 void Platform::put_counter(Change& change, const std::string& name, std::int64_t value) {
