@@ -39,8 +39,7 @@ io::Task<Result<DecisionRecord>> fetch(Invocation* invocation) {
             ErrorCode::invalid_argument, "ID",
             "name either a decision (dc_…; penstock explain TASK tells it) or --file FILE"
         );
-    if (!by_id)
-        co_return json::parse<DecisionRecord>(CO_TRY(read_record(*invocation, file)));
+    if (!by_id) co_return json::parse<DecisionRecord>(CO_TRY(read_record(*invocation, file)));
     const DecisionId id = CO_TRY(DecisionId::parse(invocation->operand(0)));
     client::Client* client = CO_TRY(invocation->client());
     co_return co_await client->decision(to_string(id));
@@ -60,15 +59,14 @@ io::Task<Result<int>> replay_decision(Invocation* invocation) {
     };
     if (!again.identical) answer["difference"] = again.difference;
     CO_TRY(invocation->printer.document(
-        answer, again.identical
-                    ? format(
-                          invocation->language, "sim.replay.identical",
-                          to_string(record.decision.id), record.state.nodes.size()
-                      ) + "\n"
-                    : format(
-                          invocation->language, "sim.replay.differs",
-                          to_string(record.decision.id), again.difference
-                      ) + "\n"
+        answer, again.identical ? format(
+                                      invocation->language, "sim.replay.identical",
+                                      to_string(record.decision.id), record.state.nodes.size()
+                                  ) + "\n"
+                                : format(
+                                      invocation->language, "sim.replay.differs",
+                                      to_string(record.decision.id), again.difference
+                                  ) + "\n"
     ));
     co_return again.identical ? kExitOk : 1;
 }

@@ -77,8 +77,7 @@ void apply(Engine& engine, const DecisionInput& input) {
     if (input.node) engine.node_put(*input.node);
     if (input.hold)
         engine.held(
-            input.hold->attempt_id,
-            {input.hold->node_id, input.hold->request, input.hold->devices}
+            input.hold->attempt_id, {input.hold->node_id, input.hold->request, input.hold->devices}
         );
     if (input.release) engine.released(*input.release);
 }
@@ -160,8 +159,7 @@ DecisionLog::Rows DecisionLog::add(
     if (blockers_.size() >= kWaitingRememberedMax) blockers_.clear();
     if (decision.outcome == DecisionOutcome::wait)
         blockers_[decision.task_id] = blockers_of(answer);
-    std::string body =
-        json::print(KeptDecision{decision, std::move(question), std::move(answer)});
+    std::string body = json::print(KeptDecision{decision, std::move(question), std::move(answer)});
     rows.put.push_back({kDecisionKind, to_string(decision.id), body});
     bytes_ += body.size();
     bodies_[decision.id] = std::move(body);
@@ -200,8 +198,7 @@ void DecisionLog::forget() {
     }
     if (decisions_.empty()) return;
     // The newest checkpoint that the oldest decision needs; what lies before it nobody does.
-    auto needed =
-        checkpoints_.upper_bound(static_cast<std::uint64_t>(decisions_.front().position));
+    auto needed = checkpoints_.upper_bound(static_cast<std::uint64_t>(decisions_.front().position));
     if (needed == checkpoints_.begin()) return;
     --needed;
     for (auto old = checkpoints_.begin(); old != needed; old = checkpoints_.erase(old))
@@ -235,14 +232,13 @@ Result<DecisionRecord> DecisionLog::record(DecisionId id) const {
     if (body == bodies_.end())
         return fail_field(
             ErrorCode::not_found, "id",
-            "no decision '" + to_string(id) + "': the newest " +
-                std::to_string(kDecisionsKeptMax) + " are kept"
+            "no decision '" + to_string(id) + "': the newest " + std::to_string(kDecisionsKeptMax) +
+                " are kept"
         );
     KeptDecision kept = TRY(json::parse<KeptDecision>(body->second));
     DecisionState state = TRY(state_at(static_cast<std::uint64_t>(kept.decision.position)));
     return DecisionRecord{
-        std::move(kept.decision), std::move(state), std::move(kept.question),
-        std::move(kept.answer)
+        std::move(kept.decision), std::move(state), std::move(kept.question), std::move(kept.answer)
     };
 }
 
@@ -268,9 +264,7 @@ bool DecisionLog::keeps(std::string_view kind) {
     return kind == kDecisionKind || kind == kDecisionInputKind || kind == kDecisionStateKind;
 }
 
-Result<void> DecisionLog::restore(
-    std::string_view kind, std::string_view id, std::string body
-) {
+Result<void> DecisionLog::restore(std::string_view kind, std::string_view id, std::string body) {
     if (kind == kDecisionKind) {
         KeptDecision kept = TRY(json::parse<KeptDecision>(body));
         bytes_ += body.size();

@@ -16,9 +16,10 @@ namespace penstock::dispatch {
 // The newest decisions that are kept, and with them the inputs they were made from.
 constexpr std::size_t kDecisionsKeptMax = 1000;
 constexpr std::size_t kDecisionBytesKeptMax = 64UL << 20;
-// A checkpoint is made after so many inputs, or twice as many as there are nodes where that is more.
+// A checkpoint is made after so many inputs, or twice as many as there are nodes where that is
+// more.
 constexpr std::size_t kInputsPerCheckpoint = 4096;
-constexpr std::size_t kNodesPerPart = 200;   // of a checkpoint, which is stored in parts
+constexpr std::size_t kNodesPerPart = 200;     // of a checkpoint, which is stored in parts
 constexpr std::size_t kRowsForgottenMax = 64;  // with one decision: forgetting is spread
 
 // Waiting tasks of which it is known what was said last; beyond, all are forgotten and said anew.
@@ -84,7 +85,7 @@ class DecisionLog final : public fleet::Listener {
     Result<DecisionState> state_at(std::uint64_t position) const;
 
     Engine& engine_;
-    bool recording_ = false;  // since the first checkpoint of this process
+    bool recording_ = false;                       // since the first checkpoint of this process
     std::map<std::uint64_t, std::string> inputs_;  // by the position they led to
     std::uint64_t stored_ = 0;                     // inputs up to here have been given out as rows
     std::map<std::uint64_t, Parts> checkpoints_;

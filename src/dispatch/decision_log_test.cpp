@@ -40,8 +40,7 @@ std::string replayed(const DecisionLog& log, DecisionId id) {
     const Result<DecisionRecord> record = log.record(id);
     if (!record) return to_string(record.error());
     // As a client has it: through text.
-    const Result<DecisionRecord> read =
-        json::parse<DecisionRecord>(json::print(*record));
+    const Result<DecisionRecord> read = json::parse<DecisionRecord>(json::print(*record));
     if (!read) return to_string(read.error());
     const Replay again = replay(*read);
     return again.identical ? "identical" : again.difference;

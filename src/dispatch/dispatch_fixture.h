@@ -18,6 +18,7 @@ struct NodeParts {
     std::int64_t cpus = 8;
     std::int64_t memory_gib = 64;
     std::vector<std::string> devices = {};  // their models
+    std::string rack = {};
 };
 
 struct Yard {
@@ -49,6 +50,7 @@ struct Yard {
     static AgentHello hello_of(const NodeParts& parts) {
         AgentHello hello{.node = parts.name, .enforces = {"cpu", "memory"}};
         hello.total = {.cpu_milli = parts.cpus * 1000, .memory_mib = parts.memory_gib * 1024};
+        if (!parts.rack.empty()) hello.labels["rack"] = parts.rack;
         for (const std::string& model : parts.devices) {
             hello.devices.push_back(
                 {.index = std::ssize(hello.devices), .model = model, .health = Health::ok}

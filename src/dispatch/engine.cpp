@@ -199,10 +199,10 @@ PoolParts Engine::parts_of(const SiteState& site, const Pool& pool) const {
                 parts.models.try_emplace(model, static_cast<std::uint8_t>(parts.models.size()));
     }
     if (pool.sku() != kCpuSku) parts.models[pool.sku()] = 0;
+    parts.workload = workload_for(parts.models);
     Result<std::unique_ptr<placement::Policy>> policy = make_pool_policy(
         site.site.spec, pool.sku(),
-        {.workload = workload_for(parts.models),
-         .models = std::max(1, static_cast<int>(parts.models.size()))}
+        {.workload = parts.workload, .models = std::max(1, static_cast<int>(parts.models.size()))}
     );
     CHECK(policy.has_value(), "a site's policies are validated");
     parts.policy = std::move(*policy);
@@ -244,6 +244,22 @@ std::optional<Pick> Engine::pick(
     Pool* from = pool(id, sku_of(request));
     if (from == nullptr) return std::nullopt;
     return from->pick(request, hosts_of(*site_of(id), avoid), position_ ^ id.raw().low);
+}
+
+std::optional<GangPick> Engine::pick_gang(
+    SiteId id, const GangRequest& gang, const std::vector<NodeId>& avoid
+) {
+    Pool* from = pool(id, sku_of(gang.request));
+    if (from == nullptr) return std::nullopt;
+    return from->pick_gang(gang, hosts_of(*site_of(id), avoid));
+}
+
+std::optional<PreemptionPick> Engine::pick_preemption(
+    SiteId id, const GangRequest& gang, std::int32_t priority, const Stoppable& stoppable
+) {
+    Pool* from = pool(id, sku_of(gang.request));
+    if (from == nullptr) return std::nullopt;
+    return from->pick_preemption(gang, priority, stoppable);
 }
 
 Pool* Engine::pool(SiteId id, std::string_view sku) {

@@ -59,6 +59,14 @@ class Engine final : public fleet::Listener {
         SiteId site, const ResourceRequest& request, const std::vector<NodeId>& avoid
     );
 
+    // As Pool has them, for work of more than one node; nothing where the site has no such pool.
+    std::optional<GangPick> pick_gang(
+        SiteId site, const GangRequest& gang, const std::vector<NodeId>& avoid
+    );
+    std::optional<PreemptionPick> pick_preemption(
+        SiteId site, const GangRequest& gang, std::int32_t priority, const Stoppable& stoppable
+    );
+
     // Ready to be asked; null: the site has no such pool.
     Pool* pool(SiteId site, std::string_view sku);
     const Host* find(NodeId id) const;

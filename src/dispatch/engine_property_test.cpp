@@ -41,7 +41,7 @@ struct Scene {
             const auto policy = [] { return *rc::gen::elementOf(kPolicies); };
             yard.site("s" + std::to_string(s), {{"cpu", policy()}, {"H100", policy()}});
         }
-        const int nodes = *rc::gen::element(3, 8, 45);
+        const int nodes = *rc::gen::element(3, 8, 34);
         for (int n = 0; n < nodes; ++n) yard.node(any_site(), any_node(n));
     }
     SiteId any_site() { return *rc::gen::elementOf(yard.sites); }
@@ -81,7 +81,7 @@ struct Scene {
 TEST(EngineProperty, HoldsNoMoreThanThereIsOfAnyNodeOrDevice) {
     EXPECT_TRUE(rc::check([] {
         Scene scene;
-        for (int i = 0; i < 60; ++i) scene.step();
+        for (int i = 0; i < 30; ++i) scene.step();
 
         for (const NodeId id : scene.yard.nodes) {
             const Host& host = *scene.yard.engine.find(id);
@@ -99,7 +99,7 @@ TEST(EngineProperty, WhatIsDecidedIsGrantedAndNoDeviceIsOvercommitted) {
         const SiteId site = yard.site("s", {{"H100", *rc::gen::elementOf(kPolicies)}});
         for (int n = 0; n < 5; ++n) yard.node(site, any_node(n));
         std::vector<AttemptId> running;
-        for (int i = 0; i < 60; ++i) {
+        for (int i = 0; i < 30; ++i) {
             if (!running.empty() && *rc::gen::inRange(0, 3) == 0) {
                 yard.fleet.release(running.back());
                 running.pop_back();

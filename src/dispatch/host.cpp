@@ -15,7 +15,7 @@ std::int64_t device_count(const Accelerator& asked) {
 Node bare(Node node) {
     node.load.reset();
     node.held = {};
-    node.labels.clear();
+    std::erase_if(node.labels, [](const auto& label) { return label.first != kRackLabel; });
     node.address.clear();
     node.cpu_model.clear();
     node.version.clear();
@@ -56,7 +56,9 @@ void Host::add_slots(const std::string& model, std::int64_t milli) {
 }
 
 bool Host::resized_by(const Node& node) const {
-    return node.total != node_.total || bare(node).devices != node_.devices;
+    const Node next = bare(node);
+    return next.total != node_.total || next.devices != node_.devices ||
+           next.labels != node_.labels;
 }
 
 std::int64_t Host::room(std::int64_t position) const {
@@ -121,6 +123,12 @@ std::int64_t Host::usable_milli(const Accelerator& asked) const {
             usable += free;
     }
     return usable;
+}
+
+const std::string& Host::rack() const {
+    static const std::string kNone;
+    const auto found = node_.labels.find(std::string(kRackLabel));
+    return found == node_.labels.end() ? kNone : found->second;
 }
 
 Closed Host::closed(bool advisory_limits) const {

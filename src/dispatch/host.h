@@ -18,7 +18,10 @@ using DevicePositions = std::vector<std::int64_t>;
 enum class Closed : std::uint8_t { open, unenforced, unreachable, unhealthy, cordoned };
 constexpr std::size_t kClosedReasons = 5;
 
-// Without what no decision reads: load, holds, labels, address, serial numbers.
+// The label that says which nodes of a site stand together.
+constexpr std::string_view kRackLabel = "rack";
+
+// Without what no decision reads: load, holds, other labels, address, serial numbers.
 Node bare(Node node);
 
 // A node, what is held of it and by whom, and what is used of every device. Pure.
@@ -50,6 +53,8 @@ class Host {
     const DevicePositions& positions(const std::string& model) const;
     const std::map<std::string, DevicePositions>& models() const { return positions_; }
     Closed closed(bool advisory_limits) const;
+    // By the label `rack`; empty: not stated.
+    const std::string& rack() const;
 
   private:
     struct Slot {

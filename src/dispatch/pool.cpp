@@ -87,7 +87,13 @@ void Pool::make(PoolParts parts) {
     counted_.clear();
     ++version_;
     std::vector<placement::Node> nodes;
+    racks_.clear();
+    for (const Host* host : parts.hosts) racks_.try_emplace(host->rack(), 0);
+    std::uint32_t rack = 0;
+    for (auto& [name, index] : racks_) index = rack++;
     for (const Host* host : parts.hosts) add_slices(*host, nodes);
+    topology_.emplace(nodes);
+    meter_.emplace(parts.workload, std::max(1, static_cast<int>(models_.size())));
     placer_.emplace(std::move(nodes), std::move(parts.policy));
     // What already runs: the policy is told as if it came now.
     for (const Host* host : parts.hosts)
@@ -135,7 +141,8 @@ placement::Node Pool::node_of(const Slice& slice) const {
         .tasks = fitted<std::uint16_t>(std::ssize(host.holds())),
         .closed = host.closed(advisory_limits_) != Closed::open,
         .cpu_total = fitted<std::int32_t>(host.node().total.cpu_milli),
-        .memory_total = fitted<std::int32_t>(host.node().total.memory_mib)
+        .memory_total = fitted<std::int32_t>(host.node().total.memory_mib),
+        .rack = racks_.at(host.rack())
     };
     if (!slice.model) return node;
     const DevicePositions& positions = host.positions(*slice.model);
@@ -212,9 +219,13 @@ std::optional<Pick> Pool::find(const ResourceRequest& request) {
     CHECK(shape.has_value(), "a ready pool has room for a shape");
     const std::optional<placement::Placement> found = placer_->find(*shape);
     if (!found) return std::nullopt;
-    const Slice& slice = slices_[found->node];
+    return pick_of(*found);
+}
+
+Pick Pool::pick_of(const placement::Placement& placed) const {
+    const Slice& slice = slices_[placed.node];
     Pick pick{.host = slice.host};
-    for (placement::DeviceMask rest = found->devices; rest != 0; rest &= rest - 1)
+    for (placement::DeviceMask rest = placed.devices; rest != 0; rest &= rest - 1)
         pick.devices.push_back(slice.host->positions(*slice.model)
                                    .at(slice.first +
                                        static_cast<std::size_t>(std::countr_zero(rest))));

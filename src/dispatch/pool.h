@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "dispatch/host.h"
+#include "placement/fragmentation.h"
 #include "placement/placer.h"
+#include "placement/topology.h"
 
 namespace penstock::dispatch {
 
@@ -38,11 +40,36 @@ std::optional<placement::Request> request_for(
     const ResourceRequest& request, const std::map<std::string, std::uint8_t>& models
 );
 
+// `count` equal tasks that start together or not at all, in one cell of at most that level.
+struct GangRequest {
+    ResourceRequest request;  // of each
+    std::int32_t count = 1;
+    placement::Level widest = placement::Level::cluster;  // of the pool: its whole site
+};
+struct GangPick {
+    placement::Level level = placement::Level::node;  // of the smallest cell that holds it
+    std::vector<Pick> tasks;
+};
+
+// What stopping an attempt would cost; attempts that may not be stopped have none.
+struct StopTerms {
+    std::int32_t priority = 0;      // higher is more important
+    std::int64_t seconds_lost = 0;  // since its last checkpoint
+};
+using Stoppable = std::map<AttemptId, StopTerms>;
+struct PreemptionPick {
+    std::vector<AttemptId> victims;
+    GangPick gang;                         // fits once they are gone
+    std::int32_t priority_max = 0;         // of the victims
+    std::int64_t device_seconds_lost = 0;  // × 1000
+};
+
 // What a pool is made from, each time its nodes or their sizes changed.
 struct PoolParts {
     std::vector<const Host*> hosts;  // in the order of ties
     bool advisory_limits = false;
     std::unique_ptr<placement::Policy> policy;
+    std::vector<placement::WorkloadShape> workload;
     std::map<std::string, std::uint8_t> models;  // of the policy; those that are left out count as
                                                  // no device
 };
@@ -69,6 +96,15 @@ class Pool {
     std::optional<Pick> pick(
         const ResourceRequest& request, const std::vector<const Host*>& avoid, std::uint64_t seed
     );
+    // A gang all or nothing, in the smallest cell; takes nothing. Nodes to be avoided are left out.
+    std::optional<GangPick> pick_gang(
+        const GangRequest& gang, const std::vector<const Host*>& avoid
+    );
+    // Which attempts of lower priority to stop so that the gang fits; changes nothing. A node of
+    // several slices, or one that holds more than it has, keeps what runs there.
+    std::optional<PreemptionPick> pick_preemption(
+        const GangRequest& gang, std::int32_t priority, const Stoppable& stoppable
+    );
     // Where nothing fits: one node of each kind of refusal, the nearest to fitting of its kind.
     const std::vector<Refusal>& refusals(const ResourceRequest& request);
     // How many nodes of the pool the request fits on now.
@@ -91,6 +127,10 @@ class Pool {
         return request_for(request, models_);
     }
     placement::Request part_of(const Slice& slice, const fleet::CapacityHold& task) const;
+    Pick pick_of(const placement::Placement& placed) const;
+    bool hosts_hold(const GangPick& gang, const ResourceRequest& each) const;
+    struct Standing;
+    Standing standing(const Stoppable& stoppable);
     std::optional<Pick> find(const ResourceRequest& request);
     std::optional<Pick> find_wide(
         const ResourceRequest& request, const std::vector<const Host*>& avoid
@@ -103,6 +143,7 @@ class Pool {
     std::string sku_;
     bool advisory_limits_ = false;
     std::map<std::string, std::uint8_t> models_;
+    std::map<std::string, std::uint32_t> racks_;
     std::vector<Slice> slices_;
     std::map<const Host*, placement::NodeIndex> first_slice_;
     std::vector<const Host*> wide_;  // hosts of more than one slice
@@ -113,6 +154,8 @@ class Pool {
     };
     std::vector<Size> sizes_;  // distinct ones
     std::optional<placement::Placer> placer_;
+    std::optional<placement::Topology> topology_;
+    std::optional<placement::FragmentationMeter> meter_;
     std::uint64_t version_ = 0;  // rises with every change
     struct Counted {
         std::uint64_t version = 0;

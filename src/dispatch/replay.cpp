@@ -29,8 +29,7 @@ std::optional<std::string> first_difference(
     if (was.is_array() && is.is_array()) {
         const json::Array &old = was.as_array(), &now = is.as_array();
         for (std::size_t i = 0; i < std::min(old.size(), now.size()); ++i)
-            if (auto found =
-                    first_difference(old[i], now[i], path + "[" + std::to_string(i) + "]"))
+            if (auto found = first_difference(old[i], now[i], path + "[" + std::to_string(i) + "]"))
                 return found;
         if (old.size() == now.size()) return std::nullopt;
         return path + ": " + std::to_string(old.size()) + " elements were, " +
@@ -48,9 +47,8 @@ Replay replay(const DecisionRecord& record) {
     const std::string was = json::print(record.answer), is = json::print(replay.answer);
     replay.identical = was == is && digest_of(replay.answer) == record.decision.answer_sha256;
     if (replay.identical) return replay;
-    const std::optional<std::string> difference = first_difference(
-        json::encode(record.answer), json::encode(replay.answer), "answer"
-    );
+    const std::optional<std::string> difference =
+        first_difference(json::encode(record.answer), json::encode(replay.answer), "answer");
     replay.difference =
         difference ? *difference
                    : "the recorded answer is not the one whose SHA-256 was recorded with it";

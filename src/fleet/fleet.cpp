@@ -49,6 +49,14 @@ std::int64_t milli_of_each(const Accelerator& accelerator) {
     return std::min(accelerator.count_milli, kWholeDeviceMilli);
 }
 
+bool holds_all(const Capacity& total, const Capacity& held) {
+    return held.cpu_milli <= total.cpu_milli && held.memory_mib <= total.memory_mib &&
+           std::ranges::all_of(held.accelerator_milli, [&](const auto& taken) {
+               const auto has = total.accelerator_milli.find(taken.first);
+               return taken.second <= (has == total.accelerator_milli.end() ? 0 : has->second);
+           });
+}
+
 bool fits(const ResourceRequest& request, const Capacity& free) {
     if (request.cpu_milli > free.cpu_milli || request.memory_mib > free.memory_mib) return false;
     if (!request.accelerator) return true;

@@ -110,6 +110,8 @@ constexpr std::int64_t kWholeDeviceMilli = 1000;
 std::int64_t milli_of_each(const Accelerator& accelerator);
 // What a node has less what is held of it: never below zero, although a node may have shrunk.
 Capacity free_of(const Capacity& total, const Capacity& held);
+// Whether `total` covers all of `held`.
+bool holds_all(const Capacity& total, const Capacity& held);
 // Whether `request` fits into `free`; adds and subtracts on a capacity.
 bool fits(const ResourceRequest& request, const Capacity& free);
 void take(Capacity& capacity, const ResourceRequest& request);

@@ -64,8 +64,11 @@ struct KnownRuns {
     std::map<std::string, double> watts_per_device;
     bool operator==(const KnownRuns&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(KnownRuns, (), (run_time, run_time_basis, run_time_on, run_time_basis_on,
-                                       staging_bytes, staging_source, result_bytes, watts_per_device))
+BOOST_DESCRIBE_STRUCT(
+    KnownRuns, (),
+    (run_time, run_time_basis, run_time_on, run_time_basis_on, staging_bytes, staging_source,
+     result_bytes, watts_per_device)
+)
 
 // All that one decision read beside the state.
 struct DecisionQuestion {

@@ -6,14 +6,11 @@ namespace penstock::server {
 namespace {
 
 bool may_see(const access::Principal& principal, const Decision& decision) {
-    return principal.is_operator() ||
-           (principal.has(Scope::tasks_read) &&
-            decision.organisation_id == principal.organisation_id);
+    return principal.is_operator() || (principal.has(Scope::tasks_read) &&
+                                       decision.organisation_id == principal.organisation_id);
 }
 
-std::vector<const Decision*> visible(
-    const Platform& platform, const access::Principal& principal
-) {
+std::vector<const Decision*> visible(const Platform& platform, const access::Principal& principal) {
     std::vector<const Decision*> newest_first;
     const std::deque<Decision>& all = platform.decisions.decisions();
     for (auto decision = all.rbegin(); decision != all.rend(); ++decision)
