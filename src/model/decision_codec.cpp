@@ -10,3 +10,4 @@ JSON_INSTANTIATE(penstock::DecisionAnswer);
 JSON_INSTANTIATE(penstock::Decision);
 JSON_INSTANTIATE(penstock::KeptDecision);
 JSON_INSTANTIATE(penstock::DecisionRecord);
+JSON_INSTANTIATE(penstock::DecisionOutcome);

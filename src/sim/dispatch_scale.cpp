@@ -17,7 +17,7 @@ constexpr std::uint64_t kArrivalStream = 0x6172726976ULL;
 constexpr std::string_view kPrice = "0.00001";
 constexpr std::int64_t kMemoryMibUnknown = 1 << 20;  // of a node whose memory the list leaves out
 constexpr std::int64_t kPhases = 2;
-constexpr std::size_t kProgressStep = 256;
+constexpr std::int64_t kProgressStep = 256;
 
 class DispatchBench {
   public:
