@@ -151,6 +151,13 @@ DecisionQuestion Dispatcher::question_of(
         .now = platform_.now()
     };
     if (spec.budget) question.budget_left = spec.budget->max_total;
+    // Of the watts that makers publish, those that matter here.
+    std::erase_if(question.runs.watts_per_device, [&](const auto& device) {
+        return !spec.resources.accelerators ||
+               std::ranges::find(
+                   spec.resources.accelerators->choices, device.first, &Accelerator::model
+               ) == spec.resources.accelerators->choices.end();
+    });
     return question;
 }
 
