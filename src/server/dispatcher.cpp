@@ -42,12 +42,7 @@ scheduler::Tenant tenant_of(const Task& task) { return {task.organisation_id, ta
 scheduler::FairQueue fair_queue(
     const Platform& platform, const std::vector<tasks::Waiting>& waiting
 ) {
-    scheduler::Amounts total{};
-    for (const Node* node : platform.fleet.nodes()) {
-        const scheduler::Amounts amounts = scheduler::amounts_of(node->total);
-        for (std::size_t i = 0; i < total.size(); ++i) total.at(i) += amounts.at(i);
-    }
-    scheduler::FairQueue queue(total);
+    scheduler::FairQueue queue(scheduler::amounts_of(platform.engine.total()));
     for (const Attempt* attempt : platform.board.active_attempts())
         queue.charge(
             tenant_of(*platform.board.find(attempt->task_id)),
