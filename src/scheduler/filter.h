@@ -29,6 +29,7 @@ inline constexpr std::array kFilterOrder = {
     FilterReason::cpu_too_large,
     FilterReason::memory_too_large,
     FilterReason::accelerator_absent,
+    FilterReason::spot_not_sold,
     FilterReason::price_above_maximum,
     FilterReason::over_budget,
     FilterReason::deadline_too_near,
@@ -39,6 +40,7 @@ inline constexpr std::array kFilterOrder = {
     FilterReason::insufficient_cpu,
     FilterReason::insufficient_memory,
     FilterReason::insufficient_accelerator,
+    FilterReason::kept_for_others,
     FilterReason::excluded_after_failure,
 };
 // Whether waiting can help: those from node_unreachable on.
@@ -81,6 +83,7 @@ class Filters {
   public:
     explicit Filters(const Input& input);
     ReasonSet failing(const Question& question) const;
+    const TaskSpec& spec() const { return input_.spec; }
     // The figures of one failing filter, and what would remedy it there.
     Text detail(FilterReason reason, const Question& question) const;
     Text remedy(FilterReason reason, const Question& question) const;

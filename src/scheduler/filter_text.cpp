@@ -284,6 +284,19 @@ const Wording kWordings[] = {
                     ? Text{"leave resources.accelerators out", "去掉 resources.accelerators"}
                     : Text{format("ask for at most {}", models), format("至多申请 {}", models)};
      }},
+    {FilterReason::spot_not_sold, "without spot capacity", "不出售竞价（可抢占）算力",
+     [](const Facts& f) {
+         return Text{
+             format("asks for spot capacity, {} sells none", f.spec.name),
+             format("需要竞价（可抢占）算力，{} 不出售", f.spec.name)
+         };
+     },
+     [](const Facts&) {
+         return Text{
+             "leave resources.use_spot out; preemptible: true gives way at the full price",
+             "去掉 resources.use_spot；若愿意让位可写 preemptible: true（全价）"
+         };
+     }},
     {FilterReason::price_above_maximum, "above the maximum price", "价格超过上限",
      [](const Facts& f) {
          return Text{
@@ -447,6 +460,20 @@ const Wording kWordings[] = {
              thousandths(f.asks.accelerator->count_milli - f.devices_of(f.free))
          );
          return Text{format("wait until another {} is free", more), format("再等待 {} 空闲", more)};
+     }},
+    {FilterReason::kept_for_others, "kept for work that is ahead", "已为排在前面的任务预留",
+     [](const Facts&) {
+         return Text{
+             "what is free is reserved for work that is ahead of it, and it may not end before that "
+             "starts",
+             "空闲资源已为排在前面的任务预留，且该任务可能无法在其开始前结束"
+         };
+     },
+     [](const Facts&) {
+         return Text{
+             "state a time_limit that ends before the reserved start, ask for less, or wait",
+             "给出能在预留开始前结束的 time_limit，减少资源需求，或等待"
+         };
      }},
     {FilterReason::excluded_after_failure, "left out after a failure", "此前在此失败",
      [](const Facts&) {

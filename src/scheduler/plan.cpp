@@ -47,7 +47,7 @@ Judged judge(const Input& input, const Filters& filters, const Supply& supply, A
         .simulated = supply.node->simulated
     };
     Candidate& candidate = judged.candidate;
-    const Result<Price> hourly = hourly_price(*supply.site, candidate.request);
+    const Result<Price> hourly = hourly_price(*supply.site, candidate.request, input.spec);
     if (hourly) candidate.price_per_hour = *hourly;
     Asked asked{
         .supply = supply,

@@ -30,19 +30,19 @@ scheduler::Tenant tenant_of(const Task& task) { return {task.organisation_id, ta
 scheduler::FairQueue fair_queue(
     const Platform& platform, const std::vector<tasks::Waiting>& waiting
 ) {
-    scheduler::Amounts total{};
-    for (const Node* node : platform.fleet.nodes()) {
-        const scheduler::Amounts amounts = scheduler::amounts_of(node->total);
-        for (std::size_t i = 0; i < total.size(); ++i) total.at(i) += amounts.at(i);
-    }
+    scheduler::Amounts total;
+    for (const Node* node : platform.fleet.nodes())
+        total.add(scheduler::amounts_of(node->total));
     scheduler::FairQueue queue(total);
     for (const Attempt* attempt : platform.board.active_attempts())
         queue.charge(
             tenant_of(*platform.board.find(attempt->task_id)),
             scheduler::amounts_of(attempt->request)
         );
-    for (std::size_t i = 0; i < waiting.size(); ++i)
-        queue.add(tenant_of(*platform.board.find(waiting[i].task_id)), i);
+    for (std::size_t i = 0; i < waiting.size(); ++i) {
+        const Task& task = *platform.board.find(waiting[i].task_id);
+        queue.add(tenant_of(task), i, scheduler::amounts_of(scheduler::request_of(task.spec)));
+    }
     return queue;
 }
 
@@ -231,6 +231,7 @@ bool Dispatcher::place(const tasks::Waiting& waiting) {
         .node = chosen.node,
         .simulated = chosen.simulated
     };
+    attempt.price_percent = scheduler::price_percent(site, task.spec);
     attempt.held = plan.hold.value_or(Money());
     if (attempt.held > Money())
         if (const Result<void> held =

@@ -60,9 +60,9 @@ Outcome update_project(Platform& platform, Call& call) {
     const Project* found =
         platform.directory.find_project(call.principal.organisation_id, call.request.param("id"));
     if (found == nullptr) return missing("project", call.request.param("id"));
-    TRY(check_limits(wanted.limits));
+    if (wanted.limits) TRY(check_limits(*wanted.limits));
     Project changed = *found;
-    changed.limits = wanted.limits;
+    if (wanted.limits) changed.limits = wanted.limits;
     platform.directory.restore(changed);
     platform.put(call.change, changed);
     return answer(changed);
@@ -74,9 +74,9 @@ Outcome update_organisation(Platform& platform, Call& call) {
     const bool allowed = found != nullptr && (found->id == call.principal.organisation_id ||
                                               call.principal.is_operator());
     if (!allowed) return missing("organisation", call.request.param("id"));
-    TRY(check_limits(wanted.limits));
+    if (wanted.limits) TRY(check_limits(*wanted.limits));
     Organisation changed = *found;
-    changed.limits = wanted.limits;
+    if (wanted.limits) changed.limits = wanted.limits;
     platform.directory.restore(changed);
     platform.put(call.change, changed);
     return answer(changed);
