@@ -7,13 +7,14 @@ namespace penstock::scheduler {
 
 QueueRound::QueueRound(
     FairQueue& queue, Reservations& promises, std::vector<QueueItem> items, Yard& yard,
-    std::size_t starts_max
+    std::size_t starts_max, QueueRules rules
 )
     : queue_(queue),
       promises_(promises),
       items_(std::move(items)),
       yard_(yard),
-      starts_left_(starts_max) {
+      starts_left_(starts_max),
+      rules_(rules) {
     std::vector<WorkId> waiting;
     waiting.reserve(items_.size());
     for (const QueueItem& item : items_) waiting.push_back(item.work);
@@ -31,7 +32,7 @@ bool QueueRound::run(Time now) {
     }
     while (const std::optional<std::size_t> next = queue_.pop()) {
         if (starts_left_ == 0) return true;
-        pass(items_[*next], now);
+        if (!pass(items_[*next], now)) return false;
     }
     return false;
 }
@@ -60,36 +61,47 @@ void QueueRound::start_promised() {
     }
 }
 
-void QueueRound::pass(const QueueItem& item, Time now) {
-    if (stuck_.contains(item.group)) return;
+bool QueueRound::pass(const QueueItem& item, Time now) {
+    if (stuck_.contains(item.group)) return true;
     const Amounts asked = amounts_of(item.request);
     if (std::optional<TenantLimit> limit = queue_.blocked(item.tenant, asked)) {
         promises_.drop(item.work);  // it may not start, so nothing is kept for it
         stuck_.insert(item.group);
         yard_.wait(item, {.limit = std::move(limit)});
-        return;
+        return true;
     }
     const Started started = yard_.start(item, promises_);
     if (started == Started::yes) {
         queue_.charge(item.tenant, asked);
         promises_.drop(item.work);
         --starts_left_;
-        return;
+        return true;
     }
     stuck_.insert(item.group);
     if (started == Started::other) {
         promises_.drop(item.work);
-        return;
+        return true;
     }
-    const std::vector<Place> suited = yard_.suited(item);
-    if (!reclaim(item, suited, now))
-        (void)promises_.reserve(
-            {.work = item.work, .organisation = item.tenant.organisation, .span = item.at_most},
-            suited, now, yard_
-        );
+    make_room(item, now);
     yard_.wait(
         item,
         {.limit = {}, .kept = started == Started::kept, .promise = promises_.find(item.work)}
+    );
+    return rules_.pass;
+}
+
+// By having others leave, or by keeping what comes free.
+void QueueRound::make_room(const QueueItem& item, Time now) {
+    const bool may_ask = rules_.reclaim && reclaims_left_ > 0 && searches_left_ > 0;
+    const bool may_promise =
+        rules_.promise && promises_.has_room_for(item.work, item.tenant.organisation);
+    if (!may_ask && !may_promise) return;
+    const std::vector<Place> suited = yard_.suited(item);
+    if (may_ask && reclaim(item, suited, now)) return;
+    if (!may_promise) return;
+    (void)promises_.reserve(
+        {.work = item.work, .organisation = item.tenant.organisation, .span = item.at_most},
+        suited, now, yard_
     );
 }
 
@@ -101,7 +113,8 @@ bool QueueRound::starts_soon(const QueueItem& item, Time now) const {
 bool QueueRound::reclaim(
     const QueueItem& item, const std::vector<Place>& suited, Time now
 ) {
-    if (reclaims_left_ == 0 || starts_soon(item, now)) return false;
+    if (starts_soon(item, now)) return false;
+    --searches_left_;
     std::map<NodeId, NodeResidents> nodes = yard_.residents(suited);
     for (auto& [id, node] : nodes) node.promised = promises_.given_by_notice(id, item.work);
     const std::optional<Reclaim> found = plan_reclaim(

@@ -10,7 +10,8 @@
 
 namespace penstock::scheduler {
 
-constexpr std::size_t kReclaimsPerRoundMax = 4;  // each looks at every resident of its places
+constexpr std::size_t kReclaimsPerRoundMax = 4;
+constexpr std::size_t kReclaimSearchesPerRoundMax = 16;  // each looks at all residents of its places
 
 // An item that waits. `group` is its task: where one item finds no room, no other of its task does.
 struct QueueItem {
@@ -50,6 +51,13 @@ class Yard : public NodeBook {
     virtual void wait(const QueueItem& item, const WaitCause& cause) = 0;
 };
 
+// What the queue does beside the fair order; all of it, but for comparisons.
+struct QueueRules {
+    bool pass = true;     // what comes behind an item without room may start
+    bool promise = true;  // room is promised to what does not fit
+    bool reclaim = true;  // lesser work gives way
+};
+
 // One pass over what waits, in the order of the fair queue: starts what can start, promises room to
 // what cannot, lets lesser work make room for it, and starts what comes behind where that breaks no
 // promise.
@@ -59,14 +67,16 @@ class QueueRound {
     // here. `items` are oldest first within a tenant.
     QueueRound(
         FairQueue& queue, Reservations& promises, std::vector<QueueItem> items, Yard& yard,
-        std::size_t starts_max
+        std::size_t starts_max, QueueRules rules = {}
     );
     // True: `starts_max` were started, there may be more to start.
     bool run(Time now);
 
   private:
     void start_promised();
-    void pass(const QueueItem& item, Time now);
+    // False: nothing behind it may start.
+    bool pass(const QueueItem& item, Time now);
+    void make_room(const QueueItem& item, Time now);
     bool reclaim(const QueueItem& item, const std::vector<Place>& suited, Time now);
     bool starts_soon(const QueueItem& item, Time now) const;
 
@@ -75,7 +85,9 @@ class QueueRound {
     std::vector<QueueItem> items_;
     Yard& yard_;
     std::size_t starts_left_;
+    QueueRules rules_;
     std::size_t reclaims_left_ = kReclaimsPerRoundMax;
+    std::size_t searches_left_ = kReclaimSearchesPerRoundMax;
     std::set<std::uint64_t> stuck_;
 };
 

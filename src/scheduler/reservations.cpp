@@ -66,9 +66,10 @@ std::optional<Time> Reservations::earliest(
     return start;
 }
 
-bool Reservations::has_room_for(const Reservation& wanted) const {
+bool Reservations::has_room_for(WorkId work, OrganisationId organisation) const {
+    if (find(work) != nullptr) return true;
     if (all_.size() >= kReservationsMax) return false;
-    const auto own = std::ranges::count(all_, wanted.organisation, &Reservation::organisation);
+    const auto own = std::ranges::count(all_, organisation, &Reservation::organisation);
     return static_cast<std::size_t>(own) < kReservationsPerTenantMax;
 }
 
@@ -85,7 +86,7 @@ const Reservation* Reservations::reserve(
             return &*known;
         }
     }
-    if (known == all_.end() && !has_room_for(wanted)) return nullptr;
+    if (!has_room_for(wanted.work, wanted.organisation)) return nullptr;
     Reservation best = wanted;
     best.made_at = now;
     bool found = false;

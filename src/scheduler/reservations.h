@@ -76,6 +76,8 @@ class Reservations {
     // What is promised of the node to others by notice; what leaves it is theirs.
     std::vector<ResourceRequest> given_by_notice(NodeId node, WorkId work) const;
     const Reservation* find(WorkId work) const;
+    // Whether the work has a promise, or one could be made.
+    bool has_room_for(WorkId work, OrganisationId organisation) const;
     const std::vector<Reservation>& all() const { return all_; }
 
   private:
@@ -85,7 +87,6 @@ class Reservations {
     // Promises of that node that are older than the one to `work`; all where it has none.
     std::vector<const Reservation*> before(NodeId node, WorkId work) const;
     Calendar calendar(NodeId node, WorkId work, Time now, const NodeBook& book) const;
-    bool has_room_for(const Reservation& wanted) const;
 
     std::vector<Reservation> all_;  // oldest promise first
 };

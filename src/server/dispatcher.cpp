@@ -5,7 +5,7 @@
 #include <set>
 
 #include "base/check.h"
-#include "scheduler/fair_queue.h"
+#include "server/explain_queue.h"
 #include "server/profiles.h"
 #include "server/services.h"
 #include "tasks/blocker.h"
@@ -22,42 +22,6 @@ bool is_temporary(FilterReason reason) {
            reason == FilterReason::insufficient_memory ||
            reason == FilterReason::insufficient_accelerator ||
            reason == FilterReason::excluded_after_failure;
-}
-
-scheduler::Tenant tenant_of(const Task& task) { return {task.organisation_id, task.project_id}; }
-
-// Items of the queue by their place in `waiting`, with what every tenant holds now.
-scheduler::FairQueue fair_queue(
-    const Platform& platform, const std::vector<tasks::Waiting>& waiting
-) {
-    scheduler::Amounts total;
-    for (const Node* node : platform.fleet.nodes())
-        total.add(scheduler::amounts_of(node->total));
-    scheduler::FairQueue queue(total);
-    for (const Attempt* attempt : platform.board.active_attempts())
-        queue.charge(
-            tenant_of(*platform.board.find(attempt->task_id)),
-            scheduler::amounts_of(attempt->request)
-        );
-    for (std::size_t i = 0; i < waiting.size(); ++i) {
-        const Task& task = *platform.board.find(waiting[i].task_id);
-        queue.add(tenant_of(task), i, scheduler::amounts_of(scheduler::request_of(task.spec)));
-    }
-    return queue;
-}
-
-// How many tasks would be taken before this one were there room for all, plus one.
-std::int64_t fair_position(const Platform& platform, TaskId id) {
-    const std::vector<tasks::Waiting> waiting = platform.board.waiting(platform.now());
-    scheduler::FairQueue queue = fair_queue(platform, waiting);
-    std::set<TaskId> before;
-    while (const std::optional<std::size_t> next = queue.pop()) {
-        if (waiting[*next].task_id == id) break;
-        const Task& task = *platform.board.find(waiting[*next].task_id);
-        before.insert(task.id);
-        queue.charge(tenant_of(task), scheduler::amounts_of(scheduler::request_of(task.spec)));
-    }
-    return static_cast<std::int64_t>(before.size()) + 1;
 }
 
 }  // namespace
@@ -142,30 +106,26 @@ bool Dispatcher::possible_ever(const Plan& plan) const {
 }
 
 void Dispatcher::round() {
-    std::set<TaskId> stuck;
-    std::size_t placed = 0;
-    const std::vector<tasks::Waiting> queued = platform_.board.waiting(platform_.now());
-    scheduler::FairQueue queue = fair_queue(platform_, queued);
-    while (const std::optional<std::size_t> next = queue.pop()) {
-        const tasks::Waiting& waiting = queued[*next];
-        if (stuck.contains(waiting.task_id)) continue;
-        if (placed == kPlacementsPerRoundMax) {
-            again_ = true;
-            return;
+    QueueYard* here = nullptr;
+    QueueYard yard(
+        platform_, platform_.board.waiting(platform_.now()),
+        [&](const tasks::Waiting& waiting, const scheduler::QueueItem& item) {
+            return place(waiting, item, *here);
         }
-        if (!place(waiting)) {
-            stuck.insert(waiting.task_id);
-            continue;
-        }
-        ++placed;
-        const Task& task = *platform_.board.find(waiting.task_id);
-        const TaskItem& item =
-            platform_.board.items(task.id)->at(static_cast<std::size_t>(waiting.item));
-        queue.charge(
-            tenant_of(task),
-            scheduler::amounts_of(platform_.board.find_attempt(*item.attempt_id)->request)
-        );
+    );
+    here = &yard;
+    yard.restore(promises_);
+    scheduler::FairQueue queue = fair_queue(platform_);
+    scheduler::QueueRound round(queue, promises_, yard.items(), yard, kPlacementsPerRoundMax);
+    if (round.run(platform_.now())) {
+        again_ = true;
+        return;
     }
+    say_what_is_early();
+}
+
+// Work that waits for its time or for other work is not in the queue.
+void Dispatcher::say_what_is_early() {
     const Time now = platform_.now();
     Change change;
     for (const Task* task : platform_.board.list([](const Task& each) {
@@ -186,8 +146,10 @@ void Dispatcher::round() {
     if (!change.empty()) platform_.commit(std::move(change));
 }
 
-bool Dispatcher::place(const tasks::Waiting& waiting) {
-    const Time now = platform_.now();
+// Nodes on which it would break a promise come last, as those do on which it failed.
+std::vector<NodeId> Dispatcher::to_avoid(
+    const tasks::Waiting& waiting, const scheduler::QueueItem& item, const QueueYard& yard
+) const {
     const Task& task = *platform_.board.find(waiting.task_id);
     // FAILOVER tries the same place again first; the default goes elsewhere at once.
     const bool same_place_first =
@@ -195,27 +157,46 @@ bool Dispatcher::place(const tasks::Waiting& waiting) {
         task.spec.resources.job_recovery->strategy == RecoveryStrategy::failover;
     std::vector<NodeId> avoid;
     if (!same_place_first) avoid = platform_.board.failed_nodes(task.id, waiting.item);
-    Plan plan = this->plan(task.spec, task.organisation_id, task.items.total, std::move(avoid));
+    for (const scheduler::Reservation& promise : promises_.all())
+        if (breaks_promise(promise.place.node, item.request, item, yard))
+            avoid.push_back(promise.place.node);
+    return avoid;
+}
+
+bool Dispatcher::breaks_promise(
+    NodeId node, const ResourceRequest& request, const scheduler::QueueItem& item,
+    const QueueYard& yard
+) const {
+    return promises_.disturbed_by(
+        item.work, {node, request}, item.at_most, platform_.now(), yard
+    );
+}
+
+scheduler::Started Dispatcher::place(
+    const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
+) {
+    using scheduler::Started;
+    const Time now = platform_.now();
+    const Task& task = *platform_.board.find(waiting.task_id);
+    Plan plan = this->plan(
+        task.spec, task.organisation_id, task.items.total, to_avoid(waiting, item, yard)
+    );
     Change change;
-    const auto wait = [&](TaskReason reason, const std::string& detail) {
-        const tasks::Wording words = tasks::describe(reason);
-        platform_.board.set_waiting(
-            task.id, reason, words.en + (detail.empty() ? "" : ": " + detail), words.zh, now,
-            change.tasks
-        );
-        if (!change.empty()) platform_.commit(std::move(change));
-        return false;
-    };
+    if (!plan.feasible && possible_ever(plan)) {
+        yard.explain(item.work, plan.explanation, plan.explanation_zh);
+        return Started::no_room;
+    }
     if (!plan.feasible) {
-        if (possible_ever(plan)) return wait(TaskReason::waiting_for_capacity, plan.explanation);
         platform_.board.reject(
             task.id, TaskReason::no_candidate, plan.explanation, plan.explanation_zh, now,
             change.tasks
         );
         platform_.board.set_plan(task.id, std::move(plan), change.tasks);
         platform_.commit(std::move(change));
-        return false;
+        return Started::other;
     }
+    const Candidate& best = *std::ranges::find_if(plan.candidates, &Candidate::chosen);
+    if (breaks_promise(best.node_id, best.request, item, yard)) return Started::kept;
     const Candidate& chosen = *std::ranges::find_if(plan.candidates, &Candidate::chosen);
     const Site& site = *platform_.fleet.find_site(chosen.site_id);
     Attempt attempt{
@@ -237,7 +218,7 @@ bool Dispatcher::place(const tasks::Waiting& waiting) {
         if (const Result<void> held =
                 billing_.hold(change, attempt.id, task.organisation_id, task.id, attempt.held);
             !held)
-            return wait(TaskReason::waiting_for_balance, held.error().message);
+            return wait_for_balance(task, held.error().message);
     const Result<void> room = platform_.fleet.hold(attempt.id, chosen.node_id, chosen.request);
     CHECK(room.has_value(), "the plan was made from the same state");
     attempt =
@@ -248,7 +229,18 @@ bool Dispatcher::place(const tasks::Waiting& waiting) {
         if (tasks::is_active(started->state)) hub_.send_start(*started);
     });
     platform_.commit(std::move(change));
-    return true;
+    return Started::yes;
+}
+
+scheduler::Started Dispatcher::wait_for_balance(const Task& task, const std::string& detail) {
+    const tasks::Wording words = tasks::describe(TaskReason::waiting_for_balance);
+    Change change;
+    platform_.board.set_waiting(
+        task.id, TaskReason::waiting_for_balance, words.en + ": " + detail, words.zh,
+        platform_.now(), change.tasks
+    );
+    if (!change.empty()) platform_.commit(std::move(change));
+    return scheduler::Started::other;
 }
 
 Explanation Dispatcher::explain(const Task& task) const {
@@ -268,12 +260,12 @@ Explanation Dispatcher::explain(const Task& task) const {
         explanation.remedy_zh = ended.remedy_zh;
         return explanation;
     }
-    explanation.position = fair_position(platform_, task.id);
     explanation.plan = plan(task.spec, task.organisation_id, task.items.total);
     const tasks::Blocker blocker = tasks::blocker_of(task.reason);
     explanation.blocker = blocker.word;
     explanation.remedy = blocker.remedy;
     explanation.remedy_zh = blocker.remedy_zh;
+    explain_queue(platform_, task, promises_, explanation);
     return explanation;
 }
 

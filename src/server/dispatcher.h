@@ -7,6 +7,7 @@
 #include "server/agent_hub.h"
 #include "server/billing.h"
 #include "server/platform.h"
+#include "server/queue_yard.h"
 
 namespace penstock::server {
 
@@ -31,8 +32,18 @@ class Dispatcher {
 
   private:
     void round();
-    // False: nothing more of this task can start now.
-    bool place(const tasks::Waiting& waiting);
+    void say_what_is_early();
+    scheduler::Started place(
+        const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
+    );
+    std::vector<NodeId> to_avoid(
+        const tasks::Waiting& waiting, const scheduler::QueueItem& item, const QueueYard& yard
+    ) const;
+    bool breaks_promise(
+        NodeId node, const ResourceRequest& request, const scheduler::QueueItem& item,
+        const QueueYard& yard
+    ) const;
+    scheduler::Started wait_for_balance(const Task& task, const std::string& detail);
     void tick();
     bool possible_ever(const Plan& plan) const;
 
@@ -41,6 +52,7 @@ class Dispatcher {
     AgentHub& hub_;
     io::Event wake_;
     bool again_ = false;
+    scheduler::Reservations promises_;  // from round to round
 };
 
 }  // namespace penstock::server
