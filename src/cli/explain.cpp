@@ -51,7 +51,9 @@ std::string explanation_lines(const Explanation& explanation, Language language)
     if (!remedy.empty()) lines += format(language, "explain.remedy", remedy) + "\n";
     if (explanation.start) lines += start_line(*explanation.start, language);
     for (const StartingChange& change : explanation.changes.value_or(std::vector<StartingChange>()))
-        lines += format(language, "explain.change", in_language(language, change.text, change.text_zh)) + "\n";
+        lines +=
+            format(language, "explain.change", in_language(language, change.text, change.text_zh)) +
+            "\n";
     return lines;
 }
 

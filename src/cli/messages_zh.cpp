@@ -190,7 +190,8 @@ constexpr Message kMessagesZh[] = {
     {"flag.serve_token_gap_max", "达标：平均每 token 间隔不超过此（100ms）"},
     {"flag.setup", "运行前的准备命令"},
     {"flag.sim_carbon_column", "碳强度文件中的列（默认唯一的一列）"},
-    {"flag.sim_checkpoint_every", "可抢占任务的检查点间隔（默认 10m）；0s 表示没有，让位即全部丢失"},
+    {"flag.sim_checkpoint_every", "可抢占任务的检查点间隔（默认 10m）；0s 表示没有，让位即全部丢失"
+    },
     {"flag.sim_count", "没有任务清单时自造的任务数（默认 1000）"},
     {"flag.sim_curve", "要写出的曲线 CSV，每申请百分之一一行"},
     {"flag.sim_days", "自造任务到达的天数（默认 7）"},
@@ -369,8 +370,11 @@ constexpr Message kMessagesZh[] = {
     {"sim.plot.summary", "把 CSV 文件的列画成 SVG 折线图"},
     {"sim.plotted", "已写出 {}（{} 条线）"},
     {"sim.progress", "{}：{} / {}"},
-    {"sim.queue.outcome", "{}：让位 {} 次，损失 {} 卡时，加速卡忙碌 {} %；{} % 的开始（共 {} 个）落在预测区间内，误差中位数 {} 秒，等待中位数 {} 秒"},
-    {"sim.queue.result", "{} 个任务，{} 个节点，{} 块加速卡；{} 个从未运行而略去，{} 个没有节点放得下"},
+    {"sim.queue.outcome",
+     "{}：让位 {} 次，损失 {} 卡时，加速卡忙碌 {} %；{} % 的开始（共 {} "
+     "个）落在预测区间内，误差中位数 {} 秒，等待中位数 {} 秒"},
+    {"sim.queue.result",
+     "{} 个任务，{} 个节点，{} 块加速卡；{} 个从未运行而略去，{} 个没有节点放得下"},
     {"sim.queue.summary", "按记录的任务重放队列：等待、让位、预测的开始时间"},
     {"sim.scale.cluster", "节点 {}，设备 {}，任务形状 {}，每节点 {} 字节"},
     {"sim.scale.decisions", "{}：每秒决策 {}，p50 {} 微秒，p99 {} 微秒，结束时分配率 {} %"},

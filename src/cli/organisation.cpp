@@ -14,7 +14,8 @@ const View& organisation_view() {
         .singular = "organisation",
         .columns =
             {text_column("ID", "id"), text_column("NAME", "name"), text_column("CODE", "code"),
-             text_column("ROLES", "roles"), computed_column("QUOTA", quota_cell), age_column("AGE", "created_at")},
+             text_column("ROLES", "roles"), computed_column("QUOTA", quota_cell),
+             age_column("AGE", "created_at")},
     };
     return kView;
 }
@@ -24,8 +25,8 @@ const View& project_view() {
         .singular = "project",
         .columns =
             {text_column("ID", "id"), text_column("NAME", "name"),
-             text_column("ORGANISATION", "organisation_id"),
-             computed_column("QUOTA", quota_cell), age_column("AGE", "created_at")},
+             text_column("ORGANISATION", "organisation_id"), computed_column("QUOTA", quota_cell),
+             age_column("AGE", "created_at")},
     };
     return kView;
 }
@@ -60,9 +61,8 @@ io::Task<Result<int>> update_organisation(Invocation* invocation) {
     const std::string id = CO_TRY(name_of(invocation->operand(0), "organisation"));
     const Organisation before = CO_TRY(co_await client->organisation(id));
     UpdateLimits change;
-    change.quota = CO_TRY(
-        quota_from_flags(invocation->arguments, before.quota.value_or(SetQuota{}))
-    );
+    change.quota =
+        CO_TRY(quota_from_flags(invocation->arguments, before.quota.value_or(SetQuota{})));
     co_return print_object(
         *invocation, organisation_view(), CO_TRY(co_await client->update_organisation(id, change))
     );
@@ -77,9 +77,8 @@ io::Task<Result<int>> update_project(Invocation* invocation) {
     const std::string id = CO_TRY(name_of(invocation->operand(0), "project"));
     const Project before = CO_TRY(co_await client->project(id));
     UpdateLimits change;
-    change.quota = CO_TRY(
-        quota_from_flags(invocation->arguments, before.quota.value_or(SetQuota{}))
-    );
+    change.quota =
+        CO_TRY(quota_from_flags(invocation->arguments, before.quota.value_or(SetQuota{})));
     co_return print_object(
         *invocation, project_view(), CO_TRY(co_await client->update_project(id, change))
     );

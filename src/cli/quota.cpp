@@ -28,7 +28,8 @@ Result<void> read_amount(
     if (mark == 0 || mark == std::string::npos)
         return fail_field(
             ErrorCode::invalid_argument, "--" + flag,
-            "'" + text + "' is not RESOURCE=NUMBER: for instance cpus=8, memory_gib=64, H100=2, any=4"
+            "'" + text +
+                "' is not RESOURCE=NUMBER: for instance cpus=8, memory_gib=64, H100=2, any=4"
         );
     const std::string name = text.substr(0, mark);
     const std::string number = text.substr(mark + 1);

@@ -85,7 +85,7 @@ Result<sim::QueueOptions> options_of(const Arguments& arguments) {
 
 json::Object group_object(const sim::WaitGroup& group) {
     return {
-        {"name", group.name},     {"tasks", group.tasks},   {"wait_mean_s", group.mean_s},
+        {"name", group.name},        {"tasks", group.tasks},      {"wait_mean_s", group.mean_s},
         {"wait_p50_s", group.p50_s}, {"wait_p90_s", group.p90_s}, {"wait_p99_s", group.p99_s},
     };
 }
@@ -128,10 +128,14 @@ json::Object answer_of(const sim::QueueReport& report, const sim::QueueOptions& 
     for (const sim::QueueOutcome& outcome : report.outcomes)
         outcomes.emplace_back(outcome_object(outcome));
     return {
-        {"nodes", report.nodes},           {"devices", report.devices},
-        {"tasks", report.tasks},           {"never_ran", report.never_ran},
-        {"impossible", report.impossible}, {"span_s", report.span_s},
-        {"load", options.load},            {"seed", options.seed},
+        {"nodes", report.nodes},
+        {"devices", report.devices},
+        {"tasks", report.tasks},
+        {"never_ran", report.never_ran},
+        {"impossible", report.impossible},
+        {"span_s", report.span_s},
+        {"load", options.load},
+        {"seed", options.seed},
         {"disciplines", std::move(outcomes)},
     };
 }
@@ -196,8 +200,7 @@ sim::LinePlot plot_of(const sim::QueueReport& report) {
         const std::size_t count = outcome.waits_s.size();
         for (std::size_t i = 0; i < count; i += count / kPointsMax + 1)
             series.points.push_back(
-                {std::log10(std::max(outcome.waits_s[i], 1.0)),
-                 100 * share(i + 1, count)}
+                {std::log10(std::max(outcome.waits_s[i], 1.0)), 100 * share(i + 1, count)}
             );
         plot.series.push_back(std::move(series));
     }
@@ -220,8 +223,7 @@ io::Task<Result<int>> queue(Invocation* invocation) {
         CO_TRY(sim::read_queue_trace(CO_TRY(sim::Csv::read(tasks)), columns, cut));
     const sim::QueueOptions options = CO_TRY(options_of(arguments));
     sim::Progress progress = sim_progress(*invocation);
-    const sim::QueueReport report =
-        CO_TRY(sim::simulate_queue(cluster, trace, options, progress));
+    const sim::QueueReport report = CO_TRY(sim::simulate_queue(cluster, trace, options, progress));
     if (const std::string file = arguments.value_or("plot", ""); !file.empty())
         CO_TRY(write_sim_file(*invocation, file, CO_TRY(sim::render_svg(plot_of(report)))));
     CO_TRY(invocation->printer.document(
@@ -251,10 +253,8 @@ Command sim_queue_command() {
              {.name = "disciplines", .value = "NAME,…", .help = "flag.sim_disciplines"},
              {.name = "preemptible", .value = "TENANT,…", .help = "flag.sim_preemptible"},
              {.name = "spot", .value = "TENANT,…", .help = "flag.sim_spot"},
-             {.name = "quota",
-              .value = "TENANT:PART,…",
-              .help = "flag.sim_quota",
-              .repeated = true},
+             {.name = "quota", .value = "TENANT:PART,…", .help = "flag.sim_quota", .repeated = true
+             },
              {.name = "checkpoint-every", .value = "SPAN", .help = "flag.sim_checkpoint_every"},
              {.name = "estimates", .value = "N", .help = "flag.sim_estimates"},
              {.name = "seed", .value = "N", .help = "flag.sim_seed"},

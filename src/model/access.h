@@ -134,8 +134,8 @@ struct UpdateKey {
 };
 BOOST_DESCRIBE_STRUCT(UpdateKey, (), (name, expires_in, limits))
 
-// Of an organisation or a project. What is absent stays as it is; limits and quota are replaced as a
-// whole, empty ones lift all of them.
+// Of an organisation or a project. What is absent stays as it is; limits and quota are replaced as
+// a whole, empty ones lift all of them.
 struct UpdateLimits {
     static constexpr bool kJsonDefaults = true;
     std::optional<Limits> limits;

@@ -186,8 +186,8 @@ struct Offer {
 };
 BOOST_DESCRIBE_STRUCT(
     Offer, (),
-    (id, site_id, site, provider, c_url, region, sku, unit, price, price_per_hour, spot_price_per_hour, total, free,
-     age_seconds, rtt_ms, green_percent, trust, simulated)
+    (id, site_id, site, provider, c_url, region, sku, unit, price, price_per_hour,
+     spot_price_per_hour, total, free, age_seconds, rtt_ms, green_percent, trust, simulated)
 )
 
 }  // namespace penstock

@@ -13,9 +13,7 @@ TEST(SitePrices, APercentageOfAPriceIsExactWhereFifteenDecimalsHoldIt) {
 }
 
 TEST(SitePrices, ARestBeyondFifteenDecimalsIsRoundedUp) {
-    EXPECT_EQ(
-        to_string(*percent_of(*parse_price("0.000000000000001"), 40)), "0.000000000000001"
-    );
+    EXPECT_EQ(to_string(*percent_of(*parse_price("0.000000000000001"), 40)), "0.000000000000001");
 }
 
 TEST(SitePrices, SpotLowersWhatIsReservedAndLeavesTokensAsTheyAre) {

@@ -54,7 +54,7 @@ enum class TaskReason {
     waiting_for_balance,
     waiting_for_quota,        // its organisation or project holds as much as it may
     waiting_for_reservation,  // what is free is kept for work ahead of it
-    no_candidate,  // no site could ever take it as stated
+    no_candidate,             // no site could ever take it as stated
     dependency_failed,
     exit_code,
     killed_by_signal,
@@ -77,10 +77,11 @@ enum class TaskReason {
 };
 BOOST_DESCRIBE_ENUM(
     TaskReason, none, waiting_for_start_time, waiting_for_dependency, waiting_for_capacity,
-    waiting_for_balance, waiting_for_quota, waiting_for_reservation, no_candidate, dependency_failed, exit_code, killed_by_signal,
-    out_of_memory, time_limit, deadline, budget_exceeded, balance_exhausted, canceled_by_user,
-    node_lost, agent_error, setup_failed, staging_failed, not_ready, output_missing,
-    acceptance_failed, item_failed, stop_requested, preempted
+    waiting_for_balance, waiting_for_quota, waiting_for_reservation, no_candidate,
+    dependency_failed, exit_code, killed_by_signal, out_of_memory, time_limit, deadline,
+    budget_exceeded, balance_exhausted, canceled_by_user, node_lost, agent_error, setup_failed,
+    staging_failed, not_ready, output_missing, acceptance_failed, item_failed, stop_requested,
+    preempted
 )
 
 // Where something runs or ran.
@@ -186,7 +187,7 @@ struct TaskItem {
     std::vector<std::map<std::string, std::string>> points;
     std::optional<AttemptId> attempt_id;  // the newest
     std::optional<Checkpoint> checkpoint;
-    std::optional<Time> retry_at;  // not placed again before
+    std::optional<Time> retry_at;             // not placed again before
     std::optional<std::int64_t> preemptions;  // how often it gave way; absent: never
     bool operator==(const TaskItem&) const = default;
 };

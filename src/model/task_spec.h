@@ -327,7 +327,8 @@ BOOST_DESCRIBE_STRUCT(
     TaskSpec, (),
     (api_version, kind, name, labels, template_, workdir, workdir_sha256, num_nodes, resources,
      envs, secrets, file_mounts, outputs, setup, run, checkpoint, array, service, placement, budget,
-     pricing, deadline, time_limit, priority, preemptible, schedule, acceptance, notify, compliance, config)
+     pricing, deadline, time_limit, priority, preemptible, schedule, acceptance, notify, compliance,
+     config)
 )
 
 bool is_spot(const TaskSpec& spec);

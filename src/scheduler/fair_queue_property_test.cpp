@@ -84,8 +84,7 @@ struct Naive {
     }
     bool is_first_of_project(std::size_t i) const {
         for (std::size_t before = 0; before < i; ++before)
-            if (!scene.items[before].taken &&
-                scene.items[before].tenant == scene.items[i].tenant)
+            if (!scene.items[before].taken && scene.items[before].tenant == scene.items[i].tenant)
                 return false;
         return true;
     }
@@ -100,7 +99,8 @@ struct Naive {
         }
         std::optional<std::size_t> best;
         for (const auto& [organisation, i] : front)
-            if (!best || rank(organisation, i) < rank(scene.items[*best].tenant.organisation, *best))
+            if (!best ||
+                rank(organisation, i) < rank(scene.items[*best].tenant.organisation, *best))
                 best = i;
         return best;
     }
@@ -137,8 +137,8 @@ TEST(FairQueueProperty, TakesTheSameItemsAsTheDefinition) {
     }));
 }
 
-// Max-min: whoever still waits has at least the weighted share that any other had before the item it
-// got last.
+// Max-min: whoever still waits has at least the weighted share that any other had before the item
+// it got last.
 TEST(FairQueueProperty, NobodyWhoWaitsIsPassedByMoreThanOneItem) {
     EXPECT_TRUE(rc::check([] {
         Naive naive;

@@ -285,16 +285,11 @@ const Wording kWordings[] = {
                     : Text{format("ask for at most {}", models), format("至多申请 {}", models)};
      }},
     {FilterReason::spot_not_sold, "without spot capacity", "不出售竞价（可抢占）算力",
-     [](const Facts& f) {
-         return Text{
-             format("asks for spot capacity, {} sells none", f.spec.name),
-             format("需要竞价（可抢占）算力，{} 不出售", f.spec.name)
-         };
-     },
+     [](const Facts&) { return Text{"sells no spot capacity", "不出售竞价（可抢占）算力"}; },
      [](const Facts&) {
          return Text{
-             "leave resources.use_spot out; preemptible: true gives way at the full price",
-             "去掉 resources.use_spot；若愿意让位可写 preemptible: true（全价）"
+             "leave resources.use_spot out (preemptible: true gives way at the full price)",
+             "去掉 resources.use_spot（preemptible: true 可按全价让位）"
          };
      }},
     {FilterReason::price_above_maximum, "above the maximum price", "价格超过上限",
@@ -464,16 +459,11 @@ const Wording kWordings[] = {
     {FilterReason::kept_for_others, "kept for work that is ahead", "已为排在前面的任务预留",
      [](const Facts&) {
          return Text{
-             "what is free is reserved for work that is ahead of it, and it may not end before that "
-             "starts",
-             "空闲资源已为排在前面的任务预留，且该任务可能无法在其开始前结束"
+             "it might delay work ahead, for which room is kept", "可能推迟已获预留的前面任务"
          };
      },
      [](const Facts&) {
-         return Text{
-             "state a time_limit that ends before the reserved start, ask for less, or wait",
-             "给出能在预留开始前结束的 time_limit，减少资源需求，或等待"
-         };
+         return Text{"state a shorter time_limit, or wait", "缩短 time_limit，或等待"};
      }},
     {FilterReason::excluded_after_failure, "left out after a failure", "此前在此失败",
      [](const Facts&) {

@@ -61,9 +61,7 @@ std::optional<std::int64_t> price_percent(const Site& site, const TaskSpec& spec
     return is_spot(spec) ? site.spec.prices.spot_percent : std::nullopt;
 }
 
-Result<Price> hourly_price(
-    const Site& site, const ResourceRequest& request, const TaskSpec& spec
-) {
+Result<Price> hourly_price(const Site& site, const ResourceRequest& request, const TaskSpec& spec) {
     const Price full = TRY(hourly_price(site, request));
     const std::optional<std::int64_t> percent = price_percent(site, spec);
     return percent ? percent_of(full, *percent) : full;

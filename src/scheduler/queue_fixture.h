@@ -78,7 +78,8 @@ class Court final : public Yard {
         quotas_[tenant(organisation).organisation] = quota;
     }
     std::size_t submit(
-        const Tenant& tenant, const ResourceRequest& request, Duration lasts, std::int64_t priority = 0
+        const Tenant& tenant, const ResourceRequest& request, Duration lasts,
+        std::int64_t priority = 0
     ) {
         Job job;
         job.item = {
@@ -205,7 +206,9 @@ class Court final : public Yard {
     }
     void wait(const QueueItem& item, const WaitCause& cause) override {
         Job& job = jobs[item.work - 1];
-        job.said = cause.limit ? "quota " + cause.limit->hit.resource : cause.kept ? "kept" : "room";
+        job.said = cause.limit  ? "quota " + cause.limit->hit.resource
+                   : cause.kept ? "kept"
+                                : "room";
         if (cause.promise != nullptr) job.said += ", promised";
     }
 

@@ -50,7 +50,9 @@ void QueueRound::start_promised() {
         if (started == Started::yes || (leaving && stands && started != Started::other)) {
             queue_.charge(item.tenant, amounts_of(item.request));
             if (started != Started::yes) {
-                yard_.wait(item, {.limit = {}, .kept = false, .promise = promises_.find(item.work)});
+                yard_.wait(
+                    item, {.limit = {}, .kept = false, .promise = promises_.find(item.work)}
+                );
                 continue;
             }
             promises_.drop(item.work);
@@ -84,8 +86,7 @@ bool QueueRound::pass(const QueueItem& item, Time now) {
     }
     make_room(item, now);
     yard_.wait(
-        item,
-        {.limit = {}, .kept = started == Started::kept, .promise = promises_.find(item.work)}
+        item, {.limit = {}, .kept = started == Started::kept, .promise = promises_.find(item.work)}
     );
     return rules_.pass;
 }
@@ -100,8 +101,8 @@ void QueueRound::make_room(const QueueItem& item, Time now) {
     if (may_ask && reclaim(item, suited, now)) return;
     if (!may_promise) return;
     (void)promises_.reserve(
-        {.work = item.work, .organisation = item.tenant.organisation, .span = item.at_most},
-        suited, now, yard_
+        {.work = item.work, .organisation = item.tenant.organisation, .span = item.at_most}, suited,
+        now, yard_
     );
 }
 
@@ -110,9 +111,7 @@ bool QueueRound::starts_soon(const QueueItem& item, Time now) const {
     return promise != nullptr && promise->start && *promise->start <= now + kPreemptionGrace;
 }
 
-bool QueueRound::reclaim(
-    const QueueItem& item, const std::vector<Place>& suited, Time now
-) {
+bool QueueRound::reclaim(const QueueItem& item, const std::vector<Place>& suited, Time now) {
     if (starts_soon(item, now)) return false;
     --searches_left_;
     std::map<NodeId, NodeResidents> nodes = yard_.residents(suited);

@@ -11,7 +11,8 @@
 namespace penstock::scheduler {
 
 constexpr std::size_t kReclaimsPerRoundMax = 4;
-constexpr std::size_t kReclaimSearchesPerRoundMax = 16;  // each looks at all residents of its places
+constexpr std::size_t kReclaimSearchesPerRoundMax =
+    16;  // each looks at all residents of its places
 
 // An item that waits. `group` is its task: where one item finds no room, no other of its task does.
 struct QueueItem {
@@ -20,8 +21,8 @@ struct QueueItem {
     Tenant tenant;
     std::int64_t priority = 0;
     bool spot = false;
-    ResourceRequest request;           // what it is counted with
-    std::optional<Duration> at_most;   // that it runs, for all that is known; absent: unknown
+    ResourceRequest request;          // what it is counted with
+    std::optional<Duration> at_most;  // that it runs, for all that is known; absent: unknown
 };
 
 enum class Started : std::uint8_t {

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "scheduler/queue_round.h"
-
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
 #include <functional>
 
 #include "scheduler/queue_fixture.h"
+#include "scheduler/queue_round.h"
 
 namespace penstock::scheduler {
 namespace {

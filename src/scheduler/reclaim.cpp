@@ -85,8 +85,7 @@ class Clearing {
         return part;
     }
     void stop(const Resident& resident) {
-        const Claim claim =
-            claim_on(queue_, asker_, asked_, resident, given_up_beside(resident));
+        const Claim claim = claim_on(queue_, asker_, asked_, resident, given_up_beside(resident));
         if (claim == Claim::none) return;
         victims_.emplace_back(&resident, claim);
         free_.add(amounts_of(resident.request));

@@ -135,8 +135,7 @@ bool Reservations::disturbed_by(
     if (before(place.node, work).empty()) return false;
     const Reservation* own = find(work);
     if (own != nullptr && own->by_notice && own->place == place) return false;
-    return !calendar(place.node, work, now, book)
-                .fits(place.request, now, span.value_or(kForEver));
+    return !calendar(place.node, work, now, book).fits(place.request, now, span.value_or(kForEver));
 }
 
 std::vector<ResourceRequest> Reservations::given_by_notice(NodeId node, WorkId work) const {

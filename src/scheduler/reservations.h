@@ -12,7 +12,7 @@
 // it may start beside it or ends before it: that is backfill.
 namespace penstock::scheduler {
 
-constexpr std::size_t kReservationsMax = 8;          // beyond: work waits without a promise
+constexpr std::size_t kReservationsMax = 8;           // beyond: work waits without a promise
 constexpr std::size_t kReservationsPerTenantMax = 2;  // so that one tenant does not take all
 // From now on, where nothing better is known. Far beyond any plan, near enough to add to.
 constexpr Duration kForEver = std::chrono::hours(24 * 365 * 50);
@@ -52,9 +52,9 @@ struct Reservation {
 };
 
 // A value; the owner of the queue keeps it from round to round. A promise stands until its work
-// starts or no longer waits, whoever comes to be ahead of it meanwhile; of two promises the older one
-// goes first, so that they never wait for each other. Only work for which others
-// were told to leave goes before it.
+// starts or no longer waits, whoever comes to be ahead of it meanwhile; of two promises the older
+// one goes first, so that they never wait for each other. Only work for which others were told to
+// leave goes before it.
 class Reservations {
   public:
     // Renews what the work was promised, or makes the promise: the place where it can start first.

@@ -17,7 +17,8 @@ std::optional<Duration> RunTimes::left(double share, Duration elapsed) const {
     const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(runs + 1)));
     const std::optional<Duration> end = until_limit(elapsed);
     if (rank > runs) return end;
-    const Duration left = *(longer + static_cast<std::ptrdiff_t>(std::max<std::size_t>(rank, 1) - 1)) - elapsed;
+    const Duration left =
+        *(longer + static_cast<std::ptrdiff_t>(std::max<std::size_t>(rank, 1) - 1)) - elapsed;
     return end ? std::min(left, *end) : left;
 }
 

@@ -94,9 +94,7 @@ constexpr Duration kDefaultRunTime = 1h;  // the span that is held where the run
 Result<Price> hourly_price(const Site& site, const ResourceRequest& request);
 // What this task pays for it: spot work the site's percentage of that. Where the site sells no spot
 // capacity, the full price.
-Result<Price> hourly_price(
-    const Site& site, const ResourceRequest& request, const TaskSpec& spec
-);
+Result<Price> hourly_price(const Site& site, const ResourceRequest& request, const TaskSpec& spec);
 // The percentage that spot work pays there; absent for all other work.
 std::optional<std::int64_t> price_percent(const Site& site, const TaskSpec& spec);
 // What `span` costs at that price, whole seconds, rounded up to a micro-yuan.

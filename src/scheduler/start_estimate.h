@@ -5,16 +5,16 @@
 #include <optional>
 #include <vector>
 
-#include "model/site.h"
 #include "model/plan.h"
+#include "model/site.h"
 #include "scheduler/run_times.h"
 
 // When will waiting work start? The queue before it is played forward many times, each time with
 // run times drawn from what is known of like work.
 namespace penstock::scheduler {
 
-constexpr std::size_t kEstimateSamples = 99;        // so that one in ten is a rank
-constexpr std::size_t kEstimateAheadMax = 512;      // more that stand before it: unknown
+constexpr std::size_t kEstimateSamples = 99;         // so that one in ten is a rank
+constexpr std::size_t kEstimateAheadMax = 512;       // more that stand before it: unknown
 constexpr std::size_t kEstimateEventsMax = 400'000;  // ends of runs in all samples; then unknown
 
 struct EstimateRunning {

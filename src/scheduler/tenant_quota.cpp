@@ -12,9 +12,7 @@ constexpr std::int64_t kMibPerGib = 1024;
 // Calls `use` with name, amount stated, amount held and amount asked of every resource that is
 // stated.
 template <class Use>
-void each_stated(
-    const ComputeAmounts& stated, const Amounts& used, const Amounts& asked, Use use
-) {
+void each_stated(const ComputeAmounts& stated, const Amounts& used, const Amounts& asked, Use use) {
     if (stated.cpus)
         use(std::string("cpus"), *stated.cpus * kMilli, used.cpu_milli, asked.cpu_milli);
     if (stated.memory_gib)
@@ -31,8 +29,8 @@ bool names_what_matters(const ComputeAmounts& stated, const Amounts& asked) {
     if (asked.devices_milli == 0) return stated.cpus.has_value();
     if (stated.devices.contains(std::string(kAnyDevice))) return true;
     return !asked.models.empty() && std::ranges::all_of(asked.models, [&](const auto& model) {
-               return stated.devices.contains(model.first);
-           });
+        return stated.devices.contains(model.first);
+    });
 }
 
 }  // namespace

@@ -167,9 +167,7 @@ bool Dispatcher::breaks_promise(
     NodeId node, const ResourceRequest& request, const scheduler::QueueItem& item,
     const QueueYard& yard
 ) const {
-    return promises_.disturbed_by(
-        item.work, {node, request}, item.at_most, platform_.now(), yard
-    );
+    return promises_.disturbed_by(item.work, {node, request}, item.at_most, platform_.now(), yard);
 }
 
 scheduler::Started Dispatcher::place(

@@ -21,14 +21,11 @@ std::vector<tasks::Waiting> before(const Platform& platform, const Task& task) {
     const std::vector<tasks::Waiting> waiting = platform.board.waiting(platform.now());
     scheduler::FairQueue queue = fair_queue(platform);
     const auto asked_by = [&](const tasks::Waiting& each) {
-        return scheduler::amounts_of(
-            scheduler::request_of(platform.board.find(each.task_id)->spec)
+        return scheduler::amounts_of(scheduler::request_of(platform.board.find(each.task_id)->spec)
         );
     };
     for (std::size_t i = 0; i < waiting.size(); ++i)
-        queue.add(
-            tenant_of(*platform.board.find(waiting[i].task_id)), i, asked_by(waiting[i])
-        );
+        queue.add(tenant_of(*platform.board.find(waiting[i].task_id)), i, asked_by(waiting[i]));
     std::vector<tasks::Waiting> order;
     while (const std::optional<std::size_t> next = queue.pop()) {
         const tasks::Waiting& each = waiting[*next];
@@ -77,35 +74,38 @@ class EstimateOf {
         for (const Attempt* attempt : platform.board.active_attempts()) {
             const auto node = numbers_.find(attempt->placement.node_id);
             if (node == numbers_.end()) continue;
-            const Duration elapsed = attempt->running_at
-                                         ? platform.now() - *attempt->running_at
-                                         : Duration{0};
+            Duration elapsed =
+                attempt->running_at ? platform.now() - *attempt->running_at : Duration{0};
+            if (attempt->restored_from)
+                elapsed += std::chrono::milliseconds(attempt->restored_from->running_ms);
             input_.running.push_back(
                 {node->second, attempt->request, std::max(elapsed, Duration{0}),
-                 times_of(*attempt)}
+                 times_of(*attempt, elapsed)}
             );
         }
     }
     void add(const tasks::Waiting& waiting) {
         const Task& task = *platform_.board.find(waiting.task_id);
         scheduler::EstimateWaiting entry;
-        for (const Place& place :
-             suited_places(platform_, task.spec, task.organisation_id))
+        for (const Place& place : suited_places(platform_, task.spec, task.organisation_id))
             if (const auto node = numbers_.find(place.node); node != numbers_.end())
                 entry.places.push_back({node->second, place.request});
         entry.times = run_times_of(
-            platform_, task.spec, task.organisation_id,
-            scheduler::request_of(task.spec).accelerator
+            platform_, task.spec, task.organisation_id, scheduler::request_of(task.spec).accelerator
         );
         input_.waiting.push_back(std::move(entry));
     }
     const scheduler::EstimateInput& input() const { return input_; }
 
   private:
-    scheduler::RunTimes times_of(const Attempt& attempt) const {
-        if (!attempt.notice) return run_times_of(platform_, attempt);
+    scheduler::RunTimes times_of(const Attempt& attempt, Duration elapsed) const {
+        const Task& task = *platform_.board.find(attempt.task_id);
+        if (!attempt.notice)
+            return run_times_of(
+                platform_, task.spec, task.organisation_id, attempt.request.accelerator
+            );
         const Duration left = attempt.notice->stop_by - platform_.now();
-        return {.seen = {}, .limit = std::max(left, Duration{0})};
+        return {.seen = {}, .limit = elapsed + std::max(left, Duration{0})};
     }
     const Platform& platform_;
     std::map<NodeId, std::size_t> numbers_;
@@ -120,11 +120,11 @@ void word(StartEstimate& estimate, const scheduler::WaitQuantiles& waits, std::s
         estimate.basis =
             "unknown: nobody knows how long what runs or stands before it will take; a time_limit "
             "or earlier runs of it would tell";
-        estimate.basis_zh = "未知：正在运行或排在前面的任务时长未知；有 time_limit 或历史运行时才能估计";
+        estimate.basis_zh =
+            "未知：正在运行或排在前面的任务时长未知；有 time_limit 或历史运行时才能估计";
     } else if (waits.limits_only) {
-        estimate.basis = fmt::format(
-            "{} items before it, the time limits of what runs: an upper bound", ahead
-        );
+        estimate.basis =
+            fmt::format("{} items before it, the time limits of what runs: an upper bound", ahead);
         estimate.basis_zh = fmt::format("前面有 {} 个子项；按在运行任务的时限，仅为上界", ahead);
     } else {
         estimate.basis = fmt::format(

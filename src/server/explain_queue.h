@@ -6,8 +6,9 @@
 
 namespace penstock::server {
 
-// Fills in what the queue knows of a waiting task: position, who is ahead, the quota that blocks it,
-// when it may start, and what change would start it now. Names tasks of its own organisation only.
+// Fills in what the queue knows of a waiting task: position, who is ahead, the quota that blocks
+// it, when it may start, and what change would start it now. Names tasks of its own organisation
+// only.
 void explain_queue(
     Platform& platform, const Task& task, const scheduler::Reservations& promises,
     Explanation& explanation

@@ -103,25 +103,13 @@ scheduler::RunTimes run_times_of(
     scheduler::RunTimes times;
     if (spec.service) return times;
     times.limit = spec.time_limit;
-    times.seen = platform.history.run_times(
-        key_of(organisation, scheduler::workload_text(spec, accelerator))
-    );
+    times.seen =
+        platform.history.run_times(key_of(organisation, scheduler::workload_text(spec, accelerator))
+        );
     if (times.seen.empty() && !spec.name.empty())
         times.seen = platform.history.run_times(
             key_of(organisation, scheduler::named_workload_text(spec, accelerator))
         );
-    return times;
-}
-
-scheduler::RunTimes run_times_of(const Platform& platform, const Attempt& attempt) {
-    const Task& task = *platform.board.find(attempt.task_id);
-    scheduler::RunTimes times =
-        run_times_of(platform, task.spec, task.organisation_id, attempt.request.accelerator);
-    // What it resumed from shortens it by what no earlier run tells.
-    if (attempt.restored_from) {
-        const Duration kept = std::chrono::milliseconds(attempt.restored_from->running_ms);
-        for (Duration& seen : times.seen) seen = std::max(seen - kept, Duration{0});
-    }
     return times;
 }
 
@@ -140,9 +128,7 @@ std::vector<scheduler::Place> suited_places(
     if (spec.budget) input.budget_left = spec.budget->max_total;
     for (const Node* node : platform.fleet.nodes())
         if (node->state == NodeState::online && !node->cordoned)
-            input.supplies.push_back(
-                {platform.fleet.find_site(node->site_id), node, node->total}
-            );
+            input.supplies.push_back({platform.fleet.find_site(node->site_id), node, node->total});
     std::vector<scheduler::Place> places;
     for (const Candidate& candidate : scheduler::plan(input).candidates)
         if (candidate.filter == FilterReason::none)

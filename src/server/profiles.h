@@ -19,13 +19,12 @@ scheduler::Profile profile_of(
     const Platform& platform, const TaskSpec& spec, OrganisationId organisation
 );
 
-// How long such work runs on that accelerator, with the runs it is known from; and that of an attempt.
-// A service has no end.
+// How long such work runs on that accelerator, with the runs it is known from. A service has no
+// end.
 scheduler::RunTimes run_times_of(
     const Platform& platform, const TaskSpec& spec, OrganisationId organisation,
     const std::optional<Accelerator>& accelerator
 );
-scheduler::RunTimes run_times_of(const Platform& platform, const Attempt& attempt);
 
 // Where such a task could start were every node empty, as nodes are now and last; the best first.
 std::vector<scheduler::Place> suited_places(

@@ -56,8 +56,7 @@ scheduler::FairQueue fair_queue(const Platform& platform) {
     for (const Organisation* organisation : platform.directory.organisations()) {
         if (organisation->quota) queue.set_quota(organisation->id, *organisation->quota);
         for (const Project* project : platform.directory.projects_of(organisation->id))
-            if (project->quota)
-                queue.set_quota({organisation->id, project->id}, *project->quota);
+            if (project->quota) queue.set_quota({organisation->id, project->id}, *project->quota);
     }
     for (const Attempt* attempt : platform.board.active_attempts())
         if (!attempt->notice)
@@ -80,9 +79,7 @@ QueueYard::QueueYard(Platform& platform, const std::vector<tasks::Waiting>& wait
             .spot = is_spot(task.spec),
             .request = scheduler::request_of(task.spec)
         };
-        item.at_most =
-            run_times_of(platform, task.spec, task.organisation_id, item.request.accelerator)
-                .at_most();
+        item.at_most = times_of(task, item.request.accelerator).at_most();
         waiting_[item.work] = each;
         items_.push_back(std::move(item));
     }
@@ -134,14 +131,28 @@ std::vector<Held> QueueYard::held(NodeId node) const {
             .ends = {},
             .leaves = attempt->notice.has_value()
         };
-        const Duration elapsed = attempt->running_at ? now - *attempt->running_at : Duration{0};
+        // What it resumed from counts as time it has run.
+        Duration elapsed = attempt->running_at ? now - *attempt->running_at : Duration{0};
+        if (attempt->restored_from)
+            elapsed += std::chrono::milliseconds(attempt->restored_from->running_ms);
+        const Task& task = *platform_.board.find(attempt->task_id);
         if (attempt->notice)
             held.ends = attempt->notice->stop_by;
-        else if (const auto left = run_times_of(platform_, *attempt).left(0.5, elapsed))
+        else if (const auto left = times_of(task, attempt->request.accelerator).left(0.5, elapsed))
             held.ends = now + *left;
         all.push_back(std::move(held));
     }
     return all;
+}
+
+const scheduler::RunTimes& QueueYard::times_of(
+    const Task& task, const std::optional<Accelerator>& accelerator
+) const {
+    const std::string model = accelerator ? to_string(*accelerator) : std::string();
+    const auto [found, fresh] = times_.try_emplace({task.id, model});
+    if (fresh)
+        found->second = run_times_of(platform_, task.spec, task.organisation_id, accelerator);
+    return found->second;
 }
 
 Started QueueYard::start(const QueueItem& item, const scheduler::Reservations&) {
@@ -160,8 +171,8 @@ Resident QueueYard::resident(const Attempt& attempt) const {
     const Task& task = *platform_.board.find(attempt.task_id);
     const TaskItem& item =
         platform_.board.items(task.id)->at(static_cast<std::size_t>(attempt.item));
-    const Time saved = attempt.checkpoint ? attempt.checkpoint->at
-                                          : attempt.running_at.value_or(platform_.now());
+    const Time saved =
+        attempt.checkpoint ? attempt.checkpoint->at : attempt.running_at.value_or(platform_.now());
     Resident resident{
         .id = attempt.id.raw().low,
         .tenant = tenant_of(task),
@@ -220,17 +231,13 @@ void QueueYard::wait(const QueueItem& item, const scheduler::WaitCause& cause) {
         const Node* node = platform_.fleet.find_node(cause.promise->place.node);
         const std::string name = node == nullptr ? "" : node->site + "/" + node->name;
         words.en += fmt::format(
-            "; {} is {} for it", name,
-            cause.promise->by_notice ? "being cleared" : "kept"
+            "; {} is {} for it", name, cause.promise->by_notice ? "being cleared" : "kept"
         );
-        words.zh += fmt::format(
-            "；{}{}", cause.promise->by_notice ? "正为其腾出 " : "已为其预留 ", name
-        );
+        words.zh +=
+            fmt::format("；{}{}", cause.promise->by_notice ? "正为其腾出 " : "已为其预留 ", name);
     }
     Change change;
-    platform_.board.set_waiting(
-        task.id, reason, words.en, words.zh, platform_.now(), change.tasks
-    );
+    platform_.board.set_waiting(task.id, reason, words.en, words.zh, platform_.now(), change.tasks);
     if (!change.empty()) platform_.commit(std::move(change));
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "scheduler/queue_round.h"
+#include "scheduler/run_times.h"
 #include "server/platform.h"
 #include "tasks/state.h"
 
@@ -38,8 +39,7 @@ class QueueYard final : public scheduler::Yard {
         const scheduler::QueueItem& item, const scheduler::Reservations& promises
     ) override;
     std::vector<scheduler::Place> suited(const scheduler::QueueItem& item) override;
-    std::map<NodeId, scheduler::NodeResidents> residents(
-        const std::vector<scheduler::Place>& places
+    std::map<NodeId, scheduler::NodeResidents> residents(const std::vector<scheduler::Place>& places
     ) override;
     void give_notice(const scheduler::QueueItem& item, const scheduler::Reclaim& reclaim) override;
     void wait(const scheduler::QueueItem& item, const scheduler::WaitCause& cause) override;
@@ -47,6 +47,9 @@ class QueueYard final : public scheduler::Yard {
   private:
     const std::vector<const Attempt*>& attempts_on(NodeId node) const;
     scheduler::Resident resident(const Attempt& attempt) const;
+    const scheduler::RunTimes& times_of(
+        const Task& task, const std::optional<Accelerator>& accelerator
+    ) const;
 
     Platform& platform_;
     Start start_;
@@ -55,12 +58,18 @@ class QueueYard final : public scheduler::Yard {
     std::map<scheduler::WorkId, std::pair<std::string, std::string>> said_;
     std::map<std::uint64_t, AttemptId> resident_ids_;
     mutable std::map<NodeId, std::vector<const Attempt*>> on_node_;
-    mutable std::uint64_t starts_ = 0;      // since on_node_ was made
+    // By task and accelerator: to look them up costs a hash.
+    mutable std::map<std::pair<TaskId, std::string>, scheduler::RunTimes> times_;
+    mutable std::uint64_t starts_ = 0;  // since on_node_ was made
     mutable std::uint64_t on_node_at_ = ~std::uint64_t{0};
 };
 
 // What a limit says, for people; and for programs.
-tasks::Wording quota_text(const Platform& platform, const Task& task, const scheduler::TenantLimit& limit);
-QuotaBlock quota_block(const Platform& platform, const Task& task, const scheduler::TenantLimit& limit);
+tasks::Wording quota_text(
+    const Platform& platform, const Task& task, const scheduler::TenantLimit& limit
+);
+QuotaBlock quota_block(
+    const Platform& platform, const Task& task, const scheduler::TenantLimit& limit
+);
 
 }  // namespace penstock::server

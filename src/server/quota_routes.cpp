@@ -36,8 +36,7 @@ std::expected<void, Failure> set_quota(
 }
 
 std::expected<void, Failure> set_quota(
-    const Call& call, const Organisation& organisation, Project& project,
-    const ComputeQuota& quota
+    const Call& call, const Organisation& organisation, Project& project, const ComputeQuota& quota
 ) {
     TRY(none_of(check(quota, "quota")));
     const ComputeQuota whole = organisation.quota.value_or(SetQuota{});

@@ -43,9 +43,7 @@ Result<void> rate(
 }
 
 // What is reserved for the attempt counts for as long as it runs.
-Result<Rated> rate_attempt(
-    const PriceList& list, const Attempt& attempt, std::int64_t running_ms
-) {
+Result<Rated> rate_attempt(const PriceList& list, const Attempt& attempt, std::int64_t running_ms) {
     const PriceList prices = TRY(prices_at(list, attempt.price_percent));
     const ResourceRequest& request = attempt.request;
     constexpr std::int64_t kMilli = 1000;

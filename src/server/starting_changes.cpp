@@ -16,7 +16,7 @@ constexpr std::int64_t kMibPerGib = 1024;
 struct Trial {
     StartingChange change;
     TaskSpec spec;
-    std::string words;     // "at 4 CPUs instead of 8"
+    std::string words;  // "at 4 CPUs instead of 8"
     std::string words_zh;
 };
 
@@ -134,8 +134,7 @@ std::vector<StartingChange> starting_changes(
     Platform& platform, const Task& task, const scheduler::Reservations& promises
 ) {
     const QueueYard yard(platform, {}, {});
-    const Room room =
-        room_for(platform, suited_places(platform, task.spec, task.organisation_id));
+    const Room room = room_for(platform, suited_places(platform, task.spec, task.organisation_id));
     std::vector<Trial> trials;
     add_cpus(trials, task.spec, room.cpu_milli);
     add_memory(trials, task.spec, room.memory_mib);
@@ -143,8 +142,7 @@ std::vector<StartingChange> starting_changes(
     add_constraints(trials, task.spec);
     std::vector<StartingChange> changes;
     for (Trial& trial : trials) {
-        const std::optional<Candidate> now =
-            starts_now(platform, task, trial.spec, promises, yard);
+        const std::optional<Candidate> now = starts_now(platform, task, trial.spec, promises, yard);
         if (!now) continue;
         trial.change.site = now->site;
         trial.change.node = now->node;

@@ -119,10 +119,7 @@ class Replay {
         const std::vector<Capacity>& nodes, const QueueTrace& trace, const QueueOptions& options,
         const QueueDiscipline& discipline
     )
-        : trace_(trace),
-          options_(options),
-          discipline_(discipline),
-          yard_(nodes, trace, options) {}
+        : trace_(trace), options_(options), discipline_(discipline), yard_(nodes, trace, options) {}
 
     void run(Progress& progress) {
         progress.begin(discipline_.name, trace_.tasks.size());
@@ -130,8 +127,7 @@ class Replay {
         while (next < trace_.tasks.size() || yard_.next_end()) {
             const std::optional<Time> end = yard_.next_end();
             Time at = end.value_or(Time::max());
-            if (next < trace_.tasks.size())
-                at = std::min(at, Time(trace_.tasks[next].arrival));
+            if (next < trace_.tasks.size()) at = std::min(at, Time(trace_.tasks[next].arrival));
             yard_.end_until(at);
             const std::size_t first = next;
             while (next < trace_.tasks.size() && Time(trace_.tasks[next].arrival) <= at) {
@@ -169,7 +165,8 @@ class Replay {
         outcome.device_hours_lost = yard_.device_seconds_lost() / 3600;
         const double capacity =
             static_cast<double>(devices) * to_seconds(yard_.last_end() - Time{});
-        if (capacity > 0) outcome.devices_busy_percent = 100 * yard_.device_seconds_used() / capacity;
+        if (capacity > 0)
+            outcome.devices_busy_percent = 100 * yard_.device_seconds_used() / capacity;
         outcome.calibration = calibrate(yard_.jobs());
         return outcome;
     }

@@ -31,7 +31,7 @@ struct QueueOptions {
     std::vector<QueueDiscipline> disciplines;
     std::vector<TenantRules> tenants;
     double load = 0;  // device time asked ÷ device time there is, over the arrivals; 0: all nodes
-    std::uint64_t seed = 1;           // of the choice of nodes and of the estimates
+    std::uint64_t seed = 1;            // of the choice of nodes and of the estimates
     Duration checkpoint_every = 600s;  // of preemptible work; what came after is lost
     std::size_t estimates_max = 2000;  // tasks that had to wait whose start is foretold
 };
@@ -52,7 +52,7 @@ struct Calibration {
     std::size_t inside = 0;    // of those, that started between
     std::size_t early = 0;
     std::size_t late = 0;
-    std::size_t expected = 0;  // with an expected start
+    std::size_t expected = 0;   // with an expected start
     double median_error_s = 0;  // absolute, of the expected start
     double median_wait_s = 0;   // of the same tasks
 };

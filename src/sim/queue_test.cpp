@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/time.h"
 
 namespace penstock::sim {
@@ -27,9 +29,9 @@ struct Replay {
         const SystemClock clock;
         Progress progress(clock, [](const std::string&, std::size_t, std::size_t) {});
         const ClusterTrace cluster = *read_cluster(*Csv::parse(kNodes, "nodes.csv"));
-        const QueueTrace trace = TRY(read_queue_trace(
-            *Csv::parse(tasks, "tasks.csv"), *parse_queue_columns(map), QueueCut{}
-        ));
+        const QueueTrace trace = TRY(
+            read_queue_trace(*Csv::parse(tasks, "tasks.csv"), *parse_queue_columns(map), QueueCut{})
+        );
         return simulate_queue(cluster, trace, options, progress);
     }
 };

@@ -62,9 +62,8 @@ class Reader {
   private:
     std::unexpected<Error> missing(const std::string& field) const {
         return fail(
-            ErrorCode::invalid_argument,
-            csv_.name() + ": no column for " + field + ": name one, for instance --map " + field +
-                "=COLUMN"
+            ErrorCode::invalid_argument, csv_.name() + ": no column for " + field +
+                                             ": name one, for instance --map " + field + "=COLUMN"
         );
     }
     Result<double> seconds(std::size_t row, const std::string& field) const {
@@ -125,8 +124,8 @@ Result<QueueTrace> read_queue_trace(const Csv& csv, const QueueColumns& columns,
     TRY(reader.find_columns());
     QueueTrace trace;
     std::map<std::string, std::size_t> tenants;
-    using Workload = std::tuple<
-        std::size_t, std::int64_t, std::int64_t, std::int64_t, std::vector<std::string>>;
+    using Workload =
+        std::tuple<std::size_t, std::int64_t, std::int64_t, std::int64_t, std::vector<std::string>>;
     std::map<Workload, std::size_t> workloads;
     std::vector<std::pair<double, QueuedTask>> read;
     for (std::size_t row = 0; row < csv.rows(); ++row) {
@@ -142,10 +141,8 @@ Result<QueueTrace> read_queue_trace(const Csv& csv, const QueueColumns& columns,
         task.tenant = number_of(tenants, tenant);
         if (trace.tenants.size() < tenants.size()) trace.tenants.push_back(tenant);
         task.workload = number_of(
-            workloads, Workload{
-                           task.tenant, task.cpu_milli, task.memory_mib, task.devices_milli,
-                           task.models
-                       }
+            workloads,
+            Workload{task.tenant, task.cpu_milli, task.memory_mib, task.devices_milli, task.models}
         );
         read.emplace_back(arrival, std::move(task));
     }

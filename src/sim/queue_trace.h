@@ -35,10 +35,9 @@ struct QueueTrace {
 // all in seconds. cpu_milli, memory_mib, devices, device_milli, models (joined by '|'), tenant and
 // priority where a list has them.
 using QueueColumns = std::map<std::string, std::string>;
-constexpr std::string_view kQueueFields[] = {
-    "arrival", "duration", "start", "end", "tenant", "priority",
-    "cpu_milli", "memory_mib", "devices", "device_milli", "models"
-};
+constexpr std::string_view kQueueFields[] = {"arrival", "duration",     "start",     "end",
+                                             "tenant",  "priority",     "cpu_milli", "memory_mib",
+                                             "devices", "device_milli", "models"};
 // "arrival=creation_time,tenant=qos": an error names a field that there is not.
 Result<QueueColumns> parse_queue_columns(std::string_view text);
 

@@ -53,13 +53,12 @@ ReplayYard::ReplayYard(
     }
 }
 
-std::optional<ResourceRequest> ReplayYard::request_on(
-    const Node& node, const QueuedTask& task
-) const {
+std::optional<ResourceRequest> ReplayYard::request_on(const Node& node, const QueuedTask& task)
+    const {
     ResourceRequest request{.cpu_milli = task.cpu_milli, .memory_mib = task.memory_mib};
     if (task.devices_milli == 0) return request;
-    const bool allowed = task.models.empty() ||
-                         std::ranges::find(task.models, node.model) != task.models.end();
+    const bool allowed =
+        task.models.empty() || std::ranges::find(task.models, node.model) != task.models.end();
     if (node.model.empty() || !allowed) return std::nullopt;
     request.accelerator = Accelerator{.model = node.model, .count_milli = task.devices_milli};
     return request;
@@ -131,8 +130,8 @@ void ReplayYard::stop(std::size_t index) {
         return;
     }
     // A checkpoint is stored before it leaves, within the notice.
-    const Duration kept = options_.checkpoint_every > Duration{0} ? ran - scheduler::kPreemptionGrace
-                                                                  : Duration{0};
+    const Duration kept =
+        options_.checkpoint_every > Duration{0} ? ran - scheduler::kPreemptionGrace : Duration{0};
     const Duration saved = std::max(kept, Duration{0});
     device_seconds_lost_ += device_seconds(job.holds, ran - saved);
     job.left -= saved;
@@ -253,8 +252,7 @@ Started ReplayYard::start(const QueueItem& item, const scheduler::Reservations& 
 std::vector<Place> ReplayYard::suited(const QueueItem& item) {
     std::vector<Place> places;
     for (const Node& node : nodes_) {
-        std::optional<ResourceRequest> request =
-            request_on(node, trace_.tasks[job_of(item).task]);
+        std::optional<ResourceRequest> request = request_on(node, trace_.tasks[job_of(item).task]);
         if (request && fits(*request, node.total)) places.push_back({node.id, *std::move(request)});
     }
     return places;

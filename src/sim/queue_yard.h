@@ -35,9 +35,7 @@ struct QueueJob {
 // answered from here; what happens with time is done by the owner through advance_to().
 class ReplayYard final : public scheduler::Yard {
   public:
-    ReplayYard(
-        std::vector<Capacity> nodes, const QueueTrace& trace, const QueueOptions& options
-    );
+    ReplayYard(std::vector<Capacity> nodes, const QueueTrace& trace, const QueueOptions& options);
     ReplayYard(const ReplayYard&) = delete;
     ReplayYard& operator=(const ReplayYard&) = delete;
 
@@ -65,8 +63,7 @@ class ReplayYard final : public scheduler::Yard {
         const scheduler::QueueItem& item, const scheduler::Reservations& promises
     ) override;
     std::vector<scheduler::Place> suited(const scheduler::QueueItem& item) override;
-    std::map<NodeId, scheduler::NodeResidents> residents(
-        const std::vector<scheduler::Place>& places
+    std::map<NodeId, scheduler::NodeResidents> residents(const std::vector<scheduler::Place>& places
     ) override;
     void give_notice(const scheduler::QueueItem& item, const scheduler::Reclaim& reclaim) override;
     void wait(const scheduler::QueueItem&, const scheduler::WaitCause&) override {}

@@ -27,7 +27,8 @@ Blocker blocker_of(TaskReason reason) {
             };
         case TaskReason::waiting_for_quota:
             return {
-                "quota", "wait until others of the tenant end, ask for less, or have the limit raised",
+                "quota",
+                "wait until others of the tenant end, ask for less, or have the limit raised",
                 "等待同一机构或项目的其他任务结束，减少资源需求，或请管理者提高配额上限"
             };
         case TaskReason::waiting_for_reservation:

@@ -87,8 +87,8 @@ class Board {
     void node_lost(NodeId node, Time last_seen, Time now, Changes& changes);
     // An attempt the agent says it does not know, although it should run there.
     void attempt_vanished(AttemptId id, Time now, Changes& changes);
-    // Others are to run in its place: it is told to store a checkpoint and stop. When it has, its item
-    // waits again.
+    // Others are to run in its place: it is told to store a checkpoint and stop. When it has, its
+    // item waits again.
     void give_way(AttemptId id, TaskId to, std::int64_t to_item, Time now, Changes& changes);
     void set_cost(AttemptId id, Money held, Money cost, Changes& changes);
     void set_meter(AttemptId id, Metered platform, Changes& changes);

@@ -17,9 +17,7 @@ Stop stop_of_notice(const Attempt& attempt) {
     };
 }
 
-void Board::give_way(
-    AttemptId id, TaskId to, std::int64_t to_item, Time now, Changes& changes
-) {
+void Board::give_way(AttemptId id, TaskId to, std::int64_t to_item, Time now, Changes& changes) {
     Attempt& attempt = attempts_.at(id);
     CHECK(is_active(attempt.state), "only what runs can give way");
     if (attempt.notice) return;
