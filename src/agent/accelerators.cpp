@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "model/accelerator_facts.h"
+
 namespace penstock::agent {
 namespace {
 
@@ -83,6 +85,28 @@ Result<std::optional<std::vector<std::int64_t>>> assign_accelerators(
     return positions;
 }
 
+Result<std::optional<std::vector<std::int64_t>>> assign_named_accelerators(
+    const std::vector<devices::Device>& inventory, const AcceleratorUse& use,
+    const Accelerator& request, const std::vector<std::int64_t>& named
+) {
+    const std::int64_t share = share_of_each(request);
+    bool free = true;
+    for (const std::int64_t position : named) {
+        const bool there = position >= 0 && position < std::ssize(inventory) &&
+                           inventory[static_cast<std::size_t>(position)].model == request.model &&
+                           usable(inventory[static_cast<std::size_t>(position)]);
+        if (!there)
+            return fail(
+                ErrorCode::invalid_argument,
+                fmt::format("this node has no usable {} at position {}", request.model, position)
+            );
+        const auto used = use.find(position);
+        free = free && (used == use.end() || used->second + share <= kWhole);
+    }
+    if (!free) return std::nullopt;
+    return named;
+}
+
 std::map<std::string, std::string> visibility(
     const std::vector<devices::Device>& inventory, const std::vector<std::int64_t>& positions
 ) {
@@ -147,17 +171,23 @@ std::map<std::string, std::int64_t> accelerator_capacity(
 
 std::vector<Device> described(const std::vector<devices::Device>& inventory) {
     std::vector<Device> list;
-    for (const devices::Device& device : inventory)
-        list.push_back(
-            {.index = device.index,
-             .vendor = device.vendor,
-             .model = device.model,
-             .uuid = device.uuid,
-             .memory_mib = device.memory_bytes.value_or(0) >> 20,
-             .health = health_of(device.health),
-             .driver_version = device.driver_version,
-             .simulated = device.simulated}
-        );
+    for (const devices::Device& device : inventory) {
+        Device& described = list.emplace_back(Device{
+            .index = device.index,
+            .vendor = device.vendor,
+            .model = device.model,
+            .uuid = device.uuid,
+            .memory_mib = device.memory_bytes.value_or(0) >> 20,
+            .numa_node = device.numa_node,
+            .health = health_of(device.health),
+            .driver_version = device.driver_version,
+            .simulated = device.simulated
+        });
+        if (const AcceleratorFacts* facts = facts_of(device.model)) {
+            described.peak_tflops = facts->peak_tflops;
+            described.board_watts = facts->board_watts;
+        }
+    }
     return list;
 }
 

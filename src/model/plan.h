@@ -95,12 +95,13 @@ struct Candidate {
     std::optional<Time> start_at;  // absent: at once
     bool chosen = false;
     bool simulated = false;
+    std::optional<std::int64_t> alike;  // more nodes of its pool in the same position, not listed
     bool operator==(const Candidate&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     Candidate, (),
     (site_id, site, provider, region, node_id, node, request, filter, filter_detail, terms,
-     regret_inputs_best, score, rank, price_per_hour, start_at, chosen, simulated)
+     regret_inputs_best, score, rank, price_per_hour, start_at, chosen, simulated, alike)
 )
 
 struct Plan {
@@ -187,12 +188,13 @@ struct Explanation {
     std::optional<StartEstimate> start;  // of a waiting task
     std::optional<QuotaBlock> quota;
     std::optional<std::vector<StartingChange>> changes;  // of a waiting task
+    std::optional<DecisionId> decision_id;  // of the newest recorded decision on it
     bool operator==(const Explanation&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     Explanation, (),
     (task, state, position, blocker, message, message_zh, remedy, remedy_zh, plan, ahead, start,
-     quota, changes)
+     quota, changes, decision_id)
 )
 
 }  // namespace penstock

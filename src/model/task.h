@@ -165,6 +165,9 @@ struct Attempt {
     Money cost;
     std::optional<std::string> service_url;  // of a ready service replica
     std::vector<Candidate> decision;         // the candidates as they were when it was placed
+    std::optional<DecisionId> decision_id;   // the record of it, while that is kept
+    // Which accelerators of the node it has: positions in Node::devices.
+    std::optional<std::vector<std::int64_t>> devices;
     std::optional<PreemptionNotice> notice;
     std::optional<std::int64_t> price_percent;  // of the site's list; absent: 100
     bool operator==(const Attempt&) const = default;
@@ -173,7 +176,7 @@ BOOST_DESCRIBE_STRUCT(
     Attempt, (),
     (id, task_id, item, fence, placement, request, state, reason, message, fault_domain, exit_code,
      created_at, running_at, ended_at, restored_from, checkpoint, agent_meter, platform_meter, held,
-     cost, service_url, decision, notice, price_percent)
+     cost, service_url, decision, decision_id, devices, notice, price_percent)
 )
 
 // A task without an array has one item; a service has one per replica.

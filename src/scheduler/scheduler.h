@@ -26,6 +26,11 @@ struct Supply {
     const Calendar* calendar = nullptr;
     const Route* staging =
         nullptr;  // of the staged bytes; absent: the source's egress, the site's link
+    // Where its owner chose the node for one accelerator among many like it: that accelerator, its
+    // place among nodes of the site whose terms are equal, and how many more nodes are as it is.
+    const Accelerator* asked = nullptr;
+    std::int64_t order = 0;
+    std::int64_t alike = 0;
 };
 
 // What is known of the task beside its spec.
@@ -41,8 +46,8 @@ struct Profile {
     std::map<std::string, Duration>
         run_time_on;  // accelerator model → expected; wins over run_time
     std::map<std::string, std::string> run_time_basis_on;  // accelerator model → basis of it
-    std::map<std::string, double>
-        watts_per_device;  // accelerator model → under load; absent: unknown
+    std::map<std::string, double> watts_per_device;  // accelerator model → under load, at sites
+                                                     // that say nothing; absent: unknown
 };
 
 // What is promised to others, for work that would start now.

@@ -80,7 +80,8 @@ StartAttempt AgentHub::start_of(const Attempt& attempt) const {
         .service = task.spec.service,
         .time_limit = task.spec.time_limit,
         .acceptance = task.spec.acceptance,
-        .item = attempt.item
+        .item = attempt.item,
+        .devices = attempt.devices
     };
 }
 
