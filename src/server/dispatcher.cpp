@@ -342,9 +342,8 @@ scheduler::Started Dispatcher::commit(Decided decided) {
     fleet::CapacityHold hold = hold_of(decided.answer);
     Attempt attempt = attempt_of(decided.answer);
     if (!hold.devices.empty()) attempt.devices = hold.devices;
-    attempt.price_percent = scheduler::price_percent(
-        *platform_.fleet.find_site(attempt.placement.site_id), task.spec
-    );
+    attempt.price_percent =
+        scheduler::price_percent(*platform_.fleet.find_site(attempt.placement.site_id), task.spec);
     Change change;
     if (attempt.held > Money())
         if (const Result<void> held =

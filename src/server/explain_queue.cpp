@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/explain_queue.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <set>
 
+#include "scheduler/queue_text.h"
 #include "scheduler/start_estimate.h"
 #include "server/profiles.h"
 #include "server/queue_yard.h"
@@ -112,37 +111,15 @@ class EstimateOf {
     scheduler::EstimateInput input_;
 };
 
-void word(StartEstimate& estimate, const scheduler::WaitQuantiles& waits, std::size_t ahead) {
-    if (waits.too_many) {
-        estimate.basis = "unknown: too much stands before it to be played forward";
-        estimate.basis_zh = "未知：前面的任务过多，无法推演";
-    } else if (!waits.p90 && !waits.p50 && !waits.p10) {
-        estimate.basis =
-            "unknown: nobody knows how long what runs or stands before it will take; a time_limit "
-            "or earlier runs of it would tell";
-        estimate.basis_zh =
-            "未知：正在运行或排在前面的任务时长未知；有 time_limit 或历史运行时才能估计";
-    } else if (waits.limits_only) {
-        estimate.basis =
-            fmt::format("{} items before it, the time limits of what runs: an upper bound", ahead);
-        estimate.basis_zh = fmt::format("前面有 {} 个子项；按在运行任务的时限，仅为上界", ahead);
-    } else {
-        estimate.basis = fmt::format(
-            "{} items before it; {} courses drawn from earlier runs of like work, nine of ten "
-            "between earliest and latest; what comes later is not counted",
-            ahead, scheduler::kEstimateSamples
-        );
-        estimate.basis_zh = fmt::format(
-            "前面有 {} 个子项；按同类历史运行推演 {} 次，八成落在最早与最晚之间；未计后来的任务",
-            ahead, scheduler::kEstimateSamples
-        );
-    }
+void word(StartEstimate& estimate, const scheduler::Text& text) {
+    estimate.basis = text.en;
+    estimate.basis_zh = text.zh;
 }
 
 StartEstimate start_of(const Platform& platform, const std::vector<tasks::Waiting>& order) {
     StartEstimate estimate;
     if (order.size() > scheduler::kEstimateAheadMax) {
-        word(estimate, {.too_many = true}, order.size() - 1);
+        word(estimate, scheduler::estimate_text({.too_many = true}, order.size() - 1));
         return estimate;
     }
     EstimateOf input(platform);
@@ -154,7 +131,7 @@ StartEstimate start_of(const Platform& platform, const std::vector<tasks::Waitin
     estimate.earliest = at(waits.p10);
     estimate.expected = at(waits.p50);
     estimate.latest = at(waits.p90);
-    word(estimate, waits, order.size() - 1);
+    word(estimate, scheduler::estimate_text(waits, order.size() - 1));
     return estimate;
 }
 
@@ -168,10 +145,8 @@ void explain_queue(
     const scheduler::Amounts asked = scheduler::amounts_of(scheduler::request_of(task.spec));
     if (const auto limit = queue.blocked(tenant_of(task), asked)) {
         explanation.quota = quota_block(platform, task, *limit);
-        explanation.start = StartEstimate{
-            .basis = "unknown: it starts when its tenant holds less",
-            .basis_zh = "未知：待同一机构或项目的占用减少后才能开始"
-        };
+        explanation.start.emplace();
+        word(*explanation.start, scheduler::estimate_text_behind_quota());
     }
     const std::vector<tasks::Waiting> order = before(platform, task);
     explanation.ahead = ahead_of(platform, task, order);

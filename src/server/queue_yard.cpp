@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/queue_yard.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
+#include "scheduler/queue_text.h"
 #include "server/profiles.h"
 #include "tasks/state.h"
 
@@ -17,12 +16,6 @@ using scheduler::QueueItem;
 using scheduler::Resident;
 using scheduler::Started;
 using scheduler::WorkId;
-
-// A number of a resource as people write it: CPUs, GiB, devices.
-std::string amount_text(const std::string& resource, std::int64_t amount) {
-    const double per = resource == "memory_gib" ? 1024 : 1000;
-    return fmt::format("{:g}", static_cast<double>(amount) / per);
-}
 
 struct QuotaOwner {
     std::string name;
@@ -222,61 +215,39 @@ void QueueYard::wait(const QueueItem& item, const scheduler::WaitCause& cause) {
                                            : TaskReason::waiting_for_capacity;
     tasks::Wording words = tasks::describe(reason);
     if (cause.limit) {
-        words = quota_text(platform_, task, *cause.limit);
+        const QuotaOwner owner = owner_of(platform_, task, *cause.limit);
+        const scheduler::Text text =
+            scheduler::quota_text({cause.limit->level, owner.name, owner.set_by, cause.limit->hit});
+        words = {text.en, text.zh};
     } else if (const auto said = said_.find(item.work); said != said_.end()) {
         words.en += ": " + said->second.first;
         words.zh += "：" + said->second.second;
     }
     if (cause.promise != nullptr) {
         const Node* node = platform_.fleet.find_node(cause.promise->place.node);
-        const std::string name = node == nullptr ? "" : node->site + "/" + node->name;
-        words.en += fmt::format(
-            "; {} is {} for it", name, cause.promise->by_notice ? "being cleared" : "kept"
+        const scheduler::Text more = scheduler::promise_text(
+            node == nullptr ? "" : node->site + "/" + node->name, cause.promise->by_notice
         );
-        words.zh +=
-            fmt::format("；{}{}", cause.promise->by_notice ? "正为其腾出 " : "已为其预留 ", name);
+        words.en += more.en;
+        words.zh += more.zh;
     }
     Change change;
     platform_.board.set_waiting(task.id, reason, words.en, words.zh, platform_.now(), change.tasks);
     if (!change.empty()) platform_.commit(std::move(change));
 }
 
-tasks::Wording quota_text(
-    const Platform& platform, const Task& task, const scheduler::TenantLimit& limit
-) {
-    const bool whole = limit.level == scheduler::TenantLevel::organisation;
-    const QuotaOwner owner = owner_of(platform, task, limit);
-    const scheduler::LimitHit& hit = limit.hit;
-    const std::string used = amount_text(hit.resource, hit.used);
-    const std::string most = amount_text(hit.resource, hit.limit);
-    const std::string asked = amount_text(hit.resource, hit.asked);
-    return {
-        fmt::format(
-            "{} {} holds {} of the {} {} that its quota allows, and {} more are asked for (quota "
-            "set by {})",
-            whole ? "organisation" : "project", owner.name, used, most, hit.resource, asked,
-            owner.set_by
-        ),
-        fmt::format(
-            "{} {} 的配额上限为 {} {}，已用 {}，还需 {}（由 {} 设定）", whole ? "机构" : "项目",
-            owner.name, hit.resource, most, used, asked, owner.set_by
-        )
-    };
-}
-
 QuotaBlock quota_block(
     const Platform& platform, const Task& task, const scheduler::TenantLimit& limit
 ) {
     const QuotaOwner owner = owner_of(platform, task, limit);
-    const double per = limit.hit.resource == "memory_gib" ? 1024 : 1000;
-    const auto in_units = [&](std::int64_t amount) { return static_cast<double>(amount) / per; };
+    const scheduler::LimitHit& hit = limit.hit;
     return {
         .level = limit.level == scheduler::TenantLevel::organisation ? "organisation" : "project",
         .name = owner.name,
-        .resource = limit.hit.resource,
-        .limit = in_units(limit.hit.limit),
-        .used = in_units(limit.hit.used),
-        .asked = in_units(limit.hit.asked),
+        .resource = hit.resource,
+        .limit = scheduler::in_units(hit, hit.limit),
+        .used = scheduler::in_units(hit, hit.used),
+        .asked = scheduler::in_units(hit, hit.asked),
         .set_by = owner.set_by
     };
 }

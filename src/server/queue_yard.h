@@ -8,7 +8,6 @@
 #include "scheduler/queue_round.h"
 #include "scheduler/run_times.h"
 #include "server/platform.h"
-#include "tasks/state.h"
 
 // The platform as the queue of scheduler/queue_round.h sees it, for one round.
 namespace penstock::server {
@@ -64,10 +63,7 @@ class QueueYard final : public scheduler::Yard {
     mutable std::uint64_t on_node_at_ = ~std::uint64_t{0};
 };
 
-// What a limit says, for people; and for programs.
-tasks::Wording quota_text(
-    const Platform& platform, const Task& task, const scheduler::TenantLimit& limit
-);
+// What a limit says, for programs.
 QuotaBlock quota_block(
     const Platform& platform, const Task& task, const scheduler::TenantLimit& limit
 );
