@@ -75,8 +75,8 @@ class Model {
         return std::ranges::any_of(input_.running, here) || std::ranges::any_of(ahead, by_limit);
     }
 
-    // One course of events; `events` is what may still happen in all.
-    std::optional<Duration> play(Random& random, std::size_t& events) const;
+    // One course of events; `steps` is how much may still be looked at in all.
+    std::optional<Duration> play(Random& random, std::size_t& steps) const;
 
   private:
     struct Asked {
@@ -98,7 +98,7 @@ class Model {
     std::vector<std::vector<Asked>> by_node_;  // in the order of the queue
 };
 
-std::optional<Duration> Model::play(Random& random, std::size_t& events) const {
+std::optional<Duration> Model::play(Random& random, std::size_t& steps) const {
     std::vector<Vector> free = free_;
     std::vector<bool> started(input_.waiting.size(), false);
     Ends ends;
@@ -110,6 +110,7 @@ std::optional<Duration> Model::play(Random& random, std::size_t& events) const {
     }
     // Starts on the node, at `now`, whoever finds room there.
     const auto fill = [&](std::size_t node, Duration now) {
+        steps -= std::min(steps, by_node_[node].size() + 1);
         for (const Asked& asked : by_node_[node]) {
             if (started[asked.waiting] || !fits(asked.amounts, free[node])) continue;
             started[asked.waiting] = true;
@@ -122,10 +123,9 @@ std::optional<Duration> Model::play(Random& random, std::size_t& events) const {
     };
     for (std::size_t node = 0; node < free.size(); ++node)
         if (fill(node, Duration{0})) return Duration{0};
-    while (!ends.empty() && events > 0) {
+    while (!ends.empty() && steps > 0) {
         const End end = ends.top();
         ends.pop();
-        --events;
         add(free[end.node], *end.amounts, 1);
         if (fill(end.node, end.at)) return end.at;
     }
@@ -144,10 +144,10 @@ WaitQuantiles estimate_wait(const EstimateInput& input) {
     const Model model(input);
     SeededRandom random(input.seed);
     std::vector<Duration> waits;
-    std::size_t events = kEstimateEventsMax;
-    for (std::size_t i = 0; i < kEstimateSamples && events > 0; ++i)
-        if (const std::optional<Duration> wait = model.play(random, events)) waits.push_back(*wait);
-    if (events == 0) {
+    std::size_t steps = kEstimateStepsMax;
+    for (std::size_t i = 0; i < kEstimateSamples && steps > 0; ++i)
+        if (const std::optional<Duration> wait = model.play(random, steps)) waits.push_back(*wait);
+    if (steps == 0) {
         quantiles.too_many = true;
         return quantiles;
     }

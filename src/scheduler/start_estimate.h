@@ -15,7 +15,7 @@ namespace penstock::scheduler {
 
 constexpr std::size_t kEstimateSamples = 99;         // so that one in ten is a rank
 constexpr std::size_t kEstimateAheadMax = 512;       // more that stand before it: unknown
-constexpr std::size_t kEstimateEventsMax = 400'000;  // ends of runs in all samples; then unknown
+constexpr std::size_t kEstimateStepsMax = 10'000'000;  // looks at what waits, in all samples; then unknown
 
 struct EstimateRunning {
     std::size_t node = 0;  // index
@@ -45,7 +45,7 @@ struct WaitQuantiles {
     std::optional<Duration> p50;
     std::optional<Duration> p90;
     bool limits_only = false;  // some of it is known by a time limit alone: an upper bound
-    bool too_many = false;     // kEstimateAheadMax or kEstimateEventsMax
+    bool too_many = false;     // kEstimateAheadMax or kEstimateStepsMax
 };
 
 // Known simplifications: what stands before it starts in the order of the queue wherever there is
