@@ -133,8 +133,12 @@ io::Task<std::optional<StartFailed>> AttemptRun::hold_accelerators() {
     if (!request || !record_.devices.empty()) co_return std::nullopt;
     const io::Deadline last = io::Deadline::after(kAcceleratorWaitMax);
     for (;;) {
+        const auto& named = record_.start->devices;
         auto assigned =
-            assign_accelerators(context_.inventory, context_.accelerators_used, *request);
+            named ? assign_named_accelerators(
+                        context_.inventory, context_.accelerators_used, *request, *named
+                    )
+                  : assign_accelerators(context_.inventory, context_.accelerators_used, *request);
         if (!assigned) co_return StartFailed{assigned.error().message, FaultDomain::provider};
         if (*assigned) {
             record_.devices = **assigned;
@@ -293,13 +297,16 @@ io::Task<void> AttemptRun::store_checkpoints() {
     }
 }
 
+io::Task<void> AttemptRun::store_before_stop() {
+    if (!record_.stop->checkpoint_first || record_.phase != AttemptPhase::running ||
+        !record_.start->checkpoint)
+        co_return;
+    const auto stored = co_await io::race(store_checkpoint(), io::sleep_for(kCheckpointFirstMax));
+    if (stored && *stored && **stored) deliver(CheckpointStored{***stored});
+}
+
 io::Task<Event> AttemptRun::stop() {
-    if (record_.stop->checkpoint_first && record_.phase == AttemptPhase::running &&
-        record_.start->checkpoint) {
-        const auto stored =
-            co_await io::race(store_checkpoint(), io::sleep_for(kCheckpointFirstMax));
-        if (stored && *stored && **stored) deliver(CheckpointStored{***stored});
-    }
+    co_await store_before_stop();
     const std::string attempt = id();
     for (;;) {
         const Duration grace = record_.stop->grace;
@@ -308,7 +315,10 @@ io::Task<Event> AttemptRun::stop() {
         });
         drivers::Status now = co_await status();
         if (now.state == drivers::RunState::prepared) now.cause = drivers::Cause::stopped;
-        if (now.ended() || now.state == drivers::RunState::prepared) co_return co_await ended(now);
+        if (now.ended() || now.state == drivers::RunState::prepared) {
+            co_await store_before_stop();  // what it wrote since it was told to end
+            co_return co_await ended(now);
+        }
         log_.error(
             "the attempt could not be stopped; trying again",
             {{"cause", stopped ? "it still runs" : stopped.error().message}}

@@ -76,6 +76,7 @@ class Client {
     io::Task<Result<Site>> site(std::string id);
     io::Task<Result<Site>> update_site(std::string id, SiteSpec spec);
     io::Task<Result<Node>> node(std::string id);
+    io::Task<Result<DecisionRecord>> decision(std::string id);
     io::Task<Result<Node>> cordon_node(std::string id);
     io::Task<Result<Node>> uncordon_node(std::string id);
 
@@ -86,6 +87,10 @@ class Client {
     io::Task<Done> delete_key(std::string id);
     io::Task<Result<Organisation>> create_organisation(CreateOrganisation organisation);
     io::Task<Result<Project>> create_project(CreateProject project);
+    io::Task<Result<Organisation>> organisation(std::string id);
+    io::Task<Result<Project>> project(std::string id);
+    io::Task<Result<Organisation>> update_organisation(std::string id, UpdateLimits change);
+    io::Task<Result<Project>> update_project(std::string id, UpdateLimits change);
     io::Task<Result<WhoAmI>> whoami();
 
     io::Task<Result<Wallet>> wallet();

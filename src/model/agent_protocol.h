@@ -137,12 +137,13 @@ struct StartAttempt {
     std::optional<Duration> time_limit;
     std::optional<AcceptanceSpec> acceptance;
     std::int64_t item = 0;
+    std::optional<std::vector<std::int64_t>> devices;  // which of the node's, by position
     bool operator==(const StartAttempt&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     StartAttempt, (),
     (attempt_id, task_id, fence, name, request, setup, run, environment, workdir_sha256, outputs,
-     checkpoint, restore, service, time_limit, acceptance, item)
+     checkpoint, restore, service, time_limit, acceptance, item, devices)
 )
 
 struct StopAttempt {

@@ -12,6 +12,7 @@
 #include "model/task_spec.h"
 #include "scheduler/calendar.h"
 #include "scheduler/outlook.h"
+#include "scheduler/reservations.h"
 
 namespace penstock::scheduler {
 
@@ -25,6 +26,11 @@ struct Supply {
     const Calendar* calendar = nullptr;
     const Route* staging =
         nullptr;  // of the staged bytes; absent: the source's egress, the site's link
+    // Where its owner chose the node for one accelerator among many like it: that accelerator, its
+    // place among nodes of the site whose terms are equal, and how many more nodes are as it is.
+    const Accelerator* asked = nullptr;
+    std::int64_t order = 0;
+    std::int64_t alike = 0;
 };
 
 // What is known of the task beside its spec.
@@ -44,6 +50,14 @@ struct Profile {
                                                      // that say nothing; absent: unknown
 };
 
+// What is promised to others, for work that would start now.
+struct Kept {
+    const Reservations& promises;
+    const NodeBook& book;
+    WorkId work = 0;                  // what asks: its own promise does not count
+    std::optional<Duration> at_most;  // that it runs, for all that is known; absent: unknown
+};
+
 struct Input {
     const TaskSpec& spec;
     std::string spec_sha256;
@@ -54,6 +68,7 @@ struct Input {
     std::optional<Money> budget_left;
     Time now;
     std::vector<CallerShare> callers = {};  // where its users call from; empty: unknown
+    const Kept* kept = nullptr;  // absent: nothing is promised to anybody
 };
 
 // Filters first (filter.h), then the five terms (terms.h), then the strategy (objective.h). Pure
@@ -83,6 +98,11 @@ constexpr Duration kDefaultRunTime = 1h;  // the span that is held where the run
 // Price of `request` at `site` for an hour, rounded up where 15 decimals do not hold it; refuses an
 // accelerator the site has no price for.
 Result<Price> hourly_price(const Site& site, const ResourceRequest& request);
+// What this task pays for it: spot work the site's percentage of that. Where the site sells no spot
+// capacity, the full price.
+Result<Price> hourly_price(const Site& site, const ResourceRequest& request, const TaskSpec& spec);
+// The percentage that spot work pays there; absent for all other work.
+std::optional<std::int64_t> price_percent(const Site& site, const TaskSpec& spec);
 // What `span` costs at that price, whole seconds, rounded up to a micro-yuan.
 Result<Money> price_of_span(const Price& hourly, Duration span);
 

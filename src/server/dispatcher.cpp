@@ -2,17 +2,24 @@
 #include "server/dispatcher.h"
 
 #include <algorithm>
-#include <set>
+#include <array>
+#include <chrono>
 
 #include "base/check.h"
-#include "scheduler/fair_queue.h"
+#include "server/explain_queue.h"
 #include "server/profiles.h"
 #include "server/services.h"
 #include "tasks/blocker.h"
 #include "tasks/state.h"
 
 namespace penstock::server {
+
+using scheduler::Started;
+
 namespace {
+
+constexpr std::array kBounds = {0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003,
+                                0.01,    0.03,    0.1,    0.3,    1.0};
 
 // What could change by itself: another task ends, a node comes back.
 bool is_temporary(FilterReason reason) {
@@ -21,49 +28,34 @@ bool is_temporary(FilterReason reason) {
            reason == FilterReason::insufficient_cpu ||
            reason == FilterReason::insufficient_memory ||
            reason == FilterReason::insufficient_accelerator ||
-           reason == FilterReason::excluded_after_failure;
+           reason == FilterReason::excluded_after_failure ||
+           reason == FilterReason::kept_for_others;
 }
 
-scheduler::Tenant tenant_of(const Task& task) { return {task.organisation_id, task.project_id}; }
-
-// Items of the queue by their place in `waiting`, with what every tenant holds now.
-scheduler::FairQueue fair_queue(
-    const Platform& platform, const std::vector<tasks::Waiting>& waiting
-) {
-    scheduler::Amounts total{};
-    for (const Node* node : platform.fleet.nodes()) {
-        const scheduler::Amounts amounts = scheduler::amounts_of(node->total);
-        for (std::size_t i = 0; i < total.size(); ++i) total.at(i) += amounts.at(i);
-    }
-    scheduler::FairQueue queue(total);
-    for (const Attempt* attempt : platform.board.active_attempts())
-        queue.charge(
-            tenant_of(*platform.board.find(attempt->task_id)),
-            scheduler::amounts_of(attempt->request)
-        );
-    for (std::size_t i = 0; i < waiting.size(); ++i)
-        queue.add(tenant_of(*platform.board.find(waiting[i].task_id)), i);
-    return queue;
-}
-
-// How many tasks would be taken before this one were there room for all, plus one.
-std::int64_t fair_position(const Platform& platform, TaskId id) {
-    const std::vector<tasks::Waiting> waiting = platform.board.waiting(platform.now());
-    scheduler::FairQueue queue = fair_queue(platform, waiting);
-    std::set<TaskId> before;
-    while (const std::optional<std::size_t> next = queue.pop()) {
-        if (waiting[*next].task_id == id) break;
-        const Task& task = *platform.board.find(waiting[*next].task_id);
-        before.insert(task.id);
-        queue.charge(tenant_of(task), scheduler::amounts_of(scheduler::request_of(task.spec)));
-    }
-    return static_cast<std::int64_t>(before.size()) + 1;
+telemetry::Counter& decisions_counter(Platform& platform, const char* outcome) {
+    return platform.metrics().counter(
+        "penstock_scheduler_decisions_total", "Placement decisions by what came of them.",
+        {{"outcome", outcome}}
+    );
 }
 
 }  // namespace
 
 Dispatcher::Dispatcher(Platform& platform, Billing& billing, AgentHub& hub)
-    : platform_(platform), billing_(billing), hub_(hub), wake_(platform.runtime().executor()) {
+    : platform_(platform),
+      billing_(billing),
+      hub_(hub),
+      wake_(platform.runtime().executor()),
+      seconds_(platform.metrics().histogram(
+          "penstock_scheduler_decision_seconds", "Time a placement decision took.", {}, kBounds
+      )),
+      dropped_(platform.metrics().counter(
+          "penstock_scheduler_decisions_dropped_total",
+          "Decisions that the fleet refused when they were to be committed; made anew."
+      )),
+      placed_(decisions_counter(platform, "place")),
+      waited_(decisions_counter(platform, "wait")),
+      refused_(decisions_counter(platform, "refuse")) {
     platform_.on_work = [this] {
         again_ = true;
         wake_.notify_all();
@@ -113,31 +105,45 @@ void Dispatcher::tick() {
     if (!change.empty() || !change.tasks.stops.empty()) platform_.commit(std::move(change));
 }
 
-Plan Dispatcher::plan(
-    const TaskSpec& spec, OrganisationId organisation, std::int64_t items,
-    std::vector<NodeId> avoid, std::vector<CallerShare> callers
+DecisionQuestion Dispatcher::question_of(
+    const TaskSpec& spec, OrganisationId organisation, std::int64_t items, std::vector<NodeId> avoid
 ) const {
-    scheduler::Input input{
-        .spec = spec,
+    DecisionQuestion question{
+        .spec = dispatch::without_what_is_not_read(spec),
         .spec_sha256 = access::sha256_hex(json::print(spec)),
         .items = items,
         .avoid = std::move(avoid),
-        .profile = profile_of(platform_, spec, organisation),
+        .runs = dispatch::runs_of(profile_of(platform_, spec, organisation)),
         .budget_left = {},
-        .now = platform_.now(),
-        .callers = std::move(callers)
+        .now = platform_.now()
     };
-    if (spec.budget) input.budget_left = spec.budget->max_total;
-    for (const Node* node : platform_.fleet.nodes())
-        input.supplies.push_back(
-            {platform_.fleet.find_site(node->site_id), node, platform_.fleet.free_of(*node)}
-        );
-    return scheduler::plan(input);
+    if (spec.budget) question.budget_left = spec.budget->max_total;
+    // Of the watts that makers publish, those that matter here.
+    std::erase_if(question.runs.watts_per_device, [&](const auto& device) {
+        return !spec.resources.accelerators ||
+               std::ranges::find(
+                   spec.resources.accelerators->choices, device.first, &Accelerator::model
+               ) == spec.resources.accelerators->choices.end();
+    });
+    return question;
 }
 
-std::vector<CallerShare> Dispatcher::callers_of(const Task& task) const {
-    if (!task.spec.service || !platform_.callers_of) return {};
-    return platform_.callers_of(task.id);
+DecisionAnswer Dispatcher::decide(const DecisionQuestion& question) const {
+    const auto begin = std::chrono::steady_clock::now();
+    DecisionAnswer answer = platform_.engine.decide(question);
+    seconds_.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()
+    );
+    return answer;
+}
+
+Plan Dispatcher::plan(const TaskSpec& spec, OrganisationId organisation, std::int64_t items) const {
+    return decide(question_of(spec, organisation, items, {})).plan;
+}
+
+std::optional<std::vector<CallerShare>> Dispatcher::callers_of(const Task& task) const {
+    if (!task.spec.service || !platform_.callers_of) return std::nullopt;
+    std::vector<CallerShare> callers = platform_.callers_of(task.id);
+    return callers.empty() ? std::nullopt : std::optional(std::move(callers));
 }
 
 bool Dispatcher::possible_ever(const Plan& plan) const {
@@ -149,30 +155,26 @@ bool Dispatcher::possible_ever(const Plan& plan) const {
 }
 
 void Dispatcher::round() {
-    std::set<TaskId> stuck;
-    std::size_t placed = 0;
-    const std::vector<tasks::Waiting> queued = platform_.board.waiting(platform_.now());
-    scheduler::FairQueue queue = fair_queue(platform_, queued);
-    while (const std::optional<std::size_t> next = queue.pop()) {
-        const tasks::Waiting& waiting = queued[*next];
-        if (stuck.contains(waiting.task_id)) continue;
-        if (placed == kPlacementsPerRoundMax) {
-            again_ = true;
-            return;
+    QueueYard* here = nullptr;
+    QueueYard yard(
+        platform_, platform_.board.waiting(platform_.now()),
+        [&](const tasks::Waiting& waiting, const scheduler::QueueItem& item) {
+            return place(waiting, item, *here);
         }
-        if (!place(waiting)) {
-            stuck.insert(waiting.task_id);
-            continue;
-        }
-        ++placed;
-        const Task& task = *platform_.board.find(waiting.task_id);
-        const TaskItem& item =
-            platform_.board.items(task.id)->at(static_cast<std::size_t>(waiting.item));
-        queue.charge(
-            tenant_of(task),
-            scheduler::amounts_of(platform_.board.find_attempt(*item.attempt_id)->request)
-        );
+    );
+    here = &yard;
+    yard.restore(promises_);
+    scheduler::FairQueue queue = fair_queue(platform_);
+    scheduler::QueueRound round(queue, promises_, yard.items(), yard, kPlacementsPerRoundMax);
+    if (round.run(platform_.now())) {
+        again_ = true;
+        return;
     }
+    say_what_is_early();
+}
+
+// Work that waits for its time or for other work is not in the queue.
+void Dispatcher::say_what_is_early() {
     const Time now = platform_.now();
     Change change;
     for (const Task* task : platform_.board.list([](const Task& each) {
@@ -193,8 +195,10 @@ void Dispatcher::round() {
     if (!change.empty()) platform_.commit(std::move(change));
 }
 
-bool Dispatcher::place(const tasks::Waiting& waiting) {
-    const Time now = platform_.now();
+// Nodes on which it would break a promise come last, as those do on which it failed.
+std::vector<NodeId> Dispatcher::to_avoid(
+    const tasks::Waiting& waiting, const scheduler::QueueItem& item, const QueueYard& yard
+) const {
     const Task& task = *platform_.board.find(waiting.task_id);
     // FAILOVER tries the same place again first; the default goes elsewhere at once.
     const bool same_place_first =
@@ -202,29 +206,123 @@ bool Dispatcher::place(const tasks::Waiting& waiting) {
         task.spec.resources.job_recovery->strategy == RecoveryStrategy::failover;
     std::vector<NodeId> avoid;
     if (!same_place_first) avoid = platform_.board.failed_nodes(task.id, waiting.item);
-    Plan plan = this->plan(
-        task.spec, task.organisation_id, task.items.total, std::move(avoid), callers_of(task)
-    );
-    Change change;
-    const auto wait = [&](TaskReason reason, const std::string& detail) {
-        const tasks::Wording words = tasks::describe(reason);
-        platform_.board.set_waiting(
-            task.id, reason, words.en + (detail.empty() ? "" : ": " + detail), words.zh, now,
-            change.tasks
-        );
-        if (!change.empty()) platform_.commit(std::move(change));
-        return false;
-    };
-    if (!plan.feasible) {
-        if (possible_ever(plan)) return wait(TaskReason::waiting_for_capacity, plan.explanation);
-        platform_.board.reject(
-            task.id, TaskReason::no_candidate, plan.explanation, plan.explanation_zh, now,
-            change.tasks
-        );
-        platform_.board.set_plan(task.id, std::move(plan), change.tasks);
-        platform_.commit(std::move(change));
-        return false;
+    for (const scheduler::Reservation& promise : promises_.all())
+        if (breaks_promise(promise.place.node, item.request, item, yard))
+            avoid.push_back(promise.place.node);
+    return avoid;
+}
+
+bool Dispatcher::breaks_promise(
+    NodeId node, const ResourceRequest& request, const scheduler::QueueItem& item,
+    const QueueYard& yard
+) const {
+    return promises_.disturbed_by(item.work, {node, request}, item.at_most, platform_.now(), yard);
+}
+
+scheduler::Started Dispatcher::place(
+    const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
+) {
+    const Task& task = *platform_.board.find(waiting.task_id);
+    const std::vector<NodeId> avoid = to_avoid(waiting, item, yard);
+    for (int made = 0; made < kDecisionsPerItemMax; ++made) {
+        Decided decided{
+            .waiting = waiting,
+            .question = question_of(task.spec, task.organisation_id, task.items.total, avoid),
+            .answer = {}
+        };
+        decided.question.callers = callers_of(task);
+        decided.answer = decide(decided.question);
+        const Plan& plan = decided.answer.plan;
+        if (!plan.feasible) {
+            yard.explain(item.work, plan.explanation, plan.explanation_zh);
+            return turn_down(std::move(decided));
+        }
+        const fleet::CapacityHold hold = hold_of(decided.answer);
+        if (breaks_promise(hold.node_id, hold.request, item, yard)) return Started::kept;
+        if (const Result<void> room = platform_.fleet.check(hold); !room) {
+            dropped_.add();
+            platform_.log().warning(
+                "a decision was dropped: the fleet is another than it was made from",
+                {{"cause", to_string(room.error())}}
+            );
+            continue;
+        }
+        return commit(std::move(decided));
     }
+    yard.explain(item.work, "its place was taken meanwhile", "其位置已被占用");
+    return Started::no_room;
+}
+
+fleet::CapacityHold Dispatcher::hold_of(const DecisionAnswer& answer) const {
+    const Candidate& chosen = *std::ranges::find_if(answer.plan.candidates, &Candidate::chosen);
+    fleet::CapacityHold hold{chosen.node_id, chosen.request, answer.devices};
+    // Of an amount that a node states without listing its devices none can be named.
+    const Node* node = platform_.fleet.find_node(chosen.node_id);
+    if (node != nullptr && !hold.devices.empty() &&
+        std::ranges::max(hold.devices) >= std::ssize(node->devices))
+        hold.devices.clear();
+    return hold;
+}
+
+DecisionId Dispatcher::record(
+    Change& change, Decided decided, DecisionOutcome outcome, std::optional<AttemptId> attempt
+) {
+    const Task& task = *platform_.board.find(decided.waiting.task_id);
+    Decision decision{
+        .id = platform_.make_id<DecisionId>(),
+        .at = decided.question.now,
+        .organisation_id = task.organisation_id,
+        .task_id = task.id,
+        .item = decided.waiting.item,
+        .outcome = outcome,
+        .attempt_id = attempt,
+        .answer_sha256 = ""
+    };
+    const DecisionId id = decision.id;
+    platform_.put(
+        change, platform_.decisions.add(
+                    std::move(decision), std::move(decided.question), std::move(decided.answer)
+                )
+    );
+    return id;
+}
+
+scheduler::Started Dispatcher::wait(
+    Change& change, const Task& task, TaskReason reason, const std::string& detail
+) {
+    const tasks::Wording words = tasks::describe(reason);
+    platform_.board.set_waiting(
+        task.id, reason, words.en + (detail.empty() ? "" : ": " + detail), words.zh,
+        platform_.now(), change.tasks
+    );
+    if (!change.empty()) platform_.commit(std::move(change));
+    return Started::other;
+}
+
+scheduler::Started Dispatcher::turn_down(Decided decided) {
+    const Task& task = *platform_.board.find(decided.waiting.task_id);
+    Plan plan = decided.answer.plan;
+    Change change;
+    if (possible_ever(plan)) {
+        waited_.add();
+        if (platform_.decisions.differs(task.id, decided.answer))
+            record(change, std::move(decided), DecisionOutcome::wait, std::nullopt);
+        if (!change.empty()) platform_.commit(std::move(change));
+        return Started::no_room;  // the queue says why it waits
+    }
+    refused_.add();
+    record(change, std::move(decided), DecisionOutcome::refuse, std::nullopt);
+    platform_.board.reject(
+        task.id, TaskReason::no_candidate, plan.explanation, plan.explanation_zh, platform_.now(),
+        change.tasks
+    );
+    platform_.board.set_plan(task.id, std::move(plan), change.tasks);
+    platform_.commit(std::move(change));
+    return Started::other;
+}
+
+Attempt Dispatcher::attempt_of(const DecisionAnswer& answer) {
+    const Plan& plan = answer.plan;
     const Candidate& chosen = *std::ranges::find_if(plan.candidates, &Candidate::chosen);
     const Site& site = *platform_.fleet.find_site(chosen.site_id);
     Attempt attempt{
@@ -241,28 +339,51 @@ bool Dispatcher::place(const tasks::Waiting& waiting) {
         .simulated = chosen.simulated
     };
     attempt.held = plan.hold.value_or(Money());
+    return attempt;
+}
+
+scheduler::Started Dispatcher::commit(Decided decided) {
+    const tasks::Waiting waiting = decided.waiting;
+    const Task& task = *platform_.board.find(waiting.task_id);
+    Plan plan = decided.answer.plan;
+    fleet::CapacityHold hold = hold_of(decided.answer);
+    Attempt attempt = attempt_of(decided.answer);
+    if (!hold.devices.empty()) attempt.devices = hold.devices;
+    attempt.price_percent =
+        scheduler::price_percent(*platform_.fleet.find_site(attempt.placement.site_id), task.spec);
+    Change change;
     if (attempt.held > Money())
         if (const Result<void> held =
                 billing_.hold(change, attempt.id, task.organisation_id, task.id, attempt.held);
-            !held)
-            return wait(TaskReason::waiting_for_balance, held.error().message);
-    const Result<void> room = platform_.fleet.hold(attempt.id, chosen.node_id, chosen.request);
-    CHECK(room.has_value(), "the plan was made from the same state");
-    attempt =
-        platform_.board.begin_attempt(task.id, waiting.item, std::move(attempt), now, change.tasks);
+            !held) {
+            waited_.add();
+            if (platform_.decisions.differs(task.id, decided.answer))
+                record(change, std::move(decided), DecisionOutcome::wait, std::nullopt);
+            return wait(change, task, TaskReason::waiting_for_balance, held.error().message);
+        }
+    placed_.add();
+    // Before the hold: the state is still the one it was made from.
+    attempt.decision_id = record(change, std::move(decided), DecisionOutcome::place, attempt.id);
+    const Result<void> room =
+        platform_.fleet.hold(attempt.id, hold.node_id, hold.request, std::move(hold.devices));
+    CHECK(room.has_value(), "the hold was checked just now");
+    attempt = platform_.board.begin_attempt(
+        task.id, waiting.item, std::move(attempt), platform_.now(), change.tasks
+    );
     platform_.board.set_plan(task.id, std::move(plan), change.tasks);
     change.after.emplace_back([this, id = attempt.id] {
         const Attempt* started = platform_.board.find_attempt(id);
         if (tasks::is_active(started->state)) hub_.send_start(*started);
     });
     platform_.commit(std::move(change));
-    return true;
+    return Started::yes;
 }
 
 Explanation Dispatcher::explain(const Task& task) const {
     Explanation explanation{
         .task = "task/" + to_string(task.id), .state = tasks::name_of(task.state)
     };
+    explanation.decision_id = platform_.decisions.newest_of(task.id);
     explanation.message = task.message;
     explanation.message_zh = task.message_zh;
     if (is_terminal(task.state) || tasks::is_active(task.state)) {
@@ -276,13 +397,12 @@ Explanation Dispatcher::explain(const Task& task) const {
         explanation.remedy_zh = ended.remedy_zh;
         return explanation;
     }
-    explanation.position = fair_position(platform_, task.id);
-    explanation.plan =
-        plan(task.spec, task.organisation_id, task.items.total, {}, callers_of(task));
+    explanation.plan = plan(task.spec, task.organisation_id, task.items.total);
     const tasks::Blocker blocker = tasks::blocker_of(task.reason);
     explanation.blocker = blocker.word;
     explanation.remedy = blocker.remedy;
     explanation.remedy_zh = blocker.remedy_zh;
+    explain_queue(platform_, task, promises_, explanation);
     return explanation;
 }
 

@@ -129,7 +129,7 @@ std::vector<CallerShare> LoadBook::callers(const TaskId& id, Time now) const {
     for (const auto& [region, count] : calls) total += count;
     std::vector<CallerShare> shares;
     for (const auto& [region, count] : calls)
-        if (total > 0) shares.push_back({region, count / total});
+        if (total > 0) shares.push_back({region, std::round(count / total * 100) / 100});
     return shares;
 }
 

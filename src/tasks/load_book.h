@@ -31,7 +31,7 @@ class LoadBook {
     Result<void> report(const ReportLoads& report, Time now);
     // What came since the last take(); streams of the last `window`. `replicas` is left open.
     ServiceLoad take(const TaskId& id, Duration window, Time now);
-    // Where the calls of a service came from; empty: no gateway says.
+    // Where the calls of a service came from, in whole percents; empty: no gateway says.
     std::vector<CallerShare> callers(const TaskId& id, Time now) const;
     // Whether no gateway can have a call at an endpoint that is in no table from `version` on.
     // False while it may be that a gateway has not reported yet.
