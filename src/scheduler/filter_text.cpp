@@ -5,7 +5,6 @@
 
 #include "scheduler/amount_text.h"
 #include "scheduler/callers.h"
-#include "scheduler/filter.h"
 #include "scheduler/terms.h"
 
 namespace penstock::scheduler {
@@ -170,9 +169,8 @@ const Wording kWordings[] = {
      [](const Facts&) { return Text{"its round trip is not known", "往返时延未知"}; },
      [](const Facts&) {
          return Text{
-             "let the provider state rtt_ms or rtt_to, or leave placement.constraints.max_rtt_ms "
-             "out",
-             "请供应方填写 rtt_ms 或 rtt_to，或去掉 placement.constraints.max_rtt_ms"
+             "let the provider state rtt_ms, or leave placement.constraints.max_rtt_ms out",
+             "请供应方填写 rtt_ms，或去掉 placement.constraints.max_rtt_ms"
          };
      }},
     {FilterReason::rtt_too_high, "too far away", "往返时延过高",
