@@ -60,7 +60,7 @@ Budget::Budget(
 void Budget::open() {
     open_ = true;
     opened_.notify_all();
-    if (!greeted_) ask_soon();
+    if (!answered_at_) ask_soon();
 }
 
 io::Task<Budget::Reserved> Budget::reserve(
@@ -141,14 +141,18 @@ io::Task<void> Budget::ask_while_wanted() {
         ~Asking() { flag = false; }
     };
     const Asking asking{asking_};
-    while (!greeted_ || pool_.wants_to_ask())
+    while (!answered_at_ || pool_.wants_to_ask())
         if (!co_await ask_once()) break;
 }
 
 // False: the server could not be asked, or would not answer.
 io::Task<bool> Budget::ask_once() {
     AcquireAllowances question{.replica = options_.replica, .run = run_};
-    question.asks = pool_.asks(clock_.now(), kAsksMax);
+    const bool answers =
+        answered_at_ && clock_.monotonic() - *answered_at_ < kAnsweredLately && last_answer_;
+    using Idle = routing::AllowancePool::Idle;
+    question.asks =
+        pool_.asks(clock_.now(), kAsksMax, answers ? Idle::give_back : Idle::keep);
     const std::vector<AllowanceAsk> asks = question.asks;
     Result<GrantedAllowances> answer = co_await server_.acquire_allowances(std::move(question));
     if (answer && answer->allowances.size() != asks.size())
@@ -158,7 +162,7 @@ io::Task<bool> Budget::ask_once() {
         for (std::size_t i = 0; i < asks.size(); ++i)
             pool_.grant(asks[i], answer->allowances[i], now);
         last_answer_ = {};
-        greeted_ = true;
+        answered_at_ = clock_.monotonic();
     } else {
         pool_.unanswered(asks);
         if (answer.error().code != ErrorCode::unavailable)
@@ -174,12 +178,15 @@ io::Task<void> Budget::renew_forever() {
     while (true) {
         co_await io::sleep_for(kSweepInterval);
         pool_.sweep(clock_.now());
-        if (open_ && (!greeted_ || pool_.wants_to_ask())) ask_soon();
+        if (open_ && (!answered_at_ || pool_.wants_to_ask())) ask_soon();
     }
 }
 
 io::Task<void> Budget::give_back(io::Deadline deadline) {
     if (!open_) co_return;
+    pool_.close(clock_.now());
+    // The first question finds out whether the server is there; the second one gives back.
+    if (!pool_.wants_to_ask() || !co_await ask_once()) co_return;
     pool_.close(clock_.now());
     while (pool_.wants_to_ask() && !deadline.passed())
         if (!co_await ask_once()) break;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ class Budget {
     static constexpr Duration kOpenWaitMax = 2s;  // of a call that comes before open()
     static constexpr Duration kSweepInterval = 1s;
     static constexpr Duration kAskAgainAfter = 1s;  // the server could not be asked
+    // What is idle is given back to a server that has answered within this time: to one that is away
+    // it would be lost, and gateways are to serve on from it.
+    static constexpr Duration kAnsweredLately = 3s;
     static constexpr std::size_t kAsksMax = 1000;   // in one question
 
     struct Options {
@@ -74,7 +78,7 @@ class Budget {
     routing::AllowancePool pool_;
     Demands scratch_;  // of the call that is being admitted
     bool open_ = false;
-    bool greeted_ = false;  // the server has answered this process
+    std::optional<Duration> answered_at_;  // monotonic, the last time that the server did
     io::Event opened_;
     bool asking_ = false;
     io::Event answered_;
