@@ -101,6 +101,11 @@ io::Task<Budget::Reserved> Budget::wait_for_allowances(
             pool_.hold(demands, clock_.now(), deadline);
         if (hold) co_return *std::move(hold);
         const std::size_t lacking = hold.error().demand;
+        if (waiting.is_answered(lacking) && is_over(demands[lacking]))
+            co_return std::unexpected(unavailable(
+                "the clock of this gateway is ahead of the server's by more than an hour, so that "
+                "no allowance is good here: its operator must set it"
+            ));
         if (waiting.is_answered(lacking))
             co_return std::unexpected(refuse(demands[lacking], model));
         pool_.queue_lacking(demands, clock_.now());
@@ -115,6 +120,14 @@ io::Task<Budget::Reserved> Budget::wait_for_allowances(
             );
     }
     co_return std::unexpected(unavailable("the budget is being renewed; try again in a second"));
+}
+
+// Something was granted a moment ago, and its time is over already.
+bool Budget::is_over(const routing::Demand& demand) const {
+    const Time now = clock_.now();
+    const std::optional<routing::AccountView> view = pool_.view(demand.account, now);
+    return view && view->granted > view->returned &&
+           view->expires_at <= now + routing::AllowancePool::kExpiryMargin;
 }
 
 routing::ApiError Budget::refuse(const routing::Demand& lacking, std::string_view model) const {

@@ -62,6 +62,7 @@ class Budget {
     using Demands = std::vector<routing::Demand>;
     class Waiting;
     io::Task<Reserved> wait_for_allowances(Demands demands, std::string model, Time deadline);
+    bool is_over(const routing::Demand& demand) const;
     routing::ApiError refuse(const routing::Demand& lacking, std::string_view model) const;
     void ask_soon();
     io::Task<void> ask_while_wanted();

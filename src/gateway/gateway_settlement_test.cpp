@@ -70,6 +70,17 @@ TEST(Gateway, ServesAQuietKeyForAnHourWithoutTheServer) {
     f.wait_for_records(4);
 }
 
+TEST(Gateway, SaysThatItsClockIsAheadRatherThanThatMoneyIsShort) {
+    Fixture f;
+    f.add_engine(whole_answer());
+    f.clock.ahead = 2h;
+    const ClientAnswer refused = f.ask(std::string(kChat));
+    EXPECT_EQ(refused.status, 503);
+    EXPECT_NE(refused.body.find("clock"), std::string::npos) << refused.body;
+    f.clock.ahead = {};
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
+}
+
 TEST(Gateway, SettlesAfterARestartWhatItCouldNotBefore) {
     Fixture f;
     f.add_engine(whole_answer());
