@@ -60,7 +60,7 @@ Budget::Budget(
 void Budget::open() {
     open_ = true;
     opened_.notify_all();
-    if (!greeted_) ask_soon();
+    if (!answered_at_) ask_soon();
 }
 
 io::Task<Budget::Reserved> Budget::reserve(
@@ -108,6 +108,11 @@ io::Task<Budget::Reserved> Budget::wait_for_allowances(
             pool_.hold(demands, clock_.now(), deadline);
         if (hold) co_return *std::move(hold);
         const std::size_t lacking = hold.error().demand;
+        if (waiting.is_answered(lacking) && is_over(demands[lacking]))
+            co_return std::unexpected(unavailable(
+                "the clock of this gateway is ahead of the server's by more than an hour, so that "
+                "no allowance is good here: its operator must set it"
+            ));
         if (waiting.is_answered(lacking))
             co_return std::unexpected(refuse(demands[lacking], model));
         pool_.queue_lacking(demands, clock_.now());
@@ -122,6 +127,14 @@ io::Task<Budget::Reserved> Budget::wait_for_allowances(
             );
     }
     co_return std::unexpected(unavailable("the budget is being renewed; try again in a second"));
+}
+
+// Something was granted a moment ago, and its time is over already.
+bool Budget::is_over(const routing::Demand& demand) const {
+    const Time now = clock_.now();
+    const std::optional<routing::AccountView> view = pool_.view(demand.account, now);
+    return view && view->granted > view->returned &&
+           view->expires_at <= now + routing::AllowancePool::kExpiryMargin;
 }
 
 routing::ApiError Budget::refuse(const routing::Demand& lacking, std::string_view model) const {
@@ -148,14 +161,18 @@ io::Task<void> Budget::ask_while_wanted() {
         ~Asking() { flag = false; }
     };
     const Asking asking{asking_};
-    while (!greeted_ || pool_.wants_to_ask())
+    while (!answered_at_ || pool_.wants_to_ask())
         if (!co_await ask_once()) break;
 }
 
 // False: the server could not be asked, or would not answer.
 io::Task<bool> Budget::ask_once() {
     AcquireAllowances question{.replica = options_.replica, .run = run_};
-    question.asks = pool_.asks(clock_.now(), kAsksMax);
+    const bool answers =
+        answered_at_ && clock_.monotonic() - *answered_at_ < kAnsweredLately && last_answer_;
+    using Idle = routing::AllowancePool::Idle;
+    question.asks =
+        pool_.asks(clock_.now(), kAsksMax, answers ? Idle::give_back : Idle::keep);
     const std::vector<AllowanceAsk> asks = question.asks;
     Result<GrantedAllowances> answer = co_await server_.acquire_allowances(std::move(question));
     if (answer && answer->allowances.size() != asks.size())
@@ -165,7 +182,7 @@ io::Task<bool> Budget::ask_once() {
         for (std::size_t i = 0; i < asks.size(); ++i)
             pool_.grant(asks[i], answer->allowances[i], now);
         last_answer_ = {};
-        greeted_ = true;
+        answered_at_ = clock_.monotonic();
     } else {
         pool_.unanswered(asks);
         if (answer.error().code != ErrorCode::unavailable)
@@ -181,12 +198,15 @@ io::Task<void> Budget::renew_forever() {
     while (true) {
         co_await io::sleep_for(kSweepInterval);
         pool_.sweep(clock_.now());
-        if (open_ && (!greeted_ || pool_.wants_to_ask())) ask_soon();
+        if (open_ && (!answered_at_ || pool_.wants_to_ask())) ask_soon();
     }
 }
 
 io::Task<void> Budget::give_back(io::Deadline deadline) {
     if (!open_) co_return;
+    pool_.close(clock_.now());
+    // The first question finds out whether the server is there; the second one gives back.
+    if (!pool_.wants_to_ask() || !co_await ask_once()) co_return;
     pool_.close(clock_.now());
     while (pool_.wants_to_ask() && !deadline.passed())
         if (!co_await ask_once()) break;

@@ -26,6 +26,9 @@ class Budget {
     static constexpr Duration kOpenWaitMax = 2s;  // of a call that comes before open()
     static constexpr Duration kSweepInterval = 1s;
     static constexpr Duration kAskAgainAfter = 1s;  // the server could not be asked
+    // What is idle is given back to a server that has answered within this time: to one that is away
+    // it would be lost, and gateways are to serve on from it.
+    static constexpr Duration kAnsweredLately = 3s;
     static constexpr std::size_t kAsksMax = 1000;   // in one question
 
     struct Options {
@@ -64,6 +67,7 @@ class Budget {
     using Demands = std::vector<routing::Demand>;
     class Waiting;
     io::Task<Reserved> wait_for_allowances(Demands demands, std::string model, Time deadline);
+    bool is_over(const routing::Demand& demand) const;
     routing::ApiError refuse(const routing::Demand& lacking, std::string_view model) const;
     void ask_soon();
     io::Task<void> ask_while_wanted();
@@ -80,7 +84,7 @@ class Budget {
     routing::AllowancePool pool_;
     Demands scratch_;  // of the call that is being admitted
     bool open_ = false;
-    bool greeted_ = false;  // the server has answered this process
+    std::optional<Duration> answered_at_;  // monotonic, the last time that the server did
     io::Event opened_;
     bool asking_ = false;
     io::Event answered_;

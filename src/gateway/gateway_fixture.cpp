@@ -119,6 +119,7 @@ void ScriptedServer::set_routes(std::vector<Route> list, std::vector<std::string
 io::Task<http::Response> ScriptedServer::guarded(http::Request request, http::Next next) {
     if (away) {
         if (request.path.ends_with("/keys:resolve")) ++keys_asked_in_vain;
+        if (request.path.ends_with("/allowances")) ++leases_asked_in_vain;
         co_return problem_response(Error{ErrorCode::unavailable, "the server is away"}, request);
     }
     if (request.headers.get("Authorization") != "Bearer sk-gateway-key")

@@ -94,6 +94,7 @@ class ScriptedServer {
     int keys_asked = 0;
     int keys_asked_in_vain = 0;  // while it was away
     int leases_asked = 0;
+    int leases_asked_in_vain = 0;
     Money granted_most;
     Units reserved() const;  // of the wallet, by all leases
 

@@ -52,6 +52,35 @@ TEST(Gateway, ServesKeysThatItKnowsForAnHourWithoutTheServer) {
     EXPECT_EQ(f.server.repeated, 0);
 }
 
+// What is not used for half a minute is given back; but not to a server that does not answer.
+TEST(Gateway, ServesAQuietKeyForAnHourWithoutTheServer) {
+    Fixture f;
+    f.add_engine(whole_answer());
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
+    f.wait_for_records(1);
+    f.server.away = true;
+    for (const Duration ahead : {10min, 20min, 50min}) {
+        const int asked = f.server.leases_asked_in_vain;
+        f.clock.ahead = ahead;
+        f.wait_until([&] { return f.server.leases_asked_in_vain > asked + 1; }, "two sweeps");
+        EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
+    }
+    f.clock.ahead = {};
+    f.server.away = false;
+    f.wait_for_records(4);
+}
+
+TEST(Gateway, SaysThatItsClockIsAheadRatherThanThatMoneyIsShort) {
+    Fixture f;
+    f.add_engine(whole_answer());
+    f.clock.ahead = 2h;
+    const ClientAnswer refused = f.ask(std::string(kChat));
+    EXPECT_EQ(refused.status, 503);
+    EXPECT_NE(refused.body.find("clock"), std::string::npos) << refused.body;
+    f.clock.ahead = {};
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
+}
+
 TEST(Gateway, SettlesAfterARestartWhatItCouldNotBefore) {
     Fixture f;
     f.add_engine(whole_answer());

@@ -317,11 +317,14 @@ Units AllowancePool::return_of(const Slot& slot, Time now) const {
     return half.is_zero() ? spare.floor_to(step) : half;
 }
 
-AllowanceAsk AllowancePool::ask_of(Slot& slot, Time now) const {
+AllowanceAsk AllowancePool::ask_of(Slot& slot, Time now, Idle idle) const {
     roll(slot, now);
-    const Units back = return_of(slot, now);
+    Units back;
+    if (idle == Idle::give_back) {
+        back = return_of(slot, now);
+        slot.wanted_back = false;
+    }
     slot.returned += back;
-    slot.wanted_back = false;
     slot.asked = true;
     slot.asked_at = now;
     AllowanceAsk ask{.lease_id = slot.lease, .account = account_of(slot.key)};
@@ -343,7 +346,7 @@ AllowanceAsk AllowancePool::ask_of(Slot& slot, Time now) const {
     return ask;
 }
 
-std::vector<AllowanceAsk> AllowancePool::asks(Time now, std::size_t most) {
+std::vector<AllowanceAsk> AllowancePool::asks(Time now, std::size_t most, Idle idle) {
     std::ranges::partition(queue_, [&](std::uint32_t index) {
         return slots_[index].calls_waiting > 0;
     });
@@ -353,7 +356,7 @@ std::vector<AllowanceAsk> AllowancePool::asks(Time now, std::size_t most) {
     for (std::size_t i = 0; i < count; ++i) {
         Slot& slot = slots_[queue_[i]];
         slot.queued = false;
-        out.push_back(ask_of(slot, now));
+        out.push_back(ask_of(slot, now, idle));
     }
     queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
     return out;

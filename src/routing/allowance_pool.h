@@ -135,8 +135,10 @@ class AllowancePool {
     std::uint64_t answers_needed(const AccountKey& key) const;
     std::uint64_t answers(const AccountKey& key) const;
     // What is to be asked now, at most `most` accounts: those that calls wait for first, then those
-    // that run low, are to be given back, or were not heard of for kCheckIn.
-    std::vector<AllowanceAsk> asks(Time now, std::size_t most);
+    // that run low, are to be given back, or were not heard of for kCheckIn. What a question gives
+    // back is gone, whether it is answered or not: `keep` is for a server that may be away.
+    enum class Idle : std::uint8_t { give_back, keep };
+    std::vector<AllowanceAsk> asks(Time now, std::size_t most, Idle idle = Idle::give_back);
     bool wants_to_ask() const { return !queue_.empty(); }
     // The server's answer to one of the asks.
     void grant(const AllowanceAsk& ask, const Allowance& answer, Time now);
@@ -202,7 +204,7 @@ class AllowancePool {
     void end(Hold& hold, const Actual* actual);
     void end_entry(const Entry& entry, const Actual* actual);
     void enqueue(std::uint32_t index);
-    AllowanceAsk ask_of(Slot& slot, Time now) const;
+    AllowanceAsk ask_of(Slot& slot, Time now, Idle idle) const;
     void take_answer(Slot& slot, const AllowanceAsk& ask, const Allowance& answer, Time now) const;
     Units return_of(const Slot& slot, Time now) const;
     Units fill_of(const Slot& slot) const;

@@ -123,7 +123,7 @@ class Platform:
         self.state = Path(state) if state else self.folder / "state"
         self.credit, self.roles, self.agent, self.more = credit, roles, agent, more
         self.cpu_milli, self.memory_mib = cpu_milli, memory_mib
-        self.running, self.port, self.gateway_port = {}, 0, 0
+        self.running, self.port, self.gateway_port, self.gateway_ports = {}, 0, 0, {}
         self.url = self.gateway_url = ""
         self.environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | {
             "XDG_CONFIG_HOME": str(self.folder / "config"), "XDG_STATE_HOME": str(self.folder / "xdg-state"),
@@ -160,8 +160,8 @@ class Platform:
             self.start_agent()
             self.wait_for_node()
 
-    def launch(self, name, *words):
-        self.running[name] = Running([str(BINARY), *map(str, words)], self.folder, name, self.environment)
+    def launch(self, name, *words, environment=None):
+        self.running[name] = Running([str(BINARY), *map(str, words)], self.folder, name, self.environment | (environment or {}))
         return self.running[name]
 
     def start_up(self):
@@ -182,11 +182,15 @@ class Platform:
         self.url = server.wait_for(r"server at (http://[^\s,]+)", server.offset)
         self.port = urlsplit(self.url).port
 
-    def start_gateway(self):
-        gateway = self.launch("gateway", "gateway", "--listen", f"127.0.0.1:{self.gateway_port}", "--server", self.url, "--key-file",
-                              self.state / "gateway.key", "--state-dir", self.folder / "gateway")
-        self.gateway_url = gateway.wait_for(r"gateway at (http://[^\s,]+)", gateway.offset)
-        self.gateway_port = urlsplit(self.gateway_url).port
+    def start_gateway(self, name="gateway", environment=None):
+        """A gateway that was there before comes back under its port and with its state."""
+        gateway = self.launch(name, "gateway", "--listen", f"127.0.0.1:{self.gateway_ports.get(name, 0)}", "--server", self.url, "--key-file",
+                              self.state / "gateway.key", "--state-dir", self.folder / name, "--replica", name, environment=environment)
+        url = gateway.wait_for(r"gateway at (http://[^\s,]+)", gateway.offset)
+        port = self.gateway_ports[name] = urlsplit(url).port
+        if name == "gateway":
+            self.gateway_url, self.gateway_port = url, port
+        return port
 
     def start_agent(self, name="agent"):
         settings = {"server": self.url, "key_file": str(self.folder / f"{name}.key"), "node": f"{name}-1", "state_dir": str(self.folder / f"{name}-state"),
