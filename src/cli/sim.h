@@ -10,6 +10,7 @@ namespace penstock::cli {
 Command sim_jct_command();
 Command sim_pack_command();
 Command sim_plot_command();
+Command sim_queue_command();
 Command sim_replay_command();
 Command sim_scale_command();
 Command sim_serve_command();

@@ -21,11 +21,17 @@ constexpr std::int64_t kRecoveriesMax =
     20;                              // of one item; then the task fails by the provider's fault
 constexpr Duration kStopGrace = 5s;  // from TERM to KILL
 
+// Of a preemption: to store a checkpoint, and then from TERM to KILL.
+constexpr Duration kPreemptionCheckpointMax = 60s;
+constexpr Duration kPreemptionGrace = 30s;
+
 // A stop to be sent to the agent of an attempt's node.
 struct Stop {
     NodeId node_id;
     StopAttempt stop;
 };
+// The stop that stands behind a notice, to be sent again when the agent comes back.
+Stop stop_of_notice(const Attempt& attempt);
 
 // What a command changed: rows to store, events to append (their cursor is given by the owner),
 // stops to send, and attempts that ended and are to be settled. The owner makes it durable before
@@ -81,6 +87,9 @@ class Board {
     void node_lost(NodeId node, Time last_seen, Time now, Changes& changes);
     // An attempt the agent says it does not know, although it should run there.
     void attempt_vanished(AttemptId id, Time now, Changes& changes);
+    // Others are to run in its place: it is told to store a checkpoint and stop. When it has, its
+    // item waits again.
+    void give_way(AttemptId id, TaskId to, std::int64_t to_item, Time now, Changes& changes);
     void set_cost(AttemptId id, Money held, Money cost, Changes& changes);
     void set_meter(AttemptId id, Metered platform, Changes& changes);
     void add_event(
@@ -133,6 +142,7 @@ class Board {
     void settle_item(
         Record& record, TaskItem& item, const Attempt& attempt, Time now, Changes& changes
     );
+    void settle_preempted(Record& record, TaskItem& item);
     bool may_start(const Record& record, Time now) const;
     enum class Prospect : std::uint8_t { open, met, broken };
     Prospect prospect_of(const Record& record, const Dependency& dependency) const;
