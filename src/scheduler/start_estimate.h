@@ -13,10 +13,9 @@
 // run times drawn from what is known of like work.
 namespace penstock::scheduler {
 
-constexpr std::size_t kEstimateSamples = 99;    // so that one in ten is a rank
-constexpr std::size_t kEstimateAheadMax = 512;  // more that stand before it: unknown
-constexpr std::size_t kEstimateStepsMax =
-    10'000'000;  // looks at what waits, in all samples; then unknown
+constexpr std::size_t kEstimateSamples = 99;         // so that one in ten is a rank
+constexpr std::size_t kEstimateAheadMax = 512;       // more that stand before it: unknown
+constexpr std::size_t kEstimateStepsMax = 10'000'000;  // looks at what waits, in all samples; then unknown
 
 struct EstimateRunning {
     std::size_t node = 0;  // index
