@@ -8,11 +8,14 @@ import subprocess
 import processes
 
 OPENB = "alibaba-gpu-v2023"
+GAVEL = "gavel"
 SPOT = "alibaba-spot-gpu-v2026"
 HOW_TO_GET = """PENSTOCK_TRACES names no folder with {wanted}.
 Get the traces once and point the variable at their folder:
   git clone --depth 1 https://github.com/hkust-adsl/kubernetes-scheduler-simulator
   mkdir -p traces && cp -r kubernetes-scheduler-simulator/data/csv traces/alibaba-gpu-v2023
+  git clone --depth 1 https://github.com/stanford-futuredata/gavel gavel-source
+  mkdir -p traces/gavel && cp gavel-source/scheduler/simulation_throughputs.json traces/gavel/
   PENSTOCK_TRACES=$PWD/traces make bench-NAME"""
 
 

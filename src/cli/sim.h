@@ -7,6 +7,7 @@
 // The subcommands of `penstock sim`, one file each; sim.cpp lists them.
 namespace penstock::cli {
 
+Command sim_jct_command();
 Command sim_pack_command();
 Command sim_plot_command();
 Command sim_queue_command();

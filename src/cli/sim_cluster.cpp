@@ -6,6 +6,21 @@
 #include "cli/sim.h"
 
 namespace penstock::cli {
+namespace {
+
+Result<double> number_above(std::string_view flag, const std::string& text, double max) {
+    double number = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, number);
+    if (error != std::errc{} || stop != end || !(number > 0 && number <= max))
+        return fail_field(
+            ErrorCode::invalid_argument, "--" + std::string(flag),
+            "'" + text + "' is no number above 0 and up to " + std::to_string(max)
+        );
+    return number;
+}
+
+}  // namespace
 
 Result<std::string> needed_flag(const Arguments& arguments, std::string_view flag) {
     std::string value = arguments.value_or(flag, "");
@@ -33,15 +48,26 @@ Result<double> number_in(
 ) {
     const std::optional<std::string> text = arguments.value(flag);
     if (!text) return otherwise;
-    double number = 0;
-    const char* end = text->data() + text->size();
-    const auto [stop, error] = std::from_chars(text->data(), end, number);
-    if (error != std::errc{} || stop != end || !(number > 0 && number <= max))
-        return fail_field(
-            ErrorCode::invalid_argument, "--" + std::string(flag),
-            "'" + *text + "' is no number above 0 and up to " + std::to_string(max)
-        );
-    return number;
+    return number_above(flag, *text, max);
+}
+
+std::vector<std::string> names_in(std::string_view list) {
+    std::vector<std::string> names;
+    while (!list.empty()) {
+        const std::string_view name = list.substr(0, list.find(','));
+        if (!name.empty()) names.emplace_back(name);
+        list.remove_prefix(std::min(list.size(), name.size() + 1));
+    }
+    return names;
+}
+
+Result<std::vector<double>> numbers_in(
+    const Arguments& arguments, std::string_view flag, const std::string& otherwise, double max
+) {
+    std::vector<double> numbers;
+    for (const std::string& text : names_in(arguments.value_or(flag, otherwise)))
+        numbers.push_back(TRY(number_above(flag, text, max)));
+    return numbers;
 }
 
 Result<sim::ClusterTrace> read_cluster_flag(const Invocation& invocation) {

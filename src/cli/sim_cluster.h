@@ -17,6 +17,12 @@ Result<std::int64_t> integer_in(
 Result<double> number_in(
     const Arguments& arguments, std::string_view flag, double otherwise, double max
 );
+// The parts of "a,b,c"; empty ones are left out.
+std::vector<std::string> names_in(std::string_view list);
+// The numbers of a flag "1,2.5", each above 0 and up to `max`.
+Result<std::vector<double>> numbers_in(
+    const Arguments& arguments, std::string_view flag, const std::string& otherwise, double max
+);
 Result<sim::ClusterTrace> read_cluster_flag(const Invocation& invocation);  // --nodes
 // --power; without it the figures that come with the program. Empty, with a word on stderr, when
 // those do not know a device model of the cluster.

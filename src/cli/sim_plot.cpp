@@ -2,20 +2,11 @@
 #include <boost/json.hpp>
 
 #include "cli/sim.h"
+#include "cli/sim_cluster.h"
 #include "sim/plot.h"
 
 namespace penstock::cli {
 namespace {
-
-std::vector<std::string> names_in(std::string_view list) {
-    std::vector<std::string> names;
-    while (!list.empty()) {
-        const std::string_view name = list.substr(0, list.find(','));
-        if (!name.empty()) names.emplace_back(name);
-        list.remove_prefix(std::min(list.size(), name.size() + 1));
-    }
-    return names;
-}
 
 // Offline: columns of a CSV file as lines of an SVG.
 io::Task<Result<int>> plot(Invocation* invocation) {

@@ -92,6 +92,70 @@ TEST_F(SimTest, MeasuresRatesGangsAndPreemptions) {
     EXPECT_NE(run.out.find("\"decisions\": 80"), std::string::npos) << run.out;
 }
 
+constexpr const char* kThroughputs = R"json({
+  "fast": {"('A', 1)": {"null": 8}, "('B', 1)": {"null": 3}},
+  "slow": {"('A', 1)": {"null": 1}, "('B', 1)": {"null": 3}}
+})json";
+
+TEST_F(SimTest, ComparesHowTrainingJobsShareDevices) {
+    const std::string table = write("table.json", kThroughputs);
+    const auto words = [&](const std::string& target) {
+        return std::vector<std::string>{
+            "sim",
+            "jct",
+            "--throughputs",
+            table,
+            "--devices",
+            "fast=4,slow=4",
+            "--rates",
+            "0.2,0.4",
+            "--measure",
+            "20..60",
+            "--seeds",
+            "1,2",
+            "--curve",
+            (folder_ / (target + ".csv")).string(),
+            "--plot",
+            (folder_ / (target + ".svg")).string(),
+            "-o",
+            "json"
+        };
+    };
+    const Run first = this->run(words("a"));
+    const Run second = this->run(words("b"));
+
+    EXPECT_EQ(first.err, "");
+    EXPECT_NE(first.out.find("\"policy\": \"least-left\""), std::string::npos) << first.out;
+    EXPECT_EQ(first.out, second.out);
+    EXPECT_EQ(read("a.csv"), read("b.csv"));
+    EXPECT_EQ(read("a.svg"), read("b.svg"));
+    EXPECT_TRUE(read("a.csv").starts_with(
+        "jobs_per_hour,agnostic-las,gavel-las,most-throughput,least-left\n0.2,"
+    ));
+}
+
+TEST_F(SimTest, SaysWhichFlagOfASharedClusterIsWrong) {
+    const std::string table = write("table.json", kThroughputs);
+    const auto refusal = [&](const std::vector<std::string>& more) {
+        std::vector<std::string> words{"sim", "jct", "--throughputs", table};
+        words.insert(words.end(), more.begin(), more.end());
+        return run(words).err;
+    };
+    EXPECT_EQ(refusal({}), "error: --devices: is needed; see --help\n");
+    EXPECT_EQ(refusal({"--devices", "fast"}), "error: --devices: 'fast': write KIND=NUMBER,…\n");
+    EXPECT_EQ(
+        refusal({"--devices", "quick=1"}), "error: table.json: no kind 'quick'; it has fast, slow\n"
+    );
+    EXPECT_EQ(
+        refusal({"--devices", "fast=1", "--measure", "5"}),
+        "error: --measure: '5': write FIRST..LAST\n"
+    );
+    EXPECT_NE(
+        refusal({"--devices", "fast=1", "--policies", "fifo"}).find("there is no policy 'fifo'"),
+        std::string::npos
+    );
+}
+
 // Two days of two sites and five tasks.
 std::vector<std::string> site_words() {
     return {"sim",     "sites",
