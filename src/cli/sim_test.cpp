@@ -117,6 +117,7 @@ TEST_F(SimTest, ComparesHowTrainingJobsShareDevices) {
             (folder_ / (target + ".csv")).string(),
             "--plot",
             (folder_ / (target + ".svg")).string(),
+            "--quiet",
             "-o",
             "json"
         };

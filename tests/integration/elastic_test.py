@@ -83,7 +83,7 @@ class Elastic(unittest.TestCase):
 
     def wait_for_rest(self):
         self.platform.wait_for_state(self.service, "PAUSED")
-        wait_until(lambda: self.platform.get_json("wallet", "get")["held"] == "0", "nothing to be held")
+        wait_until(lambda: self.platform.get_json("wallet", "get")["held"] == "0.00", "nothing to be held")
 
     def reasons(self):
         return [event["reason"] for event in self.platform.events(self.service) if event["type"] == "replicas_changed"]
@@ -94,7 +94,7 @@ class Elastic(unittest.TestCase):
     def test_from_nothing_to_three_and_back(self):
         self.assertEqual(self.platform.task(self.service)["state"], "PAUSED")
         self.assertEqual(self.platform.attempts(self.service), [])
-        self.assertEqual(self.platform.get_json("wallet", "get")["held"], "0")
+        self.assertEqual(self.platform.get_json("wallet", "get")["held"], "0.00")
         self.assertEqual(call(self.platform, x_penstock_wait="0s").status, 503)
 
         first = call(self.platform)
