@@ -45,6 +45,7 @@ inline constexpr Message kMessagesEn[] = {
     {"column.NODE", "NODE"},
     {"column.OFFER", "OFFER"},
     {"column.PATH", "PATH"},
+    {"column.PLACEMENT", "PLACEMENT"},
     {"column.PRICE/H", "PRICE/H"},
     {"column.PROVIDER", "PROVIDER"},
     {"column.REASON", "REASON"},

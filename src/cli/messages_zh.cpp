@@ -36,6 +36,7 @@ constexpr Message kMessagesZh[] = {
     {"column.NODE", "节点"},
     {"column.OFFER", "供给"},
     {"column.PATH", "路径"},
+    {"column.PLACEMENT", "放置策略"},
     {"column.PRICE/H", "价格/时"},
     {"column.PROVIDER", "提供方"},
     {"column.REASON", "原因"},

@@ -56,6 +56,8 @@ json::Object answer_of(const sim::ScaleReport& report, const sim::ScaleOptions& 
              {"decisions_per_second", report.dispatch.per_second},
              {"recorded_decisions_per_second", report.dispatch.recorded_per_second},
              {"bytes_per_decision", report.dispatch.bytes_per_decision},
+             {"record_ms", report.dispatch.record_ms},
+             {"replay_ms", report.dispatch.replay_ms},
          }},
     };
 }

@@ -40,6 +40,13 @@ bool drifted(const std::vector<ResourceRequest>& before, const std::deque<Resour
     return apart * kDriftParts > 2 * size_before * size_now;
 }
 
+void add_to(Capacity& sum, const Capacity& part, std::int64_t sign) {
+    sum.cpu_milli += sign * part.cpu_milli;
+    sum.memory_mib += sign * part.memory_mib;
+    for (const auto& [model, milli] : part.accelerator_milli)
+        sum.accelerator_milli[model] += sign * milli;
+}
+
 bool can_ever(const Host& host, const Accelerator& asked) {
     return scheduler::devices_milli(host.node().total, asked) >= asked.count_milli;
 }
@@ -126,7 +133,11 @@ void Engine::node_put(const Node& node) {
         for (const auto& [model, positions] : host.models())
             site.pools.try_emplace(model, model).first->second.drop();
     };
-    if (resized) drop_pools();
+    if (resized) {
+        drop_pools();
+        if (!is_new) add_to(total_, host.node().total, -1);
+        add_to(total_, node.total, 1);
+    }
     host.renew(node);
     if (resized)
         drop_pools();

@@ -71,6 +71,7 @@ class Engine final : public fleet::Listener {
     Pool* pool(SiteId site, std::string_view sku);
     const Host* find(NodeId id) const;
     std::size_t nodes() const { return host_of_.size(); }
+    const Capacity& total() const { return total_; }  // of all nodes
     // How often something changed: the same number of the same inputs is the same state.
     std::uint64_t position() const { return position_; }
     void go_on_after(std::uint64_t position) { position_ = std::max(position_, position + 1); }
@@ -115,6 +116,7 @@ class Engine final : public fleet::Listener {
     std::map<SiteId, SiteState> sites_;
     std::unordered_map<NodeId, std::pair<SiteState*, Host*>> host_of_;
     std::map<AttemptId, Host*> held_by_;
+    Capacity total_;
     std::deque<ResourceRequest> recent_;
     std::vector<ResourceRequest> workload_;  // `recent_` as it was at the last refresh
     std::size_t since_refresh_ = 0;

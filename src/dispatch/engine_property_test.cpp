@@ -4,7 +4,10 @@
 
 #include <algorithm>
 
+#include "dispatch/decision_log.h"
 #include "dispatch/dispatch_fixture.h"
+#include "dispatch/replay.h"
+#include "json/json.h"
 #include "placement/policies.h"
 
 namespace penstock::dispatch {
@@ -83,12 +86,17 @@ TEST(EngineProperty, HoldsNoMoreThanThereIsOfAnyNodeOrDevice) {
         Scene scene;
         for (int i = 0; i < 30; ++i) scene.step();
 
+        Capacity all;
         for (const NodeId id : scene.yard.nodes) {
             const Host& host = *scene.yard.engine.find(id);
             const Node& node = *scene.yard.fleet.find_node(id);
+            all.cpu_milli += node.total.cpu_milli;
+            all.memory_mib += node.total.memory_mib;
             RC_ASSERT(host.held() == node.held);
             RC_ASSERT(host.free() == scene.yard.fleet.free_of(node));
         }
+        RC_ASSERT(scene.yard.engine.total().cpu_milli == all.cpu_milli);
+        RC_ASSERT(scene.yard.engine.total().memory_mib == all.memory_mib);
     }));
 }
 
@@ -137,6 +145,28 @@ TEST(EngineProperty, StateByIncrementsDecidesAsStateMadeAnew) {
         const DecisionQuestion question =
             Yard::question({request}, {*rc::gen::elementOf(scene.yard.nodes)});
         RC_ASSERT(scene.yard.engine.decide(question) == anew.decide(question));
+    }));
+}
+
+TEST(EngineProperty, EveryDecisionThatIsKeptIsMadeAgainFromItsText) {
+    EXPECT_TRUE(rc::check([] {
+        Scene scene;
+        DecisionLog log(scene.yard.engine);
+        scene.yard.fleet.tell(log);
+        for (int i = 0; i < 20; ++i) {
+            scene.step();
+            const DecisionQuestion question =
+                Yard::question({any_request()}, {*rc::gen::elementOf(scene.yard.nodes)});
+            (void)log.add(
+                {.id = scene.yard.ids.next<DecisionId>(kStart), .at = kStart}, question,
+                scene.yard.engine.decide(question)
+            );
+        }
+
+        const DecisionId id = (*rc::gen::elementOf(log.decisions())).id;
+        const auto record = json::parse<DecisionRecord>(json::print(log.record(id).value()));
+        RC_ASSERT(record.has_value());
+        RC_ASSERT(replay(*record).difference == "");
     }));
 }
 

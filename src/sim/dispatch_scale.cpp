@@ -7,6 +7,7 @@
 
 #include "dispatch/decision_log.h"
 #include "dispatch/pool_policy.h"
+#include "dispatch/replay.h"
 #include "sim/cpu_time.h"
 
 namespace penstock::sim {
@@ -52,6 +53,25 @@ class DispatchBench {
         }
         const double seconds = std::max(thread_cpu_seconds() - begin, 1e-9);
         return static_cast<double>(options_.dispatch_tasks) / seconds;
+    }
+
+    // The decision in the middle of those that are kept: inputs lie before and behind it.
+    Result<void> replay_one(DispatchTimes& times) const {
+        const auto& kept = log_.decisions();
+        const double begin = thread_cpu_seconds();
+        const DecisionRecord record = TRY(log_.record(kept[kept.size() / 2].id));
+        const double assembled = thread_cpu_seconds();
+        const dispatch::Replay again = dispatch::replay(record);
+        times.record_ms = (assembled - begin) * 1e3;
+        times.replay_ms = (thread_cpu_seconds() - assembled) * 1e3;
+        if (!again.identical)
+            return fail(
+                ErrorCode::internal, "decision " + to_string(record.decision.id) +
+                                         " is not the same when it is made "
+                                         "again: " +
+                                         again.difference
+            );
+        return {};
     }
 
     DispatchTimes report() const {
@@ -181,6 +201,7 @@ Result<DispatchTimes> measure_dispatch(
     DispatchTimes times = bench.report();
     times.per_second = decided;
     times.recorded_per_second = recorded;
+    TRY(bench.replay_one(times));
     return times;
 }
 

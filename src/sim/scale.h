@@ -22,7 +22,7 @@ struct ScaleOptions {
     std::int64_t racks_per_site = 64;
     std::int64_t gang_devices = 1024;
     std::int64_t preempted_devices = 256;
-    std::int64_t rounds = 20;  // gangs and preemptions measured
+    std::int64_t rounds = 20;             // gangs and preemptions measured
     std::int64_t dispatch_tasks = 5'000;  // whole decisions, of each phase
     placement::PowerTable power = {};
 };
@@ -52,6 +52,8 @@ struct DispatchTimes {
     double per_second = 0;           // decided, checked and held
     double recorded_per_second = 0;  // and made into the rows that are stored
     double bytes_per_decision = 0;   // of those rows, checkpoints included
+    double record_ms = 0;            // to put the record of one together, its state included
+    double replay_ms = 0;            // to make it again from that; identical, or the run fails
 };
 
 struct ScaleReport {
