@@ -102,6 +102,7 @@ void Dispatcher::tick() {
     billing_.watch_running(change);
     billing_.expire(change);
     platform_.forget_old_answers(change);
+    foretelling_.tick(platform_);
     if (!change.empty() || !change.tasks.stops.empty()) platform_.commit(std::move(change));
 }
 
@@ -395,7 +396,7 @@ Explanation Dispatcher::explain(const Task& task) const {
     explanation.blocker = blocker.word;
     explanation.remedy = blocker.remedy;
     explanation.remedy_zh = blocker.remedy_zh;
-    explain_queue(platform_, task, promises_, explanation);
+    explain_queue(platform_, task, promises_, foretelling_.record(), explanation);
     return explanation;
 }
 

@@ -8,6 +8,7 @@
 #include "server/billing.h"
 #include "server/platform.h"
 #include "server/queue_yard.h"
+#include "server/start_foretelling.h"
 
 namespace penstock::server {
 
@@ -73,6 +74,7 @@ class Dispatcher {
     io::Event wake_;
     bool again_ = false;
     scheduler::Reservations promises_;  // from round to round
+    StartForetelling foretelling_;
     telemetry::Histogram& seconds_;
     telemetry::Counter& dropped_;
     telemetry::Counter& placed_;
