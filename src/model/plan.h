@@ -188,7 +188,7 @@ struct Explanation {
     std::optional<StartEstimate> start;  // of a waiting task
     std::optional<QuotaBlock> quota;
     std::optional<std::vector<StartingChange>> changes;  // of a waiting task
-    std::optional<DecisionId> decision_id;  // of the newest recorded decision on it
+    std::optional<DecisionId> decision_id;               // of the newest recorded decision on it
     bool operator==(const Explanation&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
