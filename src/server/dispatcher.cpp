@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "base/check.h"
+#include "scheduler/filter.h"
 #include "server/explain_queue.h"
 #include "server/profiles.h"
 #include "server/services.h"
@@ -20,17 +21,6 @@ namespace {
 
 constexpr std::array kBounds = {0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003,
                                 0.01,    0.03,    0.1,    0.3,    1.0};
-
-// What could change by itself: another task ends, a node comes back.
-bool is_temporary(FilterReason reason) {
-    return reason == FilterReason::none || reason == FilterReason::node_unreachable ||
-           reason == FilterReason::node_cordoned || reason == FilterReason::node_unhealthy ||
-           reason == FilterReason::insufficient_cpu ||
-           reason == FilterReason::insufficient_memory ||
-           reason == FilterReason::insufficient_accelerator ||
-           reason == FilterReason::excluded_after_failure ||
-           reason == FilterReason::kept_for_others;
-}
 
 telemetry::Counter& decisions_counter(Platform& platform, const char* outcome) {
     return platform.metrics().counter(
@@ -145,7 +135,7 @@ bool Dispatcher::possible_ever(const Plan& plan) const {
     // Without any node nothing is known yet: sites may be on their way.
     if (plan.candidates.empty()) return true;
     return std::ranges::any_of(plan.candidates, [](const Candidate& candidate) {
-        return is_temporary(candidate.filter);
+        return scheduler::is_temporary(candidate.filter);
     });
 }
 

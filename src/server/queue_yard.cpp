@@ -43,9 +43,7 @@ WorkId work_of(TaskId task, std::int64_t item) {
 }
 
 scheduler::FairQueue fair_queue(const Platform& platform) {
-    scheduler::Amounts total;
-    for (const Node* node : platform.fleet.nodes()) total.add(scheduler::amounts_of(node->total));
-    scheduler::FairQueue queue(std::move(total));
+    scheduler::FairQueue queue(scheduler::amounts_of(platform.engine.total()));
     for (const Organisation* organisation : platform.directory.organisations()) {
         if (organisation->quota) queue.set_quota(organisation->id, *organisation->quota);
         for (const Project* project : platform.directory.projects_of(organisation->id))
