@@ -182,6 +182,14 @@ Reports on_ended(AttemptRecord& record, const Ended& ended, Time now) {
     return {std::move(collecting)};
 }
 
+Reports on_ready(AttemptRecord& record, Time now) {
+    if (record.phase != AttemptPhase::starting || !record.start->gang || record.ready) return {};
+    record.ready = true;
+    AttemptReport made = report(record, TaskState::staging, now);
+    made.ready = true;
+    return {std::move(made)};
+}
+
 Reports on_running(AttemptRecord& record, const Running& running) {
     record.phase = AttemptPhase::running;
     record.running_at = running.at;
@@ -355,6 +363,11 @@ Reports apply(AttemptRecord& record, const Event& event, Time now) {
                 if (phase != AttemptPhase::starting) return {};
                 record.phase = AttemptPhase::probing;
                 record.process_up = e.at;
+                return {};
+            },
+            [&](const Ready&) -> Reports { return on_ready(record, now); },
+            [&](const GoReceived&) -> Reports {
+                if (record.start && record.start->gang) record.go = true;
                 return {};
             },
             [&](const Running& e) -> Reports {

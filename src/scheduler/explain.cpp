@@ -277,11 +277,22 @@ Text explain_refusal(const std::vector<Judged>& judged, const Filters& filters) 
             format("唯一的节点 {} 不可用：{}。解决办法：{}", front_name, detail.zh, remedies.zh)
         };
     }
+    const Text counted = count_refusals(judged, filters);
     Text text{
-        format("none of {} nodes can take it", nodes.size()),
-        format("{} 个节点均不可用", nodes.size())
+        format("none of {} nodes can take it: {}", nodes.size(), counted.en),
+        format("{} 个节点均不可用：{}", nodes.size(), counted.zh)
     };
-    std::string_view mark = ": ", mark_zh = "：";
+    append(
+        text, format(". Nearest is {}: {}", front_name, remedies.en),
+        format("。最接近的是 {}：{}", front_name, remedies.zh)
+    );
+    return text;
+}
+
+Text count_refusals(const std::vector<Judged>& judged, const Filters& filters) {
+    const std::vector<const Judged*> nodes = nearest_first(judged);
+    Text text;
+    std::string_view mark, mark_zh;
     for (const FilterReason reason : kFilterOrder) {
         const auto here = [&](const Judged* each) { return each->candidate.filter == reason; };
         const auto count = std::ranges::count_if(nodes, here);
@@ -297,10 +308,6 @@ Text explain_refusal(const std::vector<Judged>& judged, const Filters& filters) 
         mark = "; ";
         mark_zh = "；";
     }
-    append(
-        text, format(". Nearest is {}: {}", front_name, remedies.en),
-        format("。最接近的是 {}：{}", front_name, remedies.zh)
-    );
     return text;
 }
 

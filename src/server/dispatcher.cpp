@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <set>
 
-#include "base/check.h"
 #include "scheduler/fair_queue.h"
+#include "server/gangs.h"
 #include "server/profiles.h"
 #include "server/services.h"
 #include "tasks/blocker.h"
@@ -13,16 +13,6 @@
 
 namespace penstock::server {
 namespace {
-
-// What could change by itself: another task ends, a node comes back.
-bool is_temporary(FilterReason reason) {
-    return reason == FilterReason::none || reason == FilterReason::node_unreachable ||
-           reason == FilterReason::node_cordoned || reason == FilterReason::node_unhealthy ||
-           reason == FilterReason::insufficient_cpu ||
-           reason == FilterReason::insufficient_memory ||
-           reason == FilterReason::insufficient_accelerator ||
-           reason == FilterReason::excluded_after_failure;
-}
 
 scheduler::Tenant tenant_of(const Task& task) { return {task.organisation_id, task.project_id}; }
 
@@ -133,14 +123,6 @@ Plan Dispatcher::plan(
     return scheduler::plan(input);
 }
 
-bool Dispatcher::possible_ever(const Plan& plan) const {
-    // Without any node nothing is known yet: sites may be on their way.
-    if (plan.candidates.empty()) return true;
-    return std::ranges::any_of(plan.candidates, [](const Candidate& candidate) {
-        return is_temporary(candidate.filter);
-    });
-}
-
 void Dispatcher::round() {
     std::set<TaskId> stuck;
     std::size_t placed = 0;
@@ -161,18 +143,17 @@ void Dispatcher::round() {
         const Task& task = *platform_.board.find(waiting.task_id);
         const TaskItem& item =
             platform_.board.items(task.id)->at(static_cast<std::size_t>(waiting.item));
-        queue.charge(
-            tenant_of(task),
-            scheduler::amounts_of(platform_.board.find_attempt(*item.attempt_id)->request)
-        );
+        for (const Attempt* member :
+             platform_.board.members_of(*platform_.board.find_attempt(*item.attempt_id)))
+            queue.charge(tenant_of(task), scheduler::amounts_of(member->request));
     }
     const Time now = platform_.now();
     Change change;
     for (const Task* task : platform_.board.list([](const Task& each) {
-             return each.state == TaskState::pending && each.spec.schedule;
+             return each.state == TaskState::pending && (each.spec.schedule || each.spec.inputs);
          })) {
-        const bool early =
-            task->spec.schedule->start_after && now < *task->spec.schedule->start_after;
+        const std::optional<ScheduleSpec>& schedule = task->spec.schedule;
+        const bool early = schedule && schedule->start_after && now < *schedule->start_after;
         const bool blocked =
             std::ranges::any_of(platform_.board.waiting(now), [&](const tasks::Waiting& w) {
                 return w.task_id == task->id;
@@ -216,36 +197,15 @@ bool Dispatcher::place(const tasks::Waiting& waiting) {
         platform_.commit(std::move(change));
         return false;
     }
-    const Candidate& chosen = *std::ranges::find_if(plan.candidates, &Candidate::chosen);
-    const Site& site = *platform_.fleet.find_site(chosen.site_id);
-    Attempt attempt{
-        .id = platform_.make_id<AttemptId>(), .request = chosen.request, .decision = plan.candidates
-    };
-    attempt.placement = {
-        .site_id = site.id,
-        .site = site.spec.name,
-        .provider = site.provider,
-        .region = site.spec.region,
-        .c_url = site.c_url,
-        .node_id = chosen.node_id,
-        .node = chosen.node,
-        .simulated = chosen.simulated
-    };
-    attempt.held = plan.hold.value_or(Money());
-    if (attempt.held > Money())
-        if (const Result<void> held =
-                billing_.hold(change, attempt.id, task.organisation_id, task.id, attempt.held);
-            !held)
-            return wait(TaskReason::waiting_for_balance, held.error().message);
-    const Result<void> room = platform_.fleet.hold(attempt.id, chosen.node_id, chosen.request);
-    CHECK(room.has_value(), "the plan was made from the same state");
-    attempt =
-        platform_.board.begin_attempt(task.id, waiting.item, std::move(attempt), now, change.tasks);
+    const Result<std::vector<Attempt>> begun =
+        begin_item(platform_, billing_, change, task, waiting.item, plan);
+    if (!begun) return wait(TaskReason::waiting_for_balance, begun.error().message);
     platform_.board.set_plan(task.id, std::move(plan), change.tasks);
-    change.after.emplace_back([this, id = attempt.id] {
-        const Attempt* started = platform_.board.find_attempt(id);
-        if (tasks::is_active(started->state)) hub_.send_start(*started);
-    });
+    for (const Attempt& attempt : *begun)
+        change.after.emplace_back([this, id = attempt.id] {
+            const Attempt* started = platform_.board.find_attempt(id);
+            if (tasks::is_active(started->state)) hub_.send_start(*started);
+        });
     platform_.commit(std::move(change));
     return true;
 }

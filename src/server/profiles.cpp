@@ -35,6 +35,7 @@ std::optional<Known> known_of(
 }
 
 bool whole_run(const Attempt& attempt) {
+    if (attempt.gang && attempt.gang->rank > 0) return false;  // the head speaks for its gang
     return attempt.state == TaskState::succeeded && !attempt.restored_from && attempt.running_at &&
            attempt.ended_at && *attempt.ended_at >= *attempt.running_at;
 }

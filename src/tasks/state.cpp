@@ -56,6 +56,14 @@ std::int64_t replicas_of(const TaskSpec& spec) {
     return spec.service->replica_policy ? spec.service->replica_policy->min_replicas : 1;
 }
 
+std::vector<Dependency> dependencies_of(const TaskSpec& spec) {
+    std::vector<Dependency> all;
+    if (spec.schedule) all = spec.schedule->dependencies;
+    if (spec.inputs)
+        for (const InputSpec& input : *spec.inputs) all.push_back({.task = input.task});
+    return all;
+}
+
 Wording describe(TaskReason reason) {
     switch (reason) {
         case TaskReason::none:
@@ -106,6 +114,8 @@ Wording describe(TaskReason reason) {
             return {"some items failed", "部分子项失败"};
         case TaskReason::stop_requested:
             return {"stopped on request", "按请求停止"};
+        case TaskReason::member_failed:
+            return {"another node of its gang failed", "同组的其他节点失败"};
     }
     return {};
 }

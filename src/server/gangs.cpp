@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/gangs.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "scheduler/scheduler.h"
+
+namespace penstock::server {
+namespace {
+
+bool is_temporary(FilterReason reason) {
+    return reason == FilterReason::none || reason == FilterReason::node_unreachable ||
+           reason == FilterReason::node_cordoned || reason == FilterReason::node_unhealthy ||
+           reason == FilterReason::insufficient_cpu ||
+           reason == FilterReason::insufficient_memory ||
+           reason == FilterReason::insufficient_accelerator ||
+           reason == FilterReason::excluded_after_failure;
+}
+
+// Parts of the plan's hold by what each node costs; what rounding leaves is the head's.
+std::vector<Money> split_hold(const Plan& plan, const std::vector<const Candidate*>& members) {
+    std::vector<__int128> weights;
+    __int128 all = 0;
+    for (const Candidate* member : members) {
+        const Result<Money> hour = scheduler::price_of_span(member->price_per_hour, 1h);
+        weights.push_back(hour ? hour->micro() : 0);
+        all += weights.back();
+    }
+    const Money hold = plan.hold.value_or(Money());
+    std::vector<Money> parts;
+    Money given;
+    for (const __int128 weight : weights) {
+        const __int128 share = all == 0 ? 0 : __int128{hold.micro()} * weight / all;
+        parts.push_back(Money::micro(static_cast<std::int64_t>(share)));
+        given = *add(given, parts.back());
+    }
+    parts.front() = *add(parts.front(), *subtract(hold, given));
+    return parts;
+}
+
+Placement placement_of(const Platform& platform, const Candidate& chosen) {
+    const Site& site = *platform.fleet.find_site(chosen.site_id);
+    return {
+        .site_id = site.id,
+        .site = site.spec.name,
+        .provider = site.provider,
+        .region = site.spec.region,
+        .c_url = site.c_url,
+        .node_id = chosen.node_id,
+        .node = chosen.node,
+        .simulated = chosen.simulated
+    };
+}
+
+}  // namespace
+
+bool possible_ever(const Plan& plan) {
+    // Without any node nothing is known yet: sites may be on their way.
+    if (plan.candidates.empty()) return true;
+    if (plan.gang) return plan.gang->ever;
+    return std::ranges::any_of(plan.candidates, [](const Candidate& candidate) {
+        return is_temporary(candidate.filter);
+    });
+}
+
+Result<std::vector<Attempt>> begin_item(
+    Platform& platform, Billing& billing, Change& change, const Task& task, std::int64_t item,
+    const Plan& plan
+) {
+    std::vector<const Candidate*> chosen;
+    for (const Candidate& candidate : plan.candidates)
+        if (candidate.chosen) chosen.push_back(&candidate);
+    CHECK(!chosen.empty(), "a feasible plan chose at least one node");
+    const Money hold = plan.hold.value_or(Money());
+    const Money available = billing.wallet(task.organisation_id).available;
+    if (available < hold)
+        return fail(
+            ErrorCode::insufficient_funds,
+            "the wallet has " + to_string(available) + " CNY available, " + to_string(hold) +
+                " are to be held: top it up, or set a budget or time_limit"
+        );
+    const std::vector<Money> holds = split_hold(plan, chosen);
+    std::vector<Attempt> members;
+    for (std::size_t rank = 0; rank < chosen.size(); ++rank) {
+        Attempt attempt{.id = platform.make_id<AttemptId>(), .request = chosen[rank]->request};
+        attempt.placement = placement_of(platform, *chosen[rank]);
+        attempt.held = holds[rank];
+        // The decision is that of the whole gang: it is kept once.
+        if (rank == 0) attempt.decision = plan.candidates;
+        if (attempt.held > Money()) {
+            const Result<void> held =
+                billing.hold(change, attempt.id, task.organisation_id, task.id, attempt.held);
+            CHECK(held.has_value(), "the wallet had enough for all members a moment ago");
+        }
+        const Result<void> room =
+            platform.fleet.hold(attempt.id, chosen[rank]->node_id, chosen[rank]->request);
+        CHECK(room.has_value(), "the plan was made from the same state");
+        members.push_back(std::move(attempt));
+    }
+    return platform.board.begin_gang(
+        task.id, item, std::move(members), platform.now(), change.tasks
+    );
+}
+
+}  // namespace penstock::server
