@@ -8,6 +8,7 @@ import subprocess
 import processes
 
 OPENB = "alibaba-gpu-v2023"
+SPOT = "alibaba-spot-gpu-v2026"
 HOW_TO_GET = """PENSTOCK_TRACES names no folder with {wanted}.
 Get the traces once and point the variable at their folder:
   git clone --depth 1 https://github.com/hkust-adsl/kubernetes-scheduler-simulator

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "model/accelerator_facts.h"
+
 namespace penstock::agent {
 namespace {
 
@@ -147,17 +149,23 @@ std::map<std::string, std::int64_t> accelerator_capacity(
 
 std::vector<Device> described(const std::vector<devices::Device>& inventory) {
     std::vector<Device> list;
-    for (const devices::Device& device : inventory)
-        list.push_back(
-            {.index = device.index,
-             .vendor = device.vendor,
-             .model = device.model,
-             .uuid = device.uuid,
-             .memory_mib = device.memory_bytes.value_or(0) >> 20,
-             .health = health_of(device.health),
-             .driver_version = device.driver_version,
-             .simulated = device.simulated}
-        );
+    for (const devices::Device& device : inventory) {
+        Device& described = list.emplace_back(Device{
+            .index = device.index,
+            .vendor = device.vendor,
+            .model = device.model,
+            .uuid = device.uuid,
+            .memory_mib = device.memory_bytes.value_or(0) >> 20,
+            .numa_node = device.numa_node,
+            .health = health_of(device.health),
+            .driver_version = device.driver_version,
+            .simulated = device.simulated
+        });
+        if (const AcceleratorFacts* facts = facts_of(device.model)) {
+            described.peak_tflops = facts->peak_tflops;
+            described.board_watts = facts->board_watts;
+        }
+    }
     return list;
 }
 

@@ -19,6 +19,7 @@ namespace penstock::fleet {
 constexpr std::size_t kSitesMax = 100'000;
 constexpr std::size_t kNodesPerSiteMax = 100'000;
 constexpr std::size_t kDevicesPerNodeMax = 256;
+constexpr int kDeviceWattsMax = 100'000;
 
 // What a node holds for one attempt.
 struct CapacityHold {

@@ -45,6 +45,9 @@ struct SiteSpec {
     std::optional<double> rtt_ms;          // from where the platform's users are
     std::optional<double> bandwidth_mbps;  // to the platform's store, for staging
     std::optional<double> watts_per_core;  // for the carbon of a task; absent: unknown
+    // Accelerator model → watts of one device under load, as this site measured it; wins over what
+    // its maker publishes (accelerator_facts.h).
+    std::map<std::string, double> watts_per_device;
     std::optional<Price> egress_per_gb;
     bool advisory_limits =
         false;  // sells CPU and memory that its nodes cannot enforce, and says so
@@ -54,7 +57,8 @@ struct SiteSpec {
 BOOST_DESCRIBE_STRUCT(
     SiteSpec, (),
     (name, region, residency, division_code, zone, trust, controls, carbon_g_per_kwh, green_percent,
-     pue, rtt_ms, bandwidth_mbps, watts_per_core, egress_per_gb, advisory_limits, prices)
+     pue, rtt_ms, bandwidth_mbps, watts_per_core, watts_per_device, egress_per_gb, advisory_limits,
+     prices)
 )
 
 struct Site {
@@ -94,13 +98,18 @@ struct Device {
     std::string model;  // the name tasks ask for: "H100"
     std::string uuid;
     std::int64_t memory_mib = 0;
+    std::optional<std::int64_t> numa_node;      // of the host; absent: not known
+    std::map<std::string, double> peak_tflops;  // by precision, of the maker; empty: not known
+    std::optional<std::int64_t> board_watts;    // the most it may draw, of the maker
     Health health = Health::unknown;
     std::string driver_version;
     bool simulated = false;  // declared by a development setting; never sold beside real ones
     bool operator==(const Device&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    Device, (), (index, vendor, model, uuid, memory_mib, health, driver_version, simulated)
+    Device, (),
+    (index, vendor, model, uuid, memory_mib, numa_node, peak_tflops, board_watts, health,
+     driver_version, simulated)
 )
 
 struct Capacity {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <span>
 #include <tuple>
 
 #include "base/check.h"
@@ -18,12 +19,13 @@ std::int64_t work_lost(const Placer& placer, const Resident& resident) {
     return resident.seconds_lost * std::max(request.total_milli(), 1);
 }
 
-// Stopping `victims` on one node makes room for `gain` more tasks of the gang.
+// Stopping some victims on one node makes room for `gain` more tasks of the gang.
 struct Step {
     std::int32_t gain = 0;
     std::int32_t priority = 0;
     std::int64_t lost = 0;
-    std::vector<ResidentId> victims;
+    std::uint32_t first_victim = 0;  // in Steps::victims
+    std::uint32_t victims = 0;
 };
 // Dearer per task gained.
 bool dearer(const Step& a, const Step& b) {
@@ -40,53 +42,68 @@ void give_back(Node& node, const Request& request, const Placement& placement, i
     }
 }
 
-// What can be gained on one node, step by step, cheapest residents first.
-class NodeSteps {
+// What can be gained on every node, step by step, cheapest residents first. All steps and victims
+// lie in two arrays: one vector for each step would cost more than the search.
+class Steps {
   public:
-    NodeSteps(const Placer& placer, const Residents& residents, const Request& request)
-        : placer_(placer), residents_(residents), request_(request) {}
-
-    std::vector<Step> of(NodeIndex index, std::int32_t priority) const {
-        Node node = placer_.nodes()[index];
-        // A node whose device model is not allowed gains nothing.
-        if (!request_.cpu_only() && !may_use(node, request_)) return {};
-        std::int32_t room = capacity(node, request_);
-        const std::vector<ResidentId> order = order_of(index, priority);
-        std::vector<Step> steps;
-        steps.reserve(order.size());
-        Step step;
-        for (const ResidentId id : order) {
-            stop(node, id, +1);
-            step.victims.push_back(id);
-            const std::int32_t now = capacity(node, request_);
-            if (now <= room) continue;
-            std::vector<ResidentId> spared = spare(node, step, now);
-            step.gain = now - room;
-            room = now;
-            price(step);
-            steps.push_back(std::move(step));
-            // The next task may need them after all.
-            for (const ResidentId again : spared) stop(node, again, +1);
-            step = {.victims = std::move(spared)};
+    Steps(
+        const Placer& placer, const Residents& residents, const Request& request,
+        std::int32_t priority
+    )
+        : placer_(placer), residents_(residents), request_(request), priority_(priority) {
+        const auto nodes = static_cast<NodeIndex>(placer.nodes().size());
+        first_.reserve(nodes + std::size_t{1});
+        room_.reserve(nodes);
+        steps_.reserve(residents.size());
+        victims_.reserve(residents.size());
+        for (NodeIndex node = 0; node < nodes; ++node) {
+            first_.push_back(static_cast<std::uint32_t>(steps_.size()));
+            room_.push_back(capacity(placer.nodes()[node], request));
+            add(node);
         }
-        return steps;
+        first_.push_back(static_cast<std::uint32_t>(steps_.size()));
+    }
+
+    std::span<const Step> of(NodeIndex node) const {
+        return std::span(steps_).subspan(first_[node], first_[node + 1] - first_[node]);
+    }
+    std::int32_t room(NodeIndex node) const { return room_[node]; }
+    std::span<const ResidentId> victims(const Step& step) const {
+        return std::span(victims_).subspan(step.first_victim, step.victims);
     }
 
   private:
+    void add(NodeIndex index) {
+        Node node = placer_.nodes()[index];
+        // A node whose device model is not allowed gains nothing.
+        if (!request_.cpu_only() && !may_use(node, request_)) return;
+        std::int32_t room = room_[index];
+        order(index);
+        stopped_.clear();
+        for (const auto& key : order_) {
+            const ResidentId id = std::get<ResidentId>(key);
+            stop(node, id, +1);
+            stopped_.push_back(id);
+            const std::int32_t now = capacity(node, request_);
+            if (now <= room) continue;
+            spare(node, now);
+            write_step(now - room);
+            room = now;
+            // The next task may need them after all.
+            for (const ResidentId again : spared_) stop(node, again, +1);
+            stopped_.swap(spared_);
+        }
+    }
+
     // Who may be stopped here, cheapest first.
-    std::vector<ResidentId> order_of(NodeIndex index, std::int32_t priority) const {
-        std::vector<std::tuple<std::int32_t, std::int64_t, ResidentId>> keys;
-        keys.reserve(residents_.on(index).size());
+    void order(NodeIndex index) {
+        order_.clear();
         for (const ResidentId id : residents_.on(index)) {
             const Resident& resident = residents_.at(id);
-            if (resident.priority < priority)
-                keys.emplace_back(resident.priority, work_lost(placer_, resident), id);
+            if (resident.priority < priority_)
+                order_.emplace_back(resident.priority, work_lost(placer_, resident), id);
         }
-        std::ranges::sort(keys);
-        std::vector<ResidentId> order;
-        order.reserve(keys.size());
-        for (const auto& key : keys) order.push_back(std::get<2>(key));
-        return order;
+        std::ranges::sort(order_);
     }
 
     void stop(Node& node, ResidentId id, int sign) const {
@@ -94,34 +111,50 @@ class NodeSteps {
         give_back(node, placer_.request(placement.shape), placement, sign);
     }
 
-    // Takes those who need not stop out of the step, the dearest first, and returns them.
-    std::vector<ResidentId> spare(Node& node, Step& step, std::int32_t room) const {
-        std::vector<ResidentId> spared;
-        if (step.victims.size() == 1) return spared;  // it made the room
-        for (std::size_t i = step.victims.size(); i-- > 0;) {
-            const ResidentId id = step.victims[i];
+    // Moves those who need not stop from stopped_ to spared_, the dearest first.
+    void spare(Node& node, std::int32_t room) {
+        spared_.clear();
+        if (stopped_.size() == 1) return;  // it made the room
+        for (std::size_t i = stopped_.size(); i-- > 0;) {
+            const ResidentId id = stopped_[i];
             stop(node, id, -1);
             if (capacity(node, request_) < room) {
                 stop(node, id, +1);
                 continue;
             }
-            step.victims.erase(step.victims.begin() + static_cast<std::ptrdiff_t>(i));
-            spared.insert(spared.begin(), id);
+            stopped_.erase(stopped_.begin() + static_cast<std::ptrdiff_t>(i));
+            spared_.push_back(id);
         }
-        return spared;
+        std::ranges::reverse(spared_);
     }
 
-    void price(Step& step) const {
-        for (const ResidentId id : step.victims) {
+    void write_step(std::int32_t gain) {
+        Step step{
+            .gain = gain,
+            .first_victim = static_cast<std::uint32_t>(victims_.size()),
+            .victims = static_cast<std::uint32_t>(stopped_.size())
+        };
+        for (const ResidentId id : stopped_) {
             const Resident& resident = residents_.at(id);
             step.priority = std::max(step.priority, resident.priority);
             step.lost += work_lost(placer_, resident);
+            victims_.push_back(id);
         }
+        steps_.push_back(step);
     }
 
     const Placer& placer_;
     const Residents& residents_;
     const Request& request_;
+    std::int32_t priority_;
+    std::vector<std::uint32_t> first_;  // of each node in steps_, and the end
+    std::vector<std::int32_t> room_;    // tasks that fit without stopping anyone
+    std::vector<Step> steps_;
+    std::vector<ResidentId> victims_;
+    // Of the node at hand.
+    std::vector<std::tuple<std::int32_t, std::int64_t, ResidentId>> order_;
+    std::vector<ResidentId> stopped_;
+    std::vector<ResidentId> spared_;
 };
 
 // One cell and what clearing it costs.
@@ -140,15 +173,13 @@ class Planner {
         Placer& placer, const Topology& topology, const Residents& residents, const Gang& gang,
         std::int32_t priority
     )
-        : placer_(placer), topology_(topology), residents_(residents), gang_(gang) {
-        const NodeSteps steps(placer, residents, placer.request(gang.shape));
-        const std::size_t nodes = placer.nodes().size();
-        steps_.reserve(nodes);
-        room_.reserve(nodes);
-        for (NodeIndex node = 0; node < nodes; ++node) {
-            steps_.push_back(steps.of(node, priority));
-            room_.push_back(capacity(placer.nodes()[node], placer.request(gang.shape)));
-        }
+        : placer_(placer),
+          topology_(topology),
+          residents_(residents),
+          gang_(gang),
+          steps_(placer, residents, placer.request(gang.shape), priority),
+          all_(placer.nodes().size()) {
+        std::iota(all_.begin(), all_.end(), NodeIndex{0});
     }
 
     // The cells of the smallest level that can be cleared, cheapest first.
@@ -189,13 +220,13 @@ class Planner {
   private:
     std::vector<Option> options_of(Level level) const {
         std::vector<Option> options;
-        const auto add = [&](Cell cell, const std::vector<NodeIndex>& nodes) {
+        const auto add = [&](Cell cell, std::span<const NodeIndex> nodes) {
             if (auto option = clear(cell, nodes)) options.push_back(std::move(*option));
         };
         switch (level) {
             case Level::domain:
             case Level::node:
-                for (NodeIndex i = 0; i < room_.size(); ++i) add({level, i}, {i});
+                for (const NodeIndex& node : all_) add({level, node}, std::span(&node, 1));
                 break;
             case Level::rack:
                 for (std::uint32_t i = 0; i < topology_.racks().size(); ++i)
@@ -205,11 +236,8 @@ class Planner {
                 for (std::uint32_t i = 0; i < topology_.sites().size(); ++i)
                     add({level, i}, nodes_of_site(i));
                 break;
-            case Level::cluster: {
-                std::vector<NodeIndex> all(room_.size());
-                std::iota(all.begin(), all.end(), NodeIndex{0});
-                add({level, 0}, all);
-            }
+            case Level::cluster:
+                add({level, 0}, all_);
         }
         return options;
     }
@@ -225,36 +253,38 @@ class Planner {
     }
 
     // The cheapest steps that make the cell large enough; each node's in their order.
-    std::optional<Option> clear(Cell cell, const std::vector<NodeIndex>& nodes) const {
+    std::optional<Option> clear(Cell cell, std::span<const NodeIndex> nodes) const {
         std::int64_t wanted = gang_.count;
         std::int64_t gains = 0;
         for (const NodeIndex node : nodes) {
-            wanted -= room_[node];
-            for (const Step& step : steps_[node]) gains += step.gain;
+            wanted -= steps_.room(node);
+            for (const Step& step : steps_.of(node)) gains += step.gain;
         }
         if (gains < wanted) return std::nullopt;
         using Next = std::pair<NodeIndex, std::size_t>;
         const auto later = [&](const Next& a, const Next& b) {
-            const Step& left = steps_[a.first][a.second];
-            const Step& right = steps_[b.first][b.second];
+            const Step& left = steps_.of(a.first)[a.second];
+            const Step& right = steps_.of(b.first)[b.second];
             if (dearer(left, right) || dearer(right, left)) return dearer(left, right);
             return a > b;
         };
         std::vector<Next> heap;
+        heap.reserve(nodes.size());
         for (const NodeIndex node : nodes)
-            if (!steps_[node].empty()) heap.emplace_back(node, 0);
+            if (!steps_.of(node).empty()) heap.emplace_back(node, 0);
         std::ranges::make_heap(heap, later);
         Option option{.cell = cell};
         while (wanted > 0) {
             std::ranges::pop_heap(heap, later);
             const auto [node, at] = heap.back();
             heap.pop_back();
-            const Step& step = steps_[node][at];
+            const Step& step = steps_.of(node)[at];
             wanted -= step.gain;
             option.priority = std::max(option.priority, step.priority);
             option.lost += step.lost;
-            option.victims.insert(option.victims.end(), step.victims.begin(), step.victims.end());
-            if (at + 1 == steps_[node].size()) continue;
+            const std::span<const ResidentId> victims = steps_.victims(step);
+            option.victims.insert(option.victims.end(), victims.begin(), victims.end());
+            if (at + 1 == steps_.of(node).size()) continue;
             heap.emplace_back(node, at + 1);
             std::ranges::push_heap(heap, later);
         }
@@ -265,8 +295,8 @@ class Planner {
     const Topology& topology_;
     const Residents& residents_;
     const Gang& gang_;
-    std::vector<std::vector<Step>> steps_;
-    std::vector<std::int32_t> room_;
+    Steps steps_;
+    std::vector<NodeIndex> all_;
 };
 
 // Of the cells that cost the same, the one that leaves the fewest fragments goes first.

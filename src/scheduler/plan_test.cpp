@@ -139,6 +139,17 @@ TEST(Plan, CountsTheCarbonOfAcceleratorsWhoseDrawIsKnown) {
     );
 }
 
+TEST(Plan, BelievesTheSiteBeforeTheMakerOnWhatADeviceDraws) {
+    Cluster c;
+    c.equip(0, "H100", 1000, "0.01");
+    c.spec.resources.accelerators = Accelerators{.choices = {*parse_accelerator("H100:1")}};
+    c.profile.watts_per_device = {{"H100", 700}};
+    c.sites.front().spec.watts_per_device = {{"H100", 500}};
+    EXPECT_NEAR(
+        *c.plan().candidates.front().terms.carbon_g, (0.5 * 5 + 500) / 1000 * 1.3 * 300, 1e-9
+    );
+}
+
 TEST(Plan, ListsAtMostTheLimitAndOneOfEachReason) {
     Cluster c;
     for (std::size_t i = 0; i < kCandidatesMax + 100; ++i)

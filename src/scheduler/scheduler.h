@@ -40,8 +40,8 @@ struct Profile {
     std::map<std::string, Duration>
         run_time_on;  // accelerator model → expected; wins over run_time
     std::map<std::string, std::string> run_time_basis_on;  // accelerator model → basis of it
-    std::map<std::string, double>
-        watts_per_device;  // accelerator model → under load; absent: unknown
+    std::map<std::string, double> watts_per_device;  // accelerator model → under load, at sites
+                                                     // that say nothing; absent: unknown
 };
 
 struct Input {

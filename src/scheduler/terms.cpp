@@ -76,9 +76,12 @@ std::optional<double> watts_of(
     if (!site.watts_per_core) return std::nullopt;
     const double cores = static_cast<double>(request.cpu_milli) / 1000 * *site.watts_per_core;
     if (!request.accelerator) return cores;
-    const auto device = profile.watts_per_device.find(request.accelerator->model);
-    if (device == profile.watts_per_device.end()) return std::nullopt;
-    return cores + static_cast<double>(request.accelerator->count_milli) / 1000 * device->second;
+    const std::string& model = request.accelerator->model;
+    for (const auto* known : {&site.watts_per_device, &profile.watts_per_device})
+        if (const auto device = known->find(model); device != known->end())
+            return cores +
+                   static_cast<double>(request.accelerator->count_milli) / 1000 * device->second;
+    return std::nullopt;
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "model/accelerator_facts.h"
+
 namespace penstock::server {
 namespace {
 
@@ -73,6 +75,7 @@ scheduler::Profile profile_of(
     const Platform& platform, const TaskSpec& spec, OrganisationId organisation
 ) {
     scheduler::Profile profile;
+    profile.watts_per_device = board_watts_by_model();
     if (spec.time_limit) {
         profile.run_time = spec.time_limit;
         profile.run_time_basis = "time_limit";
