@@ -245,7 +245,10 @@ io::Task<void> AttemptRun::let_go() {
     const std::string attempt = id();
     const Result<void> released =
         co_await context_.engine.run([this, &attempt] { return context_.driver.release(attempt); });
-    if (!released) log_.warning("the gang's member was not let go; trying again", released.error());
+    if (!released)
+        log_.warning(
+            "the gang's member was not let go; trying again", {{"cause", released.error().message}}
+        );
 }
 
 io::Task<Event> AttemptRun::probe() {

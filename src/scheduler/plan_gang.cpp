@@ -116,11 +116,11 @@ Values together(const Plan& plan) {
 Text cell_text(const GangChoice& choice) {
     switch (choice.level) {
         case GangLevel::domain:
-            return {"domain " + choice.cell, "互联域 " + choice.cell};
+            return {"domain " + choice.cell, "互联域 " + choice.cell + " "};
         case GangLevel::rack:
-            return {"rack " + choice.cell, "机架 " + choice.cell};
+            return {"rack " + choice.cell, "机架 " + choice.cell + " "};
         case GangLevel::site:
-            return {"site " + choice.cell, "站点 " + choice.cell};
+            return {"site " + choice.cell, "站点 " + choice.cell + " "};
         case GangLevel::metro:
             return {
                 format("{} sites of {}", choice.sites, choice.cell),
@@ -140,10 +140,15 @@ std::string names_text(const std::vector<std::string>& names) {
     return names.size() > kNamedMax ? text + ", …" : text;
 }
 
-std::string wants_text(const ResourceRequest& request) {
-    if (request.accelerator)
-        return thousandths(request.accelerator->count_milli) + " " + request.accelerator->model;
-    return format("{} cpus, {}", thousandths(request.cpu_milli), memory_text(request.memory_mib));
+Text wants_text(const ResourceRequest& request) {
+    if (request.accelerator) {
+        const std::string text =
+            thousandths(request.accelerator->count_milli) + " " + request.accelerator->model;
+        return {text, text};
+    }
+    const std::string cpus = thousandths(request.cpu_milli);
+    const std::string memory = memory_text(request.memory_mib);
+    return {cpus + " cpus, " + memory, cpus + " 核，" + memory};
 }
 
 Text explain_gang(const Plan& plan, const GangChoice& choice) {
@@ -195,7 +200,7 @@ Text explain_cells(const GangRules& rules, const GangShortfall& shortfall) {
                 *rules.max_sites
             )
         };
-    const auto wider = static_cast<GangLevel>(static_cast<int>(rules.widest) + 1);
+    const GangLevel wider = rules.widest < GangLevel::site ? GangLevel::site : GangLevel::any;
     return {
         format(
             ", but at most {} of them in one {}{}. Allow a wider cell (placement.topology: {{pack: "
@@ -222,14 +227,16 @@ Text explain_shortage(
         std::string name = seat.site + "/" + seat.node;
         if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
     }
-    const std::string wants = wants_text(plan.request), named = names_text(names);
+    const Text wants = wants_text(plan.request);
+    const std::string named = names_text(names);
     Text text{
         format(
-            "needs {} nodes with {}, {} have room ({})", rules.members, wants, names.size(), named
+            "needs {} nodes with {}, {} have room ({})", rules.members, wants.en, names.size(),
+            named
         ),
         format(
-            "需要 {} 个节点（每个 {}），有空位的 {} 个（{}）", rules.members, wants, names.size(),
-            named
+            "需要 {} 个节点（每个 {}），有空位的 {} 个（{}）", rules.members, wants.zh,
+            names.size(), named
         )
     };
     if (shortfall.room >= rules.members) {

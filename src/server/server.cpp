@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "server/composites.h"
 #include "server/routes.h"
 #include "server/services.h"
 
@@ -110,6 +111,7 @@ struct Server::State {
         add_limit_routes(*api, *billing, pool);
         add_fleet_routes(*api);
         add_task_routes(*api, *dispatcher);
+        add_composite_routes(*api);
         add_file_routes(*api, *blobs, *logs);
         add_watch_routes(*api, *logs, pool);
         add_billing_routes(*api, *billing, pool);

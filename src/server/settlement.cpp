@@ -260,6 +260,12 @@ void Billing::check_budget(
                 cost_of(*other, to_ms(platform_.now() - *other->running_at)))
             total = *add(total, floor_money(*cost).value_or(Money()));
     }
+    // Members of its gang that have ended are settled with the last.
+    for (const Attempt* member : platform_.board.members_of(attempt))
+        if (member->running_at && member->ended_at)
+            if (const Result<ExactMoney> cost =
+                    cost_of(*member, to_ms(*member->ended_at - *member->running_at)))
+                total = *add(total, floor_money(*cost).value_or(Money()));
     platform_.board.check_budget_alerts(task.id, total, platform_.now(), change.tasks);
     if (total < *task.spec.budget->max_total || task.spec.budget->on_exceed == OnExceed::alert_only)
         return;
