@@ -60,6 +60,15 @@ Result<void> make_folder(const std::string& work_dir, std::string_view relative)
 Result<void> place_file(
     const std::string& work_dir, const std::string& relative, const std::string& file
 ) {
+    // The name was made elsewhere, perhaps by a node that is not to be trusted.
+    for (std::size_t at = 0; at <= relative.size();) {
+        const std::string segment = relative.substr(at, relative.find('/', at) - at);
+        if (segment.empty() || segment == "." || segment == "..")
+            return fail(
+                ErrorCode::invalid_argument, "'" + relative + "' does not stay below the folder"
+            );
+        at += segment.size() + 1;
+    }
     const std::size_t slash = relative.rfind('/');
     const bool deep = slash != std::string::npos;
     const drivers::FileDescriptor folder =

@@ -5,8 +5,8 @@
 
 #include "cli/candidate_table.h"
 #include "cli/human_text.h"
+#include "cli/outcome.h"
 #include "cli/submission.h"
-#include "cli/task.h"
 #include "config/settings.h"
 #include "config/yaml.h"
 

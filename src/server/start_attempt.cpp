@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-
 #include "server/agent_hub.h"
+#include "server/inputs.h"
 
 // What an agent is told to start an attempt.
 namespace penstock::server {
@@ -61,40 +60,6 @@ std::map<std::string, std::string> environment_of(
     return all;
 }
 
-// `pattern` may have *, which stands for any text.
-bool matches(std::string_view pattern, std::string_view text) {
-    const std::size_t star = pattern.find('*');
-    if (star == std::string_view::npos) return pattern == text;
-    if (!text.starts_with(pattern.substr(0, star))) return false;
-    text.remove_prefix(star);
-    pattern.remove_prefix(star + 1);
-    for (std::size_t from = 0; from <= text.size(); ++from)
-        if (matches(pattern, text.substr(from))) return true;
-    return false;
-}
-
-// "out/model.gguf" → "model.gguf": what its own task's folder was called says nothing here.
-std::string name_of_output(std::string_view path) {
-    if (path.starts_with("out/")) path.remove_prefix(4);
-    return std::string(path);
-}
-
-std::vector<StagedInput> inputs_of(const Platform& platform, const Task& task) {
-    std::vector<StagedInput> all;
-    for (const InputSpec& input : *task.spec.inputs) {
-        const Task* from = platform.board.resolve(task.project_id, input.task);
-        if (from == nullptr) continue;  // the board lets nothing start whose dependency is broken
-        for (const OutputFile& output : from->outputs)
-            if (matches(input.path, output.path))
-                all.push_back(
-                    {.path = (input.to.empty() ? "" : input.to + "/") + name_of_output(output.path),
-                     .sha256 = output.sha256,
-                     .bytes = output.bytes}
-                );
-    }
-    return all;
-}
-
 }  // namespace
 
 StartAttempt start_of(const Platform& platform, const Attempt& attempt) {
@@ -120,7 +85,7 @@ StartAttempt start_of(const Platform& platform, const Attempt& attempt) {
         .item = attempt.item,
         .gang = attempt.gang
     };
-    if (task.spec.inputs) start.inputs = inputs_of(platform, task);
+    if (task.spec.inputs) start.inputs = inputs_of(platform, task.spec);
     if (!attempt.gang || attempt.gang->rank == 0) return start;
     // What must be there is asked of the head.
     for (OutputSpec& output : start.outputs) output.required = false;
