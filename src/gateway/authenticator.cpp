@@ -17,6 +17,19 @@ std::unexpected<Error> unknown_key() {
     );
 }
 
+// The key of "Bearer sk-…".
+Result<std::string_view> key_in(std::string_view authorization) {
+    if (authorization.size() <= kScheme.size() ||
+        !http::equal_ignoring_case(authorization.substr(0, kScheme.size()), kScheme))
+        return fail(
+            ErrorCode::unauthenticated,
+            "an API key is missing; send it as 'Authorization: Bearer sk-…' or 'x-api-key: sk-…'"
+        );
+    const std::string_view key = authorization.substr(kScheme.size());
+    if (!key.starts_with("sk-") || key.size() > Authenticator::kKeyBytesMax) return unknown_key();
+    return key;
+}
+
 }  // namespace
 
 Authenticator::Authenticator(
@@ -30,22 +43,22 @@ std::string Authenticator::shown(const http::Headers& headers) {
     return key == nullptr ? std::string() : std::string(kScheme) + *key;
 }
 
-io::Task<Result<ResolvedKey>> Authenticator::authenticate(std::string authorization) {
-    if (authorization.size() <= kScheme.size() ||
-        !http::equal_ignoring_case(
-            std::string_view(authorization).substr(0, kScheme.size()), kScheme
-        ))
-        co_return fail(
-            ErrorCode::unauthenticated,
-            "an API key is missing; send it as 'Authorization: Bearer sk-…' or 'x-api-key: sk-…'"
-        );
-    const std::string_view key = std::string_view(authorization).substr(kScheme.size());
-    if (!key.starts_with("sk-") || key.size() > kKeyBytesMax) co_return unknown_key();
-    const Sha256 digest = sha256(key);
+std::optional<Result<KeyPtr>> Authenticator::authenticate_now(std::string_view authorization
+) const {
+    const Result<std::string_view> key = key_in(authorization);
+    if (!key) return std::unexpected(key.error());
+    const Sha256 digest = sha256(*key);
     const KeyCache::Entry* entry = cache_.find(digest);
-    if (entry != nullptr && clock_.now() < entry->fresh_until) co_return judge(digest, false);
-    if (is_server_silent_ && entry != nullptr) {
-        Result<ResolvedKey> stale = judge(digest, true);
+    if (entry == nullptr || clock_.now() >= entry->fresh_until) return std::nullopt;
+    return judge(digest, false);
+}
+
+io::Task<Result<KeyPtr>> Authenticator::authenticate(std::string authorization) {
+    if (std::optional<Result<KeyPtr>> known = authenticate_now(authorization))
+        co_return *std::move(known);
+    const Sha256 digest = sha256(CO_TRY(key_in(authorization)));
+    if (is_server_silent_ && cache_.find(digest) != nullptr) {
+        Result<KeyPtr> stale = judge(digest, true);
         if (stale && clock_.monotonic() >= ask_again_at_) {
             ask_again_at_ = clock_.monotonic() + kAskAgainAfter;
             (void)question_of(digest);
@@ -53,7 +66,7 @@ io::Task<Result<ResolvedKey>> Authenticator::authenticate(std::string authorizat
         if (stale) co_return stale;
     }
     if (const Result<void> asked = co_await ask(digest); !asked) {
-        Result<ResolvedKey> stale = judge(digest, true);
+        Result<KeyPtr> stale = judge(digest, true);
         if (stale) co_return stale;
         co_return std::unexpected(asked.error());
     }
@@ -61,7 +74,7 @@ io::Task<Result<ResolvedKey>> Authenticator::authenticate(std::string authorizat
 }
 
 // What the cache says, whatever its age where `stale_allowed`.
-Result<ResolvedKey> Authenticator::judge(const Sha256& digest, bool stale_allowed) const {
+Result<KeyPtr> Authenticator::judge(const Sha256& digest, bool stale_allowed) const {
     const KeyCache::Entry* entry = cache_.find(digest);
     const Time now = clock_.now();
     if (entry == nullptr || !entry->key) return unknown_key();
@@ -73,7 +86,7 @@ Result<ResolvedKey> Authenticator::judge(const Sha256& digest, bool stale_allowe
         );
     if (!entry->key->may_use_tokens)
         return fail(ErrorCode::permission_denied, "the API key lacks the scope 'tokens'");
-    return *entry->key;
+    return entry->key;
 }
 
 // The one about this key that is under way, or a new one; nothing when too many are.

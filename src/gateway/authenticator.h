@@ -32,7 +32,9 @@ class Authenticator {
     // What a client shows: its Authorization, else its x-api-key as one.
     static std::string shown(const http::Headers& headers);
     // `authorization` as it came: "Bearer sk-…". unauthenticated, permission_denied or unavailable.
-    io::Task<Result<ResolvedKey>> authenticate(std::string authorization);
+    io::Task<Result<KeyPtr>> authenticate(std::string authorization);
+    // The same where the cache knows without asking; else nothing.
+    std::optional<Result<KeyPtr>> authenticate_now(std::string_view authorization) const;
     KeyCache& cache() { return cache_; }
 
   private:
@@ -46,7 +48,7 @@ class Authenticator {
     std::shared_ptr<Question> question_of(const Sha256& digest);
     io::Task<void> ask_server(Sha256 digest, std::shared_ptr<Question> question);
     void fall_silent(Question& question, const Error& cause);
-    Result<ResolvedKey> judge(const Sha256& digest, bool stale_allowed) const;
+    Result<KeyPtr> judge(const Sha256& digest, bool stale_allowed) const;
 
     io::Executor executor_;
     io::TaskGroup& tasks_;

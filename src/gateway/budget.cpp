@@ -63,23 +63,30 @@ void Budget::open() {
 }
 
 io::Task<Budget::Reserved> Budget::reserve(
-    ResolvedKey key, routing::CallNeeds needs, Time deadline
+    const ResolvedKey* key, routing::CallNeeds needs, Time deadline
 ) {
-    const Time now = clock_.now();
+    if (std::optional<Reserved> known = reserve_now(*key, needs, deadline))
+        co_return *std::move(known);
+    co_return co_await wait_for_allowances(scratch_, std::string(needs.model), deadline);
+}
+
+// Leaves the demands in scratch_.
+std::optional<Budget::Reserved> Budget::reserve_now(
+    const ResolvedKey& key, const routing::CallNeeds& needs, Time deadline
+) {
     if (!routing::demands_of(key, needs, pool_, scratch_))
-        co_return std::unexpected(unavailable("the gateway keeps limits of as many models as it may"
-        ));
-    std::expected<routing::Hold, routing::Lack> hold = pool_.hold(scratch_, now, deadline);
+        return std::unexpected(unavailable("the gateway keeps limits of as many models as it may"));
+    std::expected<routing::Hold, routing::Lack> hold = pool_.hold(scratch_, clock_.now(), deadline);
     if (hold) {
         // The next call should find an allowance: this one does not wait for it.
         if (open_ && pool_.wants_to_ask()) ask_soon();
-        co_return *std::move(hold);
+        return *std::move(hold);
     }
     const routing::Demand& lacking = scratch_[hold.error().demand];
     const bool too_large =
         lacking.account.measure != Measure::wallet && lacking.units > lacking.limit;
-    if (hold.error().refused || too_large) co_return std::unexpected(refuse(lacking, needs.model));
-    co_return co_await wait_for_allowances(scratch_, std::string(needs.model), deadline);
+    if (hold.error().refused || too_large) return std::unexpected(refuse(lacking, needs.model));
+    return std::nullopt;
 }
 
 io::Task<Budget::Reserved> Budget::wait_for_allowances(

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,8 +40,13 @@ class Budget {
     // What the call may use, of every limit of its key, project and organisation and of the wallet;
     // or what the client is told. unavailable (503): the server cannot be asked and no allowance is
     // left, or it is not yet known what an earlier process spent (see open()).
+    // `key` and what `needs` names outlive the call.
     io::Task<std::expected<routing::Hold, routing::ApiError>> reserve(
-        ResolvedKey key, routing::CallNeeds needs, Time deadline
+        const ResolvedKey* key, routing::CallNeeds needs, Time deadline
+    );
+    // The same where that is known without waiting; else nothing.
+    std::optional<std::expected<routing::Hold, routing::ApiError>> reserve_now(
+        const ResolvedKey& key, const routing::CallNeeds& needs, Time deadline
     );
     // x-ratelimit-… of the key for the model, as they are now.
     routing::HeaderList rate_headers(const ResolvedKey& key, const routing::CallNeeds& needs);

@@ -38,9 +38,9 @@ Call::Call(CallParts& parts, Admission admission)
     record_.lease_id = admission_.hold.wallet_lease();
     if (std::vector<LeaseId> drawn = admission_.hold.drawn(); !drawn.empty())
         record_.drawn = std::move(drawn);
-    record_.organisation_id = admission_.key.organisation_id;
-    record_.project_id = admission_.key.project_id;
-    record_.key_id = admission_.key.key_id;
+    record_.organisation_id = admission_.key->organisation_id;
+    record_.project_id = admission_.key->project_id;
+    record_.key_id = admission_.key->key_id;
     record_.model = admission_.model;
     record_.streamed = admission_.streamed;
     record_.started_at = admission_.started_at;
@@ -56,9 +56,8 @@ void Call::dispatch(const routing::EndpointPool::Choice& choice) {
     CHECK(!attempt_, "one attempt at a time");
     attempt_ = choice;
     attempt_started_ = parts_.clock.monotonic();
-    const Route* route = parts_.endpoints.find(choice.endpoint_id);
-    CHECK(route != nullptr, "an endpoint with a call in flight is kept");
-    route_ = *route;
+    route_ = parts_.endpoints.find(choice.endpoint_id);
+    CHECK(route_ != nullptr, "an endpoint with a call in flight is kept");
     record_.endpoint_id = route_->endpoint.id;
     record_.price_input = route_->endpoint.price_input;
     record_.price_output = route_->endpoint.price_output;

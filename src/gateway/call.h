@@ -9,6 +9,7 @@
 #include "gateway/budget.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/idempotency.h"
+#include "gateway/key_cache.h"
 #include "gateway/spool.h"
 #include "routing/call_meter.h"
 #include "routing/endpoint_pool.h"
@@ -34,7 +35,7 @@ class Call {
   public:
     struct Admission {
         RequestId id;
-        ResolvedKey key;
+        KeyPtr key;
         std::string model;
         bool streamed = false;
         routing::TokenBound bound;
@@ -60,7 +61,7 @@ class Call {
     void finish(EndReason reason, int status);
 
     const CallRecord& record() const { return record_; }
-    const ResolvedKey& key() const { return admission_.key; }
+    const ResolvedKey& key() const { return *admission_.key; }
     // What it may cost at most.
     Money cost_max() const { return cost_max_; }
     // The route of the present attempt, as it was when the attempt began.
@@ -77,7 +78,7 @@ class Call {
     routing::CallMeter meter_;
     std::optional<routing::EndpointPool::Choice> attempt_;
     Duration attempt_started_{};  // on the monotonic clock
-    std::optional<Route> route_;
+    std::shared_ptr<const Route> route_;
     Money cost_max_;
     ExactMoney charge_;
     bool dispatched_ = false;

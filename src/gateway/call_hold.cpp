@@ -5,24 +5,63 @@
 
 namespace penstock::gateway {
 
-io::Task<ApiResult<routing::Hold>> hold_for_call(CallParts* parts, HoldRequest request) {
+namespace {
+
+ApiResult<routing::CallNeeds> needs_of(CallParts& parts, const HoldRequest& request) {
     const std::string_view model = request.endpoints.model;
     if (const Result<void> allowed = routing::check_model(*request.key, model); !allowed)
-        co_return std::unexpected(told(allowed.error()));
-    const Result<Money> amount = parts->endpoints.worst_case(request.endpoints, request.bound);
-    if (!amount) co_return std::unexpected(told(amount.error()));
-    const routing::CallNeeds needs{
+        return std::unexpected(told(allowed.error()));
+    const Result<Money> amount = parts.endpoints.worst_case(request.endpoints, request.bound);
+    if (!amount) return std::unexpected(told(amount.error()));
+    return routing::CallNeeds{
         .model = model,
         .amount = *amount,
         .tokens = request.bound.input + request.bound.output,
         .admitted_at = request.admitted_at
     };
+}
+
+void add_rate_headers(
+    ApiResult<routing::Hold>& hold, CallParts& parts, const ResolvedKey& key,
+    const routing::CallNeeds& needs
+) {
+    if (hold) return;
+    const routing::HeaderList headers = parts.budget.rate_headers(key, needs);
+    hold.error().headers.insert(hold.error().headers.end(), headers.begin(), headers.end());
+}
+
+}  // namespace
+
+ApiResult<void> check_room(
+    const CallParts& parts, const GatewayOptions& options, bool routes_known
+) {
+    if (!routes_known) return std::unexpected(busy("the gateway has not received its routes yet"));
+    if (parts.calls_running >= static_cast<std::int64_t>(options.calls_max))
+        return std::unexpected(busy("the gateway carries as many calls as it may"));
+    if (!parts.spool.has_room())
+        return std::unexpected(
+            busy("the gateway's record of calls has no room; calls resume when it has been settled")
+        );
+    return {};
+}
+
+std::optional<ApiResult<routing::Hold>> hold_for_call_now(
+    CallParts& parts, const HoldRequest& request
+) {
+    const ApiResult<routing::CallNeeds> needs = needs_of(parts, request);
+    if (!needs) return std::unexpected(needs.error());
+    std::optional<ApiResult<routing::Hold>> hold =
+        parts.budget.reserve_now(*request.key, *needs, request.deadline);
+    if (hold) add_rate_headers(*hold, parts, *request.key, *needs);
+    return hold;
+}
+
+io::Task<ApiResult<routing::Hold>> hold_for_call(CallParts* parts, HoldRequest request) {
+    const ApiResult<routing::CallNeeds> needs = needs_of(*parts, request);
+    if (!needs) co_return std::unexpected(needs.error());
     ApiResult<routing::Hold> hold =
-        co_await parts->budget.reserve(*request.key, needs, request.deadline);
-    if (!hold) {
-        const routing::HeaderList headers = parts->budget.rate_headers(*request.key, needs);
-        hold.error().headers.insert(hold.error().headers.end(), headers.begin(), headers.end());
-    }
+        co_await parts->budget.reserve(request.key, *needs, request.deadline);
+    add_rate_headers(hold, *parts, *request.key, *needs);
     co_return hold;
 }
 

@@ -3,9 +3,15 @@
 
 #include "gateway/api_answer.h"
 #include "gateway/call.h"
+#include "gateway/gateway.h"
 #include "http/message.h"
 
 namespace penstock::gateway {
+
+// What the client is told where no call can be taken now, whosever it is.
+ApiResult<void> check_room(
+    const CallParts& parts, const GatewayOptions& options, bool routes_known
+);
 
 // What a call needs before it goes out, whatever its dialect.
 struct HoldRequest {
@@ -19,6 +25,10 @@ struct HoldRequest {
 // The call's worst case at the dearest endpoint it could go to, held in every limit of its key,
 // project and organisation and in the wallet; or what the client is told, with the rate headers.
 io::Task<ApiResult<routing::Hold>> hold_for_call(CallParts* parts, HoldRequest request);
+// The same where that is known without waiting; else nothing.
+std::optional<ApiResult<routing::Hold>> hold_for_call_now(
+    CallParts& parts, const HoldRequest& request
+);
 
 // x-penstock-… of the route and x-ratelimit-… of the key.
 void describe_call(http::Response& response, const Call& call, Budget& budget);

@@ -41,18 +41,14 @@ io::Task<http::Response> ChatCompletions::serve(http::Request request) {
 // ---- admission ----
 
 io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(http::Request* request) {
-    if (!parts_.routes_known) co_return refuse(busy("the gateway has not received its routes yet"));
-    if (parts_.calls.calls_running >= static_cast<std::int64_t>(parts_.options.calls_max))
-        co_return refuse(busy("the gateway carries as many calls as it may"));
-    if (!parts_.calls.spool.has_room())
-        co_return refuse(
-            busy("the gateway's record of calls has no room; calls resume when it has been settled")
-        );
+    if (ApiResult<void> room = check_room(parts_.calls, parts_.options, parts_.routes_known); !room)
+        co_return refuse(std::move(room.error()));
     const Time started_at = parts_.calls.clock.now();
     const Duration started = parts_.calls.clock.monotonic();
-    const Result<ResolvedKey> key =
-        co_await parts_.authenticator.authenticate(Authenticator::shown(request->headers));
-    if (!key) co_return refuse(told(key.error()));
+    std::string shown = Authenticator::shown(request->headers);
+    std::optional<Result<KeyPtr>> key = parts_.authenticator.authenticate_now(shown);
+    if (!key) key = co_await parts_.authenticator.authenticate(std::move(shown));
+    if (!*key) co_return refuse(told(key->error()));
     const ApiResult<CallLimits> limits = read_call_limits(request->headers, parts_.options);
     if (!limits) co_return refuse(limits.error());
     Admitted admitted;
@@ -75,13 +71,24 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(http::Requ
         trace ? telemetry::child_of(*trace, parts_.random)
               : telemetry::new_trace(parts_.random, false)
     );
-    ApiResult<routing::Hold> hold = co_await reserve(&admitted, &*key, started_at);
-    if (!hold) co_return refuse(std::move(hold.error()));
+    if (!endpoints.has_model(admitted.chat.model))
+        co_return refuse(no_such_model(admitted.chat.model));
+    const routing::EndpointLists lists(***key);
+    const HoldRequest wanted{
+        .key = key->value().get(),
+        .endpoints = query_of(admitted, lists),
+        .bound = routing::token_bound(admitted.chat, parts_.options.output_tokens_default),
+        .admitted_at = started_at,
+        .deadline = parts_.calls.clock.now() + parts_.options.deadline_max
+    };
+    std::optional<ApiResult<routing::Hold>> hold = hold_for_call_now(parts_.calls, wanted);
+    if (!hold) hold = co_await hold_for_call(&parts_.calls, wanted);
+    if (!*hold) co_return refuse(std::move(hold->error()));
     const RequestId id = parts_.ids.next<RequestId>(started_at);
     std::optional<IdempotencyWindow::Token> token;
     if (const std::string* idempotency = request->headers.find("Idempotency-Key")) {
         const Result<IdempotencyWindow::Token> begun =
-            parts_.calls.idempotency.begin(key->key_id, *idempotency, id, started_at);
+            parts_.calls.idempotency.begin((**key)->key_id, *idempotency, id, started_at);
         if (!begun) co_return refuse(told(begun.error()));
         token = *begun;
     }
@@ -89,12 +96,12 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(http::Requ
         parts_.calls,
         Call::Admission{
             .id = id,
-            .key = *key,
+            .key = **key,
             .model = admitted.chat.model,
             .streamed = admitted.chat.stream,
             .bound = routing::token_bound(admitted.chat, parts_.options.output_tokens_default),
             .prompt_text_bytes = admitted.chat.prompt_text_bytes,
-            .hold = *std::move(hold),
+            .hold = **std::move(hold),
             .idempotency = token,
             .started_at = started_at,
             .started = started,
@@ -115,23 +122,6 @@ routing::EndpointQuery ChatCompletions::query_of(
         .sites = lists.sites(),
         .prompt_tokens = routing::estimated_tokens(admitted.chat.prompt_text_bytes),
     };
-}
-
-io::Task<ApiResult<routing::Hold>> ChatCompletions::reserve(
-    const Admitted* admitted, const ResolvedKey* key, Time started_at
-) {
-    const routing::EndpointPool& endpoints = parts_.calls.endpoints;
-    if (!endpoints.has_model(admitted->chat.model))
-        co_return refuse(no_such_model(admitted->chat.model));
-    const routing::EndpointLists lists(*key);
-    co_return co_await hold_for_call(
-        &parts_.calls,
-        {.key = key,
-         .endpoints = query_of(*admitted, lists),
-         .bound = routing::token_bound(admitted->chat, parts_.options.output_tokens_default),
-         .admitted_at = started_at,
-         .deadline = parts_.calls.clock.now() + parts_.options.deadline_max}
-    );
 }
 
 // ---- dispatch ----

@@ -59,9 +59,6 @@ class ChatCompletions {
     using Opened = ApiResult<http::ResponseStream>;
 
     io::Task<ApiResult<Admitted>> admit(http::Request* request);
-    io::Task<ApiResult<routing::Hold>> reserve(
-        const Admitted* admitted, const ResolvedKey* key, Time started_at
-    );
     // Borrows from both.
     routing::EndpointQuery query_of(const Admitted& admitted, const routing::EndpointLists& lists)
         const;

@@ -200,7 +200,7 @@ io::Task<http::Response> DialectCalls::count_tokens(http::Request request) {
     };
     if (!parts_.routes_known)
         co_return refused(busy("the gateway has not received its routes yet"));
-    const Result<ResolvedKey> key =
+    const Result<KeyPtr> key =
         co_await parts_.authenticator.authenticate(Authenticator::shown(request.headers));
     if (!key) co_return refused(told(key.error()));
     admitted.key = *key;
@@ -219,7 +219,7 @@ io::Task<http::Response> DialectCalls::count_tokens(http::Request request) {
             admitted.passed.set(name, *value);
     const std::string& model = admitted.request.model;
     if (!parts_.calls.endpoints.has_model(model)) co_return refused(no_such_model(model));
-    if (const Result<void> allowed = routing::check_model(admitted.key, model); !allowed)
+    if (const Result<void> allowed = routing::check_model(*admitted.key, model); !allowed)
         co_return refused(told(allowed.error()));
     if (parts_.calls.endpoints.has_model(model, "anthropic")) {
         const std::optional<std::string> counted = co_await ask_for_count(&admitted);
@@ -237,7 +237,7 @@ io::Task<http::Response> DialectCalls::count_tokens(http::Request request) {
 
 io::Task<std::optional<std::string>> DialectCalls::ask_for_count(const Admitted* admitted) {
     routing::EndpointPool& endpoints = parts_.calls.endpoints;
-    const routing::EndpointLists lists(admitted->key);
+    const routing::EndpointLists lists(*admitted->key);
     routing::EndpointQuery query = query_of(*admitted, lists);
     query.protocol = "anthropic";
     const Result<routing::EndpointPool::Choice> choice =

@@ -111,20 +111,10 @@ io::Task<http::Response> DialectCalls::run(http::Request request, Admitted admit
     co_return co_await answer(std::move(admitted), client);
 }
 
-ApiResult<void> DialectCalls::check_room() const {
-    if (!parts_.routes_known) return refuse(busy("the gateway has not received its routes yet"));
-    if (parts_.calls.calls_running >= static_cast<std::int64_t>(parts_.options.calls_max))
-        return refuse(busy("the gateway carries as many calls as it may"));
-    if (!parts_.calls.spool.has_room())
-        return refuse(
-            busy("the gateway's record of calls has no room; calls resume when it has been settled")
-        );
-    return {};
-}
-
 io::Task<ApiResult<void>> DialectCalls::admit(http::Request* request, Admitted* admitted) {
-    if (ApiResult<void> room = check_room(); !room) co_return room;
-    const Result<ResolvedKey> key =
+    if (ApiResult<void> room = check_room(parts_.calls, parts_.options, parts_.routes_known); !room)
+        co_return room;
+    const Result<KeyPtr> key =
         co_await parts_.authenticator.authenticate(Authenticator::shown(request->headers));
     if (!key) co_return refuse(told(key.error()));
     admitted->key = *key;
@@ -209,9 +199,9 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
         ));
     const Duration started = parts_.calls.clock.monotonic();
     const Time started_at = parts_.calls.clock.now();
-    const routing::EndpointLists lists(admitted->key);
+    const routing::EndpointLists lists(*admitted->key);
     ApiResult<routing::Hold> hold = co_await hold_for_call(
-        &parts_.calls, {.key = &admitted->key,
+        &parts_.calls, {.key = admitted->key.get(),
                         .endpoints = query_of(*admitted, lists),
                         .bound = admitted->bound,
                         .admitted_at = started_at,
@@ -222,7 +212,7 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
     std::optional<IdempotencyWindow::Token> token;
     if (const std::string* idempotency = request->headers.find("Idempotency-Key")) {
         const Result<IdempotencyWindow::Token> begun =
-            parts_.calls.idempotency.begin(admitted->key.key_id, *idempotency, id, started_at);
+            parts_.calls.idempotency.begin(admitted->key->key_id, *idempotency, id, started_at);
         if (!begun) co_return refuse(told(begun.error()));
         token = *begun;
     }
@@ -315,7 +305,7 @@ ApiResult<routing::EndpointPool::Choice> DialectCalls::choose(
 ) {
     routing::EndpointPool& endpoints = parts_.calls.endpoints;
     const Time now = parts_.calls.clock.now();
-    const routing::EndpointLists lists(admitted.key);
+    const routing::EndpointLists lists(*admitted.key);
     while (true) {
         routing::EndpointQuery query = query_of(admitted, lists);
         query.excluded = tried;

@@ -42,7 +42,7 @@ class DialectCalls {
         routing::TokenBound bound;
         std::int64_t text_bytes = 0;  // of the prompt
         CallLimits limits;
-        ResolvedKey key;
+        KeyPtr key;
         io::Deadline deadline;
         std::string traceparent;
         http::Headers passed;  // of Anthropic's API: version and betas
@@ -57,7 +57,6 @@ class DialectCalls {
     io::Task<http::Response> run(http::Request request, Admitted admitted);
     io::Task<ApiResult<void>> admit(http::Request* request, Admitted* admitted);
     ApiResult<void> read_document(Admitted& admitted) const;
-    ApiResult<void> check_room() const;
     io::Task<ApiResult<void>> reserve(const http::Request* request, Admitted* admitted);
     // Borrows from both.
     routing::EndpointQuery query_of(const Admitted& admitted, const routing::EndpointLists& lists)

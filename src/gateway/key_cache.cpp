@@ -61,12 +61,14 @@ const KeyCache::Entry* KeyCache::find(const Sha256& digest) const {
 void KeyCache::put_known(const Sha256& digest, ResolvedKey key, Time now) {
     make_room(now);
     const Time until = now + std::clamp(key.cache_for, Duration{0}, kKnownMax);
-    entries_[digest] = {.key = std::move(key), .fresh_until = until};
+    entries_[digest] = {
+        .key = std::make_shared<const ResolvedKey>(std::move(key)), .fresh_until = until
+    };
 }
 
 void KeyCache::put_unknown(const Sha256& digest, Time now) {
     make_room(now);
-    entries_[digest] = {.key = std::nullopt, .fresh_until = now + kUnknownFor};
+    entries_[digest] = {.key = nullptr, .fresh_until = now + kUnknownFor};
 }
 
 void KeyCache::revoke(std::string_view sha256_hex, Time now) {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,9 @@ Sha256 sha256(std::string_view bytes);
 std::string to_hex(const Sha256& digest);
 std::optional<Sha256> sha256_from_hex(std::string_view hex);
 
+// What the server said of a key; calls share it.
+using KeyPtr = std::shared_ptr<const ResolvedKey>;
+
 // What the server said about keys, by the SHA-256 of the key: the key itself is not kept. Compared
 // in constant time. At the cap an old entry makes room. No clock, no I/O.
 class KeyCache {
@@ -33,7 +37,7 @@ class KeyCache {
     explicit KeyCache(std::size_t keys_max = kKeysMax) : keys_max_(keys_max) {}
 
     struct Entry {
-        std::optional<ResolvedKey> key;  // nothing: the server does not know the key
+        KeyPtr key;  // null: the server does not know the key
         Time fresh_until;
     };
     const Entry* find(const Sha256& digest) const;

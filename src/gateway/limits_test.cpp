@@ -54,6 +54,18 @@ TEST(GatewayLimits, RefusesTheCallThatABudgetDoesNotCover) {
     EXPECT_TRUE(f.engines[0]->requests.empty());
 }
 
+TEST(GatewayLimits, ListsOnlyTheModelsThatTheKeyMayUse) {
+    Fixture f;
+    f.server.key_limits.emplace().models = {"m"};
+    f.add_engine(answer());
+    f.add_engine(answer(), "other");
+
+    EXPECT_NE(f.ask_path("GET", "/v1/models").body.find(R"("id":"m")"), std::string::npos);
+    EXPECT_EQ(f.ask_path("GET", "/v1/models").body.find("other"), std::string::npos);
+    EXPECT_EQ(f.ask_path("GET", "/v1/models/other").status, 404);
+    EXPECT_EQ(f.ask_path("GET", "/api/tags").body.find("other"), std::string::npos);
+}
+
 struct DialectCall {
     std::string_view path;
     std::string_view body;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "gateway/api_answer.h"
+#include "routing/call_limits.h"
 #include "routing/json_scanner.h"
 
 namespace penstock::gateway {
@@ -31,12 +32,13 @@ http::Response unauthenticated(const Error& error) {
 }  // namespace
 
 io::Task<http::Response> ModelList::list(http::Request request) {
-    const Result<ResolvedKey> key =
+    const Result<KeyPtr> key =
         co_await authenticator_.authenticate(Authenticator::shown(request.headers));
     if (!key) co_return unauthenticated(key.error());
     std::string body = R"({"object":"list","data":[)";
     bool first = true;
     for (const std::string& model : endpoints_.models()) {
+        if (!routing::check_model(**key, model)) continue;
         if (!std::exchange(first, false)) body += ',';
         append_model(body, endpoints_, model);
     }
@@ -44,12 +46,12 @@ io::Task<http::Response> ModelList::list(http::Request request) {
 }
 
 io::Task<http::Response> ModelList::get(http::Request request) {
-    const Result<ResolvedKey> key =
+    const Result<KeyPtr> key =
         co_await authenticator_.authenticate(Authenticator::shown(request.headers));
     if (!key) co_return unauthenticated(key.error());
     const std::string& model = request.param("id");
     const std::vector<std::string> models = endpoints_.models();
-    if (!std::ranges::binary_search(models, model))
+    if (!std::ranges::binary_search(models, model) || !routing::check_model(**key, model))
         co_return error_response(
             {.status = 404,
              .message = "the model '" + model + "' does not exist",

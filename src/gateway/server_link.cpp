@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/server_link.h"
 
+#include "base/check.h"
 #include "json/answer.h"
 #include "json/json.h"
 
@@ -70,9 +71,18 @@ io::Task<Result<GrantedAllowances>> ServerLink::acquire_allowances(AcquireAllowa
     );
 }
 
-io::Task<Result<SettledCalls>> ServerLink::settle(SettleCalls calls) {
+io::Task<Result<SettledCalls>> ServerLink::settle(
+    std::string replica, std::span<const std::string_view> records
+) {
+    std::string body = json::print(SettleCalls{.replica = std::move(replica), .records = {}});
+    constexpr std::string_view kEnd = "]}";
+    CHECK(body.ends_with("[]}"), "the records are the last field");
+    body.resize(body.size() - kEnd.size());
+    for (std::size_t i = 0; i < records.size(); ++i)
+        body.append(i == 0 ? "" : ",").append(records[i]);
+    body.append(kEnd);
     co_return read<SettledCalls>(
-        co_await call("POST", "/v1/gateway/settlements", json::print(calls), kSettleTimeout)
+        co_await call("POST", "/v1/gateway/settlements", std::move(body), kSettleTimeout)
     );
 }
 

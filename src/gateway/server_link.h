@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -24,7 +25,10 @@ class ServerLink {
 
     io::Task<Result<ResolvedKey>> resolve_key(std::string key_sha256);
     io::Task<Result<GrantedAllowances>> acquire_allowances(AcquireAllowances question);
-    io::Task<Result<SettledCalls>> settle(SettleCalls calls);
+    // Records as text, as the spool has them: a body of SettleCalls without reading any of them.
+    io::Task<Result<SettledCalls>> settle(
+        std::string replica, std::span<const std::string_view> records
+    );
     // Answers when the server's version differs from `known_version`, or after kRoutesWait.
     io::Task<Result<RouteTable>> routes(std::int64_t known_version);
 

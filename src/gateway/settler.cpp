@@ -83,55 +83,57 @@ io::Task<bool> Settler::drain(io::Deadline deadline) {
 }
 
 io::Task<bool> Settler::settle_one_batch() {
-    Result<Spool::Batch> batch = co_await parts_.spool.next_batch(kBatchRecordsMax);
-    if (!batch) {
-        log_.error("the spool cannot be read", batch.error());
+    const Result<std::unique_ptr<Spool::Batch>> read =
+        co_await parts_.spool.next_batch(kBatchRecordsMax);
+    if (!read) {
+        log_.error("the spool cannot be read", read.error());
         co_return false;
     }
-    if (batch->records.empty()) {
-        if (batch->damaged) parts_.spool.acknowledge(*batch);
+    const Spool::Batch& batch = **read;
+    if (batch.records.empty()) {
+        if (batch.damaged) parts_.spool.acknowledge(batch);
         parts_.metrics.set_settle_lag(0);
         co_return true;
     }
-    parts_.metrics.set_settle_lag(
-        to_seconds(std::max(Duration{0}, parts_.clock.now() - batch->records.front().ended_at))
-    );
-    if (const Result<void> settled = co_await settle(batch->records); !settled) {
+    if (const Result<CallRecord> oldest = json::parse<CallRecord>(batch.records.front()))
+        parts_.metrics.set_settle_lag(
+            to_seconds(std::max(Duration{0}, parts_.clock.now() - oldest->ended_at))
+        );
+    if (const Result<void> settled = co_await settle(batch.records); !settled) {
         log_.warning(
             "calls cannot be settled now",
-            {{"calls", batch->records.size()}, {"error", to_string(settled.error())}}
+            {{"calls", batch.records.size()}, {"error", to_string(settled.error())}}
         );
         co_return false;
     }
-    parts_.spool.acknowledge(*batch);
+    parts_.spool.acknowledge(batch);
     co_return true;
 }
 
 // All of them are with the server or put aside, or the server cannot take any now.
-io::Task<Result<void>> Settler::settle(std::vector<CallRecord> records) {
+io::Task<Result<void>> Settler::settle(Records records) {
     const Result<void> posted = co_await post(records);
     if (posted) co_return Result<void>{};
     if (!is_final(posted.error().code)) co_return posted;
-    if (records.size() == 1)
-        co_return co_await put_aside(std::move(records.front()), posted.error());
-    const auto middle = records.begin() + static_cast<std::ptrdiff_t>(records.size() / 2);
-    CO_TRY(co_await settle({records.begin(), middle}));
-    co_return co_await settle({middle, records.end()});
+    if (records.size() == 1) co_return co_await put_aside(records.front(), posted.error());
+    const std::size_t middle = records.size() / 2;
+    CO_TRY(co_await settle(records.first(middle)));
+    co_return co_await settle(records.subspan(middle));
 }
 
-io::Task<Result<void>> Settler::post(std::vector<CallRecord> records) {
-    const SettledCalls settled =
-        CO_TRY(co_await parts_.server.settle({.replica = replica_, .records = std::move(records)}));
+io::Task<Result<void>> Settler::post(Records records) {
+    const SettledCalls settled = CO_TRY(co_await parts_.server.settle(replica_, records));
     parts_.metrics.on_settled(settled.accepted, settled.repeated);
     co_return Result<void>{};
 }
 
-io::Task<Result<void>> Settler::put_aside(CallRecord record, Error cause) {
+io::Task<Result<void>> Settler::put_aside(std::string_view record, Error cause) {
+    const Result<CallRecord> call = json::parse<CallRecord>(record);
     log_.error(
         "the server refuses a call record; it is kept in refused.jsonl", cause,
-        {{"call", to_string(record.id)}}
+        {{"call", call ? to_string(call->id) : "that cannot be read"}}
     );
-    std::string line = json::print(record) + "\n";
+    std::string line = std::string(record) + "\n";
     const std::filesystem::path file = refused_file_;
     CO_TRY(co_await parts_.pool.run([file, line] { return append_line(file, line); }));
     parts_.metrics.on_settle_refused(1);

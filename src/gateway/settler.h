@@ -2,7 +2,9 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "base/random.h"
 #include "gateway/budget.h"
@@ -44,9 +46,11 @@ class Settler {
   private:
     // False: the server cannot take records now.
     io::Task<bool> settle_one_batch();
-    io::Task<Result<void>> settle(std::vector<CallRecord> records);
-    io::Task<Result<void>> post(std::vector<CallRecord> records);
-    io::Task<Result<void>> put_aside(CallRecord record, Error cause);
+    // Of records as the spool has them: JSON of CallRecords, which outlive the call.
+    using Records = std::span<const std::string_view>;
+    io::Task<Result<void>> settle(Records records);
+    io::Task<Result<void>> post(Records records);
+    io::Task<Result<void>> put_aside(std::string_view record, Error cause);
 
     Parts parts_;
     telemetry::Logger log_;

@@ -319,32 +319,33 @@ io::Task<void> Spool::wait_for_records() {
     while (!anything_to_read()) co_await committed_.wait();
 }
 
-io::Task<Result<Spool::Batch>> Spool::next_batch(std::size_t records_max) {
-    Batch batch{.records = {}, .segment = read_segment_, .end = read_offset_};
+io::Task<Result<std::unique_ptr<Spool::Batch>>> Spool::next_batch(std::size_t records_max) {
+    auto batch = std::make_unique<Batch>();
+    batch->segment = read_segment_;
+    batch->end = read_offset_;
     while (anything_to_read()) {
-        const auto segment = std::ranges::find(segments_, batch.segment, &Segment::number);
+        const auto segment = std::ranges::find(segments_, batch->segment, &Segment::number);
         CHECK(segment != segments_.end(), "a segment is kept until it is acknowledged");
         const std::size_t max = static_cast<std::size_t>(
-            std::min<std::uint64_t>(kReadBytesMax, segment->synced - batch.end)
+            std::min<std::uint64_t>(kReadBytesMax, segment->synced - batch->end)
         );
-        const bool whole = batch.end + max == segment->synced;
-        const fs::path path = path_of(batch.segment);
-        const std::uint64_t from = batch.end;
-        const Result<std::string> bytes =
-            co_await pool_.run([path, from, max] { return read_at(path, from, max); });
-        if (!bytes) co_return std::unexpected(bytes.error());
-        std::string_view rest = *bytes;
-        SpoolReading reading = routing::read_spool(rest, records_max);
-        for (routing::SpoolRecord& record : reading.records)
-            if (record.kind == SpoolKind::settled) batch.records.push_back(std::move(record.call));
-        batch.end += reading.consumed;
+        const bool whole = batch->end + max == segment->synced;
+        const fs::path path = path_of(batch->segment);
+        const std::uint64_t from = batch->end;
+        batch->bytes =
+            CO_TRY(co_await pool_.run([path, from, max] { return read_at(path, from, max); }));
+        const routing::SpoolTexts reading = routing::read_spool_texts(batch->bytes, records_max);
+        for (const routing::SpoolText& record : reading.records)
+            if (record.kind == SpoolKind::settled) batch->records.push_back(record.json);
+        batch->end += reading.consumed;
         // A cut at the end of the piece is only the end of the piece.
-        batch.damaged = !reading.clean && (whole || reading.consumed == 0);
-        if (batch.damaged || !batch.records.empty()) break;
+        batch->damaged = !reading.clean && (whole || reading.consumed == 0);
+        if (batch->damaged || !batch->records.empty()) break;
         // Only opened markers: they need no acknowledgement.
-        read_offset_ = batch.end;
+        read_offset_ = batch->end;
         forget_segments();
-        batch = {.records = {}, .segment = read_segment_, .end = read_offset_};
+        batch->segment = read_segment_;
+        batch->end = read_offset_;
     }
     co_return batch;
 }

@@ -65,12 +65,15 @@ class Spool {
     // The oldest durable settled records that are not yet acknowledged, at most `records_max`;
     // empty when there are none. Ask again only after acknowledge().
     struct Batch {
-        std::vector<CallRecord> records;
+        std::string bytes;                      // what was read
+        std::vector<std::string_view> records;  // JSON of CallRecords, within them
         std::uint64_t segment = 0;
         std::uint64_t end = 0;  // offset in the segment, behind the batch
         bool damaged = false;   // nothing behind `end` can be read
+        Batch() = default;
+        Batch(Batch&&) = delete;  // `records` point into it
     };
-    io::Task<Result<Batch>> next_batch(std::size_t records_max);
+    io::Task<Result<std::unique_ptr<Batch>>> next_batch(std::size_t records_max);
     // The server has them (or they are kept elsewhere): the log may forget them.
     void acknowledge(const Batch& batch);
     // Waits for durable records behind the last acknowledged ones.

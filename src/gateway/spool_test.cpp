@@ -10,6 +10,7 @@
 
 #include "io/runtime.h"
 #include "io/task_group.h"
+#include "json/json.h"
 
 namespace penstock::gateway {
 namespace {
@@ -65,13 +66,15 @@ struct Opened {
         flush();
         std::string out;
         while (true) {
-            Result<Spool::Batch> taken = runtime.block_on(spool->next_batch(batch));
+            const auto taken = runtime.block_on(spool->next_batch(batch));
             EXPECT_TRUE(taken);
-            if (taken->records.empty()) return out;
-            for (const CallRecord& record : taken->records)
+            if ((*taken)->records.empty()) return out;
+            for (const std::string_view text : (*taken)->records) {
+                const CallRecord record = *json::parse<CallRecord>(text);
                 out += (out.empty() ? "" : " ") + std::to_string(record.id.raw().low) +
                        (record.end_reason == EndReason::gateway_crash ? "!" : "");
-            spool->acknowledge(*taken);
+            }
+            spool->acknowledge(**taken);
         }
     }
 };
@@ -147,10 +150,11 @@ TEST(Spool, RecordsACrashedCallWithNoTokens) {
     Opened f(folder.path);
     f.flush();
     const auto batch = f.runtime.block_on(f.spool->next_batch(10));
-    ASSERT_TRUE(batch && batch->records.size() == 1);
-    EXPECT_EQ(batch->records[0].tokens.input_fresh, 0);
-    EXPECT_EQ(batch->records[0].tokens.output_visible, 0);
-    EXPECT_EQ(batch->records[0].ended_at, kStart + 60s);
+    ASSERT_TRUE(batch && (*batch)->records.size() == 1);
+    const CallRecord record = *json::parse<CallRecord>((*batch)->records[0]);
+    EXPECT_EQ(record.tokens.input_fresh, 0);
+    EXPECT_EQ(record.tokens.output_visible, 0);
+    EXPECT_EQ(record.ended_at, kStart + 60s);
 }
 
 TEST(Spool, DropsATornTail) {

@@ -48,6 +48,41 @@ TEST(Codec, ReadsAndPrintsTheSameText) {
     EXPECT_EQ(print(*order), kOrder);
 }
 
+struct Everything {
+    bool flag = true;
+    std::int8_t small = -128;
+    std::uint64_t large = std::numeric_limits<std::uint64_t>::max();
+    std::vector<double> numbers{0.1, -0.0, 1, 1e300, 2.5e-9};
+    std::string text;
+    std::optional<std::string> absent;
+    std::vector<std::optional<std::int64_t>> holes{1, std::nullopt};
+    std::map<std::string, std::vector<Need>> nested;
+    Text kept{R"({"b":[1.5,"x"],"a":null})"};
+    Phase phase = Phase::done;
+    Time at = Time{} + std::chrono::milliseconds(1500);
+    Duration span = std::chrono::seconds(90);
+    Money money;
+};
+BOOST_DESCRIBE_STRUCT(
+    Everything, (),
+    (flag, small, large, numbers, text, absent, holes, nested, kept, phase, at, span, money)
+)
+struct Nothing {
+    std::optional<bool> absent;
+};
+BOOST_DESCRIBE_STRUCT(Nothing, (), (absent))
+
+TEST(Codec, PrintsWhatItsTreePrints) {
+    Everything value;
+    for (char c = 0; c < 127; ++c) value.text += c;
+    value.text += "算力 \xF0\x9F\x98\x80";
+    value.nested["quote\"\n"] = {{.accelerator = "H100", .count = -1, .share = 200}, {}};
+    value.nested["empty"] = {};
+    EXPECT_EQ(print(value), print_value(encode(value)));
+    EXPECT_EQ(print(Nothing{}), "{}");
+    EXPECT_EQ(print(Nothing{.absent = true}), R"({"absent":true})");
+}
+
 TEST(Codec, NamesThePathOfAWrongType) {
     EXPECT_EQ(
         error_of(

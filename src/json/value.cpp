@@ -6,10 +6,9 @@
 #include <cmath>
 #include <utility>
 
-#include "json/json.h"
+#include "json/codec.h"
 
 namespace penstock::json {
-namespace {
 
 // Boost.JSON writes every double with an exponent, 1E-1; people and other programs expect 0.1.
 void print_number(double number, std::string& out) {
@@ -25,6 +24,46 @@ void print_number(double number, std::string& out) {
     // 1.0 stays a number with a fraction, so that reading it again gives the same tree.
     if (text.find_first_of(".e") == std::string_view::npos) out += ".0";
 }
+
+void print_string(std::string_view text, std::string& out) {
+    constexpr std::string_view kHex = "0123456789abcdef";
+    out += '"';
+    std::size_t plain = 0;  // from here on nothing needs an escape
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        const auto byte = static_cast<unsigned char>(text[at]);
+        if (byte >= 0x20 && byte != '"' && byte != '\\') continue;
+        out.append(text.substr(plain, at - plain));
+        plain = at + 1;
+        switch (byte) {
+            case '"':
+                out += "\\\"";
+                break;
+            case '\\':
+                out += "\\\\";
+                break;
+            case '\b':
+                out += "\\b";
+                break;
+            case '\f':
+                out += "\\f";
+                break;
+            case '\n':
+                out += "\\n";
+                break;
+            case '\r':
+                out += "\\r";
+                break;
+            case '\t':
+                out += "\\t";
+                break;
+            default:
+                out.append("\\u00").append(1, kHex[byte >> 4U]).append(1, kHex[byte & 15U]);
+        }
+    }
+    out.append(text.substr(plain)).append(1, '"');
+}
+
+namespace {
 
 bool holds_double(const Value& value) {
     if (const Object* object = value.if_object())
@@ -42,7 +81,8 @@ void print_compact(const Value& value, std::string& out) {
         bool first = true;
         for (const auto& [key, member] : *object) {
             if (!std::exchange(first, false)) out += ',';
-            out += boost::json::serialize(boost::json::string(key)) + ':';
+            print_string(key, out);
+            out += ':';
             print_compact(member, out);
         }
         out += '}';

@@ -107,25 +107,25 @@ Result<EndpointPool::Choice> EndpointPool::choose(
     } else {
         chosen = two_choices(candidates, random);
     }
-    decision_.chosen = chosen->route.endpoint.id;
+    decision_.chosen = chosen->route().endpoint.id;
     return admit(*chosen, model, query, now);
 }
 
 // ---- filters ----
 
 FilterReason EndpointPool::filter(const State& state, const EndpointQuery& query, Time now) const {
-    const Endpoint& endpoint = state.route.endpoint;
+    const Endpoint& endpoint = state.route().endpoint;
     if (!state.listed || endpoint.state != EndpointState::ready) return FilterReason::not_ready;
     if (!query.protocol.empty() && endpoint.protocol != query.protocol)
         return FilterReason::protocol;
-    if (state.route.weight <= 0) return FilterReason::drained;
+    if (state.route().weight <= 0) return FilterReason::drained;
     if (!within(endpoint.price_input, query.input_price_max) ||
         !within(endpoint.price_output, query.output_price_max))
         return FilterReason::price_limit;
     if (!in_all(query.providers, endpoint.provider) || !in_all(query.sites, endpoint.site))
         return FilterReason::provider_not_in;
     if (query.preferences != nullptr) {
-        const FilterReason refused = refused_by(*query.preferences, state.route);
+        const FilterReason refused = refused_by(*query.preferences, state.route());
         if (refused != FilterReason::none) return refused;
     }
     if (std::ranges::find(query.excluded, endpoint.id) != query.excluded.end())
@@ -133,7 +133,7 @@ FilterReason EndpointPool::filter(const State& state, const EndpointQuery& query
     if (query.preferences != nullptr && !query.preferences->allow_fallbacks &&
         query.preferences->order.empty() && !query.excluded.empty()) {
         const auto first = states_.find(query.excluded.front());
-        if (first != states_.end() && first->second.route.endpoint.provider != endpoint.provider)
+        if (first != states_.end() && first->second.route().endpoint.provider != endpoint.provider)
             return FilterReason::provider_not_in;
     }
     if (!state.breaker.lets_through(now))
@@ -220,7 +220,7 @@ void EndpointPool::keep_first_in_order(
     std::vector<Candidate>& candidates, const EndpointQuery& query, Time now
 ) {
     const auto provider_of = [](const Candidate& candidate) -> const std::string& {
-        return candidate.state->route.endpoint.provider;
+        return candidate.state->route().endpoint.provider;
     };
     if (query.preferences != nullptr && !query.preferences->order.empty()) {
         const std::vector<std::string>& order = query.preferences->order;
@@ -235,7 +235,7 @@ void EndpointPool::keep_first_in_order(
         const auto tried = states_.find(query.excluded.back());
         if (tried != states_.end())
             keep_least(candidates, [&](const Candidate& candidate) {
-                const bool same = provider_of(candidate) == tried->second.route.endpoint.provider;
+                const bool same = provider_of(candidate) == tried->second.route().endpoint.provider;
                 return same ? 1.0 : 2.0;
             });
     }
@@ -245,16 +245,16 @@ void EndpointPool::keep_first_in_order(
             return;
         case ProviderPreferences::Sort::price:
             return keep_least(candidates, [&](const Candidate& candidate) {
-                const Endpoint& endpoint = candidate.state->route.endpoint;
+                const Endpoint& endpoint = candidate.state->route().endpoint;
                 return rough(endpoint.price_input) + rough(endpoint.price_output);
             });
         case ProviderPreferences::Sort::throughput:
             return keep_least(candidates, [&](const Candidate& candidate) {
-                return -tokens_per_second_of(candidate.state->route, now);
+                return -tokens_per_second_of(candidate.state->route(), now);
             });
         case ProviderPreferences::Sort::latency:
             return keep_least(candidates, [&](const Candidate& candidate) {
-                const Endpoint& endpoint = candidate.state->route.endpoint;
+                const Endpoint& endpoint = candidate.state->route().endpoint;
                 const auto found = suppliers_.find(std::pair(endpoint.provider, endpoint.model));
                 constexpr double kMedian = 0.5;
                 constexpr double kUnknown = 1e9;  // behind all that have shown something
@@ -356,7 +356,7 @@ void EndpointPool::add_queue_terms(
                                       kMatchShareMin * static_cast<double>(query.prompt_tokens);
         if (counts)
             note.terms.prefix = rates.ms_per_token * static_cast<double>(note.matched_tokens);
-        if (!own && known > 0) note.terms.network = candidate.state->route.rtt_ms.value_or(0);
+        if (!own && known > 0) note.terms.network = candidate.state->route().rtt_ms.value_or(0);
     }
 }
 
@@ -366,7 +366,7 @@ void EndpointPool::add_penalties(
     // In the form `blocks` a penalty in milliseconds has no meaning; price decides among equals.
     if (decision_.form != Decision::Form::learned) return;
     const auto cost = [&](const Candidate& candidate) {
-        const Endpoint& endpoint = candidate.state->route.endpoint;
+        const Endpoint& endpoint = candidate.state->route().endpoint;
         return rough(endpoint.price_input) * static_cast<double>(query.prompt_tokens) +
                rough(endpoint.price_output) * model.output_tokens_mean;
     };
@@ -387,7 +387,7 @@ void EndpointPool::add_penalties(
         if (const auto wished = query.preferences->first_token_wished)
             terms.wish += std::max(0.0, terms.queue - terms.prefix - to_seconds(*wished) * 1000);
         if (const auto wished = query.preferences->tokens_per_second_wished) {
-            const double shown = tokens_per_second_of(state.route, now);
+            const double shown = tokens_per_second_of(state.route(), now);
             if (shown > 0) terms.wish += kWishMissedMs * std::max(0.0, 1 - shown / *wished);
         }
     }
@@ -406,18 +406,22 @@ EndpointPool::State* EndpointPool::least_score(
     for (const Candidate& candidate : candidates)
         if (candidate.note->terms.score() <= most) equal.push_back(candidate.state);
     if (decision_.form == Decision::Form::blocks) {
-        const Endpoint cheapest = (*std::ranges::min_element(equal, [](auto* a, auto* b) {
-                                      return compare_cost(a->route.endpoint, b->route.endpoint) < 0;
-                                  }))->route.endpoint;
+        const Endpoint cheapest =
+            (*std::ranges::min_element(
+                 equal, [](auto* a, auto* b
+                        ) { return compare_cost(a->route().endpoint, b->route().endpoint) < 0; }
+             ))
+                ->route()
+                .endpoint;
         std::erase_if(equal, [&](const State* state) {
-            return compare_cost(state->route.endpoint, cheapest) > 0;
+            return compare_cost(state->route().endpoint, cheapest) > 0;
         });
     }
     std::uint64_t weights = 0;
-    for (const State* state : equal) weights += static_cast<std::uint64_t>(state->route.weight);
+    for (const State* state : equal) weights += static_cast<std::uint64_t>(state->route().weight);
     std::uint64_t drawn = random.below(weights);
     for (State* state : equal) {
-        const auto weight = static_cast<std::uint64_t>(state->route.weight);
+        const auto weight = static_cast<std::uint64_t>(state->route().weight);
         if (drawn < weight) return state;
         drawn -= weight;
     }
@@ -436,9 +440,10 @@ EndpointPool::State* EndpointPool::two_choices(
         candidates[(first + 1 + random.below(candidates.size() - 1)) % candidates.size()].state;
     // Calls in flight for each unit of weight.
     const auto order =
-        other->in_flight * chosen->route.weight != chosen->in_flight * other->route.weight
-            ? other->in_flight * chosen->route.weight <=> chosen->in_flight * other->route.weight
-            : compare_cost(other->route.endpoint, chosen->route.endpoint);
+        other->in_flight * chosen->route().weight != chosen->in_flight * other->route().weight
+            ? other->in_flight * chosen->route().weight <=>
+                  chosen->in_flight * other->route().weight
+            : compare_cost(other->route().endpoint, chosen->route().endpoint);
     return order < 0 ? other : chosen;  // equal ones stay as chance had it
 }
 
@@ -448,11 +453,11 @@ EndpointPool::Choice EndpointPool::admit(
     State& state, const Model& model, const EndpointQuery& query, Time now
 ) {
     const auto note = std::ranges::find(
-        decision_.candidates, state.route.endpoint.id, &CandidateNote::endpoint_id
+        decision_.candidates, state.route().endpoint.id, &CandidateNote::endpoint_id
     );
     const std::int64_t matched = note->sticky ? 0 : note->matched_tokens;
     Choice choice{
-        .endpoint_id = state.route.endpoint.id,
+        .endpoint_id = state.route().endpoint.id,
         .probe = state.breaker.begin(now),
         .queue = queue_of(state, query, now),
         .prefill_tokens = query.prompt_tokens - matched,

@@ -44,7 +44,8 @@ std::vector<std::string> EndpointPool::replace(std::vector<Route> routes) {
         State& state = found->second;
         if (added) state.backend = backends_++;
         state.listed = true;
-        state.route = std::move(route);
+        state.supplier = {endpoint.provider, endpoint.model};
+        state.shared = std::make_shared<const Route>(std::move(route));
     }
     std::erase_if(models_, [](const auto& entry) { return entry.second.endpoints.empty(); });
     std::erase_if(suppliers_, [&](const auto& entry) {
@@ -60,7 +61,7 @@ bool EndpointPool::has_model(std::string_view model, std::string_view protocol) 
     const auto known = models_.find(model);
     return known != models_.end() &&
            std::ranges::any_of(known->second.endpoints, [&](const EndpointId& id) {
-               return states_.at(id).route.endpoint.protocol == protocol;
+               return states_.at(id).route().endpoint.protocol == protocol;
            });
 }
 
@@ -77,10 +78,10 @@ void EndpointPool::first_token(Choice& choice, Duration after, Time now) {
         state.breaker.first_token(
             to_seconds(after) * 1000 / std::max(1.0, *choice.expected_ms), now
         );
-    const Endpoint& endpoint = state.route.endpoint;
+    const Endpoint& endpoint = state.route().endpoint;
     if (const auto model = models_.find(endpoint.model); model != models_.end())
         model->second.window.add_first_token(after, now);
-    suppliers_[{endpoint.provider, endpoint.model}].add_first_token(after, now);
+    suppliers_[state.supplier].add_first_token(after, now);
 }
 
 void EndpointPool::finish(const Choice& choice, const AttemptReport& report, Time now) {
@@ -95,9 +96,9 @@ void EndpointPool::finish(const Choice& choice, const AttemptReport& report, Tim
         state.prefill_tokens -= choice.prefill_tokens;
     }
     state.breaker.end(choice.probe, report.outcome, now);
-    const Endpoint& endpoint = state.route.endpoint;
+    const Endpoint& endpoint = state.route().endpoint;
     if (report.outcome != AttemptOutcome::abandoned)
-        suppliers_[{endpoint.provider, endpoint.model}].add(
+        suppliers_[state.supplier].add(
             {.succeeded = report.outcome == AttemptOutcome::answered,
              .tokens_per_second = report.tokens_per_second,
              .tokens = report.tokens_charged,
@@ -155,7 +156,7 @@ Result<Money> EndpointPool::worst_case(const EndpointQuery& query, const TokenBo
             case FilterReason::lower_order:
                 break;
         }
-        most = std::max(most, TRY(routing::worst_case(bound, prices_of(state.route))));
+        most = std::max(most, TRY(routing::worst_case(bound, prices_of(state.route()))));
     }
     return most;
 }
@@ -193,16 +194,16 @@ SupplierFigures EndpointPool::figures(std::string_view provider, std::string_vie
     return found == suppliers_.end() ? SupplierFigures() : found->second.figures(now);
 }
 
-const Route* EndpointPool::find(const EndpointId& id) const {
+std::shared_ptr<const Route> EndpointPool::find(const EndpointId& id) const {
     const auto found = states_.find(id);
-    return found == states_.end() ? nullptr : &found->second.route;
+    return found == states_.end() ? nullptr : found->second.shared;
 }
 
 std::vector<std::string> EndpointPool::models() const {
     std::vector<std::string> out;
     for (const auto& [name, model] : models_) {
         const bool ready = std::ranges::any_of(model.endpoints, [&](const EndpointId& id) {
-            return states_.at(id).route.endpoint.state == EndpointState::ready;
+            return states_.at(id).route().endpoint.state == EndpointState::ready;
         });
         if (ready) out.push_back(name);
     }
@@ -213,7 +214,7 @@ Time EndpointPool::model_created(std::string_view model) const {
     Time oldest = Time::max();
     if (const auto known = models_.find(model); known != models_.end())
         for (const EndpointId& id : known->second.endpoints)
-            oldest = std::min(oldest, states_.at(id).route.endpoint.created_at);
+            oldest = std::min(oldest, states_.at(id).route().endpoint.created_at);
     return oldest == Time::max() ? Time() : oldest;
 }
 
@@ -221,7 +222,7 @@ std::string EndpointPool::model_owner(std::string_view model) const {
     std::set<std::string_view> providers;
     if (const auto known = models_.find(model); known != models_.end())
         for (const EndpointId& id : known->second.endpoints)
-            providers.insert(states_.at(id).route.endpoint.provider);
+            providers.insert(states_.at(id).route().endpoint.provider);
     std::string out;
     for (const std::string_view provider : providers)
         out.append(out.empty() ? "" : ", ").append(provider);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -125,8 +126,8 @@ class EndpointPool {
     // What calls of `model` to `provider` have shown; empty figures where there were none.
     SupplierFigures figures(std::string_view provider, std::string_view model, Time now) const;
 
-    // Valid until the next replace().
-    const Route* find(const EndpointId& id) const;
+    // As the present table has it, or the one before while calls are in flight.
+    std::shared_ptr<const Route> find(const EndpointId& id) const;
     bool has_model(std::string_view model) const { return models_.contains(model); }
     // Whether an endpoint of the table speaks it, ready or not.
     bool has_model(std::string_view model, std::string_view protocol) const;
@@ -140,8 +141,10 @@ class EndpointPool {
 
   private:
     struct State {
-        Route route;
-        bool listed = false;  // in the present table
+        std::shared_ptr<const Route> shared;  // calls keep theirs over a replace()
+        const Route& route() const { return *shared; }
+        std::pair<std::string, std::string> supplier;  // its key in suppliers_
+        bool listed = false;                           // in the present table
         PrefixIndex::Backend backend = 0;
         std::int64_t in_flight = 0;
         std::int64_t waiting = 0;         // of these, without a first token

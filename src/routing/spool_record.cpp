@@ -11,17 +11,24 @@ namespace {
 
 constexpr std::uint32_t kPolynomial = 0x82F63B78;  // Castagnoli's, reflected
 
-constexpr std::array<std::uint32_t, 256> make_table() {
-    std::array<std::uint32_t, 256> table{};
-    for (std::uint32_t i = 0; i < table.size(); ++i) {
+// Tables for eight bytes at a time ("slicing by 8"): tables[k][b] is the checksum of byte b with k
+// zero bytes behind it.
+constexpr std::size_t kSlice = 8;
+using Tables = std::array<std::array<std::uint32_t, 256>, kSlice>;
+constexpr Tables make_tables() {
+    Tables tables{};
+    for (std::uint32_t i = 0; i < 256; ++i) {
         std::uint32_t value = i;
         for (int bit = 0; bit < 8; ++bit)
             value = (value >> 1) ^ ((value & 1) != 0 ? kPolynomial : 0);
-        table[i] = value;
+        tables[0][i] = value;
     }
-    return table;
+    for (std::size_t k = 1; k < kSlice; ++k)
+        for (std::size_t i = 0; i < 256; ++i)
+            tables[k][i] = (tables[k - 1][i] >> 8) ^ tables[0][tables[k - 1][i] & 0xFF];
+    return tables;
 }
-constexpr std::array<std::uint32_t, 256> kTable = make_table();
+constexpr Tables kTables = make_tables();
 
 void put_u32(std::string& out, std::size_t at, std::uint32_t value) {
     for (std::size_t i = 0; i < 4; ++i) out[at + i] = static_cast<char>((value >> (8 * i)) & 0xFF);
@@ -35,7 +42,7 @@ std::uint32_t get_u32(std::string_view bytes, std::size_t at) {
 }
 
 // Why the record at `at` cannot be read; empty when it was.
-std::string read_one(std::string_view bytes, SpoolReading& reading) {
+std::string read_one(std::string_view bytes, SpoolTexts& reading) {
     const std::size_t at = reading.consumed;
     if (bytes.size() - at < kSpoolHeaderBytes) return "a record's header is cut";
     const std::size_t length = get_u32(bytes, at);
@@ -46,9 +53,7 @@ std::string read_one(std::string_view bytes, SpoolReading& reading) {
     if (body[0] != static_cast<char>(SpoolKind::opened) &&
         body[0] != static_cast<char>(SpoolKind::settled))
         return "a record is of an unknown kind";
-    Result<CallRecord> call = json::parse<CallRecord>(body.substr(1));
-    if (!call) return "a record cannot be read: " + to_string(call.error());
-    reading.records.push_back({static_cast<SpoolKind>(body[0]), *std::move(call)});
+    reading.records.push_back({static_cast<SpoolKind>(body[0]), body.substr(1)});
     reading.consumed = at + kSpoolHeaderBytes + length;
     return {};
 }
@@ -57,8 +62,16 @@ std::string read_one(std::string_view bytes, SpoolReading& reading) {
 
 std::uint32_t crc32c(std::string_view bytes) {
     std::uint32_t crc = 0xFFFFFFFF;
+    const auto byte = [](std::uint32_t word, int at) { return (word >> (8 * at)) & 0xFF; };
+    for (; bytes.size() >= kSlice; bytes.remove_prefix(kSlice)) {
+        const std::uint32_t low = crc ^ get_u32(bytes, 0);
+        const std::uint32_t high = get_u32(bytes, 4);
+        crc = kTables[7][byte(low, 0)] ^ kTables[6][byte(low, 1)] ^ kTables[5][byte(low, 2)] ^
+              kTables[4][byte(low, 3)] ^ kTables[3][byte(high, 0)] ^ kTables[2][byte(high, 1)] ^
+              kTables[1][byte(high, 2)] ^ kTables[0][byte(high, 3)];
+    }
     for (const char c : bytes)
-        crc = (crc >> 8) ^ kTable[(crc ^ static_cast<unsigned char>(c)) & 0xFF];
+        crc = (crc >> 8) ^ kTables[0][(crc ^ static_cast<unsigned char>(c)) & 0xFF];
     return ~crc;
 }
 
@@ -73,12 +86,30 @@ void append_spool_record(std::string& out, SpoolKind kind, const CallRecord& cal
     put_u32(out, begin, static_cast<std::uint32_t>(body.size()));
 }
 
-SpoolReading read_spool(std::string_view bytes, std::size_t records_max) {
-    SpoolReading reading;
+SpoolTexts read_spool_texts(std::string_view bytes, std::size_t records_max) {
+    SpoolTexts reading;
     while (reading.consumed < bytes.size() && reading.records.size() < records_max &&
            reading.problem.empty())
         reading.problem = read_one(bytes, reading);
     reading.clean = reading.problem.empty();
+    return reading;
+}
+
+SpoolReading read_spool(std::string_view bytes) {
+    const SpoolTexts texts = read_spool_texts(bytes);
+    SpoolReading reading{
+        .records = {}, .consumed = 0, .clean = texts.clean, .problem = texts.problem
+    };
+    for (const SpoolText& text : texts.records) {
+        Result<CallRecord> call = json::parse<CallRecord>(text.json);
+        if (!call) {
+            reading.clean = false;
+            reading.problem = "a record cannot be read: " + to_string(call.error());
+            return reading;
+        }
+        reading.records.push_back({text.kind, *std::move(call)});
+        reading.consumed += kSpoolHeaderBytes + 1 + text.json.size();
+    }
     return reading;
 }
 

@@ -33,15 +33,27 @@ struct SpoolRecord {
 };
 void append_spool_record(std::string& out, SpoolKind kind, const CallRecord& call);
 
-// Reads at most `records_max` records from the front. `clean` tells that nothing was wrong on the
-// way; if not, what follows `consumed` was torn by a crash (or damaged) and nothing behind it can
-// be trusted.
-struct SpoolReading {
-    std::vector<SpoolRecord> records;
+// The text of one CallRecord within the bytes that were read.
+struct SpoolText {
+    SpoolKind kind = SpoolKind::settled;
+    std::string_view json;
+};
+
+// What was read from the front. `clean` tells that nothing was wrong on the way; if not, what
+// follows `consumed` was torn by a crash (or damaged) and nothing behind it can be trusted.
+template <class Record>
+struct SpoolReadingOf {
+    std::vector<Record> records;
     std::size_t consumed = 0;
     bool clean = true;
     std::string problem = {};  // what ended the reading
 };
-SpoolReading read_spool(std::string_view bytes, std::size_t records_max = SIZE_MAX);
+using SpoolReading = SpoolReadingOf<SpoolRecord>;
+using SpoolTexts = SpoolReadingOf<SpoolText>;
+
+// At most `records_max` records, lengths and checksums tested, their JSON not looked at.
+SpoolTexts read_spool_texts(std::string_view bytes, std::size_t records_max = SIZE_MAX);
+// All of them; one whose JSON is no CallRecord ends the reading.
+SpoolReading read_spool(std::string_view bytes);
 
 }  // namespace penstock::routing
