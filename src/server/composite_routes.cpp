@@ -27,7 +27,7 @@ std::expected<CompositeSpec, Failure> spec_of(const http::Request& request) {
 Result<void> check_possible(const CompositePlan& plan) {
     for (std::size_t i = 0; i < plan.parts.size(); ++i) {
         const Plan& part = plan.parts[i].plan;
-        if (part.feasible || possible_ever(part)) continue;
+        if (part.feasible || may_become_feasible(part)) continue;
         return fail_field(
             ErrorCode::resource_exhausted, "parts[" + std::to_string(i) + "]",
             "'" + plan.parts[i].part +

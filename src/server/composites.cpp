@@ -47,7 +47,7 @@ class Planner {
             return part.plan.feasible;
         });
         made_.ever = std::ranges::all_of(made_.parts, [](const PartPlan& part) {
-            return part.plan.feasible || possible_ever(part.plan);
+            return part.plan.feasible || may_become_feasible(part.plan);
         });
         add_up();
         explain();

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/check.h"
 #include "scheduler/fair_queue.h"
 #include "server/gangs.h"
 #include "server/profiles.h"
@@ -13,6 +14,16 @@
 
 namespace penstock::server {
 namespace {
+
+// What could change by itself: another task ends, a node comes back.
+bool is_temporary(FilterReason reason) {
+    return reason == FilterReason::none || reason == FilterReason::node_unreachable ||
+           reason == FilterReason::node_cordoned || reason == FilterReason::node_unhealthy ||
+           reason == FilterReason::insufficient_cpu ||
+           reason == FilterReason::insufficient_memory ||
+           reason == FilterReason::insufficient_accelerator ||
+           reason == FilterReason::excluded_after_failure;
+}
 
 scheduler::Tenant tenant_of(const Task& task) { return {task.organisation_id, task.project_id}; }
 
@@ -106,6 +117,8 @@ void Dispatcher::tick() {
 Plan Dispatcher::plan(
     const TaskSpec& spec, OrganisationId organisation, std::int64_t items, std::vector<NodeId> avoid
 ) const {
+    if (spec.num_nodes > 1)
+        return plan_gang(platform_, spec, organisation, items, std::move(avoid));
     scheduler::Input input{
         .spec = spec,
         .spec_sha256 = access::sha256_hex(json::print(spec)),
@@ -121,6 +134,14 @@ Plan Dispatcher::plan(
             {platform_.fleet.find_site(node->site_id), node, platform_.fleet.free_of(*node)}
         );
     return scheduler::plan(input);
+}
+
+bool Dispatcher::possible_ever(const Plan& plan) const {
+    // Without any node nothing is known yet: sites may be on their way.
+    if (plan.candidates.empty()) return true;
+    return std::ranges::any_of(plan.candidates, [](const Candidate& candidate) {
+        return is_temporary(candidate.filter);
+    });
 }
 
 void Dispatcher::round() {
@@ -176,6 +197,8 @@ bool Dispatcher::place(const tasks::Waiting& waiting) {
         task.spec.resources.job_recovery->strategy == RecoveryStrategy::failover;
     std::vector<NodeId> avoid;
     if (!same_place_first) avoid = platform_.board.failed_nodes(task.id, waiting.item);
+    if (task.spec.num_nodes > 1)
+        return place_gang(platform_, billing_, hub_, waiting, std::move(avoid));
     Plan plan = this->plan(task.spec, task.organisation_id, task.items.total, std::move(avoid));
     Change change;
     const auto wait = [&](TaskReason reason, const std::string& detail) {
@@ -197,15 +220,36 @@ bool Dispatcher::place(const tasks::Waiting& waiting) {
         platform_.commit(std::move(change));
         return false;
     }
-    const Result<std::vector<Attempt>> begun =
-        begin_item(platform_, billing_, change, task, waiting.item, plan);
-    if (!begun) return wait(TaskReason::waiting_for_balance, begun.error().message);
+    const Candidate& chosen = *std::ranges::find_if(plan.candidates, &Candidate::chosen);
+    const Site& site = *platform_.fleet.find_site(chosen.site_id);
+    Attempt attempt{
+        .id = platform_.make_id<AttemptId>(), .request = chosen.request, .decision = plan.candidates
+    };
+    attempt.placement = {
+        .site_id = site.id,
+        .site = site.spec.name,
+        .provider = site.provider,
+        .region = site.spec.region,
+        .c_url = site.c_url,
+        .node_id = chosen.node_id,
+        .node = chosen.node,
+        .simulated = chosen.simulated
+    };
+    attempt.held = plan.hold.value_or(Money());
+    if (attempt.held > Money())
+        if (const Result<void> held =
+                billing_.hold(change, attempt.id, task.organisation_id, task.id, attempt.held);
+            !held)
+            return wait(TaskReason::waiting_for_balance, held.error().message);
+    const Result<void> room = platform_.fleet.hold(attempt.id, chosen.node_id, chosen.request);
+    CHECK(room.has_value(), "the plan was made from the same state");
+    attempt =
+        platform_.board.begin_attempt(task.id, waiting.item, std::move(attempt), now, change.tasks);
     platform_.board.set_plan(task.id, std::move(plan), change.tasks);
-    for (const Attempt& attempt : *begun)
-        change.after.emplace_back([this, id = attempt.id] {
-            const Attempt* started = platform_.board.find_attempt(id);
-            if (tasks::is_active(started->state)) hub_.send_start(*started);
-        });
+    change.after.emplace_back([this, id = attempt.id] {
+        const Attempt* started = platform_.board.find_attempt(id);
+        if (tasks::is_active(started->state)) hub_.send_start(*started);
+    });
     platform_.commit(std::move(change));
     return true;
 }

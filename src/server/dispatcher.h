@@ -34,6 +34,7 @@ class Dispatcher {
     // False: nothing more of this task can start now.
     bool place(const tasks::Waiting& waiting);
     void tick();
+    bool possible_ever(const Plan& plan) const;
 
     Platform& platform_;
     Billing& billing_;

@@ -5,6 +5,8 @@
 
 #include "base/check.h"
 #include "scheduler/scheduler.h"
+#include "server/profiles.h"
+#include "tasks/state.h"
 
 namespace penstock::server {
 namespace {
@@ -53,32 +55,21 @@ Placement placement_of(const Platform& platform, const Candidate& chosen) {
     };
 }
 
-}  // namespace
-
-bool possible_ever(const Plan& plan) {
-    // Without any node nothing is known yet: sites may be on their way.
-    if (plan.candidates.empty()) return true;
-    if (plan.gang) return plan.gang->ever;
-    return std::ranges::any_of(plan.candidates, [](const Candidate& candidate) {
-        return is_temporary(candidate.filter);
-    });
-}
-
-Result<std::vector<Attempt>> begin_item(
+// All members, or nothing (insufficient_funds): whatever `change` has then can be committed.
+Result<std::vector<Attempt>> begin(
     Platform& platform, Billing& billing, Change& change, const Task& task, std::int64_t item,
     const Plan& plan
 ) {
     std::vector<const Candidate*> chosen;
     for (const Candidate& candidate : plan.candidates)
         if (candidate.chosen) chosen.push_back(&candidate);
-    CHECK(!chosen.empty(), "a feasible plan chose at least one node");
     const Money hold = plan.hold.value_or(Money());
     const Money available = billing.wallet(task.organisation_id).available;
     if (available < hold)
         return fail(
             ErrorCode::insufficient_funds,
             "the wallet has " + to_string(available) + " CNY available, " + to_string(hold) +
-                " are to be held: top it up, or set a budget or time_limit"
+                " are to be held for all nodes: top it up, or set a budget or time_limit"
         );
     const std::vector<Money> holds = split_hold(plan, chosen);
     std::vector<Attempt> members;
@@ -101,6 +92,92 @@ Result<std::vector<Attempt>> begin_item(
     return platform.board.begin_gang(
         task.id, item, std::move(members), platform.now(), change.tasks
     );
+}
+
+bool wait(
+    Platform& platform, Change change, TaskId task, TaskReason reason, const std::string& detail
+) {
+    const tasks::Wording words = tasks::describe(reason);
+    platform.board.set_waiting(
+        task, reason, words.en + (detail.empty() ? "" : ": " + detail), words.zh, platform.now(),
+        change.tasks
+    );
+    if (!change.empty()) platform.commit(std::move(change));
+    return false;
+}
+
+bool refuse(Platform& platform, Change change, TaskId task, Plan plan) {
+    platform.board.reject(
+        task, TaskReason::no_candidate, plan.explanation, plan.explanation_zh, platform.now(),
+        change.tasks
+    );
+    platform.board.set_plan(task, std::move(plan), change.tasks);
+    platform.commit(std::move(change));
+    return false;
+}
+
+}  // namespace
+
+Plan plan_gang(
+    const Platform& platform, const TaskSpec& spec, OrganisationId organisation, std::int64_t items,
+    std::vector<NodeId> avoid
+) {
+    scheduler::Input input{
+        .spec = spec,
+        .spec_sha256 = access::sha256_hex(json::print(spec)),
+        .items = items,
+        .avoid = std::move(avoid),
+        .profile = profile_of(platform, spec, organisation),
+        .budget_left = {},
+        .now = platform.now()
+    };
+    if (spec.budget) input.budget_left = spec.budget->max_total;
+    for (const Node* node : platform.fleet.nodes())
+        input.supplies.push_back(
+            {platform.fleet.find_site(node->site_id), node, platform.fleet.free_of(*node)}
+        );
+    return scheduler::plan(input);
+}
+
+bool place_gang(
+    Platform& platform, Billing& billing, AgentHub& hub, const tasks::Waiting& waiting,
+    std::vector<NodeId> avoid
+) {
+    const Task& task = *platform.board.find(waiting.task_id);
+    Plan plan =
+        plan_gang(platform, task.spec, task.organisation_id, task.items.total, std::move(avoid));
+    Change change;
+    if (!plan.feasible) {
+        if (!may_become_feasible(plan))
+            return refuse(platform, std::move(change), task.id, std::move(plan));
+        return wait(
+            platform, std::move(change), task.id, TaskReason::waiting_for_capacity, plan.explanation
+        );
+    }
+    const Result<std::vector<Attempt>> begun =
+        begin(platform, billing, change, task, waiting.item, plan);
+    if (!begun)
+        return wait(
+            platform, std::move(change), task.id, TaskReason::waiting_for_balance,
+            begun.error().message
+        );
+    platform.board.set_plan(task.id, std::move(plan), change.tasks);
+    for (const Attempt& attempt : *begun)
+        change.after.emplace_back([&platform, &hub, id = attempt.id] {
+            const Attempt* started = platform.board.find_attempt(id);
+            if (platform.board.is_wanted(*started)) hub.send_start(*started);
+        });
+    platform.commit(std::move(change));
+    return true;
+}
+
+bool may_become_feasible(const Plan& plan) {
+    // Without any node nothing is known yet: sites may be on their way.
+    if (plan.candidates.empty()) return true;
+    if (plan.gang) return plan.gang->ever;
+    return std::ranges::any_of(plan.candidates, [](const Candidate& candidate) {
+        return is_temporary(candidate.filter);
+    });
 }
 
 }  // namespace penstock::server

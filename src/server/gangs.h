@@ -1,20 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "server/agent_hub.h"
 #include "server/billing.h"
 #include "server/platform.h"
 
+// Items of several nodes: how they are decided and begun.
 namespace penstock::server {
 
-// Whether waiting could help where a plan is not feasible: another task ends, a node comes back.
-bool possible_ever(const Plan& plan);
-
-// Turns the chosen candidates of a feasible plan into the attempts of an item, one for each node:
-// capacity holds, money holds and attempts, all in `change` or, when the wallet does not reach for
-// all of them, nothing (insufficient_funds). By rank.
-Result<std::vector<Attempt>> begin_item(
-    Platform& platform, Billing& billing, Change& change, const Task& task, std::int64_t item,
-    const Plan& plan
+// The plan of a task with `num_nodes`, over all nodes.
+Plan plan_gang(
+    const Platform& platform, const TaskSpec& spec, OrganisationId organisation, std::int64_t items,
+    std::vector<NodeId> avoid
 );
+
+// Places a waiting item as a whole: capacity holds, money holds and attempts of all members in one
+// change; when it is durable the agents are told to start. False: it waits, and the task says for
+// what, or it was refused.
+bool place_gang(
+    Platform& platform, Billing& billing, AgentHub& hub, const tasks::Waiting& waiting,
+    std::vector<NodeId> avoid
+);
+
+// Whether waiting could help where a plan is not feasible: another task ends, a node comes back.
+bool may_become_feasible(const Plan& plan);
 
 }  // namespace penstock::server
