@@ -156,7 +156,6 @@ void AgentHub::catch_up(NodeId node, const AgentHello& hello) {
                     {node,
                      {.attempt_id = attempt->id,
                       .fence = attempt->fence,
-                      .reason = TaskReason::member_failed,
                       .grace = tasks::kStopGrace}}
                 );
         } else if (!there.contains(attempt->id)) {
