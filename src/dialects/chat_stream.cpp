@@ -51,7 +51,11 @@ class ChatReader final : public StreamReader {
         if (std::optional<Json> usage = fields.take("usage")) {
             StreamEvent event = event_of(Event::usage);
             event.usage = read_chat_usage(*std::move(usage));
-            frame.events.push_back(std::move(event));
+            // An empty one says nothing, and takes nothing back that was said before.
+            if (event.usage.tokens == TokenCounts{} && event.usage.violations == 0)
+                fields.put_shape("usage", std::move(event.usage.written));
+            else
+                frame.events.push_back(std::move(event));
         }
         fields.shape({"object", "created", "system_fingerprint", "service_tier", "obfuscation"});
         fields.finish(frame);
@@ -107,6 +111,13 @@ class ChatReader final : public StreamReader {
         if (!delta_extras.native.empty()) put(choice.native, "delta", delta_extras.native);
     }
 
+    // Some engines say the hidden text under both of its names.
+    static bool repeats(const StreamFrame& frame, PartKind kind, const std::string& text) {
+        const StreamEvent& last = frame.events.back();
+        return kind == PartKind::reasoning && last.kind == Event::delta &&
+               last.part_kind == PartKind::reasoning && last.text == text;
+    }
+
     void read_delta(Fields& fields, std::int64_t index, ChoiceState& state, StreamFrame& frame) {
         if (const std::optional<std::string> role = fields.text("role")) {
             frame.events.push_back(event_of(Event::role, index));
@@ -118,6 +129,10 @@ class ChatReader final : public StreamReader {
             if (text->empty()) {
                 // Says that there is such a field, not that a part begins.
                 fields.put_shape(field.name, "");
+                continue;
+            }
+            if (repeats(frame, field.kind, *text)) {
+                fields.put_shape(field.name, *text);
                 continue;
             }
             StreamEvent event = event_of(Event::delta, index);

@@ -132,6 +132,38 @@ TEST(DialectStream, AnErrorEventOfTheEngineIsAnError) {
     }
 }
 
+std::vector<GoldenFrame> chat_frames(const std::vector<std::string>& frames) {
+    std::vector<GoldenFrame> out;
+    for (const std::string& data : frames) out.push_back({"", data});
+    return out;
+}
+
+TEST(DialectStream, AnEmptyUsageTakesNothingBack) {
+    const std::vector<GoldenFrame> frames = chat_frames(
+        {R"({"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]})",
+         R"({"choices":[],"usage":{"prompt_tokens":17,"completion_tokens":3}})",
+         R"({"choices":[],"usage":{}})", "[DONE]"}
+    );
+    const std::string told = convert(frames, Dialect::chat, Dialect::anthropic);
+    EXPECT_NE(told.find(R"("usage":{"input_tokens":17,"output_tokens":3})"), std::string::npos)
+        << told;
+    const std::string same = convert(frames, Dialect::chat, Dialect::chat);
+    EXPECT_NE(same.find(R"("usage":{})"), std::string::npos) << same;
+}
+
+TEST(DialectStream, AHiddenTextUnderTwoNamesIsOneText) {
+    const std::vector<GoldenFrame> frames = chat_frames(
+        {R"({"choices":[{"index":0,"delta":{"reasoning_content":"hm","reasoning":"hm"}}]})",
+         R"({"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})", "[DONE]"}
+    );
+    const std::string told = convert(frames, Dialect::chat, Dialect::anthropic);
+    EXPECT_NE(told.find("hm"), std::string::npos) << told;
+    EXPECT_EQ(told.find("hm"), told.rfind("hm")) << told;
+    const std::string same = convert(frames, Dialect::chat, Dialect::chat);
+    EXPECT_NE(same.find(R"("reasoning":"hm")"), std::string::npos) << same;
+    EXPECT_NE(same.find(R"("reasoning_content":"hm")"), std::string::npos) << same;
+}
+
 TEST(DialectStream, BoundsWhatItKeepsOfAnAnswer) {
     const auto reader = make_stream_reader(Dialect::chat);
     const auto writer = make_stream_writer(Dialect::chat, Dialect::responses, golden_context);

@@ -60,6 +60,7 @@ Budget::Budget(
 void Budget::open() {
     open_ = true;
     opened_.notify_all();
+    if (!greeted_) ask_soon();
 }
 
 io::Task<Budget::Reserved> Budget::reserve(
@@ -147,7 +148,7 @@ io::Task<void> Budget::ask_while_wanted() {
         ~Asking() { flag = false; }
     };
     const Asking asking{asking_};
-    while (pool_.wants_to_ask())
+    while (!greeted_ || pool_.wants_to_ask())
         if (!co_await ask_once()) break;
 }
 
@@ -164,6 +165,7 @@ io::Task<bool> Budget::ask_once() {
         for (std::size_t i = 0; i < asks.size(); ++i)
             pool_.grant(asks[i], answer->allowances[i], now);
         last_answer_ = {};
+        greeted_ = true;
     } else {
         pool_.unanswered(asks);
         if (answer.error().code != ErrorCode::unavailable)
@@ -179,7 +181,7 @@ io::Task<void> Budget::renew_forever() {
     while (true) {
         co_await io::sleep_for(kSweepInterval);
         pool_.sweep(clock_.now());
-        if (open_ && pool_.wants_to_ask()) ask_soon();
+        if (open_ && (!greeted_ || pool_.wants_to_ask())) ask_soon();
     }
 }
 

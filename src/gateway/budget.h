@@ -50,7 +50,8 @@ class Budget {
     );
     // x-ratelimit-… of the key for the model, as they are now.
     routing::HeaderList rate_headers(const ResolvedKey& key, const routing::CallNeeds& needs);
-    // Allowances can be fetched from now on: what an earlier process spent has been settled.
+    // Allowances can be fetched from now on: what an earlier process spent has been settled. The
+    // server hears of this process at once, so that what the earlier one had left is free again.
     void open();
     // Renews what is in use and gives back what is not; runs until cancelled.
     io::Task<void> renew_forever();
@@ -79,6 +80,7 @@ class Budget {
     routing::AllowancePool pool_;
     Demands scratch_;  // of the call that is being admitted
     bool open_ = false;
+    bool greeted_ = false;  // the server has answered this process
     io::Event opened_;
     bool asking_ = false;
     io::Event answered_;

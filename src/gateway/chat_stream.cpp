@@ -52,7 +52,7 @@ io::Task<std::optional<EndReason>> ChatStream::pass(
     if (done_seen_) co_return std::nullopt;  // nothing follows the end
     const Result<routing::ChatChunk> chunk = routing::read_chat_chunk(event.data);
     if (!chunk) co_return EndReason::upstream_error;
-    if (chunk->usage) call_->meter().report(*chunk->usage);
+    if (chunk->usage) call_->meter().report(*chunk->usage, chunk->deltas);
     finish_seen_ |= chunk->finished > 0;
     if (chunk->is_usage_only() && !options_.include_usage) co_return std::nullopt;
     if (!chunk->deltas.empty()) call_->on_first_token();

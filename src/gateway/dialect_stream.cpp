@@ -121,16 +121,16 @@ io::Task<DialectStream::End> DialectStream::pass(
         problem_ = frame.error().message;
         co_return EndReason::upstream_error;
     }
+    const routing::DeltaCount pieces = pieces_of(*frame);
     if (const StreamEvent* usage = find_event(*frame, StreamEvent::Kind::usage))
-        call_->meter().report(routing::DisjointUsage{
-            .tokens = usage->usage.tokens, .violations = usage->usage.violations
-        });
+        call_->meter().report(
+            {.tokens = usage->usage.tokens, .violations = usage->usage.violations}, pieces
+        );
     const StreamEvent* error = find_event(*frame, StreamEvent::Kind::error);
     if (error != nullptr) {
         problem_ = "the engine failed: " + error->text;
         if (converts()) co_return EndReason::upstream_error;
     }
-    const routing::DeltaCount pieces = pieces_of(*frame);
     if (!pieces.empty()) call_->on_first_token();
     if (converts()) {
         if (const End end = co_await send(&*frame, writer)) co_return end;

@@ -173,6 +173,12 @@ io::Task<http::Response> ScriptedServer::lease(http::Request request) {
     co_return http::Response::json(200, json::print(answer));
 }
 
+Units ScriptedServer::reserved() const {
+    AllowanceAccount account;
+    account.subject = to_string(organisation_id);
+    return authority_.reserved(account);
+}
+
 Units ScriptedServer::used_of(Measure measure) const {
     Units sum;
     for (const auto& [id, call] : records) {

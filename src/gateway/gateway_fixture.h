@@ -91,6 +91,7 @@ class ScriptedServer {
     int keys_asked_in_vain = 0;  // while it was away
     int leases_asked = 0;
     Money granted_most;
+    Units reserved() const;  // of the wallet, by all leases
 
   private:
     io::Task<http::Response> routes(http::Request request);

@@ -68,6 +68,18 @@ TEST(Gateway, SettlesAfterARestartWhatItCouldNotBefore) {
     EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
 }
 
+TEST(Gateway, LetsGoOfWhatAnEarlierProcessHeldWithoutACall) {
+    Fixture f;
+    f.add_engine(whole_answer());
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
+    f.server.away = true;
+    f.stop_gateway(100ms);
+    EXPECT_GT(f.server.reserved(), Units());
+    f.server.away = false;
+    f.start_gateway();
+    f.wait_until([&] { return f.server.reserved().is_zero(); }, "the earlier lease to end");
+}
+
 TEST(Gateway, RefusesCallsWhenItsRecordIsFull) {
     Fixture f({.spool_bytes_max = 1500});
     f.add_engine(whole_answer());

@@ -310,7 +310,8 @@ Units AllowancePool::return_of(const Slot& slot, Time now) const {
     const bool idle = is_idle(slot, now);
     if (!is_per_minute(slot.key.measure) || !idle) spare -= slot.used;
     if (spare <= Units()) return {};
-    if (idle || closing_) return spare.floor_to(step);
+    // To the last fraction: what is left at the server would be held until the lease ends.
+    if (idle || closing_) return spare;
     if (!slot.wanted_back) return {};
     const Units half = (spare / 2).floor_to(step);
     return half.is_zero() ? spare.floor_to(step) : half;

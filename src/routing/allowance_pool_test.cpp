@@ -52,6 +52,16 @@ TEST(AllowancePool, ChargesWhatWasUsedAndFreesTheRest) {
     EXPECT_EQ(to_string(f.pool.view(f.demand.account, kNow)->used), "0.000002");
 }
 
+TEST(AllowancePool, GivesBackAllOfIt) {
+    PoolFixture f(Measure::budget, Units::of(Money::micro(10)), Units::of(Money::micro(8)));
+    f.hold()->settle({.charge = ExactMoney(2'333'333'333)});
+
+    f.pool.close(kNow);
+
+    const Units used = f.pool.view(f.demand.account, kNow)->used;
+    EXPECT_EQ(f.pool.asks(kNow, 10).at(0).returned, Units::of(Money::micro(10)) - used);
+}
+
 TEST(AllowancePool, AMinuteBeginsAnew) {
     PoolFixture f(Measure::requests_minute, Units::whole(1), Units::whole(1));
     f.hold()->settle({});

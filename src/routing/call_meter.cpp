@@ -12,6 +12,8 @@ constexpr std::int64_t kTokensPerPrice = 1'000'000;
 
 TokenCounts nothing() { return {.input_fresh = 0, .output_visible = 0}; }
 
+std::int64_t total_of(const DeltaCount& pieces) { return pieces.visible + pieces.reasoning; }
+
 using Class = std::optional<std::int64_t> TokenCounts::*;
 constexpr std::array<Class, 4> kInput{
     &TokenCounts::cache_read, &TokenCounts::cache_write_1h, &TokenCounts::cache_write_5m,
@@ -58,6 +60,11 @@ Result<Money> worst_case(const TokenBound& bound, const TokenPrices& prices) {
     return ceil_money(TRY(charge_of(most, prices)));
 }
 
+void CallMeter::report(const DisjointUsage& usage, const DeltaCount& of_its_frame) {
+    reported_ = usage;
+    pieces_covered_ = total_of(delivered_) + total_of(of_its_frame);
+}
+
 void CallMeter::deliver(const DeltaCount& pieces) {
     delivered_.visible += pieces.visible;
     delivered_.reasoning += pieces.reasoning;
@@ -86,6 +93,10 @@ MeteredCall CallMeter::finish_done() const {
     if (reported_) {
         call.tokens = reported_->tokens;
         call.violations = reported_->violations;
+    }
+    if (is_report_outrun()) {
+        call.tokens.output_visible.reset();
+        call.tokens.output_reasoning.reset();
     }
     // A class that the engine left out is not free: the gateway's own count stands for it.
     if (!call.tokens.input_fresh) {
@@ -124,6 +135,15 @@ MeteredCall CallMeter::finish_cut(bool with_prompt) const {
     }
     if (call.basis == UsageBasis::upstream) call.basis = UsageBasis::counted;
     return call;
+}
+
+bool CallMeter::is_report_outrun() const {
+    if (!reported_ || !reported_->tokens.output_visible) return false;
+    const TokenCounts& told = reported_->tokens;
+    const std::int64_t pieces = total_of(delivered_);
+    // Compared by subtraction, since the sum of two numbers from outside may not fit.
+    return pieces > pieces_covered_ &&
+           pieces - *told.output_visible > told.output_reasoning.value_or(0);
 }
 
 DeltaCount CallMeter::counted_output() const {

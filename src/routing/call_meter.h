@@ -46,9 +46,13 @@ class CallMeter {
     CallMeter(TokenBound bound, std::int64_t prompt_text_bytes)
         : bound_(bound), prompt_text_bytes_(prompt_text_bytes) {}
 
-    // The last report wins: engines that report often report running totals.
-    void report(const UpstreamUsage& usage) { reported_ = disjoint(usage); }
-    void report(const DisjointUsage& usage) { reported_ = usage; }
+    // The last report wins: engines that report often report running totals. It covers the pieces
+    // delivered so far and those of its own frame; with more pieces after it than it has tokens it
+    // says nothing of the output.
+    void report(const UpstreamUsage& usage, const DeltaCount& of_its_frame = {}) {
+        report(disjoint(usage), of_its_frame);
+    }
+    void report(const DisjointUsage& usage, const DeltaCount& of_its_frame = {});
     // Pieces that the client's socket took.
     void deliver(const DeltaCount& pieces);
     // An unstreamed answer that the client's socket took: its text stands for the pieces.
@@ -61,6 +65,7 @@ class CallMeter {
   private:
     MeteredCall finish_done() const;
     MeteredCall finish_cut(bool with_prompt) const;
+    bool is_report_outrun() const;
     DeltaCount counted_output() const;
     std::int64_t counted_input() const;
     void clip(MeteredCall& call) const;
@@ -68,6 +73,7 @@ class CallMeter {
     TokenBound bound_;
     std::int64_t prompt_text_bytes_;
     std::optional<DisjointUsage> reported_;
+    std::int64_t pieces_covered_ = 0;  // by the report
     DeltaCount delivered_;
     std::int64_t text_bytes_ = 0;
 };

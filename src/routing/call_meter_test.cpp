@@ -45,6 +45,32 @@ TEST(CallMeter, TakesTheLastOfSeveralReports) {
     EXPECT_EQ(shown(made.finish(EndReason::done)), "20+- 3+- upstream");
 }
 
+// Anthropic's streams begin with the prompt's tokens and one of output, and tell the total at the
+// end.
+TEST(CallMeter, ARunningTotalSaysNothingOfPiecesThatCameAfterIt) {
+    CallMeter made(kBound, 60);
+    made.report({.prompt_tokens = 20, .completion_tokens = 1});
+    made.deliver({.visible = 7, .reasoning = 2});
+    EXPECT_EQ(shown(made.finish(EndReason::client_gone)), "20+- 7+2 counted");
+    EXPECT_EQ(shown(made.finish(EndReason::upstream_error)), "0+- 7+2 counted");
+    EXPECT_EQ(shown(made.finish(EndReason::done)), "20+- 7+2 counted");
+}
+
+TEST(CallMeter, AReportThatCameBeforeItsPiecesCounts) {
+    CallMeter made(kBound, 60);
+    made.report({.prompt_tokens = 20, .completion_tokens = 30});
+    made.deliver({.visible = 7, .reasoning = 0});
+    EXPECT_EQ(shown(made.finish(EndReason::done)), "20+- 30+- upstream");
+    EXPECT_EQ(shown(made.finish(EndReason::client_gone)), "20+- 7+- counted");
+}
+
+TEST(CallMeter, AReportCoversThePiecesOfItsOwnFrame) {
+    CallMeter made(kBound, 60);
+    made.report({.prompt_tokens = 20, .completion_tokens = 1}, {.visible = 2, .reasoning = 0});
+    made.deliver({.visible = 2, .reasoning = 0});
+    EXPECT_EQ(shown(made.finish(EndReason::done)), "20+- 1+- upstream");
+}
+
 TEST(CallMeter, CountsWhatTheEngineLeftOut) {
     EXPECT_EQ(shown(meter(3, 2).finish(EndReason::done)), "10+- 3+2 counted");
     EXPECT_EQ(
