@@ -146,9 +146,8 @@ class Chooser {
 
     std::optional<Found> in_site(const std::string& site, const Seats& seats) const {
         if (seats.size() < count()) return std::nullopt;
-        const Cells racks = cells_by(seats, rack_of);
-        if (const auto* cell = tightest(cells_by(seats, domain_of), count()))
-            return best_of(*cell, GangLevel::domain);
+        const Cells domains = cells_by(seats, domain_of), racks = cells_by(seats, rack_of);
+        if (const auto* cell = tightest(domains, count())) return best_of(*cell, GangLevel::domain);
         if (rules_.widest < GangLevel::rack) return std::nullopt;
         if (const auto* cell = tightest(racks, count())) return best_of(*cell, GangLevel::rack);
         if (rules_.widest < GangLevel::site) return std::nullopt;

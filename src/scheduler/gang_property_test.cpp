@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "scheduler/gang.h"
 
@@ -24,7 +25,9 @@ std::vector<Seat> any_seats() {
         seat.score = *rc::gen::inRange(0, 100);
         seats.push_back(std::move(seat));
     }
-    std::ranges::stable_sort(seats, {}, &Seat::score);
+    std::ranges::sort(seats, {}, [](const Seat& seat) {
+        return std::tuple(seat.score, seat.node);
+    });
     for (std::size_t i = 0; i < seats.size(); ++i) seats[i].candidate = i;
     return seats;
 }

@@ -154,9 +154,8 @@ void AgentHub::catch_up(NodeId node, const AgentHello& hello) {
             if (!there.contains(attempt->id))
                 send_stop(
                     {node,
-                     {.attempt_id = attempt->id,
-                      .fence = attempt->fence,
-                      .grace = tasks::kStopGrace}}
+                     {.attempt_id = attempt->id, .fence = attempt->fence, .grace = tasks::kStopGrace
+                     }}
                 );
         } else if (!there.contains(attempt->id)) {
             send_start(*attempt);
