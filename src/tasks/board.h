@@ -117,7 +117,7 @@ class Board {
     std::vector<const Attempt*> attempts_of(TaskId id) const;
     std::vector<const Attempt*> active_attempts() const;
     std::vector<const Attempt*> active_attempts_on(NodeId node) const;
-    // Whether all members of its gang are ready and none has ended.
+    // Whether all members of its gang were ready and none has failed.
     bool may_go(const Attempt& attempt) const;
     // Whether it is to go on: active, not canceled, and no member of its gang has failed.
     bool is_wanted(const Attempt& attempt) const;

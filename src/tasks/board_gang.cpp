@@ -102,11 +102,10 @@ void Board::gang_ended(
 }
 
 bool Board::may_go(const Attempt& attempt) const {
-    if (!attempt.gang) return false;
+    if (!attempt.gang || !is_wanted(attempt)) return false;
+    // Some may have succeeded already: one that was away when the others began goes as well.
     const std::vector<const Attempt*> members = members_of(attempt);
-    return std::ranges::all_of(members, [](const Attempt* each) {
-        return each->gang->ready && is_active(each->state);
-    });
+    return std::ranges::all_of(members, [](const Attempt* each) { return each->gang->ready; });
 }
 
 bool Board::is_wanted(const Attempt& attempt) const {

@@ -111,6 +111,18 @@ TEST(Gang, NobodyGoesBeforeTheLastIsReady) {
     EXPECT_EQ(f.state(), "STAGING");
 }
 
+TEST(Gang, AMemberThatWasAwayAtTheStartGoesEvenWhenAnotherHasSucceeded) {
+    GangFixture f;
+    for (std::size_t rank = 0; rank < 3; ++rank)
+        EXPECT_TRUE(f.report(rank, {.state = TaskState::staging, .ready = true}));
+    EXPECT_TRUE(f.report(0, {.state = TaskState::running}));
+    EXPECT_TRUE(f.report(0, {.state = TaskState::succeeded}));
+
+    EXPECT_TRUE(f.board.may_go(*f.board.find_attempt(f.members[1])));
+    f.exits_with_an_error(2);
+    EXPECT_FALSE(f.board.may_go(*f.board.find_attempt(f.members[1])));
+}
+
 TEST(Gang, IsAsFarAsItsSlowestMemberAndSucceedsWhenAllDid) {
     GangFixture f;
     f.all_run();

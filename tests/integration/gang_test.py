@@ -183,6 +183,18 @@ class Gang(unittest.TestCase):
             platform.wait_for_state(task, "SUCCEEDED")
             self.check_money(platform, task)
 
+    def test_kill_9_of_agents_and_server_in_turn_loses_and_doubles_nothing(self):
+        with GangPlatform() as platform:
+            task = platform.create_with_example(envs={"STEPS": "80", "STEP_SECONDS_MIN": "0.1"}, checkpoint={"path": "ckpt", "every": "1s"})
+            for victim in ("two", "server", "one", "server", "three"):
+                platform.kill(victim)
+                platform.start_server() if victim == "server" else platform.start_agent(victim)
+            platform.wait_for_state(task, "SUCCEEDED")
+
+            for made, wanted in zip(platform.output(task, "out/result.json")["weights"], expected(80)):
+                self.assertAlmostEqual(made, wanted, places=9)
+            self.check_money(platform, task)
+
     def test_what_does_not_fit_says_how_many_nodes_have_room(self):
         with GangPlatform() as platform:
             plan = platform.api("POST", "/v1/tasks:plan", json.loads(platform.spec(num_nodes=4))).json

@@ -472,14 +472,15 @@ class World {
     int step_ = 0;
 };
 
-void run_seed(std::uint64_t seed) {
+// How often a member of a gang was seen running.
+std::size_t run_seed(std::uint64_t seed) {
     SCOPED_TRACE("SEED=" + std::to_string(seed));
     World world(seed);
     world.run();
     EXPECT_GT(world.ended_, 10U) << "the simulation did too little to mean anything";
-    EXPECT_GT(world.gangs_, 0U) << "no gang ran";
     EXPECT_EQ(world.active_at_end(), 0U) << "an attempt goes on for ever";
     EXPECT_EQ(world.held_at_end(), Money()) << "a hold leaked";
+    return world.gangs_;
 }
 
 TEST(PlatformSimulation, ProjectsShareWhatThereIsWhoeverCameFirst) {
@@ -487,9 +488,14 @@ TEST(PlatformSimulation, ProjectsShareWhatThereIsWhoeverCameFirst) {
 }
 
 TEST(PlatformSimulation, SurvivesPulledPlugsWithoutLosingOrDoublingAnything) {
-    if (const char* seed = std::getenv("SEED")) return run_seed(std::strtoull(seed, nullptr, 10));
+    if (const char* seed = std::getenv("SEED")) {
+        run_seed(std::strtoull(seed, nullptr, 10));
+        return;
+    }
+    std::size_t gangs = 0;
     for (int round = 0; round < kRounds && !HasFailure(); ++round)
-        run_seed(1000 + static_cast<std::uint64_t>(round));
+        gangs += run_seed(1000 + static_cast<std::uint64_t>(round));
+    EXPECT_GT(gangs, 100U) << "too few gangs ran to mean anything";
 }
 
 }  // namespace
