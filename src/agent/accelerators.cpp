@@ -85,6 +85,28 @@ Result<std::optional<std::vector<std::int64_t>>> assign_accelerators(
     return positions;
 }
 
+Result<std::optional<std::vector<std::int64_t>>> assign_named_accelerators(
+    const std::vector<devices::Device>& inventory, const AcceleratorUse& use,
+    const Accelerator& request, const std::vector<std::int64_t>& named
+) {
+    const std::int64_t share = share_of_each(request);
+    bool free = true;
+    for (const std::int64_t position : named) {
+        const bool there = position >= 0 && position < std::ssize(inventory) &&
+                           inventory[static_cast<std::size_t>(position)].model == request.model &&
+                           usable(inventory[static_cast<std::size_t>(position)]);
+        if (!there)
+            return fail(
+                ErrorCode::invalid_argument,
+                fmt::format("this node has no usable {} at position {}", request.model, position)
+            );
+        const auto used = use.find(position);
+        free = free && (used == use.end() || used->second + share <= kWhole);
+    }
+    if (!free) return std::nullopt;
+    return named;
+}
+
 std::map<std::string, std::string> visibility(
     const std::vector<devices::Device>& inventory, const std::vector<std::int64_t>& positions
 ) {

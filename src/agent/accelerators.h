@@ -28,6 +28,12 @@ Result<std::optional<std::vector<std::int64_t>>> assign_accelerators(
     const Accelerator& request
 );
 
+// The same where the server named the devices; nothing while one of them is still in use.
+Result<std::optional<std::vector<std::int64_t>>> assign_named_accelerators(
+    const std::vector<devices::Device>& inventory, const AcceleratorUse& use,
+    const Accelerator& request, const std::vector<std::int64_t>& named
+);
+
 // What the vendors' runtimes read to see only the devices of an attempt: CUDA_VISIBLE_DEVICES …
 std::map<std::string, std::string> visibility(
     const std::vector<devices::Device>& inventory, const std::vector<std::int64_t>& positions

@@ -48,6 +48,22 @@ TEST(Accelerators, SaysWhatCanNeverBe) {
     );
 }
 
+TEST(Accelerators, TakesTheDevicesThatTheServerNamed) {
+    const auto named = [](const AcceleratorUse& use, const char* request,
+                          const std::vector<std::int64_t>& positions) -> std::string {
+        const auto result = assign_named_accelerators(
+            two_cards(), use, parse_accelerator(request).value(), positions
+        );
+        if (!result) return result.error().message;
+        return *result && **result == positions ? "as named" : "busy";
+    };
+    EXPECT_EQ(named({{0, 500}}, "H100:0.5", {1}), "as named");
+    EXPECT_EQ(named({{0, 500}}, "H100:0.5", {0}), "as named");
+    EXPECT_EQ(named({{0, 600}}, "H100:0.5", {0}), "busy");
+    EXPECT_EQ(named({{1, 100}}, "H100:2", {0, 1}), "busy");
+    EXPECT_EQ(named({}, "H100:1", {2}), "this node has no usable H100 at position 2");
+}
+
 TEST(Accelerators, CountsNoFailedDevice) {
     std::vector<devices::Device> cards = two_cards();
     cards[0].health = devices::DeviceHealth::failed;

@@ -154,8 +154,12 @@ io::Task<std::optional<StartFailed>> AttemptRun::hold_accelerators() {
     if (!request || !record_.devices.empty()) co_return std::nullopt;
     const io::Deadline last = io::Deadline::after(kAcceleratorWaitMax);
     for (;;) {
+        const auto& named = record_.start->devices;
         auto assigned =
-            assign_accelerators(context_.inventory, context_.accelerators_used, *request);
+            named ? assign_named_accelerators(
+                        context_.inventory, context_.accelerators_used, *request, *named
+                    )
+                  : assign_accelerators(context_.inventory, context_.accelerators_used, *request);
         if (!assigned) co_return StartFailed{assigned.error().message, FaultDomain::provider};
         if (*assigned) {
             record_.devices = **assigned;

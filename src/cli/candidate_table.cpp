@@ -41,7 +41,7 @@ std::string duration_cell(const json::Value& row, const Look& look) {
                : span_text(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)));
 }
 
-std::string verdict_cell(const json::Value& row, const Look& look) {
+std::string plain_verdict(const json::Value& row, const Look& look) {
     const std::string filter = text_at(row, "filter");
     if (text_at(row, "chosen") == "true") return std::string(text(look.language, "plan.chosen"));
     if (!filter.empty() && filter != "none") {
@@ -50,6 +50,12 @@ std::string verdict_cell(const json::Value& row, const Look& look) {
     }
     const std::string rank = text_at(row, "rank");
     return rank.empty() ? "" : "#" + rank;
+}
+
+// With how many nodes more it stands for.
+std::string verdict_cell(const json::Value& row, const Look& look) {
+    const std::string alike = text_at(row, "alike");
+    return plain_verdict(row, look) + (alike.empty() ? "" : " (+" + alike + ")");
 }
 
 std::string weights_text(const Strategy& strategy) {

@@ -21,6 +21,8 @@ std::string explanation_lines(const Explanation& explanation, Language language)
         lines += format(language, "explain.position", *explanation.position) + "\n";
     if (!explanation.blocker.empty())
         lines += format(language, "explain.blocker", explanation.blocker) + "\n";
+    if (explanation.decision_id)
+        lines += format(language, "explain.decision", to_string(*explanation.decision_id)) + "\n";
     const std::string& message = in_language(language, explanation.message, explanation.message_zh);
     if (!message.empty()) lines += format(language, "explain.message", message) + "\n";
     const std::string& remedy = in_language(language, explanation.remedy, explanation.remedy_zh);

@@ -48,6 +48,17 @@ json::Object answer_of(const sim::ScaleReport& report, const sim::ScaleOptions& 
         {"saturated", decision_object(report.saturated)},
         {"gang", group_object(report.gang)},
         {"preemption", group_object(report.preemption)},
+        {"dispatch",
+         json::Object{
+             {"sites", report.dispatch.sites},
+             {"decisions", report.dispatch.decisions},
+             {"placed", report.dispatch.placed},
+             {"decisions_per_second", report.dispatch.per_second},
+             {"recorded_decisions_per_second", report.dispatch.recorded_per_second},
+             {"bytes_per_decision", report.dispatch.bytes_per_decision},
+             {"record_ms", report.dispatch.record_ms},
+             {"replay_ms", report.dispatch.replay_ms},
+         }},
     };
 }
 
@@ -78,6 +89,13 @@ std::string lines_of(Language language, const sim::ScaleReport& report) {
                  report.preemption.done
              ) +
              "\n";
+    if (report.dispatch.decisions > 0)
+        lines += format(
+                     language, "sim.scale.dispatch", whole(report.dispatch.per_second),
+                     whole(report.dispatch.recorded_per_second),
+                     whole(report.dispatch.bytes_per_decision)
+                 ) +
+                 "\n";
     return lines;
 }
 
@@ -98,6 +116,8 @@ Result<sim::ScaleOptions> options_of(const Arguments& arguments) {
     options.preempted_devices =
         TRY(integer_in(arguments, "preempted-devices", options.preempted_devices, kGroupMax));
     options.rounds = TRY(integer_in(arguments, "rounds", options.rounds, kRoundsMax));
+    options.dispatch_tasks =
+        TRY(integer_in(arguments, "dispatch-tasks", options.dispatch_tasks, kTasksMax));
     return options;
 }
 
@@ -142,7 +162,8 @@ Command sim_scale_command() {
              {.name = "racks-per-site", .value = "N", .help = "flag.sim_racks_per_site"},
              {.name = "gang-devices", .value = "N", .help = "flag.sim_gang"},
              {.name = "preempted-devices", .value = "N", .help = "flag.sim_preempted"},
-             {.name = "rounds", .value = "N", .help = "flag.sim_rounds"}},
+             {.name = "rounds", .value = "N", .help = "flag.sim_rounds"},
+             {.name = "dispatch-tasks", .value = "N", .help = "flag.sim_dispatch"}},
         .run = scale,
     };
 }

@@ -82,12 +82,14 @@ TEST_F(SimTest, TheSameSeedGivesTheSameBytes) {
 TEST_F(SimTest, MeasuresRatesGangsAndPreemptions) {
     const Run run = this->run(
         {"sim", "scale", "--nodes", data_file("sim_nodes.csv"), "--repeat", "8", "--tasks", "300",
-         "--gang-devices", "16", "--preempted-devices", "8", "--rounds", "2", "-o", "json"}
+         "--gang-devices", "16", "--preempted-devices", "8", "--rounds", "2", "--dispatch-tasks",
+         "40", "-o", "json"}
     );
 
     EXPECT_EQ(run.err, "");
     EXPECT_NE(run.out.find("\"nodes\": 48"), std::string::npos) << run.out;
     EXPECT_NE(run.out.find("\"placed_rounds\": 2"), std::string::npos) << run.out;
+    EXPECT_NE(run.out.find("\"decisions\": 80"), std::string::npos) << run.out;
 }
 
 // Two days of two sites and five tasks.

@@ -25,6 +25,7 @@ const View& view() {
                 amount_column("CORE-SECOND", "spec.prices.core_second"),
                 amount_column("GIB-SECOND", "spec.prices.gib_second"),
                 wide(text_column("CARD-SECOND", "spec.prices.card_second")),
+                wide(text_column("PLACEMENT", "spec.placement")),
                 wide(text_column("ID", "id")),
                 wide(text_column("C-URL", "c_url")),
                 wide(number_column("PRICE-VERSION", "price_version")),

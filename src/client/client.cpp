@@ -79,6 +79,9 @@ io::Task<Result<Site>> Client::update_site(std::string id, SiteSpec spec) {
     call.method = "PUT";
     co_return co_await connection_.call_for<Site>(std::move(call));
 }
+io::Task<Result<DecisionRecord>> Client::decision(std::string id) {
+    co_return co_await connection_.call_for<DecisionRecord>({.path = path_of("decisions", id)});
+}
 io::Task<Result<Node>> Client::node(std::string id) {
     co_return co_await connection_.call_for<Node>({.path = path_of("nodes", id)});
 }

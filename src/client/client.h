@@ -76,6 +76,7 @@ class Client {
     io::Task<Result<Site>> site(std::string id);
     io::Task<Result<Site>> update_site(std::string id, SiteSpec spec);
     io::Task<Result<Node>> node(std::string id);
+    io::Task<Result<DecisionRecord>> decision(std::string id);
     io::Task<Result<Node>> cordon_node(std::string id);
     io::Task<Result<Node>> uncordon_node(std::string id);
 

@@ -19,8 +19,19 @@ void add_scaled(Capacity& capacity, const ResourceRequest& request, std::int64_t
             sign * request.accelerator->count_milli;
 }
 
-// What the node has less what is held of it: never below zero, although a node may have shrunk.
-Capacity difference(const Capacity& total, const Capacity& held) {
+void accumulate(Capacity& sum, const Capacity& part) {
+    sum.cpu_milli += part.cpu_milli;
+    sum.memory_mib += part.memory_mib;
+    for (const auto& [model, milli] : part.accelerator_milli) sum.accelerator_milli[model] += milli;
+}
+
+std::unexpected<Error> bad(std::string field, std::string message) {
+    return fail_field(ErrorCode::invalid_argument, std::move(field), std::move(message));
+}
+
+}  // namespace
+
+Capacity free_of(const Capacity& total, const Capacity& held) {
     Capacity free{
         .cpu_milli = std::max<std::int64_t>(0, total.cpu_milli - held.cpu_milli),
         .memory_mib = std::max<std::int64_t>(0, total.memory_mib - held.memory_mib)
@@ -34,17 +45,17 @@ Capacity difference(const Capacity& total, const Capacity& held) {
     return free;
 }
 
-void accumulate(Capacity& sum, const Capacity& part) {
-    sum.cpu_milli += part.cpu_milli;
-    sum.memory_mib += part.memory_mib;
-    for (const auto& [model, milli] : part.accelerator_milli) sum.accelerator_milli[model] += milli;
+std::int64_t milli_of_each(const Accelerator& accelerator) {
+    return std::min(accelerator.count_milli, kWholeDeviceMilli);
 }
 
-std::unexpected<Error> bad(std::string field, std::string message) {
-    return fail_field(ErrorCode::invalid_argument, std::move(field), std::move(message));
+bool holds_all(const Capacity& total, const Capacity& held) {
+    return held.cpu_milli <= total.cpu_milli && held.memory_mib <= total.memory_mib &&
+           std::ranges::all_of(held.accelerator_milli, [&](const auto& taken) {
+               const auto has = total.accelerator_milli.find(taken.first);
+               return taken.second <= (has == total.accelerator_milli.end() ? 0 : has->second);
+           });
 }
-
-}  // namespace
 
 bool fits(const ResourceRequest& request, const Capacity& free) {
     if (request.cpu_milli > free.cpu_milli || request.memory_mib > free.memory_mib) return false;
@@ -110,7 +121,9 @@ Result<Site> Fleet::add_site(Site site) {
     if (sites_.size() >= kSitesMax)
         return fail(ErrorCode::resource_exhausted, "the platform holds at most 100000 sites");
     site_by_name_[site.spec.name] = site.id;
-    return sites_[site.id] = std::move(site);
+    const Site& added = sites_[site.id] = std::move(site);
+    tell_site(added);
+    return added;
 }
 
 Result<Site> Fleet::update_site(SiteId id, SiteSpec spec, Time now) {
@@ -120,6 +133,7 @@ Result<Site> Fleet::update_site(SiteId id, SiteSpec spec, Time now) {
     if (!(spec.prices == site.spec.prices)) ++site.price_version;
     site.spec = std::move(spec);
     site.updated_at = now;
+    tell_site(site);
     return site;
 }
 
@@ -203,6 +217,7 @@ Result<Node> Fleet::hello(SiteId site_id, const AgentHello& hello, NodeId fresh_
     node.version = hello.version;
     node.last_seen_at = now;
     online_.insert(id);
+    tell_node(node);
     return node;
 }
 
@@ -211,12 +226,15 @@ Result<void> Fleet::heartbeat(NodeId id, const AgentHeartbeat& heartbeat, Time n
     if (found == nodes_.end())
         return fail(ErrorCode::not_found, "the node is not known: say hello first");
     Node& node = found->second;
+    const bool same = node.state == NodeState::online && node.health == heartbeat.health &&
+                      node.health_reason == heartbeat.health_reason;
     node.state = NodeState::online;
     node.load = heartbeat.load;
     node.health = heartbeat.health;
     node.health_reason = heartbeat.health_reason;
     node.last_seen_at = now;
     online_.insert(id);
+    if (!same) tell_node(node);
     return {};
 }
 
@@ -227,6 +245,7 @@ std::vector<NodeId> Fleet::tick(Time now) {
     for (const NodeId id : lost) {
         online_.erase(id);
         nodes_.at(id).state = NodeState::unreachable;
+        tell_node(nodes_.at(id));
     }
     return lost;
 }
@@ -234,6 +253,7 @@ std::vector<NodeId> Fleet::tick(Time now) {
 Result<Node> Fleet::set_cordoned(NodeId id, bool cordoned) {
     Node& node = nodes_.at(id);
     node.cordoned = cordoned;
+    tell_node(node);
     return node;
 }
 
@@ -264,27 +284,76 @@ std::vector<const Node*> Fleet::nodes() const {
     return all;
 }
 
-Result<void> Fleet::hold(AttemptId attempt, NodeId id, const ResourceRequest& request) {
-    CHECK(!holds_.contains(attempt), "an attempt is placed once");
-    Node& node = nodes_.at(id);
-    if (!fits(request, free_of(node)))
+void Fleet::tell_site(const Site& site) const {
+    if (listener_) listener_->site_put(site);
+}
+
+void Fleet::tell_node(const Node& node) const {
+    if (listener_) listener_->node_put(node);
+}
+
+Result<void> Fleet::check_devices(const Node& node, const CapacityHold& hold) const {
+    if (hold.devices.empty()) return {};
+    const auto refuse = [&](std::int64_t device, const char* why) {
+        return fail(
+            ErrorCode::resource_exhausted, "device " + std::to_string(device) + " of node " +
+                                               node.site + "/" + node.name + " " + why
+        );
+    };
+    const std::int64_t each =
+        hold.request.accelerator ? milli_of_each(*hold.request.accelerator) : 0;
+    const auto use = device_use_.find(node.id);
+    for (const std::int64_t position : hold.devices) {
+        if (position < 0 || position >= std::ssize(node.devices))
+            return refuse(position, "is not there");
+        if (node.devices[static_cast<std::size_t>(position)].health == Health::failed)
+            return refuse(position, "has failed");
+        if (use == device_use_.end()) continue;
+        const auto used = use->second.find(position);
+        if (used != use->second.end() && used->second + each > kWholeDeviceMilli)
+            return refuse(position, "has no room left");
+    }
+    return {};
+}
+
+Result<void> Fleet::check(const CapacityHold& hold) const {
+    const Node* node = find_node(hold.node_id);
+    if (node == nullptr)
+        return fail(ErrorCode::not_found, "there is no node " + to_string(hold.node_id));
+    if (!fits(hold.request, free_of(*node)))
         return fail(
             ErrorCode::resource_exhausted,
-            "node " + node.site + "/" + node.name + " has no room left"
+            "node " + node->site + "/" + node->name + " has no room left"
         );
-    give(node.held, request);
-    holds_[attempt] = {id, request};
+    return check_devices(*node, hold);
+}
+
+Result<void> Fleet::hold(
+    AttemptId attempt, NodeId id, const ResourceRequest& request, std::vector<std::int64_t> devices
+) {
+    CHECK(!holds_.contains(attempt), "an attempt is placed once");
+    CapacityHold hold{id, request, std::move(devices)};
+    TRY(check(hold));
+    give(nodes_.at(id).held, request);
+    for (const std::int64_t position : hold.devices)
+        device_use_[id][position] += milli_of_each(*request.accelerator);
+    const CapacityHold& kept = holds_[attempt] = std::move(hold);
+    if (listener_) listener_->held(attempt, kept);
     return {};
 }
 
 void Fleet::release(AttemptId attempt) {
     const auto found = holds_.find(attempt);
     if (found == holds_.end()) return;
-    take(nodes_.at(found->second.node_id).held, found->second.request);
+    const CapacityHold& hold = found->second;
+    take(nodes_.at(hold.node_id).held, hold.request);
+    for (const std::int64_t position : hold.devices)
+        device_use_[hold.node_id][position] -= milli_of_each(*hold.request.accelerator);
     holds_.erase(found);
+    if (listener_) listener_->released(attempt);
 }
 
-Capacity Fleet::free_of(const Node& node) const { return difference(node.total, node.held); }
+Capacity Fleet::free_of(const Node& node) const { return fleet::free_of(node.total, node.held); }
 
 std::vector<Offer> Fleet::offers(Time now) const {
     std::vector<Offer> all;
@@ -333,14 +402,14 @@ std::vector<Offer> Fleet::offers(Time now) const {
 
 void Fleet::restore_site(Site site) {
     site_by_name_[site.spec.name] = site.id;
-    sites_[site.id] = std::move(site);
+    tell_site(sites_[site.id] = std::move(site));
 }
 
 void Fleet::restore_node(Node node) {
     node.state = NodeState::unreachable;
     node.held = {};
     node_by_name_[{node.site_id, node.name}] = node.id;
-    nodes_[node.id] = std::move(node);
+    tell_node(nodes_[node.id] = std::move(node));
 }
 
 }  // namespace penstock::fleet

@@ -25,6 +25,17 @@ constexpr int kDeviceWattsMax = 100'000;
 struct CapacityHold {
     NodeId node_id;
     ResourceRequest request;
+    std::vector<std::int64_t> devices;  // positions in Node::devices; empty: not told apart
+};
+
+// Told of each change where it happens, after it. Does not call back.
+class Listener {
+  public:
+    virtual ~Listener() = default;
+    virtual void site_put(const Site& site) = 0;
+    virtual void node_put(const Node& node) = 0;
+    virtual void held(AttemptId attempt, const CapacityHold& hold) = 0;
+    virtual void released(AttemptId attempt) = 0;
 };
 
 // Sites, nodes, their live state and what is held on them. Pure; one owner. Mutators return what is
@@ -32,6 +43,9 @@ struct CapacityHold {
 //   held + free == total for each resource of each node, and held never passes total.
 class Fleet {
   public:
+    // From now on; it outlives the fleet.
+    void tell(Listener& listener) { listener_ = &listener; }
+
     // ---- sites
     Result<Site> add_site(Site site);  // the name must be free on the platform
     Result<Site> update_site(SiteId id, SiteSpec spec, Time now);
@@ -60,7 +74,13 @@ class Fleet {
     std::vector<const Node*> nodes() const;  // by site, then name
 
     // ---- capacity
-    Result<void> hold(AttemptId attempt, NodeId node, const ResourceRequest& request);
+    // Whether hold() would be granted: refused where the node is not known, or it or one of the
+    // devices that are named has no room left.
+    Result<void> check(const CapacityHold& hold) const;
+    Result<void> hold(
+        AttemptId attempt, NodeId node, const ResourceRequest& request,
+        std::vector<std::int64_t> devices = {}
+    );
     void release(AttemptId attempt);  // of an attempt without a hold: nothing happens
     Capacity free_of(const Node& node) const;
     std::vector<Offer> offers(Time now) const;
@@ -76,9 +96,23 @@ class Fleet {
     std::map<NodeId, Node> nodes_;
     std::map<std::pair<SiteId, std::string>, NodeId> node_by_name_;
     std::map<AttemptId, CapacityHold> holds_;
+    // Thousandths in use of each device that holds name.
+    std::map<NodeId, std::map<std::int64_t, std::int64_t>> device_use_;
     std::set<NodeId> online_;
+    Listener* listener_ = nullptr;
+
+    void tell_site(const Site& site) const;
+    void tell_node(const Node& node) const;
+    Result<void> check_devices(const Node& node, const CapacityHold& hold) const;
 };
 
+constexpr std::int64_t kWholeDeviceMilli = 1000;
+// What the request takes of each device it holds: all of it, or its fraction of one.
+std::int64_t milli_of_each(const Accelerator& accelerator);
+// What a node has less what is held of it: never below zero, although a node may have shrunk.
+Capacity free_of(const Capacity& total, const Capacity& held);
+// Whether `total` covers all of `held`.
+bool holds_all(const Capacity& total, const Capacity& held);
 // Whether `request` fits into `free`; adds and subtracts on a capacity.
 bool fits(const ResourceRequest& request, const Capacity& free);
 void take(Capacity& capacity, const ResourceRequest& request);

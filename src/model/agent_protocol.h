@@ -147,6 +147,7 @@ struct StartAttempt {
     std::optional<Duration> time_limit;
     std::optional<AcceptanceSpec> acceptance;
     std::int64_t item = 0;
+    std::optional<std::vector<std::int64_t>> devices;  // which of the node's, by position
     std::optional<GangSeat> gang;  // `run` begins when the server says go, after `setup`
     std::optional<std::vector<StagedInput>> inputs;
     bool operator==(const StartAttempt&) const = default;
@@ -154,7 +155,7 @@ struct StartAttempt {
 BOOST_DESCRIBE_STRUCT(
     StartAttempt, (),
     (attempt_id, task_id, fence, name, request, setup, run, environment, workdir_sha256, outputs,
-     checkpoint, restore, service, time_limit, acceptance, item, gang, inputs)
+     checkpoint, restore, service, time_limit, acceptance, item, devices, gang, inputs)
 )
 
 struct StopAttempt {

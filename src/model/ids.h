@@ -27,6 +27,7 @@ PENSTOCK_ID(Usage, "ug");
 PENSTOCK_ID(Lease, "ls");
 PENSTOCK_ID(Request, "rq");
 PENSTOCK_ID(Run, "rn");
+PENSTOCK_ID(Decision, "dc");
 
 #undef PENSTOCK_ID
 

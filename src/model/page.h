@@ -8,6 +8,7 @@
 
 #include "model/access.h"
 #include "model/billing.h"
+#include "model/decision.h"
 #include "model/endpoint.h"
 #include "model/site.h"
 #include "model/task.h"
@@ -39,6 +40,7 @@ PENSTOCK_PAGE(UserPage, User, users)
 PENSTOCK_PAGE(EndpointPage, Endpoint, endpoints)
 PENSTOCK_PAGE(ModelPage, ModelEntry, models)
 PENSTOCK_PAGE(BillPage, BillLine, lines)
+PENSTOCK_PAGE(DecisionPage, Decision, decisions)
 
 #undef PENSTOCK_PAGE
 

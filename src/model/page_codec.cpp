@@ -19,3 +19,4 @@ JSON_INSTANTIATE(penstock::ModelPage);
 JSON_INSTANTIATE(penstock::BillPage);
 JSON_INSTANTIATE(penstock::Problem);
 JSON_INSTANTIATE(penstock::Version);
+JSON_INSTANTIATE(penstock::DecisionPage);

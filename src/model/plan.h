@@ -93,12 +93,13 @@ struct Candidate {
     std::optional<Time> start_at;  // absent: at once
     bool chosen = false;
     bool simulated = false;
+    std::optional<std::int64_t> alike;  // more nodes of its pool in the same position, not listed
     bool operator==(const Candidate&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     Candidate, (),
     (site_id, site, provider, region, node_id, node, request, filter, filter_detail, terms,
-     regret_inputs_best, score, rank, price_per_hour, start_at, chosen, simulated)
+     regret_inputs_best, score, rank, price_per_hour, start_at, chosen, simulated, alike)
 )
 
 // How a gang lies: its members are the chosen candidates, in the order of their ranks.
@@ -145,10 +146,12 @@ struct Explanation {
     std::string remedy;
     std::string remedy_zh;
     Plan plan;  // as of the decision for a placed task, as of now for a waiting one
+    std::optional<DecisionId> decision_id;  // of the newest recorded decision on it
     bool operator==(const Explanation&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    Explanation, (), (task, state, position, blocker, message, message_zh, remedy, remedy_zh, plan)
+    Explanation, (),
+    (task, state, position, blocker, message, message_zh, remedy, remedy_zh, plan, decision_id)
 )
 
 }  // namespace penstock

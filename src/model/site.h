@@ -52,13 +52,15 @@ struct SiteSpec {
     bool advisory_limits =
         false;  // sells CPU and memory that its nodes cannot enforce, and says so
     PriceList prices;
+    // SKU ("cpu" or an accelerator model) → placement policy of that pool; absent: composite.
+    std::map<std::string, std::string> placement;
     bool operator==(const SiteSpec&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     SiteSpec, (),
     (name, region, residency, division_code, zone, trust, controls, carbon_g_per_kwh, green_percent,
      pue, rtt_ms, bandwidth_mbps, watts_per_core, watts_per_device, egress_per_gb, advisory_limits,
-     prices)
+     prices, placement)
 )
 
 struct Site {

@@ -162,14 +162,17 @@ struct Attempt {
     Money cost;
     std::optional<std::string> service_url;  // of a ready service replica
     std::vector<Candidate> decision;         // the candidates as they were when it was placed
-    std::optional<GangSeat> gang;            // absent: it runs alone
+    std::optional<DecisionId> decision_id;   // the record of it, while that is kept
+    // Which accelerators of the node it has: positions in Node::devices.
+    std::optional<std::vector<std::int64_t>> devices;
+    std::optional<GangSeat> gang;  // absent: it runs alone
     bool operator==(const Attempt&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     Attempt, (),
     (id, task_id, item, fence, placement, request, state, reason, message, fault_domain, exit_code,
      created_at, running_at, ended_at, restored_from, checkpoint, agent_meter, platform_meter, held,
-     cost, service_url, decision, gang)
+     cost, service_url, decision, decision_id, devices, gang)
 )
 
 // A task without an array has one item; a service has one per replica.

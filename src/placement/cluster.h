@@ -29,6 +29,7 @@ struct Node {
     std::uint8_t devices = 0;
     std::uint8_t model = 0;     // index of the device model
     std::uint16_t tasks = 0;    // placed now
+    bool closed = false;        // takes nothing new, whatever it has free
     std::uint64_t domains = 0;  // four bits a device: its NVLink or HCCS domain in the node
     std::int32_t cpu_total = 0;
     std::int32_t memory_total = 0;

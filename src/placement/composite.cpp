@@ -20,6 +20,9 @@ class CompositePolicy final : public Policy {
     void released(NodeIndex index, const Node& node, const Request& request) override {
         for (WeightedPolicy& member : members_) member.policy->released(index, node, request);
     }
+    void renewed(NodeIndex index, const Node& node) override {
+        for (WeightedPolicy& member : members_) member.policy->renewed(index, node);
+    }
 
     Score score(NodeIndex index, const Node& node, const Request& request, DeviceMask devices)
         const override {

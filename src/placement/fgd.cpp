@@ -39,6 +39,8 @@ void FgdPolicy::released(NodeIndex index, const Node& node, const Request&) {
     before_[index] = meter_.of(node);
 }
 
+void FgdPolicy::renewed(NodeIndex index, const Node& node) { before_[index] = meter_.of(node); }
+
 Choice FgdPolicy::choose(NodeIndex index, const Node& node, const Request& request) const {
     if (request.is_share() && !meter_.has_share_groups())
         return choose_share(

@@ -20,6 +20,7 @@ class FgdPolicy final : public Policy {
     void begin(const std::vector<Node>& nodes) override;
     void placed(NodeIndex index, const Node& node, const Request& request) override;
     void released(NodeIndex index, const Node& node, const Request& request) override;
+    void renewed(NodeIndex index, const Node& node) override;
     std::size_t bytes() const override;
     const FragmentationMeter& meter() const { return meter_; }
 

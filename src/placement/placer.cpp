@@ -116,6 +116,28 @@ void Placer::release(const Placement& placement) {
     changed(placement.node);
 }
 
+void Placer::put(NodeIndex index, const Node& node, Cause cause, const Request& task) {
+    const Node& before = nodes_[index];
+    CHECK(
+        before.devices == node.devices && before.model == node.model &&
+            before.cpu_total == node.cpu_total && before.memory_total == node.memory_total,
+        "a node of another size is another cluster"
+    );
+    nodes_[index] = node;
+    switch (cause) {
+        case Cause::renewed:
+            policy_->renewed(index, node);
+            break;
+        case Cause::placed:
+            policy_->placed(index, node, task);
+            break;
+        case Cause::released:
+            policy_->released(index, node, task);
+            break;
+    }
+    changed(index);
+}
+
 const VerdictCounts& Placer::verdicts(ShapeId shape) {
     catch_up(shapes_[shape]);
     return shapes_[shape].verdicts;

@@ -43,6 +43,15 @@ class Placer {
     // Gives back exactly what was taken.
     void release(const Placement& placement);
 
+    // Where other books than this one are kept of the cluster: the node is now as given, with the
+    // devices, model and totals it had. A task that came or went is named, so that the policy
+    // knows.
+    enum class Cause : std::uint8_t { renewed, placed, released };
+    void put(NodeIndex index, const Node& node, Cause cause, const Request& task);
+    void put(NodeIndex index, const Node& node) { put(index, node, Cause::renewed, {}); }
+    // For policies that draw: what is drawn next depends on the seed alone.
+    void reseed(std::uint64_t seed) { policy_->reseed(seed); }
+
     // Nodes by what they are to this shape now. Costs what find() costs, no pass over all nodes.
     const VerdictCounts& verdicts(ShapeId shape);
 
@@ -50,7 +59,7 @@ class Placer {
     // Whether the policy draws nodes instead of scoring them.
     bool draws() const { return policy_->uniform() != nullptr; }
     const Policy& policy() const { return *policy_; }
-    // The score the shape has on the node now: for tests against a fresh computation.
+    // The score the shape has on the node now; negative: −1 − its verdict.
     Score score(ShapeId shape, NodeIndex node);
     // All memory of nodes, caches, log and policy.
     std::size_t bytes() const;

@@ -40,8 +40,12 @@ class Policy {
     virtual void released(NodeIndex index, const Node& node, const Request& request) {
         (void)index, (void)node, (void)request;
     }
+    // The node is another than it was, for a reason that is no task of this cluster's.
+    virtual void renewed(NodeIndex index, const Node& node) { (void)index, (void)node; }
     // Where set, the node and the device of a share are drawn from all that fit, uniformly.
     virtual Random* uniform() { return nullptr; }
+    // Of what is drawn from here on.
+    virtual void reseed(std::uint64_t seed) { (void)seed; }
     virtual std::size_t bytes() const { return 0; }
 };
 

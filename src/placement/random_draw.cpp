@@ -10,6 +10,7 @@ class RandomPolicy final : public Policy {
     explicit RandomPolicy(std::uint64_t seed) : random_(seed) {}
     Score score(NodeIndex, const Node&, const Request&, DeviceMask) const override { return 0; }
     Random* uniform() override { return &random_; }
+    void reseed(std::uint64_t seed) override { random_ = SeededRandom(seed); }
 
   private:
     SeededRandom random_;

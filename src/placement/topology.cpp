@@ -15,6 +15,7 @@ std::int32_t times(std::int32_t have, std::int32_t each) {
 }
 
 std::int32_t host_capacity(const Node& node, const Request& request) {
+    if (node.closed) return 0;
     std::int32_t most = times(node.cpu_free, request.cpu_milli);
     if (node.memory_total != kMemoryUnknown)
         most = std::min(most, times(node.memory_free, request.memory_mib));

@@ -23,11 +23,14 @@ std::string_view code(Verdict verdict) {
             return "QM";
         case Verdict::no_domain:
             return "QD";
+        case Verdict::closed:
+            return "CL";
     }
     return "";
 }
 
 Verdict judge(const Node& node, const Request& request) {
+    if (node.closed) return Verdict::closed;
     const bool cpu = node.cpu_free >= request.cpu_milli;
     const bool memory = node.memory_free >= request.memory_mib;
     if (request.cpu_only()) {

@@ -9,7 +9,8 @@
 
 namespace penstock::placement {
 
-// How a request stands to a node: the classes of fragmentation analysis, and two of ours (QM, QD).
+// How a request stands to a node: the classes of fragmentation analysis, and three of ours (QM, QD,
+// CL).
 enum class Verdict : std::uint8_t {
     fits,            // Q3
     lacks_both,      // Q1: neither CPU nor devices suffice
@@ -20,8 +21,9 @@ enum class Verdict : std::uint8_t {
     no_access,       // NA: the node's device model is not among those allowed
     lacks_memory,    // QM: all but memory suffices
     no_domain,       // QD: devices suffice, but not within one domain
+    closed,          // CL: the node takes nothing new
 };
-constexpr std::size_t kVerdicts = 9;
+constexpr std::size_t kVerdicts = 10;
 constexpr bool is_fit(Verdict verdict) {
     return verdict == Verdict::fits || verdict == Verdict::fits_cpu_only;
 }

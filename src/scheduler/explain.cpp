@@ -112,7 +112,19 @@ Text pure_flip(const Scored& first, const Scored& second, const Objective& objec
     return text;
 }
 
-Text flip_text(const Scored& first, const Scored& second, const Objective& objective) {
+// `ordered`: their owner put nodes of one site into an order.
+Text equal_text(bool ordered) {
+    if (ordered)
+        return {
+            "; they are equal, so the site's placement policy decided",
+            "；二者相同，由站点的放置策略决定"
+        };
+    return {"; they are equal, so the name decided", "；二者相同，按名称决定"};
+}
+
+Text flip_text(
+    const Scored& first, const Scored& second, const Objective& objective, bool ordered
+) {
     if (first.preference < second.preference)
         return {
             "; its accelerator stands later in resources.accelerators",
@@ -120,8 +132,7 @@ Text flip_text(const Scored& first, const Scored& second, const Objective& objec
         };
     if (objective.pure && objective.best[static_cast<std::size_t>(*objective.pure)])
         return pure_flip(first, second, objective);
-    if (first.score == second.score)
-        return {"; they are equal, so the name decided", "；二者相同，按名称决定"};
+    if (first.score == second.score) return equal_text(ordered);
     const std::optional<Flip> flip = flip_of(first, second, objective);
     if (!flip)
         return {
@@ -222,13 +233,22 @@ Text all_remedies(const Judged& judged, const Filters& filters) {
     return text;
 }
 
+// Nodes that stand for others like them count as all of these.
+template <class Accept>
+std::int64_t count_of(const std::vector<const Judged*>& nodes, const Accept& accept) {
+    std::int64_t count = 0;
+    for (const Judged* each : nodes)
+        if (accept(each)) count += 1 + each->supply->alike;
+    return count;
+}
+
 }  // namespace
 
 Text explain_choice(
-    const std::vector<Candidate>& candidates, const Objective& objective, const Input& input
+    const std::vector<Judged>& judged, const Objective& objective, const Input& input
 ) {
     const Scored& first = objective.order[0];
-    const Candidate& winner = candidates[first.candidate];
+    const Candidate& winner = judged[first.candidate].candidate;
     const Text name = name_of(winner);
     const Text terms = terms_text(winner);
     Text text{format("{} wins: {}", name.en, terms.en), format("选中 {}：{}", name.zh, terms.zh)};
@@ -238,8 +258,12 @@ Text explain_choice(
         append(text, ". It is the only one that can take it", "。它是唯一可行的候选");
     } else {
         const Scored& second = objective.order[1];
-        const Text next = name_of(candidates[second.candidate]);
-        const Text flip = flip_text(first, second, objective);
+        const Candidate& runner_up = judged[second.candidate].candidate;
+        const Text next = name_of(runner_up);
+        const bool ordered =
+            winner.site_id == runner_up.site_id &&
+            judged[first.candidate].supply->order != judged[second.candidate].supply->order;
+        const Text flip = flip_text(first, second, objective, ordered);
         append(
             text,
             format(
@@ -264,10 +288,11 @@ Text explain_refusal(const std::vector<Judged>& judged, const Filters& filters) 
             "尚无站点加入：请启动代理（penstock agent 或 penstock up）"
         };
     const std::vector<const Judged*> nodes = nearest_first(judged);
+    const std::int64_t all = count_of(nodes, [](const Judged*) { return true; });
     const Judged& front = *nodes.front();
     const std::string front_name = front.candidate.site + "/" + front.candidate.node;
     const Text remedies = all_remedies(front, filters);
-    if (nodes.size() == 1) {
+    if (all == 1) {
         const Text detail = filters.detail(front.candidate.filter, question_of(front));
         return {
             format(
@@ -279,8 +304,8 @@ Text explain_refusal(const std::vector<Judged>& judged, const Filters& filters) 
     }
     const Text counted = count_refusals(judged, filters);
     Text text{
-        format("none of {} nodes can take it: {}", nodes.size(), counted.en),
-        format("{} 个节点均不可用：{}", nodes.size(), counted.zh)
+        format("none of {} nodes can take it: {}", all, counted.en),
+        format("{} 个节点均不可用：{}", all, counted.zh)
     };
     append(
         text, format(". Nearest is {}: {}", front_name, remedies.en),
@@ -295,7 +320,7 @@ Text count_refusals(const std::vector<Judged>& judged, const Filters& filters) {
     std::string_view mark, mark_zh;
     for (const FilterReason reason : kFilterOrder) {
         const auto here = [&](const Judged* each) { return each->candidate.filter == reason; };
-        const auto count = std::ranges::count_if(nodes, here);
+        const std::int64_t count = count_of(nodes, here);
         if (count == 0) continue;
         const Judged& nearest = **std::ranges::find_if(nodes, here);
         const Text phrase = phrase_of(reason);

@@ -17,7 +17,7 @@ struct Judged {
 
 // Why the first of `objective.order` won, what was second, and what would flip it.
 Text explain_choice(
-    const std::vector<Candidate>& candidates, const Objective& objective, const Input& input
+    const std::vector<Judged>& judged, const Objective& objective, const Input& input
 );
 // Why nothing can take it: how many nodes each filter removed, the nearest one and its remedy.
 Text explain_refusal(const std::vector<Judged>& judged, const Filters& filters);

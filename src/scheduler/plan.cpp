@@ -18,15 +18,15 @@ struct Ask {
     ResourceRequest request;
     std::size_t preference = 0;
 };
-std::vector<Ask> asks_of(const TaskSpec& spec, const Node& node) {
+std::vector<Ask> asks_of(const TaskSpec& spec, const Supply& supply) {
     const ResourceRequest request = request_of(spec);
     if (!spec.resources.accelerators) return {{request, 0}};
     const Accelerators& accelerators = *spec.resources.accelerators;
     std::vector<Ask> asks;
     for (std::size_t i = 0; i < accelerators.choices.size(); ++i) {
-        if (devices_milli(node.total, accelerators.choices[i]) <
-            accelerators.choices[i].count_milli)
-            continue;
+        const bool possible = devices_milli(supply.node->total, accelerators.choices[i]) >=
+                              accelerators.choices[i].count_milli;
+        if (supply.asked ? accelerators.choices[i] != *supply.asked : !possible) continue;
         asks.push_back({request, accelerators.ordered ? i : 0});
         asks.back().request.accelerator = accelerators.choices[i];
     }
@@ -46,6 +46,7 @@ Judged judge(const Input& input, const Filters& filters, const Supply& supply, A
         .request = std::move(ask.request),
         .simulated = supply.node->simulated
     };
+    if (supply.alike > 0) judged.candidate.alike = supply.alike;
     Candidate& candidate = judged.candidate;
     const Result<Price> hourly = hourly_price(*supply.site, candidate.request);
     if (hourly) candidate.price_per_hour = *hourly;
@@ -86,25 +87,28 @@ void allow_failed_again(std::vector<Judged>& judged) {
 }
 
 // The order in which equal candidates stand, whatever order the supplies come in.
-bool stands_before(const Candidate& a, const Candidate& b) {
+bool stands_before(const Judged& left, const Judged& right) {
     static const Accelerator kNone;
-    const Accelerator& left = a.request.accelerator ? *a.request.accelerator : kNone;
-    const Accelerator& right = b.request.accelerator ? *b.request.accelerator : kNone;
-    return std::tie(a.site, a.node, a.node_id, left.model, left.count_milli, a.start_at) <
-           std::tie(b.site, b.node, b.node_id, right.model, right.count_milli, b.start_at);
+    const auto key = [](const Judged& judged) {
+        const Candidate& each = judged.candidate;
+        const Accelerator& asked = each.request.accelerator ? *each.request.accelerator : kNone;
+        return std::tie(
+            each.site, judged.supply->order, each.node, each.node_id, asked.model,
+            asked.count_milli, each.start_at
+        );
+    };
+    return key(left) < key(right);
 }
 
 std::vector<Judged> judge_all(const Input& input, const Filters& filters) {
     std::vector<Judged> all;
     for (const Supply& supply : input.supplies)
-        for (Ask& ask : asks_of(input.spec, *supply.node)) {
+        for (Ask& ask : asks_of(input.spec, supply)) {
             all.push_back(judge(input, filters, supply, std::move(ask)));
             for (Judged& later : later_starts(input, filters, all.back()))
                 all.push_back(std::move(later));
         }
-    std::ranges::sort(all, [](const Judged& a, const Judged& b) {
-        return stands_before(a.candidate, b.candidate);
-    });
+    std::ranges::sort(all, stands_before);
     allow_failed_again(all);
     return all;
 }
@@ -225,8 +229,8 @@ Plan plan_within(const Input& input) {
     }
     const Objective objective = rank(plan.candidates, preferences, plan.strategy);
     plan.feasible = !objective.order.empty();
-    Text text = plan.feasible ? explain_choice(plan.candidates, objective, input)
-                              : explain_refusal(judged, filters);
+    Text text =
+        plan.feasible ? explain_choice(judged, objective, input) : explain_refusal(judged, filters);
     take_order(plan.candidates, objective);
     if (input.spec.num_nodes > 1) text = plan_gang(plan, judged, objective, filters, input);
     plan.estimate_basis =

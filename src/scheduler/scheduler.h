@@ -25,6 +25,11 @@ struct Supply {
     const Calendar* calendar = nullptr;
     const Route* staging =
         nullptr;  // of the staged bytes; absent: the source's egress, the site's link
+    // Where its owner chose the node for one accelerator among many like it: that accelerator, its
+    // place among nodes of the site whose terms are equal, and how many more nodes are as it is.
+    const Accelerator* asked = nullptr;
+    std::int64_t order = 0;
+    std::int64_t alike = 0;
 };
 
 // What is known of the task beside its spec.

@@ -2,6 +2,8 @@
 #include "server/dispatcher.h"
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <set>
 
 #include "base/check.h"
@@ -15,6 +17,9 @@
 namespace penstock::server {
 namespace {
 
+constexpr std::array kBounds = {0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003,
+                                0.01,    0.03,    0.1,    0.3,    1.0};
+
 // What could change by itself: another task ends, a node comes back.
 bool is_temporary(FilterReason reason) {
     return reason == FilterReason::none || reason == FilterReason::node_unreachable ||
@@ -25,18 +30,20 @@ bool is_temporary(FilterReason reason) {
            reason == FilterReason::excluded_after_failure;
 }
 
+telemetry::Counter& decisions_counter(Platform& platform, const char* outcome) {
+    return platform.metrics().counter(
+        "penstock_scheduler_decisions_total", "Placement decisions by what came of them.",
+        {{"outcome", outcome}}
+    );
+}
+
 scheduler::Tenant tenant_of(const Task& task) { return {task.organisation_id, task.project_id}; }
 
 // Items of the queue by their place in `waiting`, with what every tenant holds now.
 scheduler::FairQueue fair_queue(
     const Platform& platform, const std::vector<tasks::Waiting>& waiting
 ) {
-    scheduler::Amounts total{};
-    for (const Node* node : platform.fleet.nodes()) {
-        const scheduler::Amounts amounts = scheduler::amounts_of(node->total);
-        for (std::size_t i = 0; i < total.size(); ++i) total.at(i) += amounts.at(i);
-    }
-    scheduler::FairQueue queue(total);
+    scheduler::FairQueue queue(scheduler::amounts_of(platform.engine.total()));
     for (const Attempt* attempt : platform.board.active_attempts())
         queue.charge(
             tenant_of(*platform.board.find(attempt->task_id)),
@@ -64,7 +71,20 @@ std::int64_t fair_position(const Platform& platform, TaskId id) {
 }  // namespace
 
 Dispatcher::Dispatcher(Platform& platform, Billing& billing, AgentHub& hub)
-    : platform_(platform), billing_(billing), hub_(hub), wake_(platform.runtime().executor()) {
+    : platform_(platform),
+      billing_(billing),
+      hub_(hub),
+      wake_(platform.runtime().executor()),
+      seconds_(platform.metrics().histogram(
+          "penstock_scheduler_decision_seconds", "Time a placement decision took.", {}, kBounds
+      )),
+      dropped_(platform.metrics().counter(
+          "penstock_scheduler_decisions_dropped_total",
+          "Decisions that the fleet refused when they were to be committed; made anew."
+      )),
+      placed_(decisions_counter(platform, "place")),
+      waited_(decisions_counter(platform, "wait")),
+      refused_(decisions_counter(platform, "refuse")) {
     platform_.on_work = [this] {
         again_ = true;
         wake_.notify_all();
@@ -114,26 +134,40 @@ void Dispatcher::tick() {
     if (!change.empty() || !change.tasks.stops.empty()) platform_.commit(std::move(change));
 }
 
-Plan Dispatcher::plan(
+DecisionQuestion Dispatcher::question_of(
     const TaskSpec& spec, OrganisationId organisation, std::int64_t items, std::vector<NodeId> avoid
 ) const {
-    if (spec.num_nodes > 1)
-        return plan_gang(platform_, spec, organisation, items, std::move(avoid));
-    scheduler::Input input{
-        .spec = spec,
+    DecisionQuestion question{
+        .spec = dispatch::without_what_is_not_read(spec),
         .spec_sha256 = access::sha256_hex(json::print(spec)),
         .items = items,
         .avoid = std::move(avoid),
-        .profile = profile_of(platform_, spec, organisation),
+        .runs = dispatch::runs_of(profile_of(platform_, spec, organisation)),
         .budget_left = {},
         .now = platform_.now()
     };
-    if (spec.budget) input.budget_left = spec.budget->max_total;
-    for (const Node* node : platform_.fleet.nodes())
-        input.supplies.push_back(
-            {platform_.fleet.find_site(node->site_id), node, platform_.fleet.free_of(*node)}
-        );
-    return scheduler::plan(input);
+    if (spec.budget) question.budget_left = spec.budget->max_total;
+    // Of the watts that makers publish, those that matter here.
+    std::erase_if(question.runs.watts_per_device, [&](const auto& device) {
+        return !spec.resources.accelerators ||
+               std::ranges::find(
+                   spec.resources.accelerators->choices, device.first, &Accelerator::model
+               ) == spec.resources.accelerators->choices.end();
+    });
+    return question;
+}
+
+DecisionAnswer Dispatcher::decide(const DecisionQuestion& question) const {
+    const auto begin = std::chrono::steady_clock::now();
+    DecisionAnswer answer = platform_.engine.decide(question);
+    seconds_.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()
+    );
+    return answer;
+}
+
+Plan Dispatcher::plan(const TaskSpec& spec, OrganisationId organisation, std::int64_t items) const {
+    if (spec.num_nodes > 1) return plan_gang(platform_, spec, organisation, items, {});
+    return decide(question_of(spec, organisation, items, {})).plan;
 }
 
 bool Dispatcher::possible_ever(const Plan& plan) const {
@@ -189,7 +223,6 @@ void Dispatcher::round() {
 }
 
 bool Dispatcher::place(const tasks::Waiting& waiting) {
-    const Time now = platform_.now();
     const Task& task = *platform_.board.find(waiting.task_id);
     // FAILOVER tries the same place again first; the default goes elsewhere at once.
     const bool same_place_first =
@@ -199,27 +232,97 @@ bool Dispatcher::place(const tasks::Waiting& waiting) {
     if (!same_place_first) avoid = platform_.board.failed_nodes(task.id, waiting.item);
     if (task.spec.num_nodes > 1)
         return place_gang(platform_, billing_, hub_, waiting, std::move(avoid));
-    Plan plan = this->plan(task.spec, task.organisation_id, task.items.total, std::move(avoid));
-    Change change;
-    const auto wait = [&](TaskReason reason, const std::string& detail) {
-        const tasks::Wording words = tasks::describe(reason);
-        platform_.board.set_waiting(
-            task.id, reason, words.en + (detail.empty() ? "" : ": " + detail), words.zh, now,
-            change.tasks
-        );
-        if (!change.empty()) platform_.commit(std::move(change));
-        return false;
-    };
-    if (!plan.feasible) {
-        if (possible_ever(plan)) return wait(TaskReason::waiting_for_capacity, plan.explanation);
-        platform_.board.reject(
-            task.id, TaskReason::no_candidate, plan.explanation, plan.explanation_zh, now,
-            change.tasks
-        );
-        platform_.board.set_plan(task.id, std::move(plan), change.tasks);
-        platform_.commit(std::move(change));
-        return false;
+    for (int made = 0; made < kDecisionsPerItemMax; ++made) {
+        Decided decided{
+            .waiting = waiting,
+            .question = question_of(task.spec, task.organisation_id, task.items.total, avoid),
+            .answer = {}
+        };
+        decided.answer = decide(decided.question);
+        if (!decided.answer.plan.feasible) return turn_down(std::move(decided));
+        if (const Result<void> room = platform_.fleet.check(hold_of(decided.answer)); !room) {
+            dropped_.add();
+            platform_.log().warning(
+                "a decision was dropped: the fleet is another than it was made from",
+                {{"cause", to_string(room.error())}}
+            );
+            continue;
+        }
+        return commit(std::move(decided));
     }
+    Change change;
+    return wait(change, task, TaskReason::waiting_for_capacity, "its place was taken meanwhile");
+}
+
+fleet::CapacityHold Dispatcher::hold_of(const DecisionAnswer& answer) const {
+    const Candidate& chosen = *std::ranges::find_if(answer.plan.candidates, &Candidate::chosen);
+    fleet::CapacityHold hold{chosen.node_id, chosen.request, answer.devices};
+    // Of an amount that a node states without listing its devices none can be named.
+    const Node* node = platform_.fleet.find_node(chosen.node_id);
+    if (node != nullptr && !hold.devices.empty() &&
+        std::ranges::max(hold.devices) >= std::ssize(node->devices))
+        hold.devices.clear();
+    return hold;
+}
+
+DecisionId Dispatcher::record(
+    Change& change, Decided decided, DecisionOutcome outcome, std::optional<AttemptId> attempt
+) {
+    const Task& task = *platform_.board.find(decided.waiting.task_id);
+    Decision decision{
+        .id = platform_.make_id<DecisionId>(),
+        .at = decided.question.now,
+        .organisation_id = task.organisation_id,
+        .task_id = task.id,
+        .item = decided.waiting.item,
+        .outcome = outcome,
+        .attempt_id = attempt,
+        .answer_sha256 = ""
+    };
+    const DecisionId id = decision.id;
+    platform_.put(
+        change, platform_.decisions.add(
+                    std::move(decision), std::move(decided.question), std::move(decided.answer)
+                )
+    );
+    return id;
+}
+
+bool Dispatcher::wait(
+    Change& change, const Task& task, TaskReason reason, const std::string& detail
+) {
+    const tasks::Wording words = tasks::describe(reason);
+    platform_.board.set_waiting(
+        task.id, reason, words.en + (detail.empty() ? "" : ": " + detail), words.zh,
+        platform_.now(), change.tasks
+    );
+    if (!change.empty()) platform_.commit(std::move(change));
+    return false;
+}
+
+bool Dispatcher::turn_down(Decided decided) {
+    const Task& task = *platform_.board.find(decided.waiting.task_id);
+    Plan plan = decided.answer.plan;
+    Change change;
+    if (possible_ever(plan)) {
+        waited_.add();
+        if (platform_.decisions.differs(task.id, decided.answer))
+            record(change, std::move(decided), DecisionOutcome::wait, std::nullopt);
+        return wait(change, task, TaskReason::waiting_for_capacity, plan.explanation);
+    }
+    refused_.add();
+    record(change, std::move(decided), DecisionOutcome::refuse, std::nullopt);
+    platform_.board.reject(
+        task.id, TaskReason::no_candidate, plan.explanation, plan.explanation_zh, platform_.now(),
+        change.tasks
+    );
+    platform_.board.set_plan(task.id, std::move(plan), change.tasks);
+    platform_.commit(std::move(change));
+    return false;
+}
+
+Attempt Dispatcher::attempt_of(const DecisionAnswer& answer) {
+    const Plan& plan = answer.plan;
     const Candidate& chosen = *std::ranges::find_if(plan.candidates, &Candidate::chosen);
     const Site& site = *platform_.fleet.find_site(chosen.site_id);
     Attempt attempt{
@@ -236,15 +339,35 @@ bool Dispatcher::place(const tasks::Waiting& waiting) {
         .simulated = chosen.simulated
     };
     attempt.held = plan.hold.value_or(Money());
+    return attempt;
+}
+
+bool Dispatcher::commit(Decided decided) {
+    const tasks::Waiting waiting = decided.waiting;
+    const Task& task = *platform_.board.find(waiting.task_id);
+    Plan plan = decided.answer.plan;
+    fleet::CapacityHold hold = hold_of(decided.answer);
+    Attempt attempt = attempt_of(decided.answer);
+    if (!hold.devices.empty()) attempt.devices = hold.devices;
+    Change change;
     if (attempt.held > Money())
         if (const Result<void> held =
                 billing_.hold(change, attempt.id, task.organisation_id, task.id, attempt.held);
-            !held)
-            return wait(TaskReason::waiting_for_balance, held.error().message);
-    const Result<void> room = platform_.fleet.hold(attempt.id, chosen.node_id, chosen.request);
-    CHECK(room.has_value(), "the plan was made from the same state");
-    attempt =
-        platform_.board.begin_attempt(task.id, waiting.item, std::move(attempt), now, change.tasks);
+            !held) {
+            waited_.add();
+            if (platform_.decisions.differs(task.id, decided.answer))
+                record(change, std::move(decided), DecisionOutcome::wait, std::nullopt);
+            return wait(change, task, TaskReason::waiting_for_balance, held.error().message);
+        }
+    placed_.add();
+    // Before the hold: the state is still the one it was made from.
+    attempt.decision_id = record(change, std::move(decided), DecisionOutcome::place, attempt.id);
+    const Result<void> room =
+        platform_.fleet.hold(attempt.id, hold.node_id, hold.request, std::move(hold.devices));
+    CHECK(room.has_value(), "the hold was checked just now");
+    attempt = platform_.board.begin_attempt(
+        task.id, waiting.item, std::move(attempt), platform_.now(), change.tasks
+    );
     platform_.board.set_plan(task.id, std::move(plan), change.tasks);
     change.after.emplace_back([this, id = attempt.id] {
         const Attempt* started = platform_.board.find_attempt(id);
@@ -258,6 +381,7 @@ Explanation Dispatcher::explain(const Task& task) const {
     Explanation explanation{
         .task = "task/" + to_string(task.id), .state = tasks::name_of(task.state)
     };
+    explanation.decision_id = platform_.decisions.newest_of(task.id);
     explanation.message = task.message;
     explanation.message_zh = task.message_zh;
     if (is_terminal(task.state) || tasks::is_active(task.state)) {

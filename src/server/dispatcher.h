@@ -11,6 +11,7 @@
 namespace penstock::server {
 
 constexpr std::size_t kPlacementsPerRoundMax = 256;  // then others get their turn
+constexpr int kDecisionsPerItemMax = 3;  // of one item in one round, where the fleet refused them
 constexpr Duration kTickEvery = 500ms;
 
 // Turns waiting items into attempts: plan → capacity hold + money hold + attempt in one change →
@@ -23,16 +24,34 @@ class Dispatcher {
     void step();
 
     // The plan of a task that may not exist yet.
-    Plan plan(
-        const TaskSpec& spec, OrganisationId organisation, std::int64_t items,
-        std::vector<NodeId> avoid = {}
-    ) const;
+    Plan plan(const TaskSpec& spec, OrganisationId organisation, std::int64_t items) const;
     Explanation explain(const Task& task) const;
 
   private:
+    // A decision on a waiting item that is still to be committed.
+    struct Decided {
+        tasks::Waiting waiting;
+        DecisionQuestion question;
+        DecisionAnswer answer;
+    };
+    DecisionQuestion question_of(
+        const TaskSpec& spec, OrganisationId organisation, std::int64_t items,
+        std::vector<NodeId> avoid
+    ) const;
+    DecisionAnswer decide(const DecisionQuestion& question) const;
     void round();
     // False: nothing more of this task can start now.
     bool place(const tasks::Waiting& waiting);
+    // The second look at what was decided: capacity, money, the attempt and the record, in one
+    // change.
+    bool commit(Decided decided);
+    Attempt attempt_of(const DecisionAnswer& answer);
+    fleet::CapacityHold hold_of(const DecisionAnswer& answer) const;
+    bool turn_down(Decided decided);
+    bool wait(Change& change, const Task& task, TaskReason reason, const std::string& detail);
+    DecisionId record(
+        Change& change, Decided decided, DecisionOutcome outcome, std::optional<AttemptId> attempt
+    );
     void tick();
     bool possible_ever(const Plan& plan) const;
 
@@ -41,6 +60,11 @@ class Dispatcher {
     AgentHub& hub_;
     io::Event wake_;
     bool again_ = false;
+    telemetry::Histogram& seconds_;
+    telemetry::Counter& dropped_;
+    telemetry::Counter& placed_;
+    telemetry::Counter& waited_;
+    telemetry::Counter& refused_;
 };
 
 }  // namespace penstock::server

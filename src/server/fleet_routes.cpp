@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "dispatch/pool_policy.h"
 #include "server/lists.h"
 #include "server/routes.h"
 #include "server/services.h"
@@ -15,6 +16,7 @@ std::unexpected<Failure> missing(std::string_view noun, const std::string& refer
 Outcome create_site(Platform& platform, Call& call) {
     const SiteSpec spec = TRY(body_as<SiteSpec>(call.request));
     TRY(fleet::validate(spec));
+    TRY(dispatch::validate_policies(spec));
     if (platform.fleet.find_site(std::string_view(spec.name)) != nullptr)
         return std::unexpected(Failure(Error{
             ErrorCode::conflict, "a site named '" + spec.name + "' exists: choose another name",
@@ -51,6 +53,7 @@ Outcome update_site(Platform& platform, Call& call) {
             ErrorCode::conflict, "the site has changed since you read it: read it again", "If-Match"
         }));
     const SiteSpec spec = TRY(body_as<SiteSpec>(call.request));
+    TRY(dispatch::validate_policies(spec));
     const Site updated = TRY(platform.fleet.update_site(site->id, spec, call.now));
     platform.put(call.change, updated);
     return answer(updated);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "dispatch/host.h"
 #include "scheduler/scheduler.h"
 #include "server/profiles.h"
 #include "tasks/state.h"
@@ -55,7 +56,32 @@ Placement placement_of(const Platform& platform, const Candidate& chosen) {
     };
 }
 
-// All members, or nothing (insufficient_funds): whatever `change` has then can be committed.
+// What is free of a node for a member: of accelerators what one request can have, which is less
+// than the sum where some are shared.
+Capacity free_for(const Platform& platform, const TaskSpec& spec, const Node& node) {
+    Capacity free = platform.fleet.free_of(node);
+    const dispatch::Host* host = platform.engine.find(node.id);
+    if (host == nullptr || !spec.resources.accelerators) return free;
+    for (const Accelerator& asked : spec.resources.accelerators->choices)
+        free.accelerator_milli[asked.model] = host->usable_milli(asked);
+    return free;
+}
+
+// The hold of a member, with the accelerators that its node would give it.
+fleet::CapacityHold hold_of(const Platform& platform, AttemptId attempt, const Candidate& chosen) {
+    fleet::CapacityHold hold{chosen.node_id, chosen.request, {}};
+    const dispatch::Host* host = platform.engine.find(chosen.node_id);
+    if (host == nullptr || !chosen.request.accelerator) return hold;
+    dispatch::Host tried = *host;
+    hold.devices = tried.hold(attempt, hold).devices;
+    // Of an amount that a node states without listing its devices none can be named.
+    if (!hold.devices.empty() && std::ranges::max(hold.devices) >= std::ssize(host->node().devices))
+        hold.devices.clear();
+    return hold;
+}
+
+// All members, or nothing (insufficient_funds; or a node has less room than it said): whatever
+// `change` has then can be committed.
 Result<std::vector<Attempt>> begin(
     Platform& platform, Billing& billing, Change& change, const Task& task, std::int64_t item,
     const Plan& plan
@@ -63,18 +89,24 @@ Result<std::vector<Attempt>> begin(
     std::vector<const Candidate*> chosen;
     for (const Candidate& candidate : plan.candidates)
         if (candidate.chosen) chosen.push_back(&candidate);
-    const Money hold = plan.hold.value_or(Money());
+    const Money money = plan.hold.value_or(Money());
     const Money available = billing.wallet(task.organisation_id).available;
-    if (available < hold)
+    if (available < money)
         return fail(
             ErrorCode::insufficient_funds,
-            "the wallet has " + to_string(available) + " CNY available, " + to_string(hold) +
+            "the wallet has " + to_string(available) + " CNY available, " + to_string(money) +
                 " are to be held for all nodes: top it up, or set a budget or time_limit"
         );
     const std::vector<Money> holds = split_hold(plan, chosen);
     std::vector<Attempt> members;
+    std::vector<fleet::CapacityHold> rooms;
+    for (const Candidate* member : chosen) {
+        members.push_back({.id = platform.make_id<AttemptId>(), .request = member->request});
+        rooms.push_back(hold_of(platform, members.back().id, *member));
+        TRY(platform.fleet.check(rooms.back()));
+    }
     for (std::size_t rank = 0; rank < chosen.size(); ++rank) {
-        Attempt attempt{.id = platform.make_id<AttemptId>(), .request = chosen[rank]->request};
+        Attempt& attempt = members[rank];
         attempt.placement = placement_of(platform, *chosen[rank]);
         attempt.held = holds[rank];
         // The decision is that of the whole gang: it is kept once.
@@ -84,10 +116,11 @@ Result<std::vector<Attempt>> begin(
                 billing.hold(change, attempt.id, task.organisation_id, task.id, attempt.held);
             CHECK(held.has_value(), "the wallet had enough for all members a moment ago");
         }
+        fleet::CapacityHold& hold = rooms[rank];
+        if (!hold.devices.empty()) attempt.devices = hold.devices;
         const Result<void> room =
-            platform.fleet.hold(attempt.id, chosen[rank]->node_id, chosen[rank]->request);
-        CHECK(room.has_value(), "the plan was made from the same state");
-        members.push_back(std::move(attempt));
+            platform.fleet.hold(attempt.id, hold.node_id, hold.request, std::move(hold.devices));
+        CHECK(room.has_value(), "the holds were checked just now, and no two are on one node");
     }
     return platform.board.begin_gang(
         task.id, item, std::move(members), platform.now(), change.tasks
@@ -134,7 +167,7 @@ Plan plan_gang(
     if (spec.budget) input.budget_left = spec.budget->max_total;
     for (const Node* node : platform.fleet.nodes())
         input.supplies.push_back(
-            {platform.fleet.find_site(node->site_id), node, platform.fleet.free_of(*node)}
+            {platform.fleet.find_site(node->site_id), node, free_for(platform, spec, *node)}
         );
     return scheduler::plan(input);
 }
@@ -158,7 +191,9 @@ bool place_gang(
         begin(platform, billing, change, task, waiting.item, plan);
     if (!begun)
         return wait(
-            platform, std::move(change), task.id, TaskReason::waiting_for_balance,
+            platform, std::move(change), task.id,
+            begun.error().code == ErrorCode::insufficient_funds ? TaskReason::waiting_for_balance
+                                                                : TaskReason::waiting_for_capacity,
             begun.error().message
         );
     platform.board.set_plan(task.id, std::move(plan), change.tasks);

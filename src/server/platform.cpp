@@ -68,6 +68,8 @@ class Restorer final : public storage::Visitor {
             holds(TRY(json::parse<AttemptHolds>(row.body)));
         else if (row.kind == "blob")
             TRY(blob(row));
+        else if (dispatch::DecisionLog::keeps(row.kind))
+            TRY(platform_.decisions.restore(row.kind, row.id, std::move(row.body)));
         else if (row.kind == "counter")
             platform_.counters[row.id] = std::stoll(row.body);
         else
@@ -112,11 +114,15 @@ class Restorer final : public storage::Visitor {
         // Gateways that could not report while the server was away do so first.
         platform_.allowances.keep_until(platform_.now() + kReportAfterPause);
         for (const Attempt* attempt : platform_.board.active_attempts()) {
-            if (!platform_.fleet.hold(attempt->id, attempt->placement.node_id, attempt->request))
+            if (!platform_.fleet.hold(
+                    attempt->id, attempt->placement.node_id, attempt->request,
+                    attempt->devices.value_or(std::vector<std::int64_t>())
+                ))
                 platform_.log_.warning(
                     "a node has less room than it holds", {{"node", attempt->placement.node}}
                 );
         }
+        platform_.decisions.ready();
         learn_all(platform_);
         return {};
     }
@@ -166,7 +172,9 @@ Platform::Platform(
           // Memory is ahead of the store now: whatever this process would answer could be lost.
           log_.error("the store failed; ending so that a restart reads what is durable", error);
           runtime_.post([this] { runtime_.stop(); });
-      }) {}
+      }) {
+    fleet.tell(decisions);
+}
 
 Result<void> Platform::restore() {
     Restorer restorer(*this);
@@ -242,6 +250,13 @@ void Platform::put_allowances(Change& change, const routing::AllowanceAuthority:
 }
 void Platform::put(Change& change, const AttemptHolds& row) {
     put_entity(change, "attempt_holds", to_string(row.attempt_id), json::print(row));
+}
+
+void Platform::put(Change& change, dispatch::DecisionLog::Rows rows) {
+    for (dispatch::DecisionLog::Row& row : rows.put)
+        put_entity(change, std::string(row.kind), std::move(row.id), std::move(row.body));
+    for (dispatch::DecisionLog::Row& row : rows.removed)
+        remove(change, std::string(row.kind), std::move(row.id));
 }
 
 void Platform::put_counter(Change& change, const std::string& name, std::int64_t value) {

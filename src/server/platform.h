@@ -12,6 +12,7 @@
 
 #include "access/directory.h"
 #include "base/random.h"
+#include "dispatch/decision_log.h"
 #include "fleet/fleet.h"
 #include "ledger/ledger.h"
 #include "ledger/rating.h"
@@ -109,6 +110,7 @@ class Platform {
     // What commands did to allowances and to the counts of use.
     void put_allowances(Change& change, const routing::AllowanceAuthority::Touched& touched);
     void put(Change& change, const AttemptHolds& row);
+    void put(Change& change, dispatch::DecisionLog::Rows rows);
     void put_counter(Change& change, const std::string& name, std::int64_t value);
     void put_blob_owner(Change& change, const std::string& sha256, OrganisationId owner);
     // Endpoints or keys changed: gateways are to ask again once it is durable.
@@ -139,6 +141,8 @@ class Platform {
 
     access::Directory directory;
     fleet::Fleet fleet;
+    dispatch::Engine engine;
+    dispatch::DecisionLog decisions{engine};  // hears of all that happens to the fleet
     tasks::Board board;
     scheduler::History history;  // of runs; see profiles.h
     ledger::Ledger ledger;

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "dispatch/pool_policy.h"
 #include "server/composites.h"
 #include "server/routes.h"
 #include "server/services.h"
@@ -110,6 +111,7 @@ struct Server::State {
         add_access_routes(*api, *billing);
         add_limit_routes(*api, *billing, pool);
         add_fleet_routes(*api);
+        add_decision_routes(*api);
         add_task_routes(*api, *dispatcher);
         add_composite_routes(*api);
         add_file_routes(*api, *blobs, *logs);
@@ -218,6 +220,7 @@ io::Task<Result<std::string>> Server::ensure_site(SiteSpec spec) {
         .updated_at = s.platform->now()
     };
     CO_TRY(fleet::validate(site.spec));
+    CO_TRY(dispatch::validate_policies(site.spec));
     site.c_url = CO_TRY(issue_resource_code(*s.platform, change, site.spec, provider));
     site = CO_TRY(s.platform->fleet.add_site(std::move(site)));
     s.platform->put(change, site);

@@ -83,6 +83,7 @@ StartAttempt start_of(const Platform& platform, const Attempt& attempt) {
         .time_limit = task.spec.time_limit,
         .acceptance = task.spec.acceptance,
         .item = attempt.item,
+        .devices = attempt.devices,
         .gang = attempt.gang
     };
     if (task.spec.inputs) start.inputs = inputs_of(platform, task.spec);

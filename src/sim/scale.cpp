@@ -10,6 +10,7 @@
 #include "placement/policies.h"
 #include "placement/preemption.h"
 #include "sim/cpu_time.h"
+#include "sim/dispatch_scale.h"
 
 namespace penstock::sim {
 namespace {
@@ -263,6 +264,7 @@ Result<ScaleReport> measure_scale(
     report.gang = bench.gangs();
     TRY(bench.saturate());
     report.preemption = bench.preemptions(meter);
+    report.dispatch = TRY(measure_dispatch(cluster, tasks, options, progress));
     return report;
 }
 

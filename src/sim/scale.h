@@ -22,7 +22,8 @@ struct ScaleOptions {
     std::int64_t racks_per_site = 64;
     std::int64_t gang_devices = 1024;
     std::int64_t preempted_devices = 256;
-    std::int64_t rounds = 20;  // gangs and preemptions measured
+    std::int64_t rounds = 20;             // gangs and preemptions measured
+    std::int64_t dispatch_tasks = 5'000;  // whole decisions, of each phase
     placement::PowerTable power = {};
 };
 
@@ -43,6 +44,18 @@ struct GroupTimes {
     double max_ms = 0;
 };
 
+// Whole decisions, as the server makes them: dispatch_scale.h.
+struct DispatchTimes {
+    std::int64_t sites = 0;
+    std::int64_t decisions = 0;
+    std::int64_t placed = 0;
+    double per_second = 0;           // decided, checked and held
+    double recorded_per_second = 0;  // and made into the rows that are stored
+    double bytes_per_decision = 0;   // of those rows, checkpoints included
+    double record_ms = 0;            // to put the record of one together, its state included
+    double replay_ms = 0;            // to make it again from that; identical, or the run fails
+};
+
 struct ScaleReport {
     std::int64_t nodes = 0;
     std::int64_t devices = 0;
@@ -52,6 +65,7 @@ struct ScaleReport {
     GroupTimes gang;          // of one-device tasks, half full
     GroupTimes preemption;    // of one-device tasks, full; victims hold priorities 0…9
     double bytes_per_node = 0;
+    DispatchTimes dispatch;
 };
 
 // `tasks`: what arrives, drawn with replacement.

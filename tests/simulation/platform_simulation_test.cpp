@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "dispatch/replay.h"
 #include "life.h"
 #include "server/profiles.h"
 #include "server/services.h"
@@ -386,6 +387,17 @@ class World {
         EXPECT_TRUE(life_->settle());
     }
 
+    // Whichever process made it, a decision that is kept can be made again.
+    void check_a_decision() {
+        const auto& kept = life_->platform.decisions.decisions();
+        if (kept.empty()) return;
+        const DecisionId id = kept[random_.below(kept.size())].id;
+        const Result<DecisionRecord> record = life_->platform.decisions.record(id);
+        ASSERT_TRUE(record) << "step " << step_ << ": " << to_string(record.error());
+        const dispatch::Replay again = dispatch::replay(*record);
+        ASSERT_TRUE(again.identical) << "step " << step_ << ": " << again.difference;
+    }
+
     void check() {
         server::Platform& p = life_->platform;
         const Result<void> verified =
@@ -426,7 +438,9 @@ class World {
         for (const Node* node : p.fleet.nodes()) {
             ASSERT_LE(node->held.cpu_milli, node->total.cpu_milli) << node->name;
             ASSERT_GE(node->held.cpu_milli, 0) << node->name;
+            ASSERT_EQ(p.engine.find(node->id)->free(), p.fleet.free_of(*node)) << node->name;
         }
+        if (step_ % kVerifyEvery == 0) check_a_decision();
         ASSERT_EQ(p.attempt_holds.size(), unsettled) << "holds without attempts, step " << step_;
         expect_gangs_to_be_whole();
         ended_ = ended;

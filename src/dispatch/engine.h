@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "dispatch/pool.h"
+#include "fleet/fleet.h"
+#include "model/decision.h"
+#include "placement/fragmentation.h"
+#include "scheduler/scheduler.h"
+
+namespace penstock::dispatch {
+
+// A platform of at most so many nodes shows each of them in a plan; a larger one the pick of each
+// pool, or one node of each kind of refusal.
+constexpr std::size_t kNodesShownMax = 32;
+// The newest requests placed: what policies that weigh fragments take for the workload to come.
+constexpr std::size_t kRecentRequestsMax = 1024;
+// They are looked at again after so many more, or half as many again as there were.
+constexpr std::size_t kRecentRequestsRefresh = 512;
+
+// As scheduler::plan() takes it; the source of staged bytes lies in `runs`.
+scheduler::Profile profile_of(const KnownRuns& runs);
+KnownRuns runs_of(const scheduler::Profile& profile);
+
+// All that decisions are made from, kept up to date by increments. One owner, one thread; told by
+// the fleet. Reads make scores that are kept, so they are not const.
+//
+//     engine hears of every change by fleet.tell(engine);
+//     const DecisionAnswer answer = engine.decide(question);
+//     fleet.hold(attempt, node, request, answer.devices)      // checks again, tells the engine
+class Engine final : public fleet::Listener {
+  public:
+    Engine() = default;
+    // As it was: decides from here on as the engine did whose state() this is.
+    explicit Engine(const DecisionState& state);
+    DecisionState state() const;
+    // A site's states are referred to from within.
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+
+    // ---- what changes
+    void site_put(const Site& site) override;
+    void node_put(const Node& node) override;
+    void held(AttemptId attempt, const fleet::CapacityHold& hold) override;
+    void released(AttemptId attempt) override;
+
+    // ---- decisions
+    // What is to be done; nothing is held by it.
+    DecisionAnswer decide(const DecisionQuestion& question);
+    // The best node of one pool: a site's nodes with that accelerator, or all of them for none.
+    std::optional<Pick> pick(
+        SiteId site, const ResourceRequest& request, const std::vector<NodeId>& avoid
+    );
+
+    // As Pool has them, for work of more than one node; nothing where the site has no such pool.
+    std::optional<GangPick> pick_gang(
+        SiteId site, const GangRequest& gang, const std::vector<NodeId>& avoid
+    );
+    std::optional<PreemptionPick> pick_preemption(
+        SiteId site, const GangRequest& gang, std::int32_t priority, const Stoppable& stoppable
+    );
+
+    // Ready to be asked; null: the site has no such pool.
+    Pool* pool(SiteId site, std::string_view sku);
+    const Host* find(NodeId id) const;
+    std::size_t nodes() const { return host_of_.size(); }
+    const Capacity& total() const { return total_; }  // of all nodes
+    // How often something changed: the same number of the same inputs is the same state.
+    std::uint64_t position() const { return position_; }
+    void go_on_after(std::uint64_t position) { position_ = std::max(position_, position + 1); }
+
+  private:
+    struct SiteState {
+        Site site;
+        std::map<std::pair<std::string, NodeId>, Host> hosts;  // the order of ties
+        std::map<std::string, Pool, std::less<>> pools;        // by SKU
+    };
+    struct Choice {
+        const Accelerator* asked = nullptr;
+        ResourceRequest request;
+    };
+    static std::vector<Choice> choices_of(const TaskSpec& spec);  // which outlives them
+    SiteState* site_of(SiteId id);
+    void refresh(
+        SiteState& site, const Host& host, Pool::Cause cause, const fleet::CapacityHold& task
+    );
+    Pool* ready_pool(SiteState& site, std::string_view sku);
+    PoolParts parts_of(const SiteState& site, const Pool& pool) const;
+    std::vector<placement::WorkloadShape> workload_for(
+        const std::map<std::string, std::uint8_t>& models
+    ) const;
+    void remember(const ResourceRequest& request);
+
+    // By site and the accelerator asked for, which lies in the spec.
+    using Picks = std::map<std::pair<SiteId, const Accelerator*>, Pick>;
+    std::vector<const Host*> hosts_of(const SiteState& site, const std::vector<NodeId>& ids) const;
+    static scheduler::Supply supply_of(
+        const SiteState& site, const Host& host, const Accelerator* asked
+    );
+    static void add_all(
+        const SiteState& site, const std::vector<Choice>& choices, const Picks& picks,
+        scheduler::Input& input
+    );
+    void add_few(
+        SiteState& site, const std::vector<Choice>& choices, const Picks& picks,
+        scheduler::Input& input
+    );
+
+    std::map<SiteId, SiteState> sites_;
+    std::unordered_map<NodeId, std::pair<SiteState*, Host*>> host_of_;
+    std::map<AttemptId, Host*> held_by_;
+    Capacity total_;
+    std::deque<ResourceRequest> recent_;
+    std::vector<ResourceRequest> workload_;  // `recent_` as it was at the last refresh
+    std::size_t since_refresh_ = 0;
+    std::uint64_t position_ = 0;
+};
+
+}  // namespace penstock::dispatch

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dispatch/host.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace penstock::dispatch {
+
+using fleet::kWholeDeviceMilli;
+
+std::int64_t device_count(const Accelerator& asked) {
+    return std::max<std::int64_t>(1, asked.count_milli / kWholeDeviceMilli);
+}
+
+Node bare(Node node) {
+    node.load.reset();
+    node.held = {};
+    std::erase_if(node.labels, [](const auto& label) { return label.first != kRackLabel; });
+    node.address.clear();
+    node.cpu_model.clear();
+    node.version.clear();
+    for (Device& device : node.devices)
+        device = {
+            .index = device.index,
+            .model = std::move(device.model),
+            .health = device.health,
+            .simulated = device.simulated
+        };
+    return node;
+}
+
+void Host::renew(const Node& node) {
+    node_ = bare(node);
+    slots_.assign(node.devices.size(), {});
+    positions_.clear();
+    for (std::size_t i = 0; i < node.devices.size(); ++i)
+        positions_[node.devices[i].model].push_back(static_cast<std::int64_t>(i));
+    for (const auto& [model, milli] : node.total.accelerator_milli) add_slots(model, milli);
+    for (auto& [attempt, hold] : holds_) use(hold, 1);
+}
+
+// The devices that are well share the stated amount, first come first served; an amount beyond them
+// lies in devices that the node did not list.
+void Host::add_slots(const std::string& model, std::int64_t milli) {
+    DevicePositions& positions = positions_[model];
+    for (const std::int64_t position : positions) {
+        const auto at = static_cast<std::size_t>(position);
+        if (node_.devices[at].health == Health::failed) continue;
+        slots_[at].size = std::clamp<std::int64_t>(milli, 0, kWholeDeviceMilli);
+        milli -= slots_[at].size;
+    }
+    for (; milli > 0 && slots_.size() < fleet::kDevicesPerNodeMax; milli -= slots_.back().size) {
+        positions.push_back(std::ssize(slots_));
+        slots_.push_back({.size = std::min(milli, kWholeDeviceMilli)});
+    }
+}
+
+bool Host::resized_by(const Node& node) const {
+    const Node next = bare(node);
+    return next.total != node_.total || next.devices != node_.devices ||
+           next.labels != node_.labels;
+}
+
+std::int64_t Host::room(std::int64_t position) const {
+    const Slot& slot = slots_.at(static_cast<std::size_t>(position));
+    return std::max<std::int64_t>(0, slot.size - slot.used);
+}
+
+const DevicePositions& Host::positions(const std::string& model) const {
+    static const DevicePositions kNone;
+    const auto found = positions_.find(model);
+    return found == positions_.end() ? kNone : found->second;
+}
+
+DevicePositions Host::choose(const Accelerator& asked) const {
+    const std::int64_t each = fleet::milli_of_each(asked);
+    DevicePositions all = positions(asked.model);
+    // With room first, of these the fullest; without, the emptiest: an old hold must lie somewhere.
+    std::ranges::sort(all, {}, [&](std::int64_t position) {
+        const std::int64_t free = room(position);
+        return std::tuple(free < each, free < each ? -free : free, position);
+    });
+    all.resize(std::min(all.size(), static_cast<std::size_t>(device_count(asked))));
+    std::ranges::sort(all);
+    return all;
+}
+
+void Host::use(const fleet::CapacityHold& hold, std::int64_t sign) {
+    if (!hold.request.accelerator) return;
+    const std::int64_t each = fleet::milli_of_each(*hold.request.accelerator);
+    for (const std::int64_t position : hold.devices)
+        if (position < std::ssize(slots_))
+            slots_[static_cast<std::size_t>(position)].used += sign * each;
+}
+
+const fleet::CapacityHold& Host::hold(AttemptId attempt, const fleet::CapacityHold& hold) {
+    fleet::CapacityHold& kept = holds_[attempt] = hold;
+    if (kept.request.accelerator && kept.devices.empty())
+        kept.devices = choose(*kept.request.accelerator);
+    fleet::give(held_, kept.request);
+    use(kept, 1);
+    return kept;
+}
+
+fleet::CapacityHold Host::release(AttemptId attempt) {
+    const auto found = holds_.find(attempt);
+    if (found == holds_.end()) return {};
+    fleet::CapacityHold hold = std::move(found->second);
+    holds_.erase(found);
+    fleet::take(held_, hold.request);
+    use(hold, -1);
+    return hold;
+}
+
+std::int64_t Host::usable_milli(const Accelerator& asked) const {
+    const bool share = asked.count_milli < kWholeDeviceMilli;
+    std::int64_t usable = 0;
+    for (const std::int64_t position : positions(asked.model)) {
+        const std::int64_t free = room(position);
+        if (share)
+            usable = std::max(usable, free);
+        else if (free == kWholeDeviceMilli)
+            usable += free;
+    }
+    return usable;
+}
+
+const std::string& Host::rack() const {
+    static const std::string kNone;
+    const auto found = node_.labels.find(std::string(kRackLabel));
+    return found == node_.labels.end() ? kNone : found->second;
+}
+
+Closed Host::closed(bool advisory_limits) const {
+    const auto enforces = [this](std::string_view limit) {
+        return std::ranges::find(node_.enforces, limit) != node_.enforces.end();
+    };
+    if (!advisory_limits && !(enforces("cpu") && enforces("memory"))) return Closed::unenforced;
+    if (node_.state != NodeState::online) return Closed::unreachable;
+    if (node_.health == Health::failed) return Closed::unhealthy;
+    if (node_.cordoned) return Closed::cordoned;
+    return Closed::open;
+}
+
+}  // namespace penstock::dispatch

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "fleet/fleet.h"
+#include "placement/cluster.h"
+
+namespace penstock::dispatch {
+
+// Positions in Node::devices; beyond them where a node states an amount and no devices.
+using DevicePositions = std::vector<std::int64_t>;
+
+// Why a node takes nothing new; the first that holds.
+enum class Closed : std::uint8_t { open, unenforced, unreachable, unhealthy, cordoned };
+constexpr std::size_t kClosedReasons = 5;
+
+// The label that says which nodes of a site stand together.
+constexpr std::string_view kRackLabel = "rack";
+
+// Without what no decision reads: load, holds, other labels, address, serial numbers.
+Node bare(Node node);
+
+// A node, what is held of it and by whom, and what is used of every device. Pure.
+class Host {
+  public:
+    explicit Host(const Node& node) { renew(node); }
+    // As it is now; what is held stays.
+    void renew(const Node& node);
+    const Node& node() const { return node_; }
+    // Whether `node` differs from this one in what it has, not only in how it is.
+    bool resized_by(const Node& node) const;
+
+    // Takes the devices that are named, or chooses: the fullest with room, the lowest whole ones.
+    // More than there is can be taken: a node may have shrunk.
+    const fleet::CapacityHold& hold(AttemptId attempt, const fleet::CapacityHold& hold);
+    // What was held; nothing happens when nothing was.
+    fleet::CapacityHold release(AttemptId attempt);
+    const std::map<AttemptId, fleet::CapacityHold>& holds() const { return holds_; }
+
+    const Capacity& held() const { return held_; }
+    Capacity free() const { return fleet::free_of(node_.total, held_); }
+    // Thousandths of that model that one such request could have of this node now: wholly free
+    // devices for whole ones, the emptiest device for a share.
+    std::int64_t usable_milli(const Accelerator& asked) const;
+    // Thousandths of device `position` that are free; 0 where it has failed.
+    std::int64_t room(std::int64_t position) const;
+
+    // The positions of a model's devices, rising; failed ones included.
+    const DevicePositions& positions(const std::string& model) const;
+    const std::map<std::string, DevicePositions>& models() const { return positions_; }
+    Closed closed(bool advisory_limits) const;
+    // By the label `rack`; empty: not stated.
+    const std::string& rack() const;
+
+  private:
+    struct Slot {
+        std::int64_t size = 0;  // thousandths that can be used; 0: failed
+        std::int64_t used = 0;
+    };
+    void add_slots(const std::string& model, std::int64_t milli);
+    DevicePositions choose(const Accelerator& asked) const;
+    void use(const fleet::CapacityHold& hold, std::int64_t sign);
+
+    Node node_;
+    Capacity held_;
+    std::vector<Slot> slots_;
+    std::map<std::string, DevicePositions> positions_;
+    std::map<AttemptId, fleet::CapacityHold> holds_;
+};
+
+// How many devices a request takes, and how much of each.
+std::int64_t device_count(const Accelerator& asked);
+
+}  // namespace penstock::dispatch

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dispatch/pool.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "base/check.h"
+
+namespace penstock::dispatch {
+namespace {
+
+using placement::NodeIndex;
+using placement::Verdict;
+
+template <class Integer>
+Integer fitted(std::int64_t value) {
+    return static_cast<Integer>(
+        std::clamp<std::int64_t>(value, 0, std::numeric_limits<Integer>::max())
+    );
+}
+
+// Larger is nearer to fitting: of what the verdict says is short, how much the node has.
+std::int64_t nearness(const placement::Node& node, const placement::Request& request, Verdict why) {
+    switch (why) {
+        case Verdict::lacks_cpu:
+        case Verdict::lacks_cpu_only:
+            return node.cpu_free;
+        case Verdict::lacks_memory:
+            return node.memory_free;
+        case Verdict::lacks_both:
+        case Verdict::lacks_devices:
+        case Verdict::no_domain:
+            return request.is_share() ? *std::ranges::max_element(node.free)
+                                      : node.devices_with(request.device_milli);
+        case Verdict::fits:
+        case Verdict::fits_cpu_only:
+        case Verdict::no_access:
+        case Verdict::closed:
+            return 0;
+    }
+    return 0;
+}
+
+placement::Node emptied(placement::Node node) {
+    node.closed = false;
+    node.cpu_free = node.cpu_total;
+    node.memory_free = node.memory_total;
+    node.tasks = 0;
+    for (int i = 0; i < node.devices; ++i)
+        node.free[static_cast<std::size_t>(i)] = placement::kWholeDevice;
+    return node;
+}
+
+}  // namespace
+
+std::string_view sku_of(const ResourceRequest& request) {
+    return request.accelerator ? std::string_view(request.accelerator->model) : kCpuSku;
+}
+
+std::optional<placement::Request> request_for(
+    const ResourceRequest& request, const std::map<std::string, std::uint8_t>& models
+) {
+    placement::Request asked{
+        .cpu_milli = fitted<std::int32_t>(request.cpu_milli),
+        .memory_mib = fitted<std::int32_t>(request.memory_mib)
+    };
+    if (!request.accelerator) return asked;
+    const auto model = models.find(request.accelerator->model);
+    const std::int64_t count = device_count(*request.accelerator);
+    if (model == models.end() || count > static_cast<std::int64_t>(kSliceDevices))
+        return std::nullopt;
+    asked.devices = static_cast<std::uint16_t>(count);
+    asked.device_milli = static_cast<std::uint16_t>(fleet::milli_of_each(*request.accelerator));
+    asked.models = placement::ModelMask{1} << model->second;
+    return asked;
+}
+
+bool Pool::has(const Host& host) const { return first_slice_.contains(&host); }
+
+void Pool::make(PoolParts parts) {
+    advisory_limits_ = parts.advisory_limits;
+    models_ = std::move(parts.models);
+    slices_.clear();
+    first_slice_.clear();
+    wide_.clear();
+    sizes_.clear();
+    counted_.clear();
+    ++version_;
+    std::vector<placement::Node> nodes;
+    racks_.clear();
+    for (const Host* host : parts.hosts) racks_.try_emplace(host->rack(), 0);
+    std::uint32_t rack = 0;
+    for (auto& [name, index] : racks_) index = rack++;
+    for (const Host* host : parts.hosts) add_slices(*host, nodes);
+    topology_.emplace(nodes);
+    meter_.emplace(parts.workload, std::max(1, static_cast<int>(models_.size())));
+    placer_.emplace(std::move(nodes), std::move(parts.policy));
+    // What already runs: the policy is told as if it came now.
+    for (const Host* host : parts.hosts)
+        for (const auto& [attempt, hold] : host->holds()) changed(*host, Cause::placed, hold);
+}
+
+void Pool::add_slices(const Host& host, std::vector<placement::Node>& nodes) {
+    first_slice_[&host] = static_cast<NodeIndex>(slices_.size());
+    const std::string* model = nullptr;
+    std::size_t devices = 0;
+    for (const auto& [name, positions] : host.models()) {
+        if (!models_.contains(name)) continue;
+        // Beside the processors only what one cluster node can show: one model, one slice.
+        const bool shown =
+            sku_ != kCpuSku || (host.models().size() == 1 && positions.size() <= kSliceDevices);
+        if (!shown) continue;
+        model = &models_.find(name)->first;
+        devices = positions.size();
+    }
+    const std::size_t slices =
+        std::max<std::size_t>(1, (devices + kSliceDevices - 1) / kSliceDevices);
+    for (std::size_t i = 0; i < slices; ++i) {
+        slices_.push_back({.host = &host, .first = i * kSliceDevices, .model = model});
+        nodes.push_back(node_of(slices_.back()));
+        slices_.back().size = size_of(host, emptied(nodes.back()), slices);
+    }
+    if (slices > 1) wide_.push_back(&host);
+}
+
+std::uint32_t Pool::size_of(const Host& host, const placement::Node& empty, std::size_t slices) {
+    const auto known = std::ranges::find_if(sizes_, [&](const Size& size) {
+        return size.node == empty && size.slices == slices;
+    });
+    const auto index = static_cast<std::uint32_t>(known - sizes_.begin());
+    if (known == sizes_.end()) sizes_.push_back({empty, slices, &host});
+    return index;
+}
+
+placement::Node Pool::node_of(const Slice& slice) const {
+    const Host& host = *slice.host;
+    const Capacity free = host.free();
+    placement::Node node{
+        .cpu_free = fitted<std::int32_t>(free.cpu_milli),
+        .memory_free = fitted<std::int32_t>(free.memory_mib),
+        .tasks = fitted<std::uint16_t>(std::ssize(host.holds())),
+        .closed = host.closed(advisory_limits_) != Closed::open,
+        .cpu_total = fitted<std::int32_t>(host.node().total.cpu_milli),
+        .memory_total = fitted<std::int32_t>(host.node().total.memory_mib),
+        .rack = racks_.at(host.rack())
+    };
+    if (!slice.model) return node;
+    const DevicePositions& positions = host.positions(*slice.model);
+    const std::size_t count = std::min(positions.size() - slice.first, kSliceDevices);
+    node.devices = static_cast<std::uint8_t>(count);
+    node.model = models_.at(*slice.model);
+    for (std::size_t i = 0; i < count; ++i)
+        node.free[i] = static_cast<std::uint16_t>(host.room(positions[slice.first + i]));
+    return node;
+}
+
+placement::Request Pool::part_of(const Slice& slice, const fleet::CapacityHold& task) const {
+    placement::Request part{
+        .cpu_milli = fitted<std::int32_t>(task.request.cpu_milli),
+        .memory_mib = fitted<std::int32_t>(task.request.memory_mib)
+    };
+    const std::optional<Accelerator>& asked = task.request.accelerator;
+    if (!asked || !slice.model || asked->model != *slice.model) return part;
+    const DevicePositions& positions = slice.host->positions(*slice.model);
+    for (std::size_t i = 0; i < kSliceDevices && slice.first + i < positions.size(); ++i)
+        if (std::ranges::find(task.devices, positions[slice.first + i]) != task.devices.end())
+            ++part.devices;
+    if (part.devices == 0) return part;
+    part.device_milli = static_cast<std::uint16_t>(fleet::milli_of_each(*asked));
+    part.models = placement::ModelMask{1} << models_.at(*slice.model);
+    return part;
+}
+
+template <class Use>
+void Pool::for_each_slice(const Host& host, const Use& use) const {
+    const auto first = first_slice_.find(&host);
+    if (first == first_slice_.end()) return;
+    for (NodeIndex at = first->second; at < slices_.size() && slices_[at].host == &host; ++at)
+        use(at);
+}
+
+void Pool::changed(const Host& host, Cause cause, const fleet::CapacityHold& task) {
+    if (!placer_) return;
+    ++version_;
+    for_each_slice(host, [&](NodeIndex at) {
+        const Slice& slice = slices_[at];
+        placer_->put(at, node_of(slice), cause, part_of(slice, task));
+    });
+}
+
+void Pool::put_closed(const std::vector<const Host*>& hosts, bool closed) {
+    for (const Host* host : hosts)
+        for_each_slice(*host, [&](NodeIndex at) {
+            placement::Node node = node_of(slices_[at]);
+            node.closed = node.closed || closed;
+            placer_->put(at, node);
+        });
+}
+
+std::optional<Pick> Pool::pick(
+    const ResourceRequest& request, const std::vector<const Host*>& avoid, std::uint64_t seed
+) {
+    placer_->reseed(seed);
+    if (!avoid.empty()) {
+        put_closed(avoid, true);
+        std::optional<Pick> found = find(request);
+        put_closed(avoid, false);
+        if (!found) found = find_wide(request, avoid);
+        if (found) return found;
+    }
+    std::optional<Pick> found = find(request);
+    return found ? found : find_wide(request, {});
+}
+
+std::optional<Pick> Pool::find(const ResourceRequest& request) {
+    const std::optional<placement::Request> asked = request_of(request);
+    if (!asked) return std::nullopt;
+    const Result<placement::ShapeId> shape = placer_->intern(*asked);
+    CHECK(shape.has_value(), "a ready pool has room for a shape");
+    const std::optional<placement::Placement> found = placer_->find(*shape);
+    if (!found) return std::nullopt;
+    return pick_of(*found);
+}
+
+Pick Pool::pick_of(const placement::Placement& placed) const {
+    const Slice& slice = slices_[placed.node];
+    Pick pick{.host = slice.host};
+    for (placement::DeviceMask rest = placed.devices; rest != 0; rest &= rest - 1)
+        pick.devices.push_back(slice.host->positions(*slice.model)
+                                   .at(slice.first +
+                                       static_cast<std::size_t>(std::countr_zero(rest))));
+    return pick;
+}
+
+// Whole devices over several slices of a node: the node with the fewest free that suffice.
+std::optional<Pick> Pool::find_wide(
+    const ResourceRequest& request, const std::vector<const Host*>& avoid
+) const {
+    if (!request.accelerator) return std::nullopt;
+    std::optional<Pick> best;
+    std::int64_t least = 0;
+    for (const Host* host : wide_) {
+        if (host->closed(advisory_limits_) != Closed::open ||
+            std::ranges::find(avoid, host) != avoid.end())
+            continue;
+        Capacity free = host->free();
+        free.accelerator_milli[request.accelerator->model] =
+            host->usable_milli(*request.accelerator);
+        const std::int64_t have = free.accelerator_milli[request.accelerator->model];
+        if (!fleet::fits(request, free) || (best && have >= least)) continue;
+        least = have;
+        best = Pick{.host = host};
+    }
+    if (!best) return std::nullopt;
+    for (const std::int64_t position : best->host->positions(request.accelerator->model)) {
+        if (best->host->room(position) < fleet::milli_of_each(*request.accelerator)) continue;
+        if (std::ssize(best->devices) == device_count(*request.accelerator)) break;
+        best->devices.push_back(position);
+    }
+    return best;
+}
+
+std::int64_t Pool::fitting(const ResourceRequest& request) {
+    const std::optional<placement::Request> asked = request_of(request);
+    if (!asked) return 0;
+    const Result<placement::ShapeId> shape = placer_->intern(*asked);
+    CHECK(shape.has_value(), "a ready pool has room for a shape");
+    const placement::VerdictCounts& counts = placer_->verdicts(*shape);
+    return counts[static_cast<std::size_t>(Verdict::fits)] +
+           counts[static_cast<std::size_t>(Verdict::fits_cpu_only)];
+}
+
+const std::vector<Refusal>& Pool::refusals(const ResourceRequest& request) {
+    const Accelerator none{"", 0};
+    const Accelerator& asked = request.accelerator ? *request.accelerator : none;
+    if (counted_.size() >= kShapesPerPoolMax) counted_.clear();
+    Counted& counted =
+        counted_[{request.cpu_milli, request.memory_mib, asked.model, asked.count_milli}];
+    if (counted.version != version_) counted = {version_, count_refusals(request)};
+    return counted.refusals;
+}
+
+// Nodes that refuse alike: what they lack now, whether they would ever have it, and why closed. A
+// request that no slice can take is refused as one for all that a slice has, and one device more.
+std::vector<Refusal> Pool::count_refusals(const ResourceRequest& asked) const {
+    const placement::Request request = request_of(asked).value_or(placement::Request{
+        .cpu_milli = fitted<std::int32_t>(asked.cpu_milli),
+        .memory_mib = fitted<std::int32_t>(asked.memory_mib),
+        .devices = kSliceDevices + 1,
+        .device_milli = placement::kWholeDevice
+    });
+    std::vector<bool> ever;
+    for (const Size& size : sizes_) ever.push_back(fleet::fits(asked, size.example->node().total));
+    struct Kind {
+        Refusal refusal;
+        std::int64_t nearness = 0;
+    };
+    std::map<std::tuple<bool, Verdict, Closed>, Kind> kinds;
+    for (std::size_t at = 0; at < slices_.size(); ++at) {
+        const Slice& slice = slices_[at];
+        if (slice.first != 0) continue;
+        const placement::Node& node = placer_->nodes()[at];
+        const Verdict verdict = placement::judge(node, request);
+        if (placement::is_fit(verdict)) continue;
+        const Closed closed = node.closed ? slice.host->closed(advisory_limits_) : Closed::open;
+        const std::int64_t near = nearness(node, request, verdict);
+        const auto [kind, is_new] = kinds.try_emplace({ever[slice.size], verdict, closed});
+        Kind& kept = kind->second;
+        if (!is_new) ++kept.refusal.alike;
+        if (!is_new && near <= kept.nearness) continue;
+        kept.refusal.host = slice.host;
+        kept.nearness = near;
+    }
+    std::vector<Refusal> all;
+    for (const auto& [key, kind] : kinds) all.push_back(kind.refusal);
+    return all;
+}
+
+}  // namespace penstock::dispatch

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "dispatch/host.h"
+#include "placement/fragmentation.h"
+#include "placement/placer.h"
+#include "placement/topology.h"
+
+namespace penstock::dispatch {
+
+constexpr std::string_view kCpuSku = "cpu";
+constexpr std::size_t kShapesPerPoolMax = 512;
+constexpr std::size_t kSliceDevices = placement::kDevicesPerNodeMax;
+
+// A node of a pool and its devices.
+struct Pick {
+    const Host* host = nullptr;
+    DevicePositions devices;
+};
+
+// One node that stands for all that refuse a request alike.
+struct Refusal {
+    const Host* host = nullptr;
+    std::int64_t alike = 0;  // how many more
+};
+
+// The pool a request belongs to.
+std::string_view sku_of(const ResourceRequest& request);
+// As `placement` has it; nothing where the model is none of `models` or a slice has too few
+// devices.
+std::optional<placement::Request> request_for(
+    const ResourceRequest& request, const std::map<std::string, std::uint8_t>& models
+);
+
+// `count` equal tasks that start together or not at all, in one cell of at most that level.
+struct GangRequest {
+    ResourceRequest request;  // of each
+    std::int32_t count = 1;
+    placement::Level widest = placement::Level::cluster;  // of the pool: its whole site
+};
+struct GangPick {
+    placement::Level level = placement::Level::node;  // of the smallest cell that holds it
+    std::vector<Pick> tasks;
+};
+
+// What stopping an attempt would cost; attempts that may not be stopped have none.
+struct StopTerms {
+    std::int32_t priority = 0;      // higher is more important
+    std::int64_t seconds_lost = 0;  // since its last checkpoint
+};
+using Stoppable = std::map<AttemptId, StopTerms>;
+struct PreemptionPick {
+    std::vector<AttemptId> victims;
+    GangPick gang;                         // fits once they are gone
+    std::int32_t priority_max = 0;         // of the victims
+    std::int64_t device_seconds_lost = 0;  // × 1000
+};
+
+// What a pool is made from, each time its nodes or their sizes changed.
+struct PoolParts {
+    std::vector<const Host*> hosts;  // in the order of ties
+    bool advisory_limits = false;
+    std::unique_ptr<placement::Policy> policy;
+    std::vector<placement::WorkloadShape> workload;
+    std::map<std::string, std::uint8_t> models;  // of the policy; those that are left out count as
+                                                 // no device
+};
+
+// The nodes of one SKU at one site, as a cluster of `placement`. One owner; hosts outlive it.
+class Pool {
+  public:
+    explicit Pool(std::string sku) : sku_(std::move(sku)) {}
+    const std::string& sku() const { return sku_; }
+    bool has(const Host& host) const;
+
+    // Not ready: make() before anything else. A pool that keeps all the scores it may is not.
+    bool ready() const { return placer_ && placer_->shapes() < kShapesPerPoolMax; }
+    void drop() { placer_.reset(); }
+    void make(PoolParts parts);
+
+    // The node is another now; where a task came or went, `task` says what it took. Of a host that
+    // is not in the pool, or while not ready: nothing happens.
+    using Cause = placement::Placer::Cause;
+    void changed(const Host& host) { changed(host, Cause::renewed, {}); }
+    void changed(const Host& host, Cause cause, const fleet::CapacityHold& task);
+
+    // The best node; one of `avoid` only where nothing else fits. Takes nothing.
+    std::optional<Pick> pick(
+        const ResourceRequest& request, const std::vector<const Host*>& avoid, std::uint64_t seed
+    );
+    // A gang all or nothing, in the smallest cell; takes nothing. Nodes to be avoided are left out.
+    std::optional<GangPick> pick_gang(
+        const GangRequest& gang, const std::vector<const Host*>& avoid
+    );
+    // Which attempts of lower priority to stop so that the gang fits; changes nothing. A node of
+    // several slices, or one that holds more than it has, keeps what runs there.
+    std::optional<PreemptionPick> pick_preemption(
+        const GangRequest& gang, std::int32_t priority, const Stoppable& stoppable
+    );
+    // Where nothing fits: one node of each kind of refusal, the nearest to fitting of its kind.
+    const std::vector<Refusal>& refusals(const ResourceRequest& request);
+    // How many nodes of the pool the request fits on now.
+    std::int64_t fitting(const ResourceRequest& request);
+
+    const Host& host_at(placement::NodeIndex slice) const { return *slices_[slice].host; }
+    const placement::Placer& placer() const { return *placer_; }
+
+  private:
+    struct Slice {
+        const Host* host = nullptr;
+        std::size_t first = 0;               // of the host's devices of `model`
+        const std::string* model = nullptr;  // null: no devices
+        std::uint32_t size = 0;              // index into sizes_
+    };
+    void add_slices(const Host& host, std::vector<placement::Node>& nodes);
+    std::uint32_t size_of(const Host& host, const placement::Node& empty, std::size_t slices);
+    placement::Node node_of(const Slice& slice) const;
+    std::optional<placement::Request> request_of(const ResourceRequest& request) const {
+        return request_for(request, models_);
+    }
+    placement::Request part_of(const Slice& slice, const fleet::CapacityHold& task) const;
+    Pick pick_of(const placement::Placement& placed) const;
+    bool hosts_hold(const GangPick& gang, const ResourceRequest& each) const;
+    struct Standing;
+    Standing standing(const Stoppable& stoppable);
+    std::optional<Pick> find(const ResourceRequest& request);
+    std::optional<Pick> find_wide(
+        const ResourceRequest& request, const std::vector<const Host*>& avoid
+    ) const;
+    void put_closed(const std::vector<const Host*>& hosts, bool closed);
+    template <class Shape>
+    void for_each_slice(const Host& host, const Shape& use) const;
+    std::vector<Refusal> count_refusals(const ResourceRequest& request) const;
+
+    std::string sku_;
+    bool advisory_limits_ = false;
+    std::map<std::string, std::uint8_t> models_;
+    std::map<std::string, std::uint32_t> racks_;
+    std::vector<Slice> slices_;
+    std::map<const Host*, placement::NodeIndex> first_slice_;
+    std::vector<const Host*> wide_;  // hosts of more than one slice
+    struct Size {
+        placement::Node node;  // empty
+        std::size_t slices = 1;
+        const Host* example = nullptr;
+    };
+    std::vector<Size> sizes_;  // distinct ones
+    std::optional<placement::Placer> placer_;
+    std::optional<placement::Topology> topology_;
+    std::optional<placement::FragmentationMeter> meter_;
+    std::uint64_t version_ = 0;  // rises with every change
+    struct Counted {
+        std::uint64_t version = 0;
+        std::vector<Refusal> refusals;
+    };
+    using RequestKey = std::tuple<std::int64_t, std::int64_t, std::string, std::int64_t>;
+    std::map<RequestKey, Counted> counted_;  // at most kShapesPerPoolMax
+};
+
+}  // namespace penstock::dispatch

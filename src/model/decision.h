@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <boost/describe/class.hpp>
+#include <boost/describe/enum.hpp>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/ids.h"
+#include "model/plan.h"
+#include "model/site.h"
+#include "model/task_spec.h"
+
+// What a decision was made from and what came of it, so that it can be made again.
+namespace penstock {
+
+// Capacity of a node that an attempt has.
+struct HeldCapacity {
+    AttemptId attempt_id;
+    NodeId node_id;
+    ResourceRequest request;
+    std::vector<std::int64_t> devices;  // positions in Node::devices
+    bool operator==(const HeldCapacity&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(HeldCapacity, (), (attempt_id, node_id, request, devices))
+
+// Everything decisions are made from, after `position` changes.
+struct DecisionState {
+    std::int64_t position = 0;
+    std::vector<Site> sites;
+    std::vector<Node> nodes;  // without what they carry or what is held, which stands below
+    std::vector<HeldCapacity> holds;
+    std::vector<ResourceRequest> recent;    // the newest requests placed, oldest first
+    std::vector<ResourceRequest> workload;  // of them, those that fragments are weighed by now
+    std::int64_t since_refresh = 0;         // requests since `workload` was looked at
+    bool operator==(const DecisionState&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(
+    DecisionState, (), (position, sites, nodes, holds, recent, workload, since_refresh)
+)
+
+// One change of it; exactly one member is set.
+struct DecisionInput {
+    std::optional<Site> site;
+    std::optional<Node> node;
+    std::optional<HeldCapacity> hold;
+    std::optional<AttemptId> release;
+    bool operator==(const DecisionInput&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(DecisionInput, (), (site, node, hold, release))
+
+// What was known of a task's runs when it was decided on.
+struct KnownRuns {
+    static constexpr bool kJsonDefaults = true;
+    std::optional<Duration> run_time;
+    std::string run_time_basis;
+    std::map<std::string, Duration> run_time_on;  // accelerator model → expected
+    std::map<std::string, std::string> run_time_basis_on;
+    std::int64_t staging_bytes = 0;
+    std::optional<SiteSpec> staging_source;
+    std::int64_t result_bytes = 0;
+    std::map<std::string, double> watts_per_device;
+    bool operator==(const KnownRuns&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(
+    KnownRuns, (),
+    (run_time, run_time_basis, run_time_on, run_time_basis_on, staging_bytes, staging_source,
+     result_bytes, watts_per_device)
+)
+
+// All that one decision read beside the state.
+struct DecisionQuestion {
+    TaskSpec spec;  // without what a decision does not read: scripts and environment
+    std::string spec_sha256;
+    std::int64_t items = 1;
+    std::vector<NodeId> avoid;
+    KnownRuns runs;
+    std::optional<Money> budget_left;
+    Time now;
+    bool operator==(const DecisionQuestion&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(
+    DecisionQuestion, (), (spec, spec_sha256, items, avoid, runs, budget_left, now)
+)
+
+// The node that the policy of a pool chose.
+struct PoolPick {
+    SiteId site_id;
+    std::string sku;
+    NodeId node_id;
+    std::vector<std::int64_t> devices;
+    bool operator==(const PoolPick&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(PoolPick, (), (site_id, sku, node_id, devices))
+
+struct DecisionAnswer {
+    std::vector<PoolPick> picks;
+    Plan plan;
+    std::vector<std::int64_t> devices;  // of the chosen candidate
+    bool operator==(const DecisionAnswer&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(DecisionAnswer, (), (picks, plan, devices))
+
+enum class DecisionOutcome { place, wait, refuse };
+BOOST_DESCRIBE_ENUM(DecisionOutcome, place, wait, refuse)
+
+struct Decision {
+    DecisionId id;
+    Time at;
+    OrganisationId organisation_id;
+    TaskId task_id;
+    std::int64_t item = 0;
+    DecisionOutcome outcome = DecisionOutcome::wait;
+    std::optional<AttemptId> attempt_id;  // of a placed item
+    std::int64_t position = 0;            // of the state it was made from
+    std::string answer_sha256;
+    bool operator==(const Decision&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(
+    Decision, (),
+    (id, at, organisation_id, task_id, item, outcome, attempt_id, position, answer_sha256)
+)
+
+// A decision as it is kept: the state stands apart, in checkpoints and inputs.
+struct KeptDecision {
+    Decision decision;
+    DecisionQuestion question;
+    DecisionAnswer answer;
+    bool operator==(const KeptDecision&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(KeptDecision, (), (decision, question, answer))
+
+// All it takes to make a decision again.
+struct DecisionRecord {
+    Decision decision;
+    DecisionState state;
+    DecisionQuestion question;
+    DecisionAnswer answer;
+    bool operator==(const DecisionRecord&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(DecisionRecord, (), (decision, state, question, answer))
+
+}  // namespace penstock
