@@ -113,6 +113,16 @@ Result<std::optional<CompositeDraft>> read_composite(const Invocation& invocatio
     return CompositeDraft{path.parent_path(), *std::move(spec)};
 }
 
+std::optional<std::vector<Error>> composite_mistakes(
+    const std::string& text, const std::string& name
+) {
+    const Result<yaml::Document> document = yaml::Document::parse(text);
+    if (!document || !is_composite(document->value())) return std::nullopt;
+    std::expected<CompositeSpec, std::vector<Error>> spec = parse_composite_spec(document->value());
+    if (spec) return std::vector<Error>();
+    return config::locate(std::move(spec.error()), name, document->lines());
+}
+
 io::Task<Result<int>> run_composite(Invocation* invocation, CompositeDraft draft, Follow follow) {
     const Packed packed = CO_TRY(pack(*invocation, std::move(draft)));
     const Consent consent = CO_TRY(co_await plan_and_ask(invocation, &packed.spec));

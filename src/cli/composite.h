@@ -19,6 +19,11 @@ struct CompositeDraft {
 // Standard input is left to read_drafts(), which takes tasks alone.
 Result<std::optional<CompositeDraft>> read_composite(const Invocation& invocation);
 
+// What is wrong with a composite; nothing where the text is none.
+std::optional<std::vector<Error>> composite_mistakes(
+    const std::string& text, const std::string& name
+);
+
 // Follows one task to its end and tells the exit code.
 using Follow = std::function<io::Task<Result<int>>(Invocation*, Task)>;
 
