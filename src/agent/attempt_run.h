@@ -93,6 +93,8 @@ class AttemptRun {
     io::Task<Event> watch_process();
     io::Task<void> store_checkpoints();
     io::Task<Event> stop();
+    // Where the stop asks for it.
+    io::Task<void> store_before_stop();
     io::Task<Event> release();
 
     io::Task<Event> collect();

@@ -333,13 +333,16 @@ io::Task<void> AttemptRun::store_checkpoints() {
     }
 }
 
+io::Task<void> AttemptRun::store_before_stop() {
+    if (!record_.stop->checkpoint_first || record_.phase != AttemptPhase::running ||
+        !stores_checkpoints(*record_.start))
+        co_return;
+    const auto stored = co_await io::race(store_checkpoint(), io::sleep_for(kCheckpointFirstMax));
+    if (stored && *stored && **stored) deliver(CheckpointStored{***stored});
+}
+
 io::Task<Event> AttemptRun::stop() {
-    if (record_.stop->checkpoint_first && record_.phase == AttemptPhase::running &&
-        stores_checkpoints(*record_.start)) {
-        const auto stored =
-            co_await io::race(store_checkpoint(), io::sleep_for(kCheckpointFirstMax));
-        if (stored && *stored && **stored) deliver(CheckpointStored{***stored});
-    }
+    co_await store_before_stop();
     const std::string attempt = id();
     for (;;) {
         const Duration grace = record_.stop->grace;
@@ -348,7 +351,10 @@ io::Task<Event> AttemptRun::stop() {
         });
         drivers::Status now = co_await status();
         if (now.state == drivers::RunState::prepared) now.cause = drivers::Cause::stopped;
-        if (now.ended() || now.state == drivers::RunState::prepared) co_return co_await ended(now);
+        if (now.ended() || now.state == drivers::RunState::prepared) {
+            co_await store_before_stop();  // what it wrote since it was told to end
+            co_return co_await ended(now);
+        }
         log_.error(
             "the attempt could not be stopped; trying again",
             {{"cause", stopped ? "it still runs" : stopped.error().message}}

@@ -150,7 +150,9 @@ bool may_fit_later(const Plan& plan) {
             case FilterReason::insufficient_memory:
             case FilterReason::insufficient_accelerator:
             case FilterReason::excluded_after_failure:
+            case FilterReason::kept_for_others:
                 return true;
+            case FilterReason::spot_not_sold:
             case FilterReason::cpu_too_large:
             case FilterReason::memory_too_large:
             case FilterReason::accelerator_absent:

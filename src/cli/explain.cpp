@@ -14,11 +14,35 @@ const std::string& in_language(
     return language == Language::zh && !chinese.empty() ? chinese : english;
 }
 
+std::string ahead_line(const AheadOf& ahead, Language language) {
+    if (ahead.own + ahead.others == 0) return {};
+    std::string names;
+    for (const std::string& task : ahead.tasks) names += (names.empty() ? "" : ", ") + task;
+    if (!names.empty()) names = " (" + names + ")";
+    return format(language, "explain.ahead", ahead.own, names, ahead.others) + "\n";
+}
+
+// Unknown stays unknown, with the reason.
+std::string start_line(const StartEstimate& start, Language language) {
+    const auto shown = [](const std::optional<Time>& time) {
+        return time ? to_rfc3339(std::chrono::floor<std::chrono::seconds>(*time)) : "?";
+    };
+    const std::string& basis = in_language(language, start.basis, start.basis_zh);
+    if (!start.earliest && !start.expected && !start.latest)
+        return format(language, "explain.start_unknown", basis) + "\n";
+    return format(
+               language, "explain.start", shown(start.expected), shown(start.earliest),
+               shown(start.latest), basis
+           ) +
+           "\n";
+}
+
 std::string explanation_lines(const Explanation& explanation, Language language) {
     std::string lines =
         format(language, "explain.state", explanation.task, explanation.state) + "\n";
     if (explanation.position)
         lines += format(language, "explain.position", *explanation.position) + "\n";
+    if (explanation.ahead) lines += ahead_line(*explanation.ahead, language);
     if (!explanation.blocker.empty())
         lines += format(language, "explain.blocker", explanation.blocker) + "\n";
     if (explanation.decision_id)
@@ -27,6 +51,11 @@ std::string explanation_lines(const Explanation& explanation, Language language)
     if (!message.empty()) lines += format(language, "explain.message", message) + "\n";
     const std::string& remedy = in_language(language, explanation.remedy, explanation.remedy_zh);
     if (!remedy.empty()) lines += format(language, "explain.remedy", remedy) + "\n";
+    if (explanation.start) lines += start_line(*explanation.start, language);
+    for (const StartingChange& change : explanation.changes.value_or(std::vector<StartingChange>()))
+        lines +=
+            format(language, "explain.change", in_language(language, change.text, change.text_zh)) +
+            "\n";
     return lines;
 }
 

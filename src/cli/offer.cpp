@@ -52,6 +52,7 @@ const View& view() {
                 computed_column("RESOURCES", total_cell),
                 computed_column("AVAIL(AGE)", free_cell),
                 amount_column("PRICE/H", "price_per_hour"),
+                amount_column("SPOT/H", "spot_price_per_hour"),
                 number_column("RTT-MS", "rtt_ms"),
                 number_column("GREEN%", "green_percent"),
                 text_column("TRUST", "trust"),

@@ -3,6 +3,7 @@
 
 #include "cli/invocation.h"
 #include "cli/nouns.h"
+#include "cli/quota.h"
 
 namespace penstock::cli {
 namespace {
@@ -13,7 +14,8 @@ const View& organisation_view() {
         .singular = "organisation",
         .columns =
             {text_column("ID", "id"), text_column("NAME", "name"), text_column("CODE", "code"),
-             text_column("ROLES", "roles"), age_column("AGE", "created_at")},
+             text_column("ROLES", "roles"), computed_column("QUOTA", quota_cell),
+             age_column("AGE", "created_at")},
     };
     return kView;
 }
@@ -23,7 +25,8 @@ const View& project_view() {
         .singular = "project",
         .columns =
             {text_column("ID", "id"), text_column("NAME", "name"),
-             text_column("ORGANISATION", "organisation_id"), age_column("AGE", "created_at")},
+             text_column("ORGANISATION", "organisation_id"), computed_column("QUOTA", quota_cell),
+             age_column("AGE", "created_at")},
     };
     return kView;
 }
@@ -44,6 +47,40 @@ io::Task<Result<int>> create_organisation(Invocation* invocation) {
 io::Task<Result<int>> list_organisations(Invocation* invocation) {
     co_return co_await print_list<OrganisationPage>(
         invocation, "/v1/organisations", &organisation_view()
+    );
+}
+io::Task<Result<int>> get_organisation(Invocation* invocation) {
+    client::Client* client = CO_TRY(invocation->client());
+    const std::string id = CO_TRY(name_of(invocation->operand(0), "organisation"));
+    co_return print_object(
+        *invocation, organisation_view(), CO_TRY(co_await client->organisation(id))
+    );
+}
+io::Task<Result<int>> update_organisation(Invocation* invocation) {
+    client::Client* client = CO_TRY(invocation->client());
+    const std::string id = CO_TRY(name_of(invocation->operand(0), "organisation"));
+    const Organisation before = CO_TRY(co_await client->organisation(id));
+    UpdateLimits change;
+    change.quota =
+        CO_TRY(quota_from_flags(invocation->arguments, before.quota.value_or(SetQuota{})));
+    co_return print_object(
+        *invocation, organisation_view(), CO_TRY(co_await client->update_organisation(id, change))
+    );
+}
+io::Task<Result<int>> get_project(Invocation* invocation) {
+    client::Client* client = CO_TRY(invocation->client());
+    const std::string id = CO_TRY(name_of(invocation->operand(0), "project"));
+    co_return print_object(*invocation, project_view(), CO_TRY(co_await client->project(id)));
+}
+io::Task<Result<int>> update_project(Invocation* invocation) {
+    client::Client* client = CO_TRY(invocation->client());
+    const std::string id = CO_TRY(name_of(invocation->operand(0), "project"));
+    const Project before = CO_TRY(co_await client->project(id));
+    UpdateLimits change;
+    change.quota =
+        CO_TRY(quota_from_flags(invocation->arguments, before.quota.value_or(SetQuota{})));
+    co_return print_object(
+        *invocation, project_view(), CO_TRY(co_await client->update_project(id, change))
     );
 }
 io::Task<Result<int>> create_project(Invocation* invocation) {
@@ -79,6 +116,30 @@ std::vector<Command> organisation_commands() {
          .examples = {"penstock organisation list"},
          .answer = Answer::list,
          .run = list_organisations},
+        {.path = "organisation get",
+         .summary = "organisation.get.summary",
+         .examples = {"penstock organisation get acme -o json"},
+         .operands = {{.name = "NAME"}},
+         .run = get_organisation},
+        {.path = "organisation update",
+         .summary = "organisation.update.summary",
+         .examples =
+             {"penstock organisation update acme --weight 2 --guaranteed H100=4 --at-most H100=8",
+              "penstock organisation update acme --at-most cpus=none"},
+         .operands = {{.name = "NAME"}},
+         .flags = quota_flags(),
+         .run = update_organisation},
+        {.path = "project get",
+         .summary = "project.get.summary",
+         .examples = {"penstock project get vision"},
+         .operands = {{.name = "NAME"}},
+         .run = get_project},
+        {.path = "project update",
+         .summary = "project.update.summary",
+         .examples = {"penstock project update vision --guaranteed cpus=16 --at-most any=4"},
+         .operands = {{.name = "NAME"}},
+         .flags = quota_flags(),
+         .run = update_project},
         {.path = "project create",
          .summary = "project.create.summary",
          .examples = {"penstock project create vision"},

@@ -9,6 +9,7 @@ namespace penstock::cli {
 
 Command sim_pack_command();
 Command sim_plot_command();
+Command sim_queue_command();
 Command sim_replay_command();
 Command sim_scale_command();
 Command sim_serve_command();

@@ -119,6 +119,22 @@ io::Task<Result<Organisation>> Client::create_organisation(CreateOrganisation or
 io::Task<Result<Project>> Client::create_project(CreateProject project) {
     co_return co_await connection_.call_for<Project>(post("/v1/projects", project));
 }
+io::Task<Result<Organisation>> Client::organisation(std::string id) {
+    co_return co_await connection_.call_for<Organisation>({.path = path_of("organisations", id)});
+}
+io::Task<Result<Project>> Client::project(std::string id) {
+    co_return co_await connection_.call_for<Project>({.path = path_of("projects", id)});
+}
+io::Task<Result<Organisation>> Client::update_organisation(std::string id, UpdateLimits change) {
+    Call call = post(path_of("organisations", id), change);
+    call.method = "PATCH";
+    co_return co_await connection_.call_for<Organisation>(std::move(call));
+}
+io::Task<Result<Project>> Client::update_project(std::string id, UpdateLimits change) {
+    Call call = post(path_of("projects", id), change);
+    call.method = "PATCH";
+    co_return co_await connection_.call_for<Project>(std::move(call));
+}
 io::Task<Result<WhoAmI>> Client::whoami() {
     co_return co_await connection_.call_for<WhoAmI>({.path = "/v1/whoami"});
 }

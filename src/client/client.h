@@ -87,6 +87,10 @@ class Client {
     io::Task<Done> delete_key(std::string id);
     io::Task<Result<Organisation>> create_organisation(CreateOrganisation organisation);
     io::Task<Result<Project>> create_project(CreateProject project);
+    io::Task<Result<Organisation>> organisation(std::string id);
+    io::Task<Result<Project>> project(std::string id);
+    io::Task<Result<Organisation>> update_organisation(std::string id, UpdateLimits change);
+    io::Task<Result<Project>> update_project(std::string id, UpdateLimits change);
     io::Task<Result<WhoAmI>> whoami();
 
     io::Task<Result<Wallet>> wallet();

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "model/site_prices.h"
 
 namespace penstock::fleet {
 namespace {
@@ -84,6 +85,9 @@ Result<void> validate(const SiteSpec& spec) {
         spec.zone.size() == 2 && spec.zone != "SV" &&
         spec.zone.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == std::string::npos;
     if (!zone) return bad("zone", "must be two of A-Z 0-9, other than SV");
+    const std::optional<std::int64_t>& spot = spec.prices.spot_percent;
+    if (spot && (*spot < 1 || *spot > 100))
+        return bad("prices.spot_percent", "must be from 1 to 100: leave it out to sell no spot");
     if (spec.pue < 1 || spec.pue > 5) return bad("pue", "must be from 1 to 5");
     if (spec.carbon_g_per_kwh && (*spec.carbon_g_per_kwh < 0 || *spec.carbon_g_per_kwh > 5000))
         return bad("carbon_g_per_kwh", "must be from 0 to 5000");
@@ -390,6 +394,9 @@ std::vector<Offer> Fleet::offers(Time now) const {
             if (const Pool* pool = find_pool(site->id, offer.sku)) offer.c_url = pool->c_url;
             const Price hourly{price.num * kSecondsPerHour, price.scale};
             offer.price_per_hour = to_string(hourly);
+            if (site->spec.prices.spot_percent)
+                if (const auto spot = percent_of(hourly, *site->spec.prices.spot_percent))
+                    offer.spot_price_per_hour = to_string(*spot);
             all.push_back(std::move(offer));
         };
         add("cpu", "core-second", site->spec.prices.core_second);

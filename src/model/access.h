@@ -9,6 +9,7 @@
 
 #include "base/money.h"
 #include "base/time.h"
+#include "model/compute_quota.h"
 #include "model/ids.h"
 #include "model/limits.h"
 
@@ -24,20 +25,22 @@ struct Organisation {
     std::string code;  // five characters, the org part of its registration codes
     std::vector<Role> roles;
     Time created_at;
-    std::optional<Limits> limits;  // of its token calls
+    std::optional<Limits> limits;   // of its token calls
+    std::optional<SetQuota> quota;  // of its tasks
     bool operator==(const Organisation&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Organisation, (), (id, name, code, roles, created_at, limits))
+BOOST_DESCRIBE_STRUCT(Organisation, (), (id, name, code, roles, created_at, limits, quota))
 
 struct Project {
     ProjectId id;
     OrganisationId organisation_id;
     std::string name;
     Time created_at;
-    std::optional<Limits> limits;  // of its token calls
+    std::optional<Limits> limits;   // of its token calls
+    std::optional<SetQuota> quota;  // of its tasks; within the organisation's
     bool operator==(const Project&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Project, (), (id, organisation_id, name, created_at, limits))
+BOOST_DESCRIBE_STRUCT(Project, (), (id, organisation_id, name, created_at, limits, quota))
 
 struct User {
     UserId id;
@@ -131,12 +134,15 @@ struct UpdateKey {
 };
 BOOST_DESCRIBE_STRUCT(UpdateKey, (), (name, expires_in, limits))
 
-// Of an organisation or a project. Limits are replaced as a whole; empty ones lift all of them.
+// Of an organisation or a project. What is absent stays as it is; limits and quota are replaced as
+// a whole, empty ones lift all of them.
 struct UpdateLimits {
-    Limits limits;
+    static constexpr bool kJsonDefaults = true;
+    std::optional<Limits> limits;
+    std::optional<ComputeQuota> quota;
     bool operator==(const UpdateLimits&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(UpdateLimits, (), (limits))
+BOOST_DESCRIBE_STRUCT(UpdateLimits, (), (limits, quota))
 
 struct CreateOrganisation {
     static constexpr bool kJsonDefaults = true;

@@ -65,6 +65,8 @@ enum class FilterReason {
     over_budget,
     deadline_too_near,
     excluded_after_failure,
+    spot_not_sold,
+    kept_for_others,  // free, and reserved for work that is ahead
 };
 BOOST_DESCRIBE_ENUM(
     FilterReason, none, node_unreachable, node_cordoned, node_unhealthy, insufficient_cpu,
@@ -72,7 +74,7 @@ BOOST_DESCRIBE_ENUM(
     accelerator_absent, limit_not_enforced, trust_too_low, residency_not_allowed,
     provider_not_allowed, site_not_allowed, region_not_allowed, identity_differs, rtt_too_high,
     rtt_unknown, green_too_low, green_unknown, price_above_maximum, over_budget, deadline_too_near,
-    excluded_after_failure
+    excluded_after_failure, spot_not_sold, kept_for_others
 )
 
 struct Candidate {
@@ -135,23 +137,77 @@ BOOST_DESCRIBE_STRUCT(
      hold, explanation, explanation_zh, gang)
 )
 
-// Answer to "why does it wait?" or "why there?".
+// Who stands before a task in the queue: named only where they are of the same organisation.
+struct AheadOf {
+    std::int64_t own = 0;
+    std::int64_t others = 0;
+    std::vector<std::string> tasks;  // of one's own, next first; at most kAheadNamedMax
+    bool operator==(const AheadOf&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(AheadOf, (), (own, others, tasks))
+constexpr std::size_t kAheadNamedMax = 5;
+
+// When a waiting task is expected to start. A bound that cannot be stated is absent: it stays
+// unknown.
+struct StartEstimate {
+    static constexpr bool kJsonDefaults = true;
+    std::optional<Time> earliest;  // one in ten starts before it
+    std::optional<Time> expected;  // one in two
+    std::optional<Time> latest;    // nine in ten
+    std::string basis;             // what it rests on, or why it is unknown
+    std::string basis_zh;
+    bool operator==(const StartEstimate&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(StartEstimate, (), (earliest, expected, latest, basis, basis_zh))
+
+// A change of the spec with which the task would start now: planned with it, not guessed.
+struct StartingChange {
+    std::string field;  // resources.cpus
+    std::string from;
+    std::string to;
+    std::string site;
+    std::string node;
+    std::string text;  // "at 4 CPUs instead of 8 it would start now on centre/a"
+    std::string text_zh;
+    bool operator==(const StartingChange&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(StartingChange, (), (field, from, to, site, node, text, text_zh))
+
+// The quota that keeps a task waiting. Amounts in units of the resource: cpus, GiB, devices.
+struct QuotaBlock {
+    std::string level;     // organisation, project
+    std::string name;      // of it
+    std::string resource;  // cpus, memory_gib, devices.any, devices.H100
+    double limit = 0;
+    double used = 0;
+    double asked = 0;
+    std::string set_by;
+    bool operator==(const QuotaBlock&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(QuotaBlock, (), (level, name, resource, limit, used, asked, set_by))
+
+// Answer to "why does it wait?", "when will it start?" or "why there?".
 struct Explanation {
     std::string task;  // task/ID
     std::string state;
     std::optional<std::int64_t> position;  // in the queue, 1 is next
-    std::string blocker;  // stable word: capacity, balance, dependency, start_time …
+    std::string blocker;  // stable word: capacity, quota, reservation, balance, dependency …
     std::string message;
     std::string message_zh;
     std::string remedy;
     std::string remedy_zh;
     Plan plan;  // as of the decision for a placed task, as of now for a waiting one
-    std::optional<DecisionId> decision_id;  // of the newest recorded decision on it
+    std::optional<AheadOf> ahead;
+    std::optional<StartEstimate> start;  // of a waiting task
+    std::optional<QuotaBlock> quota;
+    std::optional<std::vector<StartingChange>> changes;  // of a waiting task
+    std::optional<DecisionId> decision_id;               // of the newest recorded decision on it
     bool operator==(const Explanation&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     Explanation, (),
-    (task, state, position, blocker, message, message_zh, remedy, remedy_zh, plan, decision_id)
+    (task, state, position, blocker, message, message_zh, remedy, remedy_zh, plan, ahead, start,
+     quota, changes, decision_id)
 )
 
 }  // namespace penstock

@@ -23,10 +23,12 @@ struct PriceList {
     std::map<std::string, Price> card_second;  // accelerator model → price
     Price input_tokens;                        // per million tokens
     Price output_tokens;                       // per million tokens
+    // What spot work pays of the prices of CPU, memory and cards, 1…100; absent: none is sold.
+    std::optional<std::int64_t> spot_percent;
     bool operator==(const PriceList&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    PriceList, (), (core_second, gib_second, card_second, input_tokens, output_tokens)
+    PriceList, (), (core_second, gib_second, card_second, input_tokens, output_tokens, spot_percent)
 )
 
 // What a provider states of a site when creating it.
@@ -183,6 +185,7 @@ struct Offer {
     std::string unit;  // core-second, card-second, million tokens
     Price price;       // yuan a unit
     std::string price_per_hour;
+    std::optional<std::string> spot_price_per_hour;  // absent: not sold as spot
     Capacity total;
     Capacity free;
     std::optional<std::int64_t> age_seconds;  // of the freshest report; absent: never reported
@@ -194,8 +197,8 @@ struct Offer {
 };
 BOOST_DESCRIBE_STRUCT(
     Offer, (),
-    (id, site_id, site, provider, c_url, region, sku, unit, price, price_per_hour, total, free,
-     age_seconds, rtt_ms, green_percent, trust, simulated)
+    (id, site_id, site, provider, c_url, region, sku, unit, price, price_per_hour,
+     spot_price_per_hour, total, free, age_seconds, rtt_ms, green_percent, trust, simulated)
 )
 
 }  // namespace penstock

@@ -52,7 +52,9 @@ enum class TaskReason {
     waiting_for_dependency,
     waiting_for_capacity,
     waiting_for_balance,
-    no_candidate,  // no site could ever take it as stated
+    waiting_for_quota,        // its organisation or project holds as much as it may
+    waiting_for_reservation,  // what is free is kept for work ahead of it
+    no_candidate,             // no site could ever take it as stated
     dependency_failed,
     exit_code,
     killed_by_signal,
@@ -71,14 +73,16 @@ enum class TaskReason {
     acceptance_failed,
     item_failed,  // of an array
     stop_requested,
+    preempted,      // gave way to other work; it comes back to the queue
     member_failed,  // of a gang: stopped because another member ended
 };
 BOOST_DESCRIBE_ENUM(
     TaskReason, none, waiting_for_start_time, waiting_for_dependency, waiting_for_capacity,
-    waiting_for_balance, no_candidate, dependency_failed, exit_code, killed_by_signal,
-    out_of_memory, time_limit, deadline, budget_exceeded, balance_exhausted, canceled_by_user,
-    node_lost, agent_error, setup_failed, staging_failed, not_ready, output_missing,
-    acceptance_failed, item_failed, stop_requested, member_failed
+    waiting_for_balance, waiting_for_quota, waiting_for_reservation, no_candidate,
+    dependency_failed, exit_code, killed_by_signal, out_of_memory, time_limit, deadline,
+    budget_exceeded, balance_exhausted, canceled_by_user, node_lost, agent_error, setup_failed,
+    staging_failed, not_ready, output_missing, acceptance_failed, item_failed, stop_requested,
+    preempted, member_failed
 )
 
 // Where something runs or ran.
@@ -137,6 +141,16 @@ struct GangSeat {
 };
 BOOST_DESCRIBE_STRUCT(GangSeat, (), (rank, members, ready))
 
+// An attempt is told to stop so that other work can run.
+struct PreemptionNotice {
+    Time at;
+    Time stop_by;  // then it is killed
+    TaskId for_task;
+    std::int64_t for_item = 0;
+    bool operator==(const PreemptionNotice&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(PreemptionNotice, (), (at, stop_by, for_task, for_item))
+
 // One try of one item on one node. `fence` rises with every attempt of the item: a report that
 // carries an older one is refused.
 struct Attempt {
@@ -165,14 +179,16 @@ struct Attempt {
     std::optional<DecisionId> decision_id;   // the record of it, while that is kept
     // Which accelerators of the node it has: positions in Node::devices.
     std::optional<std::vector<std::int64_t>> devices;
-    std::optional<GangSeat> gang;  // absent: it runs alone
+    std::optional<PreemptionNotice> notice;
+    std::optional<std::int64_t> price_percent;  // of the site's list; absent: 100
+    std::optional<GangSeat> gang;               // absent: it runs alone
     bool operator==(const Attempt&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     Attempt, (),
     (id, task_id, item, fence, placement, request, state, reason, message, fault_domain, exit_code,
      created_at, running_at, ended_at, restored_from, checkpoint, agent_meter, platform_meter, held,
-     cost, service_url, decision, decision_id, devices, gang)
+     cost, service_url, decision, decision_id, devices, notice, price_percent, gang)
 )
 
 // A task without an array has one item; a service has one per replica.
@@ -186,12 +202,14 @@ struct TaskItem {
     std::vector<std::map<std::string, std::string>> points;
     std::optional<AttemptId> attempt_id;  // the newest; of a gang its head's
     std::optional<Checkpoint> checkpoint;
-    std::optional<Time> retry_at;  // not placed again before
+    std::optional<Time> retry_at;             // not placed again before
+    std::optional<std::int64_t> preemptions;  // how often it gave way; absent: never
     bool operator==(const TaskItem&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     TaskItem, (),
-    (index, state, reason, attempts, failures, recoveries, points, attempt_id, checkpoint, retry_at)
+    (index, state, reason, attempts, failures, recoveries, points, attempt_id, checkpoint, retry_at,
+     preemptions)
 )
 
 struct ItemCounts {
@@ -256,6 +274,7 @@ struct Task {
     std::optional<ServiceView> service;
     std::vector<OutputFile> outputs;
     std::optional<Plan> plan;  // of the newest decision
+    std::optional<std::int64_t> preemptions;
     std::string etag;
     std::optional<CompositePart> composite;
     bool operator==(const Task&) const = default;
@@ -265,7 +284,7 @@ BOOST_DESCRIBE_STRUCT(
     (id, organisation_id, project_id, name, kind, state, reason, message, message_zh, fault_domain,
      spec, spec_sha256, submitted_by, created_at, updated_at, started_at, ended_at, exit_code,
      placement, recoveries, items, held, cost, budget_alerts, simulated, service, outputs, plan,
-     etag, composite)
+     preemptions, etag, composite)
 )
 
 // One entry of a timeline. `cursor` rises over the whole platform; it is the resume point of a

@@ -95,8 +95,6 @@ void check_resources(const ResourcesSpec& resources, Problems& problems) {
         not_yet(problems, "resources.disk_size", "no driver enforces a disk limit", "leave it out");
     if (resources.network_tier)
         not_yet(problems, "resources.network_tier", "network classes", "leave it out");
-    if (resources.use_spot.value_or(false))
-        not_yet(problems, "resources.use_spot", "spot capacity", "leave it out or say false");
     if (!resources.ports.empty())
         not_yet(
             problems, "resources.ports", "published ports",
@@ -165,6 +163,16 @@ void check_inputs(const TaskSpec& spec, Problems& problems) {
 }
 
 void check_parts(const TaskSpec& spec, Problems& problems) {
+    if (is_spot(spec) && !spec.preemptible.value_or(true))
+        problems.add(
+            "preemptible",
+            "spot work always gives way: leave it out, or leave resources.use_spot out"
+        );
+    if (is_preemptible(spec) && spec.service)
+        problems.add(
+            is_spot(spec) ? "resources.use_spot" : "preemptible",
+            "a service answers calls and is not stopped for others: leave it out"
+        );
     if (!spec.secrets.empty())
         not_yet(
             problems, "secrets", "the secret store", "leave it out: values would not be protected"
@@ -355,6 +363,12 @@ Result<std::vector<ArrayPoint>> expand_array(const ArraySpec& array) {
         points = std::move(product);
     }
     return points;
+}
+
+bool is_spot(const TaskSpec& spec) { return spec.resources.use_spot.value_or(false); }
+
+bool is_preemptible(const TaskSpec& spec) {
+    return is_spot(spec) || spec.preemptible.value_or(false);
 }
 
 std::expected<TaskSpec, std::vector<Error>> parse_task_spec(const json::Value& document) {

@@ -325,6 +325,9 @@ struct TaskSpec {
     std::optional<Time> deadline;
     std::optional<Duration> time_limit;  // of one attempt, counted from RUNNING
     std::int64_t priority = 0;
+    // May be told to stop after a checkpoint so that others can run; it comes back to the queue.
+    // Spot work always is. Absent: not.
+    std::optional<bool> preemptible;
     std::optional<ScheduleSpec> schedule;
     std::optional<AcceptanceSpec> acceptance;
     std::vector<json::Text> notify;
@@ -337,9 +340,12 @@ BOOST_DESCRIBE_STRUCT(
     TaskSpec, (),
     (api_version, kind, name, labels, template_, workdir, workdir_sha256, num_nodes, resources,
      envs, secrets, file_mounts, outputs, setup, run, checkpoint, array, service, placement, budget,
-     pricing, deadline, time_limit, priority, schedule, acceptance, notify, compliance, config,
-     inputs)
+     pricing, deadline, time_limit, priority, preemptible, schedule, acceptance, notify, compliance,
+     config, inputs)
 )
+
+bool is_spot(const TaskSpec& spec);
+bool is_preemptible(const TaskSpec& spec);
 
 constexpr std::int64_t kArrayItemsMax = 10'000;
 constexpr std::int64_t kReplicasMax = 64;

@@ -13,7 +13,7 @@ std::int64_t milli_of(const Capacity& capacity, const std::string& model) {
     return found == capacity.accelerator_milli.end() ? 0 : found->second;
 }
 
-void hold(Capacity& held, const ResourceRequest& request) {
+void add_to(Capacity& held, const ResourceRequest& request) {
     held.cpu_milli += request.cpu_milli;
     held.memory_mib += request.memory_mib;
     if (request.accelerator)
@@ -66,9 +66,13 @@ std::optional<Time> Calendar::earliest(const ResourceRequest& request, Time from
 
 void Calendar::reserve(const ResourceRequest& request, Time from, Duration span) {
     CHECK(fits(request, from, span), "the caller found the room in this calendar");
+    hold(request, from, span);
+}
+
+void Calendar::hold(const ResourceRequest& request, Time from, Duration span) {
     if (span <= Duration::zero()) return;
     const auto end = split_at(from + span);
-    for (auto step = split_at(from); step != end; ++step) hold(step->second, request);
+    for (auto step = split_at(from); step != end; ++step) add_to(step->second, request);
 }
 
 void Calendar::forget_before(Time now) {

@@ -25,6 +25,8 @@ class Calendar {
     std::optional<Time> earliest(const ResourceRequest& request, Time from, Duration span) const;
     // The request has to fit.
     void reserve(const ResourceRequest& request, Time from, Duration span);
+    // The same without asking whether there is room: where there is none, nothing fits beside it.
+    void hold(const ResourceRequest& request, Time from, Duration span);
     // Drops what ended before `now`: nobody asks for the past.
     void forget_before(Time now);
     std::size_t steps() const { return held_.size(); }

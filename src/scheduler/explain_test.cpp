@@ -71,6 +71,7 @@ const Case kCases[] = {
          c.spec.resources.accelerators = Accelerators{.choices = {*parse_accelerator("H100:1")}};
          c.nodes[1].total.accelerator_milli["H100"] = 2000;
      }},
+    {FilterReason::spot_not_sold, [](Cluster& c) { c.spec.resources.use_spot = true; }},
     {FilterReason::price_above_maximum,
      [](Cluster& c) { c.spec.resources.max_hourly_cost = EnvText{"0.05"}; }},
     {FilterReason::over_budget,
@@ -105,6 +106,7 @@ const Case kCases[] = {
          c.nodes[1].held.accelerator_milli["H100"] = 7500;
          c.spec.resources.accelerators = Accelerators{.choices = {*parse_accelerator("H100:2")}};
      }},
+    {FilterReason::kept_for_others, [](Cluster& c) { c.promise(1); }},
     {FilterReason::excluded_after_failure, [](Cluster& c) { c.avoid = {c.nodes[1].id}; }},
 };
 

@@ -4,79 +4,106 @@
 #include <algorithm>
 
 namespace penstock::scheduler {
-namespace {
 
-// used × kShareOne does not fit into 64 bits for the memory of a large platform.
-__extension__ using Wide = __int128;
-
-}  // namespace
-
-Amounts amounts_of(const ResourceRequest& request) {
-    return {
-        request.cpu_milli, request.memory_mib,
-        request.accelerator ? request.accelerator->count_milli : 0
-    };
+void FairQueue::set_quota(OrganisationId organisation, ComputeQuota quota) {
+    organisations_[organisation].quota = std::move(quota);
+    for (const auto& [id, project] : organisations_[organisation].projects)
+        refresh({organisation, id});
 }
 
-Amounts amounts_of(const Capacity& capacity) {
-    Amounts amounts{capacity.cpu_milli, capacity.memory_mib, 0};
-    for (const auto& [model, milli] : capacity.accelerator_milli) amounts[2] += milli;
-    return amounts;
+void FairQueue::set_quota(const Tenant& tenant, ComputeQuota quota) {
+    organisations_[tenant.organisation].projects[tenant.project].quota = std::move(quota);
+    refresh(tenant);
 }
 
-std::int64_t dominant_share(const Amounts& used, const Amounts& total) {
-    std::int64_t most = 0;
-    for (std::size_t i = 0; i < used.size(); ++i)
-        if (total.at(i) > 0)
-            most = std::max(
-                most, static_cast<std::int64_t>(Wide{used.at(i)} * kShareOne / total.at(i))
-            );
-    return most;
-}
-
-template <class Id>
-void FairQueue::Level<Id>::charge(Id id, const Amounts& amounts, const Amounts& total) {
-    Party<Id>& party = parties[id];
-    const bool waits = ready.erase({party.share, id}) > 0;
-    for (std::size_t i = 0; i < amounts.size(); ++i) party.used.at(i) += amounts.at(i);
-    party.share = dominant_share(party.used, total);
-    if (waits) ready.emplace(party.share, id);
-}
-
-template <class Id>
-void FairQueue::Level<Id>::add(Id id) {
-    Party<Id>& party = parties[id];
-    if (++party.items == 1) ready.emplace(party.share, id);
-}
-
-template <class Id>
-void FairQueue::Level<Id>::remove(Id id) {
-    Party<Id>& party = parties[id];
-    if (--party.items == 0) ready.erase({party.share, id});
-}
-
-void FairQueue::charge(const Tenant& tenant, const Amounts& amounts) {
-    organisations_.charge(tenant.organisation, amounts, total_);
-    projects_[tenant.organisation].charge(tenant.project, amounts, total_);
-}
-
-void FairQueue::add(const Tenant& tenant, std::size_t item) {
-    organisations_.add(tenant.organisation);
-    projects_[tenant.organisation].add(tenant.project);
-    items_[tenant].push_back(item);
+void FairQueue::add(const Tenant& tenant, std::size_t item, Amounts asked) {
+    Project& project = organisations_[tenant.organisation].projects[tenant.project];
+    project.items.push_back({item, std::move(asked)});
+    if (project.items.size() == 1) refresh(tenant);
 }
 
 std::optional<std::size_t> FairQueue::pop() {
-    if (organisations_.ready.empty()) return std::nullopt;
-    const OrganisationId organisation = organisations_.ready.begin()->second;
-    Level<ProjectId>& projects = projects_[organisation];
-    const ProjectId project = projects.ready.begin()->second;
-    std::deque<std::size_t>& items = items_[{organisation, project}];
-    const std::size_t item = items.front();
+    if (ready_.empty()) return std::nullopt;
+    const OrganisationId organisation = ready_.begin()->second;
+    const Tenant tenant{organisation, organisations_[organisation].ready.begin()->second};
+    std::deque<Item>& items = organisations_[organisation].projects[tenant.project].items;
+    const std::size_t item = items.front().index;
     items.pop_front();
-    organisations_.remove(organisation);
-    projects.remove(project);
+    refresh(tenant);
     return item;
+}
+
+std::optional<TenantLimit> FairQueue::blocked(const Tenant& tenant, const Amounts& asked) const {
+    if (const Organisation* found = find(tenant.organisation))
+        if (const auto hit = limit_hit(found->quota, found->used, asked))
+            return TenantLimit{TenantLevel::organisation, *hit};
+    if (const Project* found = find(tenant))
+        if (const auto hit = limit_hit(found->quota, found->used, asked))
+            return TenantLimit{TenantLevel::project, *hit};
+    return std::nullopt;
+}
+
+bool FairQueue::may_reclaim(
+    const Tenant& tenant, const Amounts& asked, const Tenant& holder, const Amounts& part
+) const {
+    if (tenant == holder) return false;
+    const bool own = tenant.organisation == holder.organisation;
+    const Party* owner = own ? static_cast<const Party*>(find(tenant)) : find(tenant.organisation);
+    const Party* lent = own ? static_cast<const Party*>(find(holder)) : find(holder.organisation);
+    return owner != nullptr && lent != nullptr && is_covered(owner->quota, owner->used, asked) &&
+           is_borrowed(lent->quota, lent->used, part);
+}
+
+Amounts FairQueue::used(const Tenant& tenant) const {
+    const Project* found = find(tenant);
+    return found == nullptr ? Amounts{} : found->used;
+}
+
+Amounts FairQueue::used(OrganisationId organisation) const {
+    const Organisation* found = find(organisation);
+    return found == nullptr ? Amounts{} : found->used;
+}
+
+FairQueue::Rank FairQueue::rank_of(const Party& party, const Amounts& asked) const {
+    if (is_covered(party.quota, party.used, asked))
+        return {false, guarantee_share(party.quota, party.used)};
+    return {true, dominant_share(party.used, total_) / party.quota.weight};
+}
+
+void FairQueue::hold(const Tenant& tenant, const Amounts& amounts, std::int64_t sign) {
+    Organisation& organisation = organisations_[tenant.organisation];
+    organisation.used.add(amounts, sign);
+    organisation.projects[tenant.project].used.add(amounts, sign);
+    refresh(tenant);
+}
+
+void FairQueue::refresh(const Tenant& tenant) {
+    Organisation& organisation = organisations_[tenant.organisation];
+    Project& project = organisation.projects[tenant.project];
+    if (project.rank) organisation.ready.erase({*project.rank, tenant.project});
+    project.rank.reset();
+    if (!project.items.empty()) {
+        project.rank = rank_of(project, project.items.front().asked);
+        organisation.ready.emplace(*project.rank, tenant.project);
+    }
+    if (organisation.rank) ready_.erase({*organisation.rank, tenant.organisation});
+    organisation.rank.reset();
+    if (organisation.ready.empty()) return;
+    const Project& first = organisation.projects[organisation.ready.begin()->second];
+    organisation.rank = rank_of(organisation, first.items.front().asked);
+    ready_.emplace(*organisation.rank, tenant.organisation);
+}
+
+const FairQueue::Organisation* FairQueue::find(OrganisationId organisation) const {
+    const auto found = organisations_.find(organisation);
+    return found == organisations_.end() ? nullptr : &found->second;
+}
+
+const FairQueue::Project* FairQueue::find(const Tenant& tenant) const {
+    const Organisation* organisation = find(tenant.organisation);
+    if (organisation == nullptr) return nullptr;
+    const auto found = organisation->projects.find(tenant.project);
+    return found == organisation->projects.end() ? nullptr : &found->second;
 }
 
 }  // namespace penstock::scheduler

@@ -1,23 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <optional>
 #include <set>
-#include <utility>
+#include <tuple>
 
 #include "model/ids.h"
-#include "model/plan.h"
+#include "scheduler/tenant_quota.h"
 
 // Whose item is next: dominant resource fairness over organisations, and within each over its
-// projects.
+// projects, with guarantees, limits and weights.
 namespace penstock::scheduler {
-
-constexpr std::int64_t kShareOne = 1'000'000'000;  // all of a resource
 
 struct Tenant {
     OrganisationId organisation;
@@ -25,43 +22,68 @@ struct Tenant {
     auto operator<=>(const Tenant&) const = default;
 };
 
-// CPU, memory and devices of any model, in thousandths and MiB.
-using Amounts = std::array<std::int64_t, 3>;
-Amounts amounts_of(const ResourceRequest& request);
-Amounts amounts_of(const Capacity& capacity);
-// The largest share of a resource, in parts of kShareOne; what nobody has any of does not count.
-std::int64_t dominant_share(const Amounts& used, const Amounts& total);
+enum class TenantLevel : std::uint8_t { organisation, project };
+struct TenantLimit {
+    TenantLevel level{};
+    LimitHit hit;
+    bool operator==(const TenantLimit&) const = default;
+};
 
-// The organisation with the least dominant share that has items comes next, in it the project with
-// the least, in it the item that was added first. Equal shares: the smaller id, which is the older.
+// First come organisations whose next item is covered by their guarantee, the one with the least
+// used part of it before the others; then all others by dominant share ÷ weight. Their projects
+// stand in the same order within, and a project's items as they were added. Equal tenants: the
+// smaller id, which is the older. What is added may be asked for with pop() although a limit
+// forbids it: ask blocked() then.
 class FairQueue {
   public:
-    explicit FairQueue(const Amounts& total) : total_(total) {}
-    // What the tenant holds, or has just been given.
-    void charge(const Tenant& tenant, const Amounts& amounts);
-    void add(const Tenant& tenant, std::size_t item);
+    explicit FairQueue(Amounts total) : total_(std::move(total)) {}
+    void set_quota(OrganisationId organisation, ComputeQuota quota);
+    void set_quota(const Tenant& tenant, ComputeQuota quota);  // of the project
+    // What the tenant holds, or has just been given; and gave back.
+    void charge(const Tenant& tenant, const Amounts& amounts) { hold(tenant, amounts, 1); }
+    void release(const Tenant& tenant, const Amounts& amounts) { hold(tenant, amounts, -1); }
+    void add(const Tenant& tenant, std::size_t item, Amounts asked);
     std::optional<std::size_t> pop();
 
-  private:
-    template <class Id>
-    struct Party {
-        Amounts used{};
-        std::int64_t share = 0;
-        std::size_t items = 0;
-    };
-    template <class Id>
-    struct Level {
-        std::map<Id, Party<Id>> parties;
-        std::set<std::pair<std::int64_t, Id>> ready;  // those with items, by share
+    // The limit that `asked` would pass, the organisation's first.
+    std::optional<TenantLimit> blocked(const Tenant& tenant, const Amounts& asked) const;
+    // Whether `asked` is the tenant's own by a guarantee, and `part` of what `holder` has is lent
+    // from it: of another organisation beyond its guarantee, or of another project of the same.
+    bool may_reclaim(
+        const Tenant& tenant, const Amounts& asked, const Tenant& holder, const Amounts& part
+    ) const;
+    Amounts used(const Tenant& tenant) const;  // by the project
+    Amounts used(OrganisationId organisation) const;
 
-        void charge(Id id, const Amounts& amounts, const Amounts& total);
-        void add(Id id);
-        void remove(Id id);
+  private:
+    // Rank of who is next: not covered by a guarantee, share.
+    using Rank = std::pair<bool, std::int64_t>;
+    struct Item {
+        std::size_t index = 0;
+        Amounts asked;
     };
+    struct Party {
+        ComputeQuota quota;
+        Amounts used;
+        std::optional<Rank> rank;  // while it has items
+    };
+    struct Project : Party {
+        std::deque<Item> items;
+    };
+    struct Organisation : Party {
+        std::map<ProjectId, Project> projects;
+        std::set<std::pair<Rank, ProjectId>> ready;
+    };
+    Rank rank_of(const Party& party, const Amounts& asked) const;
+    void hold(const Tenant& tenant, const Amounts& amounts, std::int64_t sign);
+    // Puts the project and its organisation where they belong now.
+    void refresh(const Tenant& tenant);
+    const Organisation* find(OrganisationId organisation) const;
+    const Project* find(const Tenant& tenant) const;
+
     Amounts total_;
-    Level<OrganisationId> organisations_;
-    std::map<OrganisationId, Level<ProjectId>> projects_;
-    std::map<Tenant, std::deque<std::size_t>> items_;
+    std::map<OrganisationId, Organisation> organisations_;
+    std::set<std::pair<Rank, OrganisationId>> ready_;
 };
 
 }  // namespace penstock::scheduler

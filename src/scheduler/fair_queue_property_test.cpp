@@ -3,6 +3,7 @@
 #include <rapidcheck.h>
 
 #include <algorithm>
+#include <map>
 #include <vector>
 
 #include "base/random.h"
@@ -25,20 +26,35 @@ struct Item {
 struct Scene {
     Amounts total{};
     std::vector<Item> items;
+    std::map<OrganisationId, ComputeQuota> quotas;
 
     Scene() {
         SeededRandom random(static_cast<std::uint64_t>(within(1, 1'000'000)));
         IdSource ids(random);
-        total = {within(10'000, 100'000), within(10'000, 100'000), within(0, 20'000)};
+        total = {
+            .cpu_milli = within(10'000, 100'000),
+            .memory_mib = within(10'000, 100'000),
+            .devices_milli = within(0, 20'000)
+        };
         const std::int64_t organisations = within(1, 5);
         for (std::int64_t i = 0; i < organisations; ++i) {
             const auto organisation = ids.next<OrganisationId>(kStart);
+            quotas[organisation] = quota();
             for (std::int64_t p = within(1, 4); p > 0; --p)
                 fill({.organisation = organisation, .project = ids.next<ProjectId>(kStart)});
         }
     }
+    static ComputeQuota quota() {
+        ComputeQuota quota{.weight = within(1, 5)};
+        if (within(0, 3) == 0) quota.guaranteed.cpus = within(0, 20);
+        return quota;
+    }
     void fill(const Tenant& tenant) {
-        const Amounts each{within(1, 4'000), within(1, 4'000), total[2] > 0 ? within(0, 2'000) : 0};
+        const Amounts each{
+            .cpu_milli = within(1, 4'000),
+            .memory_mib = within(1, 4'000),
+            .devices_milli = total.devices_milli > 0 ? within(0, 2'000) : 0
+        };
         for (std::int64_t i = within(0, 30); i > 0; --i)
             items.push_back({.tenant = tenant, .amounts = each});
     }
@@ -49,38 +65,60 @@ struct Naive {
     Scene scene;
 
     template <class Same>
-    std::int64_t share(const Same& same) const {
+    Amounts used(const Same& same) const {
         Amounts used{};
         for (const Item& item : scene.items)
-            if (item.taken && same(item.tenant))
-                for (std::size_t i = 0; i < used.size(); ++i) used.at(i) += item.amounts.at(i);
-        return dominant_share(used, scene.total);
+            if (item.taken && same(item.tenant)) used.add(item.amounts);
+        return used;
     }
-    std::int64_t of(const OrganisationId& id) const {
-        return share([&](const Tenant& tenant) { return tenant.organisation == id; });
+    std::pair<bool, std::int64_t> of(const OrganisationId& id, const Amounts& asked) const {
+        const Amounts held = used([&](const Tenant& tenant) { return tenant.organisation == id; });
+        const ComputeQuota& quota = scene.quotas.at(id);
+        if (is_covered(quota, held, asked)) return {false, guarantee_share(quota, held)};
+        return {true, dominant_share(held, scene.total) / quota.weight};
     }
     std::int64_t of(const Tenant& wanted) const {
-        return share([&](const Tenant& tenant) { return tenant == wanted; });
+        return dominant_share(
+            used([&](const Tenant& tenant) { return tenant == wanted; }), scene.total
+        );
     }
+    bool is_first_of_project(std::size_t i) const {
+        for (std::size_t before = 0; before < i; ++before)
+            if (!scene.items[before].taken && scene.items[before].tenant == scene.items[i].tenant)
+                return false;
+        return true;
+    }
+    // The first item of the project that is first in its organisation.
     std::optional<std::size_t> next() const {
-        std::optional<std::size_t> best;
+        std::map<OrganisationId, std::size_t> front;
         for (std::size_t i = 0; i < scene.items.size(); ++i) {
-            if (scene.items[i].taken) continue;
-            if (!best || rank(i) < rank(*best)) best = i;
+            if (scene.items[i].taken || !is_first_of_project(i)) continue;
+            const Tenant& tenant = scene.items[i].tenant;
+            const auto [kept, fresh] = front.emplace(tenant.organisation, i);
+            if (!fresh && project_rank(i) < project_rank(kept->second)) kept->second = i;
         }
+        std::optional<std::size_t> best;
+        for (const auto& [organisation, i] : front)
+            if (!best ||
+                rank(organisation, i) < rank(scene.items[*best].tenant.organisation, *best))
+                best = i;
         return best;
     }
-    std::tuple<std::int64_t, OrganisationId, std::int64_t, ProjectId, std::size_t> rank(
-        std::size_t i
+    std::pair<std::int64_t, ProjectId> project_rank(std::size_t i) const {
+        return {of(scene.items[i].tenant), scene.items[i].tenant.project};
+    }
+    std::pair<std::pair<bool, std::int64_t>, OrganisationId> rank(
+        OrganisationId organisation, std::size_t i
     ) const {
-        const Tenant& tenant = scene.items[i].tenant;
-        return {of(tenant.organisation), tenant.organisation, of(tenant), tenant.project, i};
+        return {of(organisation, scene.items[i].amounts), organisation};
     }
 };
 
 FairQueue queue_of(const Scene& scene) {
     FairQueue queue(scene.total);
-    for (std::size_t i = 0; i < scene.items.size(); ++i) queue.add(scene.items[i].tenant, i);
+    for (const auto& [organisation, quota] : scene.quotas) queue.set_quota(organisation, quota);
+    for (std::size_t i = 0; i < scene.items.size(); ++i)
+        queue.add(scene.items[i].tenant, i, scene.items[i].amounts);
     return queue;
 }
 
@@ -99,18 +137,21 @@ TEST(FairQueueProperty, TakesTheSameItemsAsTheDefinition) {
     }));
 }
 
-// Max-min: whoever still waits has at least what any other had before the item it got last.
+// Max-min: whoever still waits has at least the weighted share that any other had before the item
+// it got last.
 TEST(FairQueueProperty, NobodyWhoWaitsIsPassedByMoreThanOneItem) {
     EXPECT_TRUE(rc::check([] {
         Naive naive;
+        for (auto& [organisation, quota] : naive.scene.quotas) quota.guaranteed = {};
         FairQueue queue = queue_of(naive.scene);
         for (std::int64_t left = within(1, 60); left > 0; --left) {
             const std::optional<std::size_t> picked = queue.pop();
             if (!picked) return;
             Item& item = naive.scene.items[*picked];
-            const std::int64_t before = naive.of(item.tenant.organisation);
+            const auto before = naive.of(item.tenant.organisation, item.amounts);
             for (const Item& other : naive.scene.items)
-                if (!other.taken) RC_ASSERT(naive.of(other.tenant.organisation) >= before);
+                if (!other.taken)
+                    RC_ASSERT(naive.of(other.tenant.organisation, other.amounts) >= before);
             item.taken = true;
             queue.charge(item.tenant, item.amounts);
         }

@@ -128,6 +128,8 @@ Time Filters::end_of(const Question& question) const {
 
 void Filters::check_money_and_time(const Question& question, ReasonSet& out) const {
     if (!question.hourly) out.add(FilterReason::accelerator_absent);
+    if (is_spot(input_.spec) && !question.supply.site->spec.prices.spot_percent)
+        out.add(FilterReason::spot_not_sold);
     if (hourly_max_ && question.hourly)
         if (const Result<Money> money = hourly_money(*question.hourly);
             !money || *money > *hourly_max_)
@@ -166,7 +168,18 @@ void Filters::check_node(const Question& question, ReasonSet& out) const {
             out.add(FilterReason::limit_not_enforced);
     if (node.health == Health::failed) out.add(FilterReason::node_unhealthy);
     if (node.cordoned) out.add(FilterReason::node_cordoned);
-    if (node.state == NodeState::online) return;
+    if (node.state == NodeState::online) {
+        const bool short_of_room = out.contains(FilterReason::insufficient_cpu) ||
+                                   out.contains(FilterReason::insufficient_memory) ||
+                                   out.contains(FilterReason::insufficient_accelerator);
+        const Kept* kept = input_.kept;
+        if (kept != nullptr && !short_of_room &&
+            kept->promises.disturbed_by(
+                kept->work, {node.id, asks}, kept->at_most, input_.now, kept->book
+            ))
+            out.add(FilterReason::kept_for_others);
+        return;
+    }
     // What it has is known from its last word; what is free is not.
     out.add(FilterReason::node_unreachable);
     out.remove(FilterReason::insufficient_cpu);

@@ -16,30 +16,19 @@ namespace penstock::scheduler {
 // spec and the site do not fit), then the node's state, then what is free now, then the money, and
 // last what is only a preference. So the reason that is shown tells what to do.
 inline constexpr std::array kFilterOrder = {
-    FilterReason::region_not_allowed,
-    FilterReason::identity_differs,
-    FilterReason::site_not_allowed,
-    FilterReason::provider_not_allowed,
-    FilterReason::residency_not_allowed,
-    FilterReason::trust_too_low,
-    FilterReason::rtt_unknown,
-    FilterReason::rtt_too_high,
-    FilterReason::green_unknown,
-    FilterReason::green_too_low,
-    FilterReason::cpu_too_large,
-    FilterReason::memory_too_large,
-    FilterReason::accelerator_absent,
-    FilterReason::price_above_maximum,
-    FilterReason::over_budget,
-    FilterReason::deadline_too_near,
-    FilterReason::limit_not_enforced,
-    FilterReason::node_unreachable,
-    FilterReason::node_unhealthy,
-    FilterReason::node_cordoned,
-    FilterReason::insufficient_cpu,
-    FilterReason::insufficient_memory,
-    FilterReason::insufficient_accelerator,
-    FilterReason::excluded_after_failure,
+    FilterReason::region_not_allowed,    FilterReason::identity_differs,
+    FilterReason::site_not_allowed,      FilterReason::provider_not_allowed,
+    FilterReason::residency_not_allowed, FilterReason::trust_too_low,
+    FilterReason::rtt_unknown,           FilterReason::rtt_too_high,
+    FilterReason::green_unknown,         FilterReason::green_too_low,
+    FilterReason::cpu_too_large,         FilterReason::memory_too_large,
+    FilterReason::accelerator_absent,    FilterReason::spot_not_sold,
+    FilterReason::price_above_maximum,   FilterReason::over_budget,
+    FilterReason::deadline_too_near,     FilterReason::limit_not_enforced,
+    FilterReason::node_unreachable,      FilterReason::node_unhealthy,
+    FilterReason::node_cordoned,         FilterReason::insufficient_cpu,
+    FilterReason::insufficient_memory,   FilterReason::insufficient_accelerator,
+    FilterReason::kept_for_others,       FilterReason::excluded_after_failure,
 };
 // Whether waiting can help: those from node_unreachable on.
 bool is_temporary(FilterReason reason);
@@ -81,6 +70,7 @@ class Filters {
   public:
     explicit Filters(const Input& input);
     ReasonSet failing(const Question& question) const;
+    const TaskSpec& spec() const { return input_.spec; }
     // The figures of one failing filter, and what would remedy it there.
     Text detail(FilterReason reason, const Question& question) const;
     Text remedy(FilterReason reason, const Question& question) const;

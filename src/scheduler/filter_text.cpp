@@ -284,6 +284,14 @@ const Wording kWordings[] = {
                     ? Text{"leave resources.accelerators out", "去掉 resources.accelerators"}
                     : Text{format("ask for at most {}", models), format("至多申请 {}", models)};
      }},
+    {FilterReason::spot_not_sold, "without spot capacity", "不出售竞价（可抢占）算力",
+     [](const Facts&) { return Text{"sells no spot capacity", "不出售竞价（可抢占）算力"}; },
+     [](const Facts&) {
+         return Text{
+             "leave resources.use_spot out (preemptible: true gives way at the full price)",
+             "去掉 resources.use_spot（preemptible: true 可按全价让位）"
+         };
+     }},
     {FilterReason::price_above_maximum, "above the maximum price", "价格超过上限",
      [](const Facts& f) {
          return Text{
@@ -447,6 +455,15 @@ const Wording kWordings[] = {
              thousandths(f.asks.accelerator->count_milli - f.devices_of(f.free))
          );
          return Text{format("wait until another {} is free", more), format("再等待 {} 空闲", more)};
+     }},
+    {FilterReason::kept_for_others, "kept for work that is ahead", "已为排在前面的任务预留",
+     [](const Facts&) {
+         return Text{
+             "it might delay work ahead, for which room is kept", "可能推迟已获预留的前面任务"
+         };
+     },
+     [](const Facts&) {
+         return Text{"state a shorter time_limit, or wait", "缩短 time_limit，或等待"};
      }},
     {FilterReason::excluded_after_failure, "left out after a failure", "此前在此失败",
      [](const Facts&) {

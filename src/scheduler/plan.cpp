@@ -48,7 +48,7 @@ Judged judge(const Input& input, const Filters& filters, const Supply& supply, A
     };
     if (supply.alike > 0) judged.candidate.alike = supply.alike;
     Candidate& candidate = judged.candidate;
-    const Result<Price> hourly = hourly_price(*supply.site, candidate.request);
+    const Result<Price> hourly = hourly_price(*supply.site, candidate.request, input.spec);
     if (hourly) candidate.price_per_hour = *hourly;
     Asked asked{
         .supply = supply,

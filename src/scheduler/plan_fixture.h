@@ -23,6 +23,7 @@ struct Cluster {
     std::int64_t items = 1;
     std::optional<Money> budget;
     std::vector<NodeId> avoid;
+    Reservations promises;
 
     Cluster() {
         add("centre", "0.00002", 300, 28, TrustLevel::certified, {"encryption", "audit"});
@@ -87,8 +88,28 @@ struct Cluster {
         for (std::size_t i = 0; i < nodes.size(); ++i)
             input.supplies.push_back({&sites[i], &nodes[i], free_of(nodes[i])});
         if (reversed) std::ranges::reverse(input.supplies);
+        const Book book(nodes);
+        const Kept kept{.promises = promises, .book = book};
+        input.kept = &kept;
         return scheduler::plan(input);
     }
+    // All of what node `i` has is promised to work that is ahead.
+    void promise(std::size_t i) {
+        promises.promise(
+            {.work = 1,
+             .place = {nodes[i].id, {.cpu_milli = nodes[i].total.cpu_milli}},
+             .made_at = kStart}
+        );
+    }
+    // Nothing runs.
+    struct Book final : NodeBook {
+        explicit Book(const std::vector<Node>& all) : nodes(all) {}
+        Capacity total(NodeId id) const override {
+            return std::ranges::find(nodes, id, &Node::id)->total;
+        }
+        std::vector<Held> held(NodeId) const override { return {}; }
+        const std::vector<Node>& nodes;
+    };
     static Capacity free_of(const Node& node) {
         Capacity free = node.total;
         free.cpu_milli -= node.held.cpu_milli;

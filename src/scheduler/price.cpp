@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <limits>
 
+#include "model/site_prices.h"
 #include "scheduler/scheduler.h"
 
 namespace penstock::scheduler {
@@ -54,6 +55,16 @@ Result<Price> hourly_price(const Site& site, const ResourceRequest& request) {
     }
     if (sum > std::numeric_limits<std::int64_t>::max()) return too_large();
     return Price{static_cast<std::int64_t>(sum), scale};
+}
+
+std::optional<std::int64_t> price_percent(const Site& site, const TaskSpec& spec) {
+    return is_spot(spec) ? site.spec.prices.spot_percent : std::nullopt;
+}
+
+Result<Price> hourly_price(const Site& site, const ResourceRequest& request, const TaskSpec& spec) {
+    const Price full = TRY(hourly_price(site, request));
+    const std::optional<std::int64_t> percent = price_percent(site, spec);
+    return percent ? percent_of(full, *percent) : full;
 }
 
 Result<Money> price_of_span(const Price& hourly, Duration span) {

@@ -48,6 +48,15 @@ void History::add(const std::string& workload, const Run& run) {
     oldest_.erase(oldest_.begin());
 }
 
+std::vector<Duration> History::run_times(const std::string& workload) const {
+    std::vector<Duration> sorted;
+    const auto found = workloads_.find(workload);
+    if (found == workloads_.end()) return sorted;
+    for (const Run& run : found->second.runs) sorted.push_back(run.run_time);
+    std::ranges::sort(sorted);
+    return sorted;
+}
+
 std::optional<RunSummary> History::find(const std::string& workload) const {
     const auto found = workloads_.find(workload);
     if (found == workloads_.end()) return std::nullopt;

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "scheduler/scheduler.h"
 
@@ -39,6 +40,7 @@ class History {
   public:
     void add(const std::string& workload, const Run& run);
     std::optional<RunSummary> find(const std::string& workload) const;
+    std::vector<Duration> run_times(const std::string& workload) const;  // sorted
     std::size_t workloads() const { return workloads_.size(); }
 
   private:

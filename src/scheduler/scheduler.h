@@ -12,6 +12,7 @@
 #include "model/task_spec.h"
 #include "scheduler/calendar.h"
 #include "scheduler/outlook.h"
+#include "scheduler/reservations.h"
 
 namespace penstock::scheduler {
 
@@ -49,6 +50,14 @@ struct Profile {
                                                      // that say nothing; absent: unknown
 };
 
+// What is promised to others, for work that would start now.
+struct Kept {
+    const Reservations& promises;
+    const NodeBook& book;
+    WorkId work = 0;                  // what asks: its own promise does not count
+    std::optional<Duration> at_most;  // that it runs, for all that is known; absent: unknown
+};
+
 struct Input {
     const TaskSpec& spec;
     std::string spec_sha256;
@@ -58,6 +67,7 @@ struct Input {
     Profile profile;
     std::optional<Money> budget_left;
     Time now;
+    const Kept* kept = nullptr;  // absent: nothing is promised to anybody
 };
 
 // Filters first (filter.h), then the five terms (terms.h), then the strategy (objective.h). Pure
@@ -89,6 +99,11 @@ constexpr Duration kDefaultRunTime = 1h;  // the span that is held where the run
 // Price of `request` at `site` for an hour, rounded up where 15 decimals do not hold it; refuses an
 // accelerator the site has no price for.
 Result<Price> hourly_price(const Site& site, const ResourceRequest& request);
+// What this task pays for it: spot work the site's percentage of that. Where the site sells no spot
+// capacity, the full price.
+Result<Price> hourly_price(const Site& site, const ResourceRequest& request, const TaskSpec& spec);
+// The percentage that spot work pays there; absent for all other work.
+std::optional<std::int64_t> price_percent(const Site& site, const TaskSpec& spec);
 // What `span` costs at that price, whole seconds, rounded up to a micro-yuan.
 Result<Money> price_of_span(const Price& hourly, Duration span);
 

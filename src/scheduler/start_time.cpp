@@ -39,7 +39,7 @@ std::vector<Judged> later_starts(const Input& input, const Filters& filters, con
     if (!may_wait(input, first)) return {};
     const Supply& supply = *first.supply;
     const ResourceRequest& request = first.candidate.request;
-    const Result<Price> hourly = hourly_price(*supply.site, request);
+    const Result<Price> hourly = hourly_price(*supply.site, request, input.spec);
     Asked asked{
         .supply = supply,
         .request = request,

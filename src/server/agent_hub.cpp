@@ -176,6 +176,8 @@ void AgentHub::reconcile(Change& change, NodeId node, const AgentHello& hello) {
                 {node,
                  {.attempt_id = running.id, .fence = running.fence, .grace = tasks::kStopGrace}}
             );
+        else if (attempt->notice)
+            change.tasks.stops.push_back(tasks::stop_of_notice(*attempt));
     }
     for (const Attempt* attempt : platform_.board.active_attempts_on(node)) {
         const bool there = std::ranges::any_of(hello.attempts, [&](const RunningAttempt& running) {

@@ -4,10 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <set>
 
 #include "base/check.h"
-#include "scheduler/fair_queue.h"
+#include "server/explain_queue.h"
 #include "server/gangs.h"
 #include "server/profiles.h"
 #include "server/services.h"
@@ -15,6 +14,9 @@
 #include "tasks/state.h"
 
 namespace penstock::server {
+
+using scheduler::Started;
+
 namespace {
 
 constexpr std::array kBounds = {0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003,
@@ -27,7 +29,8 @@ bool is_temporary(FilterReason reason) {
            reason == FilterReason::insufficient_cpu ||
            reason == FilterReason::insufficient_memory ||
            reason == FilterReason::insufficient_accelerator ||
-           reason == FilterReason::excluded_after_failure;
+           reason == FilterReason::excluded_after_failure ||
+           reason == FilterReason::kept_for_others;
 }
 
 telemetry::Counter& decisions_counter(Platform& platform, const char* outcome) {
@@ -35,37 +38,6 @@ telemetry::Counter& decisions_counter(Platform& platform, const char* outcome) {
         "penstock_scheduler_decisions_total", "Placement decisions by what came of them.",
         {{"outcome", outcome}}
     );
-}
-
-scheduler::Tenant tenant_of(const Task& task) { return {task.organisation_id, task.project_id}; }
-
-// Items of the queue by their place in `waiting`, with what every tenant holds now.
-scheduler::FairQueue fair_queue(
-    const Platform& platform, const std::vector<tasks::Waiting>& waiting
-) {
-    scheduler::FairQueue queue(scheduler::amounts_of(platform.engine.total()));
-    for (const Attempt* attempt : platform.board.active_attempts())
-        queue.charge(
-            tenant_of(*platform.board.find(attempt->task_id)),
-            scheduler::amounts_of(attempt->request)
-        );
-    for (std::size_t i = 0; i < waiting.size(); ++i)
-        queue.add(tenant_of(*platform.board.find(waiting[i].task_id)), i);
-    return queue;
-}
-
-// How many tasks would be taken before this one were there room for all, plus one.
-std::int64_t fair_position(const Platform& platform, TaskId id) {
-    const std::vector<tasks::Waiting> waiting = platform.board.waiting(platform.now());
-    scheduler::FairQueue queue = fair_queue(platform, waiting);
-    std::set<TaskId> before;
-    while (const std::optional<std::size_t> next = queue.pop()) {
-        if (waiting[*next].task_id == id) break;
-        const Task& task = *platform.board.find(waiting[*next].task_id);
-        before.insert(task.id);
-        queue.charge(tenant_of(task), scheduler::amounts_of(scheduler::request_of(task.spec)));
-    }
-    return static_cast<std::int64_t>(before.size()) + 1;
 }
 
 }  // namespace
@@ -179,29 +151,26 @@ bool Dispatcher::possible_ever(const Plan& plan) const {
 }
 
 void Dispatcher::round() {
-    std::set<TaskId> stuck;
-    std::size_t placed = 0;
-    const std::vector<tasks::Waiting> queued = platform_.board.waiting(platform_.now());
-    scheduler::FairQueue queue = fair_queue(platform_, queued);
-    while (const std::optional<std::size_t> next = queue.pop()) {
-        const tasks::Waiting& waiting = queued[*next];
-        if (stuck.contains(waiting.task_id)) continue;
-        if (placed == kPlacementsPerRoundMax) {
-            again_ = true;
-            return;
+    QueueYard* here = nullptr;
+    QueueYard yard(
+        platform_, platform_.board.waiting(platform_.now()),
+        [&](const tasks::Waiting& waiting, const scheduler::QueueItem& item) {
+            return place(waiting, item, *here);
         }
-        if (!place(waiting)) {
-            stuck.insert(waiting.task_id);
-            continue;
-        }
-        ++placed;
-        const Task& task = *platform_.board.find(waiting.task_id);
-        const TaskItem& item =
-            platform_.board.items(task.id)->at(static_cast<std::size_t>(waiting.item));
-        for (const Attempt* member :
-             platform_.board.members_of(*platform_.board.find_attempt(*item.attempt_id)))
-            queue.charge(tenant_of(task), scheduler::amounts_of(member->request));
+    );
+    here = &yard;
+    yard.restore(promises_);
+    scheduler::FairQueue queue = fair_queue(platform_);
+    scheduler::QueueRound round(queue, promises_, yard.items(), yard, kPlacementsPerRoundMax);
+    if (round.run(platform_.now())) {
+        again_ = true;
+        return;
     }
+    say_what_is_early();
+}
+
+// Work that waits for its time or for other work is not in the queue.
+void Dispatcher::say_what_is_early() {
     const Time now = platform_.now();
     Change change;
     for (const Task* task : platform_.board.list([](const Task& each) {
@@ -222,7 +191,10 @@ void Dispatcher::round() {
     if (!change.empty()) platform_.commit(std::move(change));
 }
 
-bool Dispatcher::place(const tasks::Waiting& waiting) {
+// Nodes on which it would break a promise come last, as those do on which it failed.
+std::vector<NodeId> Dispatcher::to_avoid(
+    const tasks::Waiting& waiting, const scheduler::QueueItem& item, const QueueYard& yard
+) const {
     const Task& task = *platform_.board.find(waiting.task_id);
     // FAILOVER tries the same place again first; the default goes elsewhere at once.
     const bool same_place_first =
@@ -230,8 +202,25 @@ bool Dispatcher::place(const tasks::Waiting& waiting) {
         task.spec.resources.job_recovery->strategy == RecoveryStrategy::failover;
     std::vector<NodeId> avoid;
     if (!same_place_first) avoid = platform_.board.failed_nodes(task.id, waiting.item);
-    if (task.spec.num_nodes > 1)
-        return place_gang(platform_, billing_, hub_, waiting, std::move(avoid));
+    for (const scheduler::Reservation& promise : promises_.all())
+        if (breaks_promise(promise.place.node, item.request, item, yard))
+            avoid.push_back(promise.place.node);
+    return avoid;
+}
+
+bool Dispatcher::breaks_promise(
+    NodeId node, const ResourceRequest& request, const scheduler::QueueItem& item,
+    const QueueYard& yard
+) const {
+    return promises_.disturbed_by(item.work, {node, request}, item.at_most, platform_.now(), yard);
+}
+
+scheduler::Started Dispatcher::place(
+    const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
+) {
+    const Task& task = *platform_.board.find(waiting.task_id);
+    if (task.spec.num_nodes > 1) return place_gang_here(waiting, item, yard);
+    const std::vector<NodeId> avoid = to_avoid(waiting, item, yard);
     for (int made = 0; made < kDecisionsPerItemMax; ++made) {
         Decided decided{
             .waiting = waiting,
@@ -239,8 +228,14 @@ bool Dispatcher::place(const tasks::Waiting& waiting) {
             .answer = {}
         };
         decided.answer = decide(decided.question);
-        if (!decided.answer.plan.feasible) return turn_down(std::move(decided));
-        if (const Result<void> room = platform_.fleet.check(hold_of(decided.answer)); !room) {
+        const Plan& plan = decided.answer.plan;
+        if (!plan.feasible) {
+            yard.explain(item.work, plan.explanation, plan.explanation_zh);
+            return turn_down(std::move(decided));
+        }
+        const fleet::CapacityHold hold = hold_of(decided.answer);
+        if (breaks_promise(hold.node_id, hold.request, item, yard)) return Started::kept;
+        if (const Result<void> room = platform_.fleet.check(hold); !room) {
             dropped_.add();
             platform_.log().warning(
                 "a decision was dropped: the fleet is another than it was made from",
@@ -250,8 +245,23 @@ bool Dispatcher::place(const tasks::Waiting& waiting) {
         }
         return commit(std::move(decided));
     }
-    Change change;
-    return wait(change, task, TaskReason::waiting_for_capacity, "its place was taken meanwhile");
+    yard.explain(item.work, "its place was taken meanwhile", "其位置已被占用");
+    return Started::no_room;
+}
+
+scheduler::Started Dispatcher::place_gang_here(
+    const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
+) {
+    scheduler::QueueItem member = item;
+    member.request = scheduler::request_of(platform_.board.find(waiting.task_id)->spec);
+    const GangQueue queue{
+        .is_kept = [&](NodeId node, const ResourceRequest& request
+                   ) { return breaks_promise(node, request, member, yard); },
+        .explain = [&](std::string en,
+                       std::string zh) { yard.explain(item.work, std::move(en), std::move(zh)); },
+        .avoid = to_avoid(waiting, member, yard)
+    };
+    return place_gang(platform_, billing_, hub_, waiting, queue);
 }
 
 fleet::CapacityHold Dispatcher::hold_of(const DecisionAnswer& answer) const {
@@ -288,7 +298,7 @@ DecisionId Dispatcher::record(
     return id;
 }
 
-bool Dispatcher::wait(
+scheduler::Started Dispatcher::wait(
     Change& change, const Task& task, TaskReason reason, const std::string& detail
 ) {
     const tasks::Wording words = tasks::describe(reason);
@@ -297,10 +307,10 @@ bool Dispatcher::wait(
         platform_.now(), change.tasks
     );
     if (!change.empty()) platform_.commit(std::move(change));
-    return false;
+    return Started::other;
 }
 
-bool Dispatcher::turn_down(Decided decided) {
+scheduler::Started Dispatcher::turn_down(Decided decided) {
     const Task& task = *platform_.board.find(decided.waiting.task_id);
     Plan plan = decided.answer.plan;
     Change change;
@@ -308,7 +318,8 @@ bool Dispatcher::turn_down(Decided decided) {
         waited_.add();
         if (platform_.decisions.differs(task.id, decided.answer))
             record(change, std::move(decided), DecisionOutcome::wait, std::nullopt);
-        return wait(change, task, TaskReason::waiting_for_capacity, plan.explanation);
+        if (!change.empty()) platform_.commit(std::move(change));
+        return Started::no_room;  // the queue says why it waits
     }
     refused_.add();
     record(change, std::move(decided), DecisionOutcome::refuse, std::nullopt);
@@ -318,7 +329,7 @@ bool Dispatcher::turn_down(Decided decided) {
     );
     platform_.board.set_plan(task.id, std::move(plan), change.tasks);
     platform_.commit(std::move(change));
-    return false;
+    return Started::other;
 }
 
 Attempt Dispatcher::attempt_of(const DecisionAnswer& answer) {
@@ -342,13 +353,15 @@ Attempt Dispatcher::attempt_of(const DecisionAnswer& answer) {
     return attempt;
 }
 
-bool Dispatcher::commit(Decided decided) {
+scheduler::Started Dispatcher::commit(Decided decided) {
     const tasks::Waiting waiting = decided.waiting;
     const Task& task = *platform_.board.find(waiting.task_id);
     Plan plan = decided.answer.plan;
     fleet::CapacityHold hold = hold_of(decided.answer);
     Attempt attempt = attempt_of(decided.answer);
     if (!hold.devices.empty()) attempt.devices = hold.devices;
+    attempt.price_percent =
+        scheduler::price_percent(*platform_.fleet.find_site(attempt.placement.site_id), task.spec);
     Change change;
     if (attempt.held > Money())
         if (const Result<void> held =
@@ -374,7 +387,7 @@ bool Dispatcher::commit(Decided decided) {
         if (tasks::is_active(started->state)) hub_.send_start(*started);
     });
     platform_.commit(std::move(change));
-    return true;
+    return Started::yes;
 }
 
 Explanation Dispatcher::explain(const Task& task) const {
@@ -395,12 +408,12 @@ Explanation Dispatcher::explain(const Task& task) const {
         explanation.remedy_zh = ended.remedy_zh;
         return explanation;
     }
-    explanation.position = fair_position(platform_, task.id);
     explanation.plan = plan(task.spec, task.organisation_id, task.items.total);
     const tasks::Blocker blocker = tasks::blocker_of(task.reason);
     explanation.blocker = blocker.word;
     explanation.remedy = blocker.remedy;
     explanation.remedy_zh = blocker.remedy_zh;
+    explain_queue(platform_, task, promises_, explanation);
     return explanation;
 }
 

@@ -7,6 +7,7 @@
 #include "server/agent_hub.h"
 #include "server/billing.h"
 #include "server/platform.h"
+#include "server/queue_yard.h"
 
 namespace penstock::server {
 
@@ -40,15 +41,29 @@ class Dispatcher {
     ) const;
     DecisionAnswer decide(const DecisionQuestion& question) const;
     void round();
-    // False: nothing more of this task can start now.
-    bool place(const tasks::Waiting& waiting);
+    void say_what_is_early();
+    scheduler::Started place(
+        const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
+    );
+    scheduler::Started place_gang_here(
+        const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
+    );
+    std::vector<NodeId> to_avoid(
+        const tasks::Waiting& waiting, const scheduler::QueueItem& item, const QueueYard& yard
+    ) const;
+    bool breaks_promise(
+        NodeId node, const ResourceRequest& request, const scheduler::QueueItem& item,
+        const QueueYard& yard
+    ) const;
     // The second look at what was decided: capacity, money, the attempt and the record, in one
     // change.
-    bool commit(Decided decided);
+    scheduler::Started commit(Decided decided);
     Attempt attempt_of(const DecisionAnswer& answer);
     fleet::CapacityHold hold_of(const DecisionAnswer& answer) const;
-    bool turn_down(Decided decided);
-    bool wait(Change& change, const Task& task, TaskReason reason, const std::string& detail);
+    scheduler::Started turn_down(Decided decided);
+    scheduler::Started wait(
+        Change& change, const Task& task, TaskReason reason, const std::string& detail
+    );
     DecisionId record(
         Change& change, Decided decided, DecisionOutcome outcome, std::optional<AttemptId> attempt
     );
@@ -60,6 +75,7 @@ class Dispatcher {
     AgentHub& hub_;
     io::Event wake_;
     bool again_ = false;
+    scheduler::Reservations promises_;  // from round to round
     telemetry::Histogram& seconds_;
     telemetry::Counter& dropped_;
     telemetry::Counter& placed_;

@@ -10,6 +10,9 @@
 #include "tasks/state.h"
 
 namespace penstock::server {
+
+using scheduler::Started;
+
 namespace {
 
 bool is_temporary(FilterReason reason) {
@@ -18,7 +21,8 @@ bool is_temporary(FilterReason reason) {
            reason == FilterReason::insufficient_cpu ||
            reason == FilterReason::insufficient_memory ||
            reason == FilterReason::insufficient_accelerator ||
-           reason == FilterReason::excluded_after_failure;
+           reason == FilterReason::excluded_after_failure ||
+           reason == FilterReason::kept_for_others;
 }
 
 // Parts of the plan's hold by what each node costs; what rounding leaves is the head's.
@@ -108,6 +112,9 @@ Result<std::vector<Attempt>> begin(
     for (std::size_t rank = 0; rank < chosen.size(); ++rank) {
         Attempt& attempt = members[rank];
         attempt.placement = placement_of(platform, *chosen[rank]);
+        attempt.price_percent = scheduler::price_percent(
+            *platform.fleet.find_site(attempt.placement.site_id), task.spec
+        );
         attempt.held = holds[rank];
         // The decision is that of the whole gang: it is kept once.
         if (rank == 0) attempt.decision = plan.candidates;
@@ -127,26 +134,26 @@ Result<std::vector<Attempt>> begin(
     );
 }
 
-bool wait(
-    Platform& platform, Change change, TaskId task, TaskReason reason, const std::string& detail
+Started wait_for_balance(
+    Platform& platform, Change change, TaskId task, const std::string& detail
 ) {
-    const tasks::Wording words = tasks::describe(reason);
+    const tasks::Wording words = tasks::describe(TaskReason::waiting_for_balance);
     platform.board.set_waiting(
-        task, reason, words.en + (detail.empty() ? "" : ": " + detail), words.zh, platform.now(),
+        task, TaskReason::waiting_for_balance, words.en + ": " + detail, words.zh, platform.now(),
         change.tasks
     );
     if (!change.empty()) platform.commit(std::move(change));
-    return false;
+    return Started::other;
 }
 
-bool refuse(Platform& platform, Change change, TaskId task, Plan plan) {
+Started refuse(Platform& platform, Change change, TaskId task, Plan plan) {
     platform.board.reject(
         task, TaskReason::no_candidate, plan.explanation, plan.explanation_zh, platform.now(),
         change.tasks
     );
     platform.board.set_plan(task, std::move(plan), change.tasks);
     platform.commit(std::move(change));
-    return false;
+    return Started::other;
 }
 
 }  // namespace
@@ -172,30 +179,31 @@ Plan plan_gang(
     return scheduler::plan(input);
 }
 
-bool place_gang(
+Started place_gang(
     Platform& platform, Billing& billing, AgentHub& hub, const tasks::Waiting& waiting,
-    std::vector<NodeId> avoid
+    const GangQueue& queue
 ) {
     const Task& task = *platform.board.find(waiting.task_id);
-    Plan plan =
-        plan_gang(platform, task.spec, task.organisation_id, task.items.total, std::move(avoid));
+    Plan plan = plan_gang(platform, task.spec, task.organisation_id, task.items.total, queue.avoid);
     Change change;
     if (!plan.feasible) {
         if (!may_become_feasible(plan))
             return refuse(platform, std::move(change), task.id, std::move(plan));
-        return wait(
-            platform, std::move(change), task.id, TaskReason::waiting_for_capacity, plan.explanation
-        );
+        queue.explain(plan.explanation, plan.explanation_zh);
+        return Started::no_room;
     }
+    if (std::ranges::any_of(plan.candidates, [&](const Candidate& each) {
+            return each.chosen && queue.is_kept(each.node_id, each.request);
+        }))
+        return Started::kept;
     const Result<std::vector<Attempt>> begun =
         begin(platform, billing, change, task, waiting.item, plan);
-    if (!begun)
-        return wait(
-            platform, std::move(change), task.id,
-            begun.error().code == ErrorCode::insufficient_funds ? TaskReason::waiting_for_balance
-                                                                : TaskReason::waiting_for_capacity,
-            begun.error().message
-        );
+    if (!begun && begun.error().code == ErrorCode::insufficient_funds)
+        return wait_for_balance(platform, std::move(change), task.id, begun.error().message);
+    if (!begun) {
+        queue.explain(begun.error().message, "节点的空间已被占用");
+        return Started::no_room;
+    }
     platform.board.set_plan(task.id, std::move(plan), change.tasks);
     for (const Attempt& attempt : *begun)
         change.after.emplace_back([&platform, &hub, id = attempt.id] {
@@ -203,7 +211,7 @@ bool place_gang(
             if (platform.board.is_wanted(*started)) hub.send_start(*started);
         });
     platform.commit(std::move(change));
-    return true;
+    return Started::yes;
 }
 
 bool may_become_feasible(const Plan& plan) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "scheduler/queue_round.h"
 #include "server/agent_hub.h"
 #include "server/billing.h"
 #include "server/platform.h"
@@ -14,12 +15,19 @@ Plan plan_gang(
     std::vector<NodeId> avoid
 );
 
+// The queue that the item stands in.
+struct GangQueue {
+    // Whether room on the node is promised to others.
+    std::function<bool(NodeId, const ResourceRequest&)> is_kept;
+    std::function<void(std::string en, std::string zh)> explain;  // why there is no room
+    std::vector<NodeId> avoid;
+};
+
 // Places a waiting item as a whole: capacity holds, money holds and attempts of all members in one
-// change; when it is durable the agents are told to start. False: it waits, and the task says for
-// what, or it was refused.
-bool place_gang(
+// change; when it is durable the agents are told to start.
+scheduler::Started place_gang(
     Platform& platform, Billing& billing, AgentHub& hub, const tasks::Waiting& waiting,
-    std::vector<NodeId> avoid
+    const GangQueue& queue
 );
 
 // Whether waiting could help where a plan is not feasible: another task ends, a node comes back.

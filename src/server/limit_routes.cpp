@@ -5,6 +5,7 @@
 #include "http/problem.h"
 #include "json/json.h"
 #include "model/allowance.h"
+#include "server/quota_routes.h"
 #include "server/routes.h"
 #include "server/stored_list.h"
 
@@ -60,9 +61,14 @@ Outcome update_project(Platform& platform, Call& call) {
     const Project* found =
         platform.directory.find_project(call.principal.organisation_id, call.request.param("id"));
     if (found == nullptr) return missing("project", call.request.param("id"));
-    TRY(check_limits(wanted.limits));
+    if (wanted.limits) TRY(check_limits(*wanted.limits));
     Project changed = *found;
-    changed.limits = wanted.limits;
+    if (wanted.limits) changed.limits = wanted.limits;
+    if (wanted.quota)
+        TRY(set_quota(
+            call, *platform.directory.find_organisation(changed.organisation_id), changed,
+            *wanted.quota
+        ));
     platform.directory.restore(changed);
     platform.put(call.change, changed);
     return answer(changed);
@@ -74,9 +80,10 @@ Outcome update_organisation(Platform& platform, Call& call) {
     const bool allowed = found != nullptr && (found->id == call.principal.organisation_id ||
                                               call.principal.is_operator());
     if (!allowed) return missing("organisation", call.request.param("id"));
-    TRY(check_limits(wanted.limits));
+    if (wanted.limits) TRY(check_limits(*wanted.limits));
     Organisation changed = *found;
-    changed.limits = wanted.limits;
+    if (wanted.limits) changed.limits = wanted.limits;
+    if (wanted.quota) TRY(set_quota(call, changed, *wanted.quota));
     platform.directory.restore(changed);
     platform.put(call.change, changed);
     return answer(changed);
@@ -194,7 +201,7 @@ void add_key_routes(Api& api, Billing& billing) {
     api.command(
         "PATCH", "/v1/projects/{id}",
         {.operation = "updateProject",
-         .summary = "Set the limits of a project",
+         .summary = "Set the limits or the quota of a project",
          .scope = Scope::keys_write,
          .request = json::schema<UpdateLimits>,
          .response = json::schema<Project>},
@@ -203,7 +210,7 @@ void add_key_routes(Api& api, Billing& billing) {
     api.command(
         "PATCH", "/v1/organisations/{id}",
         {.operation = "updateOrganisation",
-         .summary = "Set the limits of an organisation",
+         .summary = "Set the limits or, as an operator, the quota of an organisation",
          .scope = Scope::keys_write,
          .request = json::schema<UpdateLimits>,
          .response = json::schema<Organisation>},
@@ -245,6 +252,7 @@ void add_spending_routes(Api& api, Billing& billing, io::Pool& pool) {
 
 void add_limit_routes(Api& api, Billing& billing, io::Pool& pool) {
     add_key_routes(api, billing);
+    add_tenant_routes(api);
     add_spending_routes(api, billing, pool);
 }
 

@@ -102,4 +102,44 @@ scheduler::Profile profile_of(
     return profile;
 }
 
+scheduler::RunTimes run_times_of(
+    const Platform& platform, const TaskSpec& spec, OrganisationId organisation,
+    const std::optional<Accelerator>& accelerator
+) {
+    scheduler::RunTimes times;
+    if (spec.service) return times;
+    times.limit = spec.time_limit;
+    times.seen =
+        platform.history.run_times(key_of(organisation, scheduler::workload_text(spec, accelerator))
+        );
+    if (times.seen.empty() && !spec.name.empty())
+        times.seen = platform.history.run_times(
+            key_of(organisation, scheduler::named_workload_text(spec, accelerator))
+        );
+    return times;
+}
+
+std::vector<scheduler::Place> suited_places(
+    const Platform& platform, const TaskSpec& spec, OrganisationId organisation
+) {
+    scheduler::Input input{
+        .spec = spec,
+        .spec_sha256 = "",
+        .supplies = {},
+        .avoid = {},
+        .profile = profile_of(platform, spec, organisation),
+        .budget_left = {},
+        .now = platform.now()
+    };
+    if (spec.budget) input.budget_left = spec.budget->max_total;
+    for (const Node* node : platform.fleet.nodes())
+        if (node->state == NodeState::online && !node->cordoned)
+            input.supplies.push_back({platform.fleet.find_site(node->site_id), node, node->total});
+    std::vector<scheduler::Place> places;
+    for (const Candidate& candidate : scheduler::plan(input).candidates)
+        if (candidate.filter == FilterReason::none)
+            places.push_back({candidate.node_id, candidate.request});
+    return places;
+}
+
 }  // namespace penstock::server

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "scheduler/profile.h"
+#include "scheduler/run_times.h"
 #include "server/platform.h"
 
 // What is known of a task before it runs. The history of runs is no state of its own: it is made of
@@ -15,6 +16,18 @@ void learn(Platform& platform, const Attempt& attempt);
 
 // Of the same organisation: runs of the same work, else of the same name, else the time limit.
 scheduler::Profile profile_of(
+    const Platform& platform, const TaskSpec& spec, OrganisationId organisation
+);
+
+// How long such work runs on that accelerator, with the runs it is known from. A service has no
+// end.
+scheduler::RunTimes run_times_of(
+    const Platform& platform, const TaskSpec& spec, OrganisationId organisation,
+    const std::optional<Accelerator>& accelerator
+);
+
+// Where such a task could start were every node empty, as nodes are now and last; the best first.
+std::vector<scheduler::Place> suited_places(
     const Platform& platform, const TaskSpec& spec, OrganisationId organisation
 );
 

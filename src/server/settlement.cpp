@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/check.h"
+#include "model/site_prices.h"
 #include "routing/call_meter.h"
 #include "scheduler/scheduler.h"
 #include "server/billing.h"
@@ -42,9 +43,9 @@ Result<void> rate(
 }
 
 // What is reserved for the attempt counts for as long as it runs.
-Result<Rated> rate_attempt(
-    const PriceList& prices, const ResourceRequest& request, std::int64_t running_ms
-) {
+Result<Rated> rate_attempt(const PriceList& list, const Attempt& attempt, std::int64_t running_ms) {
+    const PriceList prices = TRY(prices_at(list, attempt.price_percent));
+    const ResourceRequest& request = attempt.request;
     constexpr std::int64_t kMilli = 1000;
     constexpr std::int64_t kMibPerGib = 1024;
     Rated rated;
@@ -95,7 +96,7 @@ bool meters_differ(std::int64_t a, std::int64_t b) {
 Result<ExactMoney> Billing::cost_of(const Attempt& attempt, std::int64_t running_ms) const {
     const Site* site = platform_.fleet.find_site(attempt.placement.site_id);
     CHECK(site != nullptr, "sites are never deleted");
-    return TRY(rate_attempt(site->spec.prices, attempt.request, running_ms)).total;
+    return TRY(rate_attempt(site->spec.prices, attempt, running_ms)).total;
 }
 
 void Billing::settle_attempt(Change& change, AttemptId id) {
@@ -117,7 +118,7 @@ void Billing::settle_attempt(Change& change, AttemptId id) {
         attempt, platform_.board.members_of(attempt).front()->checkpoint,
         std::min(agent_ms, platform_meter.running_ms)
     );
-    const Result<Rated> rated = rate_attempt(site.spec.prices, attempt.request, ms);
+    const Result<Rated> rated = rate_attempt(site.spec.prices, attempt, ms);
     BillLine line{
         .id = platform_.make_id<UsageId>(),
         .organisation_id = task.organisation_id,
@@ -232,7 +233,7 @@ void Billing::watch_running(Change& change) {
         check_budget(change, task, *attempt, *soon);
         if (*soon < attempt->held) continue;
         const Result<Price> hourly = scheduler::hourly_price(
-            *platform_.fleet.find_site(attempt->placement.site_id), attempt->request
+            *platform_.fleet.find_site(attempt->placement.site_id), attempt->request, task.spec
         );
         const Result<Money> more =
             hourly ? hold_amount(*hourly, kHoldSpan) : std::unexpected(hourly.error());

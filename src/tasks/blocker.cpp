@@ -25,6 +25,18 @@ Blocker blocker_of(TaskReason reason) {
                 "capacity", "wait, ask for less, or relax placement.constraints",
                 "等待，减少资源需求，或放宽 placement.constraints"
             };
+        case TaskReason::waiting_for_quota:
+            return {
+                "quota",
+                "wait until others of the tenant end, ask for less, or have the limit raised",
+                "等待同一机构或项目的其他任务结束，减少资源需求，或请管理者提高配额上限"
+            };
+        case TaskReason::waiting_for_reservation:
+            return {
+                "reservation",
+                "wait, or state a time_limit that ends before the work ahead is to start",
+                "等待，或给出能在排在前面的任务开始之前结束的 time_limit"
+            };
         case TaskReason::no_candidate:
             return {
                 "no_candidate", "change what the candidates' filters name",
@@ -50,6 +62,7 @@ Blocker blocker_of(TaskReason reason) {
         case TaskReason::item_failed:
         case TaskReason::stop_requested:
         case TaskReason::member_failed:
+        case TaskReason::preempted:
             break;
     }
     return {};

@@ -24,11 +24,17 @@ constexpr Duration kStopGrace = 5s;  // from TERM to KILL
 // enforce, and staging. Then those that are late fail by their provider's fault.
 constexpr Duration kGangAssemblyMax = 70min;
 
+// Of a preemption: to store a checkpoint, and then from TERM to KILL.
+constexpr Duration kPreemptionCheckpointMax = 60s;
+constexpr Duration kPreemptionGrace = 30s;
+
 // A stop to be sent to the agent of an attempt's node.
 struct Stop {
     NodeId node_id;
     StopAttempt stop;
 };
+// The stop that stands behind a notice, to be sent again when the agent comes back.
+Stop stop_of_notice(const Attempt& attempt);
 
 // A member of a gang that may begin, to be told to the agent of its node.
 struct Go {
@@ -96,6 +102,9 @@ class Board {
     void node_lost(NodeId node, Time last_seen, Time now, Changes& changes);
     // An attempt the agent says it does not know, although it should run there.
     void attempt_vanished(AttemptId id, Time now, Changes& changes);
+    // Others are to run in its place: it is told to store a checkpoint and stop. When it has, its
+    // item waits again.
+    void give_way(AttemptId id, TaskId to, std::int64_t to_item, Time now, Changes& changes);
     void set_cost(AttemptId id, Money held, Money cost, Changes& changes);
     void set_meter(AttemptId id, Metered platform, Changes& changes);
     void add_event(
@@ -154,6 +163,7 @@ class Board {
     void settle_item(
         Record& record, TaskItem& item, const Attempt& attempt, Time now, Changes& changes
     );
+    void settle_preempted(Record& record, TaskItem& item);
     static void take_outputs(Record& record, const Attempt& attempt, const AttemptReport& report);
     // Of a gang alone.
     std::vector<Attempt*> gang_of(const Attempt& attempt);

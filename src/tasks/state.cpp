@@ -76,6 +76,13 @@ Wording describe(TaskReason reason) {
             return {"waits for free capacity", "等待空闲算力"};
         case TaskReason::waiting_for_balance:
             return {"waits for balance in the wallet", "余额不足，等待充值"};
+        case TaskReason::waiting_for_quota:
+            return {
+                "its organisation or project holds as much as its quota allows",
+                "所属机构或项目已达配额上限"
+            };
+        case TaskReason::waiting_for_reservation:
+            return {"what is free is kept for work ahead of it", "空闲算力已为排在前面的任务预留"};
         case TaskReason::no_candidate:
             return {"no site can ever take it as stated", "没有任何站点能满足该任务"};
         case TaskReason::dependency_failed:
@@ -114,6 +121,10 @@ Wording describe(TaskReason reason) {
             return {"some items failed", "部分子项失败"};
         case TaskReason::stop_requested:
             return {"stopped on request", "按请求停止"};
+        case TaskReason::preempted:
+            return {
+                "gave way to other work and comes back to the queue", "已让位给其他任务，重新排队"
+            };
         case TaskReason::member_failed:
             return {"another node of its gang failed", "同组的其他节点失败"};
     }

@@ -210,111 +210,115 @@ class Ollama:
 PROTOCOLS = {"openai": OpenAi, "anthropic": Anthropic, "ollama": Ollama}
 
 
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers for one engine: MeteredEngine makes a class of it with `engine`, `speaks`, `scripts` and `lock` set."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.answer(200 if self.path == self.speaks.models_path else 404, json.dumps(self.speaks.models))
+
+    def do_POST(self):
+        text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        number = int(re.search(r"script-(\d+)", text).group(1))
+        script = self.scripts[number]
+        with self.lock:
+            calls = self.engine.asked.setdefault(number, [])
+            calls.append(self.headers["X-Request-Id"])
+            self.engine.last[self.headers["X-Request-Id"]] = time.monotonic()
+            status = script.fail.get(sum(len(other.asked.get(number, ())) for other in self.engine.beside), 200)
+        if status == 0:
+            self.cut()
+        elif status != 200:
+            self.answer(status, json.dumps({"error": {"message": "no", "type": "server_error"}, "usage": {"prompt_tokens": 9, "completion_tokens": 9}}))
+        elif self.path == "/v1/embeddings":
+            self.embed(script)
+        elif json.loads(text).get("stream", self.speaks is Ollama):
+            self.stream(script)
+        else:
+            self.whole(script, self.speaks.whole(script))
+
+    def embed(self, script):
+        read = script.usage.get("input_fresh")
+        usage = {} if read is None else {"usage": {"prompt_tokens": read, "total_tokens": read}}
+        self.whole(script, {"object": "list", "model": "metered", "data": [{"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}]} | usage)
+
+    def whole(self, script, answer):
+        body = json.dumps(answer) if script.body is None else script.body
+        if script.hold_after is not None:
+            self.wait_for_the_gateway_to_leave()
+            return
+        self.answer(200, body, cut=script.cut_after is not None)
+
+    def stream(self, script):
+        self.send_response(200)
+        self.send_header("Content-Type", self.speaks.content_type)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        with contextlib.suppress(OSError):  # a gateway whose client left leaves as well
+            for number, frame in enumerate(self.speaks.stream(script)):
+                if number == script.error_after:
+                    self.part(self.speaks.error(script.usage))
+                if number in (script.error_after, script.ends_after):
+                    break
+                if number == script.cut_after:
+                    self.cut()
+                    return
+                if number == script.hold_after:
+                    self.wait_for_the_gateway_to_leave()
+                    return
+                if number == script.pause_after:
+                    script.resume.wait(HOLD_SECONDS_MAX)
+                self.part(frame.data)
+            self.wfile.write(b"0\r\n\r\n")
+
+    def wait_for_the_gateway_to_leave(self):
+        self.connection.settimeout(HOLD_SECONDS_MAX)
+        with contextlib.suppress(OSError):
+            self.connection.recv(1)
+        self.close_connection = True
+
+    def cut(self):
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def part(self, text):
+        data = text.encode()
+        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+        self.wfile.flush()
+
+    def answer(self, status, body, cut=False):
+        data = body.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data[: len(data) // 2] if cut else data)
+        self.wfile.flush()
+        if cut:
+            self.cut()
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads, request_queue_size = True, 256
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], OSError):  # a gateway that hangs up is part of the test
+            super().handle_error(request, client_address)
+
+
 class MeteredEngine:
     """`asked[17]` are the calls that reached script 17, in their order: the id that the gateway gave each. `last` says when each came."""
 
     def __init__(self, protocol, scripts):
-        self.asked, self.last, lock, speaks, engine = {}, {}, threading.Lock(), PROTOCOLS[protocol](), self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                self.answer(200 if self.path == speaks.models_path else 404, json.dumps(speaks.models))
-
-            def do_POST(self):
-                text = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                number = int(re.search(r"script-(\d+)", text).group(1))
-                script = scripts[number]
-                with lock:
-                    calls = engine.asked.setdefault(number, [])
-                    calls.append(self.headers["X-Request-Id"])
-                    engine.last[self.headers["X-Request-Id"]] = time.monotonic()
-                    status = script.fail.get(sum(len(other.asked.get(number, ())) for other in engine.beside), 200)
-                if status == 0:
-                    self.cut()
-                elif status != 200:
-                    self.answer(status, json.dumps({"error": {"message": "no", "type": "server_error"}, "usage": {"prompt_tokens": 9, "completion_tokens": 9}}))
-                elif self.path == "/v1/embeddings":
-                    self.embed(script)
-                elif json.loads(text).get("stream", speaks is Ollama):
-                    self.stream(script)
-                else:
-                    self.whole(script, speaks.whole(script))
-
-            def embed(self, script):
-                read = script.usage.get("input_fresh")
-                usage = {} if read is None else {"usage": {"prompt_tokens": read, "total_tokens": read}}
-                self.whole(script, {"object": "list", "model": "metered", "data": [{"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}]} | usage)
-
-            def whole(self, script, answer):
-                body = json.dumps(answer) if script.body is None else script.body
-                if script.hold_after is not None:
-                    self.wait_for_the_gateway_to_leave()
-                    return
-                self.answer(200, body, cut=script.cut_after is not None)
-
-            def stream(self, script):
-                self.send_response(200)
-                self.send_header("Content-Type", speaks.content_type)
-                self.send_header("Transfer-Encoding", "chunked")
-                self.end_headers()
-                with contextlib.suppress(OSError):  # a gateway whose client left leaves as well
-                    for number, frame in enumerate(speaks.stream(script)):
-                        if number == script.error_after:
-                            self.part(speaks.error(script.usage))
-                        if number in (script.error_after, script.ends_after):
-                            break
-                        if number == script.cut_after:
-                            self.cut()
-                            return
-                        if number == script.hold_after:
-                            self.wait_for_the_gateway_to_leave()
-                            return
-                        if number == script.pause_after:
-                            script.resume.wait(HOLD_SECONDS_MAX)
-                        self.part(frame.data)
-                    self.wfile.write(b"0\r\n\r\n")
-
-            def wait_for_the_gateway_to_leave(self):
-                self.connection.settimeout(HOLD_SECONDS_MAX)
-                with contextlib.suppress(OSError):
-                    self.connection.recv(1)
-                self.close_connection = True
-
-            def cut(self):
-                self.close_connection = True
-                with contextlib.suppress(OSError):
-                    self.connection.shutdown(socket.SHUT_RDWR)
-
-            def part(self, text):
-                data = text.encode()
-                self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
-                self.wfile.flush()
-
-            def answer(self, status, body, cut=False):
-                data = body.encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data[: len(data) // 2] if cut else data)
-                self.wfile.flush()
-                if cut:
-                    self.cut()
-
-            def log_message(self, *_):
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads, request_queue_size = True, 256
-
-            def handle_error(self, request, client_address):
-                if not isinstance(sys.exc_info()[1], OSError):  # a gateway that hangs up is part of the test
-                    super().handle_error(request, client_address)
-
+        self.asked, self.last = {}, {}
+        bound = {"engine": self, "speaks": PROTOCOLS[protocol](), "scripts": scripts, "lock": threading.Lock()}
         self.beside = [self]  # engines that count attempts together
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), type("BoundHandler", (Handler,), bound))
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def __enter__(self):

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "model/ids.h"
+#include "scheduler/calendar.h"
+
+// Room that is promised to work which is ahead in the queue and does not fit yet. What comes behind
+// it may start beside it or ends before it: that is backfill.
+namespace penstock::scheduler {
+
+constexpr std::size_t kReservationsMax = 8;           // beyond: work waits without a promise
+constexpr std::size_t kReservationsPerTenantMax = 2;  // so that one tenant does not take all
+// From now on, where nothing better is known. Far beyond any plan, near enough to add to.
+constexpr Duration kForEver = std::chrono::hours(24 * 365 * 50);
+
+using WorkId = std::uint64_t;  // of the owner's choosing; an item that waits
+
+// A node that could take some work, and what that would ask of it.
+struct Place {
+    NodeId node;
+    ResourceRequest request;
+    bool operator==(const Place&) const = default;
+};
+
+// What some running work holds of a node.
+struct Held {
+    ResourceRequest request;
+    Time since;
+    std::optional<Time> ends;  // expected, after now; absent: unknown
+    bool leaves = false;       // was told to stop, for a promise
+};
+// How a node stands: its owner answers for every node that it names in a place.
+class NodeBook {
+  public:
+    virtual ~NodeBook() = default;
+    virtual Capacity total(NodeId node) const = 0;
+    virtual std::vector<Held> held(NodeId node) const = 0;
+};
+
+struct Reservation {
+    WorkId work = 0;
+    OrganisationId organisation;
+    Place place;
+    Time made_at;
+    std::optional<Time> start;     // expected; absent: when those that hold the node have left it
+    std::optional<Duration> span;  // at most; absent: unknown
+    bool by_notice = false;        // others were told to leave for it
+};
+
+// A value; the owner of the queue keeps it from round to round. A promise stands until its work
+// starts or no longer waits, whoever comes to be ahead of it meanwhile; of two promises the older
+// one goes first, so that they never wait for each other. Only work for which others were told to
+// leave goes before it.
+class Reservations {
+  public:
+    // Renews what the work was promised, or makes the promise: the place where it can start first.
+    // Where that is known of none, one is emptied for it. Null: no more promises can be made, or
+    // `suited` is empty.
+    const Reservation* reserve(
+        const Reservation& wanted, const std::vector<Place>& suited, Time now, const NodeBook& book
+    );
+    // Others are leaving `reservation.place` for it.
+    void promise(Reservation reservation);
+    void drop(WorkId work);
+    // Forgets what is promised to work that is not among `waiting` (sorted).
+    void keep_only(const std::vector<WorkId>& waiting);
+    // Whether starting `request` there now, for `span` at most, would break a promise to others.
+    bool disturbed_by(
+        WorkId work, const Place& place, std::optional<Duration> span, Time now,
+        const NodeBook& book
+    ) const;
+    // What is promised of the node to others by notice; what leaves it is theirs.
+    std::vector<ResourceRequest> given_by_notice(NodeId node, WorkId work) const;
+    const Reservation* find(WorkId work) const;
+    // Whether the work has a promise, or one could be made.
+    bool has_room_for(WorkId work, OrganisationId organisation) const;
+    const std::vector<Reservation>& all() const { return all_; }
+
+  private:
+    std::optional<Time> earliest(
+        const Reservation& wanted, const Place& place, Time now, const NodeBook& book
+    ) const;
+    // Promises of that node that are older than the one to `work`; all where it has none.
+    std::vector<const Reservation*> before(NodeId node, WorkId work) const;
+    Calendar calendar(NodeId node, WorkId work, Time now, const NodeBook& book) const;
+
+    std::vector<Reservation> all_;  // oldest promise first
+};
+
+}  // namespace penstock::scheduler

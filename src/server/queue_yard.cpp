@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/queue_yard.h"
+
+#include <algorithm>
+
+#include "scheduler/queue_text.h"
+#include "server/profiles.h"
+#include "tasks/state.h"
+
+namespace penstock::server {
+namespace {
+
+using scheduler::Held;
+using scheduler::Place;
+using scheduler::QueueItem;
+using scheduler::Resident;
+using scheduler::Started;
+using scheduler::WorkId;
+
+// What a gang is counted with: all that its members take.
+ResourceRequest of_all_nodes(ResourceRequest request, std::int64_t nodes) {
+    request.cpu_milli *= nodes;
+    request.memory_mib *= nodes;
+    if (request.accelerator) request.accelerator->count_milli *= nodes;
+    return request;
+}
+
+struct QuotaOwner {
+    std::string name;
+    std::string set_by;
+};
+QuotaOwner owner_of(
+    const Platform& platform, const Task& task, const scheduler::TenantLimit& limit
+) {
+    if (limit.level == scheduler::TenantLevel::organisation) {
+        const Organisation* found = platform.directory.find_organisation(task.organisation_id);
+        return {found->name, found->quota ? found->quota->set_by : ""};
+    }
+    const Project* found = platform.directory.find_project(task.project_id);
+    return {found->name, found->quota ? found->quota->set_by : ""};
+}
+
+}  // namespace
+
+scheduler::Tenant tenant_of(const Task& task) { return {task.organisation_id, task.project_id}; }
+
+WorkId work_of(TaskId task, std::int64_t item) {
+    constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15;  // spreads the items of a task
+    const WorkId work = task.raw().low ^ (static_cast<std::uint64_t>(item) * kOdd);
+    return work == 0 ? kOdd : work;
+}
+
+scheduler::FairQueue fair_queue(const Platform& platform) {
+    scheduler::Amounts total;
+    for (const Node* node : platform.fleet.nodes()) total.add(scheduler::amounts_of(node->total));
+    scheduler::FairQueue queue(std::move(total));
+    for (const Organisation* organisation : platform.directory.organisations()) {
+        if (organisation->quota) queue.set_quota(organisation->id, *organisation->quota);
+        for (const Project* project : platform.directory.projects_of(organisation->id))
+            if (project->quota) queue.set_quota({organisation->id, project->id}, *project->quota);
+    }
+    for (const Attempt* attempt : platform.board.active_attempts())
+        if (!attempt->notice)
+            queue.charge(
+                tenant_of(*platform.board.find(attempt->task_id)),
+                scheduler::amounts_of(attempt->request)
+            );
+    return queue;
+}
+
+QueueYard::QueueYard(Platform& platform, const std::vector<tasks::Waiting>& waiting, Start start)
+    : platform_(platform), start_(std::move(start)) {
+    for (const tasks::Waiting& each : waiting) {
+        const Task& task = *platform.board.find(each.task_id);
+        QueueItem item{
+            .work = work_of(each.task_id, each.item),
+            .group = each.task_id.raw().low,
+            .tenant = tenant_of(task),
+            .priority = task.spec.priority,
+            .spot = is_spot(task.spec),
+            .request = scheduler::request_of(task.spec)
+        };
+        item.at_most = times_of(task, item.request.accelerator).at_most();
+        item.request = of_all_nodes(item.request, task.spec.num_nodes);
+        waiting_[item.work] = each;
+        items_.push_back(std::move(item));
+    }
+}
+
+void QueueYard::restore(scheduler::Reservations& promises) const {
+    for (const Attempt* attempt : platform_.board.active_attempts()) {
+        if (!attempt->notice) continue;
+        const WorkId work = work_of(attempt->notice->for_task, attempt->notice->for_item);
+        if (!waiting_.contains(work) || promises.find(work) != nullptr) continue;
+        const auto item = std::ranges::find(items_, work, &QueueItem::work);
+        promises.promise(
+            {.work = work,
+             .organisation = item->tenant.organisation,
+             .place = {attempt->placement.node_id, item->request},
+             .made_at = attempt->notice->at,
+             .start = attempt->notice->stop_by,
+             .span = item->at_most}
+        );
+    }
+}
+
+void QueueYard::explain(WorkId work, std::string en, std::string zh) {
+    said_[work] = {std::move(en), std::move(zh)};
+}
+
+Capacity QueueYard::total(NodeId node) const {
+    const Node* found = platform_.fleet.find_node(node);
+    return found == nullptr ? Capacity{} : found->total;
+}
+
+const std::vector<const Attempt*>& QueueYard::attempts_on(NodeId node) const {
+    if (on_node_at_ != starts_) {
+        on_node_.clear();
+        for (const Attempt* attempt : platform_.board.active_attempts())
+            on_node_[attempt->placement.node_id].push_back(attempt);
+        on_node_at_ = starts_;
+    }
+    return on_node_[node];
+}
+
+std::vector<Held> QueueYard::held(NodeId node) const {
+    std::vector<Held> all;
+    const Time now = platform_.now();
+    for (const Attempt* attempt : attempts_on(node)) {
+        Held held{
+            .request = attempt->request,
+            .since = attempt->created_at,
+            .ends = {},
+            .leaves = attempt->notice.has_value()
+        };
+        // What it resumed from counts as time it has run.
+        Duration elapsed = attempt->running_at ? now - *attempt->running_at : Duration{0};
+        if (attempt->restored_from)
+            elapsed += std::chrono::milliseconds(attempt->restored_from->running_ms);
+        const Task& task = *platform_.board.find(attempt->task_id);
+        if (attempt->notice)
+            held.ends = attempt->notice->stop_by;
+        else if (const auto left = times_of(task, attempt->request.accelerator).left(0.5, elapsed))
+            held.ends = now + *left;
+        all.push_back(std::move(held));
+    }
+    return all;
+}
+
+const scheduler::RunTimes& QueueYard::times_of(
+    const Task& task, const std::optional<Accelerator>& accelerator
+) const {
+    const std::string model = accelerator ? to_string(*accelerator) : std::string();
+    const auto [found, fresh] = times_.try_emplace({task.id, model});
+    if (fresh)
+        found->second = run_times_of(platform_, task.spec, task.organisation_id, accelerator);
+    return found->second;
+}
+
+Started QueueYard::start(const QueueItem& item, const scheduler::Reservations&) {
+    const Started started = start_(waiting_.at(item.work), item);
+    if (started == Started::yes) ++starts_;
+    return started;
+}
+
+// As a plan would find it were every node empty.
+std::vector<Place> QueueYard::suited(const QueueItem& item) {
+    const Task& task = *platform_.board.find(waiting_.at(item.work).task_id);
+    if (task.spec.num_nodes > 1) return {};  // a promise is of one node
+    return suited_places(platform_, task.spec, task.organisation_id);
+}
+
+Resident QueueYard::resident(const Attempt& attempt) const {
+    const Task& task = *platform_.board.find(attempt.task_id);
+    const TaskItem& item =
+        platform_.board.items(task.id)->at(static_cast<std::size_t>(attempt.item));
+    const Time saved =
+        attempt.checkpoint ? attempt.checkpoint->at : attempt.running_at.value_or(platform_.now());
+    Resident resident{
+        .id = attempt.id.raw().low,
+        .tenant = tenant_of(task),
+        .request = attempt.request,
+        .priority = task.spec.priority,
+        .preemptible = is_preemptible(task.spec) && !attempt.gang,  // one that leaves ends all
+        .spot = is_spot(task.spec),
+        .unsaved = std::max(platform_.now() - saved, Duration{0}),
+        .leaves = attempt.notice.has_value()
+    };
+    if (item.preemptions) resident.quiet_until = attempt.created_at + scheduler::kPreemptionQuiet;
+    return resident;
+}
+
+std::map<NodeId, scheduler::NodeResidents> QueueYard::residents(const std::vector<Place>& places) {
+    std::map<NodeId, scheduler::NodeResidents> all;
+    for (const Place& place : places) {
+        const Node* node = platform_.fleet.find_node(place.node);
+        if (node == nullptr || all.contains(place.node)) continue;
+        scheduler::NodeResidents& here = all[place.node];
+        here.free = platform_.fleet.free_of(*node);
+        for (const Attempt* attempt : attempts_on(place.node)) {
+            here.residents.push_back(resident(*attempt));
+            resident_ids_[here.residents.back().id] = attempt->id;
+        }
+    }
+    return all;
+}
+
+void QueueYard::give_notice(const QueueItem& item, const scheduler::Reclaim& reclaim) {
+    const tasks::Waiting& waiting = waiting_.at(item.work);
+    Change change;
+    for (const Resident& victim : reclaim.victims)
+        platform_.board.give_way(
+            resident_ids_.at(victim.id), waiting.task_id, waiting.item, platform_.now(),
+            change.tasks
+        );
+    platform_.commit(std::move(change));
+    ++starts_;
+}
+
+void QueueYard::wait(const QueueItem& item, const scheduler::WaitCause& cause) {
+    const tasks::Waiting& waiting = waiting_.at(item.work);
+    const Task& task = *platform_.board.find(waiting.task_id);
+    const TaskReason reason = cause.limit  ? TaskReason::waiting_for_quota
+                              : cause.kept ? TaskReason::waiting_for_reservation
+                                           : TaskReason::waiting_for_capacity;
+    tasks::Wording words = tasks::describe(reason);
+    if (cause.limit) {
+        const QuotaOwner owner = owner_of(platform_, task, *cause.limit);
+        const scheduler::Text text =
+            scheduler::quota_text({cause.limit->level, owner.name, owner.set_by, cause.limit->hit});
+        words = {text.en, text.zh};
+    } else if (const auto said = said_.find(item.work); said != said_.end()) {
+        words.en += ": " + said->second.first;
+        words.zh += "：" + said->second.second;
+    }
+    if (cause.promise != nullptr) {
+        const Node* node = platform_.fleet.find_node(cause.promise->place.node);
+        const scheduler::Text more = scheduler::promise_text(
+            node == nullptr ? "" : node->site + "/" + node->name, cause.promise->by_notice
+        );
+        words.en += more.en;
+        words.zh += more.zh;
+    }
+    Change change;
+    platform_.board.set_waiting(task.id, reason, words.en, words.zh, platform_.now(), change.tasks);
+    if (!change.empty()) platform_.commit(std::move(change));
+}
+
+QuotaBlock quota_block(
+    const Platform& platform, const Task& task, const scheduler::TenantLimit& limit
+) {
+    const QuotaOwner owner = owner_of(platform, task, limit);
+    const scheduler::LimitHit& hit = limit.hit;
+    return {
+        .level = limit.level == scheduler::TenantLevel::organisation ? "organisation" : "project",
+        .name = owner.name,
+        .resource = hit.resource,
+        .limit = scheduler::in_units(hit, hit.limit),
+        .used = scheduler::in_units(hit, hit.used),
+        .asked = scheduler::in_units(hit, hit.asked),
+        .set_by = owner.set_by
+    };
+}
+
+}  // namespace penstock::server
