@@ -5,6 +5,7 @@
 #include <set>
 
 #include "dispatch/replay.h"
+#include "gang_check.h"
 #include "life.h"
 #include "server/profiles.h"
 #include "server/services.h"
@@ -442,27 +443,8 @@ class World {
         }
         if (step_ % kVerifyEvery == 0) check_a_decision();
         ASSERT_EQ(p.attempt_holds.size(), unsettled) << "holds without attempts, step " << step_;
-        expect_gangs_to_be_whole();
+        expect_gangs_to_be_whole(p.board);
         ended_ = ended;
-    }
-
-    // A member is active only while all others are, have succeeded, or were told to stop; and two
-    // of a gang never share a node.
-    void expect_gangs_to_be_whole() {
-        const tasks::Board& board = life_->platform.board;
-        for (const Attempt* attempt : board.active_attempts()) {
-            const std::vector<const Attempt*> members = board.members_of(*attempt);
-            ASSERT_EQ(members.size(), attempt->gang ? attempt->gang->members : 1U);
-            std::set<NodeId> nodes;
-            for (const Attempt* member : members) {
-                nodes.insert(member->placement.node_id);
-                ASSERT_EQ(member->fence, attempt->fence);
-                if (attempt->state == TaskState::running) {
-                    ASSERT_TRUE(!member->gang || member->gang->ready || !board.is_wanted(*attempt));
-                }
-            }
-            ASSERT_EQ(nodes.size(), members.size());
-        }
     }
 
   public:
