@@ -104,6 +104,18 @@ BOOST_DESCRIBE_STRUCT(
      regret_inputs_best, score, rank, price_per_hour, start_at, chosen, simulated, alike)
 )
 
+// How a gang lies: its members are the chosen candidates, in the order of their ranks.
+struct GangPlan {
+    std::int64_t members = 1;  // asked for
+    std::int64_t room = 0;     // nodes that could take one member now
+    std::string level;  // smallest kind of cell that holds it: domain, rack, site, metro, any
+    std::string cell;   // its name: "centre/r1"
+    std::int64_t sites = 0;
+    bool ever = true;  // false: not even with all its nodes free; waiting does not help
+    bool operator==(const GangPlan&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(GangPlan, (), (members, room, level, cell, sites, ever))
+
 struct Plan {
     std::string spec_sha256;  // of the stored, defaulted spec: what was confirmed is what runs
     Strategy strategy;        // weights, normalised
@@ -116,12 +128,13 @@ struct Plan {
     std::optional<Money> hold;   // what will be held of the wallet
     std::string explanation;     // winner, runner-up and what would flip it
     std::string explanation_zh;
+    std::optional<GangPlan> gang;  // absent: one node an item
     bool operator==(const Plan&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     Plan, (),
     (spec_sha256, strategy, request, items, candidates, feasible, estimated_cost, estimate_basis,
-     hold, explanation, explanation_zh)
+     hold, explanation, explanation_zh, gang)
 )
 
 // Who stands before a task in the queue: named only where they are of the same organisation.

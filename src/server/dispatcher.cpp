@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "scheduler/filter.h"
 #include "server/explain_queue.h"
+#include "server/gangs.h"
 #include "server/profiles.h"
 #include "server/services.h"
 #include "tasks/blocker.h"
@@ -128,6 +129,7 @@ DecisionAnswer Dispatcher::decide(const DecisionQuestion& question) const {
 }
 
 Plan Dispatcher::plan(const TaskSpec& spec, OrganisationId organisation, std::int64_t items) const {
+    if (spec.num_nodes > 1) return plan_gang(platform_, spec, organisation, items, {});
     return decide(question_of(spec, organisation, items, {})).plan;
 }
 
@@ -163,10 +165,10 @@ void Dispatcher::say_what_is_early() {
     const Time now = platform_.now();
     Change change;
     for (const Task* task : platform_.board.list([](const Task& each) {
-             return each.state == TaskState::pending && each.spec.schedule;
+             return each.state == TaskState::pending && (each.spec.schedule || each.spec.inputs);
          })) {
-        const bool early =
-            task->spec.schedule->start_after && now < *task->spec.schedule->start_after;
+        const std::optional<ScheduleSpec>& schedule = task->spec.schedule;
+        const bool early = schedule && schedule->start_after && now < *schedule->start_after;
         const bool blocked =
             std::ranges::any_of(platform_.board.waiting(now), [&](const tasks::Waiting& w) {
                 return w.task_id == task->id;
@@ -208,6 +210,7 @@ scheduler::Started Dispatcher::place(
     const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
 ) {
     const Task& task = *platform_.board.find(waiting.task_id);
+    if (task.spec.num_nodes > 1) return place_gang_here(waiting, item, yard);
     const std::vector<NodeId> avoid = to_avoid(waiting, item, yard);
     for (int made = 0; made < kDecisionsPerItemMax; ++made) {
         Decided decided{
@@ -235,6 +238,21 @@ scheduler::Started Dispatcher::place(
     }
     yard.explain(item.work, "its place was taken meanwhile", "其位置已被占用");
     return Started::no_room;
+}
+
+scheduler::Started Dispatcher::place_gang_here(
+    const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
+) {
+    scheduler::QueueItem member = item;
+    member.request = scheduler::request_of(platform_.board.find(waiting.task_id)->spec);
+    const GangQueue queue{
+        .is_kept = [&](NodeId node, const ResourceRequest& request
+                   ) { return breaks_promise(node, request, member, yard); },
+        .explain = [&](std::string en,
+                       std::string zh) { yard.explain(item.work, std::move(en), std::move(zh)); },
+        .avoid = to_avoid(waiting, member, yard)
+    };
+    return place_gang(platform_, billing_, hub_, waiting, queue);
 }
 
 fleet::CapacityHold Dispatcher::hold_of(const DecisionAnswer& answer) const {

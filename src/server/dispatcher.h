@@ -46,6 +46,9 @@ class Dispatcher {
     scheduler::Started place(
         const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
     );
+    scheduler::Started place_gang_here(
+        const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
+    );
     std::vector<NodeId> to_avoid(
         const tasks::Waiting& waiting, const scheduler::QueueItem& item, const QueueYard& yard
     ) const;

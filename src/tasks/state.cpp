@@ -56,6 +56,14 @@ std::int64_t replicas_of(const TaskSpec& spec) {
     return spec.service->replica_policy ? spec.service->replica_policy->min_replicas : 1;
 }
 
+std::vector<Dependency> dependencies_of(const TaskSpec& spec) {
+    std::vector<Dependency> all;
+    if (spec.schedule) all = spec.schedule->dependencies;
+    if (spec.inputs)
+        for (const InputSpec& input : *spec.inputs) all.push_back({.task = input.task});
+    return all;
+}
+
 Wording describe(TaskReason reason) {
     switch (reason) {
         case TaskReason::none:
@@ -117,6 +125,8 @@ Wording describe(TaskReason reason) {
             return {
                 "gave way to other work and comes back to the queue", "已让位给其他任务，重新排队"
             };
+        case TaskReason::member_failed:
+            return {"another node of its gang failed", "同组的其他节点失败"};
     }
     return {};
 }

@@ -29,6 +29,8 @@ TaskState state_after_stop(TaskReason reason);
 constexpr Duration kRetryDelayMax = 60s;
 Duration retry_delay(std::int64_t ends);
 std::int64_t replicas_of(const TaskSpec& spec);
+// What must have ended first: its schedule's dependencies, and the tasks whose outputs it takes.
+std::vector<Dependency> dependencies_of(const TaskSpec& spec);
 
 // Sentences for people, English and Chinese.
 struct Wording {
