@@ -33,7 +33,7 @@ Result<OpenOutput> open_output(const std::string& work_dir, const std::string& p
 io::Task<Event> AttemptRun::collect() {
     Collected collected;
     co_await collect_outputs(&collected);
-    if (record_.start->checkpoint) {
+    if (stores_checkpoints(*record_.start)) {
         Result<std::optional<Checkpoint>> stored = co_await store_checkpoint();
         if (stored)
             collected.checkpoint = *std::move(stored);
@@ -147,7 +147,7 @@ io::Task<Event> AttemptRun::release() {
             co_await context_.engine.run([this, &attempt]() -> Result<void> {
                 TRY(context_.driver.clean(attempt));
                 std::error_code ignored;  // absent is usual
-                for (const char* name : {"workdir", "checkpoint", "packed"})
+                for (const char* name : {"workdir", "checkpoint", "input", "packed"})
                     std::filesystem::remove(scratch_file(name), ignored);
                 return {};
             });

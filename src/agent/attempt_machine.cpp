@@ -182,6 +182,26 @@ Reports on_ended(AttemptRecord& record, const Ended& ended, Time now) {
     return {std::move(collecting)};
 }
 
+Reports on_ready(AttemptRecord& record, Time now) {
+    if (record.phase != AttemptPhase::starting || !record.start->gang || record.ready) return {};
+    record.ready = true;
+    AttemptReport made = report(record, TaskState::staging, now);
+    made.ready = true;
+    return {std::move(made)};
+}
+
+Reports on_go(AttemptRecord& record) {
+    if (record.start && record.start->gang) record.go = true;
+    return {};
+}
+
+Reports on_process_up(AttemptRecord& record, const ProcessUp& up) {
+    if (record.phase != AttemptPhase::starting) return {};
+    record.phase = AttemptPhase::probing;
+    record.process_up = up.at;
+    return {};
+}
+
 Reports on_running(AttemptRecord& record, const Running& running) {
     record.phase = AttemptPhase::running;
     record.running_at = running.at;
@@ -351,12 +371,9 @@ Reports apply(AttemptRecord& record, const Event& event, Time now) {
                 if (phase != AttemptPhase::starting) return {};
                 return end(record, failed(TaskReason::agent_error, e.fault_domain, e.message), now);
             },
-            [&](const ProcessUp& e) -> Reports {
-                if (phase != AttemptPhase::starting) return {};
-                record.phase = AttemptPhase::probing;
-                record.process_up = e.at;
-                return {};
-            },
+            [&](const ProcessUp& e) -> Reports { return on_process_up(record, e); },
+            [&](const Ready&) -> Reports { return on_ready(record, now); },
+            [&](const GoReceived&) -> Reports { return on_go(record); },
             [&](const Running& e) -> Reports {
                 const bool fits =
                     phase == (is_service(record) ? AttemptPhase::probing : AttemptPhase::starting);

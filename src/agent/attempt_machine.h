@@ -19,7 +19,8 @@ namespace penstock::agent {
 enum class Step {
     stage,      // Staged, StageFailed
     start,      // Started, StartFailed
-    await_run,  // Running, or ProcessUp for a service; Ended; GaveUp when `setup` takes too long
+    await_run,  // Running, or ProcessUp for a service; Ended; GaveUp when `setup` takes too long;
+                // of a gang's member Ready before, and then it waits for GoReceived
     probe,      // Running, GaveUp, Ended
     watch,      // Ended, TimeLimitReached; CheckpointStored and Metering on the way
     stop,       // Ended; with `stop->checkpoint_first` the newest checkpoint is stored before
@@ -48,6 +49,10 @@ struct StartFailed {
 struct ProcessUp {
     BootInstant at;
 };
+// `setup` of a gang's member is done.
+struct Ready {};
+// The server lets the gang run.
+struct GoReceived {};
 struct Running {
     BootInstant since;
     Time at;
@@ -97,8 +102,8 @@ struct Collected {
 struct Released {};
 
 using Event = std::variant<
-    Staged, StageFailed, Started, StartFailed, ProcessUp, Running, GaveUp, Metering,
-    CheckpointStored, StopRequested, TimeLimitReached, Ended, Collected, Released>;
+    Staged, StageFailed, Started, StartFailed, ProcessUp, Ready, GoReceived, Running, GaveUp,
+    Metering, CheckpointStored, StopRequested, TimeLimitReached, Ended, Collected, Released>;
 
 // Reports that are to be numbered and sent, in order.
 using Reports = std::vector<AttemptReport>;

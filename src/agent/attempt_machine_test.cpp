@@ -365,5 +365,35 @@ TEST(AttemptMachine, GoesOnFromAFile) {
     EXPECT_EQ(next_step(*read), Step::probe);
 }
 
+TEST(AttemptMachine, AMemberOfAGangSaysOnceThatItIsReadyAndKeepsTheGoAhead) {
+    StartAttempt start = batch();
+    start.gang = GangSeat{.rank = 1, .members = 2};
+    AttemptRecord record = accept(start, kStart).record;
+    EXPECT_TRUE(apply(record, Ready{}, kStart).empty()) << "nothing is set up yet";
+    apply(record, Staged{"/w"}, kStart);
+    apply(record, Started{}, kStart);
+
+    const Reports told = apply(record, Ready{}, kStart);
+    const Reports again = apply(record, Ready{}, kStart);
+    apply(record, GoReceived{}, kStart);
+
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_EQ(told.front().state, TaskState::staging);
+    EXPECT_EQ(told.front().ready, true);
+    EXPECT_TRUE(again.empty());
+    EXPECT_TRUE(record.go);
+    EXPECT_EQ(next_step(record), Step::await_run);
+}
+
+TEST(AttemptMachine, OnlyTheHeadOfAGangStoresCheckpoints) {
+    StartAttempt start = batch();
+    start.checkpoint.emplace();
+    EXPECT_TRUE(stores_checkpoints(start));
+    start.gang = GangSeat{.rank = 0, .members = 2};
+    EXPECT_TRUE(stores_checkpoints(start));
+    start.gang->rank = 1;
+    EXPECT_FALSE(stores_checkpoints(start));
+}
+
 }  // namespace
 }  // namespace penstock::agent

@@ -62,6 +62,8 @@ struct AttemptRecord {
     std::string work_dir;                   // on this host, from the driver
     std::optional<BootInstant> asked;       // the driver was first asked to start it after this
     std::optional<BootInstant> started;     // the driver accepted it
+    bool ready = false;                     // of a gang's member: `setup` is done, it was reported
+    bool go = false;                        // of a gang's member: the server let it run
     std::optional<BootInstant> process_up;  // of a service: its readiness is probed since
     std::optional<Time> running_at;
     std::optional<BootInstant> running_since;  // the meter's zero
@@ -80,9 +82,14 @@ struct AttemptRecord {
 };
 BOOST_DESCRIBE_STRUCT(
     AttemptRecord, (),
-    (attempt_id, fence, start, phase, created_at, work_dir, asked, started, process_up, running_at,
-     running_since, meter, stop, verdict, devices, port, outputs, checkpoint, checkpoint_reported,
-     log, ended_at, reports)
+    (attempt_id, fence, start, phase, created_at, work_dir, asked, started, ready, go, process_up,
+     running_at, running_since, meter, stop, verdict, devices, port, outputs, checkpoint,
+     checkpoint_reported, log, ended_at, reports)
 )
+
+// Of a gang, the head's checkpoint is the only one.
+inline bool stores_checkpoints(const StartAttempt& start) {
+    return start.checkpoint && (!start.gang || start.gang->rank == 0);
+}
 
 }  // namespace penstock::agent

@@ -81,10 +81,12 @@ class AttemptRun {
     io::Task<std::optional<StageFailed>> stage_archive(
         std::string sha256, std::string folder, const char* what
     );
+    io::Task<std::optional<StageFailed>> stage_input(StagedInput input, std::string work);
     io::Task<Event> start();
     io::Task<std::optional<StartFailed>> hold_accelerators();
     io::Task<std::optional<StartFailed>> hold_port();
     io::Task<Event> await_run();
+    io::Task<void> let_go();
     io::Task<Event> probe();
     io::Task<bool> is_ready();
     io::Task<Event> watch();

@@ -80,7 +80,28 @@ io::Task<Event> AttemptRun::stage() {
                 start.restore->sha256, work + "/" + folders.back(), "checkpoint"
             ))
             co_return *failed;
+    if (start.inputs)
+        for (const StagedInput& input : *start.inputs)
+            if (auto failed = co_await stage_input(input, work)) co_return *failed;
     co_return Staged{work};
+}
+
+io::Task<std::optional<StageFailed>> AttemptRun::stage_input(StagedInput input, std::string work) {
+    const std::string file = scratch_file("input");
+    const Result<void> fetched = co_await context_.blobs.fetch(input.sha256, file);
+    if (!fetched)
+        co_return StageFailed{
+            fmt::format("fetching the input {}: {}", input.path, fetched.error().message),
+            FaultDomain::platform
+        };
+    const Result<void> placed =
+        co_await context_.files.run([&] { return place_file(work, input.path, file); });
+    if (!placed)
+        co_return StageFailed{
+            fmt::format("placing the input {}: {}", input.path, placed.error().message),
+            fault_of(placed.error())
+        };
+    co_return std::nullopt;
 }
 
 io::Task<std::optional<StageFailed>> AttemptRun::stage_archive(
@@ -208,7 +229,10 @@ io::Task<Event> AttemptRun::await_run() {
         if (now.running_at && !service) co_return Running{running_since(now), *now.running_at};
         if (now.ended()) co_return co_await ended(now);
         if (now.state == drivers::RunState::running) co_return ProcessUp{context_.boot.now()};
-        if (context_.boot.now_ms() - record_.started->ms > to_ms(kSetupMax))
+        if (now.held && !record_.ready) co_return Ready{};
+        if (now.held && record_.go) co_await let_go();
+        // The server bounds how long a gang waits for its members.
+        if (!now.held && context_.boot.now_ms() - record_.started->ms > to_ms(kSetupMax))
             co_return GaveUp{
                 TaskReason::setup_failed,
                 fmt::format(
@@ -218,6 +242,17 @@ io::Task<Event> AttemptRun::await_run() {
         co_await io::sleep_for(poll);
         poll = std::min(poll * 3 / 2, kPollLongest);
     }
+}
+
+io::Task<void> AttemptRun::let_go() {
+    co_await saved();
+    const std::string attempt = id();
+    const Result<void> released =
+        co_await context_.engine.run([this, &attempt] { return context_.driver.release(attempt); });
+    if (!released)
+        log_.warning(
+            "the gang's member was not let go; trying again", {{"cause", released.error().message}}
+        );
 }
 
 io::Task<Event> AttemptRun::probe() {
@@ -284,7 +319,8 @@ io::Task<Event> AttemptRun::watch_process() {
 }
 
 io::Task<void> AttemptRun::store_checkpoints() {
-    const std::optional<CheckpointSpec> spec = record_.start->checkpoint;
+    const std::optional<CheckpointSpec> spec =
+        stores_checkpoints(*record_.start) ? record_.start->checkpoint : std::nullopt;
     const Duration every = spec ? std::max(spec->every, kCheckpointEveryMin) : Duration(24h);
     for (;;) {
         co_await io::sleep_for(every);
@@ -299,7 +335,7 @@ io::Task<void> AttemptRun::store_checkpoints() {
 
 io::Task<void> AttemptRun::store_before_stop() {
     if (!record_.stop->checkpoint_first || record_.phase != AttemptPhase::running ||
-        !record_.start->checkpoint)
+        !stores_checkpoints(*record_.start))
         co_return;
     const auto stored = co_await io::race(store_checkpoint(), io::sleep_for(kCheckpointFirstMax));
     if (stored && *stored && **stored) deliver(CheckpointStored{***stored});

@@ -138,6 +138,12 @@ void Attempts::stop(const StopAttempt& stop) {
     launch(known);
 }
 
+void Attempts::go(const GoAttempt& go) {
+    AttemptRun* known = find(go.attempt_id);
+    if (known != nullptr && known->record().fence == go.fence && is_active(known->record()))
+        known->deliver(GoReceived{});
+}
+
 void Attempts::acknowledge(std::int64_t seq) {
     context_.outbox.acknowledge(seq);
     for (const auto& [id, run] : runs_) run->acknowledge(seq);

@@ -28,6 +28,7 @@ class Attempts {
     void start(const StartAttempt& start);
     void stop(const StopAttempt& stop);
     // Reports up to `seq` are durable at the server.
+    void go(const GoAttempt& go);
     void acknowledge(std::int64_t seq);
     // The server has numbers that we never gave: our memory is older than its. Everything is sent
     // anew.

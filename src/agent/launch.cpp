@@ -80,7 +80,9 @@ drivers::LaunchSpec launch_spec(
         .pids = kPidsMax
     };
     spec.demand_enforcement = options.demand_enforcement;
-    spec.share_network = start.service || options.share_network;
+    // Members of a gang reach each other at their nodes' addresses.
+    spec.share_network = start.service || start.gang || options.share_network;
+    spec.hold = start.gang.has_value();
     if (!work_dir.empty())
         spec.mounts.push_back(
             {work_dir + "/" + kOutputFolder, std::string("/") + kOutputFolder, true}

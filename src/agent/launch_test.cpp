@@ -36,6 +36,17 @@ TEST(Launch, GivesAnArrayItemItsIndexUnderTheUsualName) {
     EXPECT_EQ(task_environment(made, {}, {}).at("SLURM_ARRAY_TASK_ID"), "17");
 }
 
+TEST(Launch, HoldsAMemberOfAGangAndLetsItReachTheOthers) {
+    AttemptRecord made = record();
+    EXPECT_FALSE(launch_spec(made, {}, {}, "").hold);
+
+    made.start->gang = GangSeat{.rank = 1, .members = 2};
+    const drivers::LaunchSpec spec = launch_spec(made, {}, {}, "");
+
+    EXPECT_TRUE(spec.hold);
+    EXPECT_TRUE(spec.share_network);
+}
+
 TEST(Launch, LetsTheTaskOverruleTheNodeButNotTheFacts) {
     AttemptRecord made = record();
     made.port = 4242;

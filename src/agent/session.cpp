@@ -82,6 +82,7 @@ io::Task<Result<void>> Session::receive() {
 void Session::handle(const ServerMessage& message) {
     if (message.start) attempts_.start(*message.start);
     if (message.stop) attempts_.stop(*message.stop);
+    if (message.go) attempts_.go(*message.go);
     if (message.ack) {
         acknowledged_ = std::max(acknowledged_, message.ack->seq);
         attempts_.acknowledge(message.ack->seq);

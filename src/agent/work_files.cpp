@@ -21,7 +21,12 @@ constexpr std::int64_t kLogReadBytes = std::int64_t{1} << 20;
 constexpr std::int64_t kTailBytes = 32L * 1024;
 }  // namespace
 
-Result<void> make_folder(const std::string& work_dir, std::string_view relative) {
+namespace {
+
+// The folder `relative` below `work_dir`, made with those above it.
+Result<drivers::FileDescriptor> open_folder(
+    const std::string& work_dir, std::string_view relative
+) {
     drivers::FileDescriptor at(open(work_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!at.is_open()) return drivers::fail_errno(errno, work_dir);
     while (!relative.empty()) {
@@ -42,6 +47,38 @@ Result<void> make_folder(const std::string& work_dir, std::string_view relative)
             );
         at = std::move(next);
     }
+    return at;
+}
+
+}  // namespace
+
+Result<void> make_folder(const std::string& work_dir, std::string_view relative) {
+    TRY(open_folder(work_dir, relative));
+    return {};
+}
+
+Result<void> place_file(
+    const std::string& work_dir, const std::string& relative, const std::string& file
+) {
+    // The name was made elsewhere, perhaps by a node that is not to be trusted.
+    for (std::size_t at = 0; at <= relative.size();) {
+        const std::string segment = relative.substr(at, relative.find('/', at) - at);
+        if (segment.empty() || segment == "." || segment == "..")
+            return fail(
+                ErrorCode::invalid_argument, "'" + relative + "' does not stay below the folder"
+            );
+        at += segment.size() + 1;
+    }
+    const std::size_t slash = relative.rfind('/');
+    const bool deep = slash != std::string::npos;
+    const drivers::FileDescriptor folder =
+        TRY(open_folder(work_dir, deep ? std::string_view(relative).substr(0, slash) : ""));
+    const std::string name = deep ? relative.substr(slash + 1) : relative;
+    // What a program of the task will read, so not with the mode that the agent keeps its own by.
+    if (::chmod(file.c_str(), 0644) != 0) return drivers::fail_errno(errno, file);
+    // Scratch and work directories lie in one state directory: one file system.
+    if (::renameat(AT_FDCWD, file.c_str(), folder.get(), name.c_str()) != 0)
+        return drivers::fail_errno(errno, relative);
     return {};
 }
 

@@ -16,6 +16,11 @@ namespace penstock::agent {
 // Makes a folder and those above it, below `work_dir`. conflict: something else is in the way.
 Result<void> make_folder(const std::string& work_dir, std::string_view relative);
 
+// Moves `file` to `relative` below `work_dir`, replacing what is there; its folders are made.
+Result<void> place_file(
+    const std::string& work_dir, const std::string& relative, const std::string& file
+);
+
 constexpr std::size_t kOutputFilesMax = 10'000;  // of one attempt
 constexpr std::int64_t kOutputBytesMax = std::int64_t{1}
                                          << 30;  // of one file, as the server's blobs

@@ -139,6 +139,7 @@ void show_plan(const Invocation& invocation, const Plan& plan) {
 }
 
 bool may_fit_later(const Plan& plan) {
+    if (plan.gang) return plan.gang->ever;
     return std::ranges::any_of(plan.candidates, [](const Candidate& candidate) {
         switch (candidate.filter) {
             case FilterReason::none:

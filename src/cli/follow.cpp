@@ -42,6 +42,7 @@ std::string progress_line(
 std::string log_line(const LogLine& line, bool timestamp, bool item) {
     std::string text = timestamp ? to_rfc3339(line.at) + " " : "";
     if (item) text += "[" + std::to_string(line.item) + "] ";
+    if (line.rank) text += "[rank " + std::to_string(*line.rank) + "] ";
     return text + line.text + "\n";
 }
 

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "cli/candidate_table.h"
+#include "cli/composite.h"
 #include "cli/follow.h"
 #include "cli/outcome.h"
 #include "cli/spec_source.h"
@@ -66,6 +67,10 @@ io::Task<Result<int>> run_one(Invocation* invocation, Draft draft, bool follow, 
 }
 
 io::Task<Result<int>> run_all(Invocation* invocation, bool follow, bool plan) {
+    if (std::optional<CompositeDraft> composite = CO_TRY(read_composite(*invocation)))
+        co_return co_await run_composite(
+            invocation, *std::move(composite), follow ? Follow(follow_to_end) : Follow()
+        );
     std::vector<Draft> drafts = CO_TRY(read_drafts(
         invocation->arguments, invocation->surroundings.working_folder, invocation->terminal.in
     ));
@@ -89,6 +94,8 @@ io::Task<Result<int>> create(Invocation* invocation) {
 }
 
 io::Task<Result<int>> plan(Invocation* invocation) {
+    if (std::optional<CompositeDraft> composite = CO_TRY(read_composite(*invocation)))
+        co_return co_await plan_composite(invocation, *std::move(composite));
     std::vector<Draft> drafts = CO_TRY(read_drafts(
         invocation->arguments, invocation->surroundings.working_folder, invocation->terminal.in
     ));

@@ -3,6 +3,7 @@
 #include <iostream>
 #include <iterator>
 
+#include "cli/composite.h"
 #include "cli/invocation.h"
 #include "cli/nouns.h"
 #include "cli/spec_source.h"
@@ -10,6 +11,13 @@
 
 namespace penstock::cli {
 namespace {
+
+std::vector<Error> mistakes_of(const std::string& content, const std::string& name) {
+    if (std::optional<std::vector<Error>> composite = composite_mistakes(content, name))
+        return *std::move(composite);
+    const std::expected<TaskSpec, std::vector<Error>> spec = read_spec_text(content, name);
+    return spec ? std::vector<Error>() : spec.error();
+}
 
 // Offline: reads specs as the platform would, and tells every mistake of every file.
 io::Task<Result<int>> check(Invocation* invocation) {
@@ -29,22 +37,21 @@ io::Task<Result<int>> check(Invocation* invocation) {
             content.assign(std::istreambuf_iterator<char>(invocation->terminal.in), {});
         else
             content = CO_TRY(config::read_file(invocation->surroundings.working_folder / name));
-        const std::expected<TaskSpec, std::vector<Error>> spec = read_spec_text(content, name);
+        const std::vector<Error> found = mistakes_of(content, name);
+        const bool valid = found.empty();
         json::Array mistakes;
-        if (!spec)
-            for (const Error& error : spec.error())
-                mistakes.push_back(json::Object{{"field", error.field}, {"message", error.message}}
-                );
+        for (const Error& error : found)
+            mistakes.push_back(json::Object{{"field", error.field}, {"message", error.message}});
         if (invocation->printer.for_people()) {
-            if (spec)
+            if (valid)
                 invocation->terminal.print(format(invocation->language, "spec.valid", name) + "\n");
             else
-                invocation->terminal.say(config::render(spec.error()));
+                invocation->terminal.say(config::render(found));
         }
-        all_valid = all_valid && spec.has_value();
-        rows.push_back(json::Object{
-            {"file", name}, {"valid", spec.has_value()}, {"mistakes", std::move(mistakes)}
-        });
+        all_valid = all_valid && valid;
+        rows.push_back(
+            json::Object{{"file", name}, {"valid", valid}, {"mistakes", std::move(mistakes)}}
+        );
     }
     const auto total = static_cast<std::int64_t>(rows.size());
     if (!invocation->printer.for_people())

@@ -43,6 +43,7 @@ struct LaunchSpec {
     bool share_network = false;      // false: a private network with only a loopback interface
     std::vector<BindMount> mounts;   // beside the driver's own runtime paths
     std::vector<std::string> devices;  // device nodes of the host: "/dev/nvidia0"
+    bool hold = false;  // `script` begins only after release(), which may come at any time
     bool operator==(const LaunchSpec&) const = default;
 };
 constexpr std::size_t kAttemptIdBytesMax = 64;
@@ -81,6 +82,7 @@ struct Status {
     std::optional<int> signal;
     bool out_of_memory = false;  // an OOM kill was counted, whatever the exit code
     std::string reason;          // for a person
+    bool held = false;           // `setup` is done, `script` waits for release()
     std::optional<Time> starting_at;
     std::optional<Time> running_at;
     std::optional<Time> ended_at;
@@ -142,6 +144,9 @@ class Driver {
     // Starts what was prepared, and returns when it is claimed. A second start of the same attempt
     // and fence finds the first, whatever its state.
     virtual Result<Status> start(const LaunchSpec& spec) = 0;
+
+    // Lets a held run go on; of one that is not held or has ended: nothing happens.
+    virtual Result<void> release(const std::string& attempt_id) = 0;
 
     // not_found: nothing of this attempt is here.
     virtual Result<Status> status(const std::string& attempt_id) = 0;

@@ -258,6 +258,40 @@ TEST_P(DriverConformance, SetupRunsBeforeTheScriptWhileTheRunIsStarting) {
     EXPECT_EQ(log(task), "stdout: ready\n");
 }
 
+TEST_P(DriverConformance, AHeldRunWaitsAfterItsSetupUntilItIsReleased) {
+    LaunchSpec task = spec("cat made-by-setup");
+    task.setup = "echo ready > made-by-setup";
+    task.hold = true;
+    ASSERT_TRUE(driver_->start(task));
+    Result<Status> waiting = driver_->wait(task.attempt_id, 100ms);
+    const SystemClock clock;
+    const Duration until = clock.monotonic() + kTestTimeMax;
+    while (waiting && !waiting->held && clock.monotonic() < until)
+        waiting = driver_->wait(task.attempt_id, 100ms);
+    ASSERT_TRUE(waiting->held);
+    EXPECT_FALSE(waiting->running_at);
+
+    ASSERT_TRUE(driver_->release(task.attempt_id));
+    ASSERT_TRUE(driver_->release(task.attempt_id));
+    const Result<Status> end = driver_->wait(task.attempt_id, kTestTimeMax);
+
+    EXPECT_EQ(end->exit_code, 0);
+    EXPECT_FALSE(end->held);
+    EXPECT_EQ(log(task), "stdout: ready\n");
+}
+
+TEST_P(DriverConformance, AHeldRunCanBeStopped) {
+    LaunchSpec task = spec("echo never");
+    task.hold = true;
+    ASSERT_TRUE(driver_->start(task));
+
+    ASSERT_TRUE(driver_->stop(task.attempt_id, 5s));
+
+    const Result<Status> end = driver_->wait(task.attempt_id, kTestTimeMax);
+    EXPECT_EQ(shown(*end), "exited stopped code=none signal=none oom=false");
+    EXPECT_EQ(log(task), "");
+}
+
 TEST_P(DriverConformance, AFailingSetupEndsTheRunBeforeTheScript) {
     LaunchSpec task = spec("echo never");
     task.setup = "echo before; false; echo after";

@@ -95,6 +95,7 @@ Result<Status> ProcessDriver::status(const std::string& attempt_id) {
     }
     if (const auto progress = TRY(run.read_progress())) status.running_at = progress->running_at;
     status.state = status.running_at ? RunState::running : RunState::starting;
+    status.held = !status.running_at && run.is_held();
     if (supervised) return status;
     status.state = RunState::lost;
     status.cause = Cause::vanished;
@@ -102,6 +103,10 @@ Result<Status> ProcessDriver::status(const std::string& attempt_id) {
                         ? "its supervisor was killed before it recorded an end"
                         : "the host was restarted";
     return status;
+}
+
+Result<void> ProcessDriver::release(const std::string& attempt_id) {
+    return TRY(find(attempt_id)).mark_released();
 }
 
 Result<Status> ProcessDriver::wait(const std::string& attempt_id, Duration at_most) {

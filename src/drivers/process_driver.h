@@ -50,6 +50,7 @@ class ProcessDriver final : public Driver {
     std::vector<std::string> enforces() const override;
     Result<Prepared> prepare(const LaunchSpec& spec) override;
     Result<Status> start(const LaunchSpec& spec) override;
+    Result<void> release(const std::string& attempt_id) override;
     Result<Status> status(const std::string& attempt_id) override;
     Result<Status> wait(const std::string& attempt_id, Duration at_most) override;
     Result<std::vector<Status>> adopt() override;

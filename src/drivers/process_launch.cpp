@@ -197,6 +197,7 @@ Result<Status> ProcessDriver::start(const LaunchSpec& spec) {
         .inner_arguments = inner_arguments(spec),
         .cgroup = parents_.group(spec.attempt_id).directories(),
         .log_bytes_max = options_.log_bytes_max,
+        .hold = spec.hold,
     };
     if (!spec.setup.empty())
         launch.steps.push_back(

@@ -16,7 +16,7 @@ BOOST_DESCRIBE_ENUM(
 BOOST_DESCRIBE_STRUCT(LaunchStep, (), (name, argv))
 BOOST_DESCRIBE_STRUCT(CgroupDirectory, (), (controller, v2, path))
 BOOST_DESCRIBE_STRUCT(
-    Launch, (), (attempt_id, fence, steps, inner_arguments, cgroup, log_bytes_max)
+    Launch, (), (attempt_id, fence, steps, inner_arguments, cgroup, log_bytes_max, hold)
 )
 BOOST_DESCRIBE_STRUCT(ProcessIdentity, (), (pid, start_ticks))
 BOOST_DESCRIBE_STRUCT(Claim, (), (attempt_id, fence, epoch, boot_id, supervisor, at))
@@ -111,8 +111,8 @@ Result<void> RunDirectory::reset() const {
     // The claim goes last: as long as it is there, nobody else can start, and a reset that was cut
     // off is seen to be needed again.
     for (const char* name :
-         {"launch.json", "progress.json", "stop", "exit.json", "log", "uid", "script.sh",
-          "setup.sh", "claim.json"})
+         {"launch.json", "progress.json", "stop", "held", "go", "exit.json", "log", "uid",
+          "script.sh", "setup.sh", "claim.json"})
         if (::unlink(file(name).c_str()) != 0 && errno != ENOENT)
             return fail_errno(errno, file(name));
     return {};

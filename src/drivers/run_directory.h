@@ -17,6 +17,8 @@
 //     claim.json    made exclusively by the supervisor: the run exists from here on
 //     progress.json rewritten when `script` begins
 //     stop          a mark: stop() was called
+//     held          a mark: `setup` is done and `script` waits
+//     go            a mark: release() was called
 //     exit.json     how it ended; the last thing a supervisor writes
 //     log           see run_log.h
 //     etc/ tmp/ work/ script.sh setup.sh   what the task sees
@@ -36,6 +38,7 @@ struct Launch {
         inner_arguments;  // for bwrap --args: the environment, kept off command lines
     std::vector<CgroupDirectory> cgroup;
     std::int64_t log_bytes_max = 0;
+    std::optional<bool> hold;  // before the last step; absent in files of earlier versions
 };
 
 struct Claim {
@@ -98,6 +101,11 @@ class RunDirectory {
 
     bool is_stopping() const { return drivers::exists(file("stop")); }
     Result<void> mark_stopping() const { return write_file(file("stop"), "stop\n", 0600); }
+
+    bool is_held() const { return drivers::exists(file("held")); }
+    Result<void> mark_held() const { return write_file(file("held"), "held\n", 0600); }
+    bool is_released() const { return drivers::exists(file("go")); }
+    Result<void> mark_released() const { return write_file(file("go"), "go\n", 0600); }
 
     // Removes what an earlier fence left, work directory included. Its processes are gone.
     Result<void> reset() const;

@@ -26,7 +26,8 @@ namespace {
 
 constexpr Duration kDrainTimeMax = 5s;  // for what is left in the pipes and the tree after the end
 constexpr Duration kSampleEvery = 250ms;  // of memory, where the kernel keeps no peak
-constexpr int kRecordTriesMax = 60;       // of writing the exit record to a full disk, one a second
+constexpr Duration kReleasePollEvery = 20ms;
+constexpr int kRecordTriesMax = 60;  // of writing the exit record to a full disk, one a second
 constexpr std::size_t kReasonBytesMax = 2048;
 constexpr std::size_t kReadBytes = 64UL * 1024;
 
@@ -127,6 +128,7 @@ class Supervisor {
     ExitRecord judge(const Result<StepEnd>& end, const LaunchStep& step) const;
     void count(ExitRecord& record) const;
     void report(ExitRecord record);
+    bool await_release();
 
     RunDirectory run_;
     Launch launch_;
@@ -362,14 +364,27 @@ void Supervisor::report(ExitRecord record) {
     }
 }
 
+// False: it was stopped instead.
+bool Supervisor::await_release() {
+    // When the mark cannot be written nobody learns that it waits; whoever waits for that gives up.
+    (void)run_.mark_held();
+    while (!run_.is_released()) {
+        if (run_.is_stopping()) return false;
+        std::this_thread::sleep_for(kReleasePollEvery);
+    }
+    return true;
+}
+
 void Supervisor::run() {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
     samples_memory_ = cgroup_.has("memory") && !cgroup_.read().memory_peak_bytes;
     for (const LaunchStep& step : launch_.steps) {
         if (run_.is_stopping())
             return report(judge(fail(ErrorCode::conflict, "stopped before it began"), step));
-        const Result<StepEnd> end = run_step(step);
         const bool last = &step == &launch_.steps.back();
+        if (last && launch_.hold.value_or(false) && !await_release())
+            return report(judge(fail(ErrorCode::conflict, "stopped before it began"), step));
+        const Result<StepEnd> end = run_step(step);
         const bool goes_on = end && end->began && end->exit_code == 0 && !run_.is_stopping();
         if (last || !goes_on) return report(judge(end, step));
     }

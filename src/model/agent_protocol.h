@@ -78,12 +78,13 @@ struct AttemptReport {
     std::optional<std::string> service_url;  // when a service became ready
     std::vector<OutputFile> outputs;         // already uploaded
     std::optional<Checkpoint> checkpoint;    // already uploaded
+    std::optional<bool> ready;               // of a gang's member: set up, waits for `go`
     bool operator==(const AttemptReport&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     AttemptReport, (),
     (seq, attempt_id, fence, state, reason, message, fault_domain, exit_code, at, meter,
-     service_url, outputs, checkpoint)
+     service_url, outputs, checkpoint, ready)
 )
 
 // Lines of an attempt's log. `offset` counts lines of the attempt, so that a repeat is seen.
@@ -118,6 +119,15 @@ BOOST_DESCRIBE_STRUCT(
     ServerWelcome, (), (node_id, site_id, site, heartbeat_every, acknowledged_seq)
 )
 
+// A file that another task left, to be put below the work directory before `setup`.
+struct StagedInput {
+    std::string path;  // below the work directory
+    std::string sha256;
+    std::int64_t bytes = 0;
+    bool operator==(const StagedInput&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(StagedInput, (), (path, sha256, bytes))
+
 // Everything an agent needs to run an attempt. Files are fetched by content hash from
 // GET /v1/blobs/{sha256} and stored by PUT to the same address.
 struct StartAttempt {
@@ -138,12 +148,14 @@ struct StartAttempt {
     std::optional<AcceptanceSpec> acceptance;
     std::int64_t item = 0;
     std::optional<std::vector<std::int64_t>> devices;  // which of the node's, by position
+    std::optional<GangSeat> gang;  // `run` begins when the server says go, after `setup`
+    std::optional<std::vector<StagedInput>> inputs;
     bool operator==(const StartAttempt&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     StartAttempt, (),
     (attempt_id, task_id, fence, name, request, setup, run, environment, workdir_sha256, outputs,
-     checkpoint, restore, service, time_limit, acceptance, item, devices)
+     checkpoint, restore, service, time_limit, acceptance, item, devices, gang, inputs)
 )
 
 struct StopAttempt {
@@ -155,6 +167,14 @@ struct StopAttempt {
     bool operator==(const StopAttempt&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(StopAttempt, (), (attempt_id, fence, reason, grace, checkpoint_first))
+
+// All members of the gang are ready: `run` begins. Saying it twice changes nothing.
+struct GoAttempt {
+    AttemptId attempt_id;
+    std::int64_t fence = 1;
+    bool operator==(const GoAttempt&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(GoAttempt, (), (attempt_id, fence))
 
 struct ReportAck {
     std::int64_t seq = 0;  // everything up to it is durable
@@ -175,8 +195,9 @@ struct ServerMessage {
     std::optional<StopAttempt> stop;
     std::optional<ReportAck> ack;
     std::optional<LogAck> log_ack;
+    std::optional<GoAttempt> go;
     bool operator==(const ServerMessage&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(ServerMessage, (), (welcome, start, stop, ack, log_ack))
+BOOST_DESCRIBE_STRUCT(ServerMessage, (), (welcome, start, stop, ack, log_ack, go))
 
 }  // namespace penstock

@@ -112,6 +112,18 @@ struct CallerShare {
 };
 BOOST_DESCRIBE_STRUCT(CallerShare, (), (region, share))
 
+// How a gang lies: its members are the chosen candidates, in the order of their ranks.
+struct GangPlan {
+    std::int64_t members = 1;  // asked for
+    std::int64_t room = 0;     // nodes that could take one member now
+    std::string level;  // smallest kind of cell that holds it: domain, rack, site, metro, any
+    std::string cell;   // its name: "centre/r1"
+    std::int64_t sites = 0;
+    bool ever = true;  // false: not even with all its nodes free; waiting does not help
+    bool operator==(const GangPlan&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(GangPlan, (), (members, room, level, cell, sites, ever))
+
 struct Plan {
     std::string spec_sha256;  // of the stored, defaulted spec: what was confirmed is what runs
     Strategy strategy;        // weights, normalised
@@ -126,12 +138,13 @@ struct Plan {
     std::string explanation_zh;
     // Whom the round trips are to; absent: the users at large, by each site's rtt_ms.
     std::optional<std::vector<CallerShare>> callers;
+    std::optional<GangPlan> gang;  // absent: one node an item
     bool operator==(const Plan&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     Plan, (),
     (spec_sha256, strategy, request, items, candidates, feasible, estimated_cost, estimate_basis,
-     hold, explanation, explanation_zh, callers)
+     hold, explanation, explanation_zh, callers, gang)
 )
 
 // Who stands before a task in the queue: named only where they are of the same organisation.
@@ -198,7 +211,7 @@ struct Explanation {
     std::optional<StartEstimate> start;  // of a waiting task
     std::optional<QuotaBlock> quota;
     std::optional<std::vector<StartingChange>> changes;  // of a waiting task
-    std::optional<DecisionId> decision_id;  // of the newest recorded decision on it
+    std::optional<DecisionId> decision_id;               // of the newest recorded decision on it
     bool operator==(const Explanation&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(

@@ -73,8 +73,9 @@ enum class TaskReason {
     acceptance_failed,
     item_failed,  // of an array
     stop_requested,
-    preempted,   // gave way to other work; it comes back to the queue
-    not_needed,  // a service runs with fewer replicas, or with none while nobody calls
+    preempted,      // gave way to other work; it comes back to the queue
+    not_needed,     // a service runs with fewer replicas, or with none while nobody calls
+    member_failed,  // of a gang: stopped because another member ended
 };
 BOOST_DESCRIBE_ENUM(
     TaskReason, none, waiting_for_start_time, waiting_for_dependency, waiting_for_capacity,
@@ -82,7 +83,7 @@ BOOST_DESCRIBE_ENUM(
     dependency_failed, exit_code, killed_by_signal, out_of_memory, time_limit, deadline,
     budget_exceeded, balance_exhausted, canceled_by_user, node_lost, agent_error, setup_failed,
     staging_failed, not_ready, output_missing, acceptance_failed, item_failed, stop_requested,
-    preempted, not_needed
+    preempted, not_needed, member_failed
 )
 
 // Where something runs or ran.
@@ -131,6 +132,16 @@ struct Metered {
 };
 BOOST_DESCRIBE_STRUCT(Metered, (), (running_ms, cpu_ms, memory_peak_mib))
 
+// The seat of one member of a gang: equal attempts of one item, each on a node of its own, that
+// start together and end together. All of them carry the same fence.
+struct GangSeat {
+    std::int64_t rank = 0;  // 0 is the head: its checkpoint is the gang's
+    std::int64_t members = 1;
+    bool ready = false;  // staged and set up; it waits for the others
+    bool operator==(const GangSeat&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(GangSeat, (), (rank, members, ready))
+
 // An attempt is told to stop so that other work can run.
 struct PreemptionNotice {
     Time at;
@@ -171,13 +182,14 @@ struct Attempt {
     std::optional<std::vector<std::int64_t>> devices;
     std::optional<PreemptionNotice> notice;
     std::optional<std::int64_t> price_percent;  // of the site's list; absent: 100
+    std::optional<GangSeat> gang;               // absent: it runs alone
     bool operator==(const Attempt&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     Attempt, (),
     (id, task_id, item, fence, placement, request, state, reason, message, fault_domain, exit_code,
      created_at, running_at, ended_at, restored_from, checkpoint, agent_meter, platform_meter, held,
-     cost, service_url, decision, decision_id, devices, notice, price_percent)
+     cost, service_url, decision, decision_id, devices, notice, price_percent, gang)
 )
 
 // A task without an array has one item; a service has one per replica.
@@ -189,7 +201,7 @@ struct TaskItem {
     std::int64_t failures = 0;    // of the task's own making
     std::int64_t recoveries = 0;  // from lost nodes
     std::vector<std::map<std::string, std::string>> points;
-    std::optional<AttemptId> attempt_id;  // the newest
+    std::optional<AttemptId> attempt_id;  // the newest; of a gang its head's
     std::optional<Checkpoint> checkpoint;
     std::optional<Time> retry_at;             // not placed again before
     std::optional<std::int64_t> preemptions;  // how often it gave way; absent: never
@@ -224,6 +236,14 @@ struct ScaleNote {
     bool operator==(const ScaleNote&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(ScaleNote, (), (at, from, to, reason, message, message_zh))
+
+// A task that was submitted as one part of a composite.
+struct CompositePart {
+    std::string composite;  // name of the document
+    std::string part;
+    bool operator==(const CompositePart&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(CompositePart, (), (composite, part))
 
 // How a task's service is reached.
 struct ServiceView {
@@ -273,6 +293,7 @@ struct Task {
     std::optional<Plan> plan;  // of the newest decision
     std::optional<std::int64_t> preemptions;
     std::string etag;
+    std::optional<CompositePart> composite;
     bool operator==(const Task&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
@@ -280,7 +301,7 @@ BOOST_DESCRIBE_STRUCT(
     (id, organisation_id, project_id, name, kind, state, reason, message, message_zh, fault_domain,
      spec, spec_sha256, submitted_by, created_at, updated_at, started_at, ended_at, exit_code,
      placement, recoveries, items, held, cost, budget_alerts, simulated, service, outputs, plan,
-     preemptions, etag)
+     preemptions, etag, composite)
 )
 
 // One entry of a timeline. `cursor` rises over the whole platform; it is the resume point of a
@@ -314,8 +335,9 @@ struct LogLine {
     std::int64_t attempt = 1;  // the fence
     LogStream stream = LogStream::stdout_;
     std::string text;
+    std::optional<std::int64_t> rank;  // of a gang's member
     bool operator==(const LogLine&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(LogLine, (), (cursor, at, item, attempt, stream, text))
+BOOST_DESCRIBE_STRUCT(LogLine, (), (cursor, at, item, attempt, stream, text, rank))
 
 }  // namespace penstock

@@ -2,6 +2,7 @@
 #include "model/task_spec.h"
 
 #include <algorithm>
+#include <array>
 
 #include "model/quantity_codec.h"
 #include "model/replica_policy.h"
@@ -112,6 +113,56 @@ void check_resources(const ResourcesSpec& resources, Problems& problems) {
             );
 }
 
+void check_topology(const TaskSpec& spec, const TopologySpec& topology, Problems& problems) {
+    constexpr std::array kCells = {"domain", "rack", "site", "metro", "any"};
+    const bool narrow = topology.pack == "domain" || topology.pack == "rack";
+    if (std::ranges::find(kCells, topology.pack) == kCells.end())
+        problems.add(
+            "placement.topology.pack",
+            "'" + topology.pack + "' is not one of domain, rack, site, metro, any"
+        );
+    if (topology.max_sites && *topology.max_sites < 1)
+        problems.add("placement.topology.max_sites", "must be at least 1");
+    const bool one_site =
+        narrow || topology.pack == "site" || topology.max_sites.value_or(kGangMembersMax) == 1;
+    if (one_site && topology.max_sites.value_or(1) > 1)
+        problems.add(
+            "placement.topology.max_sites",
+            "contradicts pack: " + topology.pack + ", which is within one site: say pack: any"
+        );
+    if (!topology.spread) return;
+    if (*topology.spread != "rack" && *topology.spread != "site")
+        problems.add(
+            "placement.topology.spread", "'" + *topology.spread + "' is not one of rack, site"
+        );
+    else if (narrow)
+        problems.add(
+            "placement.topology.spread",
+            "contradicts pack: " + topology.pack + ": say pack: site, or leave spread out"
+        );
+    else if (*topology.spread == "site" &&
+             (one_site || topology.max_sites.value_or(spec.num_nodes) < spec.num_nodes))
+        problems.add(
+            "placement.topology.spread",
+            "wants as many sites as nodes: allow them with pack: any and without max_sites"
+        );
+}
+
+void check_inputs(const TaskSpec& spec, Problems& problems) {
+    if (!spec.inputs) return;
+    if (spec.inputs->size() > kInputsMax) problems.add("inputs", "must have at most 64 entries");
+    for (std::size_t i = 0; i < spec.inputs->size(); ++i) {
+        const InputSpec& input = (*spec.inputs)[i];
+        const std::string at = "inputs[" + std::to_string(i) + "]";
+        if (input.task.empty())
+            problems.add(at + ".task", "is missing: the task whose outputs are taken");
+        if (input.path.empty())
+            problems.add(at + ".path", "names no output: leave it out to take all of them");
+        if (!stays_below(input.to))
+            problems.add(at + ".to", "must stay below the work directory: for instance in/model");
+    }
+}
+
 void check_parts(const TaskSpec& spec, Problems& problems) {
     if (is_spot(spec) && !spec.preemptible.value_or(true))
         problems.add(
@@ -176,17 +227,19 @@ void check_parts(const TaskSpec& spec, Problems& problems) {
     if (!spec.placement) return;
     if (spec.placement->bandwidth)
         not_yet(problems, "placement.bandwidth", "bandwidth reservations", "leave it out");
-    if (spec.placement->topology &&
-        (spec.placement->topology->pack != "any" || spec.placement->topology->max_sites))
-        not_yet(problems, "placement.topology", "packing over several nodes", "leave it out");
+    if (spec.placement->topology) check_topology(spec, *spec.placement->topology, problems);
 }
 
 void check_kind(const TaskSpec& spec, Problems& problems) {
     if (spec.kind == TaskKind::Desktop || spec.kind == TaskKind::Agent)
         not_yet(problems, "kind", "desktops and agents", "use Task, Service or Render");
     if (spec.num_nodes < 1) problems.add("num_nodes", "must be at least 1");
-    if (spec.num_nodes > 1)
-        not_yet(problems, "num_nodes", "gangs over several nodes", "use num_nodes: 1 or an array");
+    if (spec.num_nodes > kGangMembersMax) problems.add("num_nodes", "must be at most 256");
+    if (spec.num_nodes > 1 && spec.kind == TaskKind::Service)
+        not_yet(
+            problems, "num_nodes", "replicas over several nodes",
+            "use num_nodes: 1 and service.replicas"
+        );
     if (spec.kind == TaskKind::Service && !spec.service)
         problems.add(
             "service",
@@ -316,6 +369,7 @@ std::expected<TaskSpec, std::vector<Error>> parse_task_spec(const json::Value& d
     check_kind(*spec, problems);
     check_resources(spec->resources, problems);
     check_parts(*spec, problems);
+    check_inputs(*spec, problems);
     if (!problems.empty()) return std::unexpected(problems.take());
     return spec;
 }

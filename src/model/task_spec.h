@@ -85,6 +85,17 @@ struct OutputSpec {
 };
 BOOST_DESCRIBE_STRUCT(OutputSpec, (), (path, url, required))
 
+// Outputs of another task, staged by their content hash before `setup`. The task waits until the
+// other has succeeded.
+struct InputSpec {
+    static constexpr bool kJsonDefaults = true;
+    std::string task;        // a name in the same project (the newest one) or an id
+    std::string path = "*";  // which of its outputs: a path, or a pattern with *
+    std::string to = "in";   // folder below the work directory
+    bool operator==(const InputSpec&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(InputSpec, (), (task, path, to))
+
 enum class ResumePolicy { auto_, never };
 BOOST_DESCRIBE_ENUM(ResumePolicy, auto_, never)
 
@@ -226,11 +237,12 @@ BOOST_DESCRIBE_STRUCT(BandwidthSpec, (), (to, min_mbps, window))
 
 struct TopologySpec {
     static constexpr bool kJsonDefaults = true;
-    std::string pack = "any";  // site | metro | any
+    std::string pack = "any";           // domain | rack | site | metro | any: the widest cell
+    std::optional<std::string> spread;  // rack | site: no two members in the same one
     std::optional<std::int64_t> max_sites;
     bool operator==(const TopologySpec&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(TopologySpec, (), (pack, max_sites))
+BOOST_DESCRIBE_STRUCT(TopologySpec, (), (pack, spread, max_sites))
 
 struct PlacementSpec {
     static constexpr bool kJsonDefaults = true;
@@ -341,6 +353,7 @@ struct TaskSpec {
     std::vector<json::Text> notify;
     std::optional<json::Text> compliance;
     std::optional<json::Text> config;  // free form, kept as it came
+    std::optional<std::vector<InputSpec>> inputs;
     bool operator==(const TaskSpec&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
@@ -348,7 +361,7 @@ BOOST_DESCRIBE_STRUCT(
     (api_version, kind, name, labels, template_, workdir, workdir_sha256, num_nodes, resources,
      envs, secrets, file_mounts, outputs, setup, run, checkpoint, array, service, placement, budget,
      pricing, deadline, time_limit, priority, preemptible, schedule, acceptance, notify, compliance,
-     config)
+     config, inputs)
 )
 
 bool is_spot(const TaskSpec& spec);
@@ -356,6 +369,8 @@ bool is_preemptible(const TaskSpec& spec);
 
 constexpr std::int64_t kArrayItemsMax = 10'000;
 constexpr std::int64_t kReplicasMax = 64;
+constexpr std::int64_t kGangMembersMax = 256;
+constexpr std::size_t kInputsMax = 64;
 constexpr std::size_t kScriptBytesMax = 256UL * 1024;
 constexpr std::size_t kNameLengthMax = 63;
 

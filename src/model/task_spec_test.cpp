@@ -51,11 +51,53 @@ TEST(TaskSpec, NormalisesWeights) {
 
 TEST(TaskSpec, NamesWhatItCannotExecuteYet) {
     EXPECT_EQ(
-        mistakes(R"({"run":"x","num_nodes":2,"secrets":{"A":"b"}})"),
-        "num_nodes: is understood but not executable yet: gangs over several nodes; use num_nodes: "
-        "1 or an array\n"
+        mistakes(R"({"kind":"Service","service":{},"run":"x","num_nodes":2,"secrets":{"A":"b"}})"),
+        "num_nodes: is understood but not executable yet: replicas over several nodes; use "
+        "num_nodes: 1 and service.replicas\n"
         "secrets: is understood but not executable yet: the secret store; leave it out: values "
         "would not be protected\n"
+    );
+}
+
+std::string topology(const std::string& text, int nodes = 4) {
+    return mistakes(
+        R"({"run":"x","num_nodes":)" + std::to_string(nodes) + R"(,"placement":{"topology":)" +
+        text + "}}"
+    );
+}
+
+TEST(TaskSpec, ReadsHowAGangMayLie) {
+    for (const char* good :
+         {R"({"pack":"domain"})", R"({"pack":"rack"})", R"({"pack":"site","max_sites":1})",
+          R"({"pack":"metro"})", R"({"pack":"any","max_sites":2})", R"({"spread":"rack"})",
+          R"({"spread":"site"})", R"({"pack":"site","spread":"rack"})"})
+        EXPECT_EQ(topology(good), "none") << good;
+    EXPECT_EQ(
+        topology(R"({"pack":"room"})"),
+        "placement.topology.pack: 'room' is not one of domain, rack, site, metro, any\n"
+    );
+    EXPECT_EQ(
+        topology(R"({"pack":"site","max_sites":2})"),
+        "placement.topology.max_sites: contradicts pack: site, which is within one site: say pack: "
+        "any\n"
+    );
+    EXPECT_EQ(
+        topology(R"({"pack":"rack","spread":"rack"})"),
+        "placement.topology.spread: contradicts pack: rack: say pack: site, or leave spread out\n"
+    );
+    EXPECT_EQ(
+        topology(R"({"spread":"site","max_sites":3})"),
+        "placement.topology.spread: wants as many sites as nodes: allow them with pack: any and "
+        "without max_sites\n"
+    );
+    EXPECT_EQ(topology("{}", 257), "num_nodes: must be at most 256\n");
+}
+
+TEST(TaskSpec, RefusesInputsThatLeaveTheWorkDirectory) {
+    EXPECT_EQ(
+        mistakes(R"({"run":"x","inputs":[{"task":"train","to":"../etc"},{"task":""}]})"),
+        "inputs[0].to: must stay below the work directory: for instance in/model\n"
+        "inputs[1].task: is missing: the task whose outputs are taken\n"
     );
 }
 

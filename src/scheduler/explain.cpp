@@ -233,6 +233,15 @@ Text all_remedies(const Judged& judged, const Filters& filters) {
     return text;
 }
 
+// Nodes that stand for others like them count as all of these.
+template <class Accept>
+std::int64_t count_of(const std::vector<const Judged*>& nodes, const Accept& accept) {
+    std::int64_t count = 0;
+    for (const Judged* each : nodes)
+        if (accept(each)) count += 1 + each->supply->alike;
+    return count;
+}
+
 }  // namespace
 
 Text explain_choice(
@@ -279,13 +288,7 @@ Text explain_refusal(const std::vector<Judged>& judged, const Filters& filters) 
             "尚无站点加入：请启动代理（penstock agent 或 penstock up）"
         };
     const std::vector<const Judged*> nodes = nearest_first(judged);
-    const auto count_of = [&nodes](const auto& counts) {
-        std::int64_t count = 0;
-        for (const Judged* each : nodes)
-            if (counts(each)) count += 1 + each->supply->alike;
-        return count;
-    };
-    const std::int64_t all = count_of([](const Judged*) { return true; });
+    const std::int64_t all = count_of(nodes, [](const Judged*) { return true; });
     const Judged& front = *nodes.front();
     const std::string front_name = front.candidate.site + "/" + front.candidate.node;
     const Text remedies = all_remedies(front, filters);
@@ -300,11 +303,25 @@ Text explain_refusal(const std::vector<Judged>& judged, const Filters& filters) 
             format("唯一的节点 {} 不可用：{}。解决办法：{}", front_name, detail.zh, remedies.zh)
         };
     }
-    Text text{format("none of {} nodes can take it", all), format("{} 个节点均不可用", all)};
-    std::string_view mark = ": ", mark_zh = "：";
+    const Text counted = count_refusals(judged, filters);
+    Text text{
+        format("none of {} nodes can take it: {}", all, counted.en),
+        format("{} 个节点均不可用：{}", all, counted.zh)
+    };
+    append(
+        text, format(". Nearest is {}: {}", front_name, remedies.en),
+        format("。最接近的是 {}：{}", front_name, remedies.zh)
+    );
+    return text;
+}
+
+Text count_refusals(const std::vector<Judged>& judged, const Filters& filters) {
+    const std::vector<const Judged*> nodes = nearest_first(judged);
+    Text text;
+    std::string_view mark, mark_zh;
     for (const FilterReason reason : kFilterOrder) {
         const auto here = [&](const Judged* each) { return each->candidate.filter == reason; };
-        const std::int64_t count = count_of(here);
+        const std::int64_t count = count_of(nodes, here);
         if (count == 0) continue;
         const Judged& nearest = **std::ranges::find_if(nodes, here);
         const Text phrase = phrase_of(reason);
@@ -317,10 +334,6 @@ Text explain_refusal(const std::vector<Judged>& judged, const Filters& filters) 
         mark = "; ";
         mark_zh = "；";
     }
-    append(
-        text, format(". Nearest is {}: {}", front_name, remedies.en),
-        format("。最接近的是 {}：{}", front_name, remedies.zh)
-    );
     return text;
 }
 

@@ -21,5 +21,14 @@ Text explain_choice(
 );
 // Why nothing can take it: how many nodes each filter removed, the nearest one and its remedy.
 Text explain_refusal(const std::vector<Judged>& judged, const Filters& filters);
+// "1 unreachable (centre/n2: …); 2 short of free memory (…)".
+Text count_refusals(const std::vector<Judged>& judged, const Filters& filters);
+
+// Chooses the members of a gang among the candidates, marks them in the plan and puts them first,
+// by rank; sets `gang` and whether the plan is feasible. Says why they, or why not.
+Text plan_gang(
+    Plan& plan, const std::vector<Judged>& judged, const Objective& objective,
+    const Filters& filters, const Input& input
+);
 
 }  // namespace penstock::scheduler

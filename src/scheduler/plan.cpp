@@ -168,14 +168,25 @@ std::size_t trim(std::vector<Candidate>& candidates) {
     return removed;
 }
 
+// Of all that were chosen: the members of a gang, or one.
 void set_money(Plan& plan, const Input& input) {
-    const Candidate& winner = plan.candidates.front();
-    const Result<Money> hold =
-        price_of_span(winner.price_per_hour, run_time_of(input.profile, winner.request));
-    if (hold) plan.hold = input.budget_left ? std::min(*hold, *input.budget_left) : *hold;
-    if (!winner.terms.cost) return;
+    Money all_holds;
+    std::optional<Money> cost = Money();
+    for (const Candidate& winner : plan.candidates) {
+        if (!winner.chosen) continue;
+        const Result<Money> hold =
+            price_of_span(winner.price_per_hour, run_time_of(input.profile, winner.request));
+        const Result<Money> more =
+            hold ? add(all_holds, input.budget_left ? std::min(*hold, *input.budget_left) : *hold)
+                 : hold;
+        if (more) plan.hold = all_holds = *more;
+        const Result<Money> sum = cost && winner.terms.cost ? add(*cost, *winner.terms.cost)
+                                                            : fail(ErrorCode::internal, "unknown");
+        cost = sum ? std::optional(*sum) : std::nullopt;
+    }
+    if (!cost) return;
     std::int64_t total = 0;
-    if (!__builtin_mul_overflow(winner.terms.cost->micro(), input.items, &total))
+    if (!__builtin_mul_overflow(cost->micro(), input.items, &total))
         plan.estimated_cost = Money::micro(total);
 }
 
@@ -202,7 +213,9 @@ ResourceRequest request_of(const TaskSpec& spec) {
     return request;
 }
 
-Plan plan(const Input& input) {
+namespace {
+
+Plan plan_within(const Input& input) {
     Plan plan;
     plan.spec_sha256 = input.spec_sha256;
     plan.strategy = input.spec.placement ? input.spec.placement->optimize : balanced_strategy();
@@ -220,6 +233,7 @@ Plan plan(const Input& input) {
     Text text =
         plan.feasible ? explain_choice(judged, objective, input) : explain_refusal(judged, filters);
     take_order(plan.candidates, objective);
+    if (input.spec.num_nodes > 1) text = plan_gang(plan, judged, objective, filters, input);
     plan.estimate_basis =
         basis_of(input, plan.feasible ? plan.candidates.front().request : plan.request);
     if (plan.feasible) set_money(plan, input);
@@ -235,6 +249,16 @@ Plan plan(const Input& input) {
     plan.explanation = std::move(text.en);
     plan.explanation_zh = std::move(text.zh);
     return plan;
+}
+
+}  // namespace
+
+Plan plan(const Input& input) {
+    if (input.spec.num_nodes <= 1 || !input.budget_left) return plan_within(input);
+    // Each member of a gang may cost its share.
+    Input each = input;
+    each.budget_left = Money::micro(input.budget_left->micro() / input.spec.num_nodes);
+    return plan_within(each);
 }
 
 }  // namespace penstock::scheduler

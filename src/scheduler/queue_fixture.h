@@ -21,7 +21,7 @@ inline ResourceRequest devices(std::int64_t count, std::int64_t cpus = 1) {
 inline ResourceRequest cpus(std::int64_t count) { return devices(0, count); }
 
 inline Capacity machine(std::int64_t cpus, std::int64_t gpus = 0) {
-    Capacity capacity{.cpu_milli = cpus * 1000, .memory_mib = 1024 * 1024};
+    Capacity capacity{.cpu_milli = cpus * 1000, .memory_mib = 1024L * 1024};
     if (gpus > 0) capacity.accelerator_milli["H100"] = gpus * 1000;
     return capacity;
 }
@@ -60,8 +60,8 @@ class Court final : public Yard {
         std::string said;  // why it waits
     };
 
-    explicit Court(std::vector<Capacity> machines) {
-        for (Capacity& each : machines) nodes_.emplace_back(ids_.next<NodeId>(now), each);
+    explicit Court(const std::vector<Capacity>& machines) {
+        for (const Capacity& each : machines) nodes_.emplace_back(ids_.next<NodeId>(now), each);
     }
 
     Court(const Court&) = delete;  // ids_ refers to random_

@@ -58,17 +58,25 @@ Text estimate_text(const WaitQuantiles& waits, std::size_t ahead) {
             format("{} items before it and the time limits of what runs: an upper bound", ahead),
             format("前面有 {} 个子项；仅按时限推算，为上界", ahead)
         };
-    return {
+    Text text{
         format(
             "{} items before it; {} courses drawn from earlier runs of like work, of which eight "
-            "in ten lie between earliest and latest; what comes later is not counted",
+            "in ten lie between earliest and latest",
             ahead, kEstimateSamples
         ),
         format(
-            "前面有 {} 个子项；按同类历史运行推演 {} 次，八成落在最早与最晚之间；未计后来的任务",
-            ahead, kEstimateSamples
+            "前面有 {} 个子项；按同类历史运行推演 {} 次，八成落在最早与最晚之间", ahead,
+            kEstimateSamples
         )
     };
+    if (waits.corrected_by > 0) {
+        text.en += format(", as {} earlier estimates came true", waits.corrected_by);
+        text.zh += format("，并按此前 {} 次预测的实际结果校正", waits.corrected_by);
+    } else {
+        text.en += "; what comes later is not counted";
+        text.zh += "；未计后来的任务";
+    }
+    return text;
 }
 
 Text estimate_text_behind_quota() {

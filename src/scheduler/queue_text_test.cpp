@@ -22,6 +22,7 @@ std::string said_of_the_queue() {
     add(promise_text("centre/a", true));
     add(estimate_text({.p10 = 1s, .p50 = 2s, .p90 = 3s}, 4));
     add(estimate_text({.p50 = 2s}, 0));
+    add(estimate_text({.p10 = 1s, .p50 = 2s, .p90 = 3s, .corrected_by = 128}, 4));
     add(estimate_text({.p90 = 60s, .limits_only = true}, 1));
     add(estimate_text({}, 1));
     add(estimate_text({.too_many = true}, 1000));

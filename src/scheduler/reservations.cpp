@@ -78,12 +78,18 @@ const Reservation* Reservations::reserve(
 ) {
     auto known = std::ranges::find(all_, wanted.work, &Reservation::work);
     if (known != all_.end() && std::ranges::find(suited, known->place) != suited.end()) {
-        if (known->by_notice || !known->start) return &*known;
+        if (known->by_notice) return &*known;
+        if (!known->start && now < known->made_at + kEmptyingMax) return &*known;
         // Later than promised: another node may be free before.
         const std::optional<Time> start = earliest(*known, known->place, now, book);
-        if (start && *start <= *known->start) {
+        if (known->start && start && *start <= *known->start) {
             known->start = start;
             return &*known;
+        }
+        if (!known->start) {
+            rest_until_ = now + kEmptyingRest;
+            all_.erase(known);
+            known = all_.end();
         }
     }
     if (!has_room_for(wanted.work, wanted.organisation)) return nullptr;
@@ -97,8 +103,7 @@ const Reservation* Reservations::reserve(
         if (best.start && (!start || *start >= *best.start)) continue;
         const std::int64_t missing = start ? 0 : shortage(place, book);
         if (found && !start && missing >= least) continue;
-        // A node is emptied for one promise at a time.
-        if (!start && !before(place.node, wanted.work).empty()) continue;
+        if (!start && (!may_empty(now) || !before(place.node, wanted.work).empty())) continue;
         found = true;
         best.place = place;
         best.start = start;
@@ -111,6 +116,12 @@ const Reservation* Reservations::reserve(
     if (known == all_.end()) known = all_.insert(all_.end(), best);
     *known = best;
     return &*known;
+}
+
+bool Reservations::may_empty(Time now) const {
+    return now >= rest_until_ && std::ranges::none_of(all_, [](const Reservation& each) {
+               return !each.by_notice && !each.start;
+           });
 }
 
 void Reservations::promise(Reservation reservation) {

@@ -14,6 +14,10 @@ namespace penstock::scheduler {
 
 constexpr std::size_t kReservationsMax = 8;           // beyond: work waits without a promise
 constexpr std::size_t kReservationsPerTenantMax = 2;  // so that one tenant does not take all
+// Where nobody knows when a node is free, one node at a time is emptied, for so long; if it is not
+// free then, nothing is emptied for a while: what runs there may go on for days.
+constexpr Duration kEmptyingMax = 1h;
+constexpr Duration kEmptyingRest = 12h;
 // From now on, where nothing better is known. Far beyond any plan, near enough to add to.
 constexpr Duration kForEver = std::chrono::hours(24 * 365 * 50);
 
@@ -88,7 +92,10 @@ class Reservations {
     std::vector<const Reservation*> before(NodeId node, WorkId work) const;
     Calendar calendar(NodeId node, WorkId work, Time now, const NodeBook& book) const;
 
+    bool may_empty(Time now) const;
+
     std::vector<Reservation> all_;  // oldest promise first
+    Time rest_until_{};             // no node is emptied before
 };
 
 }  // namespace penstock::scheduler

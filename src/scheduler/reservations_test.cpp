@@ -65,6 +65,17 @@ TEST_F(ReservationsOfOneNode, EmptyANodeWhereNobodyKnowsWhenItIsFree) {
     EXPECT_TRUE(disturbs(1, 1min));
 }
 
+TEST_F(ReservationsOfOneNode, EmptyNothingForLongWhereItDoesNotHelp) {
+    book.held_now = {{devices(4), now - 1h, std::nullopt}};
+    (void)reserve(1, 8, organisation);
+    now += kEmptyingMax;
+    EXPECT_EQ(reserve(1, 8, organisation), nullptr);
+    EXPECT_FALSE(disturbs(4, std::nullopt));
+
+    now += kEmptyingRest;
+    EXPECT_NE(reserve(1, 8, organisation), nullptr);
+}
+
 TEST_F(ReservationsOfOneNode, AreKeptWhenTheEndsComeEarlierAndMoveWhenTheyComeLater) {
     book.held_now = {{devices(4), now, now + 1h}};
     (void)reserve(1, 8, organisation);

@@ -80,6 +80,8 @@ struct Input {
 //   Ranges: the minimum is asked, priced and reserved. On shared nodes "4" and "4+" are therefore
 //   the
 // same request: at least four, and a limit at four.
+//   An item of several nodes is a gang (gang.h): its members are chosen together and stand first,
+//   by rank. Hold and estimated cost are those of all members.
 //   The plan lists at most kCandidatesMax candidates: the best ones, and one of each filter reason.
 //   Start time: at once; with a calendar, as soon as the node has room. Work with a deadline and a
 //   known run time is also tried at every full hour of the outlook from which it still ends in

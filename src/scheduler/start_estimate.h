@@ -13,9 +13,10 @@
 // run times drawn from what is known of like work.
 namespace penstock::scheduler {
 
-constexpr std::size_t kEstimateSamples = 99;         // so that one in ten is a rank
-constexpr std::size_t kEstimateAheadMax = 512;       // more that stand before it: unknown
-constexpr std::size_t kEstimateStepsMax = 10'000'000;  // looks at what waits, in all samples; then unknown
+constexpr std::size_t kEstimateSamples = 99;    // so that one in ten is a rank
+constexpr std::size_t kEstimateAheadMax = 512;  // more that stand before it: unknown
+constexpr std::size_t kEstimateStepsMax =
+    10'000'000;  // looks at what waits, in all samples; then unknown
 
 struct EstimateRunning {
     std::size_t node = 0;  // index
@@ -44,8 +45,9 @@ struct WaitQuantiles {
     std::optional<Duration> p10;
     std::optional<Duration> p50;
     std::optional<Duration> p90;
-    bool limits_only = false;  // some of it is known by a time limit alone: an upper bound
-    bool too_many = false;     // kEstimateAheadMax or kEstimateStepsMax
+    bool limits_only = false;      // some of it is known by a time limit alone: an upper bound
+    std::size_t corrected_by = 0;  // starts that it was compared with; see start_record.h
+    bool too_many = false;         // kEstimateAheadMax or kEstimateStepsMax
 };
 
 // Known simplifications: what stands before it starts in the order of the queue wherever there is

@@ -15,6 +15,7 @@ AgentHub::AgentHub(Api& api, LogStore& logs)
       logs_(logs),
       group_(platform_.runtime().executor(), "agent sessions") {
     platform_.on_stop = [this](const tasks::Stop& stop) { send_stop(stop); };
+    platform_.on_go = [this](const tasks::Go& go) { send_go(go); };
 }
 
 void AgentHub::add_routes() {
@@ -50,7 +51,7 @@ void AgentHub::send(NodeId node, ServerMessage message) {
 
 void AgentHub::send_start(const Attempt& attempt) {
     ServerMessage message;
-    message.start = start_of(attempt);
+    message.start = start_of(platform_, attempt);
     send(attempt.placement.node_id, std::move(message));
 }
 
@@ -60,29 +61,10 @@ void AgentHub::send_stop(const tasks::Stop& stop) {
     send(stop.node_id, std::move(message));
 }
 
-StartAttempt AgentHub::start_of(const Attempt& attempt) const {
-    const Task& task = *platform_.board.find(attempt.task_id);
-    const TaskItem& item =
-        platform_.board.items(task.id)->at(static_cast<std::size_t>(attempt.item));
-    return {
-        .attempt_id = attempt.id,
-        .task_id = task.id,
-        .fence = attempt.fence,
-        .name = task.name,
-        .request = attempt.request,
-        .setup = task.spec.setup,
-        .run = task.spec.run.value_or(""),
-        .environment = environment_of(task, attempt, item),
-        .workdir_sha256 = task.spec.workdir_sha256,
-        .outputs = task.spec.outputs,
-        .checkpoint = task.spec.checkpoint,
-        .restore = attempt.restored_from,
-        .service = task.spec.service,
-        .time_limit = task.spec.time_limit,
-        .acceptance = task.spec.acceptance,
-        .item = attempt.item,
-        .devices = attempt.devices
-    };
+void AgentHub::send_go(const tasks::Go& go) {
+    ServerMessage message;
+    message.go = go.go;
+    send(go.node_id, std::move(message));
 }
 
 io::Task<void> AgentHub::serve(
@@ -157,21 +139,38 @@ io::Task<Result<void>> AgentHub::on_hello(Session* session, AgentHello hello) {
         .acknowledged_seq = acknowledged_[node.id]
     };
     CO_TRY(co_await session->socket->send_text(json::print(welcome)));
-    // What is assigned to the node and not running there starts now.
-    std::set<AttemptId> there;
-    for (const RunningAttempt& attempt : hello.attempts) there.insert(attempt.id);
-    for (const Attempt* attempt : platform_.board.active_attempts_on(node.id))
-        if (!there.contains(attempt->id)) send_start(*attempt);
+    catch_up(node.id, hello);
     if (platform_.on_work) platform_.on_work();
     co_return Result<void>{};
+}
+
+void AgentHub::catch_up(NodeId node, const AgentHello& hello) {
+    std::set<AttemptId> there;
+    for (const RunningAttempt& attempt : hello.attempts) there.insert(attempt.id);
+    for (const Attempt* attempt : platform_.board.active_attempts_on(node)) {
+        const bool waits = attempt->state == TaskState::staging;
+        if (!platform_.board.is_wanted(*attempt)) {
+            // Of what is there reconcile() has said so; what never came there is told to end.
+            if (!there.contains(attempt->id))
+                send_stop(
+                    {node,
+                     {.attempt_id = attempt->id, .fence = attempt->fence, .grace = tasks::kStopGrace
+                     }}
+                );
+        } else if (!there.contains(attempt->id)) {
+            send_start(*attempt);
+        } else if (waits && platform_.board.may_go(*attempt)) {
+            send_go({node, {attempt->id, attempt->fence}});
+        }
+    }
 }
 
 void AgentHub::reconcile(Change& change, NodeId node, const AgentHello& hello) {
     for (const RunningAttempt& running : hello.attempts) {
         const Attempt* attempt = platform_.board.find_attempt(running.id);
-        const bool wanted = attempt != nullptr && tasks::is_active(attempt->state) &&
-                            attempt->fence == running.fence && attempt->placement.node_id == node &&
-                            platform_.board.find(attempt->task_id)->state != TaskState::canceling;
+        const bool wanted = attempt != nullptr && attempt->fence == running.fence &&
+                            attempt->placement.node_id == node &&
+                            platform_.board.is_wanted(*attempt);
         if (!wanted)
             change.tasks.stops.push_back(
                 {node,
@@ -235,6 +234,7 @@ io::Task<Result<void>> AgentHub::on_logs(Session* session, LogBatch batch) {
         for (LogLine& line : batch.lines) {
             line.item = attempt->item;
             line.attempt = attempt->fence;
+            if (attempt->gang) line.rank = attempt->gang->rank;
         }
         ack.log_ack->offset = CO_TRY(co_await logs_.append(
             attempt->task_id, attempt->id, batch.offset, std::move(batch.lines)
@@ -263,41 +263,6 @@ void AgentHub::tick(Change& change) {
 io::Task<void> AgentHub::close() {
     for (auto& [node, session] : sessions_) session->socket->abort();
     co_await group_.close();
-}
-
-std::map<std::string, std::string> environment_of(
-    const Task& task, const Attempt& attempt, const TaskItem& item
-) {
-    std::map<std::string, std::string> all;
-    for (const auto& [name, value] : task.spec.envs) all[name] = value.text;
-    const auto set = [&](std::string_view suffix, std::string value, bool with_sky_alias) {
-        if (with_sky_alias) all["SKYPILOT_" + std::string(suffix)] = value;
-        all["PENSTOCK_" + std::string(suffix)] = std::move(value);
-    };
-    set("TASK_ID", to_string(task.id), true);
-    set("NODE_RANK", "0", true);
-    set("NUM_NODES", "1", true);
-    set("NODE_IPS", "127.0.0.1", true);
-    set("HEAD_IP", "127.0.0.1", false);
-    const std::int64_t cards =
-        attempt.request.accelerator ? (attempt.request.accelerator->count_milli + 999) / 1000 : 0;
-    set("GPUS_PER_NODE", std::to_string(cards), false);
-    all["SKYPILOT_NUM_GPUS_PER_NODE"] = std::to_string(cards);
-    set("ATTEMPT", std::to_string(attempt.fence), false);
-    if (task.spec.service) set("REPLICA", std::to_string(item.index), false);
-    if (item.points.empty()) return all;
-    // The index of an item is its first value where there is one parameter, its number otherwise.
-    const auto& first = item.points.front();
-    const std::string index =
-        first.size() == 1 ? first.begin()->second : std::to_string(item.index);
-    set("ARRAY_INDEX", index, false);
-    all["SLURM_ARRAY_TASK_ID"] = index;
-    for (const auto& [name, value] : first) {
-        set("PARAM_" + name, value, false);
-        if (item.points.size() > 1)
-            set("PARAM_" + name + "_LAST", item.points.back().at(name), false);
-    }
-    return all;
 }
 
 }  // namespace penstock::server

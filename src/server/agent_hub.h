@@ -25,6 +25,7 @@ class AgentHub {
     // To the node's agent if it is connected; otherwise it learns of it when it says hello.
     void send_start(const Attempt& attempt);
     void send_stop(const tasks::Stop& stop);
+    void send_go(const tasks::Go& go);
     // Nodes that fell silent: their attempts recover.
     void tick(Change& change);
     // Ends all sessions.
@@ -48,7 +49,8 @@ class AgentHub {
     void update_service(Change& change, const Attempt& attempt);
     void send(NodeId node, ServerMessage message);
     static io::Task<void> deliver(std::shared_ptr<http::WebSocket> socket, std::string text);
-    StartAttempt start_of(const Attempt& attempt) const;
+    // To an agent that said hello: what it is to start, to stop, and to let go.
+    void catch_up(NodeId node, const AgentHello& hello);
 
     Api& api_;
     Platform& platform_;
@@ -58,9 +60,7 @@ class AgentHub {
     std::map<NodeId, std::int64_t> acknowledged_;  // newest durable report of each node
 };
 
-// The variables that the platform gives to an attempt (docs/reference/tasks.md).
-std::map<std::string, std::string> environment_of(
-    const Task& task, const Attempt& attempt, const TaskItem& item
-);
+// Everything its agent needs to run an attempt (start_attempt.cpp).
+StartAttempt start_of(const Platform& platform, const Attempt& attempt);
 
 }  // namespace penstock::server

@@ -6,7 +6,9 @@
 #include <chrono>
 
 #include "base/check.h"
+#include "scheduler/filter.h"
 #include "server/explain_queue.h"
+#include "server/gangs.h"
 #include "server/profiles.h"
 #include "server/services.h"
 #include "tasks/blocker.h"
@@ -20,17 +22,6 @@ namespace {
 
 constexpr std::array kBounds = {0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003,
                                 0.01,    0.03,    0.1,    0.3,    1.0};
-
-// What could change by itself: another task ends, a node comes back.
-bool is_temporary(FilterReason reason) {
-    return reason == FilterReason::none || reason == FilterReason::node_unreachable ||
-           reason == FilterReason::node_cordoned || reason == FilterReason::node_unhealthy ||
-           reason == FilterReason::insufficient_cpu ||
-           reason == FilterReason::insufficient_memory ||
-           reason == FilterReason::insufficient_accelerator ||
-           reason == FilterReason::excluded_after_failure ||
-           reason == FilterReason::kept_for_others;
-}
 
 telemetry::Counter& decisions_counter(Platform& platform, const char* outcome) {
     return platform.metrics().counter(
@@ -102,6 +93,7 @@ void Dispatcher::tick() {
     billing_.watch_running(change);
     billing_.expire(change);
     platform_.forget_old_answers(change);
+    foretelling_.tick(platform_);
     if (!change.empty() || !change.tasks.stops.empty()) platform_.commit(std::move(change));
 }
 
@@ -137,6 +129,7 @@ DecisionAnswer Dispatcher::decide(const DecisionQuestion& question) const {
 }
 
 Plan Dispatcher::plan(const TaskSpec& spec, OrganisationId organisation, std::int64_t items) const {
+    if (spec.num_nodes > 1) return plan_gang(platform_, spec, organisation, items, {});
     return decide(question_of(spec, organisation, items, {})).plan;
 }
 
@@ -150,7 +143,7 @@ bool Dispatcher::possible_ever(const Plan& plan) const {
     // Without any node nothing is known yet: sites may be on their way.
     if (plan.candidates.empty()) return true;
     return std::ranges::any_of(plan.candidates, [](const Candidate& candidate) {
-        return is_temporary(candidate.filter);
+        return scheduler::is_temporary(candidate.filter);
     });
 }
 
@@ -178,10 +171,10 @@ void Dispatcher::say_what_is_early() {
     const Time now = platform_.now();
     Change change;
     for (const Task* task : platform_.board.list([](const Task& each) {
-             return each.state == TaskState::pending && each.spec.schedule;
+             return each.state == TaskState::pending && (each.spec.schedule || each.spec.inputs);
          })) {
-        const bool early =
-            task->spec.schedule->start_after && now < *task->spec.schedule->start_after;
+        const std::optional<ScheduleSpec>& schedule = task->spec.schedule;
+        const bool early = schedule && schedule->start_after && now < *schedule->start_after;
         const bool blocked =
             std::ranges::any_of(platform_.board.waiting(now), [&](const tasks::Waiting& w) {
                 return w.task_id == task->id;
@@ -223,6 +216,7 @@ scheduler::Started Dispatcher::place(
     const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
 ) {
     const Task& task = *platform_.board.find(waiting.task_id);
+    if (task.spec.num_nodes > 1) return place_gang_here(waiting, item, yard);
     const std::vector<NodeId> avoid = to_avoid(waiting, item, yard);
     for (int made = 0; made < kDecisionsPerItemMax; ++made) {
         Decided decided{
@@ -251,6 +245,21 @@ scheduler::Started Dispatcher::place(
     }
     yard.explain(item.work, "its place was taken meanwhile", "其位置已被占用");
     return Started::no_room;
+}
+
+scheduler::Started Dispatcher::place_gang_here(
+    const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
+) {
+    scheduler::QueueItem member = item;
+    member.request = scheduler::request_of(platform_.board.find(waiting.task_id)->spec);
+    const GangQueue queue{
+        .is_kept = [&](NodeId node, const ResourceRequest& request
+                   ) { return breaks_promise(node, request, member, yard); },
+        .explain = [&](std::string en,
+                       std::string zh) { yard.explain(item.work, std::move(en), std::move(zh)); },
+        .avoid = to_avoid(waiting, member, yard)
+    };
+    return place_gang(platform_, billing_, hub_, waiting, queue);
 }
 
 fleet::CapacityHold Dispatcher::hold_of(const DecisionAnswer& answer) const {
@@ -402,7 +411,7 @@ Explanation Dispatcher::explain(const Task& task) const {
     explanation.blocker = blocker.word;
     explanation.remedy = blocker.remedy;
     explanation.remedy_zh = blocker.remedy_zh;
-    explain_queue(platform_, task, promises_, explanation);
+    explain_queue(platform_, task, promises_, foretelling_.record(), explanation);
     return explanation;
 }
 

@@ -8,6 +8,7 @@
 #include "server/billing.h"
 #include "server/platform.h"
 #include "server/queue_yard.h"
+#include "server/start_foretelling.h"
 
 namespace penstock::server {
 
@@ -45,6 +46,9 @@ class Dispatcher {
     scheduler::Started place(
         const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
     );
+    scheduler::Started place_gang_here(
+        const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
+    );
     std::vector<NodeId> to_avoid(
         const tasks::Waiting& waiting, const scheduler::QueueItem& item, const QueueYard& yard
     ) const;
@@ -74,6 +78,7 @@ class Dispatcher {
     io::Event wake_;
     bool again_ = false;
     scheduler::Reservations promises_;  // from round to round
+    StartForetelling foretelling_;
     telemetry::Histogram& seconds_;
     telemetry::Counter& dropped_;
     telemetry::Counter& placed_;

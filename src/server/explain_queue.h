@@ -2,6 +2,7 @@
 #pragma once
 
 #include "scheduler/reservations.h"
+#include "scheduler/start_record.h"
 #include "server/platform.h"
 
 namespace penstock::server {
@@ -11,7 +12,7 @@ namespace penstock::server {
 // only.
 void explain_queue(
     Platform& platform, const Task& task, const scheduler::Reservations& promises,
-    Explanation& explanation
+    const scheduler::StartRecord& record, Explanation& explanation
 );
 
 // Changes of the spec, each planned, with which the task would start now.

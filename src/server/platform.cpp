@@ -314,6 +314,7 @@ void Platform::add_event(
 
 // Rows of what the board changed. Ended attempts are settled first: that changes tasks as well.
 void Platform::write_tasks(Change& change) {
+    for (const AttemptId id : change.tasks.vacated) fleet.release(id);
     for (std::size_t i = 0; i < change.tasks.ended.size(); ++i) {
         const AttemptId ended = change.tasks.ended[i];
         fleet.release(ended);
@@ -347,10 +348,13 @@ Ticket Platform::commit(Change change) {
     }
     const bool work = !change.tasks.tasks.empty() || !change.tasks.ended.empty();
     change.after.emplace_back([this, work, made = std::move(made),
-                               stops = std::move(change.tasks.stops)]() mutable {
+                               stops = std::move(change.tasks.stops),
+                               goes = std::move(change.tasks.goes)]() mutable {
         for (Event& event : made) events.publish(std::move(event));
         for (const tasks::Stop& stop : stops)
             if (on_stop) on_stop(stop);
+        for (const tasks::Go& go : goes)
+            if (on_go) on_go(go);
         if (work && on_work) on_work();
     });
     return journal_.submit(std::move(change.batch), std::move(change.after));

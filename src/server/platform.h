@@ -136,6 +136,7 @@ class Platform {
     // Called by commit() for every stop that became durable, and whenever work may have become
     // possible.
     std::function<void(const tasks::Stop&)> on_stop;
+    std::function<void(const tasks::Go&)> on_go;  // likewise, for members of gangs
     std::function<void()> on_work;
     // Settles an attempt that ended; part of the same change.
     std::function<void(Change&, AttemptId)> on_attempt_ended;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "model/accelerator_facts.h"
+#include "server/inputs.h"
 
 namespace penstock::server {
 namespace {
@@ -37,6 +38,7 @@ std::optional<Known> known_of(
 }
 
 bool whole_run(const Attempt& attempt) {
+    if (attempt.gang && attempt.gang->rank > 0) return false;  // the head speaks for its gang
     return attempt.state == TaskState::succeeded && !attempt.restored_from && attempt.running_at &&
            attempt.ended_at && *attempt.ended_at >= *attempt.running_at;
 }
@@ -75,6 +77,7 @@ scheduler::Profile profile_of(
 ) {
     scheduler::Profile profile;
     profile.watts_per_device = board_watts_by_model();
+    for (const StagedInput& input : inputs_of(platform, spec)) profile.staging_bytes += input.bytes;
     if (spec.time_limit) {
         profile.run_time = spec.time_limit;
         profile.run_time_basis = "time_limit";

@@ -17,6 +17,14 @@ using scheduler::Resident;
 using scheduler::Started;
 using scheduler::WorkId;
 
+// What a gang is counted with: all that its members take.
+ResourceRequest of_all_nodes(ResourceRequest request, std::int64_t nodes) {
+    request.cpu_milli *= nodes;
+    request.memory_mib *= nodes;
+    if (request.accelerator) request.accelerator->count_milli *= nodes;
+    return request;
+}
+
 struct QuotaOwner {
     std::string name;
     std::string set_by;
@@ -43,9 +51,7 @@ WorkId work_of(TaskId task, std::int64_t item) {
 }
 
 scheduler::FairQueue fair_queue(const Platform& platform) {
-    scheduler::Amounts total;
-    for (const Node* node : platform.fleet.nodes()) total.add(scheduler::amounts_of(node->total));
-    scheduler::FairQueue queue(std::move(total));
+    scheduler::FairQueue queue(scheduler::amounts_of(platform.engine.total()));
     for (const Organisation* organisation : platform.directory.organisations()) {
         if (organisation->quota) queue.set_quota(organisation->id, *organisation->quota);
         for (const Project* project : platform.directory.projects_of(organisation->id))
@@ -73,6 +79,7 @@ QueueYard::QueueYard(Platform& platform, const std::vector<tasks::Waiting>& wait
             .request = scheduler::request_of(task.spec)
         };
         item.at_most = times_of(task, item.request.accelerator).at_most();
+        item.request = of_all_nodes(item.request, task.spec.num_nodes);
         waiting_[item.work] = each;
         items_.push_back(std::move(item));
     }
@@ -157,6 +164,7 @@ Started QueueYard::start(const QueueItem& item, const scheduler::Reservations&) 
 // As a plan would find it were every node empty.
 std::vector<Place> QueueYard::suited(const QueueItem& item) {
     const Task& task = *platform_.board.find(waiting_.at(item.work).task_id);
+    if (task.spec.num_nodes > 1) return {};  // a promise is of one node
     return suited_places(platform_, task.spec, task.organisation_id);
 }
 
@@ -171,7 +179,7 @@ Resident QueueYard::resident(const Attempt& attempt) const {
         .tenant = tenant_of(task),
         .request = attempt.request,
         .priority = task.spec.priority,
-        .preemptible = is_preemptible(task.spec),
+        .preemptible = is_preemptible(task.spec) && !attempt.gang,  // one that leaves ends all
         .spot = is_spot(task.spec),
         .unsaved = std::max(platform_.now() - saved, Duration{0}),
         .leaves = attempt.notice.has_value()

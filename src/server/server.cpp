@@ -12,6 +12,7 @@
 
 #include "dispatch/pool_policy.h"
 #include "server/elastic.h"
+#include "server/composites.h"
 #include "server/routes.h"
 #include "server/services.h"
 
@@ -115,6 +116,7 @@ struct Server::State {
         add_fleet_routes(*api);
         add_decision_routes(*api);
         add_task_routes(*api, *dispatcher);
+        add_composite_routes(*api);
         add_file_routes(*api, *blobs, *logs);
         add_watch_routes(*api, *logs, pool);
         add_billing_routes(*api, *billing, pool);

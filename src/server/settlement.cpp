@@ -76,13 +76,13 @@ Result<Rated> rate_attempt(const PriceList& list, const Attempt& attempt, std::i
 }
 
 // Running time that is charged: nothing before RUNNING; by the fault of others only what is kept.
-std::int64_t charged_ms(const Attempt& attempt, std::int64_t metered_ms) {
+// The checkpoint of a gang is its head's.
+std::int64_t charged_ms(
+    const Attempt& attempt, const std::optional<Checkpoint>& checkpoint, std::int64_t metered_ms
+) {
     if (!attempt.running_at) return 0;
-    if (attempt.state != TaskState::failed ||
-        attempt.fault_domain.value_or(FaultDomain::user) == FaultDomain::user)
-        return metered_ms;
-    const std::int64_t kept = attempt.checkpoint ? attempt.checkpoint->running_ms : 0;
-    return std::min(kept, metered_ms);
+    if (attempt.fault_domain.value_or(FaultDomain::user) == FaultDomain::user) return metered_ms;
+    return std::min(checkpoint ? checkpoint->running_ms : 0, metered_ms);
 }
 
 bool meters_differ(std::int64_t a, std::int64_t b) {
@@ -114,7 +114,10 @@ void Billing::settle_attempt(Change& change, AttemptId id) {
     const bool has_agent_meter = attempt.agent_meter.has_value();
     const std::int64_t agent_ms =
         has_agent_meter ? attempt.agent_meter->running_ms : platform_meter.running_ms;
-    const std::int64_t ms = charged_ms(attempt, std::min(agent_ms, platform_meter.running_ms));
+    const std::int64_t ms = charged_ms(
+        attempt, platform_.board.members_of(attempt).front()->checkpoint,
+        std::min(agent_ms, platform_meter.running_ms)
+    );
     const Result<Rated> rated = rate_attempt(site.spec.prices, attempt, ms);
     BillLine line{
         .id = platform_.make_id<UsageId>(),
@@ -258,6 +261,12 @@ void Billing::check_budget(
                 cost_of(*other, to_ms(platform_.now() - *other->running_at)))
             total = *add(total, floor_money(*cost).value_or(Money()));
     }
+    // Members of its gang that have ended are settled with the last.
+    for (const Attempt* member : platform_.board.members_of(attempt))
+        if (member->running_at && member->ended_at)
+            if (const Result<ExactMoney> cost =
+                    cost_of(*member, to_ms(*member->ended_at - *member->running_at)))
+                total = *add(total, floor_money(*cost).value_or(Money()));
     platform_.board.check_budget_alerts(task.id, total, platform_.now(), change.tasks);
     if (total < *task.spec.budget->max_total || task.spec.budget->on_exceed == OnExceed::alert_only)
         return;

@@ -16,7 +16,7 @@ constexpr std::int64_t kMibPerGib = 1024;
 struct Trial {
     StartingChange change;
     TaskSpec spec;
-    std::string words;  // "at 4 CPUs instead of 8"
+    std::string words;  // "with cpus: 4 instead of 8"
     std::string words_zh;
 };
 
@@ -39,7 +39,7 @@ void add_cpus(std::vector<Trial>& trials, const TaskSpec& spec, std::int64_t mil
     trial.spec.resources.cpus = CpuRange{{milli, milli}};
     trial.change.from = thousandths(request.cpu_milli);
     trial.change.to = thousandths(milli);
-    trial.words = fmt::format("at {} CPUs instead of {}", trial.change.to, trial.change.from);
+    trial.words = fmt::format("with cpus: {} instead of {}", trial.change.to, trial.change.from);
     trial.words_zh = fmt::format("CPU 由 {} 减为 {}", trial.change.from, trial.change.to);
     trials.push_back(std::move(trial));
 }

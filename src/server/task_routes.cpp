@@ -4,13 +4,12 @@
 #include "config/yaml.h"
 #include "server/lists.h"
 #include "server/routes.h"
-#include "tasks/state.h"
+#include "server/task_submission.h"
 
 namespace penstock::server {
 namespace {
 
 constexpr std::size_t kTaskBodyMax = 1 << 20;
-constexpr std::size_t kOpenTasksPerProjectMax = 10'000;
 
 std::unexpected<Failure> no_task(const std::string& reference) {
     return std::unexpected(Failure(Error{
@@ -29,72 +28,8 @@ std::expected<TaskSpec, Failure> spec_of(const http::Request& request) {
     return *std::move(spec);
 }
 
-std::int64_t items_of(const TaskSpec& spec) {
-    if (!spec.array) return tasks::slots_of(spec);
-    const auto points = std::ssize(*expand_array(*spec.array));
-    return (points + spec.array->chunk - 1) / spec.array->chunk;
-}
-
-Result<void> check_references(
-    const Platform& platform, const access::Principal& principal, const TaskSpec& spec
-) {
-    if (spec.workdir && !spec.workdir_sha256)
-        return fail_field(
-            ErrorCode::invalid_argument, "workdir_sha256",
-            "is missing: pack the folder, PUT it to /v1/blobs/{sha256}, and name the hash here "
-            "(penstock run does so)"
-        );
-    if (spec.workdir_sha256 &&
-        (!is_sha256(*spec.workdir_sha256) ||
-         !platform.blob_owners.contains({*spec.workdir_sha256, principal.organisation_id})))
-        return fail_field(
-            ErrorCode::not_found, "workdir_sha256",
-            "was not uploaded: PUT it to /v1/blobs/{sha256} first"
-        );
-    if (!spec.schedule) return {};
-    for (std::size_t i = 0; i < spec.schedule->dependencies.size(); ++i)
-        if (platform.board.resolve(principal.project_id, spec.schedule->dependencies[i].task) ==
-            nullptr)
-            return fail_field(
-                ErrorCode::not_found, "schedule.dependencies[" + std::to_string(i) + "].task",
-                "no task '" + spec.schedule->dependencies[i].task +
-                    "' in this project: submit it first"
-            );
-    return {};
-}
-
 Outcome create_task(Platform& platform, Call& call) {
-    TaskSpec spec = TRY(spec_of(call.request));
-    TRY(check_references(platform, call.principal, spec));
-    const std::size_t open =
-        platform.board
-            .list([&](const Task& each) {
-                return each.project_id == call.principal.project_id && !is_terminal(each.state);
-            })
-            .size();
-    if (open >= kOpenTasksPerProjectMax)
-        return std::unexpected(Failure(Error{
-            ErrorCode::resource_exhausted,
-            "the project has 10000 open tasks: wait for some to end, or use an array"
-        }));
-    // A dependency is on the task that bears the name now, not on a later one.
-    if (spec.schedule)
-        for (Dependency& dependency : spec.schedule->dependencies)
-            dependency.task =
-                to_string(platform.board.resolve(call.principal.project_id, dependency.task)->id);
-    Task task;
-    task.id = platform.make_id<TaskId>();
-    task.organisation_id = call.principal.organisation_id;
-    task.project_id = call.principal.project_id;
-    task.name = spec.name.empty() ? "task-" + to_string(task.id).substr(3, 16) : spec.name;
-    spec.name = task.name;
-    task.kind = spec.kind;
-    task.spec_sha256 = access::sha256_hex(json::print(spec));
-    task.spec = std::move(spec);
-    task.submitted_by = call.principal.actor();
-    task.created_at = task.updated_at = call.now;
-    const TaskId id = task.id;
-    TRY(platform.board.create(std::move(task), call.change.tasks));
+    const TaskId id = TRY(submit_task(platform, call, TRY(spec_of(call.request))));
     return answer(*platform.board.find(id), 201);
 }
 

@@ -6,7 +6,9 @@
 #include <cmath>
 #include <functional>
 #include <numeric>
+#include <set>
 
+#include "scheduler/start_record.h"
 #include "sim/queue_yard.h"
 
 namespace penstock::sim {
@@ -135,6 +137,7 @@ class Replay {
                 ++next;
             }
             yard_.round(discipline_.rules, promises_, at);
+            learn();
             for (std::size_t job = first; job < next; ++job) foretell(job);
             progress.done(next);
         }
@@ -172,12 +175,24 @@ class Replay {
     }
 
   private:
+    // Of those that were foretold and have started now.
+    void learn() {
+        std::erase_if(foretold_, [&](std::size_t index) {
+            const QueueJob& job = yard_.jobs()[index];
+            if (!job.first_started) return false;
+            if (job.foretold_raw) record_.add(*job.foretold_raw, *job.first_started - job.arrived);
+            return true;
+        });
+    }
     void foretell(std::size_t index) {
         QueueJob& job = yard_.jobs()[index];
         if (job.done || job.first_started || estimates_ == options_.estimates_max) return;
         ++estimates_;
-        job.foretold = yard_.foretell(index);
+        const scheduler::WaitQuantiles raw = yard_.foretell(index);
+        job.foretold_raw = raw.p50;
+        job.foretold = record_.corrected(raw);
         job.was_foretold = true;
+        foretold_.insert(index);
     }
 
     const QueueTrace& trace_;
@@ -187,6 +202,8 @@ class Replay {
     scheduler::Reservations promises_;
     std::size_t impossible_ = 0;
     std::size_t estimates_ = 0;
+    scheduler::StartRecord record_;
+    std::set<std::size_t> foretold_;  // and not started
 };
 
 }  // namespace

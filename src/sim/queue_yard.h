@@ -27,7 +27,8 @@ struct QueueJob {
     std::optional<Time> leaves_at;
     std::int64_t preemptions = 0;
     bool done = false;
-    scheduler::WaitQuantiles foretold;
+    scheduler::WaitQuantiles foretold;     // as people would be told
+    std::optional<Duration> foretold_raw;  // the expected wait before it was corrected
     bool was_foretold = false;
 };
 

@@ -67,6 +67,7 @@ Blocker blocker_of(TaskReason reason) {
         case TaskReason::acceptance_failed:
         case TaskReason::item_failed:
         case TaskReason::stop_requested:
+        case TaskReason::member_failed:
         case TaskReason::preempted:
             break;
     }

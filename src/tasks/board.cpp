@@ -11,10 +11,6 @@ namespace {
 
 std::string subject_of(TaskId id) { return "task/" + to_string(id); }
 
-bool blames_user(const Attempt& attempt) {
-    return attempt.fault_domain == FaultDomain::user || !attempt.fault_domain;
-}
-
 }  // namespace
 
 Board::Record& Board::at(TaskId id) {
@@ -131,50 +127,6 @@ Result<void> Board::retry(TaskId id, std::string_view actor, Time now, Changes& 
     return {};
 }
 
-Attempt Board::begin_attempt(
-    TaskId id, std::int64_t index, Attempt attempt, Time now, Changes& changes
-) {
-    Record& record = at(id);
-    TaskItem& item = record.items.at(static_cast<std::size_t>(index));
-    CHECK(!is_active(item.state) && !is_terminal(item.state), "only a waiting item is placed");
-    attempt.task_id = id;
-    attempt.item = index;
-    attempt.fence = ++item.attempts;
-    attempt.state = TaskState::reserved;
-    attempt.created_at = now;
-    if (record.task.spec.checkpoint && record.task.spec.checkpoint->resume == ResumePolicy::auto_)
-        attempt.restored_from = item.checkpoint;
-    item.state = TaskState::reserved;
-    item.reason = TaskReason::none;
-    item.retry_at.reset();
-    item.attempt_id = attempt.id;
-    record.attempts.push_back(attempt.id);
-    record.task.placement = attempt.placement;
-    record.task.simulated = record.task.simulated || attempt.placement.simulated;
-    record.task.held = *add(record.task.held, attempt.held);
-    record.task.reason = TaskReason::none;
-    record.task.message.clear();
-    record.task.message_zh.clear();
-    active_.insert(attempt.id);
-    changes.attempts.insert(attempt.id);
-    changes.items.emplace(id, index);
-    changes.events.push_back(
-        {.at = now,
-         .subject = subject_of(id),
-         .type = "attempt_placed",
-         .organisation_id = record.task.organisation_id,
-         .actor = "platform",
-         .state = "RESERVED",
-         .message = "item " + std::to_string(index) + ", attempt " + std::to_string(attempt.fence) +
-                    " at " + attempt.placement.site + "/" + attempt.placement.node,
-         .cost = record.task.cost,
-         .attempt_id = attempt.id}
-    );
-    attempts_[attempt.id] = attempt;
-    update_task(record, now, "platform", "", changes);
-    return attempt;
-}
-
 void Board::set_waiting(
     TaskId id, TaskReason reason, std::string message, std::string message_zh, Time now,
     Changes& changes
@@ -221,148 +173,6 @@ void Board::reject(
     record.task.reason = reason;
     record.task.message_zh = std::move(message_zh);
     update_task(record, now, "platform", message, changes);
-}
-
-Result<void> Board::report(const AttemptReport& report, Time now, Changes& changes) {
-    const auto found = attempts_.find(report.attempt_id);
-    if (found == attempts_.end())
-        return fail(
-            ErrorCode::not_found,
-            "attempt/" + to_string(report.attempt_id) + " is not known here: stop it"
-        );
-    Attempt& attempt = found->second;
-    if (report.fence != attempt.fence || !is_active(attempt.state))
-        return fail(
-            ErrorCode::conflict,
-            "attempt/" + to_string(report.attempt_id) + " has ended or has a newer fence: stop it"
-        );
-    Record& record = at(attempt.task_id);
-    TaskItem& item = record.items.at(static_cast<std::size_t>(attempt.item));
-    changes.attempts.insert(attempt.id);
-    if (report.checkpoint) {
-        attempt.checkpoint = report.checkpoint;
-        item.checkpoint = report.checkpoint;
-        changes.items.emplace(attempt.task_id, item.index);
-        changes.events.push_back(
-            {.at = report.at,
-             .subject = subject_of(attempt.task_id),
-             .type = "checkpoint_stored",
-             .organisation_id = record.task.organisation_id,
-             .actor = "agent/" + attempt.placement.node,
-             .message = "sha256 " + report.checkpoint->sha256 + ", " +
-                        std::to_string(report.checkpoint->bytes) + " bytes",
-             .cost = record.task.cost,
-             .attempt_id = attempt.id}
-        );
-    }
-    if (is_terminal(report.state)) {
-        end_attempt(record, attempt, report, now, changes);
-        return {};
-    }
-    if (report.state == TaskState::running && !attempt.running_at) {
-        attempt.running_at = report.at;
-        if (!record.task.started_at) record.task.started_at = report.at;
-    }
-    if (report.service_url) attempt.service_url = report.service_url;
-    if (report.meter) attempt.agent_meter = report.meter;
-    if (attempt.state != report.state) {
-        attempt.state = report.state;
-        item.state = report.state;
-        changes.items.emplace(attempt.task_id, item.index);
-        update_task(record, now, "agent/" + attempt.placement.node, report.message, changes);
-    }
-    return {};
-}
-
-void Board::end_attempt(
-    Record& record, Attempt& attempt, const AttemptReport& report, Time now, Changes& changes
-) {
-    TaskItem& item = record.items.at(static_cast<std::size_t>(attempt.item));
-    attempt.state = report.state;
-    attempt.reason = report.reason;
-    attempt.message = report.message;
-    attempt.fault_domain = report.fault_domain;
-    attempt.exit_code = report.exit_code;
-    attempt.ended_at = report.at;
-    attempt.service_url.reset();
-    if (report.meter) attempt.agent_meter = report.meter;
-    active_.erase(attempt.id);
-    changes.attempts.insert(attempt.id);
-    changes.ended.push_back(attempt.id);
-    if (report.exit_code) record.task.exit_code = report.exit_code;
-    for (const OutputFile& output : report.outputs) {
-        std::erase_if(record.task.outputs, [&](const OutputFile& known) {
-            return known.item == item.index && known.path == output.path;
-        });
-        record.task.outputs.push_back(output);
-        record.task.outputs.back().item = item.index;
-    }
-    settle_item(record, item, attempt, now, changes);
-    update_task(record, now, "agent/" + attempt.placement.node, report.message, changes);
-}
-
-// What an ended attempt means for its item: done, tried again, or given up.
-void Board::settle_item(
-    Record& record, TaskItem& item, const Attempt& attempt, Time now, Changes& changes
-) {
-    changes.items.emplace(record.task.id, item.index);
-    item.reason = attempt.reason;
-    if (item.leaves_at && !record.stopping) return rest(record, item);
-    if (attempt.state == TaskState::succeeded) {
-        item.state = TaskState::succeeded;
-        return;
-    }
-    if (record.stopping) {
-        item.state = state_after_stop(*record.stopping);
-        item.reason = *record.stopping;
-        return;
-    }
-    if (attempt.reason == TaskReason::preempted) return settle_preempted(record, item);
-    if (attempt.reason == TaskReason::time_limit) {
-        item.state = TaskState::expired;
-        record.task.fault_domain = FaultDomain::user;
-        return;
-    }
-    const bool own_fault = blames_user(attempt);
-    std::int64_t& tries = own_fault ? item.failures : item.recoveries;
-    ++tries;
-    if (!own_fault) ++record.task.recoveries;
-    const std::int64_t allowed = own_fault ? retries_allowed(record.task.spec) : kRecoveriesMax;
-    item.state = tries <= allowed ? TaskState::recovering : TaskState::failed;
-    if (item.state == TaskState::recovering) item.retry_at = now + retry_delay(tries);
-    if (item.state == TaskState::failed)
-        record.task.fault_domain = attempt.fault_domain.value_or(FaultDomain::user);
-    record.task.message = attempt.message;
-}
-
-void Board::node_lost(NodeId node, Time last_seen, Time now, Changes& changes) {
-    for (const Attempt* lost : active_attempts_on(node)) {
-        AttemptReport report{
-            .attempt_id = lost->id,
-            .fence = lost->fence,
-            .state = TaskState::failed,
-            .reason = TaskReason::node_lost,
-            .message = "node " + lost->placement.node + " was lost",
-            .fault_domain = FaultDomain::provider,
-            .at = std::max(last_seen, lost->created_at)
-        };
-        Record& record = at(lost->task_id);
-        end_attempt(record, attempts_.at(lost->id), report, now, changes);
-    }
-}
-
-void Board::attempt_vanished(AttemptId id, Time now, Changes& changes) {
-    Attempt& attempt = attempts_.at(id);
-    const AttemptReport report{
-        .attempt_id = id,
-        .fence = attempt.fence,
-        .state = TaskState::failed,
-        .reason = TaskReason::agent_error,
-        .message = "node " + attempt.placement.node + " no longer knows the attempt",
-        .fault_domain = FaultDomain::provider,
-        .at = now
-    };
-    end_attempt(at(attempt.task_id), attempt, report, now, changes);
 }
 
 void Board::set_cost(AttemptId id, Money held, Money cost, Changes& changes) {
@@ -423,11 +233,12 @@ void Board::tick(Time now, Changes& changes) {
         const Record& record = records_.at(id);
         if (record.stopping) continue;
         if (record.task.spec.deadline && now >= *record.task.spec.deadline) late.push_back(id);
-        if (!record.task.spec.schedule || record.task.started_at) continue;
-        for (const Dependency& dependency : record.task.spec.schedule->dependencies)
+        if (record.task.started_at) continue;
+        for (const Dependency& dependency : dependencies_of(record.task.spec))
             if (prospect_of(record, dependency) == Prospect::broken)
                 orphaned.emplace_back(id, dependency.task);
     }
+    end_unassembled(now, changes);
     for (const TaskId id : late)
         (void)cancel(id, TaskReason::deadline, "platform", "the deadline passed", now, changes);
     for (const auto& [id, name] : orphaned)

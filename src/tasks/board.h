@@ -20,6 +20,9 @@ namespace penstock::tasks {
 constexpr std::int64_t kRecoveriesMax =
     20;                              // of one item; then the task fails by the provider's fault
 constexpr Duration kStopGrace = 5s;  // from TERM to KILL
+// From the placement of a gang until all its members run: an hour of `setup`, which the agents
+// enforce, and staging. Then those that are late fail by their provider's fault.
+constexpr Duration kGangAssemblyMax = 70min;
 
 // Of a preemption: to store a checkpoint, and then from TERM to KILL.
 constexpr Duration kPreemptionCheckpointMax = 60s;
@@ -33,6 +36,12 @@ struct Stop {
 // The stop that stands behind a notice, to be sent again when the agent comes back.
 Stop stop_of_notice(const Attempt& attempt);
 
+// A member of a gang that may begin, to be told to the agent of its node.
+struct Go {
+    NodeId node_id;
+    GoAttempt go;
+};
+
 // What a command changed: rows to store, events to append (their cursor is given by the owner),
 // stops to send, and attempts that ended and are to be settled. The owner makes it durable before
 // it acts.
@@ -42,7 +51,9 @@ struct Changes {
     std::set<AttemptId> attempts;
     std::vector<Event> events;
     std::vector<Stop> stops;
-    std::vector<AttemptId> ended;
+    std::vector<Go> goes;
+    std::vector<AttemptId> ended;    // to be settled; their capacity is free
+    std::vector<AttemptId> vacated;  // members of a gang that goes on: their capacity is free
 };
 
 // Another number of replicas for a service, and why.
@@ -91,6 +102,10 @@ class Board {
     Attempt begin_attempt(
         TaskId id, std::int64_t item, Attempt attempt, Time now, Changes& changes
     );
+    // The same for an item of several nodes: its members in the order of their ranks.
+    std::vector<Attempt> begin_gang(
+        TaskId id, std::int64_t item, std::vector<Attempt> members, Time now, Changes& changes
+    );
     // The dispatcher found none: says why. An event is made only when the reason changes.
     void set_waiting(
         TaskId id, TaskReason reason, std::string message, std::string message_zh, Time now,
@@ -134,7 +149,7 @@ class Board {
         Time now, const std::function<bool(const Attempt&)>& is_drained, Changes& changes
     );
     bool is_leaving(const Attempt& attempt) const;
-    // Deadlines and dependencies that failed.
+    // Deadlines, dependencies that failed, gangs that do not assemble.
     void tick(Time now, Changes& changes);
 
     // ---- reading
@@ -146,6 +161,12 @@ class Board {
     std::vector<const Attempt*> attempts_of(TaskId id) const;
     std::vector<const Attempt*> active_attempts() const;
     std::vector<const Attempt*> active_attempts_on(NodeId node) const;
+    // Whether all members of its gang were ready and none has failed.
+    bool may_go(const Attempt& attempt) const;
+    // Whether it is to go on: active, not canceled, and no member of its gang has failed.
+    bool is_wanted(const Attempt& attempt) const;
+    // The members of its try, by rank; of an attempt that is alone, itself.
+    std::vector<const Attempt*> members_of(const Attempt& attempt) const;
     // Newest first.
     std::vector<const Task*> list(const std::function<bool(const Task&)>& accept) const;
     // Items that may start now: highest priority first, then oldest.
@@ -178,6 +199,17 @@ class Board {
         Record& record, TaskItem& item, const Attempt& attempt, Time now, Changes& changes
     );
     void settle_preempted(Record& record, TaskItem& item);
+    static void take_outputs(Record& record, const Attempt& attempt, const AttemptReport& report);
+    // Of a gang alone.
+    std::vector<Attempt*> gang_of(const Attempt& attempt);
+    static TaskState slowest_of(const std::vector<Attempt*>& members);
+    void member_ready(Record& record, Attempt& attempt, Time now, Changes& changes);
+    void stop_members(const Attempt& cause, Changes& changes);
+    void member_ended(Record& record, Attempt& attempt, Time now, Changes& changes);
+    void gang_ended(
+        Record& record, const std::vector<Attempt*>& members, Time now, Changes& changes
+    );
+    void end_unassembled(Time now, Changes& changes);
     bool may_start(const Record& record, Time now) const;
     enum class Prospect : std::uint8_t { open, met, broken };
     Prospect prospect_of(const Record& record, const Dependency& dependency) const;

@@ -40,6 +40,20 @@ std::vector<const Attempt*> Board::attempts_of(TaskId id) const {
     return all;
 }
 
+std::vector<const Attempt*> Board::members_of(const Attempt& attempt) const {
+    if (!attempt.gang) return {&attempts_.at(attempt.id)};
+    std::vector<const Attempt*> members;
+    const std::vector<AttemptId>& all = records_.at(attempt.task_id).attempts;
+    const std::int64_t count = attempt.gang->members;
+    // Those of the newest try stand last.
+    for (auto id = all.rbegin(); id != all.rend() && std::ssize(members) < count; ++id) {
+        const Attempt& each = attempts_.at(*id);
+        if (each.item == attempt.item && each.fence == attempt.fence) members.push_back(&each);
+    }
+    std::ranges::sort(members, {}, [](const Attempt* each) { return each->gang->rank; });
+    return members;
+}
+
 std::vector<const Attempt*> Board::active_attempts() const {
     std::vector<const Attempt*> all;
     for (const AttemptId id : active_) all.push_back(&attempts_.at(id));
@@ -61,10 +75,11 @@ std::vector<const Task*> Board::list(const std::function<bool(const Task&)>& acc
 
 bool Board::may_start(const Record& record, Time now) const {
     if (record.stopping || is_terminal(record.task.state)) return false;
-    if (!record.task.spec.schedule || record.task.started_at) return true;
-    const ScheduleSpec& schedule = *record.task.spec.schedule;
-    if (schedule.start_after && now < *schedule.start_after) return false;
-    return std::ranges::all_of(schedule.dependencies, [&](const Dependency& dependency) {
+    if (record.task.started_at) return true;
+    const TaskSpec& spec = record.task.spec;
+    if (spec.schedule && spec.schedule->start_after && now < *spec.schedule->start_after)
+        return false;
+    return std::ranges::all_of(dependencies_of(spec), [&](const Dependency& dependency) {
         return prospect_of(record, dependency) == Prospect::met;
     });
 }
@@ -115,7 +130,8 @@ std::vector<NodeId> Board::failed_nodes(TaskId id, std::int64_t item) const {
     std::vector<NodeId> nodes;
     for (const Attempt* attempt : attempts_of(id))
         if (attempt->item == item && attempt->state == TaskState::failed &&
-            attempt->fault_domain == FaultDomain::provider)
+            attempt->fault_domain == FaultDomain::provider &&
+            attempt->reason != TaskReason::member_failed)
             nodes.push_back(attempt->placement.node_id);
     return nodes;
 }

@@ -65,6 +65,13 @@ std::int64_t replicas_of(const TaskSpec& spec) {
 }
 
 std::int64_t slots_of(const TaskSpec& spec) { return std::max<std::int64_t>(1, replicas_of(spec)); }
+std::vector<Dependency> dependencies_of(const TaskSpec& spec) {
+    std::vector<Dependency> all;
+    if (spec.schedule) all = spec.schedule->dependencies;
+    if (spec.inputs)
+        for (const InputSpec& input : *spec.inputs) all.push_back({.task = input.task});
+    return all;
+}
 
 Wording describe(TaskReason reason) {
     switch (reason) {
@@ -129,6 +136,8 @@ Wording describe(TaskReason reason) {
             };
         case TaskReason::not_needed:
             return {"fewer replicas suffice", "无需更多副本"};
+        case TaskReason::member_failed:
+            return {"another node of its gang failed", "同组的其他节点失败"};
     }
     return {};
 }

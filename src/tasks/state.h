@@ -38,6 +38,8 @@ Duration retry_delay(std::int64_t ends);
 std::int64_t replicas_of(const TaskSpec& spec);
 // The same, and at least one, which then rests.
 std::int64_t slots_of(const TaskSpec& spec);
+// What must have ended first: its schedule's dependencies, and the tasks whose outputs it takes.
+std::vector<Dependency> dependencies_of(const TaskSpec& spec);
 
 // Sentences for people, English and Chinese.
 struct Wording {

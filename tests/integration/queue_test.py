@@ -118,7 +118,7 @@ class Queue(unittest.TestCase):
         self.assertEqual(explanation["position"], 1)
         self.assertIn("latest", explanation["start"])
         self.assertNotIn("expected", explanation["start"], "a time limit is an upper bound and no expectation")
-        self.assertIn("at 1 CPUs instead of 2", explanation["changes"][0]["text"])
+        self.assertIn("with cpus: 1 instead of 2", explanation["changes"][0]["text"])
         behind = self.platform.cli("explain", "task/unknown", "-o", "json").json
         self.assertEqual(behind["ahead"], {"own": 1, "others": 0, "tasks": ["task/large"]})
         self.assertEqual(behind["blocker"], "reservation")

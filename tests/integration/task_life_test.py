@@ -162,5 +162,18 @@ class TaskLife(unittest.TestCase):
         self.assertEqual(self.platform.wait_for_end(name)["cost"], "0.00")
 
 
+class AwayAgent(unittest.TestCase):
+    def test_what_was_canceled_while_its_agent_was_away_is_not_started_when_it_comes_back(self):
+        with Platform(roles=True) as platform:
+            platform.kill("agent")
+            task = platform.create("name: away\nresources: {cpus: '0.1', memory: 64MB}\nrun: echo begun; sleep 600\n")
+            platform.wait_for_state(task, "RESERVED")
+            platform.cli("task", "cancel", task)
+            platform.start_agent()
+
+            self.assertEqual(platform.wait_for_end(task)["state"], "CANCELED")
+            self.assertEqual(platform.logs(task), [])
+
+
 if __name__ == "__main__":
     unittest.main()

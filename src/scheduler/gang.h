@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/plan.h"
+#include "model/task_spec.h"
+
+namespace penstock::scheduler {
+
+// Kinds of cells in which the members of a gang may lie, smallest first. A node says in its labels
+// which domain and rack it stands in; a node without the label stands in none. A metro is all sites
+// of one region.
+enum class GangLevel : std::uint8_t { domain, rack, site, metro, any };
+inline constexpr const char* kDomainLabel = "nvlink_domain";
+inline constexpr const char* kRackLabel = "rack";
+std::string_view name_of(GangLevel level);
+
+// What a spec says of it. Without placement.topology a gang lies within one site.
+struct GangRules {
+    std::int64_t members = 1;
+    GangLevel widest = GangLevel::site;
+    std::optional<GangLevel> spread;  // rack or site: no two members in the same one
+    std::optional<std::int64_t> max_sites;
+};
+GangRules gang_rules(const TaskSpec& spec);
+
+// A node that could take one member.
+struct Seat {
+    std::size_t candidate = 0;  // its index, for the caller
+    std::string site, region, rack, domain, node;
+    std::string accelerator;  // members have equal ones
+    std::int64_t score = 0;   // lower is better
+};
+
+struct GangChoice {
+    std::vector<std::size_t>
+        members;  // candidates, by rank: neighbours of a rack follow each other
+    GangLevel level = GangLevel::site;
+    std::string cell;
+    std::int64_t sites = 1;
+};
+
+// The nearest that was found where no cell holds it.
+struct GangShortfall {
+    std::int64_t room = 0;     // nodes that could take a member, wherever they are
+    std::int64_t nearest = 0;  // of them in the roomiest cell that the rules allow
+    std::string cell;
+};
+
+// Chooses the nodes of a gang, each once. Where several sites hold it, the one whose best members
+// have the least sum of scores; in the site the smallest cell that holds it, and of equal kinds the
+// tightest. Only a gang that no site holds goes over several, as few as do. `seats` come best
+// first; the first accelerator with which it can be placed is taken. Pure and deterministic.
+std::optional<GangChoice> choose_gang(
+    const std::vector<Seat>& seats, const GangRules& rules, GangShortfall* shortfall = nullptr
+);
+
+}  // namespace penstock::scheduler

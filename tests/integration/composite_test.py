@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Train at the centre, serve at the edge: the example's one document over two sites with an agent each."""
+import json
+import re
+import unittest
+from decimal import Decimal
+from pathlib import Path
+
+from platform_process import ROOT, SITE, Platform, wait_until
+
+EXAMPLE = ROOT / "examples/train/centre-edge.yaml"
+MODEL = "licence-writer"
+SITES = {"centre": {"rtt_ms": 30, "green_percent": 80, "carbon_g_per_kwh": 50, "watts_per_core": 10, "egress_per_gb": "0.5"},
+         "edge": {"rtt_ms": 2, "green_percent": 20, "carbon_g_per_kwh": 600, "watts_per_core": 10, "egress_per_gb": "0.8"}}
+DEARER = "0.0002"  # a core second at the edge
+
+
+class TwoSites(Platform):
+    def __init__(self, sites=tuple(SITES)):
+        super().__init__(roles=True, agent=False, cpu_milli=1000, memory_mib=1024)
+        self.sites = sites
+
+    def start(self):
+        super().start()
+        for name in self.sites:
+            spec = SITE | {"name": name} | SITES[name]
+            if name == "edge":
+                spec["prices"] = SITE["prices"] | {"core_second": DEARER}
+            file = self.folder / f"{name}.site.json"
+            file.write_text(json.dumps(spec))
+            self.cli("site", "create", "-f", str(file))
+            self.write_key(name, self.cli("key", "create", "--name", name, "--scope", "agent", "--site", name).out.strip())
+            self.start_agent(name)
+        wait_until(lambda: len(self.api("GET", "/v1/nodes").json["nodes"]) == len(self.sites), "all agents")
+
+    def spec(self, steps=20):
+        """The example with fewer steps."""
+        folder = self.folder / "example"
+        folder.mkdir(exist_ok=True)
+        for file in EXAMPLE.parent.glob("*.py"):
+            (folder / file.name).write_text(file.read_text())
+        text = EXAMPLE.read_text()
+        (folder / "centre-edge.yaml").write_text(re.sub(r"STEPS: \d+", f"STEPS: {steps}", text))
+        return folder / "centre-edge.yaml"
+
+    def complete(self):
+        body = {"model": MODEL, "max_tokens": 12, "messages": [{"role": "user", "content": "This program is free"}]}
+        return self.api("POST", "/v1/chat/completions", body, url=self.gateway_url)
+
+
+class CentreAndEdge(unittest.TestCase):
+    def test_what_was_trained_at_the_centre_is_served_at_the_edge(self):
+        with TwoSites() as platform:
+            said = platform.cli("plan", "-f", platform.spec())
+            self.assertIn("train → serve: from centre to edge", said.err)
+            tasks = platform.cli("task", "create", "-y", "-f", platform.spec(), "-o", "name").out.split()
+            self.assertEqual(len(tasks), 2)
+            waiting = platform.task("licences-serve")
+            self.assertEqual((waiting["state"], waiting["reason"] in ("waiting_for_dependency", "none")), ("PENDING", True))
+            self.assertEqual(waiting["composite"], {"composite": "licences", "part": "serve"})
+
+            trained = platform.wait_for_state("licences-train", "SUCCEEDED")
+            served = wait_until(lambda: (lambda task: task if task["state"] == "RUNNING" else None)(platform.task("licences-serve")), "the service")
+
+            self.assertEqual((trained["placement"]["site"], served["placement"]["site"]), ("centre", "edge"))
+            self.assertGreaterEqual(served["started_at"], trained["ended_at"])
+            answer = wait_until(lambda: (lambda given: given if given.status == 200 else None)(platform.complete()), "an answer of the model")
+            self.assertEqual(len(answer.json["choices"][0]["message"]["content"]), 12)
+            self.assertEqual(answer.json["usage"]["completion_tokens"], 12)
+
+            # Now that it has run once, the plan knows what goes over the wire, and what that costs.
+            plan = platform.api("POST", "/v1/composites:plan", self.without_workdirs(trained, served)).json
+            (way,) = plan["transfers"]
+            size = sum(output["bytes"] for output in trained["outputs"])
+            self.assertEqual((way["from_site"], way["to_site"], way["bytes"]), ("centre", "edge", size))
+            wanted = Decimal(size) * Decimal("0.5") / 10**9
+            self.assertLess(abs(Decimal(way["egress"]) - wanted), Decimal("0.000002"))
+
+            platform.cli("stop", "licences-serve")
+            platform.wait_for_state("licences-serve", "CANCELED")
+            self.assertTrue(platform.settlement()["balanced"])
+            held = [node["name"] for node in platform.api("GET", "/v1/nodes").json["nodes"] if node["held"]["cpu_milli"]]
+            self.assertEqual(held, [])
+
+    @staticmethod
+    def without_workdirs(trained, served):
+        parts = []
+        for task, name in ((trained, "train"), (served, "serve")):
+            part = task["spec"] | {"name": name}
+            if name == "serve":
+                part["inputs"] = [part["inputs"][0] | {"task": "train"}]
+            parts.append(part)
+        return {"kind": "Composite", "name": "licences", "parts": parts}
+
+    def test_nothing_is_trained_when_the_service_could_never_run(self):
+        with TwoSites(sites=("centre",)) as platform:
+            refused = platform.cli("task", "create", "-y", "-f", platform.spec(), code=None)
+
+            self.assertNotEqual(refused.code, 0)
+            answer = platform.api("POST", "/v1/composites", {"kind": "Composite", "name": "c", "parts": [
+                {"name": "a", "run": "true"},
+                {"name": "b", "run": "true", "placement": {"constraints": {"max_rtt_ms": 5}}, "inputs": [{"task": "a"}]}]})
+            self.assertEqual(answer.json["errors"][0]["field"], "parts[1]")
+            self.assertIn("'b' can never run as stated, so no part is started", answer.json["errors"][0]["message"])
+            self.assertEqual(platform.api("GET", "/v1/tasks").json["total"], 0)
+
+    def test_a_part_does_not_start_when_what_it_takes_from_has_failed(self):
+        with TwoSites(sites=("centre",)) as platform:
+            answer = platform.api("POST", "/v1/composites", {"kind": "Composite", "name": "c", "parts": [
+                {"name": "a", "run": "exit 3"}, {"name": "b", "run": "true", "inputs": [{"task": "a"}]}]})
+            self.assertEqual(answer.status, 201, answer.text)
+
+            self.assertEqual(platform.wait_for_end("c-b")["reason"], "dependency_failed")
+            found = platform.api("GET", "/v1/composites/c").json
+            self.assertEqual([task["composite"]["part"] for task in found["tasks"]], ["a", "b"])
+
+    def test_files_of_one_part_are_staged_into_the_next(self):
+        with TwoSites(sites=("centre",)) as platform:
+            answer = platform.api("POST", "/v1/composites", {"kind": "Composite", "name": "c", "parts": [
+                {"name": "a", "run": "mkdir -p out/deep; echo one > out/1.txt; echo two > out/deep/2.txt; echo three > out/3.bin",
+                 "outputs": [{"path": "out/**"}, {"path": "out/*"}]},
+                {"name": "b", "run": "cat got/1.txt got/deep/2.txt; ls got", "inputs": [{"task": "a", "path": "out/*.txt", "to": "got"}]}]})
+            self.assertEqual(answer.status, 201, answer.text)
+
+            platform.wait_for_state("c-b", "SUCCEEDED")
+            self.assertEqual(platform.logs("c-b"), ["one", "two", "1.txt", "deep"])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
