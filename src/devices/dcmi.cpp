@@ -60,10 +60,8 @@ struct Dcmi {
           temperature(library.find<int(int, int, int*)>("dcmi_get_device_temperature")),
           power(library.find<int(int, int, int*)>("dcmi_get_device_power_info")),
           logical_id(library.find<int(int*, int, int)>("dcmi_get_device_logic_id")),
-          physical_id(library.find<int(unsigned, unsigned*)>("dcmi_get_device_phyid_from_logicid")
-          ),
-          topology(library.find<int(int, int, int, int, int*)>("dcmi_get_topo_info_by_device_id")
-          ) {
+          physical_id(library.find<int(unsigned, unsigned*)>("dcmi_get_device_phyid_from_logicid")),
+          topology(library.find<int(int, int, int, int, int*)>("dcmi_get_topo_info_by_device_id")) {
         if (cards == nullptr) cards = library.find<int(int*, int*, int)>("dcmi_get_card_num_list");
     }
     int (*init)();

@@ -32,8 +32,8 @@ struct Device {
     std::optional<std::int64_t> power_milliwatts;
     std::optional<std::int64_t> energy_millijoules;  // cumulative since the driver was loaded
     std::optional<int> numa_node;
-    // Devices of a host with the same number reach each other over links of their own (NVLink, HCCS,
-    // XGMI); absent: none is known.
+    // Devices of a host with the same number reach each other over links of their own (NVLink,
+    // HCCS, XGMI); absent: none is known.
     std::optional<int> link_domain;
     DeviceHealth health = DeviceHealth::unknown;
     std::string health_reason;

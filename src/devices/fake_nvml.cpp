@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A library with NVML's interface, for tests. Two devices: an H100 that is cut by MIG where
-// FAKE_NVML says "mig", and an L40S that is lost where it says "lost"; "broken" fails to start; "linked" by NVLink.
+// FAKE_NVML says "mig", and an L40S that is lost where it says "lost"; "broken" fails to start;
+// "linked" by NVLink.
 #include <cstdlib>
 #include <cstring>
 

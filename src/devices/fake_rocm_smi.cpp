@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A library with ROCm SMI's interface, for tests: one device; two, linked by XGMI, where FAKE_ROCM_SMI is set.
+// A library with ROCm SMI's interface, for tests: one device; two, linked by XGMI, where
+// FAKE_ROCM_SMI is set.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

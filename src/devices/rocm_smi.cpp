@@ -181,7 +181,8 @@ VendorDevices probe_rocm_smi_library(
                 std::uint64_t hops = 0;
                 int type = 0;
                 return smi.link_type(
-                           static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(j), &hops, &type
+                           static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(j), &hops,
+                           &type
                        ) == kSuccess &&
                        type == kLinkXgmi;
             });

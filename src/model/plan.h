@@ -21,9 +21,10 @@ struct ResourceRequest {
     std::int64_t cpu_milli = 0;
     std::int64_t memory_mib = 0;
     std::optional<Accelerator> accelerator;
+    bool linked = false;  // all its devices in one link domain (Device::link_domain)
     bool operator==(const ResourceRequest&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(ResourceRequest, (), (cpu_milli, memory_mib, accelerator))
+BOOST_DESCRIBE_STRUCT(ResourceRequest, (), (cpu_milli, memory_mib, accelerator, linked))
 
 // Lower is better, each in its own unit. An absent term is an input nobody gave: it costs the worst
 // regret and is shown as unknown.

@@ -103,7 +103,10 @@ struct Device {
     std::string model;  // the name tasks ask for: "H100"
     std::string uuid;
     std::int64_t memory_mib = 0;
-    std::optional<std::int64_t> numa_node;      // of the host; absent: not known
+    std::optional<std::int64_t> numa_node;  // of the host; absent: not known
+    // Devices of the node with the same number reach each other over links of their own (NVLink,
+    // HCCS, XGMI); absent: none is known.
+    std::optional<std::int64_t> link_domain;
     std::map<std::string, double> peak_tflops;  // by precision, of the maker; empty: not known
     std::optional<std::int64_t> board_watts;    // the most it may draw, of the maker
     Health health = Health::unknown;
@@ -113,8 +116,8 @@ struct Device {
 };
 BOOST_DESCRIBE_STRUCT(
     Device, (),
-    (index, vendor, model, uuid, memory_mib, numa_node, peak_tflops, board_watts, health,
-     driver_version, simulated)
+    (index, vendor, model, uuid, memory_mib, numa_node, link_domain, peak_tflops, board_watts,
+     health, driver_version, simulated)
 )
 
 struct Capacity {

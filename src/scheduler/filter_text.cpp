@@ -256,6 +256,19 @@ const Wording kWordings[] = {
      [](const Facts& f) {
          if (!f.asks.accelerator) return Text{"its price list cannot be used", "价目表不可用"};
          const std::string models = models_of(f.node.total);
+         const std::int64_t linked =
+             f.asks.linked ? linked_milli(f.node, f.asks.accelerator->model) : 0;
+         if (f.asks.linked && linked < f.asks.accelerator->count_milli)
+             return Text{
+                 format(
+                     "asks {} linked to each other, has at most {} that are",
+                     to_string(*f.asks.accelerator), thousandths(linked)
+                 ),
+                 format(
+                     "需要互联的 {}，至多 {} 张互联", to_string(*f.asks.accelerator),
+                     thousandths(linked)
+                 )
+             };
          if (f.devices_of(f.node.total) >= f.asks.accelerator->count_milli)
              return Text{
                  "the site sells no " + f.asks.accelerator->model,
@@ -446,8 +459,14 @@ const Wording kWordings[] = {
                            free = thousandths(f.devices_of(f.free)),
                            total = thousandths(f.devices_of(f.node.total));
          return Text{
-             format("asks {}, {} of {} are free", asks, free, total),
-             format("需要 {}，空闲 {}，总共 {}", asks, free, total)
+             format(
+                 "asks {}, {} of {} are free{}", asks, free, total,
+                 f.asks.linked ? " within one link domain" : ""
+             ),
+             format(
+                 "需要 {}，{}空闲 {}，总共 {}", asks, f.asks.linked ? "同一互联域内" : "", free,
+                 total
+             )
          };
      },
      [](const Facts& f) {
