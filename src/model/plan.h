@@ -90,7 +90,7 @@ struct Candidate {
     std::string filter_detail;  // "asks 8 cpus, 2 are free of 4"
     Terms terms;
     Terms regret_inputs_best;     // best of each term over the feasible candidates
-    std::optional<double> score;  // weighted regret; lower is better
+    std::optional<double> score;  // weighted loss; lower is better
     std::optional<std::int64_t> rank;
     Price price_per_hour;
     std::optional<Time> start_at;  // absent: at once
