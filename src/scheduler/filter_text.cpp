@@ -29,6 +29,9 @@ struct Wording {
         std::int64_t devices_of(const Capacity& capacity) const {
             return devices_milli(capacity, *asks.accelerator);
         }
+        std::int64_t linked() const { return linked_milli(node, asks.accelerator->model); }
+        // Of what it asks, too few are linked on the node.
+        bool lacks_links() const { return asks.linked && linked() < asks.accelerator->count_milli; }
         double round_trip() const { return *round_trip_ms(spec, filters.callers_); }
         std::string infra() const {
             const ResourcesSpec& resources = input.spec.resources;
@@ -256,17 +259,15 @@ const Wording kWordings[] = {
      [](const Facts& f) {
          if (!f.asks.accelerator) return Text{"its price list cannot be used", "价目表不可用"};
          const std::string models = models_of(f.node.total);
-         const std::int64_t linked =
-             f.asks.linked ? linked_milli(f.node, f.asks.accelerator->model) : 0;
-         if (f.asks.linked && linked < f.asks.accelerator->count_milli)
+         if (f.lacks_links())
              return Text{
                  format(
                      "asks {} linked to each other, has at most {} that are",
-                     to_string(*f.asks.accelerator), thousandths(linked)
+                     to_string(*f.asks.accelerator), thousandths(f.linked())
                  ),
                  format(
                      "需要互联的 {}，至多 {} 张互联", to_string(*f.asks.accelerator),
-                     thousandths(linked)
+                     thousandths(f.linked())
                  )
              };
          if (f.devices_of(f.node.total) >= f.asks.accelerator->count_milli)
@@ -288,6 +289,17 @@ const Wording kWordings[] = {
      [](const Facts& f) {
          if (!f.asks.accelerator)
              return Text{"let the provider correct the site's prices", "请供应方修正站点价格"};
+         if (f.lacks_links())
+             return Text{
+                 format(
+                     "ask for at most {}:{}, or leave placement.topology out",
+                     f.asks.accelerator->model, thousandths(f.linked())
+                 ),
+                 format(
+                     "至多申请 {}:{}，或去掉 placement.topology", f.asks.accelerator->model,
+                     thousandths(f.linked())
+                 )
+             };
          const std::string models = models_of(f.node.total);
          if (f.devices_of(f.node.total) >= f.asks.accelerator->count_milli)
              return Text{
