@@ -32,7 +32,10 @@ struct Yard {
 
     Yard() { fleet.tell(engine); }
 
-    SiteId site(const std::string& name, std::map<std::string, std::string> placement = {}) {
+    SiteId site(
+        const std::string& name, std::map<std::string, std::string> placement = {},
+        std::map<std::string, double> idle_watts = {}
+    ) {
         Site site{.id = ids.next<SiteId>(kStart), .provider = "home"};
         site.spec = {
             .name = name,
@@ -40,6 +43,7 @@ struct Yard {
             .division_code = "420100",
             .rtt_ms = 5,
             .watts_per_core = 5,
+            .idle_watts_per_device = std::move(idle_watts),
             .placement = std::move(placement)
         };
         site.spec.prices.core_second = *parse_price("0.00002");

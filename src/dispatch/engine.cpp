@@ -114,8 +114,12 @@ DecisionState Engine::state() const {
 void Engine::site_put(const Site& site) {
     ++position_;
     SiteState& state = sites_[site.id];
-    const bool same_rules = state.site.spec.advisory_limits == site.spec.advisory_limits &&
-                            state.site.spec.placement == site.spec.placement;
+    const bool same_rules =
+        state.site.spec.advisory_limits == site.spec.advisory_limits &&
+        state.site.spec.placement == site.spec.placement &&
+        state.site.spec.watts_per_core == site.spec.watts_per_core &&
+        state.site.spec.watts_per_device == site.spec.watts_per_device &&
+        state.site.spec.idle_watts_per_device == site.spec.idle_watts_per_device;
     state.site = site;
     if (same_rules) return;
     for (auto& [sku, pool] : state.pools) pool.drop();

@@ -52,6 +52,18 @@ TEST(Engine, ShowsEveryNodeOfASmallPlatformThePickFirst) {
     );
 }
 
+TEST(Engine, PutsWorkWhereItDrawsLeastWhereTheSiteSaysSo) {
+    Yard yard;
+    const SiteId site = yard.site("centre", {{"H100", "pwr"}}, {{"H100", 70}});
+    yard.node(site, {.name = "a", .cpus = 16, .devices = {"H100", "H100"}});
+    yard.node(site, {.name = "b", .cpus = 16, .devices = {"H100", "H100"}});
+
+    EXPECT_EQ(yard.place(Yard::request(1000, "H100", 500)), "a:0");
+    EXPECT_EQ(yard.place(Yard::request(1000, "H100", 1000)).substr(0, 1), "a");
+    // The half device that runs already draws all it can: no more watts for the other half.
+    EXPECT_EQ(yard.place(Yard::request(1000, "H100", 500)), "a:0");
+}
+
 TEST(Engine, TakesDevicesOfOneLinkDomainWhereItCan) {
     Yard yard;
     const SiteId site = yard.site("centre");

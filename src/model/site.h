@@ -51,6 +51,7 @@ struct SiteSpec {
     // Accelerator model → watts of one device under load, as this site measured it; wins over what
     // its maker publishes (accelerator_facts.h).
     std::map<std::string, double> watts_per_device;
+    std::map<std::string, double> idle_watts_per_device;  // the same without load; for policy pwr
     std::optional<Price> egress_per_gb;
     bool advisory_limits =
         false;  // sells CPU and memory that its nodes cannot enforce, and says so
@@ -62,8 +63,8 @@ struct SiteSpec {
 BOOST_DESCRIBE_STRUCT(
     SiteSpec, (),
     (name, region, residency, division_code, zone, trust, controls, carbon_g_per_kwh, green_percent,
-     pue, rtt_ms, rtt_to, bandwidth_mbps, watts_per_core, watts_per_device, egress_per_gb,
-     advisory_limits, prices, placement)
+     pue, rtt_ms, rtt_to, bandwidth_mbps, watts_per_core, watts_per_device, idle_watts_per_device,
+     egress_per_gb, advisory_limits, prices, placement)
 )
 
 struct Site {
