@@ -15,7 +15,9 @@ std::int64_t device_count(const Accelerator& asked) {
 Node bare(Node node) {
     node.load.reset();
     node.held = {};
-    std::erase_if(node.labels, [](const auto& label) { return label.first != kRackLabel; });
+    std::erase_if(node.labels, [](const auto& label) {
+        return label.first != kRackLabel && label.first != kDomainLabel;
+    });
     node.address.clear();
     node.cpu_model.clear();
     node.version.clear();
