@@ -47,10 +47,6 @@ void add_to(Capacity& sum, const Capacity& part, std::int64_t sign) {
         sum.accelerator_milli[model] += sign * milli;
 }
 
-bool can_ever(const Host& host, const Accelerator& asked) {
-    return scheduler::devices_milli(host.node().total, asked) >= asked.count_milli;
-}
-
 }  // namespace
 
 scheduler::Profile profile_of(const KnownRuns& runs) {
@@ -282,8 +278,12 @@ Pool* Engine::pool(SiteId id, std::string_view sku) {
     return site == nullptr ? nullptr : ready_pool(*site, sku);
 }
 
-DecisionAnswer Engine::decide(const DecisionQuestion& question) {
-    scheduler::Input input{
+bool Engine::can_ever(const Host& host, const Accelerator& asked) {
+    return scheduler::devices_milli(host.node().total, asked) >= asked.count_milli;
+}
+
+scheduler::Input Engine::input_of(const DecisionQuestion& question) {
+    return {
         .spec = question.spec,
         .spec_sha256 = question.spec_sha256,
         .items = question.items,
@@ -294,6 +294,11 @@ DecisionAnswer Engine::decide(const DecisionQuestion& question) {
         .now = question.now,
         .callers = question.callers.value_or(std::vector<CallerShare>())
     };
+}
+
+DecisionAnswer Engine::decide(const DecisionQuestion& question) {
+    if (question.spec.num_nodes > 1) return decide_gang(question);
+    scheduler::Input input = input_of(question);
     const std::vector<Choice> choices = choices_of(question.spec);
     Picks picks;
     DecisionAnswer answer;

@@ -34,7 +34,7 @@ KnownRuns runs_of(const scheduler::Profile& profile);
 //
 //     engine hears of every change by fleet.tell(engine);
 //     const DecisionAnswer answer = engine.decide(question);
-//     fleet.hold(attempt, node, request, answer.devices)      // checks again, tells the engine
+//     for (hold : engine.holds_of(answer)) fleet.hold(…)      // checks again, tells the engine
 class Engine final : public fleet::Listener {
   public:
     Engine() = default;
@@ -52,8 +52,10 @@ class Engine final : public fleet::Listener {
     void released(AttemptId attempt) override;
 
     // ---- decisions
-    // What is to be done; nothing is held by it.
+    // What is to be done; nothing is held by it. A task of several nodes is decided as a whole.
     DecisionAnswer decide(const DecisionQuestion& question);
+    // What an answer that is feasible takes: one hold, or one of each member by rank.
+    std::vector<fleet::CapacityHold> holds_of(const DecisionAnswer& answer) const;
     // The best node of one pool: a site's nodes with that accelerator, or all of them for none.
     std::optional<Pick> pick(
         SiteId site, const ResourceRequest& request, const std::vector<NodeId>& avoid
@@ -86,6 +88,8 @@ class Engine final : public fleet::Listener {
         const Accelerator* asked = nullptr;
         ResourceRequest request;
     };
+    static scheduler::Input input_of(const DecisionQuestion& question);  // which outlives it
+    static bool can_ever(const Host& host, const Accelerator& asked);
     static std::vector<Choice> choices_of(const TaskSpec& spec);  // which outlives them
     SiteState* site_of(SiteId id);
     void refresh(
@@ -107,6 +111,13 @@ class Engine final : public fleet::Listener {
     static void add_all(
         const SiteState& site, const std::vector<Choice>& choices, const Picks& picks,
         scheduler::Input& input
+    );
+    // Nodes that one supply each stands for.
+    using Peers = std::deque<std::vector<const Node*>>;
+    DecisionAnswer decide_gang(const DecisionQuestion& question) const;
+    static void add_alike(
+        const SiteState& site, const std::vector<Choice>& choices, const std::vector<NodeId>& avoid,
+        Peers& peers, scheduler::Input& input
     );
     void add_few(
         SiteState& site, const std::vector<Choice>& choices, const Picks& picks,

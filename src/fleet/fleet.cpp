@@ -2,6 +2,7 @@
 #include "fleet/fleet.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/check.h"
 #include "model/site_prices.h"
@@ -317,6 +318,13 @@ Result<void> Fleet::check_devices(const Node& node, const CapacityHold& hold) co
     };
     const std::int64_t each =
         hold.request.accelerator ? milli_of_each(*hold.request.accelerator) : 0;
+    const std::set<std::int64_t> distinct(hold.devices.begin(), hold.devices.end());
+    if (std::ssize(distinct) * each !=
+        (hold.request.accelerator ? hold.request.accelerator->count_milli : 0))
+        return fail(
+            ErrorCode::invalid_argument,
+            "a hold names " + std::to_string(distinct.size()) + " devices, not what it asks for"
+        );
     const auto use = device_use_.find(node.id);
     for (const std::int64_t position : hold.devices) {
         if (position < 0 || position >= std::ssize(node.devices))

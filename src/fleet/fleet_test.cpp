@@ -39,6 +39,31 @@ TEST(Fleet, HoldsNeverPassWhatANodeHas) {
     EXPECT_EQ(f.fleet.free_of(*f.fleet.find_node(f.node)).cpu_milli, 0);
 }
 
+TEST(Fleet, NoDevicePassesAWholeOne) {
+    FleetFixture f;
+    AgentHello hello{.node = "cards", .total = {.cpu_milli = 4000, .memory_mib = 8192}};
+    hello.devices = {
+        {.index = 0, .model = "H100", .health = Health::ok},
+        {.index = 1, .model = "H100", .health = Health::ok}
+    };
+    hello.total.accelerator_milli["H100"] = 2000;
+    const NodeId node = f.fleet.hello(f.site, hello, f.ids.next<NodeId>(kStart), kStart)->id;
+    const auto hold = [&](std::int64_t milli, std::vector<std::int64_t> devices) {
+        const ResourceRequest request{.accelerator = Accelerator{"H100", milli}};
+        const Result<void> held =
+            f.fleet.hold(f.ids.next<AttemptId>(kStart), node, request, std::move(devices));
+        return held ? "held" : held.error().message;
+    };
+
+    EXPECT_EQ(hold(600, {0}), "held");
+    EXPECT_EQ(hold(600, {0}), "device 0 of node centre/cards has no room left");
+    EXPECT_EQ(hold(1000, {2}), "device 2 of node centre/cards is not there");
+    EXPECT_EQ(hold(1000, {1}), "held");
+    EXPECT_EQ(hold(400, {0, 1}), "a hold names 2 devices, not what it asks for");
+    EXPECT_EQ(hold(400, {0}), "held");
+    EXPECT_EQ(hold(1, {0}), "node centre/cards has no room left");
+}
+
 TEST(Fleet, ReportsASilentNodeOnce) {
     FleetFixture f;
     EXPECT_TRUE(f.fleet.tick(kStart + kNodeLostAfter - 1us).empty());

@@ -100,9 +100,11 @@ struct DecisionAnswer {
     std::vector<PoolPick> picks;
     Plan plan;
     std::vector<std::int64_t> devices;  // of the chosen candidate
+    // Of a gang, instead: those of each member.
+    std::optional<std::vector<std::vector<std::int64_t>>> devices_by_rank;
     bool operator==(const DecisionAnswer&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(DecisionAnswer, (), (picks, plan, devices))
+BOOST_DESCRIBE_STRUCT(DecisionAnswer, (), (picks, plan, devices, devices_by_rank))
 
 enum class DecisionOutcome { place, wait, refuse };
 BOOST_DESCRIBE_ENUM(DecisionOutcome, place, wait, refuse)

@@ -203,6 +203,15 @@ std::string basis_of(const Input& input, const ResourceRequest& request) {
 
 }  // namespace
 
+bool may_become_feasible(const Plan& plan) {
+    // Without any node nothing is known yet: sites may be on their way.
+    if (plan.candidates.empty()) return true;
+    if (plan.gang) return plan.gang->ever;
+    return std::ranges::any_of(plan.candidates, [](const Candidate& candidate) {
+        return is_temporary(candidate.filter);
+    });
+}
+
 ResourceRequest request_of(const TaskSpec& spec) {
     ResourceRequest request{
         .cpu_milli = spec.resources.cpus ? spec.resources.cpus->min : kDefaultCpuMilli,

@@ -31,6 +31,9 @@ struct Supply {
     const Accelerator* asked = nullptr;
     std::int64_t order = 0;
     std::int64_t alike = 0;
+    // For gangs: all nodes that it stands for, itself among them, in the order of their names;
+    // members may lie on any. Null: it stands for itself. Borrowed.
+    const std::vector<const Node*>* peers = nullptr;
 };
 
 // What is known of the task beside its spec.
@@ -90,6 +93,9 @@ struct Input {
 Plan plan(const Input& input);
 constexpr std::size_t kStartsMax = 14UL * 24;
 constexpr std::size_t kCandidatesMax = 512;
+
+// Whether waiting could help where a plan is not feasible: other work ends, a node comes back.
+bool may_become_feasible(const Plan& plan);
 
 // What one item asks for, with defaults where the spec says nothing.
 ResourceRequest request_of(const TaskSpec& spec);

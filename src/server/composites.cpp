@@ -9,7 +9,6 @@
 
 #include "base/check.h"
 #include "scheduler/scheduler.h"
-#include "server/gangs.h"
 #include "server/profiles.h"
 #include "server/task_submission.h"
 
@@ -47,7 +46,7 @@ class Planner {
             return part.plan.feasible;
         });
         made_.ever = std::ranges::all_of(made_.parts, [](const PartPlan& part) {
-            return part.plan.feasible || may_become_feasible(part.plan);
+            return part.plan.feasible || scheduler::may_become_feasible(part.plan);
         });
         add_up();
         explain();

@@ -35,6 +35,7 @@ class Dispatcher {
         tasks::Waiting waiting;
         DecisionQuestion question;
         DecisionAnswer answer;
+        std::vector<fleet::CapacityHold> rooms = {};  // that the answer takes, by rank
     };
     DecisionQuestion question_of(
         const TaskSpec& spec, OrganisationId organisation, std::int64_t items,
@@ -46,9 +47,6 @@ class Dispatcher {
     scheduler::Started place(
         const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
     );
-    scheduler::Started place_gang_here(
-        const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
-    );
     std::vector<NodeId> to_avoid(
         const tasks::Waiting& waiting, const scheduler::QueueItem& item, const QueueYard& yard
     ) const;
@@ -56,11 +54,9 @@ class Dispatcher {
         NodeId node, const ResourceRequest& request, const scheduler::QueueItem& item,
         const QueueYard& yard
     ) const;
-    // The second look at what was decided: capacity, money, the attempt and the record, in one
-    // change.
+    // What was decided, in one change: money, capacity, the attempts and the record.
     scheduler::Started commit(Decided decided);
-    Attempt attempt_of(const DecisionAnswer& answer);
-    fleet::CapacityHold hold_of(const DecisionAnswer& answer) const;
+    bool have_room(const std::vector<fleet::CapacityHold>& rooms);
     scheduler::Started turn_down(Decided decided);
     scheduler::Started wait(
         Change& change, const Task& task, TaskReason reason, const std::string& detail
@@ -70,7 +66,6 @@ class Dispatcher {
     );
     void tick();
     std::optional<std::vector<CallerShare>> callers_of(const Task& task) const;
-    bool possible_ever(const Plan& plan) const;
 
     Platform& platform_;
     Billing& billing_;
