@@ -65,7 +65,8 @@ class DecisionLog final : public fleet::Listener {
     // Oldest first.
     const std::deque<Decision>& decisions() const { return decisions_; }
     // Whether what stands in the way of a waiting task is another than its newest decision said:
-    // the sites and their reasons, or the start that is planned. One that repeats is not worth a record.
+    // the sites and their reasons, or the start that is planned. One that repeats is not worth a
+    // record.
     bool differs(TaskId task, const DecisionAnswer& answer) const;
     const Decision* find(DecisionId id) const;
     std::optional<DecisionId> newest_of(TaskId task) const;

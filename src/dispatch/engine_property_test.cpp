@@ -33,6 +33,16 @@ NodeParts any_node(int number) {
     return parts;
 }
 
+// Some of it may wait for a better hour.
+DecisionQuestion any_question(const ResourceRequest& request, std::vector<NodeId> avoid) {
+    DecisionQuestion question = Yard::question({request}, std::move(avoid));
+    question.spec.placement = PlacementSpec{.optimize = {.cost = 0.3, .green = 0.7}};
+    if (*rc::gen::arbitrary<bool>()) question.spec.deadline = kStart + 20h;
+    question.runs.run_time = question.runs.run_time_at_most =
+        std::chrono::minutes(*rc::gen::inRange(1, 300));
+    return question;
+}
+
 // What random work, loss, cordons and growth make of a platform.
 struct Scene {
     Yard yard;
@@ -48,9 +58,19 @@ struct Scene {
         for (int n = 0; n < nodes; ++n) yard.node(any_site(), any_node(n));
     }
     SiteId any_site() { return *rc::gen::elementOf(yard.sites); }
+    void state_outlook() {
+        OutlookSpec spec{.from = kStart};
+        const int hours = *rc::gen::inRange(1, 30);
+        for (int hour = 0; hour < hours; ++hour) {
+            spec.carbon_g_per_kwh.push_back(*rc::gen::inRange(0, 900));
+            spec.price_percent.push_back(*rc::gen::inRange<std::int64_t>(1, 101));
+        }
+        if (*rc::gen::arbitrary<bool>()) spec.price_percent.clear();
+        RC_ASSERT(yard.fleet.state_outlook(any_site(), spec, kStart).has_value());
+    }
 
     void step() {
-        switch (*rc::gen::inRange(0, 10)) {
+        switch (*rc::gen::inRange(0, 11)) {
             case 0:
                 (void)yard.fleet.set_cordoned(
                     *rc::gen::elementOf(yard.nodes), *rc::gen::arbitrary<bool>()
@@ -70,6 +90,9 @@ struct Scene {
                 if (running.empty()) break;
                 yard.fleet.release(running.back());
                 running.pop_back();
+                break;
+            case 10:
+                state_outlook();
                 break;
             default:
                 if (yard.place(any_request()).starts_with("-")) break;
@@ -143,7 +166,7 @@ TEST(EngineProperty, StateByIncrementsDecidesAsStateMadeAnew) {
         RC_ASSERT(anew.state() == scene.yard.engine.state());
         const ResourceRequest request = any_request();
         const DecisionQuestion question =
-            Yard::question({request}, {*rc::gen::elementOf(scene.yard.nodes)});
+            any_question(request, {*rc::gen::elementOf(scene.yard.nodes)});
         RC_ASSERT(scene.yard.engine.decide(question) == anew.decide(question));
     }));
 }
@@ -156,7 +179,7 @@ TEST(EngineProperty, EveryDecisionThatIsKeptIsMadeAgainFromItsText) {
         for (int i = 0; i < 20; ++i) {
             scene.step();
             const DecisionQuestion question =
-                Yard::question({any_request()}, {*rc::gen::elementOf(scene.yard.nodes)});
+                any_question(any_request(), {*rc::gen::elementOf(scene.yard.nodes)});
             (void)log.add(
                 {.id = scene.yard.ids.next<DecisionId>(kStart), .at = kStart}, question,
                 scene.yard.engine.decide(question)

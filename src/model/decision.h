@@ -65,7 +65,7 @@ struct KnownRuns {
     std::optional<SiteSpec> staging_source;
     std::int64_t result_bytes = 0;
     std::map<std::string, double> watts_per_device;
-    std::optional<Duration> run_time_at_most;  // nine in ten end by then
+    std::optional<Duration> run_time_at_most;             // nine in ten end by then
     std::map<std::string, Duration> run_time_at_most_on;  // by accelerator model
     bool operator==(const KnownRuns&) const = default;
 };
@@ -85,11 +85,12 @@ struct DecisionQuestion {
     std::optional<Money> budget_left;
     Time now;
     std::optional<std::vector<CallerShare>> callers;  // of a service, where calls come from
-    std::optional<bool> at_once;  // true: no later start, it has begun before
+    std::optional<bool> at_once;                      // true: no later start, it has begun before
     bool operator==(const DecisionQuestion&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    DecisionQuestion, (), (spec, spec_sha256, items, avoid, runs, budget_left, now, callers, at_once)
+    DecisionQuestion, (),
+    (spec, spec_sha256, items, avoid, runs, budget_left, now, callers, at_once)
 )
 
 // The node that the policy of a pool chose.

@@ -51,8 +51,9 @@ Result<void> check_lengths(const OutlookSpec& spec) {
     for (const auto& [name, size] : lists)
         if (size != 0 && size != hours)
             return bad(
-                std::string(name), "has " + std::to_string(size) + " values where another list has " +
-                                       std::to_string(hours) + ": state one for each hour"
+                std::string(name), "has " + std::to_string(size) +
+                                       " values where another list has " + std::to_string(hours) +
+                                       ": state one for each hour"
             );
     return {};
 }

@@ -13,7 +13,9 @@ namespace {
 const Time kNow = *parse_rfc3339("2026-11-24T08:20:00Z");
 const Time kHour = *parse_rfc3339("2026-11-24T08:00:00Z");
 
-OutlookSpec any() { return {.from = kHour, .carbon_g_per_kwh = {500, 80.5}, .price_percent = {100, 60}}; }
+OutlookSpec any() {
+    return {.from = kHour, .carbon_g_per_kwh = {500, 80.5}, .price_percent = {100, 60}};
+}
 
 std::string refusal(const OutlookSpec& spec) {
     const Result<void> valid = validate(spec, kNow);
@@ -41,9 +43,7 @@ TEST(Outlook, RefusesHoursThatAreOverOrLeaveAHoleBeforeThem) {
         "before it is unknown"
     );
     spec.from = kHour - 10min;
-    EXPECT_EQ(
-        refusal(spec), "from: must be a full hour of UTC, for instance 2026-11-24T08:00:00Z"
-    );
+    EXPECT_EQ(refusal(spec), "from: must be a full hour of UTC, for instance 2026-11-24T08:00:00Z");
 }
 
 TEST(Outlook, RefusesWhatIsNoNumberOrOutOfRangeByItsPlace) {
@@ -51,7 +51,8 @@ TEST(Outlook, RefusesWhatIsNoNumberOrOutOfRangeByItsPlace) {
     spec.carbon_g_per_kwh[1] = std::numeric_limits<double>::quiet_NaN();
     EXPECT_EQ(
         refusal(spec),
-        "carbon_g_per_kwh[1]: must be a number from 0 to 5000: every hour has a value, unknown ones "
+        "carbon_g_per_kwh[1]: must be a number from 0 to 5000: every hour has a value, unknown "
+        "ones "
         "end the list"
     );
     spec = any();

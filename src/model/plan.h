@@ -133,7 +133,8 @@ struct LaterStart {
     Time start_at;
     std::string place;  // "centre/n1"
     Terms terms;
-    std::optional<std::string> place_now;  // the best that could start at once; absent: nothing could
+    std::optional<std::string>
+        place_now;  // the best that could start at once; absent: nothing could
     std::optional<Terms> terms_now;
     std::string text;  // "from 02:00 on centre/n1: 50 g CO2e instead of 500 g (90% less)"
     std::string text_zh;
@@ -155,7 +156,7 @@ struct Plan {
     std::string explanation_zh;
     // Whom the round trips are to; absent: the users at large, by each site's rtt_ms.
     std::optional<std::vector<CallerShare>> callers;
-    std::optional<GangPlan> gang;  // absent: one node an item
+    std::optional<GangPlan> gang;     // absent: one node an item
     std::optional<LaterStart> later;  // absent: the chosen candidate starts at once
     bool operator==(const Plan&) const = default;
 };

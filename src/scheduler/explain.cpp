@@ -296,8 +296,7 @@ Text explain_refusal(const std::vector<Judged>& judged, const Filters& filters) 
     const std::string front_name = front.candidate.site + "/" + front.candidate.node;
     const Text remedies = all_remedies(front, filters);
     if (all == 1) {
-        const Text detail =
-            filters.detail(front.candidate.filter, question_of(front, filters));
+        const Text detail = filters.detail(front.candidate.filter, question_of(front, filters));
         return {
             format(
                 "{}, the only node, cannot take it: {}. To change that: {}", front_name, detail.en,

@@ -53,8 +53,9 @@ void write_text(LaterStart& later) {
         "from {} on at {}: {}, compared with {} at once", at, later.place, gains.en,
         *later.place_now
     );
-    later.text_zh =
-        format("{} 起在 {} 运行：{}（与在 {} 立即开始相比）", at, later.place, gains.zh, *later.place_now);
+    later.text_zh = format(
+        "{} 起在 {} 运行：{}（与在 {} 立即开始相比）", at, later.place, gains.zh, *later.place_now
+    );
 }
 
 }  // namespace

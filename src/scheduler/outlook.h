@@ -40,7 +40,8 @@ struct Outlook {
     // until it ends. An hour that is not listed costs the list price.
     Time percents_from;
     std::vector<std::int64_t> price_percents;
-    std::optional<SiteOutlook> stated;  // what it was made of; its age decides whether it is believed
+    std::optional<SiteOutlook>
+        stated;  // what it was made of; its age decides whether it is believed
 
     std::optional<std::int64_t> price_percent_at(Time time) const;
     // False: the series say nothing any more, all of it is unknown.

@@ -51,9 +51,7 @@ Judged judge(const Input& input, const Filters& filters, const Supply& supply, A
     if (supply.outlook && supply.outlook->stated)
         judged.candidate.outlook = age_of(*supply.outlook->stated, input.now);
     Candidate& candidate = judged.candidate;
-    Asked asked{
-        .supply = supply, .request = candidate.request, .hourly = {}, .start = input.now
-    };
+    Asked asked{.supply = supply, .request = candidate.request, .hourly = {}, .start = input.now};
     asked.start = first_start(input, asked);
     if (asked.start > input.now) candidate.start_at = asked.start;
     const Result<Price> hourly = hourly_price(supply, candidate.request, input.spec, asked.start);

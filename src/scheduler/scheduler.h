@@ -71,8 +71,8 @@ struct Input {
     std::optional<Money> budget_left;
     Time now;
     std::vector<CallerShare> callers = {};  // where its users call from; empty: unknown
-    const Kept* kept = nullptr;  // absent: nothing is promised to anybody
-    bool at_once = false;        // no later start is looked for
+    const Kept* kept = nullptr;             // absent: nothing is promised to anybody
+    bool at_once = false;                   // no later start is looked for
     Duration deadline_margin{};  // that a later start leaves, beyond what it takes at most
 };
 

@@ -34,7 +34,8 @@ std::optional<Time> latest_start(const Input& input, const Asked& asked) {
     const std::optional<Duration> at_most = run_time_at_most_of(input.profile, asked.request);
     if (!at_most) return std::nullopt;
     const Duration span = occupied_span(input, asked);
-    const Duration late = std::max(Duration{0}, *at_most - run_time_of(input.profile, asked.request));
+    const Duration late =
+        std::max(Duration{0}, *at_most - run_time_of(input.profile, asked.request));
     const Duration all = (span + late) * std::max<std::int64_t>(1, input.items);
     return *input.spec.deadline - input.deadline_margin - all;
 }

@@ -17,8 +17,8 @@ Time first_start(const Input& input, const Asked& asked);
 // and better in cost or carbon than every earlier one. None without deadline, outlook or run time.
 std::vector<Judged> later_starts(const Input& input, const Filters& filters, const Judged& first);
 
-// Where the best of `objective.order` starts later: when, and what that gains over the best of those
-// that could start at once.
+// Where the best of `objective.order` starts later: when, and what that gains over the best of
+// those that could start at once.
 std::optional<LaterStart> later_start(
     const std::vector<Candidate>& candidates, const Objective& objective
 );

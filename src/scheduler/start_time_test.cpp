@@ -199,11 +199,13 @@ TEST(StartTime, ThePlanSaysWhatStartingLaterGains) {
     EXPECT_EQ(
         made.later->text,
         "from 2026-11-24T02:00:00Z on at centre/centre-1: cost 0.436 yuan instead of 0.519334 "
-        "yuan (16% less), green 50 g instead of 483.3 g (90% less), compared with centre/centre-1 at once"
+        "yuan (16% less), green 50 g instead of 483.3 g (90% less), compared with centre/centre-1 "
+        "at once"
     );
     EXPECT_EQ(
         made.later->text_zh,
-        "2026-11-24T02:00:00Z 起在 centre/centre-1 运行：成本 0.436 元，而非 0.519334 元（减少 16%）；"
+        "2026-11-24T02:00:00Z 起在 centre/centre-1 运行：成本 0.436 元，而非 0.519334 元（减少 "
+        "16%）；"
         "绿色 50 g，而非 483.3 g（减少 90%）（与在 centre/centre-1 立即开始相比）"
     );
     EXPECT_FALSE(h.plan({.duration = 1}).later);

@@ -217,6 +217,7 @@ scheduler::Started Dispatcher::place(
 ) {
     const Task& task = *platform_.board.find(waiting.task_id);
     if (task.spec.num_nodes > 1) return place_gang_here(waiting, item, yard);
+    if (waits_for_its_hour(waiting, item)) return Started::other;
     const std::vector<NodeId> avoid = to_avoid(waiting, item, yard);
     for (int made = 0; made < kDecisionsPerItemMax; ++made) {
         Decided decided{
@@ -225,12 +226,14 @@ scheduler::Started Dispatcher::place(
             .answer = {}
         };
         decided.question.callers = callers_of(task);
+        if (!may_wait(waiting)) decided.question.at_once = true;
         decided.answer = decide(decided.question);
         const Plan& plan = decided.answer.plan;
         if (!plan.feasible) {
             yard.explain(item.work, plan.explanation, plan.explanation_zh);
             return turn_down(std::move(decided));
         }
+        if (plan.later) return put_off(std::move(decided), item);
         const fleet::CapacityHold hold = hold_of(decided.answer);
         if (breaks_promise(hold.node_id, hold.request, item, yard)) return Started::kept;
         if (const Result<void> room = platform_.fleet.check(hold); !room) {
@@ -348,6 +351,7 @@ Attempt Dispatcher::attempt_of(const DecisionAnswer& answer) {
         .simulated = chosen.simulated
     };
     attempt.held = plan.hold.value_or(Money());
+    attempt.price_percent = chosen.price_percent;
     return attempt;
 }
 
@@ -358,8 +362,6 @@ scheduler::Started Dispatcher::commit(Decided decided) {
     fleet::CapacityHold hold = hold_of(decided.answer);
     Attempt attempt = attempt_of(decided.answer);
     if (!hold.devices.empty()) attempt.devices = hold.devices;
-    attempt.price_percent =
-        scheduler::price_percent(*platform_.fleet.find_site(attempt.placement.site_id), task.spec);
     Change change;
     if (attempt.held > Money())
         if (const Result<void> held =
@@ -371,6 +373,7 @@ scheduler::Started Dispatcher::commit(Decided decided) {
             return wait(change, task, TaskReason::waiting_for_balance, held.error().message);
         }
     placed_.add();
+    planned_.forget(work_of(task.id, waiting.item));
     // Before the hold: the state is still the one it was made from.
     attempt.decision_id = record(change, std::move(decided), DecisionOutcome::place, attempt.id);
     const Result<void> room =

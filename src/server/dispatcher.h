@@ -3,6 +3,7 @@
 
 #include "io/event.h"
 #include "io/task.h"
+#include "scheduler/planned_starts.h"
 #include "scheduler/scheduler.h"
 #include "server/agent_hub.h"
 #include "server/billing.h"
@@ -62,6 +63,10 @@ class Dispatcher {
     Attempt attempt_of(const DecisionAnswer& answer);
     fleet::CapacityHold hold_of(const DecisionAnswer& answer) const;
     scheduler::Started turn_down(Decided decided);
+    // ---- put_off.cpp
+    bool may_wait(const tasks::Waiting& waiting) const;
+    bool waits_for_its_hour(const tasks::Waiting& waiting, const scheduler::QueueItem& item) const;
+    scheduler::Started put_off(Decided decided, const scheduler::QueueItem& item);
     scheduler::Started wait(
         Change& change, const Task& task, TaskReason reason, const std::string& detail
     );
@@ -78,6 +83,7 @@ class Dispatcher {
     io::Event wake_;
     bool again_ = false;
     scheduler::Reservations promises_;  // from round to round
+    scheduler::PlannedStarts planned_;
     StartForetelling foretelling_;
     telemetry::Histogram& seconds_;
     telemetry::Counter& dropped_;

@@ -112,9 +112,7 @@ Result<std::vector<Attempt>> begin(
     for (std::size_t rank = 0; rank < chosen.size(); ++rank) {
         Attempt& attempt = members[rank];
         attempt.placement = placement_of(platform, *chosen[rank]);
-        attempt.price_percent = scheduler::price_percent(
-            *platform.fleet.find_site(attempt.placement.site_id), task.spec
-        );
+        attempt.price_percent = chosen[rank]->price_percent;
         attempt.held = holds[rank];
         // The decision is that of the whole gang: it is kept once.
         if (rank == 0) attempt.decision = plan.candidates;
@@ -174,7 +172,8 @@ Plan plan_gang(
     if (spec.budget) input.budget_left = spec.budget->max_total;
     for (const Node* node : platform.fleet.nodes())
         input.supplies.push_back(
-            {platform.fleet.find_site(node->site_id), node, free_for(platform, spec, *node)}
+            {platform.fleet.find_site(node->site_id), node, free_for(platform, spec, *node),
+             platform.engine.outlook_of(node->site_id)}
         );
     return scheduler::plan(input);
 }

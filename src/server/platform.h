@@ -103,6 +103,7 @@ class Platform {
     void put(Change& change, const User& row);
     void put(Change& change, const access::StoredKey& row);
     void put(Change& change, const Site& row);
+    void put(Change& change, const SiteOutlook& row);
     void put(Change& change, const Pool& row);
     void put(Change& change, const Node& row);
     void put(Change& change, const StoredEndpoint& row);

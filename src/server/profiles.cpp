@@ -80,6 +80,7 @@ scheduler::Profile profile_of(
     for (const StagedInput& input : inputs_of(platform, spec)) profile.staging_bytes += input.bytes;
     if (spec.time_limit) {
         profile.run_time = spec.time_limit;
+        profile.run_time_at_most = spec.time_limit;
         profile.run_time_basis = "time_limit";
     }
     if (spec.service) return profile;
@@ -87,6 +88,8 @@ scheduler::Profile profile_of(
         if (auto known = known_of(platform, spec, organisation, std::nullopt)) {
             profile.run_time = known->run_time;
             profile.run_time_basis = std::move(known->basis);
+            profile.run_time_at_most =
+                run_times_of(platform, spec, organisation, std::nullopt).at_most();
         }
         return profile;
     }
@@ -97,6 +100,8 @@ scheduler::Profile profile_of(
         if (auto known = known_of(platform, spec, organisation, choice)) {
             profile.run_time_on[choice.model] = known->run_time;
             profile.run_time_basis_on[choice.model] = std::move(known->basis);
+            if (const auto most = run_times_of(platform, spec, organisation, choice).at_most())
+                profile.run_time_at_most_on[choice.model] = *most;
         }
     }
     return profile;
@@ -129,12 +134,16 @@ std::vector<scheduler::Place> suited_places(
         .avoid = {},
         .profile = profile_of(platform, spec, organisation),
         .budget_left = {},
-        .now = platform.now()
+        .now = platform.now(),
+        .at_once = true
     };
     if (spec.budget) input.budget_left = spec.budget->max_total;
     for (const Node* node : platform.fleet.nodes())
         if (node->state == NodeState::online && !node->cordoned)
-            input.supplies.push_back({platform.fleet.find_site(node->site_id), node, node->total});
+            input.supplies.push_back(
+                {platform.fleet.find_site(node->site_id), node, node->total,
+                 platform.engine.outlook_of(node->site_id)}
+            );
     std::vector<scheduler::Place> places;
     for (const Candidate& candidate : scheduler::plan(input).candidates)
         if (candidate.filter == FilterReason::none)
