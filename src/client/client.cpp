@@ -80,7 +80,9 @@ io::Task<Result<Site>> Client::update_site(std::string id, SiteSpec spec) {
     co_return co_await connection_.call_for<Site>(std::move(call));
 }
 io::Task<Result<OutlookView>> Client::outlook(std::string site) {
-    co_return co_await connection_.call_for<OutlookView>({.path = path_of("sites", site) + "/outlook"});
+    co_return co_await connection_.call_for<OutlookView>(
+        {.path = path_of("sites", site) + "/outlook"}
+    );
 }
 io::Task<Result<OutlookView>> Client::state_outlook(std::string site, OutlookSpec spec) {
     Call call = post(path_of("sites", site) + "/outlook", spec);

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "dispatch/pool_policy.h"
+#include "dispatch/staging_routes.h"
 #include "scheduler/filter.h"
 
 namespace penstock::dispatch {
@@ -331,6 +332,8 @@ DecisionAnswer Engine::decide(const DecisionQuestion& question) {
         else
             add_few(site, choices, picks, input);
     }
+    const StagingRoutes routes(question.runs);
+    for (scheduler::Supply& supply : input.supplies) supply.staging = routes.to(*supply.site);
     answer.plan = scheduler::plan(input);
     if (!answer.plan.feasible) return answer;
     const Candidate& chosen = *std::ranges::find_if(answer.plan.candidates, &Candidate::chosen);

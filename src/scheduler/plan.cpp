@@ -213,6 +213,18 @@ ResourceRequest request_of(const TaskSpec& spec) {
 
 namespace {
 
+// Why a start later than now was not looked for, where one could have been expected.
+void note_unbounded(Text& text, const Plan& plan, const Input& input) {
+    const bool could = plan.feasible && !plan.later && input.spec.deadline && !input.at_once &&
+                       input.spec.num_nodes <= 1;
+    if (!could || run_time_at_most_of(input.profile, plan.candidates.front().request)) return;
+    if (std::ranges::none_of(input.supplies, [](const Supply& each) { return each.outlook; }))
+        return;
+    text.en +=
+        ". No later start was looked for: how long it runs at most is not known; state time_limit";
+    text.zh += "。未考虑延后开始：最长运行时间未知；请给出 time_limit";
+}
+
 Plan plan_within(const Input& input) {
     Plan plan;
     plan.spec_sha256 = input.spec_sha256;
@@ -245,6 +257,7 @@ Plan plan_within(const Input& input) {
         text.zh += text_of(callers).zh;
         plan.callers = std::move(callers);
     }
+    note_unbounded(text, plan, input);
     if (plan.later) {
         text.en += ". Starting later pays: " + plan.later->text;
         text.zh += "。延后开始更优：" + plan.later->text_zh;

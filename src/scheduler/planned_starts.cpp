@@ -10,9 +10,13 @@ void PlannedStarts::put_off(WorkId work, Time now, std::uint64_t known) {
     planned_[work] = {std::chrono::floor<std::chrono::hours>(now) + 1h, known};
 }
 
-bool PlannedStarts::stands(WorkId work, Time now, std::uint64_t known) const {
+bool PlannedStarts::stands(WorkId work, Time now, std::uint64_t known) {
     const auto found = planned_.find(work);
-    return found != planned_.end() && now < found->second.again_at && known == found->second.known;
+    if (found == planned_.end()) return false;
+    if (now < found->second.again_at && known == found->second.known) return true;
+    if (replans_left_ == 0) return true;
+    --replans_left_;
+    return false;
 }
 
 }  // namespace penstock::scheduler

@@ -25,6 +25,25 @@ TEST(PlannedStarts, FallWhenMoreIsKnownOfSites) {
     EXPECT_FALSE(planned.stands(1, kNow, 8));
 }
 
+TEST(PlannedStarts, AreLookedAtAgainAFewInARound) {
+    PlannedStarts planned;
+    for (WorkId work = 1; work <= kReplansPerRoundMax + 1; ++work) planned.put_off(work, kNow, 1);
+    const auto due = [&] {
+        std::size_t count = 0;
+        for (WorkId work = 1; work <= kReplansPerRoundMax + 1; ++work) {
+            if (planned.stands(work, kNow + 1h, 1)) continue;
+            planned.put_off(work, kNow + 1h, 1);
+            ++count;
+        }
+        return count;
+    };
+
+    EXPECT_EQ(due(), kReplansPerRoundMax);
+    EXPECT_EQ(due(), 0U);
+    planned.begin_round();
+    EXPECT_EQ(due(), 1U);
+}
+
 TEST(PlannedStarts, AreBoundedAndForgetWhatIsOverFirst) {
     PlannedStarts planned;
     for (WorkId work = 1; work < kPlannedStartsMax; ++work) planned.put_off(work, kNow, 1);

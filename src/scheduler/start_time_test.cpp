@@ -128,7 +128,9 @@ TEST(StartTime, LeavesTheMarginAndWhatARunMayTakeLonger) {
     EXPECT_EQ(h.start(plan(input)), "02:00") << "one run in ten takes more than an hour";
 
     input.profile.run_time_at_most.reset();
-    EXPECT_EQ(h.start(plan(input)), "now") << "how long it may take nobody knows";
+    const Plan unbounded = plan(input);
+    EXPECT_EQ(h.start(unbounded), "now") << "how long it may take nobody knows";
+    EXPECT_TRUE(unbounded.explanation.ends_with("is not known; state time_limit"));
 }
 
 TEST(StartTime, ItemsAreCountedAsIfTheyRanOneAfterAnother) {

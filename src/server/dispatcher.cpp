@@ -110,6 +110,8 @@ DecisionQuestion Dispatcher::question_of(
         .now = platform_.now()
     };
     if (spec.budget) question.budget_left = spec.budget->max_total;
+    if (question.runs.staging_bytes > 0)
+        question.runs.staging_source = staging_source_of(platform_);
     // Of the watts that makers publish, those that matter here.
     std::erase_if(question.runs.watts_per_device, [&](const auto& device) {
         return !spec.resources.accelerators ||
@@ -156,6 +158,7 @@ void Dispatcher::round() {
         }
     );
     here = &yard;
+    planned_.begin_round();
     yard.restore(promises_);
     scheduler::FairQueue queue = fair_queue(platform_);
     scheduler::QueueRound round(queue, promises_, yard.items(), yard, kPlacementsPerRoundMax);

@@ -65,7 +65,7 @@ class Dispatcher {
     scheduler::Started turn_down(Decided decided);
     // ---- put_off.cpp
     bool may_wait(const tasks::Waiting& waiting) const;
-    bool waits_for_its_hour(const tasks::Waiting& waiting, const scheduler::QueueItem& item) const;
+    bool waits_for_its_hour(const tasks::Waiting& waiting, const scheduler::QueueItem& item);
     scheduler::Started put_off(Decided decided, const scheduler::QueueItem& item);
     scheduler::Started wait(
         Change& change, const Task& task, TaskReason reason, const std::string& detail

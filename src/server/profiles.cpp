@@ -107,6 +107,14 @@ scheduler::Profile profile_of(
     return profile;
 }
 
+std::optional<SiteSpec> staging_source_of(const Platform& platform) {
+    const Site* site = platform.fleet.find_site(std::string_view(platform.options().store_site));
+    if (site == nullptr) return std::nullopt;
+    SiteSpec source{.name = site->spec.name, .egress_per_gb = Price{}, .routes = site->spec.routes};
+    for (auto& [name, route] : source.routes) route.egress_per_gb = Price{};
+    return source;
+}
+
 scheduler::RunTimes run_times_of(
     const Platform& platform, const TaskSpec& spec, OrganisationId organisation,
     const std::optional<Accelerator>& accelerator

@@ -13,8 +13,9 @@ bool Dispatcher::may_wait(const tasks::Waiting& waiting) const {
     return item.attempts == 0 && platform_.board.find(waiting.task_id)->spec.deadline.has_value();
 }
 
-bool Dispatcher::waits_for_its_hour(const tasks::Waiting& waiting, const scheduler::QueueItem& item)
-    const {
+bool Dispatcher::waits_for_its_hour(
+    const tasks::Waiting& waiting, const scheduler::QueueItem& item
+) {
     const Task& task = *platform_.board.find(waiting.task_id);
     return task.reason == TaskReason::waiting_for_start_time && may_wait(waiting) &&
            planned_.stands(item.work, platform_.now(), platform_.engine.site_changes());
