@@ -29,15 +29,17 @@ bool may_wait(const Input& input, const Judged& first) {
 }
 
 // The last start from which all items end in time for all that is known, were they to run one
-// after another; absent: unknown.
+// after another; absent: unknown, or over.
 std::optional<Time> latest_start(const Input& input, const Asked& asked) {
     const std::optional<Duration> at_most = run_time_at_most_of(input.profile, asked.request);
     if (!at_most) return std::nullopt;
     const Duration span = occupied_span(input, asked);
     const Duration late =
         std::max(Duration{0}, *at_most - run_time_of(input.profile, asked.request));
-    const Duration all = (span + late) * std::max<std::int64_t>(1, input.items);
-    return *input.spec.deadline - input.deadline_margin - all;
+    const std::int64_t items = std::max<std::int64_t>(1, input.items);
+    const Time end = *input.spec.deadline - input.deadline_margin;
+    if (span + late > (end - input.now) / items) return std::nullopt;
+    return end - (span + late) * items;
 }
 
 }  // namespace
