@@ -130,9 +130,13 @@ DecisionAnswer Dispatcher::decide(const DecisionQuestion& question) const {
     return answer;
 }
 
-Plan Dispatcher::plan(const TaskSpec& spec, OrganisationId organisation, std::int64_t items) const {
+Plan Dispatcher::plan(
+    const TaskSpec& spec, OrganisationId organisation, std::int64_t items, bool at_once
+) const {
     if (spec.num_nodes > 1) return plan_gang(platform_, spec, organisation, items, {});
-    return decide(question_of(spec, organisation, items, {})).plan;
+    DecisionQuestion question = question_of(spec, organisation, items, {});
+    if (at_once) question.at_once = true;
+    return decide(question).plan;
 }
 
 std::optional<std::vector<CallerShare>> Dispatcher::callers_of(const Task& task) const {
@@ -412,7 +416,8 @@ Explanation Dispatcher::explain(const Task& task) const {
         explanation.remedy_zh = ended.remedy_zh;
         return explanation;
     }
-    explanation.plan = plan(task.spec, task.organisation_id, task.items.total);
+    explanation.plan =
+        plan(task.spec, task.organisation_id, task.items.total, task.started_at.has_value());
     const tasks::Blocker blocker = tasks::blocker_of(task.reason);
     explanation.blocker = blocker.word;
     explanation.remedy = blocker.remedy;

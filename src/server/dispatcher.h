@@ -26,8 +26,10 @@ class Dispatcher {
     // One round of placements and one look at the clock; what run() does again and again.
     void step();
 
-    // The plan of a task that may not exist yet.
-    Plan plan(const TaskSpec& spec, OrganisationId organisation, std::int64_t items) const;
+    // The plan of a task that may not exist yet; `at_once`: it has begun before.
+    Plan plan(
+        const TaskSpec& spec, OrganisationId organisation, std::int64_t items, bool at_once = false
+    ) const;
     Explanation explain(const Task& task) const;
 
   private:
