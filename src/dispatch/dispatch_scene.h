@@ -32,6 +32,16 @@ inline NodeParts any_node(int number) {
     return parts;
 }
 
+// Some of it may wait for a better hour.
+inline DecisionQuestion any_question(const ResourceRequest& request, std::vector<NodeId> avoid) {
+    DecisionQuestion question = Yard::question({request}, std::move(avoid));
+    question.spec.placement = PlacementSpec{.optimize = {.cost = 0.3, .green = 0.7}};
+    if (*rc::gen::arbitrary<bool>()) question.spec.deadline = kStart + 20h;
+    question.runs.run_time = question.runs.run_time_at_most =
+        std::chrono::minutes(*rc::gen::inRange(1, 300));
+    return question;
+}
+
 inline DecisionQuestion any_gang(const std::vector<NodeId>& nodes) {
     std::vector<ResourceRequest> choices = {any_request()};
     if (choices[0].accelerator && *rc::gen::arbitrary<bool>())
@@ -71,9 +81,19 @@ struct Scene {
             running.insert(running.end(), yard.members.begin(), yard.members.end());
     }
     SiteId any_site() { return *rc::gen::elementOf(yard.sites); }
+    void state_outlook() {
+        OutlookSpec spec{.from = kStart};
+        const int hours = *rc::gen::inRange(1, 30);
+        for (int hour = 0; hour < hours; ++hour) {
+            spec.carbon_g_per_kwh.push_back(*rc::gen::inRange(0, 900));
+            spec.price_percent.push_back(*rc::gen::inRange<std::int64_t>(1, 101));
+        }
+        if (*rc::gen::arbitrary<bool>()) spec.price_percent.clear();
+        RC_ASSERT(yard.fleet.state_outlook(any_site(), spec, kStart).has_value());
+    }
 
     void step() {
-        switch (*rc::gen::inRange(0, 10)) {
+        switch (*rc::gen::inRange(0, 11)) {
             case 0:
                 (void)yard.fleet.set_cordoned(
                     *rc::gen::elementOf(yard.nodes), *rc::gen::arbitrary<bool>()
@@ -96,6 +116,9 @@ struct Scene {
                 break;
             case 5:
                 place_gang();
+                break;
+            case 10:
+                state_outlook();
                 break;
             default:
                 if (yard.place(any_request()).starts_with("-")) break;

@@ -25,6 +25,10 @@ constexpr std::size_t kRecentRequestsMax = 1024;
 // They are looked at again after so many more, or half as many again as there were.
 constexpr std::size_t kRecentRequestsRefresh = 512;
 
+// A start later than now leaves so much until the deadline, beyond what the run takes at most: for
+// setting up, for waiting when the place is taken meanwhile.
+constexpr Duration kDeadlineMargin = 30min;
+
 // As scheduler::plan() takes it; the source of staged bytes lies in `runs`.
 scheduler::Profile profile_of(const KnownRuns& runs);
 KnownRuns runs_of(const scheduler::Profile& profile);
@@ -47,6 +51,7 @@ class Engine final : public fleet::Listener {
 
     // ---- what changes
     void site_put(const Site& site) override;
+    void outlook_put(const SiteOutlook& outlook) override;
     void node_put(const Node& node) override;
     void held(AttemptId attempt, const fleet::CapacityHold& hold) override;
     void released(AttemptId attempt) override;
@@ -76,6 +81,10 @@ class Engine final : public fleet::Listener {
     const Capacity& total() const { return total_; }  // of all nodes
     // How often something changed: the same number of the same inputs is the same state.
     std::uint64_t position() const { return position_; }
+    // How often something changed that is known of sites; no part of the state.
+    std::uint64_t site_changes() const { return site_changes_; }
+    // What is known of the site's hours to come; null: nothing.
+    const scheduler::Outlook* outlook_of(SiteId site) const;
     void go_on_after(std::uint64_t position) { position_ = std::max(position_, position + 1); }
 
   private:
@@ -83,6 +92,7 @@ class Engine final : public fleet::Listener {
         Site site;
         std::map<std::pair<std::string, NodeId>, Host> hosts;  // the order of ties
         std::map<std::string, Pool, std::less<>> pools;        // by SKU
+        std::optional<scheduler::Outlook> outlook;             // of its hours to come
     };
     struct Choice {
         const Accelerator* asked = nullptr;
@@ -132,6 +142,7 @@ class Engine final : public fleet::Listener {
     std::vector<ResourceRequest> workload_;  // `recent_` as it was at the last refresh
     std::size_t since_refresh_ = 0;
     std::uint64_t position_ = 0;
+    std::uint64_t site_changes_ = 0;
 };
 
 }  // namespace penstock::dispatch

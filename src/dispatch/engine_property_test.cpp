@@ -75,7 +75,7 @@ TEST(EngineProperty, StateByIncrementsDecidesAsStateMadeAnew) {
         RC_ASSERT(anew.state() == scene.yard.engine.state());
         const ResourceRequest request = any_request();
         const DecisionQuestion question =
-            Yard::question({request}, {*rc::gen::elementOf(scene.yard.nodes)});
+            any_question(request, {*rc::gen::elementOf(scene.yard.nodes)});
         RC_ASSERT(scene.yard.engine.decide(question) == anew.decide(question));
     }));
 }
@@ -88,7 +88,7 @@ TEST(EngineProperty, EveryDecisionThatIsKeptIsMadeAgainFromItsText) {
         for (int i = 0; i < 20; ++i) {
             scene.step();
             const DecisionQuestion question =
-                Yard::question({any_request()}, {*rc::gen::elementOf(scene.yard.nodes)});
+                any_question(any_request(), {*rc::gen::elementOf(scene.yard.nodes)});
             (void)log.add(
                 {.id = scene.yard.ids.next<DecisionId>(kStart), .at = kStart}, question,
                 scene.yard.engine.decide(question)

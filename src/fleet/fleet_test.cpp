@@ -92,6 +92,35 @@ TEST(Fleet, OffersShowWhatIsFreeAndHowOldThatIs) {
     EXPECT_EQ(offers[0].price_per_hour, "0.36");
 }
 
+TEST(Fleet, ANewOutlookReplacesTheOldAndABadOneChangesNothing) {
+    FleetFixture f;
+    EXPECT_EQ(f.fleet.find_outlook(f.site), nullptr);
+    EXPECT_TRUE(f.fleet.state_outlook(
+        f.site, {.from = kStart, .carbon_g_per_kwh = {500, 400}, .source = "grid"}, kStart
+    ));
+    EXPECT_TRUE(
+        f.fleet.state_outlook(f.site, {.from = kStart, .price_percent = {70}}, kStart + 1min)
+    );
+    const Result<SiteOutlook> bad =
+        f.fleet.state_outlook(f.site, {.from = kStart, .price_percent = {0}}, kStart + 2min);
+
+    EXPECT_EQ(bad.error().field, "price_percent[0]");
+    EXPECT_EQ(
+        f.fleet.find_outlook(f.site)->spec, (OutlookSpec{.from = kStart, .price_percent = {70}})
+    );
+    EXPECT_EQ(f.fleet.find_outlook(f.site)->stated_at, kStart + 1min);
+}
+
+TEST(Fleet, NamesTheFieldOfABadRoute) {
+    SiteSpec spec{.name = "x", .region = "cn", .division_code = "420100"};
+    spec.routes["y"] = {.rtt_ms = 5, .bandwidth_mbps = 100};
+    EXPECT_TRUE(validate(spec));
+    spec.routes["y"].bandwidth_mbps = 0;
+    EXPECT_EQ(validate(spec).error().field, "routes.y.bandwidth_mbps");
+    spec.routes = {{"x", {.rtt_ms = 5, .bandwidth_mbps = 100}}};
+    EXPECT_EQ(validate(spec).error().field, "routes.x");
+}
+
 TEST(Fleet, NamesTheFieldOfABadSite) {
     EXPECT_EQ(
         validate({.name = "x", .region = "cn", .division_code = "42"}).error().field,

@@ -110,6 +110,8 @@ DecisionQuestion Dispatcher::question_of(
         .now = platform_.now()
     };
     if (spec.budget) question.budget_left = spec.budget->max_total;
+    if (question.runs.staging_bytes > 0)
+        question.runs.staging_source = staging_source_of(platform_);
     // Of the watts that makers publish, those that matter here.
     std::erase_if(question.runs.watts_per_device, [&](const auto& device) {
         return !spec.resources.accelerators ||
@@ -128,8 +130,12 @@ DecisionAnswer Dispatcher::decide(const DecisionQuestion& question) const {
     return answer;
 }
 
-Plan Dispatcher::plan(const TaskSpec& spec, OrganisationId organisation, std::int64_t items) const {
-    return decide(question_of(spec, organisation, items, {})).plan;
+Plan Dispatcher::plan(
+    const TaskSpec& spec, OrganisationId organisation, std::int64_t items, bool at_once
+) const {
+    DecisionQuestion question = question_of(spec, organisation, items, {});
+    if (at_once) question.at_once = true;
+    return decide(question).plan;
 }
 
 std::optional<std::vector<CallerShare>> Dispatcher::callers_of(const Task& task) const {
@@ -147,6 +153,7 @@ void Dispatcher::round() {
         }
     );
     here = &yard;
+    planned_.begin_round();
     yard.restore(promises_);
     scheduler::FairQueue queue = fair_queue(platform_);
     scheduler::QueueRound round(queue, promises_, yard.items(), yard, kPlacementsPerRoundMax);
@@ -208,6 +215,7 @@ scheduler::Started Dispatcher::place(
     const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
 ) {
     const Task& task = *platform_.board.find(waiting.task_id);
+    if (waits_for_its_hour(waiting, item)) return Started::other;
     const std::vector<NodeId> avoid = to_avoid(waiting, item, yard);
     for (int made = 0; made < kDecisionsPerItemMax; ++made) {
         Decided decided{
@@ -216,12 +224,14 @@ scheduler::Started Dispatcher::place(
             .answer = {}
         };
         decided.question.callers = callers_of(task);
+        if (!may_wait(waiting)) decided.question.at_once = true;
         decided.answer = decide(decided.question);
         const Plan& plan = decided.answer.plan;
         if (!plan.feasible) {
             yard.explain(item.work, plan.explanation, plan.explanation_zh);
             return turn_down(std::move(decided));
         }
+        if (plan.later) return put_off(std::move(decided), item);
         decided.rooms = platform_.engine.holds_of(decided.answer);
         if (std::ranges::any_of(decided.rooms, [&](const fleet::CapacityHold& room) {
                 return breaks_promise(room.node_id, room.request, item, yard);
@@ -318,6 +328,7 @@ scheduler::Started Dispatcher::commit(Decided decided) {
         return wait(change, task, TaskReason::waiting_for_balance, held.error().message);
     }
     placed_.add();
+    planned_.forget(work_of(task.id, waiting.item));
     // Before the holds: the state is still the one it was made from.
     attempts.front().decision_id =
         record(change, std::move(decided), DecisionOutcome::place, attempts.front().id);
@@ -359,7 +370,8 @@ Explanation Dispatcher::explain(const Task& task) const {
         explanation.remedy_zh = ended.remedy_zh;
         return explanation;
     }
-    explanation.plan = plan(task.spec, task.organisation_id, task.items.total);
+    explanation.plan =
+        plan(task.spec, task.organisation_id, task.items.total, task.started_at.has_value());
     const tasks::Blocker blocker = tasks::blocker_of(task.reason);
     explanation.blocker = blocker.word;
     explanation.remedy = blocker.remedy;

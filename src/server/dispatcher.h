@@ -3,6 +3,7 @@
 
 #include "io/event.h"
 #include "io/task.h"
+#include "scheduler/planned_starts.h"
 #include "scheduler/scheduler.h"
 #include "server/agent_hub.h"
 #include "server/billing.h"
@@ -25,8 +26,10 @@ class Dispatcher {
     // One round of placements and one look at the clock; what run() does again and again.
     void step();
 
-    // The plan of a task that may not exist yet.
-    Plan plan(const TaskSpec& spec, OrganisationId organisation, std::int64_t items) const;
+    // The plan of a task that may not exist yet; `at_once`: it has begun before.
+    Plan plan(
+        const TaskSpec& spec, OrganisationId organisation, std::int64_t items, bool at_once = false
+    ) const;
     Explanation explain(const Task& task) const;
 
   private:
@@ -58,6 +61,10 @@ class Dispatcher {
     scheduler::Started commit(Decided decided);
     bool have_room(const std::vector<fleet::CapacityHold>& rooms);
     scheduler::Started turn_down(Decided decided);
+    // ---- put_off.cpp
+    bool may_wait(const tasks::Waiting& waiting) const;
+    bool waits_for_its_hour(const tasks::Waiting& waiting, const scheduler::QueueItem& item);
+    scheduler::Started put_off(Decided decided, const scheduler::QueueItem& item);
     scheduler::Started wait(
         Change& change, const Task& task, TaskReason reason, const std::string& detail
     );
@@ -73,6 +80,7 @@ class Dispatcher {
     io::Event wake_;
     bool again_ = false;
     scheduler::Reservations promises_;  // from round to round
+    scheduler::PlannedStarts planned_;
     StartForetelling foretelling_;
     telemetry::Histogram& seconds_;
     telemetry::Counter& dropped_;

@@ -62,7 +62,7 @@ std::vector<Attempt> attempts_of(
              .held = holds[rank]}
         );
         if (!rooms[rank].devices.empty()) attempts.back().devices = rooms[rank].devices;
-        attempts.back().price_percent = scheduler::price_percent(site, task.spec);
+        attempts.back().price_percent = chosen[rank]->price_percent;
     }
     // The decision is that of all: it is kept once.
     attempts.front().decision = answer.plan.candidates;
