@@ -53,8 +53,9 @@ void Engine::add_alike(
     for (std::size_t i = 0; i < kinds.size(); ++i)
         for (const Alike& group : kinds[i].groups()) {
             peers.push_back(group.nodes);
-            const Accelerator* asked = i < choices.size() ? choices[i].asked : nullptr;
-            input.supplies.push_back(supply_of(site, *group.shown, asked));
+            input.supplies.push_back(
+                supply_of(site, *group.shown, i < choices.size() ? choices[i] : Choice{})
+            );
             input.supplies.back().alike = std::ssize(group.nodes) - 1;
             input.supplies.back().peers = &peers.back();
         }

@@ -319,7 +319,7 @@ scheduler::Started Dispatcher::commit(Decided decided) {
     const Task& task = *platform_.board.find(waiting.task_id);
     Plan plan = decided.answer.plan;
     std::vector<fleet::CapacityHold> rooms = std::move(decided.rooms);
-    std::vector<Attempt> attempts = attempts_of(platform_, task, decided.answer, rooms);
+    std::vector<Attempt> attempts = attempts_of(platform_, decided.answer, rooms);
     Change change;
     if (const Result<void> held = hold_money(billing_, change, task, attempts); !held) {
         waited_.add();

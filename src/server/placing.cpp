@@ -44,8 +44,7 @@ Placement placement_of(const Site& site, const Candidate& chosen) {
 }  // namespace
 
 std::vector<Attempt> attempts_of(
-    Platform& platform, const Task& task, const DecisionAnswer& answer,
-    const std::vector<fleet::CapacityHold>& rooms
+    Platform& platform, const DecisionAnswer& answer, const std::vector<fleet::CapacityHold>& rooms
 ) {
     std::vector<const Candidate*> chosen;
     for (const Candidate& candidate : answer.plan.candidates)

@@ -9,8 +9,7 @@ namespace penstock::server {
 
 // By rank, each with the hold of its capacity; not begun, and nothing is held yet.
 std::vector<Attempt> attempts_of(
-    Platform& platform, const Task& task, const DecisionAnswer& answer,
-    const std::vector<fleet::CapacityHold>& rooms
+    Platform& platform, const DecisionAnswer& answer, const std::vector<fleet::CapacityHold>& rooms
 );
 
 // Holds the money of all of them, or of none: insufficient_funds.
