@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "model/task_profile.h"
 #include "scheduler/profile.h"
 #include "scheduler/run_times.h"
 #include "server/platform.h"
@@ -22,6 +23,11 @@ scheduler::Profile profile_of(
 // The site at which staged bytes lie, with its routes to other sites; nothing where the platform
 // does not say. Nobody charges egress yet, so it costs nothing here.
 std::optional<SiteSpec> staging_source_of(const Platform& platform);
+
+// The same for people, with how certain it is.
+TaskProfile task_profile_of(
+    const Platform& platform, const TaskSpec& spec, OrganisationId organisation, std::int64_t items
+);
 
 // How long such work runs on that accelerator, with the runs it is known from. A service has no
 // end.
