@@ -7,10 +7,8 @@ Blocker blocker_of(TaskReason reason) {
     switch (reason) {
         case TaskReason::waiting_for_start_time:
             return {
-                "start_time",
-                "wait, or submit without schedule.start_after and, where a better hour is waited "
-                "for, without deadline",
-                "等待；或去掉 schedule.start_after；若在等待更优的时段，可去掉 deadline"
+                "start_time", "wait, or submit without schedule.start_after or deadline",
+                "等待，或去掉 schedule.start_after 或 deadline"
             };
         case TaskReason::waiting_for_dependency:
             return {
