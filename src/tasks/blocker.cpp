@@ -37,6 +37,13 @@ Blocker blocker_of(TaskReason reason) {
                 "wait, or state a time_limit that ends before the work ahead is to start",
                 "等待，或给出能在排在前面的任务开始之前结束的 time_limit"
             };
+        case TaskReason::waiting_for_round:
+            return {
+                "round",
+                "wait for the next round, allow more accelerators, or leave "
+                "schedule.time_shared out to take a place in the queue",
+                "等待下一轮，允许更多型号的加速卡，或去掉 schedule.time_shared 以进入普通队列"
+            };
         case TaskReason::no_candidate:
             return {
                 "no_candidate", "change what the candidates' filters name",
@@ -69,6 +76,7 @@ Blocker blocker_of(TaskReason reason) {
         case TaskReason::stop_requested:
         case TaskReason::member_failed:
         case TaskReason::preempted:
+        case TaskReason::time_shared:
             break;
     }
     return {};

@@ -136,6 +136,10 @@ Wording describe(TaskReason reason) {
             };
         case TaskReason::not_needed:
             return {"fewer replicas suffice", "无需更多副本"};
+        case TaskReason::waiting_for_round:
+            return {"waits for its turn on time-shared devices", "等待分时共享设备的下一轮"};
+        case TaskReason::time_shared:
+            return {"its round is over: it waits for its next turn", "本轮已结束，等待下一轮"};
         case TaskReason::member_failed:
             return {"another node of its gang failed", "同组的其他节点失败"};
     }
