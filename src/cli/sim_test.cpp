@@ -100,27 +100,16 @@ constexpr const char* kThroughputs = R"json({
 TEST_F(SimTest, ComparesHowTrainingJobsShareDevices) {
     const std::string table = write("table.json", kThroughputs);
     const auto words = [&](const std::string& target) {
-        return std::vector<std::string>{
-            "sim",
-            "jct",
-            "--throughputs",
-            table,
-            "--devices",
-            "fast=4,slow=4",
-            "--rates",
-            "0.2,0.4",
-            "--measure",
-            "20..60",
-            "--seeds",
-            "1,2",
-            "--curve",
-            (folder_ / (target + ".csv")).string(),
-            "--plot",
-            (folder_ / (target + ".svg")).string(),
-            "--quiet",
-            "-o",
-            "json"
-        };
+        return std::vector<std::string>{"sim",           "jct",
+                                        "--throughputs", table,
+                                        "--devices",     "fast=4,slow=4",
+                                        "--rates",       "0.2,0.4",
+                                        "--measure",     "20..60",
+                                        "--seeds",       "1,2",
+                                        "--curve",       (folder_ / (target + ".csv")).string(),
+                                        "--plot",        (folder_ / (target + ".svg")).string(),
+                                        "--quiet",       "-o",
+                                        "json"};
     };
     const Run first = this->run(words("a"));
     const Run second = this->run(words("b"));

@@ -171,8 +171,7 @@ io::Task<bool> Budget::ask_once() {
     const bool answers =
         answered_at_ && clock_.monotonic() - *answered_at_ < kAnsweredLately && last_answer_;
     using Idle = routing::AllowancePool::Idle;
-    question.asks =
-        pool_.asks(clock_.now(), kAsksMax, answers ? Idle::give_back : Idle::keep);
+    question.asks = pool_.asks(clock_.now(), kAsksMax, answers ? Idle::give_back : Idle::keep);
     const std::vector<AllowanceAsk> asks = question.asks;
     Result<GrantedAllowances> answer = co_await server_.acquire_allowances(std::move(question));
     if (answer && answer->allowances.size() != asks.size())

@@ -26,10 +26,10 @@ class Budget {
     static constexpr Duration kOpenWaitMax = 2s;  // of a call that comes before open()
     static constexpr Duration kSweepInterval = 1s;
     static constexpr Duration kAskAgainAfter = 1s;  // the server could not be asked
-    // What is idle is given back to a server that has answered within this time: to one that is away
-    // it would be lost, and gateways are to serve on from it.
+    // What is idle is given back to a server that has answered within this time: to one that is
+    // away it would be lost, and gateways are to serve on from it.
     static constexpr Duration kAnsweredLately = 3s;
-    static constexpr std::size_t kAsksMax = 1000;   // in one question
+    static constexpr std::size_t kAsksMax = 1000;  // in one question
 
     struct Options {
         std::string replica;

@@ -33,7 +33,8 @@ class HeldCalls {
 
     // Whether no engine of the model is ready, while a service would start one.
     bool sleeps(std::string_view model) const {
-        return !loads_.services().empty() && !endpoints_.has_ready(model) && loads_.service_of(model) != nullptr;
+        return !loads_.services().empty() && !endpoints_.has_ready(model) &&
+               loads_.service_of(model) != nullptr;
     }
 
     struct Wait {

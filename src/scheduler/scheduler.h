@@ -68,7 +68,7 @@ struct Input {
     std::optional<Money> budget_left;
     Time now;
     std::vector<CallerShare> callers = {};  // where its users call from; empty: unknown
-    const Kept* kept = nullptr;  // absent: nothing is promised to anybody
+    const Kept* kept = nullptr;             // absent: nothing is promised to anybody
 };
 
 // Filters first (filter.h), then the five terms (terms.h), then the strategy (objective.h). Pure

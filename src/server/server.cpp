@@ -11,8 +11,8 @@
 #include <fstream>
 
 #include "dispatch/pool_policy.h"
-#include "server/elastic.h"
 #include "server/composites.h"
+#include "server/elastic.h"
 #include "server/routes.h"
 #include "server/services.h"
 
