@@ -5,6 +5,7 @@
 #include "config/settings.h"
 #include "role.h"
 #include "roles.h"
+#include "time_sharing_flags.h"
 
 namespace penstock {
 namespace {
@@ -20,6 +21,7 @@ struct ServerFlags {
     std::string credit = "0";
     std::string log_level = "info";
     std::int64_t fee_basis_points = 500;
+    TimeSharingFlags time_sharing;
 };
 
 Result<int> serve(const ServerFlags& flags) {
@@ -32,6 +34,7 @@ Result<int> serve(const ServerFlags& flags) {
     options.platform.node_code = flags.node_code;
     options.platform.authority = flags.authority;
     options.platform.fee_basis_points = flags.fee_basis_points;
+    options.platform.time_sharing = TRY(flags.time_sharing.options());
     options.store_url = flags.store;
     options.organisation = flags.organisation;
     options.organisation_code = flags.organisation_code;
@@ -88,6 +91,7 @@ int run_server(int argc, char** argv) {
         ->check(CLI::Range(0, 10'000));
     app.add_option("--credit", flags.credit, "development credit of the first organisation, yuan")
         ->capture_default_str();
+    flags.time_sharing.add_to(app);
     app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
         ->capture_default_str();
     CLI11_PARSE(app, argc, argv);

@@ -71,7 +71,16 @@ std::set<std::string> check_accelerators(const TaskSpec& spec, Problems& problem
             "is a list in an order, and time sharing chooses the model each round: write a "
             "set, as {H100: 1, A10: 1}"
         );
-    for (const Accelerator& choice : spec.resources.accelerators->choices) {
+    const std::vector<Accelerator>& choices = spec.resources.accelerators->choices;
+    if (std::ranges::any_of(choices, [&](const Accelerator& choice) {
+            return choice.count_milli != choices.front().count_milli;
+        }))
+        problems.add(
+            kField,
+            "asks for different numbers of devices: time sharing gives the same number on "
+            "every model"
+        );
+    for (const Accelerator& choice : choices) {
         if (choice.count_milli % kWholeDevice != 0)
             problems.add(
                 kField, "asks for part of a " + choice.model +

@@ -63,6 +63,10 @@ TEST(TimeShared, NamesEachFieldThatDoesNotGoWithIt) {
         "resources.accelerators"
     );
     EXPECT_EQ(
+        refused(R"({"resources": {"accelerators": {"H100": 1, "A10": 4}}})"),
+        "resources.accelerators"
+    );
+    EXPECT_EQ(
         refused(R"({"resources": {}, "schedule": {"time_shared": {}}})"), "resources.accelerators"
     );
 }

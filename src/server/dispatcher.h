@@ -9,6 +9,7 @@
 #include "server/platform.h"
 #include "server/queue_yard.h"
 #include "server/start_foretelling.h"
+#include "server/time_sharing.h"
 
 namespace penstock::server {
 
@@ -43,6 +44,8 @@ class Dispatcher {
     DecisionAnswer decide(const DecisionQuestion& question) const;
     void round();
     void say_what_is_early();
+    // Starts those time-shared tasks whose turn it is, on what the queue has left.
+    void take_turns(scheduler::FairQueue& queue, QueueYard& yard);
     scheduler::Started place(
         const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
     );
@@ -79,6 +82,7 @@ class Dispatcher {
     bool again_ = false;
     scheduler::Reservations promises_;  // from round to round
     StartForetelling foretelling_;
+    TimeSharingOwner sharing_;
     telemetry::Histogram& seconds_;
     telemetry::Counter& dropped_;
     telemetry::Counter& placed_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "model/time_shared.h"
 #include "server/profiles.h"
 #include "server/queue_yard.h"
 
@@ -66,7 +67,10 @@ bool waits_for_room(const Task& task) {
 }  // namespace
 
 std::vector<tasks::Waiting> queue_before(const Platform& platform, const Task& task) {
-    const std::vector<tasks::Waiting> waiting = platform.board.waiting(platform.now());
+    std::vector<tasks::Waiting> waiting = platform.board.waiting(platform.now());
+    std::erase_if(waiting, [&](const tasks::Waiting& each) {  // they take turns behind the queue
+        return each.task_id != task.id && is_time_shared(platform.board.find(each.task_id)->spec);
+    });
     scheduler::FairQueue queue = fair_queue(platform);
     const auto asked_by = [&](const tasks::Waiting& each) {
         return scheduler::amounts_of(scheduler::request_of(platform.board.find(each.task_id)->spec)
