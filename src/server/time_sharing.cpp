@@ -32,6 +32,36 @@ std::string pool_text(const Platform& platform, const PoolKey& pool) {
     return pool.model + " @ " + (site == nullptr ? to_string(pool.site) : site->spec.name);
 }
 
+std::set<PoolKey> pools_of_attempts(const Platform& platform, TaskId task) {
+    std::set<PoolKey> pools;
+    for (const Attempt* attempt : platform.board.attempts_of(task))
+        if (tasks::is_active(attempt->state) && attempt->request.accelerator)
+            pools.insert({attempt->placement.site_id, attempt->request.accelerator->model});
+    return pools;
+}
+
+// Free, or held by time-shared tasks, of the models that the spec asks for.
+std::map<PoolKey, std::int64_t> shared_devices(const Platform& platform, const TaskSpec& spec) {
+    std::map<PoolKey, std::int64_t> devices;
+    for (const Node* node : platform.fleet.nodes())
+        for (const Accelerator& choice : spec.resources.accelerators->choices) {
+            const dispatch::Host* host = platform.engine.find(node->id);
+            if (node->state != NodeState::online || node->cordoned || host == nullptr ||
+                host->positions(choice.model).empty())
+                continue;
+            devices[{node->site_id, choice.model}] +=
+                host->usable_milli({.model = choice.model}) / fleet::kWholeDeviceMilli;
+        }
+    for (const Attempt* attempt : platform.board.active_attempts()) {
+        if (!is_time_shared(platform.board.find(attempt->task_id)->spec)) continue;
+        const auto pool =
+            devices.find({attempt->placement.site_id, attempt->request.accelerator->model});
+        if (pool != devices.end())
+            pool->second += dispatch::device_count(*attempt->request.accelerator);
+    }
+    return devices;
+}
+
 }  // namespace
 
 Result<void> check_time_sharing(const TimeSharingOptions& options) {
@@ -191,12 +221,7 @@ void TimeSharingOwner::begin(const scheduler::Reservations& promises, bool whole
         );
         return;
     }
-    if (whole) {
-        rounds_.add();
-        devices_.clear();
-        for (const timeshare::Room& room : round.question.rooms)
-            devices_[round.pools[room.kind]] += room.devices;
-    }
+    if (whole) rounds_.add();
     give_turns(round, *plan);
     give_notice(round, *plan);
     say_all(round, *plan, quotas);
@@ -287,24 +312,18 @@ TimeSharing TimeSharingOwner::view(const Task& task) const {
         .rates_from = rates.from,
         .pools = {}
     };
-    const Turn* turn = turn_of(task.id);
-    std::set<PoolKey> running;
-    for (const Attempt* attempt : platform_.board.attempts_of(task.id))
-        if (tasks::is_active(attempt->state) && attempt->request.accelerator)
-            running.insert({attempt->placement.site_id, attempt->request.accelerator->model});
-    for (const auto& [pool, devices] : devices_) {
-        const auto& choices = task.spec.resources.accelerators->choices;
-        if (std::ranges::find(choices, pool.model, &Accelerator::model) == choices.end()) continue;
-        const Site* site = platform_.fleet.find_site(pool.site);
+    std::set<PoolKey> here = pools_of_attempts(platform_, task.id);
+    if (const Turn* turn = turn_of(task.id)) here.insert(turn->pool);
+    for (const auto& [pool, devices] : shared_devices(platform_, task.spec)) {
         const auto rate = rates.stated.find(pool.model);
         const auto got = received.find(pool);
         view.pools.push_back(
-            {.site = site == nullptr ? to_string(pool.site) : site->spec.name,
+            {.site = platform_.fleet.find_site(pool.site)->spec.name,
              .model = pool.model,
              .devices = devices,
              .rate = rate == rates.stated.end() ? std::nullopt : std::optional(rate->second),
              .received = got == received.end() ? Duration{} : got->second,
-             .granted = running.contains(pool) || (turn != nullptr && turn->pool == pool)}
+             .granted = here.contains(pool)}
         );
     }
     return view;

@@ -69,7 +69,6 @@ class TimeSharingOwner {
     std::map<TaskId, Turn> turns_;       // given in this round, not begun
     std::set<TaskId> forgone_;           // in this round
     std::set<TaskId> homeless_;
-    std::map<PoolKey, std::int64_t> devices_;  // that the newest plan shared
     std::optional<Time> counted_since_;
     // What the newest plan was made from; the same needs no other.
     std::pair<std::uint64_t, std::vector<TaskId>> looked_at_;
