@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
 #include "scheduler/amount_text.h"
@@ -16,6 +17,7 @@ using fmt::format;
 
 // After all that were scored: nodes that failed before, and those that have no room now.
 constexpr std::int64_t kUnscored = 10 * kRegretMax * kOne;
+static_assert(kUnscored <= std::numeric_limits<std::int64_t>::max() / kGangMembersMax);
 
 std::string label(const Node& node, const char* name) {
     const auto found = node.labels.find(name);

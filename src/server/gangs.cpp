@@ -67,7 +67,7 @@ Capacity free_for(const Platform& platform, const TaskSpec& spec, const Node& no
     const dispatch::Host* host = platform.engine.find(node.id);
     if (host == nullptr || !spec.resources.accelerators) return free;
     for (const Accelerator& asked : spec.resources.accelerators->choices)
-        free.accelerator_milli[asked.model] = host->usable_milli(asked);
+        free.accelerator_milli[asked.model] = host->usable_milli(asked, false);
     return free;
 }
 

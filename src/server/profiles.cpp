@@ -5,6 +5,7 @@
 
 #include "model/accelerator_facts.h"
 #include "server/inputs.h"
+#include "tasks/state.h"
 
 namespace penstock::server {
 namespace {
@@ -43,6 +44,13 @@ bool whole_run(const Attempt& attempt) {
            attempt.ended_at && *attempt.ended_at >= *attempt.running_at;
 }
 
+// A gang is learned from when its last member has ended.
+bool is_settled(const Platform& platform, const Attempt& attempt) {
+    return std::ranges::none_of(platform.board.members_of(attempt), [](const Attempt* member) {
+        return tasks::is_active(member->state);
+    });
+}
+
 }  // namespace
 
 void learn(Platform& platform, const Attempt& attempt) {
@@ -65,7 +73,7 @@ void learn_all(Platform& platform) {
     std::vector<const Attempt*> ended;
     for (const Task* task : platform.board.list([](const Task&) { return true; }))
         for (const Attempt* attempt : platform.board.attempts_of(task->id))
-            if (whole_run(*attempt)) ended.push_back(attempt);
+            if (whole_run(*attempt) && is_settled(platform, *attempt)) ended.push_back(attempt);
     std::ranges::sort(ended, [](const Attempt* a, const Attempt* b) {
         return std::tie(*a->ended_at, a->id) < std::tie(*b->ended_at, b->id);
     });
