@@ -183,6 +183,7 @@ void Dispatcher::take_turns(scheduler::FairQueue& queue, QueueYard& yard) {
         const scheduler::Amounts asked = scheduler::amounts_of(item.request);
         if (auto limit = queue.blocked(item.tenant, asked)) {
             yard.wait(item, {.limit = std::move(limit)});
+            sharing_.forgo(id);
             continue;
         }
         switch (place({id, 0}, item, yard)) {

@@ -6,6 +6,7 @@
 #include "model/time_shared.h"
 #include "server/profiles.h"
 #include "server/queue_yard.h"
+#include "server/shared_round.h"
 
 namespace penstock::server {
 namespace {
@@ -47,6 +48,8 @@ class EstimateOf {
         const Task& task = *platform_.board.find(attempt.task_id);
         scheduler::RunTimes times =
             run_times_of(platform_, task.spec, task.organisation_id, attempt.request.accelerator);
+        if (is_time_shared(task.spec))
+            times = {.seen = {}, .limit = elapsed + (end_of_round(platform_) + kRoundEndMax - now)};
         if (attempt.notice)
             times = {
                 .seen = {}, .limit = elapsed + std::max(attempt.notice->stop_by - now, Duration{0})

@@ -222,6 +222,12 @@ void TimeSharingOwner::begin(const scheduler::Reservations& promises, bool whole
         return;
     }
     if (whole) rounds_.add();
+    if (plan->rates_unmet)
+        platform_.log().warning(
+            "the least rates that time-shared tasks ask for cannot all be met: this round is "
+            "planned without them",
+            {{"tasks", std::to_string(round.applicants.size())}}
+        );
     give_turns(round, *plan);
     give_notice(round, *plan);
     say_all(round, *plan, quotas);
@@ -280,6 +286,10 @@ void TimeSharingOwner::say_all(
             "：本轮按 {} 分给其他任务；目前已运行 {}；下一轮于 {} 开始", policy,
             received_text(task, "{}（{}）", "0s"), time_text(end_of_round(platform_))
         );
+        if (plan.rates_unmet && task.spec.schedule->time_shared->rate_min) {
+            words.en += "; not all tasks can have the rate_min that they ask for";
+            words.zh += "；无法同时满足所有任务的 rate_min";
+        }
         platform_.board.set_waiting(
             task.id, reason, words.en, words.zh, platform_.now(), change.tasks
         );

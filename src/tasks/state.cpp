@@ -131,9 +131,7 @@ Wording describe(TaskReason reason) {
         case TaskReason::stop_requested:
             return {"stopped on request", "按请求停止"};
         case TaskReason::preempted:
-            return {
-                "gave way to other work and comes back to the queue", "已让位给其他任务，重新排队"
-            };
+            return {"gave way to other work, and waits again", "已让位给其他任务，重新排队"};
         case TaskReason::not_needed:
             return {"fewer replicas suffice", "无需更多副本"};
         case TaskReason::waiting_for_round:
