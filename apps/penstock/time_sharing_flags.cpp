@@ -10,8 +10,8 @@ TimeSharingFlags::TimeSharingFlags() : policy(server::TimeSharingOptions().polic
 void TimeSharingFlags::add_to(CLI::App& app) {
     app.add_option(
            "--time-sharing-policy", policy,
-           "who runs in a round of time-shared tasks: agnostic-las, gavel-las, "
-           "gavel-water-filling, gavel-cost or most-throughput"
+           "who runs in a round of time-shared tasks: agnostic-las, gavel-las, gavel-cost or "
+           "most-throughput"
     )
         ->capture_default_str();
     app.add_option("--time-sharing-round", round, "length of a round, 1s to 24h")

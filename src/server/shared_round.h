@@ -10,7 +10,7 @@
 // a restart knows what the process before it knew.
 namespace penstock::server {
 
-constexpr std::size_t kApplicantsMax = 1000;  // of one round, the oldest; others wait for the next
+constexpr std::size_t kApplicantsMax = 500;  // of one round, the oldest; others wait for the next
 // From the notice at the end of a round until the devices are free, at most.
 constexpr Duration kRoundEndMax = tasks::kPreemptionCheckpointMax + tasks::kPreemptionGrace;
 

@@ -14,8 +14,8 @@
 namespace penstock::timeshare {
 namespace {
 
-constexpr std::array<std::string_view, 5> kLivePolicies = {
-    "agnostic-las", "gavel-las", "gavel-water-filling", "gavel-cost", "most-throughput"
+constexpr std::array<std::string_view, 4> kLivePolicies = {
+    "agnostic-las", "gavel-las", "gavel-cost", "most-throughput"
 };
 
 // What is left of nodes and rooms while grants are put into them.

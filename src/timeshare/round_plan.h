@@ -59,7 +59,7 @@ struct RoundPlan {
     bool rates_unmet = false;  // gavel-cost: least rates could not all be met and were left out
 };
 
-// Policies that need nothing of a job but its rates.
+// Policies that need nothing of a job but its rates, and answer while a server waits.
 std::vector<std::string_view> live_policies();
 Result<void> check_live_policy(std::string_view name);
 

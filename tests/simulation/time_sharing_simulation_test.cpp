@@ -33,7 +33,10 @@ class World {
         found();
     }
 
-    TaskId share(const std::string& name, std::map<std::string, double> rate, double rounds) {
+    TaskId share(
+        const std::string& name, std::map<std::string, double> rate, double rounds,
+        bool stated = true
+    ) {
         TaskSpec spec{.name = name, .run = "true"};
         spec.resources.accelerators = Accelerators{};
         double best = 0;
@@ -43,7 +46,8 @@ class World {
         }
         spec.checkpoint = CheckpointSpec{};
         spec.schedule = ScheduleSpec{};
-        spec.schedule->time_shared = TimeSharedSpec{.rates = rate, .rate_min = {}};
+        spec.schedule->time_shared = TimeSharedSpec{};
+        if (stated) spec.schedule->time_shared->rates = rate;
         const TaskId id = create(spec);
         trained_[id] = {.rate = rate, .steps = rounds * to_seconds(kRound) * best};
         return id;
@@ -384,6 +388,28 @@ TEST(TimeSharing, ATenantAtItsLimitTakesTurnsWithinIt) {
     EXPECT_LT(world.ran_for(a) + world.ran_for(b), to_seconds(kRound) * 4);
     world.run(kRound * 6);
     EXPECT_TRUE(world.ended(a) && world.ended(b));
+}
+
+TEST(TimeSharing, RatesThatNobodyStatedAreUnknownUntilWholeRunsTellThem) {
+    World world("most-throughput");
+    const TaskId shared = world.share("shared", {{"H100", 4}, {"A10", 1}}, 9, false);
+    const auto sharing = [&] {
+        return *world.dispatcher().explain(world.task(shared)).time_sharing;
+    };
+    world.run(60s);
+    EXPECT_EQ(sharing().rates_from, "unknown");
+    EXPECT_FALSE(sharing().pools.front().rate);
+    EXPECT_NE(world.at(shared), "-") << "it runs nevertheless";
+
+    const TaskId fast = world.queue("H100", 100s);
+    const TaskId slow = world.queue("A10", 400s);
+    world.run(kRound * 3);
+
+    ASSERT_TRUE(world.ended(fast) && world.ended(slow));
+    EXPECT_EQ(sharing().rates_from, "history");
+    std::map<std::string, double> rate;
+    for (const SharedPool& pool : sharing().pools) rate[pool.model] = pool.rate.value_or(0);
+    EXPECT_GT(rate["H100"], 3 * rate["A10"]);
 }
 
 TEST(TimeSharing, WhatNoNodeCouldEverTakeIsRefusedAsInTheQueue) {
