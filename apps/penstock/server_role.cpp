@@ -5,6 +5,7 @@
 #include "config/settings.h"
 #include "role.h"
 #include "roles.h"
+#include "time_sharing_flags.h"
 
 namespace penstock {
 namespace {
@@ -21,6 +22,7 @@ struct ServerFlags {
     std::string store_site;
     std::string log_level = "info";
     std::int64_t fee_basis_points = 500;
+    TimeSharingFlags time_sharing;
 };
 
 Result<int> serve(const ServerFlags& flags) {
@@ -34,6 +36,7 @@ Result<int> serve(const ServerFlags& flags) {
     options.platform.authority = flags.authority;
     options.platform.fee_basis_points = flags.fee_basis_points;
     options.platform.store_site = flags.store_site;
+    options.platform.time_sharing = TRY(flags.time_sharing.options());
     options.store_url = flags.store;
     options.organisation = flags.organisation;
     options.organisation_code = flags.organisation_code;
@@ -94,6 +97,7 @@ int run_server(int argc, char** argv) {
     );
     app.add_option("--credit", flags.credit, "development credit of the first organisation, yuan")
         ->capture_default_str();
+    flags.time_sharing.add_to(app);
     app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
         ->capture_default_str();
     CLI11_PARSE(app, argc, argv);

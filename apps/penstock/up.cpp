@@ -9,6 +9,7 @@
 #include "config/settings.h"
 #include "role.h"
 #include "roles.h"
+#include "time_sharing_flags.h"
 
 namespace penstock {
 namespace {
@@ -28,6 +29,7 @@ struct UpFlags {
     std::vector<std::string> runtime_paths;
     std::vector<std::string> environment;
     std::vector<std::string> simulated;
+    TimeSharingFlags time_sharing;
 };
 
 void add_flags(CLI::App& app, UpFlags& flags) {
@@ -58,6 +60,7 @@ void add_flags(CLI::App& app, UpFlags& flags) {
         "folder of this machine shown read-only to every task (repeatable)"
     );
     app.add_option("--env", flags.environment, "NAME=VALUE published to every task (repeatable)");
+    flags.time_sharing.add_to(app);
     app.add_option(
         "--simulate", flags.simulated,
         "development: pretend accelerators, MODEL:COUNT; marked simulated everywhere"
@@ -130,6 +133,7 @@ Result<int> up(const UpFlags& flags) {
     TRY(price_simulated(site, flags));
     server::ServerOptions options;
     options.platform.state_dir = state;
+    options.platform.time_sharing = TRY(flags.time_sharing.options());
     options.store_url = flags.store;
     options.version = version();
     options.development_credit = TRY(parse_money(flags.credit));

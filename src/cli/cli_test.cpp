@@ -227,6 +227,37 @@ TEST_F(CliTest, ShowsWhyATaskWaits) {
     EXPECT_TRUE(run.out.contains("insufficient_cpu")) << run.out;
 }
 
+TEST_F(CliTest, ShowsHowATaskTakesTurns) {
+    Explanation explanation;
+    explanation.task = "task/train";
+    explanation.state = "PENDING";
+    explanation.time_sharing = TimeSharing{
+        .policy = "gavel-las",
+        .round = 6min,
+        .next_round = *parse_rfc3339("2026-11-24T00:06:00Z"),
+        .counted_since = {},
+        .rates_from = "stated",
+        .pools =
+            {{.site = "centre", .model = "H100", .devices = 2, .rate = 8.5, .received = 12min},
+             {.site = "edge",
+              .model = "A10",
+              .devices = 1,
+              .rate = {},
+              .received = 0s,
+              .granted = true}}
+    };
+    answer("GET", "/v1/tasks/{id}:explain", 200, json::print(explanation));
+    const Run run = this->run({"explain", "train"});
+    EXPECT_EQ(run.code, 0) << run.err;
+    EXPECT_EQ(
+        run.out,
+        "task/train is PENDING\n"
+        "turns      by gavel-las, the next round begins at 2026-11-24T00:06:00Z, rates are stated\n"
+        "           H100 at centre: 2 devices are shared, rate 8.5, ran 12m\n"
+        "           A10 at edge: 1 devices are shared, rate ?, ran 0s; its turn is here\n"
+    );
+}
+
 TEST_F(CliTest, TurnsAnErrorIntoItsExitCode) {
     answer("GET", "/v1/tasks/{id}", 404, R"({"detail":"no task 'x'","code":"not_found"})");
     answer("GET", "/v1/wallet", 401, R"({"detail":"the key is revoked","code":"unauthenticated"})");

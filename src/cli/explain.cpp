@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
 #include <boost/json.hpp>
 
 #include "cli/candidate_table.h"
+#include "cli/human_text.h"
 #include "cli/invocation.h"
 #include "cli/task.h"
 
@@ -37,6 +40,28 @@ std::string start_line(const StartEstimate& start, Language language) {
            "\n";
 }
 
+// How the task takes turns, and what it had of each pool.
+std::string sharing_lines(const TimeSharing& sharing, Language language) {
+    std::string lines =
+        format(
+            language, "explain.sharing", sharing.policy,
+            to_rfc3339(std::chrono::floor<std::chrono::seconds>(sharing.next_round)),
+            sharing.rates_from
+        ) +
+        "\n";
+    for (const SharedPool& pool : sharing.pools) {
+        constexpr MessageKey kGranted = "explain.pool_granted";
+        constexpr MessageKey kShared = "explain.pool";
+        lines +=
+            format(
+                language, pool.granted ? kGranted : kShared, pool.model, pool.site, pool.devices,
+                pool.rate ? fmt::format("{:g}", *pool.rate) : "?", span_text(pool.received)
+            ) +
+            "\n";
+    }
+    return lines;
+}
+
 std::string explanation_lines(const Explanation& explanation, Language language) {
     std::string lines =
         format(language, "explain.state", explanation.task, explanation.state) + "\n";
@@ -52,6 +77,7 @@ std::string explanation_lines(const Explanation& explanation, Language language)
     const std::string& remedy = in_language(language, explanation.remedy, explanation.remedy_zh);
     if (!remedy.empty()) lines += format(language, "explain.remedy", remedy) + "\n";
     if (explanation.start) lines += start_line(*explanation.start, language);
+    if (explanation.time_sharing) lines += sharing_lines(*explanation.time_sharing, language);
     for (const StartingChange& change : explanation.changes.value_or(std::vector<StartingChange>()))
         lines +=
             format(language, "explain.change", in_language(language, change.text, change.text_zh)) +

@@ -216,6 +216,34 @@ struct QuotaBlock {
 };
 BOOST_DESCRIBE_STRUCT(QuotaBlock, (), (level, name, resource, limit, used, asked, set_by))
 
+// A pool that a time-shared task can take turns on.
+struct SharedPool {
+    std::string site;
+    std::string model;
+    std::int64_t devices = 0;    // that this round shares: free, or held by time-shared tasks
+    std::optional<double> rate;  // of the task there; absent: unknown
+    Duration received{};         // time it ran there, since times are counted
+    bool granted = false;        // in this round
+    bool operator==(const SharedPool&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(SharedPool, (), (site, model, devices, rate, received, granted))
+
+// How a time-shared task stands in its rounds.
+struct TimeSharing {
+    std::string policy;
+    Duration round{};
+    Time next_round;
+    std::optional<Time> counted_since;  // absent: no round has been planned yet
+    // Where its rates are from: stated (steps a second), history (runs a second) or unknown: then
+    // its speed plays no part.
+    std::string rates_from;
+    std::vector<SharedPool> pools;
+    bool operator==(const TimeSharing&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(
+    TimeSharing, (), (policy, round, next_round, counted_since, rates_from, pools)
+)
+
 // Answer to "why does it wait?", "when will it start?" or "why there?".
 struct Explanation {
     std::string task;  // task/ID
@@ -232,12 +260,13 @@ struct Explanation {
     std::optional<QuotaBlock> quota;
     std::optional<std::vector<StartingChange>> changes;  // of a waiting task
     std::optional<DecisionId> decision_id;               // of the newest recorded decision on it
+    std::optional<TimeSharing> time_sharing;             // of a time-shared task
     bool operator==(const Explanation&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     Explanation, (),
     (task, state, position, blocker, message, message_zh, remedy, remedy_zh, plan, ahead, start,
-     quota, changes, decision_id)
+     quota, changes, decision_id, time_sharing)
 )
 
 }  // namespace penstock

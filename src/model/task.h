@@ -73,9 +73,11 @@ enum class TaskReason {
     acceptance_failed,
     item_failed,  // of an array
     stop_requested,
-    preempted,      // gave way to other work; it comes back to the queue
-    not_needed,     // a service runs with fewer replicas, or with none while nobody calls
-    member_failed,  // of a gang: stopped because another member ended
+    preempted,          // gave way to other work; it comes back to the queue
+    not_needed,         // a service runs with fewer replicas, or with none while nobody calls
+    member_failed,      // of a gang: stopped because another member ended
+    waiting_for_round,  // a time-shared task whose turn has not come, or whose device is not free
+    time_shared,        // its round was over; it waits for its next turn
 };
 BOOST_DESCRIBE_ENUM(
     TaskReason, none, waiting_for_start_time, waiting_for_dependency, waiting_for_capacity,
@@ -83,7 +85,7 @@ BOOST_DESCRIBE_ENUM(
     dependency_failed, exit_code, killed_by_signal, out_of_memory, time_limit, deadline,
     budget_exceeded, balance_exhausted, canceled_by_user, node_lost, agent_error, setup_failed,
     staging_failed, not_ready, output_missing, acceptance_failed, item_failed, stop_requested,
-    preempted, not_needed, member_failed
+    preempted, not_needed, member_failed, waiting_for_round, time_shared
 )
 
 // Where something runs or ran.
@@ -148,9 +150,10 @@ struct PreemptionNotice {
     Time stop_by;  // then it is killed
     TaskId for_task;
     std::int64_t for_item = 0;
+    std::optional<TaskReason> reason;  // time_shared; absent: preempted
     bool operator==(const PreemptionNotice&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(PreemptionNotice, (), (at, stop_by, for_task, for_item))
+BOOST_DESCRIBE_STRUCT(PreemptionNotice, (), (at, stop_by, for_task, for_item, reason))
 
 // One try of one item on one node. `fence` rises with every attempt of the item: a report that
 // carries an older one is refused.

@@ -6,6 +6,7 @@
 
 #include "model/quantity_codec.h"
 #include "model/replica_policy.h"
+#include "model/time_shared.h"
 
 JSON_INSTANTIATE(penstock::TaskSpec);
 JSON_INSTANTIATE(penstock::ArraySpec);
@@ -358,7 +359,7 @@ Result<std::vector<ArrayPoint>> expand_array(const ArraySpec& array) {
 bool is_spot(const TaskSpec& spec) { return spec.resources.use_spot.value_or(false); }
 
 bool is_preemptible(const TaskSpec& spec) {
-    return is_spot(spec) || spec.preemptible.value_or(false);
+    return is_spot(spec) || is_time_shared(spec) || spec.preemptible.value_or(false);
 }
 
 std::expected<TaskSpec, std::vector<Error>> parse_task_spec(const json::Value& document) {
@@ -370,6 +371,7 @@ std::expected<TaskSpec, std::vector<Error>> parse_task_spec(const json::Value& d
     check_resources(spec->resources, problems);
     check_parts(*spec, problems);
     check_inputs(*spec, problems);
+    check_time_shared(*spec, problems);
     if (!problems.empty()) return std::unexpected(problems.take());
     return spec;
 }

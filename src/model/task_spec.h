@@ -293,13 +293,24 @@ struct Dependency {
 };
 BOOST_DESCRIBE_STRUCT(Dependency, (), (task, on))
 
+// Takes turns with others on the accelerators it asks for, round by round: see time_shared.h.
+struct TimeSharedSpec {
+    static constexpr bool kJsonDefaults = true;
+    // Accelerator model → steps a second with all the devices asked for; for every model or none.
+    std::map<std::string, double> rates;
+    std::optional<double> rate_min;  // steps a second it is to make on average, at least
+    bool operator==(const TimeSharedSpec&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(TimeSharedSpec, (), (rates, rate_min))
+
 struct ScheduleSpec {
     static constexpr bool kJsonDefaults = true;
     std::optional<Time> start_after;
     std::vector<Dependency> dependencies;
+    std::optional<TimeSharedSpec> time_shared;
     bool operator==(const ScheduleSpec&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(ScheduleSpec, (), (start_after, dependencies))
+BOOST_DESCRIBE_STRUCT(ScheduleSpec, (), (start_after, dependencies, time_shared))
 
 struct AcceptanceCheck {
     static constexpr bool kJsonDefaults = true;
@@ -346,7 +357,7 @@ struct TaskSpec {
     std::optional<Duration> time_limit;  // of one attempt, counted from RUNNING
     std::int64_t priority = 0;
     // May be told to stop after a checkpoint so that others can run; it comes back to the queue.
-    // Spot work always is. Absent: not.
+    // Spot work and time-shared work always are. Absent: not.
     std::optional<bool> preemptible;
     std::optional<ScheduleSpec> schedule;
     std::optional<AcceptanceSpec> acceptance;

@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "base/check.h"
+#include "model/time_shared.h"
 #include "scheduler/filter.h"
 #include "server/explain_queue.h"
 #include "server/placing.h"
@@ -37,6 +38,7 @@ Dispatcher::Dispatcher(Platform& platform, Billing& billing, AgentHub& hub)
       billing_(billing),
       hub_(hub),
       wake_(platform.runtime().executor()),
+      sharing_(platform),
       seconds_(platform.metrics().histogram(
           "penstock_scheduler_decision_seconds", "Time a placement decision took.", {}, kBounds
       )),
@@ -156,12 +158,46 @@ void Dispatcher::round() {
     planned_.begin_round();
     yard.restore(promises_);
     scheduler::FairQueue queue = fair_queue(platform_);
-    scheduler::QueueRound round(queue, promises_, yard.items(), yard, kPlacementsPerRoundMax);
+    std::vector<scheduler::QueueItem> items = yard.items();
+    std::erase_if(items, [&](const scheduler::QueueItem& item) {
+        return sharing_.holds_back(*platform_.board.find(yard.waiting(item.work).task_id));
+    });
+    scheduler::QueueRound round(queue, promises_, std::move(items), yard, kPlacementsPerRoundMax);
     if (round.run(platform_.now())) {
         again_ = true;
         return;
     }
+    take_turns(queue, yard);
     say_what_is_early();
+}
+
+void Dispatcher::take_turns(scheduler::FairQueue& queue, QueueYard& yard) {
+    sharing_.plan(promises_);
+    for (const TaskId id : sharing_.to_start()) {
+        const Task& task = *platform_.board.find(id);
+        scheduler::QueueItem item = yard.item(work_of(id, 0));
+        item.request = sharing_.turn_of(id)->request;
+        item.at_most = sharing_.at_most();
+        const scheduler::Amounts asked = scheduler::amounts_of(item.request);
+        if (auto limit = queue.blocked(item.tenant, asked)) {
+            yard.wait(item, {.limit = std::move(limit)});
+            sharing_.forgo(id);
+            continue;
+        }
+        switch (place({id, 0}, item, yard)) {
+            case Started::yes:
+                queue.charge(item.tenant, asked);
+                sharing_.started(id);
+                break;
+            case Started::other:
+                sharing_.forgo(id);
+                break;
+            case Started::no_room:
+            case Started::kept:
+                sharing_.say_turn(task);
+                break;
+        }
+    }
 }
 
 // Work that waits for its time or for other work is not in the queue.
@@ -216,13 +252,18 @@ scheduler::Started Dispatcher::place(
 ) {
     const Task& task = *platform_.board.find(waiting.task_id);
     if (waits_for_its_hour(waiting, item)) return Started::other;
-    const std::vector<NodeId> avoid = to_avoid(waiting, item, yard);
+    std::vector<NodeId> avoid = to_avoid(waiting, item, yard);
+    const std::vector<NodeId> taken = sharing_.kept_from(task.id);
+    avoid.insert(avoid.end(), taken.begin(), taken.end());
     for (int made = 0; made < kDecisionsPerItemMax; ++made) {
         Decided decided{
             .waiting = waiting,
-            .question = question_of(task.spec, task.organisation_id, task.items.total, avoid),
+            .question =
+                question_of(sharing_.narrowed(task), task.organisation_id, task.items.total, avoid),
             .answer = {}
         };
+        if (sharing_.turn_of(task.id) != nullptr)
+            decided.question.spec_sha256 = task.spec_sha256;  // of what was confirmed
         decided.question.callers = callers_of(task);
         if (!may_wait(waiting)) decided.question.at_once = true;
         decided.answer = decide(decided.question);
@@ -234,7 +275,8 @@ scheduler::Started Dispatcher::place(
         if (plan.later) return put_off(std::move(decided), item);
         decided.rooms = platform_.engine.holds_of(decided.answer);
         if (std::ranges::any_of(decided.rooms, [&](const fleet::CapacityHold& room) {
-                return breaks_promise(room.node_id, room.request, item, yard);
+                return breaks_promise(room.node_id, room.request, item, yard) ||
+                       std::ranges::find(taken, room.node_id) != taken.end();
             }))
             return Started::kept;
         if (have_room(decided.rooms)) return commit(std::move(decided));
@@ -296,7 +338,7 @@ scheduler::Started Dispatcher::turn_down(Decided decided) {
     const Task& task = *platform_.board.find(decided.waiting.task_id);
     Plan plan = decided.answer.plan;
     Change change;
-    if (scheduler::may_become_feasible(plan)) {
+    if (scheduler::may_become_feasible(plan) || sharing_.turn_of(task.id) != nullptr) {
         waited_.add();
         if (platform_.decisions.differs(task.id, decided.answer))
             record(change, std::move(decided), DecisionOutcome::wait, std::nullopt);
@@ -357,6 +399,7 @@ Explanation Dispatcher::explain(const Task& task) const {
         .task = "task/" + to_string(task.id), .state = tasks::name_of(task.state)
     };
     explanation.decision_id = platform_.decisions.newest_of(task.id);
+    if (is_time_shared(task.spec)) explanation.time_sharing = sharing_.view(task);
     explanation.message = task.message;
     explanation.message_zh = task.message_zh;
     if (is_terminal(task.state) || tasks::is_active(task.state)) {
@@ -370,13 +413,15 @@ Explanation Dispatcher::explain(const Task& task) const {
         explanation.remedy_zh = ended.remedy_zh;
         return explanation;
     }
-    explanation.plan =
-        plan(task.spec, task.organisation_id, task.items.total, task.started_at.has_value());
+    explanation.plan = plan(
+        sharing_.narrowed(task), task.organisation_id, task.items.total, task.started_at.has_value()
+    );
     const tasks::Blocker blocker = tasks::blocker_of(task.reason);
     explanation.blocker = blocker.word;
     explanation.remedy = blocker.remedy;
     explanation.remedy_zh = blocker.remedy_zh;
-    explain_queue(platform_, task, promises_, foretelling_.record(), explanation);
+    if (!sharing_.holds_back(task))  // what takes turns has no place in the queue
+        explain_queue(platform_, task, promises_, foretelling_.record(), explanation);
     return explanation;
 }
 

@@ -10,6 +10,7 @@
 #include "server/platform.h"
 #include "server/queue_yard.h"
 #include "server/start_foretelling.h"
+#include "server/time_sharing.h"
 
 namespace penstock::server {
 
@@ -47,6 +48,8 @@ class Dispatcher {
     DecisionAnswer decide(const DecisionQuestion& question) const;
     void round();
     void say_what_is_early();
+    // Starts those time-shared tasks whose turn it is, on what the queue has left.
+    void take_turns(scheduler::FairQueue& queue, QueueYard& yard);
     scheduler::Started place(
         const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
     );
@@ -82,6 +85,7 @@ class Dispatcher {
     scheduler::Reservations promises_;  // from round to round
     scheduler::PlannedStarts planned_;
     StartForetelling foretelling_;
+    TimeSharingOwner sharing_;
     telemetry::Histogram& seconds_;
     telemetry::Counter& dropped_;
     telemetry::Counter& placed_;

@@ -28,6 +28,7 @@
 #include "tasks/board.h"
 #include "telemetry/log.h"
 #include "telemetry/metrics.h"
+#include "timeshare/problem.h"
 
 namespace penstock::server {
 
@@ -39,6 +40,12 @@ static_assert(kRecentUsageMax > storage::kQueueRowsMax + storage::kBatchRowsMax)
 // to be forgotten.
 constexpr std::size_t kAnswersPerOrganisationMax = 100'000;
 
+// How devices are shared among time-shared tasks; see time_sharing.h.
+struct TimeSharingOptions {
+    std::string policy = "most-throughput";  // of timeshare::live_policies()
+    Duration round = timeshare::kRound;
+};
+
 struct PlatformOptions {
     std::filesystem::path state_dir;
     std::string node_code = "N01";                      // of the registration codes issued here
@@ -46,6 +53,7 @@ struct PlatformOptions {
     std::int64_t fee_basis_points = 500;                // the platform's share of a charge
     std::string store_site;  // where the platform's store lies: a site's name; empty: not said
     std::int64_t free_bytes_min = 32L * 1024 * 1024;  // below: commands are refused, reads go on
+    TimeSharingOptions time_sharing;
 };
 
 // An endpoint with the secret that is sent to it.

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 
+#include "model/time_shared.h"
 #include "scheduler/queue_text.h"
 #include "server/profiles.h"
+#include "server/shared_round.h"
 #include "tasks/state.h"
 
 namespace penstock::server {
@@ -85,9 +87,13 @@ QueueYard::QueueYard(Platform& platform, const std::vector<tasks::Waiting>& wait
     }
 }
 
+const QueueItem& QueueYard::item(WorkId work) const {
+    return *std::ranges::find(items_, work, &QueueItem::work);
+}
+
 void QueueYard::restore(scheduler::Reservations& promises) const {
     for (const Attempt* attempt : platform_.board.active_attempts()) {
-        if (!attempt->notice) continue;
+        if (!attempt->notice || attempt->notice->reason) continue;  // a round is no promise
         const WorkId work = work_of(attempt->notice->for_task, attempt->notice->for_item);
         if (!waiting_.contains(work) || promises.find(work) != nullptr) continue;
         const auto item = std::ranges::find(items_, work, &QueueItem::work);
@@ -138,6 +144,8 @@ std::vector<Held> QueueYard::held(NodeId node) const {
         const Task& task = *platform_.board.find(attempt->task_id);
         if (attempt->notice)
             held.ends = attempt->notice->stop_by;
+        else if (is_time_shared(task.spec))
+            held.ends = end_of_round(platform_) + kRoundEndMax;
         else if (const auto left = times_of(task, attempt->request.accelerator).left(0.5, elapsed))
             held.ends = now + *left;
         all.push_back(std::move(held));
@@ -180,11 +188,13 @@ Resident QueueYard::resident(const Attempt& attempt) const {
         .request = attempt.request,
         .priority = task.spec.priority,
         .preemptible = is_preemptible(task.spec) && !attempt.gang,  // one that leaves ends all
-        .spot = is_spot(task.spec),
+        // All work in the queue goes before what takes turns on the devices it leaves.
+        .spot = is_spot(task.spec) || is_time_shared(task.spec),
         .unsaved = std::max(platform_.now() - saved, Duration{0}),
         .leaves = attempt.notice.has_value()
     };
-    if (item.preemptions) resident.quiet_until = attempt.created_at + scheduler::kPreemptionQuiet;
+    if (item.preemptions && !is_time_shared(task.spec))
+        resident.quiet_until = attempt.created_at + scheduler::kPreemptionQuiet;
     return resident;
 }
 

@@ -26,6 +26,7 @@ class QueueYard final : public scheduler::Yard {
     QueueYard(Platform& platform, const std::vector<tasks::Waiting>& waiting, Start start);
 
     std::vector<scheduler::QueueItem> items() const { return items_; }
+    const scheduler::QueueItem& item(scheduler::WorkId work) const;
     const tasks::Waiting& waiting(scheduler::WorkId work) const { return waiting_.at(work); }
     // Promises that notices stand for and a process before this one made.
     void restore(scheduler::Reservations& promises) const;

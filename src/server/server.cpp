@@ -15,6 +15,7 @@
 #include "server/elastic.h"
 #include "server/routes.h"
 #include "server/services.h"
+#include "server/time_sharing.h"
 
 namespace penstock::server {
 namespace {
@@ -83,6 +84,7 @@ struct Server::State {
     }
 
     Result<void> open() {
+        TRY(check_time_sharing(options.platform.time_sharing));
         std::error_code error;
         std::filesystem::create_directories(options.platform.state_dir, error);
         if (error) {

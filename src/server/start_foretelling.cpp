@@ -3,8 +3,10 @@
 
 #include <algorithm>
 
+#include "model/time_shared.h"
 #include "server/profiles.h"
 #include "server/queue_yard.h"
+#include "server/shared_round.h"
 
 namespace penstock::server {
 namespace {
@@ -46,6 +48,8 @@ class EstimateOf {
         const Task& task = *platform_.board.find(attempt.task_id);
         scheduler::RunTimes times =
             run_times_of(platform_, task.spec, task.organisation_id, attempt.request.accelerator);
+        if (is_time_shared(task.spec))
+            times = {.seen = {}, .limit = elapsed + (end_of_round(platform_) + kRoundEndMax - now)};
         if (attempt.notice)
             times = {
                 .seen = {}, .limit = elapsed + std::max(attempt.notice->stop_by - now, Duration{0})
@@ -66,7 +70,10 @@ bool waits_for_room(const Task& task) {
 }  // namespace
 
 std::vector<tasks::Waiting> queue_before(const Platform& platform, const Task& task) {
-    const std::vector<tasks::Waiting> waiting = platform.board.waiting(platform.now());
+    std::vector<tasks::Waiting> waiting = platform.board.waiting(platform.now());
+    std::erase_if(waiting, [&](const tasks::Waiting& each) {  // they take turns behind the queue
+        return each.task_id != task.id && is_time_shared(platform.board.find(each.task_id)->spec);
+    });
     scheduler::FairQueue queue = fair_queue(platform);
     const auto asked_by = [&](const tasks::Waiting& each) {
         return scheduler::amounts_of(scheduler::request_of(platform.board.find(each.task_id)->spec)

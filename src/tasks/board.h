@@ -127,6 +127,9 @@ class Board {
     // Others are to run in its place: it is told to store a checkpoint and stop. When it has, its
     // item waits again.
     void give_way(AttemptId id, TaskId to, std::int64_t to_item, Time now, Changes& changes);
+    // The same at the end of its round, for the time-shared task whose turn it is; its own where
+    // nobody's is.
+    void end_round(AttemptId id, TaskId to, Time now, Changes& changes);
     void set_cost(AttemptId id, Money held, Money cost, Changes& changes);
     void set_meter(AttemptId id, Metered platform, Changes& changes);
     void add_event(
@@ -199,6 +202,7 @@ class Board {
         Record& record, TaskItem& item, const Attempt& attempt, Time now, Changes& changes
     );
     void settle_preempted(Record& record, TaskItem& item);
+    void notify(AttemptId id, PreemptionNotice notice, Time now, Changes& changes);
     static void take_outputs(Record& record, const Attempt& attempt, const AttemptReport& report);
     // Of a gang alone.
     std::vector<Attempt*> gang_of(const Attempt& attempt);

@@ -195,7 +195,8 @@ void Board::settle_item(
         item.reason = *record.stopping;
         return;
     }
-    if (attempt.reason == TaskReason::preempted) return settle_preempted(record, item);
+    if (attempt.reason == TaskReason::preempted || attempt.reason == TaskReason::time_shared)
+        return settle_preempted(record, item);
     if (attempt.reason == TaskReason::time_limit) {
         item.state = TaskState::expired;
         record.task.fault_domain = FaultDomain::user;

@@ -11,22 +11,27 @@ Stop stop_of_notice(const Attempt& attempt) {
         attempt.placement.node_id,
         {.attempt_id = attempt.id,
          .fence = attempt.fence,
-         .reason = TaskReason::preempted,
+         .reason = attempt.notice->reason.value_or(TaskReason::preempted),
          .grace = kPreemptionGrace,
          .checkpoint_first = true}
     };
 }
 
 void Board::give_way(AttemptId id, TaskId to, std::int64_t to_item, Time now, Changes& changes) {
+    notify(id, {.for_task = to, .for_item = to_item}, now, changes);
+}
+
+void Board::end_round(AttemptId id, TaskId to, Time now, Changes& changes) {
+    notify(id, {.for_task = to, .reason = TaskReason::time_shared}, now, changes);
+}
+
+void Board::notify(AttemptId id, PreemptionNotice notice, Time now, Changes& changes) {
     Attempt& attempt = attempts_.at(id);
     CHECK(is_active(attempt.state), "only what runs can give way");
     if (attempt.notice) return;
-    attempt.notice = PreemptionNotice{
-        .at = now,
-        .stop_by = now + kPreemptionCheckpointMax + kPreemptionGrace,
-        .for_task = to,
-        .for_item = to_item
-    };
+    notice.at = now;
+    notice.stop_by = now + kPreemptionCheckpointMax + kPreemptionGrace;
+    attempt.notice = notice;
     changes.attempts.insert(id);
     changes.stops.push_back(stop_of_notice(attempt));
     const Record& record = at(attempt.task_id);
@@ -37,7 +42,7 @@ void Board::give_way(AttemptId id, TaskId to, std::int64_t to_item, Time now, Ch
          .organisation_id = record.task.organisation_id,
          .actor = "platform",
          .state = name_of(attempt.state),
-         .reason = describe(TaskReason::preempted).en,
+         .reason = describe(notice.reason.value_or(TaskReason::preempted)).en,
          .message = "item " + std::to_string(attempt.item) + " is to stop by " +
                     to_rfc3339(attempt.notice->stop_by) +
                     ", after a checkpoint; it comes back to the queue",

@@ -89,6 +89,18 @@ TEST_F(Preemption, EndsNobodyHoweverOftenItHappens) {
     EXPECT_EQ(board.find(task)->state, TaskState::running);
 }
 
+TEST_F(Preemption, ATimeSharedTaskWaitsAgainWhenItsRoundIsOver) {
+    board.end_round(attempt, urgent, now, changes);
+
+    ASSERT_EQ(changes.stops.size(), 1U);
+    EXPECT_EQ(changes.stops[0].stop.reason, TaskReason::time_shared);
+    EXPECT_TRUE(changes.stops[0].stop.checkpoint_first);
+    ASSERT_TRUE(report(TaskState::canceled, TaskReason::time_shared));
+    EXPECT_EQ(item().preemptions, 1);
+    EXPECT_EQ(item().recoveries + item().failures, 0);
+    EXPECT_EQ(board.find(task)->state, TaskState::recovering);
+}
+
 TEST_F(Preemption, WhatSucceedsBeforeItHasToLeaveHasSucceeded) {
     board.give_way(attempt, urgent, 0, now, changes);
     ASSERT_TRUE(report(TaskState::succeeded));

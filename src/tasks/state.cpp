@@ -131,11 +131,13 @@ Wording describe(TaskReason reason) {
         case TaskReason::stop_requested:
             return {"stopped on request", "按请求停止"};
         case TaskReason::preempted:
-            return {
-                "gave way to other work and comes back to the queue", "已让位给其他任务，重新排队"
-            };
+            return {"gave way to other work, and waits again", "已让位给其他任务，重新排队"};
         case TaskReason::not_needed:
             return {"fewer replicas suffice", "无需更多副本"};
+        case TaskReason::waiting_for_round:
+            return {"waits for its turn on time-shared devices", "等待分时共享设备的下一轮"};
+        case TaskReason::time_shared:
+            return {"its round is over: it waits for its next turn", "本轮已结束，等待下一轮"};
         case TaskReason::member_failed:
             return {"another node of its gang failed", "同组的其他节点失败"};
     }

@@ -12,7 +12,7 @@
 namespace penstock::timeshare {
 
 constexpr Duration kRound = 360s;
-constexpr std::size_t kKindsMax = 16;
+constexpr std::size_t kKindsMax = 64;
 constexpr std::size_t kJobsMax = 20'000;
 constexpr std::int64_t kDevicesMax = 1'000'000;  // of one kind
 

@@ -55,6 +55,15 @@ void Rounds::set(
     states_ = std::move(states);
 }
 
+void Rounds::count(JobNumber job, const std::vector<double>& received, double counted_s) {
+    State& state = states_.at(job);
+    for (std::size_t j = 0; j < devices_.size(); ++j) {
+        time_[j] += (received[j] - state.received[j]) * static_cast<double>(state.devices);
+        state.received[j] = received[j];
+        state.owed[j] = state.share[j] * counted_s - received[j];
+    }
+}
+
 std::vector<Rounds::Pair> Rounds::ordered() const {
     constexpr double kNeverReceived = 1e9;
     std::vector<Pair> pairs;

@@ -35,6 +35,9 @@ class Rounds {
     // New shares for the jobs there are now; `numbers` stands beside problem.jobs. Jobs that are
     // not named any more are forgotten.
     void set(const Problem& problem, const std::vector<JobNumber>& numbers, const Shares& shares);
+    // Replaces what has been counted of a job, in seconds of each kind, over `counted_s` under the
+    // shares it has now.
+    void count(JobNumber job, const std::vector<double>& received, double counted_s);
     // Who runs in the coming round; counts it as received.
     std::vector<Grant> next();
     // Σ over past rounds of share × round − received, seconds; for tests.

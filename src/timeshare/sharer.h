@@ -22,6 +22,17 @@ class Sharer {
     ) = 0;
 };
 
+// What jobs received of each kind, in seconds beside the problem's jobs, and since when that
+// counts.
+struct Received {
+    std::vector<std::vector<double>> seconds;
+    double counted_s = 0;
+};
+// Places for one round as a Sharer chooses them that has counted so much; it counts nothing.
+Result<Places> next_places(
+    std::string_view policy, const Problem& problem, const Received& received, const Places& last
+);
+
 // The policies by the names of README.md, each with the baseline it is compared to before it.
 std::vector<std::string_view> policy_names();
 // Fails for a name that is none of them, and names them.

@@ -26,10 +26,12 @@ struct Life {
     server::AgentHub hub;
     server::Dispatcher dispatcher;
 
-    Life(Disk& disk, Clock& clock, Random& random)
+    Life(Disk& disk, Clock& clock, Random& random, server::TimeSharingOptions sharing = {})
         : store(disk),
           platform(
-              runtime, store, {.state_dir = "/", .free_bytes_min = 0}, clock, random, {}, metrics
+              runtime, store,
+              {.state_dir = "/", .free_bytes_min = 0, .time_sharing = std::move(sharing)}, clock,
+              random, {}, metrics
           ),
           api(platform, router),
           billing(platform),
