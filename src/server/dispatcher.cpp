@@ -265,7 +265,8 @@ scheduler::Started Dispatcher::place(
         if (sharing_.turn_of(task.id) != nullptr)
             decided.question.spec_sha256 = task.spec_sha256;  // of what was confirmed
         decided.question.callers = callers_of(task);
-        if (!may_wait(waiting)) decided.question.at_once = true;
+        if (!may_wait(waiting) || sharing_.turn_of(task.id) != nullptr)
+            decided.question.at_once = true;
         decided.answer = decide(decided.question);
         const Plan& plan = decided.answer.plan;
         if (!plan.feasible) {
