@@ -96,6 +96,7 @@ class Town {
         struct Nobody final : fleet::Listener {
             void site_put(const Site&) override {}
             void node_put(const Node&) override {}
+            void outlook_put(const SiteOutlook&) override {}
             void held(AttemptId, const fleet::CapacityHold&) override {}
             void released(AttemptId) override {}
         } nobody;
