@@ -101,6 +101,7 @@ Plan plan_of_all(const Yard& yard, const DecisionQuestion& question) {
             .site = yard.fleet.find_site(node.site_id), .node = &host.node(), .free = host.free()
         };
         supply.asked = asked;
+        supply.outlook = yard.engine.outlook_of(node.site_id);
         if (asked) supply.free.accelerator_milli[asked->model] = host.usable_milli(*asked, false);
         input.supplies.push_back(supply);
     };

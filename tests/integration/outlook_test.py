@@ -53,7 +53,7 @@ def bad_ones_are_refused(platform):
     answer = platform.api("PUT", path, {"from": text(hour()), "carbon_g_per_kwh": [5, -1]})
     assert answer.status == 400 and "carbon_g_per_kwh[1]" in answer.text, answer.text
     assert platform.api("PUT", path, {"from": text(hour()), "price_percent": [50]}, key="sk-none").status == 401
-    stranger = platform.cli("key", "create", "--name", "reads", "--scope", "tasks", "-q").out.strip()
+    stranger = platform.cli("key", "create", "--name", "reads", "--scope", "tasks_read", "-q").out.strip()
     assert platform.api("PUT", path, {"from": text(hour()), "price_percent": [50]}, key=stranger).status == 403
 
 
