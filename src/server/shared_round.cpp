@@ -140,7 +140,7 @@ class Collector {
             const dispatch::Host* host = platform_.engine.find(round_.nodes[room.node]);
             if (host == nullptr) continue;
             const Accelerator one{.model = round_.pools[room.kind].model};
-            room.devices = host->usable_milli(one) / kWholeDevice;
+            room.devices = host->usable_milli(one, false) / kWholeDevice;
         }
         for (const Attempt* attempt : scope_.movable)
             give(attempt->placement.node_id, attempt->request, 1);

@@ -50,7 +50,7 @@ std::map<PoolKey, std::int64_t> shared_devices(const Platform& platform, const T
                 host->positions(choice.model).empty())
                 continue;
             devices[{node->site_id, choice.model}] +=
-                host->usable_milli({.model = choice.model}) / fleet::kWholeDeviceMilli;
+                host->usable_milli({.model = choice.model}, false) / fleet::kWholeDeviceMilli;
         }
     for (const Attempt* attempt : platform.board.active_attempts()) {
         if (!is_time_shared(platform.board.find(attempt->task_id)->spec)) continue;
@@ -122,9 +122,9 @@ std::vector<TaskId> TimeSharingOwner::to_start() const {
         const Node* node = platform_.fleet.find_node(turn.node);
         const dispatch::Host* host = platform_.engine.find(turn.node);
         if (node == nullptr || host == nullptr) continue;
-        const bool room =
-            fleet::fits(turn.request, platform_.fleet.free_of(*node)) &&
-            host->usable_milli(*turn.request.accelerator) >= turn.request.accelerator->count_milli;
+        const bool room = fleet::fits(turn.request, platform_.fleet.free_of(*node)) &&
+                          host->usable_milli(*turn.request.accelerator, turn.request.linked) >=
+                              turn.request.accelerator->count_milli;
         if (room) ready.push_back(id);
     }
     // Large ones first: small ones find room beside them.
