@@ -172,7 +172,10 @@ void Dispatcher::round() {
 }
 
 void Dispatcher::take_turns(scheduler::FairQueue& queue, QueueYard& yard) {
-    sharing_.plan(promises_);
+    if (sharing_.plan(promises_)) {
+        again_ = true;
+        return;
+    }
     for (const TaskId id : sharing_.to_start()) {
         const Task& task = *platform_.board.find(id);
         scheduler::QueueItem item = yard.item(work_of(id, 0));

@@ -152,7 +152,7 @@ std::vector<const Task*> TimeSharingOwner::waiting(bool with_turns) const {
     return all;
 }
 
-void TimeSharingOwner::plan(const scheduler::Reservations& promises) {
+bool TimeSharingOwner::plan(const scheduler::Reservations& promises) {
     const std::int64_t now = round_at(platform_);
     const bool whole = round_ && *round_ != now;
     round_ = now;
@@ -165,10 +165,10 @@ void TimeSharingOwner::plan(const scheduler::Reservations& promises) {
     std::erase_if(turns_, [&](const auto& each) { return is_over(each.first); });
     auto looked_at = std::pair(platform_.engine.position(), std::move(who));
     const bool news = looked_at != looked_at_ && platform_.now() >= last_plan_ + kFillEvery;
-    if (!whole && (!news || looked_at.second.empty())) return;
+    if (!whole && (!news || looked_at.second.empty())) return false;
     looked_at_ = std::move(looked_at);
     last_plan_ = platform_.now();
-    begin(promises, whole);
+    return begin(promises, whole);
 }
 
 // The task has ended, or runs otherwise; one that moves has its turn while it leaves.
@@ -207,9 +207,9 @@ RoundScope TimeSharingOwner::scope_of(bool whole, const scheduler::Reservations&
     return scope;
 }
 
-void TimeSharingOwner::begin(const scheduler::Reservations& promises, bool whole) {
+bool TimeSharingOwner::begin(const scheduler::Reservations& promises, bool whole) {
     const RoundScope scope = scope_of(whole, promises);
-    if (scope.waiting.empty() && scope.movable.empty()) return;
+    if (scope.waiting.empty() && scope.movable.empty()) return false;
     const SharedRound round = shared_round(platform_, scope);
     SharedQuotas quotas(platform_, scope, round);
     const Result<timeshare::RoundPlan> plan = timeshare::plan_round(round.question, quotas);
@@ -219,7 +219,7 @@ void TimeSharingOwner::begin(const scheduler::Reservations& promises, bool whole
         platform_.log().error(
             "a round of time sharing could not be planned", {{"cause", to_string(plan.error())}}
         );
-        return;
+        return false;
     }
     if (whole) rounds_.add();
     if (plan->rates_unmet)
@@ -229,8 +229,9 @@ void TimeSharingOwner::begin(const scheduler::Reservations& promises, bool whole
             {{"tasks", std::to_string(round.applicants.size())}}
         );
     give_turns(round, *plan);
-    give_notice(round, *plan);
+    const bool told = give_notice(round, *plan);
     say_all(round, *plan, quotas);
+    return told;
 }
 
 void TimeSharingOwner::give_turns(const SharedRound& round, const timeshare::RoundPlan& plan) {
@@ -239,7 +240,7 @@ void TimeSharingOwner::give_turns(const SharedRound& round, const timeshare::Rou
             turns_[round.applicants[i].task->id] = round.turn_in(i, *plan.rooms[i]);
 }
 
-void TimeSharingOwner::give_notice(const SharedRound& round, const timeshare::RoundPlan& plan) {
+bool TimeSharingOwner::give_notice(const SharedRound& round, const timeshare::RoundPlan& plan) {
     Change change;
     for (std::size_t i = 0; i < plan.rooms.size(); ++i) {
         const SharedApplicant& who = round.applicants[i];
@@ -252,7 +253,9 @@ void TimeSharingOwner::give_notice(const SharedRound& round, const timeshare::Ro
         platform_.board.end_round(who.attempt->id, next, platform_.now(), change.tasks);
         notices_.add();
     }
-    if (!change.empty()) platform_.commit(std::move(change));
+    if (change.empty()) return false;
+    platform_.commit(std::move(change));
+    return true;
 }
 
 // ---- words

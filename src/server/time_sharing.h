@@ -33,8 +33,9 @@ class TimeSharingOwner {
     // take stays in the queue, which says why.
     bool holds_back(const Task& task) const;
     // Gives turns, and notice to those whose round is over. A round begins: to all that run or
-    // wait. In between: to those that wait, of what is free.
-    void plan(const scheduler::Reservations& promises);
+    // wait. In between: to those that wait, of what is free. True: some were told to leave, so the
+    // queue counts their tenants wrongly until it is made anew.
+    bool plan(const scheduler::Reservations& promises);
     // Tasks whose turn it is and whose node has room now.
     std::vector<TaskId> to_start() const;
     const Turn* turn_of(TaskId task) const;
@@ -56,9 +57,9 @@ class TimeSharingOwner {
     bool is_over(TaskId task) const;
     std::vector<const Task*> waiting(bool with_turns) const;
     RoundScope scope_of(bool whole, const scheduler::Reservations& promises);
-    void begin(const scheduler::Reservations& promises, bool whole);
+    bool begin(const scheduler::Reservations& promises, bool whole);
     void give_turns(const SharedRound& round, const timeshare::RoundPlan& plan);
-    void give_notice(const SharedRound& round, const timeshare::RoundPlan& plan);
+    bool give_notice(const SharedRound& round, const timeshare::RoundPlan& plan);
     void say_all(
         const SharedRound& round, const timeshare::RoundPlan& plan, const SharedQuotas& quotas
     );
