@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "json/exact_parser.h"
 
+#include <boost/json.hpp>
 #include <boost/json/basic_parser_impl.hpp>
 #include <charconv>
 
@@ -87,15 +88,16 @@ struct Builder {
 
 }  // namespace
 
-Parsed parse_exact(std::string_view text, std::size_t depth_max) {
+std::size_t parse_exact(
+    std::string_view text, std::size_t depth_max, Value& value, error_code& error
+) {
     boost::json::parse_options options;
     options.max_depth = depth_max;
     boost::json::basic_parser<Builder> parser(options);
     parser.handler().stack.reset();
-    Parsed parsed;
-    parsed.used = parser.write_some(false, text.data(), text.size(), parsed.error);
-    if (!parsed.error && parser.done()) parsed.value = parser.handler().stack.release();
-    return parsed;
+    const std::size_t used = parser.write_some(false, text.data(), text.size(), error);
+    if (!error && parser.done()) value = parser.handler().stack.release();
+    return used;
 }
 
 }  // namespace penstock::json

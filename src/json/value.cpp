@@ -175,9 +175,9 @@ class DuplicateKeys {
 }  // namespace
 
 Result<Value> parse_value(std::string_view text) {
-    Parsed parsed = parse_exact(text, kDepthMax);
-    boost::json::error_code& error = parsed.error;
-    const std::size_t used = parsed.used;
+    Value value;
+    boost::json::error_code error;
+    const std::size_t used = parse_exact(text, kDepthMax, value, error);
     if (!error && used < text.size() &&
         text.find_first_not_of(" \t\r\n", used) != std::string_view::npos)
         error = boost::json::error::extra_data;
@@ -196,7 +196,7 @@ Result<Value> parse_value(std::string_view text) {
         return fail(
             ErrorCode::invalid_argument, "the key '" + *key + "' stands twice in one object"
         );
-    return std::move(parsed.value);
+    return value;
 }
 
 std::string print_value(const Value& value) {
