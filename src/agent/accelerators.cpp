@@ -179,6 +179,7 @@ std::vector<Device> described(const std::vector<devices::Device>& inventory) {
             .uuid = device.uuid,
             .memory_mib = device.memory_bytes.value_or(0) >> 20,
             .numa_node = device.numa_node,
+            .link_domain = device.link_domain,
             .health = health_of(device.health),
             .driver_version = device.driver_version,
             .simulated = device.simulated

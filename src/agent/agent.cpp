@@ -47,7 +47,9 @@ drivers::ProcessDriverOptions driver_options(const AgentOptions& options) {
 devices::ProbeOptions probe_options(const AgentOptions& options) {
     devices::ProbeOptions made;
     for (const SimulatedAccelerators& pretend : options.simulated_accelerators)
-        made.pretend.push_back({pretend.model, pretend.count, pretend.memory_mib << 20});
+        made.pretend.push_back(
+            {pretend.model, pretend.count, pretend.memory_mib << 20, pretend.per_link_domain}
+        );
     // In a container the host has more than this agent may use: only that is offered.
     const drivers::Limits own = drivers::read_own_limits(drivers::read_cgroup_layout());
     made.cpu_milli_max = own.cpu_milli;

@@ -28,9 +28,10 @@ struct SimulatedAccelerators {
     std::string model;
     std::int64_t count = 1;
     std::int64_t memory_mib = 0;
+    std::int64_t per_link_domain = 0;  // so many in a row are linked; 0: none is
     bool operator==(const SimulatedAccelerators&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(SimulatedAccelerators, (), (model, count, memory_mib))
+BOOST_DESCRIBE_STRUCT(SimulatedAccelerators, (), (model, count, memory_mib, per_link_domain))
 
 // How long to wait before dialling again: a uniform part of min(first × 2ⁿ, longest).
 struct ReconnectLimits {

@@ -425,7 +425,7 @@ std::optional<std::int64_t> time_limit_at_ms(const AttemptRecord& record) {
 }
 
 std::int64_t running_ms_at_end(
-    const AttemptRecord& record, std::optional<Time> ended_at, BootInstant now
+    const AttemptRecord& record, std::optional<Time> ended_at, const BootInstant& now
 ) {
     const std::int64_t metered = record.meter.running_ms;
     if (!record.running_since || !record.running_at || !ended_at) return metered;

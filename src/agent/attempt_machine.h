@@ -131,7 +131,7 @@ std::optional<std::int64_t> time_limit_at_ms(const AttemptRecord& record);
 // answer is never below what was metered before nor above what CLOCK_BOOTTIME allows. After a
 // restart of the host, or without an end, what was metered last is all that is known.
 std::int64_t running_ms_at_end(
-    const AttemptRecord& record, std::optional<Time> ended_at, BootInstant now
+    const AttemptRecord& record, std::optional<Time> ended_at, const BootInstant& now
 );
 
 // Puts a numbered report into the record's outbox. A report that only tells of a checkpoint takes

@@ -20,7 +20,7 @@ Session::Session(
       logs_(context, *socket_),
       tasks_(context.executor, "agent session") {}
 
-io::Task<Result<void>> Session::send(AgentMessage message) {
+io::Task<Result<void>> Session::send(const AgentMessage& message) {
     return socket_->send_text(json::print(message));
 }
 

@@ -36,7 +36,7 @@ class Session {
     void handle(const ServerMessage& message);
     io::Task<void> heartbeats(Duration every);
     io::Task<void> reports();
-    io::Task<Result<void>> send(AgentMessage message);
+    io::Task<Result<void>> send(const AgentMessage& message);
 
     Context& context_;
     Attempts& attempts_;

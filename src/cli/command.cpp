@@ -14,12 +14,12 @@ const std::vector<Command>& commands() {
     static const std::vector<Command> kCommands = [] {
         std::vector<Command> all;
         for (const auto& make :
-             {run_commands,      task_commands,    log_commands,       wait_commands,
-              explain_commands,  output_commands,  offer_commands,     node_commands,
-              site_commands,     key_commands,     wallet_commands,    bill_commands,
-              identity_commands, model_commands,   endpoint_commands,  organisation_commands,
-              event_commands,    context_commands, spec_commands,      sim_commands,
-              doctor_commands,   version_commands, completion_commands}) {
+             {run_commands,          task_commands,     log_commands,     wait_commands,
+              explain_commands,      output_commands,   profile_commands, offer_commands,
+              node_commands,         site_commands,     key_commands,     wallet_commands,
+              bill_commands,         identity_commands, model_commands,   endpoint_commands,
+              organisation_commands, event_commands,    context_commands, spec_commands,
+              sim_commands,          doctor_commands,   version_commands, completion_commands}) {
             std::vector<Command> some = make();
             std::ranges::move(some, std::back_inserter(all));
         }

@@ -39,10 +39,11 @@ std::string_view text(Language language, MessageKey key) {
 }
 
 std::optional<std::string_view> find_text(Language language, std::string_view key) {
-    const auto* found = std::ranges::find(kMessagesEn, key, &Message::key);
+    const auto found = std::ranges::find(kMessagesEn, key, &Message::key);
     if (found == std::end(kMessagesEn)) return std::nullopt;
-    return language == Language::zh ? chinese()[static_cast<std::size_t>(found - kMessagesEn)]
-                                    : found->text;
+    return language == Language::zh
+               ? chinese()[static_cast<std::size_t>(found - kMessagesEn.begin())]
+               : found->text;
 }
 
 }  // namespace penstock::cli

@@ -8,4 +8,5 @@
 namespace penstock::cli {
 // The Chinese texts, in any order; the keys are those of kMessagesEn.
 std::span<const Message> messages_zh();
+std::span<const Message> messages_zh_of_flags();  // a part of them
 }  // namespace penstock::cli

@@ -11,4 +11,5 @@ std::vector<Command> log_commands();      // logs, task logs
 std::vector<Command> wait_commands();     // wait, task wait
 std::vector<Command> explain_commands();  // explain, task explain
 std::vector<Command> output_commands();   // task outputs
+std::vector<Command> profile_commands();  // profile, task profile
 }  // namespace penstock::cli

@@ -44,6 +44,14 @@ io::Task<Result<Explanation>> Client::explain_task(std::string id) {
     );
 }
 
+io::Task<Result<TaskProfile>> Client::profile_task(TaskSpec spec) {
+    co_return co_await connection_.call_for<TaskProfile>(post("/v1/tasks:profile", spec));
+}
+io::Task<Result<TaskProfile>> Client::task_profile(std::string id) {
+    co_return co_await connection_.call_for<TaskProfile>({.path = path_of("tasks", id, ":profile")}
+    );
+}
+
 io::Task<Result<LogPage>> Client::task_logs(std::string id, LogQuery query) {
     http::Query parameters;
     if (query.since) parameters.add("since", std::to_string(*query.since));

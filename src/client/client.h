@@ -13,6 +13,7 @@
 #include "model/allowance.h"
 #include "model/page.h"
 #include "model/plan.h"
+#include "model/task_profile.h"
 
 // The platform's API as typed calls, for the command line, agents and other platforms. Every noun
 // that a route takes in its path may be an id or a name; both are encoded here.
@@ -57,6 +58,8 @@ class Client {
     io::Task<Result<Task>> cancel_task(std::string id);
     io::Task<Result<Task>> retry_task(std::string id);
     io::Task<Result<Explanation>> explain_task(std::string id);
+    io::Task<Result<TaskProfile>> profile_task(TaskSpec spec);
+    io::Task<Result<TaskProfile>> task_profile(std::string id);
     io::Task<Result<LogPage>> task_logs(std::string id, LogQuery query);
     // Messages hold an Event each.
     Watch watch_task(const std::string& id, std::int64_t since = -1);

@@ -16,6 +16,8 @@ constexpr int kSuccess = 0;
 constexpr int kCardsMax = 64;  // the interface's own limit
 constexpr int kChipsMax = 16;  // of a card
 constexpr int kRateOfAiCores = 2;
+constexpr int kTopologyHccs = 3;
+constexpr int kTopologyHccsBySwitch = 7;
 constexpr std::int64_t kMib = std::int64_t{1} << 20;
 
 struct ChipInfo {
@@ -58,8 +60,8 @@ struct Dcmi {
           temperature(library.find<int(int, int, int*)>("dcmi_get_device_temperature")),
           power(library.find<int(int, int, int*)>("dcmi_get_device_power_info")),
           logical_id(library.find<int(int*, int, int)>("dcmi_get_device_logic_id")),
-          physical_id(library.find<int(unsigned, unsigned*)>("dcmi_get_device_phyid_from_logicid")
-          ) {
+          physical_id(library.find<int(unsigned, unsigned*)>("dcmi_get_device_phyid_from_logicid")),
+          topology(library.find<int(int, int, int, int, int*)>("dcmi_get_topo_info_by_device_id")) {
         if (cards == nullptr) cards = library.find<int(int*, int*, int)>("dcmi_get_card_num_list");
     }
     int (*init)();
@@ -74,6 +76,7 @@ struct Dcmi {
     int (*power)(int, int, int*);
     int (*logical_id)(int*, int, int);
     int (*physical_id)(unsigned, unsigned*);
+    int (*topology)(int, int, int, int, int*);
 };
 
 void read_health(const Dcmi& dcmi, int card, int chip, Device& device) {
@@ -137,6 +140,23 @@ Device read_device(const Dcmi& dcmi, int card, int chip, const std::string& root
     return device;
 }
 
+using CardAndChip = std::pair<int, int>;
+
+void read_links(
+    const Dcmi& dcmi, const std::vector<CardAndChip>& places, std::vector<Device>& devices
+) {
+    if (dcmi.topology == nullptr) return;
+    number_link_domains(devices, [&](std::size_t i, std::size_t j) {
+        constexpr CardAndChip kNone{-1, -1};
+        if (places[i] == kNone || places[j] == kNone) return false;
+        int kind = 0;
+        return dcmi.topology(
+                   places[i].first, places[i].second, places[j].first, places[j].second, &kind
+               ) == kSuccess &&
+               (kind == kTopologyHccs || kind == kTopologyHccsBySwitch);
+    });
+}
+
 }  // namespace
 
 VendorDevices probe_dcmi(const std::string& library_name, const std::string& root) {
@@ -157,6 +177,7 @@ VendorDevices probe_dcmi(const std::string& library_name, const std::string& roo
             "Ascend", "dcmi", fmt::format("the card list: error {}, {} cards", code, count)
         );
     VendorDevices found;
+    std::vector<CardAndChip> places;  // beside the devices; -1: a card that cannot be read
     for (int i = 0; i < count; ++i) {
         const int card = cards.at(static_cast<std::size_t>(i));
         int chips = 0;
@@ -164,14 +185,17 @@ VendorDevices probe_dcmi(const std::string& library_name, const std::string& roo
             VendorDevices unknown =
                 unknown_devices("Ascend", "dcmi", fmt::format("card {}: error {}", card, code));
             found.devices.push_back(unknown.devices.front());
+            places.emplace_back(-1, -1);
             found.alarms.push_back(unknown.alarms.front());
             continue;
         }
         for (int chip = 0; chip < chips; ++chip) {
             found.devices.push_back(read_device(dcmi, card, chip, root));
+            places.emplace_back(card, chip);
             found.devices.back().index = static_cast<std::int64_t>(found.devices.size()) - 1;
         }
     }
+    read_links(dcmi, places, found.devices);
     return found;
 }
 

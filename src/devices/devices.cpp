@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <fstream>
+#include <map>
+#include <numeric>
 
 #include "devices/processors.h"
 #include "devices/vendor.h"
@@ -42,6 +44,8 @@ void add_pretend(Inventory& inventory, const std::vector<PretendDevice>& pretend
             device.full_name = "simulated " + kind.model;
             device.uuid = fmt::format("SIM-{}-{}", kind.model, i);
             if (kind.memory_bytes > 0) device.memory_bytes = kind.memory_bytes;
+            if (kind.per_link_domain > 0)
+                device.link_domain = static_cast<int>(i / kind.per_link_domain);
             device.health = DeviceHealth::ok;
             device.source = "development setting";
             device.simulated = true;
@@ -85,6 +89,25 @@ std::optional<int> numa_node_of(const std::string& pci_address, const std::strin
     // -1 is the kernel's word for a platform that does not say.
     if (!(file >> node) || node < 0) return std::nullopt;
     return node;
+}
+
+void number_link_domains(
+    std::vector<Device>& devices, const std::function<bool(std::size_t, std::size_t)>& linked
+) {
+    // group[i] is the least index that i is linked to, directly or by others.
+    std::vector<std::size_t> group(devices.size());
+    std::iota(group.begin(), group.end(), std::size_t{0});
+    for (std::size_t i = 0; i < devices.size(); ++i)
+        for (std::size_t j = i + 1; j < devices.size(); ++j) {
+            if (group[i] == group[j] || !linked(i, j)) continue;
+            const auto [low, high] = std::minmax(group[i], group[j]);
+            std::ranges::replace(group, high, low);
+        }
+    std::map<std::size_t, int> numbers;
+    for (std::size_t i = 0; i < devices.size(); ++i)
+        if (std::ranges::count(group, group[i]) > 1)
+            devices[i].link_domain =
+                numbers.try_emplace(group[i], static_cast<int>(numbers.size())).first->second;
 }
 
 std::vector<std::string> existing_nodes(

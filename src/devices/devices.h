@@ -32,6 +32,9 @@ struct Device {
     std::optional<std::int64_t> power_milliwatts;
     std::optional<std::int64_t> energy_millijoules;  // cumulative since the driver was loaded
     std::optional<int> numa_node;
+    // Devices of a host with the same number reach each other over links of their own (NVLink,
+    // HCCS, XGMI); absent: none is known.
+    std::optional<int> link_domain;
     DeviceHealth health = DeviceHealth::unknown;
     std::string health_reason;
     std::string driver_version;
@@ -76,6 +79,7 @@ struct PretendDevice {
     std::string model;
     std::int64_t count = 1;
     std::int64_t memory_bytes = 0;
+    std::int64_t per_link_domain = 0;  // so many in a row are linked; 0: none is
 };
 
 struct ProbeOptions {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A library with NVML's interface, for tests. Two devices: an H100 that is cut by MIG where
-// FAKE_NVML says "mig", and an L40S that is lost where it says "lost"; "broken" fails to start.
+// FAKE_NVML says "mig", and an L40S that is lost where it says "lost"; "broken" fails to start;
+// "linked" by NVLink.
 #include <cstdlib>
 #include <cstring>
 
@@ -99,6 +100,10 @@ int nvmlDeviceGetRemappedRows(
 }
 int nvmlDeviceGetMigMode(void* handle, unsigned* current, unsigned* pending) {
     *current = *pending = index_of(handle) == 0 && mode("mig") ? 1 : 0;
+    return 0;
+}
+int nvmlDeviceGetP2PStatus(void*, void*, int kind, int* status) {
+    *status = kind == 2 && mode("linked") ? 0 : 5;
     return 0;
 }
 int nvmlDeviceGetMaxMigDeviceCount(void*, unsigned* count) {

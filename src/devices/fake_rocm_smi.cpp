@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// A library with ROCm SMI's interface, for tests: one device.
+// A library with ROCm SMI's interface, for tests: one device; two, linked by XGMI, where
+// FAKE_ROCM_SMI is set.
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 
 extern "C" {
 int rsmi_init(std::uint64_t) { return 0; }
 int rsmi_shut_down() { return 0; }
 int rsmi_num_monitor_devices(std::uint32_t* count) {
-    *count = 1;
+    *count = std::getenv("FAKE_ROCM_SMI") != nullptr ? 2 : 1;
+    return 0;
+}
+int rsmi_topo_get_link_type(std::uint32_t, std::uint32_t, std::uint64_t* hops, int* type) {
+    *hops = 1;
+    *type = 2;
     return 0;
 }
 int rsmi_dev_name_get(std::uint32_t, char* text, std::size_t size) {

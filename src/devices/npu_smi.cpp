@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -18,14 +19,16 @@ namespace penstock::devices {
 namespace {
 
 constexpr std::int64_t kMib = std::int64_t{1} << 20;
+constexpr std::size_t kDevicesMax = 256;  // of a host
 
 std::vector<std::string_view> words_of(std::string_view text) {
+    constexpr std::string_view kBetween = " \t\r";
     std::vector<std::string_view> words;
     while (true) {
-        const std::size_t first = text.find_first_not_of(' ');
+        const std::size_t first = text.find_first_not_of(kBetween);
         if (first == std::string_view::npos) return words;
         text.remove_prefix(first);
-        const std::size_t end = std::min(text.find(' '), text.size());
+        const std::size_t end = std::min(text.find_first_of(kBetween), text.size());
         words.push_back(text.substr(0, end));
         text.remove_prefix(end);
     }
@@ -170,6 +173,29 @@ Result<std::vector<Device>> parse_npu_smi(std::string_view text) {
     return devices;
 }
 
+Result<std::vector<std::vector<bool>>> parse_npu_topology(std::string_view text) {
+    std::vector<std::vector<bool>> linked;
+    std::size_t columns = 0;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        const std::vector<std::string_view> words = words_of(text.substr(0, end));
+        text.remove_prefix(std::min(end + 1, text.size()));
+        if (words.empty()) continue;
+        const auto is_device = [](std::string_view word) { return word.starts_with("NPU"); };
+        if (columns == 0) {
+            columns = static_cast<std::size_t>(std::ranges::count_if(words, is_device));
+        } else if (linked.size() < columns && is_device(words[0]) && words.size() > columns) {
+            std::vector<bool>& row = linked.emplace_back();
+            for (std::size_t i = 1; i <= columns; ++i) row.push_back(words[i].starts_with("HCCS"));
+        }
+    }
+    if (columns == 0 || linked.size() != columns || columns > kDevicesMax)
+        return fail(
+            ErrorCode::invalid_argument, "npu-smi: the topology is not the matrix that is known"
+        );
+    return linked;
+}
+
 VendorDevices probe_npu_smi(
     const std::string& program, Duration time_max, const std::string& root
 ) {
@@ -178,6 +204,12 @@ VendorDevices probe_npu_smi(
     if (!text) return unknown_devices("Ascend", "npu-smi", text.error().message);
     Result<std::vector<Device>> devices = parse_npu_smi(*text);
     if (!devices) return unknown_devices("Ascend", "npu-smi", devices.error().message);
+    if (const Result<std::string> topology = run_tool({program, "info", "-t", "topo"}, time_max))
+        if (const auto linked = parse_npu_topology(*topology);
+            linked && linked->size() == devices->size())
+            number_link_domains(*devices, [&](std::size_t i, std::size_t j) {
+                return (*linked)[i][j];
+            });
     for (Device& device : *devices) {
         device.numa_node = numa_node_of(device.pci_address, root);
         device.nodes = existing_nodes(

@@ -18,6 +18,7 @@ constexpr unsigned kDevicesMax = 256;  // of a host; a larger count is taken for
 constexpr unsigned kTemperatureOfGpu = 0;
 constexpr unsigned kUncorrectedErrors = 1;
 constexpr unsigned kSinceBoot = 0;
+constexpr int kOverNvlink = 2;  // what nvmlDeviceGetP2PStatus is asked
 
 using Handle = struct NvmlDevice*;
 struct Memory {
@@ -61,7 +62,8 @@ struct Nvml {
           mig_count_max(library.find<int(Handle, unsigned*)>("nvmlDeviceGetMaxMigDeviceCount")),
           mig_by_index(
               library.find<int(Handle, unsigned, Handle*)>("nvmlDeviceGetMigDeviceHandleByIndex")
-          ) {}
+          ),
+          peer_status(library.find<int(Handle, Handle, int, int*)>("nvmlDeviceGetP2PStatus")) {}
 
     std::string error(int code) const {
         return error_string != nullptr ? error_string(code) : fmt::format("error {}", code);
@@ -87,6 +89,7 @@ struct Nvml {
     int (*mig_mode)(Handle, unsigned*, unsigned*);
     int (*mig_count_max)(Handle, unsigned*);
     int (*mig_by_index)(Handle, unsigned, Handle*);
+    int (*peer_status)(Handle, Handle, int, int*);
 };
 
 // Calls an optional function with a buffer for text.
@@ -170,6 +173,18 @@ Device read_device(const Nvml& nvml, Handle handle, unsigned index, const std::s
     return device;
 }
 
+// `handles` stand beside the devices; null: a part of one, which has no links of its own, or lost.
+void read_links(
+    const Nvml& nvml, const std::vector<Handle>& handles, std::vector<Device>& devices
+) {
+    if (nvml.peer_status == nullptr) return;
+    number_link_domains(devices, [&](std::size_t i, std::size_t j) {
+        if (handles[i] == nullptr || handles[j] == nullptr) return false;
+        const auto status = value_of<int>(nvml.peer_status, handles[i], handles[j], kOverNvlink);
+        return status == kSuccess;
+    });
+}
+
 // A device that is cut by MIG is sold in its parts; the whole is not listed.
 void add_device(const Nvml& nvml, Handle handle, Device whole, std::vector<Device>& out) {
     unsigned current = 0, pending = 0;
@@ -225,16 +240,23 @@ VendorDevices probe_nvml(const std::string& library_name, const std::string& roo
         found = unknown_devices("NVIDIA", "nvml", "nvmlDeviceGetCount_v2: " + nvml.error(counted));
         count = 0;
     }
+    std::vector<Handle> handles(found.devices.size(), nullptr);
     for (unsigned index = 0; index < count; ++index) {
         Handle handle = nullptr;
         const int code = nvml.by_index(index, &handle);
         if (code == kSuccess) {
+            const std::size_t before = found.devices.size();
             add_device(nvml, handle, read_device(nvml, handle, index, root), found.devices);
+            handles.resize(found.devices.size(), nullptr);
+            if (found.devices.size() > before && found.devices.back().parent_uuid.empty())
+                handles.back() = handle;
             continue;
         }
         found.devices.push_back(lost_device(index, code, nvml.error(code)));
+        handles.push_back(nullptr);
         found.alarms.push_back({"nvml", fmt::format("device {}: {}", index, nvml.error(code))});
     }
+    read_links(nvml, handles, found.devices);
     if (nvml.shutdown != nullptr) nvml.shutdown();
     return found;
 }

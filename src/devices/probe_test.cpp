@@ -29,6 +29,7 @@ class Probe : public testing::Test {
     void SetUp() override { ASSERT_NE(::mkdtemp(root_.data()), nullptr); }
     void TearDown() override {
         ::unsetenv("FAKE_NVML");
+        ::unsetenv("FAKE_ROCM_SMI");
         std::filesystem::remove_all(root_);
     }
     void put(const std::string& name, const std::string& text, mode_t mode = 0644) {
@@ -97,6 +98,14 @@ TEST_F(Probe, AnNvmlWithoutMostSymbolsLosesFieldsAndNotDevices) {
     );
 }
 
+TEST_F(Probe, DevicesLinkedByNvlinkAreOneDomain) {
+    const std::string text = nvml("linked");
+    const std::size_t second = text.find('\n');
+    EXPECT_LT(text.find("link=0"), second) << text;
+    EXPECT_NE(text.find("link=0", second), std::string::npos) << text;
+    EXPECT_EQ(nvml("").find("link="), std::string::npos);
+}
+
 TEST_F(Probe, ALostDeviceIsFailedWithAnAlarm) {
     ::setenv("FAKE_NVML", "lost", 1);
 
@@ -146,8 +155,9 @@ TEST_F(Probe, NamesTheDeviceFilesThatExist) {
 TEST_F(Probe, DcmiGivesEveryFieldItHas) {
     EXPECT_EQ(
         shown(probe_dcmi(FAKE_DCMI, root_).devices),
-        "0 Ascend Ascend910B2 memory=68719476736 used=3581935616 load=55 celsius=42 mW=93800 ok\n"
-        "1 Ascend Ascend910B2 load=55 celsius=42 mW=93800 failed reason=alarm level 2\n"
+        "0 Ascend Ascend910B2 memory=68719476736 used=3581935616 load=55 celsius=42 mW=93800 "
+        "link=0 ok\n"
+        "1 Ascend Ascend910B2 load=55 celsius=42 mW=93800 link=0 failed reason=alarm level 2\n"
     );
 }
 
@@ -157,6 +167,14 @@ TEST_F(Probe, RocmSmiLibraryGivesEveryFieldItHas) {
         "0 AMD MI210 uuid=0x1f9de0957d137942 pci=0000:c5:00.0 memory=68702699520 load=12 "
         "celsius=38 mW=41000 ok\n"
     );
+}
+
+TEST_F(Probe, RocmDevicesLinkedByXgmiAreOneDomain) {
+    ::setenv("FAKE_ROCM_SMI", "two", 1);
+    const VendorDevices found = probe_rocm_smi_library({FAKE_ROCM_SMI}, root_);
+    ASSERT_EQ(found.devices.size(), 2U);
+    EXPECT_EQ(found.devices[0].link_domain, 0);
+    EXPECT_EQ(found.devices[1].link_domain, 0);
 }
 
 TEST_F(Probe, ToolsAreAskedWhereLibrariesAreAbsent) {

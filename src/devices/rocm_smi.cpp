@@ -22,6 +22,7 @@ constexpr int kVideoMemory = 0;
 constexpr std::uint32_t kEdgeSensor = 0;
 constexpr int kCurrentTemperature = 0;
 constexpr int kDriverComponent = 0;
+constexpr int kLinkXgmi = 2;
 
 struct RocmSmi {
     explicit RocmSmi(const SharedLibrary& library)
@@ -44,7 +45,10 @@ struct RocmSmi {
           power(library.find<int(std::uint32_t, std::uint32_t, std::uint64_t*)>(
               "rsmi_dev_power_ave_get"
           )),
-          version(library.find<int(int, char*, std::uint32_t)>("rsmi_version_str_get")) {}
+          version(library.find<int(int, char*, std::uint32_t)>("rsmi_version_str_get")),
+          link_type(library.find<int(std::uint32_t, std::uint32_t, std::uint64_t*, int*)>(
+              "rsmi_topo_get_link_type"
+          )) {}
     int (*init)(std::uint64_t);
     int (*shut_down)();
     int (*count)(std::uint32_t*);
@@ -57,6 +61,7 @@ struct RocmSmi {
     int (*temperature)(std::uint32_t, std::uint32_t, int, std::int64_t*);
     int (*power)(std::uint32_t, std::uint32_t, std::uint64_t*);
     int (*version)(int, char*, std::uint32_t);
+    int (*link_type)(std::uint32_t, std::uint32_t, std::uint64_t*, int*);
 };
 
 Device read_device(const RocmSmi& smi, std::uint32_t index, const std::string& root) {
@@ -171,6 +176,16 @@ VendorDevices probe_rocm_smi_library(
         }
         for (std::uint32_t index = 0; index < count; ++index)
             found.devices.push_back(read_device(smi, index, root));
+        if (smi.link_type != nullptr && count > 0)
+            number_link_domains(found.devices, [&](std::size_t i, std::size_t j) {
+                std::uint64_t hops = 0;
+                int type = 0;
+                return smi.link_type(
+                           static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(j), &hops,
+                           &type
+                       ) == kSuccess &&
+                       type == kLinkXgmi;
+            });
         if (smi.shut_down != nullptr) smi.shut_down();
         return found;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,9 @@ VendorDevices probe_rocm_smi_library(
 
 // The table of `npu-smi info`.
 Result<std::vector<Device>> parse_npu_smi(std::string_view text);
+// The matrix of `npu-smi info -t topo`: which devices are linked by HCCS, in the order of its rows.
+// invalid_argument: it is not such a matrix.
+Result<std::vector<std::vector<bool>>> parse_npu_topology(std::string_view text);
 VendorDevices probe_npu_smi(const std::string& program, Duration time_max, const std::string& root);
 
 // The JSON of `rocm-smi … --json`; warnings may stand in front of it.
@@ -44,6 +48,11 @@ std::string amd_model(std::string_view full_name);
 
 // From sysfs; absent where the platform does not say.
 std::optional<int> numa_node_of(const std::string& pci_address, const std::string& root);
+// Numbers the groups of devices that are `linked` directly or by others: sets `link_domain` of all
+// that have a peer. Asks for each pair once, first < second.
+void number_link_domains(
+    std::vector<Device>& devices, const std::function<bool(std::size_t, std::size_t)>& linked
+);
 // Those of the device files that exist.
 std::vector<std::string> existing_nodes(
     const std::vector<std::string>& nodes, const std::string& root

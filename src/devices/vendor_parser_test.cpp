@@ -39,6 +39,35 @@ TEST(NpuSmi, ReadsPhysicalIdsAndChipsThatShareACard) {
     );
 }
 
+TEST(NpuSmi, ReadsWhichChipsAreLinked) {
+    const auto linked = parse_npu_topology(testdata("npu-smi-topo.txt"));
+    ASSERT_TRUE(linked);
+    std::vector<Device> devices(4);
+    number_link_domains(devices, [&](std::size_t i, std::size_t j) { return (*linked)[i][j]; });
+    EXPECT_EQ(devices[0].link_domain, 0);
+    EXPECT_EQ(devices[1].link_domain, 0);
+    EXPECT_EQ(devices[2].link_domain, 1);
+    EXPECT_EQ(devices[3].link_domain, 1);
+}
+
+TEST(NpuSmi, ATopologyThatIsNotTheMatrixIsAnError) {
+    EXPECT_FALSE(parse_npu_topology(""));
+    EXPECT_FALSE(parse_npu_topology("This device does not support querying topo\n"));
+    EXPECT_FALSE(parse_npu_topology("NPU0 NPU1 CPU Affinity\nNPU0 X HCCS 0-23\n"));
+}
+
+TEST(LinkDomain, IsOfDevicesThatReachEachOtherByOthersToo) {
+    std::vector<Device> ring(5);
+    number_link_domains(ring, [](std::size_t i, std::size_t j) { return j == i + 2; });
+    EXPECT_EQ(ring[0].link_domain, 0);
+    EXPECT_EQ(ring[1].link_domain, 1);
+    EXPECT_EQ(ring[4].link_domain, 0);
+
+    std::vector<Device> alone(3);
+    number_link_domains(alone, [](std::size_t, std::size_t) { return false; });
+    EXPECT_EQ(alone[0].link_domain, std::nullopt);
+}
+
 TEST(NpuSmi, ReadsAChipWithDdr) {
     EXPECT_EQ(
         npu(testdata("npu-smi-310p.txt")),

@@ -30,6 +30,7 @@ inline std::string shown(const Device& device) {
     add("mW", device.power_milliwatts);
     add("mJ", device.energy_millijoules);
     add("numa", device.numa_node);
+    add("link", device.link_domain);
     text += fmt::format(" {}", name(device.health));
     word("reason", device.health_reason);
     word("driver", device.driver_version);

@@ -49,7 +49,8 @@ AlikeNodes::Stand AlikeNodes::stand_of(const Host& host) const {
     const std::int64_t asked = request_.accelerator ? request_.accelerator->count_milli : 0;
     const std::int64_t has =
         request_.accelerator ? scheduler::devices_milli(node.total, *request_.accelerator) : 0;
-    const std::int64_t usable = request_.accelerator ? host.usable_milli(*request_.accelerator) : 0;
+    const std::int64_t usable =
+        request_.accelerator ? host.usable_milli(*request_.accelerator, false) : 0;
     const bool cpu_fits = cpu_free >= request_.cpu_milli;
     const bool memory_fits = memory_free >= request_.memory_mib;
     Bits bits;

@@ -19,7 +19,8 @@ struct NodeParts {
     std::int64_t memory_gib = 64;
     std::vector<std::string> devices = {};  // their models
     std::string rack = {};
-    std::string domain = {};  // nvlink_domain
+    std::string domain = {};           // nvlink_domain
+    std::int64_t per_link_domain = 0;  // so many devices in a row are linked; 0: none is
 };
 
 struct Yard {
@@ -32,7 +33,10 @@ struct Yard {
 
     Yard() { fleet.tell(engine); }
 
-    SiteId site(const std::string& name, std::map<std::string, std::string> placement = {}) {
+    SiteId site(
+        const std::string& name, std::map<std::string, std::string> placement = {},
+        std::map<std::string, double> idle_watts = {}
+    ) {
         Site site{.id = ids.next<SiteId>(kStart), .provider = "home"};
         site.spec = {
             .name = name,
@@ -40,6 +44,7 @@ struct Yard {
             .division_code = "420100",
             .rtt_ms = 5,
             .watts_per_core = 5,
+            .idle_watts_per_device = std::move(idle_watts),
             .placement = std::move(placement)
         };
         site.spec.prices.core_second = *parse_price("0.00002");
@@ -54,9 +59,10 @@ struct Yard {
         if (!parts.rack.empty()) hello.labels["rack"] = parts.rack;
         if (!parts.domain.empty()) hello.labels["nvlink_domain"] = parts.domain;
         for (const std::string& model : parts.devices) {
-            hello.devices.push_back(
-                {.index = std::ssize(hello.devices), .model = model, .health = Health::ok}
-            );
+            Device device{.index = std::ssize(hello.devices), .model = model, .health = Health::ok};
+            if (parts.per_link_domain > 0)
+                device.link_domain = device.index / parts.per_link_domain;
+            hello.devices.push_back(std::move(device));
             hello.total.accelerator_milli[model] += 1000;
         }
         return hello;
@@ -74,11 +80,19 @@ struct Yard {
         if (!model.empty()) request.accelerator = Accelerator{model, count_milli};
         return request;
     }
+    // The same, all devices linked to each other.
+    static ResourceRequest linked(std::int64_t cpu_milli, const std::string& model, int devices) {
+        ResourceRequest made = request(cpu_milli, model, 1000L * devices);
+        made.linked = true;
+        return made;
+    }
     static TaskSpec spec_of(const std::vector<ResourceRequest>& choices) {
         TaskSpec spec;
         spec.run = "true";
         spec.resources.cpus = CpuRange{{choices[0].cpu_milli, choices[0].cpu_milli}};
         spec.resources.memory = MemoryRange{{choices[0].memory_mib, choices[0].memory_mib}};
+        if (choices[0].linked)
+            spec.placement = PlacementSpec{.topology = TopologySpec{.pack = "domain"}};
         for (const ResourceRequest& choice : choices) {
             if (!choice.accelerator) continue;
             if (!spec.resources.accelerators) spec.resources.accelerators.emplace();

@@ -110,8 +110,12 @@ DecisionState Engine::state() const {
 void Engine::site_put(const Site& site) {
     ++position_;
     SiteState& state = sites_[site.id];
-    const bool same_rules = state.site.spec.advisory_limits == site.spec.advisory_limits &&
-                            state.site.spec.placement == site.spec.placement;
+    const bool same_rules =
+        state.site.spec.advisory_limits == site.spec.advisory_limits &&
+        state.site.spec.placement == site.spec.placement &&
+        state.site.spec.watts_per_core == site.spec.watts_per_core &&
+        state.site.spec.watts_per_device == site.spec.watts_per_device &&
+        state.site.spec.idle_watts_per_device == site.spec.idle_watts_per_device;
     state.site = site;
     if (same_rules) return;
     for (auto& [sku, pool] : state.pools) pool.drop();
@@ -333,12 +337,12 @@ std::vector<Engine::Choice> Engine::choices_of(const TaskSpec& spec) {
     return choices;
 }
 
-scheduler::Supply Engine::supply_of(
-    const SiteState& site, const Host& host, const Accelerator* asked
-) {
+scheduler::Supply Engine::supply_of(const SiteState& site, const Host& host, const Choice& choice) {
     scheduler::Supply supply{.site = &site.site, .node = &host.node(), .free = host.free()};
-    supply.asked = asked;
-    if (asked != nullptr) supply.free.accelerator_milli[asked->model] = host.usable_milli(*asked);
+    supply.asked = choice.asked;
+    if (const Accelerator* asked = choice.asked)
+        supply.free.accelerator_milli[asked->model] =
+            host.usable_milli(*asked, choice.request.linked);
     return supply;
 }
 
@@ -351,13 +355,13 @@ void Engine::add_all(
         for (const Choice& choice : choices) {
             if (choice.asked != nullptr && !can_ever(host, *choice.asked)) continue;
             any = true;
-            scheduler::Supply supply = supply_of(site, host, choice.asked);
+            scheduler::Supply supply = supply_of(site, host, choice);
             const auto pick = picks.find({site.site.id, choice.asked});
             supply.order = pick != picks.end() && pick->second.host == &host ? 0 : 1;
             input.supplies.push_back(supply);
         }
         // None of them: the table says what it lacks of the first.
-        if (!any) input.supplies.push_back(supply_of(site, host, nullptr));
+        if (!any) input.supplies.push_back(supply_of(site, host, {}));
     }
 }
 
@@ -370,19 +374,19 @@ void Engine::add_few(
         if (pool == nullptr) continue;
         any = true;
         if (const auto pick = picks.find({site.site.id, choice.asked}); pick != picks.end()) {
-            input.supplies.push_back(supply_of(site, *pick->second.host, choice.asked));
+            input.supplies.push_back(supply_of(site, *pick->second.host, choice));
             input.supplies.back().alike =
                 std::max<std::int64_t>(0, pool->fitting(choice.request) - 1);
             continue;
         }
         for (const Refusal& refusal : pool->refusals(choice.request)) {
-            input.supplies.push_back(supply_of(site, *refusal.host, choice.asked));
+            input.supplies.push_back(supply_of(site, *refusal.host, choice));
             input.supplies.back().order = 1;
             input.supplies.back().alike = refusal.alike;
         }
     }
     if (any || site.hosts.empty()) return;
-    input.supplies.push_back(supply_of(site, site.hosts.begin()->second, nullptr));
+    input.supplies.push_back(supply_of(site, site.hosts.begin()->second, {}));
     input.supplies.back().alike = std::ssize(site.hosts) - 1;
 }
 

@@ -106,7 +106,7 @@ class Engine final : public fleet::Listener {
     using Picks = std::map<std::pair<SiteId, const Accelerator*>, Pick>;
     std::vector<const Host*> hosts_of(const SiteState& site, const std::vector<NodeId>& ids) const;
     static scheduler::Supply supply_of(
-        const SiteState& site, const Host& host, const Accelerator* asked
+        const SiteState& site, const Host& host, const Choice& choice
     );
     static void add_all(
         const SiteState& site, const std::vector<Choice>& choices, const Picks& picks,

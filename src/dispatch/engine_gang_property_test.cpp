@@ -101,7 +101,7 @@ Plan plan_of_all(const Yard& yard, const DecisionQuestion& question) {
             .site = yard.fleet.find_site(node.site_id), .node = &host.node(), .free = host.free()
         };
         supply.asked = asked;
-        if (asked) supply.free.accelerator_milli[asked->model] = host.usable_milli(*asked);
+        if (asked) supply.free.accelerator_milli[asked->model] = host.usable_milli(*asked, false);
         input.supplies.push_back(supply);
     };
     for (const Node* node : yard.fleet.nodes()) {

@@ -52,6 +52,66 @@ TEST(Engine, ShowsEveryNodeOfASmallPlatformThePickFirst) {
     );
 }
 
+TEST(Engine, PutsWorkWhereItDrawsLeastWhereTheSiteSaysSo) {
+    Yard yard;
+    const SiteId site = yard.site("centre", {{"H100", "pwr"}}, {{"H100", 70}});
+    yard.node(site, {.name = "a", .cpus = 16, .devices = {"H100", "H100"}});
+    yard.node(site, {.name = "b", .cpus = 16, .devices = {"H100", "H100"}});
+
+    EXPECT_EQ(yard.place(Yard::request(1000, "H100", 500)), "a:0");
+    EXPECT_EQ(yard.place(Yard::request(1000, "H100", 1000)).substr(0, 1), "a");
+    // The half device that runs already draws all it can: no more watts for the other half.
+    EXPECT_EQ(yard.place(Yard::request(1000, "H100", 500)), "a:0");
+}
+
+TEST(Engine, TakesDevicesOfOneLinkDomainWhereItCan) {
+    Yard yard;
+    const SiteId site = yard.site("centre");
+    yard.node(
+        site, {.name = "a",
+               .cpus = 16,
+               .devices = std::vector<std::string>(8, "H100"),
+               .per_link_domain = 4}
+    );
+
+    EXPECT_EQ(yard.place(Yard::request(1000, "H100")), "a:0");
+    EXPECT_EQ(yard.place(Yard::request(1000, "H100", 4000)), "a:4,5,6,7");
+    EXPECT_EQ(yard.place(Yard::request(1000, "H100", 2000)), "a:1,2");
+}
+
+TEST(Engine, EightFreeDevicesInTwoHalvesAreNotAFreeDomain) {
+    Yard yard;
+    const SiteId site = yard.site("centre");
+    const std::vector<std::string> eight(8, "H100");
+    yard.node(site, {.name = "a", .cpus = 16, .devices = eight, .per_link_domain = 4});
+    yard.node(site, {.name = "b", .cpus = 16, .devices = eight});
+
+    EXPECT_NE(
+        yard.place(Yard::linked(1000, "H100", 8)).find("has at most 4 that are"), std::string::npos
+    );
+    EXPECT_EQ(yard.place(Yard::linked(1000, "H100", 3)), "a:0,1,2");
+    EXPECT_EQ(yard.place(Yard::linked(1000, "H100", 3)), "a:4,5,6");
+    // Two are free on "a", and eight on "b", of which no two are linked.
+    EXPECT_NE(
+        yard.place(Yard::linked(1000, "H100", 2)).find("within one link domain"), std::string::npos
+    );
+}
+
+TEST(Engine, ANodeOfManyDevicesGivesThoseOfOneLinkDomain) {
+    Yard yard;
+    const SiteId site = yard.site("centre");
+    yard.node(
+        site, {.name = "a",
+               .cpus = 64,
+               .devices = std::vector<std::string>(64, "H100"),
+               .per_link_domain = 32}
+    );
+    EXPECT_EQ(yard.place(Yard::request(1000, "H100")), "a:0");
+    const std::string held = yard.place(Yard::linked(1000, "H100", 32));
+    EXPECT_TRUE(held.starts_with("a:32,33,")) << held;
+    EXPECT_TRUE(held.ends_with(",63")) << held;
+}
+
 TEST(Engine, GivesWholeDevicesOnlyWhereTheyAreWhollyFree) {
     Yard yard;
     const SiteId site = yard.site("centre");

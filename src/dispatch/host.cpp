@@ -2,6 +2,7 @@
 #include "dispatch/host.h"
 
 #include <algorithm>
+#include <ranges>
 #include <tuple>
 
 namespace penstock::dispatch {
@@ -25,6 +26,7 @@ Node bare(Node node) {
         device = {
             .index = device.index,
             .model = std::move(device.model),
+            .link_domain = device.link_domain,
             .health = device.health,
             .simulated = device.simulated
         };
@@ -114,17 +116,33 @@ fleet::CapacityHold Host::release(AttemptId attempt) {
     return hold;
 }
 
-std::int64_t Host::usable_milli(const Accelerator& asked) const {
-    const bool share = asked.count_milli < kWholeDeviceMilli;
-    std::int64_t usable = 0;
-    for (const std::int64_t position : positions(asked.model)) {
-        const std::int64_t free = room(position);
-        if (share)
-            usable = std::max(usable, free);
-        else if (free == kWholeDeviceMilli)
-            usable += free;
-    }
-    return usable;
+DevicePositions Host::whole_ones(const std::string& model, bool linked) const {
+    DevicePositions free;
+    for (const std::int64_t position : positions(model))
+        if (room(position) == kWholeDeviceMilli) free.push_back(position);
+    if (!linked || free.size() < 2) return free;
+    std::map<std::int64_t, DevicePositions> domains;
+    for (const std::int64_t position : free)
+        if (const std::optional<std::int64_t> domain = link_domain(position))
+            domains[*domain].push_back(position);
+    free.resize(1);  // one alone needs no link
+    for (DevicePositions& domain : std::views::values(domains))
+        if (domain.size() > free.size()) free = std::move(domain);
+    return free;
+}
+
+std::int64_t Host::usable_milli(const Accelerator& asked, bool linked) const {
+    if (asked.count_milli >= kWholeDeviceMilli)
+        return std::ssize(whole_ones(asked.model, linked)) * kWholeDeviceMilli;
+    std::int64_t most = 0;
+    for (const std::int64_t position : positions(asked.model))
+        most = std::max(most, room(position));
+    return most;
+}
+
+std::optional<std::int64_t> Host::link_domain(std::int64_t position) const {
+    if (position >= std::ssize(node_.devices)) return std::nullopt;
+    return node_.devices[static_cast<std::size_t>(position)].link_domain;
 }
 
 const std::string& Host::rack() const {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,13 +48,19 @@ class Host {
     Capacity free() const { return fleet::free_of(node_.total, held_); }
     // Thousandths of that model that one such request could have of this node now: wholly free
     // devices for whole ones, the emptiest device for a share.
-    std::int64_t usable_milli(const Accelerator& asked) const;
+    // `linked`: within one link domain.
+    std::int64_t usable_milli(const Accelerator& asked, bool linked) const;
+    // The wholly free devices of a model, rising; `linked`: of the link domain that has most of
+    // them.
+    DevicePositions whole_ones(const std::string& model, bool linked) const;
     // Thousandths of device `position` that are free; 0 where it has failed.
     std::int64_t room(std::int64_t position) const;
 
     // The devices that a hold takes which names none.
     DevicePositions choose(const Accelerator& asked) const;
 
+    // Of device `position`; absent: no link is known.
+    std::optional<std::int64_t> link_domain(std::int64_t position) const;
     // The positions of a model's devices, rising; failed ones included.
     const DevicePositions& positions(const std::string& model) const;
     const std::map<std::string, DevicePositions>& models() const { return positions_; }

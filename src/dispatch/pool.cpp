@@ -72,6 +72,7 @@ std::optional<placement::Request> request_for(
     asked.devices = static_cast<std::uint16_t>(count);
     asked.device_milli = static_cast<std::uint16_t>(fleet::milli_of_each(*request.accelerator));
     asked.models = placement::ModelMask{1} << model->second;
+    asked.one_domain = request.linked && count > 1;
     return asked;
 }
 
@@ -149,7 +150,24 @@ placement::Node Pool::node_of(const Slice& slice) const {
     node.model = models_.at(*slice.model);
     for (std::size_t i = 0; i < count; ++i)
         node.free[i] = static_cast<std::uint16_t>(host.room(positions[slice.first + i]));
+    node.domains = domains_of(slice, count);
     return node;
+}
+
+// Link domains in the order of their first devices; one that is linked to none is its own.
+std::uint64_t Pool::domains_of(const Slice& slice, std::size_t count) const {
+    const DevicePositions& positions = slice.host->positions(*slice.model);
+    std::map<std::int64_t, std::uint64_t> numbers;
+    std::uint64_t next = 0;
+    std::uint64_t domains = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto link = slice.host->link_domain(positions[slice.first + i]);
+        std::uint64_t number = next;
+        if (link) number = numbers.try_emplace(*link, next).first->second;
+        next += number == next ? 1 : 0;
+        domains |= number << (4 * i);
+    }
+    return domains;
 }
 
 placement::Request Pool::part_of(const Slice& slice, const fleet::CapacityHold& task) const {
@@ -243,18 +261,15 @@ std::optional<Pick> Pool::find_wide(
             continue;
         Capacity free = host->free();
         free.accelerator_milli[request.accelerator->model] =
-            host->usable_milli(*request.accelerator);
+            host->usable_milli(*request.accelerator, request.linked);
         const std::int64_t have = free.accelerator_milli[request.accelerator->model];
         if (!fleet::fits(request, free) || (best && have >= least)) continue;
         least = have;
         best = Pick{.host = host};
     }
     if (!best) return std::nullopt;
-    for (const std::int64_t position : best->host->positions(request.accelerator->model)) {
-        if (best->host->room(position) < fleet::milli_of_each(*request.accelerator)) continue;
-        if (std::ssize(best->devices) == device_count(*request.accelerator)) break;
-        best->devices.push_back(position);
-    }
+    best->devices = best->host->whole_ones(request.accelerator->model, request.linked);
+    best->devices.resize(static_cast<std::size_t>(device_count(*request.accelerator)));
     return best;
 }
 
@@ -272,8 +287,9 @@ const std::vector<Refusal>& Pool::refusals(const ResourceRequest& request) {
     const Accelerator none{"", 0};
     const Accelerator& asked = request.accelerator ? *request.accelerator : none;
     if (counted_.size() >= kShapesPerPoolMax) counted_.clear();
-    Counted& counted =
-        counted_[{request.cpu_milli, request.memory_mib, asked.model, asked.count_milli}];
+    Counted& counted = counted_[{
+        request.cpu_milli, request.memory_mib, asked.model, asked.count_milli, request.linked
+    }];
     if (counted.version != version_) counted = {version_, count_refusals(request)};
     return counted.refusals;
 }

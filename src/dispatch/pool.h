@@ -129,6 +129,7 @@ class Pool {
     std::optional<placement::Request> request_of(const ResourceRequest& request) const {
         return request_for(request, models_);
     }
+    std::uint64_t domains_of(const Slice& slice, std::size_t count) const;
     placement::Request part_of(const Slice& slice, const fleet::CapacityHold& task) const;
     Pick pick_of(const placement::Placement& placed) const;
     bool hosts_hold(const GangPick& gang, const ResourceRequest& each) const;
@@ -164,7 +165,7 @@ class Pool {
         std::uint64_t version = 0;
         std::vector<Refusal> refusals;
     };
-    using RequestKey = std::tuple<std::int64_t, std::int64_t, std::string, std::int64_t>;
+    using RequestKey = std::tuple<std::int64_t, std::int64_t, std::string, std::int64_t, bool>;
     std::map<RequestKey, Counted> counted_;  // at most kShapesPerPoolMax
 };
 

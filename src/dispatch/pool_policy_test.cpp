@@ -35,10 +35,22 @@ TEST(PoolPolicy, NamesTheFieldAndWhatThereIs) {
         "best-fit, dot-product, gpu-packing, gpu-clustering, random, spread, pwr, composite, or "
         "weights as in fgd=9,pwr=1"
     );
-    EXPECT_EQ(
-        checked("cpu", "pwr"),
-        "invalid_argument: placement.cpu: policy pwr needs the watts of every device model"
-    );
+}
+
+TEST(PoolPolicy, WeighsWattsWhereTheSiteStatesThem) {
+    SiteSpec site;
+    site.placement = {{"H100", "pwr"}, {"cpu", "pwr=1,best-fit=1"}};
+    const auto valid = [&] {
+        const Result<void> checked = validate_policies(site);
+        return checked ? "ok" : to_string(checked.error());
+    };
+    EXPECT_NE(valid().find("state idle_watts_per_device.H100 of the site"), std::string::npos);
+    site.idle_watts_per_device["H100"] = 70;  // under load: what the maker publishes
+    EXPECT_NE(valid().find("state watts_per_core of the site"), std::string::npos);
+    site.watts_per_core = 5;
+    EXPECT_EQ(valid(), "ok");
+    site.watts_per_device["H100"] = 60;
+    EXPECT_NE(valid().find("is more than the device draws"), std::string::npos);
 }
 
 }  // namespace

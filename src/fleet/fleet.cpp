@@ -108,12 +108,15 @@ Result<void> validate(const SiteSpec& spec) {
         return bad("bandwidth_mbps", "must be above zero");
     if (spec.watts_per_core && *spec.watts_per_core < 0)
         return bad("watts_per_core", "must be zero or more");
-    for (const auto& [model, watts] : spec.watts_per_device)
-        if (watts < 0 || watts > kDeviceWattsMax)
-            return bad(
-                "watts_per_device." + model,
-                "must be from 0 to " + std::to_string(kDeviceWattsMax) + ", watts of one device"
-            );
+    for (const auto& [name, stated] :
+         {std::pair("watts_per_device.", &spec.watts_per_device),
+          std::pair("idle_watts_per_device.", &spec.idle_watts_per_device)})
+        for (const auto& [model, watts] : *stated)
+            if (watts < 0 || watts > kDeviceWattsMax)
+                return bad(
+                    name + model,
+                    "must be from 0 to " + std::to_string(kDeviceWattsMax) + ", watts of one device"
+                );
     for (const std::string& control : spec.controls)
         if (control != "attestation" && control != "dedicated_tenancy" && control != "encryption" &&
             control != "audit")

@@ -21,9 +21,10 @@ struct ResourceRequest {
     std::int64_t cpu_milli = 0;
     std::int64_t memory_mib = 0;
     std::optional<Accelerator> accelerator;
+    bool linked = false;  // all its devices in one link domain (Device::link_domain)
     bool operator==(const ResourceRequest&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(ResourceRequest, (), (cpu_milli, memory_mib, accelerator))
+BOOST_DESCRIBE_STRUCT(ResourceRequest, (), (cpu_milli, memory_mib, accelerator, linked))
 
 // Lower is better, each in its own unit. An absent term is an input nobody gave: it costs the worst
 // regret and is shown as unknown.
@@ -89,7 +90,7 @@ struct Candidate {
     std::string filter_detail;  // "asks 8 cpus, 2 are free of 4"
     Terms terms;
     Terms regret_inputs_best;     // best of each term over the feasible candidates
-    std::optional<double> score;  // weighted regret; lower is better
+    std::optional<double> score;  // weighted loss; lower is better
     std::optional<std::int64_t> rank;
     Price price_per_hour;
     std::optional<Time> start_at;  // absent: at once

@@ -51,6 +51,7 @@ struct SiteSpec {
     // Accelerator model → watts of one device under load, as this site measured it; wins over what
     // its maker publishes (accelerator_facts.h).
     std::map<std::string, double> watts_per_device;
+    std::map<std::string, double> idle_watts_per_device;  // the same without load; for policy pwr
     std::optional<Price> egress_per_gb;
     bool advisory_limits =
         false;  // sells CPU and memory that its nodes cannot enforce, and says so
@@ -62,8 +63,8 @@ struct SiteSpec {
 BOOST_DESCRIBE_STRUCT(
     SiteSpec, (),
     (name, region, residency, division_code, zone, trust, controls, carbon_g_per_kwh, green_percent,
-     pue, rtt_ms, rtt_to, bandwidth_mbps, watts_per_core, watts_per_device, egress_per_gb,
-     advisory_limits, prices, placement)
+     pue, rtt_ms, rtt_to, bandwidth_mbps, watts_per_core, watts_per_device, idle_watts_per_device,
+     egress_per_gb, advisory_limits, prices, placement)
 )
 
 struct Site {
@@ -103,7 +104,10 @@ struct Device {
     std::string model;  // the name tasks ask for: "H100"
     std::string uuid;
     std::int64_t memory_mib = 0;
-    std::optional<std::int64_t> numa_node;      // of the host; absent: not known
+    std::optional<std::int64_t> numa_node;  // of the host; absent: not known
+    // Devices of the node with the same number reach each other over links of their own (NVLink,
+    // HCCS, XGMI); absent: none is known.
+    std::optional<std::int64_t> link_domain;
     std::map<std::string, double> peak_tflops;  // by precision, of the maker; empty: not known
     std::optional<std::int64_t> board_watts;    // the most it may draw, of the maker
     Health health = Health::unknown;
@@ -113,8 +117,8 @@ struct Device {
 };
 BOOST_DESCRIBE_STRUCT(
     Device, (),
-    (index, vendor, model, uuid, memory_mib, numa_node, peak_tflops, board_watts, health,
-     driver_version, simulated)
+    (index, vendor, model, uuid, memory_mib, numa_node, link_domain, peak_tflops, board_watts,
+     health, driver_version, simulated)
 )
 
 struct Capacity {

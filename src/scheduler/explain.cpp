@@ -53,7 +53,7 @@ struct Flip {
 std::optional<Flip> flip_of(const Scored& first, const Scored& second, const Objective& objective) {
     std::optional<Flip> best;
     for (std::size_t t = 0; t < kTermCount; ++t) {
-        const double gain = static_cast<double>(first.regrets[t] - second.regrets[t]);
+        const double gain = static_cast<double>(first.losses[t] - second.losses[t]);
         if (gain <= 0) continue;
         const double own = static_cast<double>(objective.weights[t]) / static_cast<double>(kOne);
         const double ahead =
@@ -267,11 +267,11 @@ Text explain_choice(
         append(
             text,
             format(
-                ". Next is {} (regret {:.3f} against {:.3f}){}", next.en, shown_score(second),
+                ". Next is {} (loss {:.3f} against {:.3f}){}", next.en, shown_score(second),
                 shown_score(first), flip.en
             ),
             format(
-                "。其次是 {}（综合遗憾 {:.3f}，选中者 {:.3f}）{}", next.zh, shown_score(second),
+                "。其次是 {}（综合损失 {:.3f}，选中者 {:.3f}）{}", next.zh, shown_score(second),
                 shown_score(first), flip.zh
             )
         );

@@ -71,6 +71,14 @@ const Case kCases[] = {
          c.spec.resources.accelerators = Accelerators{.choices = {*parse_accelerator("H100:1")}};
          c.nodes[1].total.accelerator_milli["H100"] = 2000;
      }},
+    {FilterReason::accelerator_absent,
+     [](Cluster& c) {
+         c.spec.resources.accelerators = Accelerators{.choices = {*parse_accelerator("H100:4")}};
+         c.spec.placement = PlacementSpec{.topology = TopologySpec{.pack = "domain"}};
+         c.equip(1, "H100", 4000, "0.01");
+         for (std::int64_t i = 0; i < 4; ++i)
+             c.nodes[1].devices.push_back({.index = i, .model = "H100", .link_domain = i / 2});
+     }},
     {FilterReason::spot_not_sold, [](Cluster& c) { c.spec.resources.use_spot = true; }},
     {FilterReason::price_above_maximum,
      [](Cluster& c) { c.spec.resources.max_hourly_cost = EnvText{"0.05"}; }},

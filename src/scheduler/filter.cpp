@@ -2,6 +2,7 @@
 #include "scheduler/filter.h"
 
 #include <algorithm>
+#include <map>
 
 #include "identity/c_url.h"
 #include "scheduler/callers.h"
@@ -49,6 +50,19 @@ bool infra_matches(std::string_view infra, const Site& site) {
 std::int64_t devices_milli(const Capacity& capacity, const Accelerator& accelerator) {
     const auto found = capacity.accelerator_milli.find(accelerator.model);
     return found == capacity.accelerator_milli.end() ? 0 : found->second;
+}
+
+std::int64_t linked_milli(const Node& node, const std::string& model) {
+    constexpr std::int64_t kWholeDevice = 1000;
+    std::map<std::int64_t, std::int64_t> of_domain;
+    std::int64_t most = 0;
+    for (const Device& device : node.devices) {
+        if (device.model != model || device.health == Health::failed) continue;
+        most = std::max(most, kWholeDevice);
+        if (device.link_domain)
+            most = std::max(most, of_domain[*device.link_domain] += kWholeDevice);
+    }
+    return most;
 }
 
 Filters::Filters(const Input& input) : input_(input), callers_(callers_of(input)) {
@@ -160,7 +174,9 @@ void Filters::check_node(const Question& question, ReasonSet& out) const {
     else if (asks.memory_mib > free.memory_mib)
         out.add(FilterReason::insufficient_memory);
     if (asks.accelerator) {
-        if (devices_milli(node.total, *asks.accelerator) < asks.accelerator->count_milli)
+        if (devices_milli(node.total, *asks.accelerator) < asks.accelerator->count_milli ||
+            (asks.linked &&
+             linked_milli(node, asks.accelerator->model) < asks.accelerator->count_milli))
             out.add(FilterReason::accelerator_absent);
         else if (devices_milli(free, *asks.accelerator) < asks.accelerator->count_milli)
             out.add(FilterReason::insufficient_accelerator);

@@ -98,5 +98,7 @@ bool infra_matches(std::string_view infra, const Site& site);
 
 // Thousandths of accelerators of that model; 0 where there is none.
 std::int64_t devices_milli(const Capacity& capacity, const Accelerator& accelerator);
+// The most devices of a model that are linked to each other, in thousandths; one alone counts.
+std::int64_t linked_milli(const Node& node, const std::string& model);
 
 }  // namespace penstock::scheduler

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "scheduler/accelerator_text.h"
 #include "scheduler/amount_text.h"
 #include "scheduler/callers.h"
 #include "scheduler/terms.h"
@@ -26,9 +27,6 @@ struct Wording {
         std::optional<Money> hourly_max() const { return filters.hourly_max_; }
         const std::string& code_problem() const { return filters.code_problem_; }
         Time end() const { return filters.end_of(question); }
-        std::int64_t devices_of(const Capacity& capacity) const {
-            return devices_milli(capacity, *asks.accelerator);
-        }
         double round_trip() const { return *round_trip_ms(spec, filters.callers_); }
         std::string infra() const {
             const ResourcesSpec& resources = input.spec.resources;
@@ -65,13 +63,6 @@ std::string_view name_of(TrustLevel level) {
 std::string hourly_text(const Facts& f) {
     const Result<Money> money = price_of_span(*f.question.hourly, 1h);
     return money ? to_string(*money) : to_string(*f.question.hourly);
-}
-
-std::string models_of(const Capacity& capacity) {
-    std::string all;
-    for (const auto& [model, milli] : capacity.accelerator_milli)
-        all += format("{}{}:{}", all.empty() ? "" : ", ", model, thousandths(milli));
-    return all;
 }
 
 const Wording kWordings[] = {
@@ -253,38 +244,8 @@ const Wording kWordings[] = {
          };
      }},
     {FilterReason::accelerator_absent, "without the accelerator", "没有所需加速卡",
-     [](const Facts& f) {
-         if (!f.asks.accelerator) return Text{"its price list cannot be used", "价目表不可用"};
-         const std::string models = models_of(f.node.total);
-         if (f.devices_of(f.node.total) >= f.asks.accelerator->count_milli)
-             return Text{
-                 "the site sells no " + f.asks.accelerator->model,
-                 "站点不出售 " + f.asks.accelerator->model
-             };
-         return Text{
-             format(
-                 "asks {}, has {}", to_string(*f.asks.accelerator),
-                 models.empty() ? "no accelerator" : models
-             ),
-             format(
-                 "需要 {}，实际{}", to_string(*f.asks.accelerator),
-                 models.empty() ? "没有加速卡" : " " + models
-             )
-         };
-     },
-     [](const Facts& f) {
-         if (!f.asks.accelerator)
-             return Text{"let the provider correct the site's prices", "请供应方修正站点价格"};
-         const std::string models = models_of(f.node.total);
-         if (f.devices_of(f.node.total) >= f.asks.accelerator->count_milli)
-             return Text{
-                 format("let the provider set a price for {}", f.asks.accelerator->model),
-                 format("请供应方为 {} 定价", f.asks.accelerator->model)
-             };
-         return models.empty()
-                    ? Text{"leave resources.accelerators out", "去掉 resources.accelerators"}
-                    : Text{format("ask for at most {}", models), format("至多申请 {}", models)};
-     }},
+     [](const Facts& f) { return absent_text(f.asks, f.node); },
+     [](const Facts& f) { return absent_remedy(f.asks, f.node); }},
     {FilterReason::spot_not_sold, "without spot capacity", "不出售竞价（可抢占）算力",
      [](const Facts&) { return Text{"sells no spot capacity", "不出售竞价（可抢占）算力"}; },
      [](const Facts&) {
@@ -441,22 +402,8 @@ const Wording kWordings[] = {
                       };
      }},
     {FilterReason::insufficient_accelerator, "short of free accelerators", "空闲加速卡不足",
-     [](const Facts& f) {
-         const std::string asks = to_string(*f.asks.accelerator),
-                           free = thousandths(f.devices_of(f.free)),
-                           total = thousandths(f.devices_of(f.node.total));
-         return Text{
-             format("asks {}, {} of {} are free", asks, free, total),
-             format("需要 {}，空闲 {}，总共 {}", asks, free, total)
-         };
-     },
-     [](const Facts& f) {
-         const std::string more = format(
-             "{}:{}", f.asks.accelerator->model,
-             thousandths(f.asks.accelerator->count_milli - f.devices_of(f.free))
-         );
-         return Text{format("wait until another {} is free", more), format("再等待 {} 空闲", more)};
-     }},
+     [](const Facts& f) { return busy_text(f.asks, f.node, f.free); },
+     [](const Facts& f) { return busy_remedy(f.asks, f.free); }},
     {FilterReason::kept_for_others, "kept for work that is ahead", "已为排在前面的任务预留",
      [](const Facts&) {
          return Text{

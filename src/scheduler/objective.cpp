@@ -47,6 +47,25 @@ std::int64_t regret(std::optional<double> value, std::optional<double> best, dou
     return ratio >= kCut ? kRegretMax : std::llround(ratio * static_cast<double>(kOne));
 }
 
+// By frexp and a series, which are exact in the same way everywhere; std::log differs in its last
+// bit between libraries.
+std::int64_t loss(std::int64_t regret) {
+    constexpr double kLn2 = 0.69314718055994530942;
+    constexpr int kSeriesTerms = 20;
+    int exponent = 0;
+    const double part =
+        std::frexp(1 + static_cast<double>(regret) / static_cast<double>(kOne), &exponent);
+    // ln(part) = 2 artanh((part − 1) / (part + 1)), part in ½…1
+    const double x = (part - 1) / (part + 1);
+    double power = x;
+    double sum = 0;
+    for (int i = 0; i < kSeriesTerms; ++i) {
+        sum += power / (2 * i + 1);
+        power *= x * x;
+    }
+    return std::llround((2 * sum + exponent * kLn2) * static_cast<double>(kOne));
+}
+
 Objective rank(
     const std::vector<Candidate>& candidates, const std::vector<std::size_t>& preferences,
     const Strategy& strategy
@@ -63,7 +82,8 @@ Objective rank(
         const Values values = values_of(candidates[i].terms);
         for (std::size_t t = 0; t < kTermCount; ++t) {
             scored.regrets[t] = regret(values[t], result.best[t], kFloors[t]);
-            scored.score += result.weights[t] * scored.regrets[t];
+            scored.losses[t] = loss(scored.regrets[t]);
+            scored.score += result.weights[t] * scored.losses[t];
         }
         if (result.pure && result.best[static_cast<std::size_t>(*result.pure)]) {
             const std::int64_t own = scored.regrets[static_cast<std::size_t>(*result.pure)];
@@ -81,8 +101,7 @@ Objective rank(
 double shown_score(const Scored& scored) {
     constexpr double kPerOne = static_cast<double>(kOne) * static_cast<double>(kOne);
     const double score = static_cast<double>(scored.score) / kPerOne;
-    return scored.outside ? static_cast<double>(kRegretMax) / static_cast<double>(kOne) + score
-                          : score;
+    return scored.outside ? kLossShownMax + score : score;
 }
 
 }  // namespace penstock::scheduler

@@ -219,6 +219,9 @@ ResourceRequest request_of(const TaskSpec& spec) {
     };
     if (spec.resources.accelerators && !spec.resources.accelerators->choices.empty())
         request.accelerator = spec.resources.accelerators->choices.front();
+    // Of a gang the domain is one of nodes.
+    request.linked = spec.num_nodes == 1 && spec.placement && spec.placement->topology &&
+                     spec.placement->topology->pack == "domain";
     return request;
 }
 

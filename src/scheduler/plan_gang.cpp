@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -18,6 +19,7 @@ using fmt::format;
 
 // After all that were scored: nodes that failed before, and those that have no room now.
 constexpr std::int64_t kUnscored = 10 * kRegretMax * kOne;
+static_assert(kUnscored <= std::numeric_limits<std::int64_t>::max() / kGangMembersMax);
 
 // One of the nodes that a candidate stands for.
 struct Chair {

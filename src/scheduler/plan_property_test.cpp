@@ -3,6 +3,7 @@
 #include <rapidcheck.h>
 
 #include <array>
+#include <cmath>
 
 #include "scheduler/objective.h"
 #include "scheduler/plan_fixture.h"
@@ -56,7 +57,7 @@ std::optional<std::size_t> winner(
     return objective.order.empty() ? std::nullopt : std::optional(objective.order[0].candidate);
 }
 
-// The definition, in floating point and without any sorting.
+// The definition, in floating point and without any sorting: Σ weight × ln(1 + regret).
 double plain_score(
     const std::vector<Candidate>& candidates, std::size_t i, const std::array<double, 5>& weights
 ) {
@@ -68,8 +69,8 @@ double plain_score(
                 if (const auto value = values_of(each.terms)[t]; value && (!best || *value < *best))
                     best = value;
         const auto own = values_of(candidates[i].terms)[t];
-        score +=
-            weights[t] * (own ? std::min(4.0, (*own - *best) / std::max(*best, kFloors[t])) : 4.0);
+        const double regret = own ? (*own - *best) / std::max(*best, kFloors[t]) : 1000.0;
+        score += weights[t] * std::log1p(std::min(1000.0, regret));
     }
     return score;
 }
@@ -87,6 +88,41 @@ TEST(ObjectiveProperty, NoFeasibleCandidateHasALowerMixtureThanTheWinner) {
                     plain_score(candidates, *first, weights) <=
                     plain_score(candidates, i, weights) + 1e-5
                 );
+    }));
+}
+
+// Above the floors a mixture is a weighted product: nothing else of the candidates enters, so one
+// that is added or taken away, however bad or good, never turns the order of the others.
+TEST(ObjectiveProperty, OthersDoNotTurnTheOrderOfTwo) {
+    EXPECT_TRUE(rc::check([] {
+        std::vector<Candidate> candidates(3);
+        for (Candidate& each : candidates)
+            each.terms = {
+                .cost = Money::micro(10'000 + below(100'000'000)),
+                .duration_s = 1 + below(100'000) / 10.0,
+                .security = 0.05 + below(95) / 100.0,
+                .latency_ms = 1 + below(1000) / 4.0,
+                .carbon_g = 1 + below(100'000) / 100.0
+            };
+        const Strategy s = random_strategy();
+        const std::array<double, 5> weights = {s.cost, s.duration, s.security, s.latency, s.green};
+        RC_PRE(std::ranges::max(weights) < 0.999);
+        const auto far_apart = [&](const std::vector<Candidate>& all) {
+            return std::abs(plain_score(all, 0, weights) - plain_score(all, 1, weights)) > 1e-4;
+        };
+        const auto regret_of = [&](std::size_t i, std::size_t t) {
+            const double best = *values_of(candidates[2].terms)[t];
+            return (*values_of(candidates[i].terms)[t] - best) / best;
+        };
+        for (std::size_t t = 0; t < kTermCount; ++t)
+            RC_PRE(regret_of(0, t) < 999 && regret_of(1, t) < 999);
+        RC_PRE(far_apart(candidates));
+        const std::vector<Candidate> two(candidates.begin(), candidates.begin() + 2);
+        const auto order = rank(candidates, {0, 0, 0}, s).order;
+        const auto before = [&](std::size_t i) {
+            return std::ranges::find(order, i, &Scored::candidate);
+        };
+        RC_ASSERT((before(0) < before(1)) == (winner(two, s) == 0));
     }));
 }
 

@@ -12,7 +12,8 @@ namespace {
 constexpr std::size_t kPercent = 100;
 
 // The smallest rank, 1…n, at or below which `percent` of the runs lie.
-Duration quantile(const std::vector<Duration>& sorted, std::size_t percent) {
+template <class Value>
+Value quantile(const std::vector<Value>& sorted, std::size_t percent) {
     const std::size_t rank = (sorted.size() * percent + kPercent - 1) / kPercent;
     return sorted[std::max<std::size_t>(rank, 1) - 1];
 }
@@ -28,6 +29,14 @@ void set_bounds(RunSummary& summary, const std::vector<Duration>& sorted) {
 
 std::string span_text(Duration span) {
     return value_text(Term::duration, std::chrono::duration<double>(span).count());
+}
+
+template <class Runs>
+std::vector<std::int64_t> sorted_of(const Runs& runs, std::int64_t Run::* figure) {
+    std::vector<std::int64_t> sorted;
+    for (const Run& run : runs) sorted.push_back(run.*figure);
+    std::ranges::sort(sorted);
+    return sorted;
 }
 
 void set_accelerator(TaskSpec& spec, const std::optional<Accelerator>& accelerator) {
@@ -60,18 +69,18 @@ std::vector<Duration> History::run_times(const std::string& workload) const {
 std::optional<RunSummary> History::find(const std::string& workload) const {
     const auto found = workloads_.find(workload);
     if (found == workloads_.end()) return std::nullopt;
-    std::vector<Duration> sorted;
-    std::int64_t peak = 0;
-    for (const Run& run : found->second.runs) {
-        sorted.push_back(run.run_time);
-        peak = std::max(peak, run.memory_peak_mib);
-    }
-    std::ranges::sort(sorted);
+    const std::deque<Run>& runs = found->second.runs;
+    std::vector<Duration> sorted = run_times(workload);
     RunSummary summary{
         .runs = sorted.size(), .p50 = quantile(sorted, 50), .p90 = quantile(sorted, 90)
     };
     set_bounds(summary, sorted);
-    if (peak > 0) summary.memory_peak_mib = peak;
+    if (const std::int64_t peak = sorted_of(runs, &Run::memory_peak_mib).back(); peak > 0)
+        summary.memory_peak_mib = peak;
+    std::vector<std::int64_t> used = sorted_of(runs, &Run::cpu_milli);
+    std::erase(used, 0);
+    if (!used.empty()) summary.cpu_milli = quantile(used, 50);
+    summary.result_bytes = quantile(sorted_of(runs, &Run::result_bytes), 50);
     return summary;
 }
 

@@ -21,6 +21,8 @@ constexpr std::size_t kIntervalPercent = 80;   // share of next runs that fall w
 struct Run {
     Duration run_time{};
     std::int64_t memory_peak_mib = 0;  // 0: not metered
+    std::int64_t cpu_milli = 0;        // used, on average over the run; 0: not metered
+    std::int64_t result_bytes = 0;
 };
 
 // Of n runs the next one falls between the a-th and the b-th shortest with the chance (b − a) ÷
@@ -33,6 +35,8 @@ struct RunSummary {
     std::optional<Duration> low;
     std::optional<Duration> high;
     std::optional<std::int64_t> memory_peak_mib;  // the highest
+    std::optional<std::int64_t> cpu_milli;        // of the median run among the metered
+    std::int64_t result_bytes = 0;                // of the median run
 };
 
 // Runs by workload. The same runs in the same order give the same history.

@@ -31,6 +31,17 @@ TEST(ProfileTest, QuantilesAreOfTheRunsAndAFewRunsGiveNoBounds) {
     );
 }
 
+TEST(ProfileTest, LoadAndResultsAreThoseOfTheMedianRunThatWasMetered) {
+    History history;
+    for (const int of : {1, 2, 3})
+        history.add("a", {.run_time = 1s, .cpu_milli = of * 1000, .result_bytes = of * 10});
+    history.add("a", {.run_time = 1s});
+    EXPECT_EQ(summary_of(history).cpu_milli, 2000);
+    EXPECT_EQ(summary_of(history).result_bytes, 10);
+    history.add("b", {.run_time = 1s});
+    EXPECT_FALSE(history.find("b").value_or(RunSummary{}).cpu_milli);
+}
+
 TEST(ProfileTest, NineRunsAreTheFewestThatBoundTheNextOne) {
     History history;
     for (int seconds = 1; seconds <= 9; ++seconds)

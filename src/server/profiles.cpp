@@ -5,6 +5,7 @@
 
 #include "model/accelerator_facts.h"
 #include "server/inputs.h"
+#include "tasks/state.h"
 
 namespace penstock::server {
 namespace {
@@ -16,7 +17,7 @@ std::string key_of(OrganisationId organisation, const std::string& text) {
 }
 
 struct Known {
-    Duration run_time;
+    RunSummary runs;
     std::string basis;
 };
 std::optional<Known> known_of(
@@ -27,12 +28,11 @@ std::optional<Known> known_of(
         return platform.history.find(key_of(organisation, text));
     };
     if (const auto same = find(scheduler::workload_text(spec, accelerator)))
-        return Known{.run_time = same->p50, .basis = scheduler::basis_text(*same)};
+        return Known{.runs = *same, .basis = scheduler::basis_text(*same)};
     if (spec.name.empty()) return std::nullopt;
     if (const auto named = find(scheduler::named_workload_text(spec, accelerator)))
         return Known{
-            .run_time = named->p50,
-            .basis = scheduler::basis_text(*named) + ", of tasks named " + spec.name
+            .runs = *named, .basis = scheduler::basis_text(*named) + ", of tasks named " + spec.name
         };
     return std::nullopt;
 }
@@ -43,16 +43,27 @@ bool whole_run(const Attempt& attempt) {
            attempt.ended_at && *attempt.ended_at >= *attempt.running_at;
 }
 
+// A gang is learned from when its last member has ended.
+bool is_settled(const Platform& platform, const Attempt& attempt) {
+    return std::ranges::none_of(platform.board.members_of(attempt), [](const Attempt* member) {
+        return tasks::is_active(member->state);
+    });
+}
+
 }  // namespace
 
 void learn(Platform& platform, const Attempt& attempt) {
     const Task& task = *platform.board.find(attempt.task_id);
     if (!whole_run(attempt) || !attempt.running_at || !attempt.ended_at || task.spec.service)
         return;
-    const scheduler::Run run{
+    const Metered metered = attempt.agent_meter.value_or(Metered{});
+    scheduler::Run run{
         .run_time = *attempt.ended_at - *attempt.running_at,
-        .memory_peak_mib = attempt.agent_meter ? attempt.agent_meter->memory_peak_mib : 0
+        .memory_peak_mib = metered.memory_peak_mib,
+        .cpu_milli = metered.running_ms > 0 ? metered.cpu_ms * 1000 / metered.running_ms : 0
     };
+    for (const OutputFile& output : task.outputs)
+        if (output.item == attempt.item) run.result_bytes += output.bytes;
     const std::optional<Accelerator>& accelerator = attempt.request.accelerator;
     const auto add = [&](const std::string& text) {
         platform.history.add(key_of(task.organisation_id, text), run);
@@ -65,7 +76,7 @@ void learn_all(Platform& platform) {
     std::vector<const Attempt*> ended;
     for (const Task* task : platform.board.list([](const Task&) { return true; }))
         for (const Attempt* attempt : platform.board.attempts_of(task->id))
-            if (whole_run(*attempt)) ended.push_back(attempt);
+            if (whole_run(*attempt) && is_settled(platform, *attempt)) ended.push_back(attempt);
     std::ranges::sort(ended, [](const Attempt* a, const Attempt* b) {
         return std::tie(*a->ended_at, a->id) < std::tie(*b->ended_at, b->id);
     });
@@ -85,8 +96,9 @@ scheduler::Profile profile_of(
     if (spec.service) return profile;
     if (!spec.resources.accelerators) {
         if (auto known = known_of(platform, spec, organisation, std::nullopt)) {
-            profile.run_time = known->run_time;
+            profile.run_time = known->runs.p50;
             profile.run_time_basis = std::move(known->basis);
+            profile.result_bytes = known->runs.result_bytes;
         }
         return profile;
     }
@@ -95,10 +107,68 @@ scheduler::Profile profile_of(
         // The profile tells models apart, not counts of one model.
         if (std::ranges::count(choices, choice.model, &Accelerator::model) > 1) continue;
         if (auto known = known_of(platform, spec, organisation, choice)) {
-            profile.run_time_on[choice.model] = known->run_time;
+            profile.run_time_on[choice.model] = known->runs.p50;
             profile.run_time_basis_on[choice.model] = std::move(known->basis);
+            profile.result_bytes = std::max(profile.result_bytes, known->runs.result_bytes);
         }
     }
+    return profile;
+}
+
+namespace {
+
+DeviceProfile device_profile(
+    const TaskSpec& spec, const std::optional<Accelerator>& accelerator,
+    const std::optional<Known>& known
+) {
+    DeviceProfile device{.accelerator = accelerator ? to_string(*accelerator) : ""};
+    if (accelerator)
+        if (const AcceleratorFacts* facts = facts_of(accelerator->model))
+            device.watts = static_cast<double>(facts->board_watts) *
+                           static_cast<double>(accelerator->count_milli) / 1000;
+    if (spec.time_limit) device.run_time_high_s = to_seconds(*spec.time_limit);
+    device.basis = spec.time_limit ? "time_limit" : "unknown";
+    if (!known) return device;
+    const RunSummary& runs = known->runs;
+    device.run_time_s = to_seconds(runs.p50);
+    if (runs.low) device.run_time_low_s = to_seconds(*runs.low);
+    if (runs.high) device.run_time_high_s = to_seconds(*runs.high);
+    device.runs = static_cast<std::int64_t>(runs.runs);
+    device.basis = known->basis;
+    device.memory_peak_mib = runs.memory_peak_mib;
+    const std::int64_t asked = scheduler::request_of(spec).cpu_milli;
+    if (runs.cpu_milli && asked > 0)
+        device.cpu_percent =
+            100.0 * static_cast<double>(*runs.cpu_milli) / static_cast<double>(asked);
+    return device;
+}
+
+}  // namespace
+
+TaskProfile task_profile_of(
+    const Platform& platform, const TaskSpec& spec, OrganisationId organisation, std::int64_t items
+) {
+    TaskProfile profile{.items = items, .nodes = spec.num_nodes};
+    for (const StagedInput& input : inputs_of(platform, spec)) profile.staging_bytes += input.bytes;
+    std::vector<std::optional<Accelerator>> choices = {std::nullopt};
+    if (spec.resources.accelerators)
+        choices.assign(
+            spec.resources.accelerators->choices.begin(), spec.resources.accelerators->choices.end()
+        );
+    std::int64_t devices = 0;
+    for (const std::optional<Accelerator>& choice : choices) {
+        const std::optional<Known> known =
+            spec.service ? std::nullopt : known_of(platform, spec, organisation, choice);
+        if (known)
+            profile.result_bytes =
+                std::max(profile.result_bytes.value_or(0), known->runs.result_bytes);
+        if (choice) devices = std::max(devices, choice->count_milli);
+        profile.devices.push_back(device_profile(spec, choice, known));
+    }
+    if (spec.kind == TaskKind::Desktop) profile.latency = LatencySensitivity::result;
+    if (spec.service) profile.latency = LatencySensitivity::each_call;
+    if (devices > 1000) profile.communication = Communication::devices;
+    if (spec.num_nodes > 1) profile.communication = Communication::nodes;
     return profile;
 }
 
@@ -123,6 +193,7 @@ std::vector<scheduler::Place> suited_places(
     const Platform& platform, const TaskSpec& of_all, OrganisationId organisation
 ) {
     TaskSpec spec = of_all;
+    if (spec.num_nodes > 1 && spec.placement) spec.placement->topology.reset();  // of the whole
     spec.num_nodes = 1;
     scheduler::Input input{
         .spec = spec,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "model/task_profile.h"
 #include "scheduler/profile.h"
 #include "scheduler/run_times.h"
 #include "server/platform.h"
@@ -17,6 +18,11 @@ void learn(Platform& platform, const Attempt& attempt);
 // Of the same organisation: runs of the same work, else of the same name, else the time limit.
 scheduler::Profile profile_of(
     const Platform& platform, const TaskSpec& spec, OrganisationId organisation
+);
+
+// The same for people, with how certain it is.
+TaskProfile task_profile_of(
+    const Platform& platform, const TaskSpec& spec, OrganisationId organisation, std::int64_t items
 );
 
 // How long such work runs on that accelerator, with the runs it is known from. A service has no

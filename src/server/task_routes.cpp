@@ -3,6 +3,7 @@
 
 #include "config/yaml.h"
 #include "server/lists.h"
+#include "server/profiles.h"
 #include "server/routes.h"
 #include "server/task_submission.h"
 
@@ -108,6 +109,21 @@ void add_submission_routes(Api& api, Dispatcher& dispatcher) {
          .response = json::schema<Plan>},
         [&dispatcher](Call& call) { return plan_task(dispatcher, call); }, kTaskBodyMax
     );
+    api.command(
+        "POST", "/v1/tasks:profile",
+        {.operation = "profileTask",
+         .summary = "What is known of how such a task runs; nothing is created",
+         .scope = Scope::tasks_read,
+         .request = json::schema<TaskSpec>,
+         .response = json::schema<TaskProfile>},
+        [&platform](Call& call) -> Outcome {
+            const TaskSpec spec = TRY(spec_of(call.request));
+            return answer(
+                task_profile_of(platform, spec, call.principal.organisation_id, items_of(spec))
+            );
+        },
+        kTaskBodyMax
+    );
     api.query(
         "/v1/tasks",
         {.operation = "listTasks",
@@ -148,6 +164,17 @@ void add_task_queries(Api& api, Dispatcher& dispatcher) {
             Explanation explanation = dispatcher.explain(task);
             tell_scaling(explanation, task);
             return Outcome(answer(explanation));
+        }
+    );
+    on_task(
+        "/v1/tasks/{id}:profile",
+        {.operation = "getTaskProfile",
+         .summary = "What is known of how it runs",
+         .response = json::schema<TaskProfile>},
+        [&platform](const Task& task, Call&) {
+            return Outcome(
+                answer(task_profile_of(platform, task.spec, task.organisation_id, task.items.total))
+            );
         }
     );
     on_task(

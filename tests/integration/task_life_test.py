@@ -61,6 +61,23 @@ class TaskLife(unittest.TestCase):
         self.assertRegex(basis[1], r"^history of 1 run, p50 .*s, p90 .*s, too few for bounds")
         self.assertRegex(basis[2], r"^history of 2 runs, ")
 
+    def test_the_profile_says_what_is_known_and_leaves_out_what_is_not(self):
+        file = self.platform.folder / "profiled.yaml"
+        file.write_text("name: profiled\nresources: {cpus: '0.2', memory: 128MB}\ntime_limit: 1h\nrun: head -c 3000 /dev/zero > zeros\noutputs: [{path: zeros}]\n")
+        profile = self.platform.get_json("profile", "-f", file)
+        [device] = profile["devices"]
+        self.assertEqual((device["basis"], device["run_time_low_s"], device["run_time_high_s"], device["runs"]), ("time_limit", 0, 3600, 0))
+        for unknown in ("run_time_s", "memory_peak_mib", "cpu_percent"):
+            self.assertNotIn(unknown, device)
+        self.assertNotIn("result_bytes", profile)
+        self.assertEqual((profile["latency"], profile["communication"]), ("none", "none"))
+        self.platform.wait_for_end(self.platform.create(file.read_text()))
+        profile = self.platform.get_json("task", "profile", "profiled")
+        [device] = profile["devices"]
+        self.assertEqual((device["runs"], profile["result_bytes"]), (1, 3000))
+        self.assertLess(device["run_time_s"], 60)
+        self.assertIn("RUN-TIME", self.platform.cli("profile", "profiled").out)
+
     # --- limits ----------------------------------------------------------------------------------
 
     def test_the_time_limit_ends_a_task(self):
