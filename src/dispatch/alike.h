@@ -18,7 +18,7 @@ struct Alike {
 // Sorts nodes into such groups, one after another. Hosts outlive it.
 class AlikeNodes {
   public:
-    // `avoid` is sorted.
+    // `avoid` is sorted. Devices need not be linked: members of a gang ask for none that are.
     AlikeNodes(const ResourceRequest& request, const std::vector<NodeId>& avoid)
         : request_(request), avoid_(avoid) {}
     void add(const Host& host);

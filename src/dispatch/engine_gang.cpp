@@ -1,12 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
-#include "base/check.h"
 #include "dispatch/alike.h"
 #include "dispatch/engine.h"
 
 // Work of several nodes: which of them, all or none.
 namespace penstock::dispatch {
+namespace {
+
+// Linked to each other where a link domain has enough that are wholly free.
+DevicePositions devices_for(const Host& host, const Accelerator& asked) {
+    const auto count = static_cast<std::size_t>(device_count(asked));
+    DevicePositions linked;
+    if (count > 1) linked = host.whole_ones(asked.model, true);
+    if (linked.size() < std::max<std::size_t>(count, 2)) return host.choose(asked);
+    linked.resize(count);
+    return linked;
+}
+
+}  // namespace
 
 DecisionAnswer Engine::decide_gang(const DecisionQuestion& question) const {
     scheduler::Input input = input_of(question);
@@ -26,7 +38,7 @@ DecisionAnswer Engine::decide_gang(const DecisionQuestion& question) const {
         if (!member.chosen) continue;
         const std::optional<Accelerator>& asked = member.request.accelerator;
         answer.devices_by_rank->push_back(
-            asked ? find(member.node_id)->choose(*asked) : DevicePositions{}
+            asked ? devices_for(*find(member.node_id), *asked) : DevicePositions{}
         );
     }
     return answer;
@@ -53,9 +65,8 @@ void Engine::add_alike(
     for (std::size_t i = 0; i < kinds.size(); ++i)
         for (const Alike& group : kinds[i].groups()) {
             peers.push_back(group.nodes);
-            input.supplies.push_back(
-                supply_of(site, *group.shown, i < choices.size() ? choices[i] : Choice{})
-            );
+            const Choice choice = i < choices.size() ? choices[i] : Choice{};
+            input.supplies.push_back(supply_of(site, *group.shown, choice));
             input.supplies.back().alike = std::ssize(group.nodes) - 1;
             input.supplies.back().peers = &peers.back();
         }

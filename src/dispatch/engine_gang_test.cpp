@@ -119,6 +119,24 @@ TEST(EngineGang, TakesANodeThatFailedOnlyWhereNothingElseMakesAWhole) {
     );
 }
 
+TEST(EngineGang, GivesEachMemberLinkedDevicesWhereItCan) {
+    GangSite yard;
+    for (const char* name : {"a", "b"})
+        yard.node(
+            yard.centre, {.name = name,
+                          .cpus = 16,
+                          .devices = std::vector<std::string>(8, "H100"),
+                          .per_link_domain = 4}
+        );
+    EXPECT_EQ(yard.place(Yard::request(1000, "H100")), "a:0");
+    const auto members_of = [](std::int64_t devices) {
+        return Yard::gang_question(2, {Yard::request(1000, "H100", devices * 1000)});
+    };
+
+    EXPECT_EQ(yard.place_gang(members_of(4)), "a:4,5,6,7 b:0,1,2,3");
+    EXPECT_EQ(yard.place_gang(members_of(3)), "a:1,2,3 b:4,5,6");
+}
+
 TEST(EngineGang, OfAnAmountWithoutAListOfDevicesNoneIsNamed) {
     GangSite yard;
     for (const char* name : {"a", "b"}) {

@@ -217,6 +217,22 @@ std::string_view name_of(GangLevel level) {
     return "";
 }
 
+Seat seat_on(const Site& site, const Node& node, const ResourceRequest& request) {
+    const auto label = [&](const char* name) {
+        const auto found = node.labels.find(name);
+        return found == node.labels.end() ? std::string() : found->second;
+    };
+    return {
+        .candidate = 0,
+        .site = site.spec.name,
+        .region = site.spec.region,
+        .rack = label(kRackLabel),
+        .domain = label(kDomainLabel),
+        .node = node.name,
+        .accelerator = request.accelerator ? to_string(*request.accelerator) : ""
+    };
+}
+
 GangRules gang_rules(const TaskSpec& spec) {
     GangRules rules{.members = spec.num_nodes};
     if (!spec.placement || !spec.placement->topology) return rules;

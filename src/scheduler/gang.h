@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/plan.h"
+#include "model/site.h"
 #include "model/task_spec.h"
 
 namespace penstock::scheduler {
@@ -35,6 +36,9 @@ struct Seat {
     std::string accelerator;  // members have equal ones
     std::int64_t score = 0;   // lower is better
 };
+
+// A seat on that node; candidate and score are the caller's.
+Seat seat_on(const Site& site, const Node& node, const ResourceRequest& request);
 
 struct GangChoice {
     std::vector<std::size_t>

@@ -97,7 +97,7 @@ struct Cluster {
     void promise(std::size_t i) {
         promises.promise(
             {.work = 1,
-             .place = {nodes[i].id, {.cpu_milli = nodes[i].total.cpu_milli}},
+             .places = {{nodes[i].id, {.cpu_milli = nodes[i].total.cpu_milli}}},
              .made_at = kStart}
         );
     }

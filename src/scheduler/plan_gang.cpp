@@ -21,11 +21,6 @@ using fmt::format;
 constexpr std::int64_t kUnscored = 10 * kRegretMax * kOne;
 static_assert(kUnscored <= std::numeric_limits<std::int64_t>::max() / kGangMembersMax);
 
-std::string label(const Node& node, const char* name) {
-    const auto found = node.labels.find(name);
-    return found == node.labels.end() ? "" : found->second;
-}
-
 // One of the nodes that a candidate stands for.
 struct Chair {
     std::size_t candidate = 0;
@@ -38,20 +33,9 @@ class Room {
     explicit Room(const std::vector<Judged>& judged) : judged_(judged) {}
 
     void add(std::size_t candidate, std::int64_t score) {
-        const Judged& judged = judged_[candidate];
-        const std::optional<Accelerator>& asked = judged.candidate.request.accelerator;
-        Seat seat{
-            .candidate = 0,
-            .site = judged.candidate.site,
-            .region = judged.candidate.region,
-            .rack = "",
-            .domain = "",
-            .node = "",
-            .accelerator = asked ? to_string(*asked) : "",
-            .score = score
-        };
-        if (judged.supply->peers == nullptr) return add(seat, {candidate, judged.supply->node});
-        for (const Node* peer : *judged.supply->peers) add(seat, {candidate, peer});
+        const Supply& supply = *judged_[candidate].supply;
+        if (supply.peers == nullptr) return add({candidate, supply.node}, score);
+        for (const Node* peer : *supply.peers) add({candidate, peer}, score);
     }
     // Of those that were left out.
     template <class Accept>
@@ -65,11 +49,11 @@ class Room {
     const Chair& chair(std::size_t seat) const { return chairs_[seat]; }
 
   private:
-    void add(Seat seat, Chair chair) {
+    void add(Chair chair, std::int64_t score) {
+        const Judged& judged = judged_[chair.candidate];
+        Seat seat = seat_on(*judged.supply->site, *chair.node, judged.candidate.request);
         seat.candidate = chairs_.size();
-        seat.rack = label(*chair.node, kRackLabel);
-        seat.domain = label(*chair.node, kDomainLabel);
-        seat.node = chair.node->name;
+        seat.score = score;
         seats_.push_back(std::move(seat));
         chairs_.push_back(chair);
     }

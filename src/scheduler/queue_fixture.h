@@ -50,7 +50,9 @@ class Court final : public Yard {
         Duration lasts{};
         bool preemptible = false;
         bool knows_its_end = true;
+        ResourceRequest each = {};  // of each member; of work of one node, what it asks
         std::optional<NodeId> node;
+        std::vector<NodeId> others = {};  // of the other members of a gang
         Time started;
         std::optional<Time> leaves_at;
         std::optional<Time> first_started;
@@ -58,6 +60,17 @@ class Court final : public Yard {
         std::int64_t preemptions = 0;
         bool done = false;
         std::string said;  // why it waits
+
+        void make_gang(std::int64_t nodes) {
+            item.nodes = nodes;
+            item.request.cpu_milli = each.cpu_milli * nodes;
+            item.request.memory_mib = each.memory_mib * nodes;
+            if (each.accelerator)
+                item.request.accelerator->count_milli = each.accelerator->count_milli * nodes;
+        }
+        bool is_on(NodeId id) const {
+            return node == id || (node && std::ranges::find(others, id) != others.end());
+        }
     };
 
     explicit Court(const std::vector<Capacity>& machines) {
@@ -91,8 +104,18 @@ class Court final : public Yard {
             .at_most = lasts
         };
         job.lasts = lasts;
+        job.each = request;
         jobs.push_back(std::move(job));
         return jobs.size() - 1;
+    }
+    // Of `nodes` members, each of which asks `request`; they may lie anywhere.
+    std::size_t submit_gang(
+        const Tenant& tenant, const ResourceRequest& request, std::int64_t nodes, Duration lasts,
+        std::int64_t priority = 0
+    ) {
+        const std::size_t index = submit(tenant, request, lasts, priority);
+        jobs[index].make_gang(nodes);
+        return index;
     }
 
     FairQueue queue() const {
@@ -146,7 +169,7 @@ class Court final : public Yard {
     Capacity free(NodeId id) const {
         Capacity capacity = total(id);
         for (const Job& job : jobs)
-            if (job.node == id) capacity = capacity - job.item.request;
+            if (job.is_on(id)) capacity = capacity - job.each;
         return capacity;
     }
 
@@ -157,9 +180,9 @@ class Court final : public Yard {
     std::vector<Held> held(NodeId id) const override {
         std::vector<Held> all;
         for (const Job& job : jobs)
-            if (job.node == id)
+            if (job.is_on(id))
                 all.push_back(
-                    {job.item.request, job.started,
+                    {job.each, job.started,
                      job.knows_its_end ? std::optional(end_of(job)) : std::nullopt,
                      job.leaves_at.has_value()}
                 );
@@ -167,26 +190,36 @@ class Court final : public Yard {
     }
     Started start(const QueueItem& item, const Reservations& kept_room) override {
         bool kept = false;
+        Job& job = jobs[item.work - 1];
+        std::vector<NodeId> found;
         for (const auto& [id, capacity] : nodes_) {
-            if (!holds(free(id), item.request)) continue;
-            if (kept_room.disturbed_by(item.work, {id, item.request}, item.at_most, now, *this)) {
+            if (std::ssize(found) == item.nodes) break;
+            if (!holds(free(id), job.each)) continue;
+            if (kept_room.disturbed_by(item.work, {id, job.each}, item.at_most, now, *this))
                 kept = true;
-                continue;
-            }
-            Job& job = jobs[item.work - 1];
-            job.node = id;
-            job.started = now;
-            if (!job.first_started) job.first_started = now;
-            job.said.clear();
-            return Started::yes;
+            else
+                found.push_back(id);
         }
-        return kept ? Started::kept : Started::no_room;
+        if (std::ssize(found) < item.nodes) return kept ? Started::kept : Started::no_room;
+        job.node = found.front();
+        job.others.assign(found.begin() + 1, found.end());
+        job.started = now;
+        if (!job.first_started) job.first_started = now;
+        job.said.clear();
+        return Started::yes;
     }
     std::vector<Place> suited(const QueueItem& item) override {
         std::vector<Place> places;
+        const ResourceRequest& each = item.nodes == 1 ? item.request : jobs[item.work - 1].each;
         for (const auto& [id, capacity] : nodes_)
-            if (holds(capacity, item.request)) places.push_back({id, item.request});
+            if (holds(capacity, each)) places.push_back({id, each});
         return places;
+    }
+    std::optional<std::vector<Place>> together(
+        const QueueItem& item, const std::vector<Place>& places
+    ) override {
+        if (std::ssize(places) < item.nodes) return std::nullopt;
+        return std::vector<Place>(places.begin(), places.begin() + item.nodes);
     }
     std::map<NodeId, NodeResidents> residents(const std::vector<Place>& places) override {
         std::map<NodeId, NodeResidents> all;
@@ -194,7 +227,7 @@ class Court final : public Yard {
             NodeResidents& node = all[place.node];
             node.free = free(place.node);
             for (const Job& job : jobs)
-                if (job.node == place.node) node.residents.push_back(resident(job));
+                if (job.is_on(place.node)) node.residents.push_back(resident(job));
         }
         return all;
     }
@@ -226,9 +259,9 @@ class Court final : public Yard {
         Resident resident{
             .id = job.item.work,
             .tenant = job.item.tenant,
-            .request = job.item.request,
+            .request = job.each,
             .priority = job.item.priority,
-            .preemptible = job.preemptible || job.item.spot,
+            .preemptible = (job.preemptible || job.item.spot) && job.item.nodes == 1,
             .spot = job.item.spot,
             .unsaved = now - job.started,
             .leaves = job.leaves_at.has_value()

@@ -42,11 +42,15 @@ void QueueRound::start_promised() {
     for (QueueItem& item : items_) {
         const Reservation* promise = promises_.find(item.work);
         if (promise == nullptr || !promise->by_notice) continue;
-        const Place place = promise->place;
+        const std::vector<Place> places = promise->places;
         const Started started = yard_.start(item, promises_);
-        const bool leaving = std::ranges::any_of(yard_.held(place.node), &Held::leaves);
+        const bool leaving = std::ranges::any_of(places, [&](const Place& place) {
+            return std::ranges::any_of(yard_.held(place.node), &Held::leaves);
+        });
         const std::vector<Place> suited = yard_.suited(item);
-        const bool stands = std::ranges::find(suited, place) != suited.end();
+        const bool stands = std::ranges::all_of(places, [&](const Place& place) {
+            return std::ranges::find(suited, place) != suited.end();
+        });
         if (started == Started::yes || (leaving && stands && started != Started::other)) {
             queue_.charge(item.tenant, amounts_of(item.request));
             if (started != Started::yes) {
@@ -102,8 +106,13 @@ void QueueRound::make_room(const QueueItem& item, Time now) {
     if (!may_promise) return;
     (void)promises_.reserve(
         {.work = item.work, .organisation = item.tenant.organisation, .span = item.at_most}, suited,
-        now, yard_
+        now, yard_, together_of(item)
     );
+}
+
+Together QueueRound::together_of(const QueueItem& item) {
+    if (item.nodes <= 1) return nullptr;
+    return [this, &item](const std::vector<Place>& places) { return yard_.together(item, places); };
 }
 
 bool QueueRound::starts_soon(const QueueItem& item, Time now) const {
@@ -116,15 +125,16 @@ bool QueueRound::reclaim(const QueueItem& item, const std::vector<Place>& suited
     --searches_left_;
     std::map<NodeId, NodeResidents> nodes = yard_.residents(suited);
     for (auto& [id, node] : nodes) node.promised = promises_.given_by_notice(id, item.work);
-    const std::optional<Reclaim> found = plan_reclaim(
-        queue_, {item.work, item.tenant, item.priority, item.spot}, suited, nodes, now
-    );
+    Asker asker{item.work, item.tenant, item.priority, item.spot};
+    if (item.nodes > 1) asker.of_all = amounts_of(item.request);
+    const std::optional<Reclaim> found =
+        plan_reclaim(queue_, asker, suited, nodes, now, together_of(item));
     if (!found) return false;
     --reclaims_left_;
     promises_.promise(
         {.work = item.work,
          .organisation = item.tenant.organisation,
-         .place = found->place,
+         .places = found->places,
          .made_at = now,
          .start = now + kPreemptionGrace,
          .span = item.at_most}

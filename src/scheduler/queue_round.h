@@ -23,6 +23,7 @@ struct QueueItem {
     bool spot = false;
     ResourceRequest request;          // what it is counted with
     std::optional<Duration> at_most;  // that it runs, for all that is known; absent: unknown
+    std::int64_t nodes = 1;           // of a gang more; `request` is then that of all members
 };
 
 enum class Started : std::uint8_t {
@@ -44,8 +45,12 @@ class Yard : public NodeBook {
   public:
     // Starts it where that breaks no promise: see Reservations::disturbed_by.
     virtual Started start(const QueueItem& item, const Reservations& promises) = 0;
-    // Where it could start were all else gone, as things are and last.
+    // Where it, or a member of it, could start were all else gone, as things are and last.
     virtual std::vector<Place> suited(const QueueItem& item) = 0;
+    // Of places, best first, those that a gang would take: Together.
+    virtual std::optional<std::vector<Place>> together(
+        const QueueItem& item, const std::vector<Place>& places
+    ) = 0;
     virtual std::map<NodeId, NodeResidents> residents(const std::vector<Place>& places) = 0;
     // Tells the victims to leave; their room is promised to the item already.
     virtual void give_notice(const QueueItem& item, const Reclaim& reclaim) = 0;
@@ -79,6 +84,7 @@ class QueueRound {
     bool pass(const QueueItem& item, Time now);
     void make_room(const QueueItem& item, Time now);
     bool reclaim(const QueueItem& item, const std::vector<Place>& suited, Time now);
+    Together together_of(const QueueItem& item);
     bool starts_soon(const QueueItem& item, Time now) const;
 
     FairQueue& queue_;

@@ -46,6 +46,7 @@ void submit_some(Court& court, const Options& options) {
             tenant, devices(within(0, 3) == 0 ? within(1, 9) : 0, within(1, 9)),
             std::chrono::minutes(within(1, 300)), within(0, 3)
         );
+        if (within(0, 4) == 0) court.jobs[job].make_gang(within(2, 5));
         court.jobs[job].item.spot = options.preemptible && within(0, 4) == 0;
         court.jobs[job].preemptible = options.preemptible && within(0, 2) == 0;
         if (!options.unknown || within(0, 3) != 0) continue;
@@ -67,7 +68,10 @@ void play(Court& court, const Options& options, const std::function<void()>& che
 
 bool is_overfull(const Court& court) {
     return std::ranges::any_of(court.jobs, [&](const Court::Job& job) {
-        return job.node && !holds(court.free(*job.node), {});
+        return (job.node && !holds(court.free(*job.node), {})) ||
+               (job.node && std::ranges::any_of(job.others, [&](NodeId other) {
+                    return !holds(court.free(other), {});
+                }));
     });
 }
 

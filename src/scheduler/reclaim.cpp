@@ -42,17 +42,21 @@ struct Option {
 class Clearing {
   public:
     Clearing(
-        const FairQueue& queue, const Asker& asker, const Place& place, const NodeResidents& node
+        const FairQueue& queue, const Asker& asker, const Place& place, const NodeResidents& node,
+        const std::vector<Resident>& beside = {}
     )
         : queue_(queue),
           asker_(asker),
           place_(place),
+          beside_(beside),
           asked_(amounts_of(place.request)),
           free_(amounts_of(node.free)) {
         for (const Resident& each : node.residents)
             if (each.leaves) free_.add(amounts_of(each.request));
         for (const ResourceRequest& each : node.promised) free_.add(amounts_of(each), -1);
     }
+
+    bool has_room() const { return fits(free_, asked_); }
 
     std::optional<Option> clear(const NodeResidents& node, Time now) {
         std::vector<const Resident*> order;
@@ -76,16 +80,19 @@ class Clearing {
     Amounts given_up_beside(const Resident& resident) const {
         const bool own = resident.tenant.organisation == asker_.tenant.organisation;
         Amounts part = amounts_of(resident.request);
-        for (const auto& [victim, claim] : victims_) {
-            const bool same_side =
-                own ? victim->tenant == resident.tenant
-                    : victim->tenant.organisation == resident.tenant.organisation;
-            if (same_side) part.add(amounts_of(victim->request));
-        }
+        const auto add = [&](const Resident& victim) {
+            const bool same_side = own ? victim.tenant == resident.tenant
+                                       : victim.tenant.organisation == resident.tenant.organisation;
+            if (same_side) part.add(amounts_of(victim.request));
+        };
+        for (const Resident& victim : beside_) add(victim);
+        for (const auto& [victim, claim] : victims_) add(*victim);
         return part;
     }
     void stop(const Resident& resident) {
-        const Claim claim = claim_on(queue_, asker_, asked_, resident, given_up_beside(resident));
+        const Claim claim = claim_on(
+            queue_, asker_, asker_.of_all.value_or(asked_), resident, given_up_beside(resident)
+        );
         if (claim == Claim::none) return;
         victims_.emplace_back(&resident, claim);
         free_.add(amounts_of(resident.request));
@@ -102,7 +109,7 @@ class Clearing {
         }
     }
     Option option() const {
-        Option option{.reclaim = {.place = place_}};
+        Option option{.reclaim = {.places = {place_}}};
         bool first = true;
         for (const auto& [victim, claim] : victims_) {
             option.reclaim.victims.push_back(*victim);
@@ -121,10 +128,57 @@ class Clearing {
     const FairQueue& queue_;
     const Asker& asker_;
     const Place& place_;
+    const std::vector<Resident>& beside_;  // who leaves other nodes for it
     Amounts asked_;
     Amounts free_;
     std::vector<std::pair<const Resident*, Claim>> victims_;
 };
+
+// Of a gang's places those it would take: free ones first, then what costs the least to clear.
+std::vector<Place> cheapest_first(
+    const FairQueue& queue, const Asker& asker, const std::vector<Place>& places,
+    const std::map<NodeId, NodeResidents>& nodes, Time now
+) {
+    std::vector<std::tuple<Option, std::size_t>> to_clear;
+    std::vector<Place> order;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        const auto node = nodes.find(places[i].node);
+        if (node == nodes.end()) continue;
+        Clearing clearing(queue, asker, places[i], node->second);
+        if (clearing.has_room())
+            order.push_back(places[i]);
+        else if (std::optional<Option> option = clearing.clear(node->second, now))
+            to_clear.emplace_back(*std::move(option), i);
+    }
+    std::ranges::sort(to_clear, {}, [](const auto& each) {
+        return std::pair(std::get<Option>(each).cost(), std::get<std::size_t>(each));
+    });
+    for (const auto& [option, place] : to_clear) order.push_back(places[place]);
+    return order;
+}
+
+std::optional<Reclaim> plan_for_gang(
+    const FairQueue& queue, const Asker& asker, const std::vector<Place>& places,
+    const std::map<NodeId, NodeResidents>& nodes, Time now, const Together& together
+) {
+    std::optional<std::vector<Place>> chosen =
+        together(cheapest_first(queue, asker, places, nodes, now));
+    if (!chosen) return std::nullopt;
+    Reclaim all{.places = *std::move(chosen)};
+    for (const Place& place : all.places) {
+        const NodeResidents& node = nodes.at(place.node);
+        const std::vector<Resident> beside = all.victims;
+        Clearing clearing(queue, asker, place, node, beside);
+        if (clearing.has_room()) continue;
+        const std::optional<Option> option = clearing.clear(node, now);
+        if (!option) return std::nullopt;
+        const Reclaim& one = option->reclaim;
+        all.victims.insert(all.victims.end(), one.victims.begin(), one.victims.end());
+        all.claims.insert(all.claims.end(), one.claims.begin(), one.claims.end());
+    }
+    if (all.victims.empty()) return std::nullopt;
+    return all;
+}
 
 }  // namespace
 
@@ -144,8 +198,9 @@ Claim claim_on(
 
 std::optional<Reclaim> plan_reclaim(
     const FairQueue& queue, const Asker& asker, const std::vector<Place>& places,
-    const std::map<NodeId, NodeResidents>& nodes, Time now
+    const std::map<NodeId, NodeResidents>& nodes, Time now, const Together& together
 ) {
+    if (together) return plan_for_gang(queue, asker, places, nodes, now, together);
     std::optional<Option> best;
     for (const Place& place : places) {
         const auto node = nodes.find(place.node);

@@ -36,6 +36,7 @@ struct Asker {
     Tenant tenant;
     std::int64_t priority = 0;
     bool spot = false;
+    std::optional<Amounts> of_all = {};  // of a gang: what all members ask for
 };
 
 // By what right one asks another to leave.
@@ -51,7 +52,7 @@ Claim claim_on(
 );
 
 struct Reclaim {
-    Place place;
+    std::vector<Place> places;  // one, or one for each member of a gang
     std::vector<Resident> victims;
     std::vector<Claim> claims;  // by victim
 };
@@ -65,9 +66,11 @@ struct NodeResidents {
     std::vector<Resident> residents;
     std::vector<ResourceRequest> promised;  // to others, of what is free and of who leaves
 };
+// For a gang each node is cleared by itself, the least first, until `together` finds a whole; then
+// those are cleared with one count of what each side gives up. All leave, or none is told to.
 std::optional<Reclaim> plan_reclaim(
     const FairQueue& queue, const Asker& asker, const std::vector<Place>& places,
-    const std::map<NodeId, NodeResidents>& nodes, Time now
+    const std::map<NodeId, NodeResidents>& nodes, Time now, const Together& together = nullptr
 );
 
 }  // namespace penstock::scheduler

@@ -21,6 +21,12 @@ bool fits_empty(const Place& place, const NodeBook& book) {
     return Calendar(book.total(place.node)).fits(place.request, Time{}, Duration{1});
 }
 
+bool all_suit(const std::vector<Place>& places, const std::vector<Place>& suited) {
+    return std::ranges::all_of(places, [&](const Place& place) {
+        return std::ranges::find(suited, place) != suited.end();
+    });
+}
+
 // What was there before the promise leaves the node to it, one day; nobody knows when.
 bool is_waited_for(const Reservation& reservation, const Held& held) {
     if (reservation.by_notice) return held.leaves;
@@ -29,11 +35,12 @@ bool is_waited_for(const Reservation& reservation, const Held& held) {
 
 }  // namespace
 
-std::vector<const Reservation*> Reservations::before(NodeId node, WorkId work) const {
-    std::vector<const Reservation*> found;
+std::vector<Reservations::Promised> Reservations::before(NodeId node, WorkId work) const {
+    std::vector<Promised> found;
     for (const Reservation& each : all_) {
         if (each.work == work) break;
-        if (each.place.node == node) found.push_back(&each);
+        for (const Place& place : each.places)
+            if (place.node == node) found.push_back({&each, &place});
     }
     return found;
 }
@@ -41,29 +48,110 @@ std::vector<const Reservation*> Reservations::before(NodeId node, WorkId work) c
 // What is held of the node from now on: by what runs, and by what was promised before.
 Calendar Reservations::calendar(NodeId node, WorkId work, Time now, const NodeBook& book) const {
     Calendar calendar(book.total(node));
-    const std::vector<const Reservation*> promises = before(node, work);
+    const std::vector<Promised> promises = before(node, work);
     for (const Held& held : book.held(node)) {
-        const auto waits = [&](const Reservation* each) { return is_waited_for(*each, held); };
+        const auto waits = [&](const Promised& each) { return is_waited_for(*each.to, held); };
         if (std::ranges::any_of(promises, waits)) continue;
         const Time ends = held.ends ? std::max(*held.ends, now + Duration{1}) : now + kForEver;
         calendar.hold(held.request, now, ends - now);
     }
-    for (const Reservation* each : promises) {
-        const Time start = each->by_notice ? now : std::max(now, each->start.value_or(now));
-        calendar.hold(each->place.request, start, each->span.value_or(kForEver));
+    for (const auto& [to, place] : promises) {
+        const Time start = to->by_notice ? now : std::max(now, to->start.value_or(now));
+        calendar.hold(place->request, start, to->span.value_or(kForEver));
     }
     return calendar;
 }
 
-// Unknown where it comes only after something whose end is unknown.
-std::optional<Time> Reservations::earliest(
-    const Reservation& wanted, const Place& place, Time now, const NodeBook& book
+// A place that could take a member, and when.
+struct Reservations::Option {
+    Place place;
+    Calendar calendar;
+    std::optional<Time> start;  // absent: it comes only after something whose end is unknown
+    bool promised = false;      // to others, before
+};
+
+std::vector<Reservations::Option> Reservations::options_of(
+    const Reservation& wanted, const std::vector<Place>& places, Time now, const NodeBook& book
 ) const {
-    const std::optional<Time> start =
-        calendar(place.node, wanted.work, now, book)
-            .earliest(place.request, now, wanted.span.value_or(kForEver));
-    if (!start || *start >= now + kForEver / 2) return std::nullopt;
-    return start;
+    std::vector<Option> options;
+    for (const Place& place : places) {
+        if (!fits_empty(place, book)) continue;
+        Option option{.place = place, .calendar = calendar(place.node, wanted.work, now, book)};
+        option.start = option.calendar.earliest(place.request, now, wanted.span.value_or(kForEver));
+        if (option.start && *option.start >= now + kForEver / 2) option.start.reset();
+        option.promised = !before(place.node, wanted.work).empty();
+        options.push_back(std::move(option));
+    }
+    return options;
+}
+
+// Of all its places.
+std::optional<Time> Reservations::earliest(
+    const Reservation& wanted, Time now, const NodeBook& book
+) const {
+    std::optional<Time> last;
+    const std::vector<Option> options = options_of(wanted, wanted.places, now, book);
+    if (options.size() < wanted.places.size()) return std::nullopt;
+    for (const Option& option : options) {
+        if (!option.start) return std::nullopt;
+        last = std::max(last.value_or(*option.start), *option.start);
+    }
+    return last;
+}
+
+// The first time at which enough of them are free. Where promises to others lie in between it may
+// be a later one: times are halved, not tried one by one.
+bool Reservations::find_earliest(
+    Reservation& wanted, const std::vector<Option>& options, const Together& together
+) const {
+    std::vector<Time> times;
+    for (const Option& option : options)
+        if (option.start) times.push_back(*option.start);
+    std::ranges::sort(times);
+    times.erase(std::ranges::unique(times).begin(), times.end());
+    if (times.empty()) return false;
+    const Duration span = wanted.span.value_or(kForEver);
+    const auto try_at = [&](Time time) {
+        std::vector<Place> free;
+        for (const Option& option : options)
+            if (option.start && *option.start <= time &&
+                option.calendar.fits(option.place.request, time, span))
+                free.push_back(option.place);
+        std::optional<std::vector<Place>> chosen =
+            together ? together(free) : std::vector<Place>{free.front()};
+        if (!chosen) return false;
+        wanted.places = *std::move(chosen);
+        wanted.start = time;
+        return true;
+    };
+    if (try_at(times.front())) return true;
+    if (!try_at(times.back())) return false;
+    std::size_t without = 0, with = times.size() - 1;
+    while (without + 1 < with) {
+        const std::size_t middle = (without + with) / 2;
+        (try_at(times[middle]) ? with : without) = middle;
+    }
+    return try_at(times[with]);
+}
+
+// Those of which the least would have to be given up.
+bool Reservations::find_emptiest(
+    Reservation& wanted, std::vector<Option> options, const NodeBook& book, const Together& together
+) const {
+    std::erase_if(options, &Option::promised);
+    std::vector<std::pair<std::int64_t, std::size_t>> missing;
+    for (std::size_t i = 0; i < options.size(); ++i)
+        missing.emplace_back(options[i].start ? 0 : shortage(options[i].place, book), i);
+    std::ranges::sort(missing);
+    std::vector<Place> order;
+    for (const auto& [amount, option] : missing) order.push_back(options[option].place);
+    if (order.empty()) return false;
+    std::optional<std::vector<Place>> chosen =
+        together ? together(order) : std::vector<Place>{order.front()};
+    if (!chosen) return false;
+    wanted.places = *std::move(chosen);
+    wanted.start.reset();
+    return true;
 }
 
 bool Reservations::has_room_for(WorkId work, OrganisationId organisation) const {
@@ -74,14 +162,15 @@ bool Reservations::has_room_for(WorkId work, OrganisationId organisation) const 
 }
 
 const Reservation* Reservations::reserve(
-    const Reservation& wanted, const std::vector<Place>& suited, Time now, const NodeBook& book
+    const Reservation& wanted, const std::vector<Place>& suited, Time now, const NodeBook& book,
+    const Together& together
 ) {
     auto known = std::ranges::find(all_, wanted.work, &Reservation::work);
-    if (known != all_.end() && std::ranges::find(suited, known->place) != suited.end()) {
+    if (known != all_.end() && all_suit(known->places, suited)) {
         if (known->by_notice) return &*known;
         if (!known->start && now < known->made_at + kEmptyingMax) return &*known;
-        // Later than promised: another node may be free before.
-        const std::optional<Time> start = earliest(*known, known->place, now, book);
+        // Later than promised: others may be free before.
+        const std::optional<Time> start = earliest(*known, now, book);
         if (known->start && start && *start <= *known->start) {
             known->start = start;
             return &*known;
@@ -95,21 +184,9 @@ const Reservation* Reservations::reserve(
     if (!has_room_for(wanted.work, wanted.organisation)) return nullptr;
     Reservation best = wanted;
     best.made_at = now;
-    bool found = false;
-    std::int64_t least = 0;
-    for (const Place& place : suited) {
-        if (!fits_empty(place, book)) continue;
-        const std::optional<Time> start = earliest(wanted, place, now, book);
-        if (best.start && (!start || *start >= *best.start)) continue;
-        const std::int64_t missing = start ? 0 : shortage(place, book);
-        if (found && !start && missing >= least) continue;
-        if (!start && (!may_empty(now) || !before(place.node, wanted.work).empty())) continue;
-        found = true;
-        best.place = place;
-        best.start = start;
-        least = missing;
-    }
-    if (!found) {
+    std::vector<Option> options = options_of(wanted, suited, now, book);
+    if (!find_earliest(best, options, together) &&
+        !(may_empty(now) && find_emptiest(best, std::move(options), book, together))) {
         if (known != all_.end()) all_.erase(known);
         return nullptr;
     }
@@ -145,15 +222,18 @@ bool Reservations::disturbed_by(
 ) const {
     if (before(place.node, work).empty()) return false;
     const Reservation* own = find(work);
-    if (own != nullptr && own->by_notice && own->place == place) return false;
+    if (own != nullptr && own->by_notice &&
+        std::ranges::find(own->places, place) != own->places.end())
+        return false;
     return !calendar(place.node, work, now, book).fits(place.request, now, span.value_or(kForEver));
 }
 
 std::vector<ResourceRequest> Reservations::given_by_notice(NodeId node, WorkId work) const {
     std::vector<ResourceRequest> given;
     for (const Reservation& each : all_)
-        if (each.by_notice && each.place.node == node && each.work != work)
-            given.push_back(each.place.request);
+        if (each.by_notice && each.work != work)
+            for (const Place& place : each.places)
+                if (place.node == node) given.push_back(place.request);
     return given;
 }
 

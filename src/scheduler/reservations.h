@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -48,12 +49,16 @@ class NodeBook {
 struct Reservation {
     WorkId work = 0;
     OrganisationId organisation;
-    Place place;
+    std::vector<Place> places;  // one; of a gang one for each member, on different nodes
     Time made_at;
     std::optional<Time> start;     // expected; absent: when those that hold the node have left it
     std::optional<Duration> span;  // at most; absent: unknown
     bool by_notice = false;        // others were told to leave for it
 };
+
+// Of places, best first, those that a gang takes together by its rules of where members may lie;
+// nullopt: they hold no whole gang. Empty for work of one node.
+using Together = std::function<std::optional<std::vector<Place>>(const std::vector<Place>&)>;
 
 // A value; the owner of the queue keeps it from round to round. A promise stands until its work
 // starts or no longer waits, whoever comes to be ahead of it meanwhile; of two promises the older
@@ -61,13 +66,14 @@ struct Reservation {
 // leave goes before it.
 class Reservations {
   public:
-    // Renews what the work was promised, or makes the promise: the place where it can start first.
-    // Where that is known of none, one is emptied for it. Null: no more promises can be made, or
-    // `suited` is empty.
+    // Renews what the work was promised, or makes the promise: the place, or the places together,
+    // where it can start first. Where that is known of none, they are emptied for it. Null: no more
+    // promises can be made, or `suited` do not hold it.
     const Reservation* reserve(
-        const Reservation& wanted, const std::vector<Place>& suited, Time now, const NodeBook& book
+        const Reservation& wanted, const std::vector<Place>& suited, Time now, const NodeBook& book,
+        const Together& together = nullptr
     );
-    // Others are leaving `reservation.place` for it.
+    // Others are leaving places of it.
     void promise(Reservation reservation);
     void drop(WorkId work);
     // Forgets what is promised to work that is not among `waiting` (sorted).
@@ -85,11 +91,24 @@ class Reservations {
     const std::vector<Reservation>& all() const { return all_; }
 
   private:
-    std::optional<Time> earliest(
-        const Reservation& wanted, const Place& place, Time now, const NodeBook& book
+    struct Option;
+    std::optional<Time> earliest(const Reservation& wanted, Time now, const NodeBook& book) const;
+    std::vector<Option> options_of(
+        const Reservation& wanted, const std::vector<Place>& suited, Time now, const NodeBook& book
+    ) const;
+    bool find_earliest(
+        Reservation& wanted, const std::vector<Option>& options, const Together& together
+    ) const;
+    bool find_emptiest(
+        Reservation& wanted, std::vector<Option> options, const NodeBook& book,
+        const Together& together
     ) const;
     // Promises of that node that are older than the one to `work`; all where it has none.
-    std::vector<const Reservation*> before(NodeId node, WorkId work) const;
+    struct Promised {
+        const Reservation* to = nullptr;
+        const Place* place = nullptr;
+    };
+    std::vector<Promised> before(NodeId node, WorkId work) const;
     Calendar calendar(NodeId node, WorkId work, Time now, const NodeBook& book) const;
 
     bool may_empty(Time now) const;

@@ -238,8 +238,8 @@ std::vector<NodeId> Dispatcher::to_avoid(
     if (!same_place_first) avoid = platform_.board.failed_nodes(task.id, waiting.item);
     const ResourceRequest request = scheduler::request_of(task.spec);
     for (const scheduler::Reservation& promise : promises_.all())
-        if (breaks_promise(promise.place.node, request, item, yard))
-            avoid.push_back(promise.place.node);
+        for (const scheduler::Place& place : promise.places)
+            if (breaks_promise(place.node, request, item, yard)) avoid.push_back(place.node);
     return avoid;
 }
 

@@ -201,19 +201,23 @@ scheduler::RunTimes run_times_of(
 }
 
 std::vector<scheduler::Place> suited_places(
-    const Platform& platform, const TaskSpec& spec, OrganisationId organisation
+    const Platform& platform, const TaskSpec& of_all, OrganisationId organisation
 ) {
+    TaskSpec spec = of_all;
+    if (spec.num_nodes > 1 && spec.placement) spec.placement->topology.reset();  // of the whole
+    spec.num_nodes = 1;
     scheduler::Input input{
         .spec = spec,
         .spec_sha256 = "",
         .supplies = {},
         .avoid = {},
-        .profile = profile_of(platform, spec, organisation),
+        .profile = profile_of(platform, of_all, organisation),
         .budget_left = {},
         .now = platform.now(),
         .at_once = true
     };
-    if (spec.budget) input.budget_left = spec.budget->max_total;
+    if (spec.budget && spec.budget->max_total)
+        input.budget_left = Money::micro(spec.budget->max_total->micro() / of_all.num_nodes);
     for (const Node* node : platform.fleet.nodes())
         if (node->state == NodeState::online && !node->cordoned)
             input.supplies.push_back(

@@ -36,7 +36,8 @@ scheduler::RunTimes run_times_of(
     const std::optional<Accelerator>& accelerator
 );
 
-// Where such a task could start were every node empty, as nodes are now and last; the best first.
+// Where such a task, or a member of it, could start were every node empty, as nodes are now and
+// last; the best first.
 std::vector<scheduler::Place> suited_places(
     const Platform& platform, const TaskSpec& spec, OrganisationId organisation
 );

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "model/time_shared.h"
+#include "scheduler/gang.h"
 #include "scheduler/queue_text.h"
 #include "server/profiles.h"
 #include "server/shared_round.h"
@@ -81,7 +82,8 @@ QueueYard::QueueYard(Platform& platform, const std::vector<tasks::Waiting>& wait
             .request = scheduler::request_of(task.spec)
         };
         item.at_most = times_of(task, item.request.accelerator).at_most();
-        item.request = of_all_nodes(item.request, task.spec.num_nodes);
+        item.nodes = task.spec.num_nodes;
+        item.request = of_all_nodes(item.request, item.nodes);
         waiting_[item.work] = each;
         items_.push_back(std::move(item));
     }
@@ -92,20 +94,24 @@ const QueueItem& QueueYard::item(WorkId work) const {
 }
 
 void QueueYard::restore(scheduler::Reservations& promises) const {
+    std::map<WorkId, scheduler::Reservation> found;
     for (const Attempt* attempt : platform_.board.active_attempts()) {
         if (!attempt->notice || attempt->notice->reason) continue;  // a round is no promise
         const WorkId work = work_of(attempt->notice->for_task, attempt->notice->for_item);
         if (!waiting_.contains(work) || promises.find(work) != nullptr) continue;
         const auto item = std::ranges::find(items_, work, &QueueItem::work);
-        promises.promise(
-            {.work = work,
-             .organisation = item->tenant.organisation,
-             .place = {attempt->placement.node_id, item->request},
-             .made_at = attempt->notice->at,
-             .start = attempt->notice->stop_by,
-             .span = item->at_most}
-        );
+        scheduler::Reservation& promise = found[work];
+        promise.work = work;
+        promise.organisation = item->tenant.organisation;
+        promise.made_at = attempt->notice->at;
+        promise.start = std::max(promise.start, std::optional(attempt->notice->stop_by));
+        promise.span = item->at_most;
+        const Task& task = *platform_.board.find(attempt->notice->for_task);
+        const Place place{attempt->placement.node_id, scheduler::request_of(task.spec)};
+        if (std::ranges::find(promise.places, place) == promise.places.end())
+            promise.places.push_back(place);
     }
+    for (auto& [work, promise] : found) promises.promise(std::move(promise));
 }
 
 void QueueYard::explain(WorkId work, std::string en, std::string zh) {
@@ -172,8 +178,26 @@ Started QueueYard::start(const QueueItem& item, const scheduler::Reservations&) 
 // As a plan would find it were every node empty.
 std::vector<Place> QueueYard::suited(const QueueItem& item) {
     const Task& task = *platform_.board.find(waiting_.at(item.work).task_id);
-    if (task.spec.num_nodes > 1) return {};  // a promise is of one node
     return suited_places(platform_, task.spec, task.organisation_id);
+}
+
+std::optional<std::vector<Place>> QueueYard::together(
+    const QueueItem& item, const std::vector<Place>& places
+) {
+    const TaskSpec& spec = platform_.board.find(waiting_.at(item.work).task_id)->spec;
+    std::vector<scheduler::Seat> seats;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        const Node& node = *platform_.fleet.find_node(places[i].node);
+        const Site& site = *platform_.fleet.find_site(node.site_id);
+        seats.push_back(scheduler::seat_on(site, node, places[i].request));
+        seats.back().candidate = i;
+        seats.back().score = static_cast<std::int64_t>(i);
+    }
+    const auto choice = scheduler::choose_gang(seats, scheduler::gang_rules(spec));
+    if (!choice) return std::nullopt;
+    std::vector<Place> chosen;
+    for (const std::size_t member : choice->members) chosen.push_back(places[member]);
+    return chosen;
 }
 
 Resident QueueYard::resident(const Attempt& attempt) const {
@@ -225,6 +249,16 @@ void QueueYard::give_notice(const QueueItem& item, const scheduler::Reclaim& rec
     ++starts_;
 }
 
+std::string QueueYard::names_of(const std::vector<Place>& places) const {
+    constexpr std::size_t kNamedMax = 3;
+    std::string names;
+    for (std::size_t i = 0; i < std::min(places.size(), kNamedMax); ++i) {
+        const Node* node = platform_.fleet.find_node(places[i].node);
+        names += (i == 0 ? "" : ", ") + (node == nullptr ? "" : node->site + "/" + node->name);
+    }
+    return places.size() > kNamedMax ? names + ", …" : names;
+}
+
 void QueueYard::wait(const QueueItem& item, const scheduler::WaitCause& cause) {
     const tasks::Waiting& waiting = waiting_.at(item.work);
     const Task& task = *platform_.board.find(waiting.task_id);
@@ -242,10 +276,8 @@ void QueueYard::wait(const QueueItem& item, const scheduler::WaitCause& cause) {
         words.zh += "：" + said->second.second;
     }
     if (cause.promise != nullptr) {
-        const Node* node = platform_.fleet.find_node(cause.promise->place.node);
-        const scheduler::Text more = scheduler::promise_text(
-            node == nullptr ? "" : node->site + "/" + node->name, cause.promise->by_notice
-        );
+        const scheduler::Text more =
+            scheduler::promise_text(names_of(cause.promise->places), cause.promise->by_notice);
         words.en += more.en;
         words.zh += more.zh;
     }

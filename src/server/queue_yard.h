@@ -39,6 +39,9 @@ class QueueYard final : public scheduler::Yard {
         const scheduler::QueueItem& item, const scheduler::Reservations& promises
     ) override;
     std::vector<scheduler::Place> suited(const scheduler::QueueItem& item) override;
+    std::optional<std::vector<scheduler::Place>> together(
+        const scheduler::QueueItem& item, const std::vector<scheduler::Place>& places
+    ) override;
     std::map<NodeId, scheduler::NodeResidents> residents(const std::vector<scheduler::Place>& places
     ) override;
     void give_notice(const scheduler::QueueItem& item, const scheduler::Reclaim& reclaim) override;
@@ -47,6 +50,7 @@ class QueueYard final : public scheduler::Yard {
   private:
     const std::vector<const Attempt*>& attempts_on(NodeId node) const;
     scheduler::Resident resident(const Attempt& attempt) const;
+    std::string names_of(const std::vector<scheduler::Place>& places) const;
     const scheduler::RunTimes& times_of(
         const Task& task, const std::optional<Accelerator>& accelerator
     ) const;

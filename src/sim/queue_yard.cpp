@@ -222,7 +222,7 @@ Started ReplayYard::start(const QueueItem& item, const scheduler::Reservations& 
     const scheduler::Reservation* own = promises.find(item.work);
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         const Node& node = nodes_[i];
-        if (own != nullptr && own->by_notice && own->place.node != node.id) continue;
+        if (own != nullptr && own->by_notice && own->places.front().node != node.id) continue;
         const std::optional<ResourceRequest> request = request_on(node, asked);
         if (!request || !fits(*request, node.free)) continue;
         if (promises.disturbed_by(item.work, {node.id, *request}, item.at_most, now_, *this)) {
@@ -256,6 +256,12 @@ std::vector<Place> ReplayYard::suited(const QueueItem& item) {
         if (request && fits(*request, node.total)) places.push_back({node.id, *std::move(request)});
     }
     return places;
+}
+
+// Never asked: each recorded task takes one node.
+std::optional<std::vector<Place>>
+ReplayYard::together(const QueueItem&, const std::vector<Place>&) {
+    return std::nullopt;
 }
 
 std::map<NodeId, NodeResidents> ReplayYard::residents(const std::vector<Place>& places) {

@@ -64,6 +64,9 @@ class ReplayYard final : public scheduler::Yard {
         const scheduler::QueueItem& item, const scheduler::Reservations& promises
     ) override;
     std::vector<scheduler::Place> suited(const scheduler::QueueItem& item) override;
+    std::optional<std::vector<scheduler::Place>> together(
+        const scheduler::QueueItem& item, const std::vector<scheduler::Place>& places
+    ) override;
     std::map<NodeId, scheduler::NodeResidents> residents(const std::vector<scheduler::Place>& places
     ) override;
     void give_notice(const scheduler::QueueItem& item, const scheduler::Reclaim& reclaim) override;

@@ -237,6 +237,21 @@ class Gang(unittest.TestCase):
                 self.assertAlmostEqual(made, wanted, places=9)
             self.check_money(platform, task)
 
+    def test_an_urgent_gang_has_lesser_work_leave_all_its_nodes(self):
+        with GangPlatform() as platform:
+            lesser = {"kind": "Task", "resources": {"cpus": "0.9", "memory": "64MB"}, "preemptible": True, "run": "sleep 600"}
+            for name in AGENTS:
+                platform.create(json.dumps(lesser | {"name": f"lesser-{name}"}))
+            for name in AGENTS:
+                platform.wait_for_state(f"lesser-{name}", "RUNNING")
+            gang = platform.create_with_example(envs={"STEPS": "20"}, priority=10, name="urgent")
+            platform.wait_for_state(gang, "SUCCEEDED")
+
+            self.assertEqual({platform.task(f"lesser-{name}")["preemptions"] for name in AGENTS}, {1})
+            self.check_decision(platform, gang)
+            for name in AGENTS:
+                platform.wait_for_state(f"lesser-{name}", "RUNNING")
+
     def test_what_does_not_fit_says_how_many_nodes_have_room(self):
         with GangPlatform() as platform:
             plan = platform.api("POST", "/v1/tasks:plan", json.loads(platform.spec(num_nodes=4))).json

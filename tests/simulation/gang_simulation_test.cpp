@@ -85,6 +85,28 @@ class Town {
         life.platform.commit(std::move(change));
         return task.id;
     }
+    // What its agent says of an attempt.
+    void report(const Attempt& attempt, TaskState state) {
+        server::Change change;
+        AttemptReport report{
+            .attempt_id = attempt.id, .fence = attempt.fence, .state = state, .at = clock.now()
+        };
+        if (attempt.notice && state == TaskState::canceled) report.reason = TaskReason::preempted;
+        EXPECT_TRUE(life.platform.board.report(report, clock.now(), change.tasks));
+        life.platform.commit(std::move(change));
+    }
+    // Every active attempt of the task runs, or leaves.
+    void report_all(TaskId task, TaskState state) {
+        for (const Attempt* attempt : life.platform.board.attempts_of(task))
+            if (tasks::is_active(attempt->state)) report(*attempt, state);
+    }
+    std::string says(TaskId task) { return life.platform.board.find(task)->message; }
+    std::size_t noticed() {
+        return static_cast<std::size_t>(std::ranges::count_if(
+            life.platform.board.active_attempts(),
+            [](const Attempt* attempt) { return attempt->notice.has_value(); }
+        ));
+    }
     std::size_t running(TaskId task) {
         return static_cast<std::size_t>(std::ranges::count_if(
             life.platform.board.attempts_of(task),
@@ -160,6 +182,86 @@ TEST(GangSimulation, AllMembersBeginWithOneDecision) {
     EXPECT_EQ(decision.attempt_id, members[0]->id);
     EXPECT_EQ(members[0]->decision_id, decision.id);
     EXPECT_FALSE(members[1]->decision_id);
+}
+
+// A row of small tasks would find room on the second node for ever.
+TEST(GangSimulation, AWaitingGangIsPromisedItsNodesAndSmallWorkDoesNotTakeThem) {
+    Town town(2);
+    const TaskId blocker = town.submit(1, 1500);
+    town.life.dispatcher.step();
+    town.report_all(blocker, TaskState::running);
+    const TaskId gang = town.submit(2, 1500);
+    town.life.dispatcher.step();
+    const TaskId small = town.submit(1, 1000);
+
+    town.life.dispatcher.step();
+
+    EXPECT_NE(
+        town.says(gang).find("; room on centre/n0, centre/n1 is kept for it"), std::string::npos
+    ) << town.says(gang);
+    EXPECT_EQ(town.running(small), 0U);
+    EXPECT_EQ(town.life.platform.board.find(small)->reason, TaskReason::waiting_for_reservation);
+    town.report_all(blocker, TaskState::succeeded);
+    town.life.dispatcher.step();
+    EXPECT_EQ(town.running(gang), 2U);
+    EXPECT_EQ(town.running(small), 0U);
+}
+
+TEST(GangSimulation, AnUrgentGangHasLesserWorkLeaveAllItsNodesAtOnce) {
+    Town town(2);
+    const auto lesser = [&](bool preemptible) {
+        TaskSpec spec{.name = "lesser", .run = "sleep"};
+        spec.resources.cpus = CpuRange{{1500, 1500}};
+        spec.resources.memory = MemoryRange{{256, 256}};
+        spec.placement = PlacementSpec{};
+        spec.preemptible = preemptible;
+        return town.submit(std::move(spec));
+    };
+    const std::vector<TaskId> first = {lesser(true), lesser(false)};
+    town.life.dispatcher.step();
+    for (const TaskId task : first) town.report_all(task, TaskState::running);
+    const TaskId gang = town.submit(2, 1000, 10);
+    town.life.dispatcher.step();
+    EXPECT_EQ(town.noticed(), 0U) << "the second node could not be cleared";
+
+    town.report_all(first[1], TaskState::succeeded);
+    const TaskId third = lesser(true);
+    town.life.dispatcher.step();
+    EXPECT_EQ(town.running(third), 0U) << "what comes free is kept for the gang";
+    EXPECT_EQ(town.noticed(), 1U);
+    town.report_all(first[0], TaskState::canceled);
+    town.life.dispatcher.step();
+
+    EXPECT_EQ(town.running(gang), 2U);
+    EXPECT_EQ(town.life.platform.board.find(first[0])->preemptions, 1);
+}
+
+TEST(GangSimulation, EveryOneThatStandsInTheWayIsToldInOneChange) {
+    Town town(3);
+    std::vector<TaskId> lesser;
+    for (int i = 0; i < 3; ++i) {
+        TaskSpec spec{.name = "lesser", .run = "sleep"};
+        spec.resources.cpus = CpuRange{{1500, 1500}};
+        spec.resources.memory = MemoryRange{{256, 256}};
+        spec.placement = PlacementSpec{};
+        spec.preemptible = true;
+        lesser.push_back(town.submit(std::move(spec)));
+    }
+    town.life.dispatcher.step();
+    for (const TaskId task : lesser) town.report_all(task, TaskState::running);
+    const TaskId gang = town.submit(3, 1000, 10);
+
+    town.life.dispatcher.step();
+
+    EXPECT_EQ(town.noticed(), 3U);
+    EXPECT_NE(town.says(gang).find("was told to make room for it"), std::string::npos)
+        << town.says(gang);
+    town.report_all(lesser[0], TaskState::canceled);
+    town.life.dispatcher.step();
+    EXPECT_EQ(town.running(gang), 0U);
+    for (const TaskId task : {lesser[1], lesser[2]}) town.report_all(task, TaskState::canceled);
+    town.life.dispatcher.step();
+    EXPECT_EQ(town.running(gang), 3U);
 }
 
 }  // namespace
