@@ -149,7 +149,8 @@ class Collector {
         for (const TurnOf& each : scope_.open) give(each.turn.node, each.turn.request, -1);
         for (const scheduler::Reservation& promise : scope_.promises.all())
             if (!promise.start || *promise.start < scope_.end + kRoundEndMax)
-                give(promise.place.node, promise.place.request, -1);
+                for (const scheduler::Place& place : promise.places)
+                    give(place.node, place.request, -1);
         for (timeshare::Room& room : round_.question.rooms)
             room.devices = std::max<std::int64_t>(room.devices, 0);
     }
