@@ -59,7 +59,7 @@ TEST(TimeShared, NamesEachFieldThatDoesNotGoWithIt) {
         refused(R"({"resources": {"accelerators": ["H100:1", "A10:1"]}})"), "resources.accelerators"
     );
     EXPECT_EQ(
-        refused(R"({"resources": {"accelerators": {"H100": 0.5, "A10": 1}}})"),
+        refused(R"({"resources": {"accelerators": "A10:0.5"}, "schedule": {"time_shared": {}}})"),
         "resources.accelerators"
     );
     EXPECT_EQ(
