@@ -19,6 +19,7 @@ struct ServerFlags {
     std::string node_code = "N01";
     std::string authority = "local.penstock.internal";
     std::string credit = "0";
+    std::string store_site;
     std::string log_level = "info";
     std::int64_t fee_basis_points = 500;
     TimeSharingFlags time_sharing;
@@ -34,6 +35,7 @@ Result<int> serve(const ServerFlags& flags) {
     options.platform.node_code = flags.node_code;
     options.platform.authority = flags.authority;
     options.platform.fee_basis_points = flags.fee_basis_points;
+    options.platform.store_site = flags.store_site;
     options.platform.time_sharing = TRY(flags.time_sharing.options());
     options.store_url = flags.store;
     options.organisation = flags.organisation;
@@ -89,6 +91,10 @@ int run_server(int argc, char** argv) {
     )
         ->capture_default_str()
         ->check(CLI::Range(0, 10'000));
+    app.add_option(
+        "--store-site", flags.store_site,
+        "site at which the platform's store lies: its routes tell how long staging takes"
+    );
     app.add_option("--credit", flags.credit, "development credit of the first organisation, yuan")
         ->capture_default_str();
     flags.time_sharing.add_to(app);

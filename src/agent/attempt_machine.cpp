@@ -427,7 +427,9 @@ std::optional<std::int64_t> time_limit_at_ms(const AttemptRecord& record) {
 std::int64_t running_ms_at_end(
     const AttemptRecord& record, std::optional<Time> ended_at, const BootInstant& now
 ) {
-    const std::int64_t metered = record.meter.running_ms;
+    // It ran for what its checkpoint keeps: that was read on the other clock, a little apart.
+    const std::int64_t metered =
+        std::max(record.meter.running_ms, record.checkpoint ? record.checkpoint->running_ms : 0);
     if (!record.running_since || !record.running_at || !ended_at) return metered;
     if (record.running_since->boot_id != now.boot_id) return metered;
     const std::int64_t most = std::max(metered, now.ms - record.running_since->ms);

@@ -128,8 +128,9 @@ AttemptReport final_report(const AttemptRecord& record);
 std::optional<std::int64_t> time_limit_at_ms(const AttemptRecord& record);
 
 // How long it ran until its end, of which only wall times are known. Wall clocks jump, so the
-// answer is never below what was metered before nor above what CLOCK_BOOTTIME allows. After a
-// restart of the host, or without an end, what was metered last is all that is known.
+// answer is never below what was metered before or its checkpoint keeps, nor above what
+// CLOCK_BOOTTIME allows. After a restart of the host, or without an end, what was metered last is
+// all that is known.
 std::int64_t running_ms_at_end(
     const AttemptRecord& record, std::optional<Time> ended_at, const BootInstant& now
 );

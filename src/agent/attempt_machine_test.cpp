@@ -352,6 +352,10 @@ TEST(AttemptMachine, NeverMetersBeyondTheBootClockNorBelowTheLastReading) {
     EXPECT_EQ(running_ms_at_end(life.record, started - 1h, {"boot", 12'000}), 4000);
     EXPECT_EQ(running_ms_at_end(life.record, started + 6s, {"other boot", 12'000}), 4000);
     EXPECT_EQ(running_ms_at_end(life.record, std::nullopt, {"boot", 12'000}), 4000);
+
+    life.record.checkpoint = Checkpoint{.running_ms = 6010};
+    EXPECT_EQ(running_ms_at_end(life.record, started + 6s, {"boot", 12'000}), 6010)
+        << "it ran for what its checkpoint keeps";
 }
 
 TEST(AttemptMachine, GoesOnFromAFile) {

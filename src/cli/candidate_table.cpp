@@ -12,6 +12,8 @@
 namespace penstock::cli {
 namespace {
 
+constexpr const char* kStartColumn = "START";  // shown where one starts later
+
 std::function<std::string(const json::Value&, const Look&)> number_at(
     std::string path, int decimals
 ) {
@@ -58,6 +60,15 @@ std::string verdict_cell(const json::Value& row, const Look& look) {
     return plain_verdict(row, look) + (alike.empty() ? "" : " (+" + alike + ")");
 }
 
+// How old what its site states of its hours to come is: "fresh 2h".
+std::string outlook_cell(const json::Value& row, const Look& look) {
+    const json::Value* age = at_path(row, "outlook.age_seconds");
+    if (age == nullptr || !age->is_int64()) return {};
+    const std::string state = text_at(row, "outlook.state");
+    return look.machine ? state + " " + std::to_string(age->as_int64()) + "s"
+                        : state + " " + age_text(std::chrono::seconds(age->as_int64()));
+}
+
 std::string weights_text(const Strategy& strategy) {
     std::string text;
     const auto add = [&](std::string_view name, double weight) {
@@ -91,6 +102,9 @@ const View& candidate_view() {
                 right(computed_column("CARBON-G", number_at("terms.carbon_g", 2))),
                 right(computed_column("SCORE", number_at("score", 4))),
                 wide(amount_column("PRICE/H", "price_per_hour")),
+                wide(text_column("PRICE-%", "price_percent")),
+                wide(text_column(kStartColumn, "start_at")),
+                wide(computed_column("OUTLOOK", outlook_cell)),
                 wide(text_column("SIMULATED", "simulated")),
                 computed_column("CHOSEN/FILTER", verdict_cell),
             },
@@ -105,7 +119,7 @@ void show_plan(const Invocation& invocation, const Plan& plan) {
     std::vector<Table::Heading> headings;
     std::vector<Column> columns;
     for (const Column& column : candidate_view().columns)
-        if (!column.wide) columns.push_back(column);
+        if (!column.wide || (plan.later && column.name == kStartColumn)) columns.push_back(column);
     for (const Column& column : columns)
         headings.push_back({heading(column, look.language), column.align});
     Table table(std::move(headings));

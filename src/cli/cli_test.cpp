@@ -231,6 +231,7 @@ TEST_F(CliTest, ShowsHowATaskTakesTurns) {
     Explanation explanation;
     explanation.task = "task/train";
     explanation.state = "PENDING";
+    explanation.plan.strategy = balanced_strategy();
     explanation.time_sharing = TimeSharing{
         .policy = "gavel-las",
         .round = 6min,
@@ -253,8 +254,8 @@ TEST_F(CliTest, ShowsHowATaskTakesTurns) {
         run.out,
         "task/train is PENDING\n"
         "turns      by gavel-las, the next round begins at 2026-11-24T00:06:00Z, rates are stated\n"
-        "           H100 at centre: 2 devices are shared, rate 8.5, ran 12m\n"
-        "           A10 at edge: 1 devices are shared, rate ?, ran 0s; its turn is here\n"
+        "           H100 at centre: 2 devices are shared, rate 8.5, ran 12m00s\n"
+        "           A10 at edge: 1 devices are shared, rate ?, ran 0.0s; its turn is here\n"
     );
 }
 

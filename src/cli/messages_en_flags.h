@@ -65,6 +65,8 @@ inline constexpr Message kMessagesEnOfFlags[] = {
     {"flag.optimize", "cost, duration, security, latency, green, balanced, or cost=0.5,green=0.5"},
     {"flag.org_code", "five characters of its registration codes"},
     {"flag.organisation", "of this organisation (operator)"},
+    {"flag.outlook_file", "CSV, JSON or YAML of hours, - is standard input; else it is shown"},
+    {"flag.outlook_source", "who says so, for instance the grid operator"},
     {"flag.output", "form of the answer"},
     {"flag.price_input", "yuan per million input tokens"},
     {"flag.price_output", "yuan per million output tokens"},

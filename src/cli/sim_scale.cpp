@@ -58,6 +58,10 @@ json::Object answer_of(const sim::ScaleReport& report, const sim::ScaleOptions& 
              {"bytes_per_decision", report.dispatch.bytes_per_decision},
              {"record_ms", report.dispatch.record_ms},
              {"replay_ms", report.dispatch.replay_ms},
+             {"gang_nodes", report.dispatch.gang_nodes},
+             {"gangs", report.dispatch.gangs},
+             {"gang_p50_ms", report.dispatch.gang_p50_ms},
+             {"gang_max_ms", report.dispatch.gang_max_ms},
          }},
     };
 }

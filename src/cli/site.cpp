@@ -5,6 +5,7 @@
 
 #include "cli/invocation.h"
 #include "cli/nouns.h"
+#include "cli/site_outlook.h"
 #include "config/settings.h"
 
 namespace penstock::cli {
@@ -69,7 +70,9 @@ io::Task<Result<int>> list(Invocation* invocation) {
 io::Task<Result<int>> get(Invocation* invocation) {
     client::Client* client = CO_TRY(invocation->client());
     const std::string name = CO_TRY(name_of(invocation->operand(0), "site"));
-    co_return print_object(*invocation, view(), CO_TRY(co_await client->site(name)));
+    CO_TRY(print_object(*invocation, view(), CO_TRY(co_await client->site(name))));
+    if (invocation->printer.for_people()) co_await say_outlook(invocation, name);
+    co_return kExitOk;
 }
 
 io::Task<Result<int>> update(Invocation* invocation) {
@@ -102,6 +105,7 @@ std::vector<Command> site_commands() {
          .examples = {"penstock site get site/centre -o yaml"},
          .operands = {{.name = "SITE"}},
          .run = get},
+        outlook_command(),
         {.path = "site update",
          .summary = "site.update.summary",
          .examples = {"penstock site update site/centre -f site.yaml"},

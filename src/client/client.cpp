@@ -87,6 +87,16 @@ io::Task<Result<Site>> Client::update_site(std::string id, SiteSpec spec) {
     call.method = "PUT";
     co_return co_await connection_.call_for<Site>(std::move(call));
 }
+io::Task<Result<OutlookView>> Client::outlook(std::string site) {
+    co_return co_await connection_.call_for<OutlookView>(
+        {.path = path_of("sites", site) + "/outlook"}
+    );
+}
+io::Task<Result<OutlookView>> Client::state_outlook(std::string site, OutlookSpec spec) {
+    Call call = post(path_of("sites", site) + "/outlook", spec);
+    call.method = "PUT";
+    co_return co_await connection_.call_for<OutlookView>(std::move(call));
+}
 io::Task<Result<DecisionRecord>> Client::decision(std::string id) {
     co_return co_await connection_.call_for<DecisionRecord>({.path = path_of("decisions", id)});
 }

@@ -78,6 +78,8 @@ class Client {
     io::Task<Result<Site>> create_site(SiteSpec spec);
     io::Task<Result<Site>> site(std::string id);
     io::Task<Result<Site>> update_site(std::string id, SiteSpec spec);
+    io::Task<Result<OutlookView>> outlook(std::string site);
+    io::Task<Result<OutlookView>> state_outlook(std::string site, OutlookSpec spec);
     io::Task<Result<Node>> node(std::string id);
     io::Task<Result<DecisionRecord>> decision(std::string id);
     io::Task<Result<Node>> cordon_node(std::string id);

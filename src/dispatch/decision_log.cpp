@@ -31,19 +31,26 @@ Result<std::uint64_t> read_position(std::string_view text) {
 // A checkpoint in parts that a row each can hold: nodes and holds in turn, the rest with the first.
 std::vector<DecisionState> split(DecisionState state) {
     std::vector<DecisionState> parts;
-    const auto move_some = [](auto& from, std::size_t at, auto& to) {
-        const std::size_t end = std::min(from.size(), at + kNodesPerPart);
+    const auto move_some = [](auto& from, std::size_t at, std::size_t count, auto& to) {
+        const std::size_t end = std::min(from.size(), at + count);
         for (std::size_t i = at; i < end; ++i) to.push_back(std::move(from[i]));
     };
     std::vector<Node> nodes = std::move(state.nodes);
     std::vector<HeldCapacity> holds = std::move(state.holds);
+    std::vector<SiteOutlook> outlooks =
+        std::move(state.outlooks).value_or(std::vector<SiteOutlook>());
     state.nodes.clear();
     state.holds.clear();
+    state.outlooks.reset();
     parts.push_back(std::move(state));
     for (std::size_t at = 0; at < std::max(nodes.size(), holds.size()); at += kNodesPerPart) {
         if (at > 0) parts.push_back({.position = parts.front().position});
-        move_some(nodes, at, parts.back().nodes);
-        move_some(holds, at, parts.back().holds);
+        move_some(nodes, at, kNodesPerPart, parts.back().nodes);
+        move_some(holds, at, kNodesPerPart, parts.back().holds);
+    }
+    for (std::size_t at = 0; at < outlooks.size(); at += kOutlooksPerPart) {
+        parts.push_back({.position = parts.front().position, .outlooks = {{}}});
+        move_some(outlooks, at, kOutlooksPerPart, *parts.back().outlooks);
     }
     return parts;
 }
@@ -58,6 +65,9 @@ Result<DecisionState> join(const std::vector<std::string>& parts) {
         }
         std::ranges::move(part.nodes, std::back_inserter(whole.nodes));
         std::ranges::move(part.holds, std::back_inserter(whole.holds));
+        if (!part.outlooks) continue;
+        if (!whole.outlooks) whole.outlooks.emplace();
+        std::ranges::move(*part.outlooks, std::back_inserter(*whole.outlooks));
     }
     return whole;
 }
@@ -69,12 +79,15 @@ std::string blockers_of(const DecisionAnswer& answer) {
     std::string text;
     for (const auto& [site, reason] : all)
         text += to_string(site) + fmt::format("={} ", static_cast<int>(reason));
+    if (const auto& later = answer.plan.later)
+        text += later->place + "@" + to_rfc3339(later->start_at);
     return text;
 }
 
 void apply(Engine& engine, const DecisionInput& input) {
     if (input.site) engine.site_put(*input.site);
     if (input.node) engine.node_put(*input.node);
+    if (input.outlook) engine.outlook_put(*input.outlook);
     if (input.hold)
         engine.held(
             input.hold->attempt_id, {input.hold->node_id, input.hold->request, input.hold->devices}
@@ -105,6 +118,11 @@ std::string digest_of(const DecisionAnswer& answer) {
 void DecisionLog::site_put(const Site& site) {
     engine_.site_put(site);
     if (recording_) note({.site = site});
+}
+
+void DecisionLog::outlook_put(const SiteOutlook& outlook) {
+    engine_.outlook_put(outlook);
+    if (recording_) note({.outlook = outlook});
 }
 
 void DecisionLog::node_put(const Node& node) {

@@ -20,6 +20,7 @@ constexpr std::size_t kDecisionBytesKeptMax = 64UL << 20;
 // more.
 constexpr std::size_t kInputsPerCheckpoint = 4096;
 constexpr std::size_t kNodesPerPart = 200;     // of a checkpoint, which is stored in parts
+constexpr std::size_t kOutlooksPerPart = 50;   // likewise
 constexpr std::size_t kRowsForgottenMax = 64;  // with one decision: forgetting is spread
 
 // Waiting tasks of which it is known what was said last; beyond, all are forgotten and said anew.
@@ -42,6 +43,7 @@ class DecisionLog final : public fleet::Listener {
 
     // ---- inputs, from the fleet
     void site_put(const Site& site) override;
+    void outlook_put(const SiteOutlook& outlook) override;
     void node_put(const Node& node) override;
     void held(AttemptId attempt, const fleet::CapacityHold& hold) override;
     void released(AttemptId attempt) override;
@@ -63,7 +65,8 @@ class DecisionLog final : public fleet::Listener {
     // Oldest first.
     const std::deque<Decision>& decisions() const { return decisions_; }
     // Whether what stands in the way of a waiting task is another than its newest decision said:
-    // the sites and their reasons. One that repeats is not worth a record.
+    // the sites and their reasons, or the start that is planned. One that repeats is not worth a
+    // record.
     bool differs(TaskId task, const DecisionAnswer& answer) const;
     const Decision* find(DecisionId id) const;
     std::optional<DecisionId> newest_of(TaskId task) const;

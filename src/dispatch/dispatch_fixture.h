@@ -20,6 +20,7 @@ struct NodeParts {
     std::vector<std::string> devices = {};  // their models
     std::string rack = {};
     std::int64_t per_link_domain = 0;  // so many devices in a row are linked; 0: none is
+    std::string domain = {};           // nvlink_domain
 };
 
 struct Yard {
@@ -56,6 +57,7 @@ struct Yard {
         AgentHello hello{.node = parts.name, .enforces = {"cpu", "memory"}};
         hello.total = {.cpu_milli = parts.cpus * 1000, .memory_mib = parts.memory_gib * 1024};
         if (!parts.rack.empty()) hello.labels["rack"] = parts.rack;
+        if (!parts.domain.empty()) hello.labels["nvlink_domain"] = parts.domain;
         for (const std::string& model : parts.devices) {
             Device device{.index = std::ssize(hello.devices), .model = model, .health = Health::ok};
             if (parts.per_link_domain > 0)
@@ -128,7 +130,35 @@ struct Yard {
             text += (i == 0 ? ":" : ",") + std::to_string(decision.devices[i]);
         return text;
     }
+    // A question for a gang of so many nodes.
+    static DecisionQuestion gang_question(
+        std::int64_t nodes, const std::vector<ResourceRequest>& choices,
+        std::optional<TopologySpec> topology = {}, std::vector<NodeId> avoid = {}
+    ) {
+        DecisionQuestion asked = question(choices, std::move(avoid));
+        asked.spec.num_nodes = nodes;
+        if (topology) asked.spec.placement.emplace().topology = std::move(topology);
+        return asked;
+    }
+    // Decides and holds all members: "a:0,1 b:0,1", or "-" and why not.
+    std::string place_gang(const DecisionQuestion& asked) {
+        const DecisionAnswer answer = engine.decide(asked);
+        if (!answer.plan.feasible) return "- " + answer.plan.explanation;
+        std::string text;
+        members.clear();
+        for (const fleet::CapacityHold& hold : engine.holds_of(answer)) {
+            text += (text.empty() ? "" : " ") + fleet.find_node(hold.node_id)->name;
+            for (std::size_t i = 0; i < hold.devices.size(); ++i)
+                text += (i == 0 ? ":" : ",") + std::to_string(hold.devices[i]);
+            members.push_back(ids.next<AttemptId>(kStart));
+            const Result<void> held =
+                fleet.hold(members.back(), hold.node_id, hold.request, hold.devices);
+            if (!held) return "refused: " + held.error().message;
+        }
+        return text;
+    }
     AttemptId last;
+    std::vector<AttemptId> members;  // of the newest gang
 };
 
 }  // namespace penstock::dispatch

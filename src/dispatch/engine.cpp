@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "dispatch/pool_policy.h"
+#include "dispatch/staging_routes.h"
 #include "scheduler/filter.h"
 
 namespace penstock::dispatch {
@@ -47,10 +48,6 @@ void add_to(Capacity& sum, const Capacity& part, std::int64_t sign) {
         sum.accelerator_milli[model] += sign * milli;
 }
 
-bool can_ever(const Host& host, const Accelerator& asked) {
-    return scheduler::devices_milli(host.node().total, asked) >= asked.count_milli;
-}
-
 }  // namespace
 
 scheduler::Profile profile_of(const KnownRuns& runs) {
@@ -62,7 +59,9 @@ scheduler::Profile profile_of(const KnownRuns& runs) {
         .result_bytes = runs.result_bytes,
         .run_time_on = runs.run_time_on,
         .run_time_basis_on = runs.run_time_basis_on,
-        .watts_per_device = runs.watts_per_device
+        .watts_per_device = runs.watts_per_device,
+        .run_time_at_most = runs.run_time_at_most,
+        .run_time_at_most_on = runs.run_time_at_most_on
     };
 }
 
@@ -74,7 +73,9 @@ KnownRuns runs_of(const scheduler::Profile& profile) {
         .run_time_basis_on = profile.run_time_basis_on,
         .staging_bytes = profile.staging_bytes,
         .result_bytes = profile.result_bytes,
-        .watts_per_device = profile.watts_per_device
+        .watts_per_device = profile.watts_per_device,
+        .run_time_at_most = profile.run_time_at_most,
+        .run_time_at_most_on = profile.run_time_at_most_on
     };
     if (profile.staging_source) runs.staging_source = *profile.staging_source;
     return runs;
@@ -82,6 +83,8 @@ KnownRuns runs_of(const scheduler::Profile& profile) {
 
 Engine::Engine(const DecisionState& state) {
     for (const Site& site : state.sites) site_put(site);
+    if (state.outlooks)
+        for (const SiteOutlook& outlook : *state.outlooks) outlook_put(outlook);
     for (const Node& node : state.nodes) node_put(node);
     for (const HeldCapacity& each : state.holds)
         held(each.attempt_id, {each.node_id, each.request, each.devices});
@@ -100,6 +103,10 @@ DecisionState Engine::state() const {
     };
     for (const auto& [id, site] : sites_) {
         state.sites.push_back(site.site);
+        if (site.outlook) {
+            if (!state.outlooks) state.outlooks.emplace();
+            state.outlooks->push_back(*site.outlook->stated);
+        }
         for (const auto& [name, host] : site.hosts) state.nodes.push_back(host.node());
     }
     for (const auto& [attempt, host] : held_by_) {
@@ -113,6 +120,7 @@ DecisionState Engine::state() const {
 
 void Engine::site_put(const Site& site) {
     ++position_;
+    ++site_changes_;
     SiteState& state = sites_[site.id];
     const bool same_rules =
         state.site.spec.advisory_limits == site.spec.advisory_limits &&
@@ -123,6 +131,17 @@ void Engine::site_put(const Site& site) {
     state.site = site;
     if (same_rules) return;
     for (auto& [sku, pool] : state.pools) pool.drop();
+}
+
+void Engine::outlook_put(const SiteOutlook& outlook) {
+    ++position_;
+    ++site_changes_;
+    sites_[outlook.site_id].outlook = scheduler::outlook_of(outlook);
+}
+
+const scheduler::Outlook* Engine::outlook_of(SiteId site) const {
+    const auto found = sites_.find(site);
+    return found == sites_.end() || !found->second.outlook ? nullptr : &*found->second.outlook;
 }
 
 void Engine::node_put(const Node& node) {
@@ -282,8 +301,12 @@ Pool* Engine::pool(SiteId id, std::string_view sku) {
     return site == nullptr ? nullptr : ready_pool(*site, sku);
 }
 
-DecisionAnswer Engine::decide(const DecisionQuestion& question) {
-    scheduler::Input input{
+bool Engine::can_ever(const Host& host, const Accelerator& asked) {
+    return scheduler::devices_milli(host.node().total, asked) >= asked.count_milli;
+}
+
+scheduler::Input Engine::input_of(const DecisionQuestion& question) {
+    return {
         .spec = question.spec,
         .spec_sha256 = question.spec_sha256,
         .items = question.items,
@@ -292,8 +315,15 @@ DecisionAnswer Engine::decide(const DecisionQuestion& question) {
         .profile = profile_of(question.runs),
         .budget_left = question.budget_left,
         .now = question.now,
-        .callers = question.callers.value_or(std::vector<CallerShare>())
+        .callers = question.callers.value_or(std::vector<CallerShare>()),
+        .at_once = question.at_once.value_or(false),
+        .deadline_margin = kDeadlineMargin
     };
+}
+
+DecisionAnswer Engine::decide(const DecisionQuestion& question) {
+    if (question.spec.num_nodes > 1) return decide_gang(question);
+    scheduler::Input input = input_of(question);
     const std::vector<Choice> choices = choices_of(question.spec);
     Picks picks;
     DecisionAnswer answer;
@@ -311,6 +341,8 @@ DecisionAnswer Engine::decide(const DecisionQuestion& question) {
         else
             add_few(site, choices, picks, input);
     }
+    const StagingRoutes routes(question.runs);
+    for (scheduler::Supply& supply : input.supplies) supply.staging = routes.to(*supply.site);
     answer.plan = scheduler::plan(input);
     if (!answer.plan.feasible) return answer;
     const Candidate& chosen = *std::ranges::find_if(answer.plan.candidates, &Candidate::chosen);
@@ -334,6 +366,7 @@ std::vector<Engine::Choice> Engine::choices_of(const TaskSpec& spec) {
 
 scheduler::Supply Engine::supply_of(const SiteState& site, const Host& host, const Choice& choice) {
     scheduler::Supply supply{.site = &site.site, .node = &host.node(), .free = host.free()};
+    if (site.outlook) supply.outlook = &*site.outlook;
     supply.asked = choice.asked;
     if (const Accelerator* asked = choice.asked)
         supply.free.accelerator_milli[asked->model] =

@@ -25,6 +25,10 @@ constexpr std::size_t kRecentRequestsMax = 1024;
 // They are looked at again after so many more, or half as many again as there were.
 constexpr std::size_t kRecentRequestsRefresh = 512;
 
+// A start later than now leaves so much until the deadline, beyond what the run takes at most: for
+// setting up, for waiting when the place is taken meanwhile.
+constexpr Duration kDeadlineMargin = 30min;
+
 // As scheduler::plan() takes it; the source of staged bytes lies in `runs`.
 scheduler::Profile profile_of(const KnownRuns& runs);
 KnownRuns runs_of(const scheduler::Profile& profile);
@@ -34,7 +38,7 @@ KnownRuns runs_of(const scheduler::Profile& profile);
 //
 //     engine hears of every change by fleet.tell(engine);
 //     const DecisionAnswer answer = engine.decide(question);
-//     fleet.hold(attempt, node, request, answer.devices)      // checks again, tells the engine
+//     for (hold : engine.holds_of(answer)) fleet.hold(…)      // checks again, tells the engine
 class Engine final : public fleet::Listener {
   public:
     Engine() = default;
@@ -47,13 +51,16 @@ class Engine final : public fleet::Listener {
 
     // ---- what changes
     void site_put(const Site& site) override;
+    void outlook_put(const SiteOutlook& outlook) override;
     void node_put(const Node& node) override;
     void held(AttemptId attempt, const fleet::CapacityHold& hold) override;
     void released(AttemptId attempt) override;
 
     // ---- decisions
-    // What is to be done; nothing is held by it.
+    // What is to be done; nothing is held by it. A task of several nodes is decided as a whole.
     DecisionAnswer decide(const DecisionQuestion& question);
+    // What an answer that is feasible takes: one hold, or one of each member by rank.
+    std::vector<fleet::CapacityHold> holds_of(const DecisionAnswer& answer) const;
     // The best node of one pool: a site's nodes with that accelerator, or all of them for none.
     std::optional<Pick> pick(
         SiteId site, const ResourceRequest& request, const std::vector<NodeId>& avoid
@@ -74,6 +81,10 @@ class Engine final : public fleet::Listener {
     const Capacity& total() const { return total_; }  // of all nodes
     // How often something changed: the same number of the same inputs is the same state.
     std::uint64_t position() const { return position_; }
+    // How often something changed that is known of sites; no part of the state.
+    std::uint64_t site_changes() const { return site_changes_; }
+    // What is known of the site's hours to come; null: nothing.
+    const scheduler::Outlook* outlook_of(SiteId site) const;
     void go_on_after(std::uint64_t position) { position_ = std::max(position_, position + 1); }
 
   private:
@@ -81,11 +92,14 @@ class Engine final : public fleet::Listener {
         Site site;
         std::map<std::pair<std::string, NodeId>, Host> hosts;  // the order of ties
         std::map<std::string, Pool, std::less<>> pools;        // by SKU
+        std::optional<scheduler::Outlook> outlook;             // of its hours to come
     };
     struct Choice {
         const Accelerator* asked = nullptr;
         ResourceRequest request;
     };
+    static scheduler::Input input_of(const DecisionQuestion& question);  // which outlives it
+    static bool can_ever(const Host& host, const Accelerator& asked);
     static std::vector<Choice> choices_of(const TaskSpec& spec);  // which outlives them
     SiteState* site_of(SiteId id);
     void refresh(
@@ -108,6 +122,13 @@ class Engine final : public fleet::Listener {
         const SiteState& site, const std::vector<Choice>& choices, const Picks& picks,
         scheduler::Input& input
     );
+    // Nodes that one supply each stands for.
+    using Peers = std::deque<std::vector<const Node*>>;
+    DecisionAnswer decide_gang(const DecisionQuestion& question) const;
+    static void add_alike(
+        const SiteState& site, const std::vector<Choice>& choices, const std::vector<NodeId>& avoid,
+        Peers& peers, scheduler::Input& input
+    );
     void add_few(
         SiteState& site, const std::vector<Choice>& choices, const Picks& picks,
         scheduler::Input& input
@@ -121,6 +142,7 @@ class Engine final : public fleet::Listener {
     std::vector<ResourceRequest> workload_;  // `recent_` as it was at the last refresh
     std::size_t since_refresh_ = 0;
     std::uint64_t position_ = 0;
+    std::uint64_t site_changes_ = 0;
 };
 
 }  // namespace penstock::dispatch

@@ -5,81 +5,13 @@
 #include <algorithm>
 
 #include "dispatch/decision_log.h"
-#include "dispatch/dispatch_fixture.h"
+#include "dispatch/dispatch_scene.h"
 #include "dispatch/replay.h"
 #include "json/json.h"
 #include "placement/policies.h"
 
 namespace penstock::dispatch {
 namespace {
-
-const std::vector<std::string> kPolicies = {"fgd",    "best-fit",  "gpu-packing", "gpu-clustering",
-                                            "spread", "composite", "dot-product", "random"};
-
-ResourceRequest any_request() {
-    const std::string model = *rc::gen::element<std::string>("", "H100", "A100");
-    const std::int64_t milli =
-        *rc::gen::element<std::int64_t>(100, 300, 500, 700, 1000, 2000, 8000, 17'000);
-    return Yard::request(*rc::gen::element<std::int64_t>(250, 1000, 2000, 6000), model, milli);
-}
-
-NodeParts any_node(int number) {
-    NodeParts parts{.name = "n" + std::to_string(number)};
-    parts.cpus = *rc::gen::element<std::int64_t>(2, 8, 32);
-    const int devices = *rc::gen::element(0, 0, 2, 8, 20);
-    const bool mixed = *rc::gen::inRange(0, 4) == 0;
-    for (int i = 0; i < devices; ++i)
-        parts.devices.push_back(mixed && i % 2 == 1 ? "A100" : "H100");
-    return parts;
-}
-
-// What random work, loss, cordons and growth make of a platform.
-struct Scene {
-    Yard yard;
-    std::vector<AttemptId> running;
-
-    Scene() {
-        const int sites = *rc::gen::inRange(1, 3);
-        for (int s = 0; s < sites; ++s) {
-            const auto policy = [] { return *rc::gen::elementOf(kPolicies); };
-            yard.site("s" + std::to_string(s), {{"cpu", policy()}, {"H100", policy()}});
-        }
-        const int nodes = *rc::gen::element(3, 8, 34);
-        for (int n = 0; n < nodes; ++n) yard.node(any_site(), any_node(n));
-    }
-    SiteId any_site() { return *rc::gen::elementOf(yard.sites); }
-
-    void step() {
-        switch (*rc::gen::inRange(0, 10)) {
-            case 0:
-                (void)yard.fleet.set_cordoned(
-                    *rc::gen::elementOf(yard.nodes), *rc::gen::arbitrary<bool>()
-                );
-                break;
-            case 1:
-                (void)yard.fleet.heartbeat(
-                    *rc::gen::elementOf(yard.nodes),
-                    {.health = *rc::gen::element(Health::ok, Health::failed)}, kStart
-                );
-                break;
-            case 2:
-                yard.node(yard.sites[0], any_node(*rc::gen::inRange(0, 50)));
-                break;
-            case 3:
-            case 4:
-                if (running.empty()) break;
-                yard.fleet.release(running.back());
-                running.pop_back();
-                break;
-            default:
-                if (yard.place(any_request()).starts_with("-")) break;
-                running.insert(
-                    running.begin() + *rc::gen::inRange<std::ptrdiff_t>(0, std::ssize(running) + 1),
-                    yard.last
-                );
-        }
-    }
-};
 
 TEST(EngineProperty, HoldsNoMoreThanThereIsOfAnyNodeOrDevice) {
     EXPECT_TRUE(rc::check([] {
@@ -143,7 +75,7 @@ TEST(EngineProperty, StateByIncrementsDecidesAsStateMadeAnew) {
         RC_ASSERT(anew.state() == scene.yard.engine.state());
         const ResourceRequest request = any_request();
         const DecisionQuestion question =
-            Yard::question({request}, {*rc::gen::elementOf(scene.yard.nodes)});
+            any_question(request, {*rc::gen::elementOf(scene.yard.nodes)});
         RC_ASSERT(scene.yard.engine.decide(question) == anew.decide(question));
     }));
 }
@@ -156,7 +88,7 @@ TEST(EngineProperty, EveryDecisionThatIsKeptIsMadeAgainFromItsText) {
         for (int i = 0; i < 20; ++i) {
             scene.step();
             const DecisionQuestion question =
-                Yard::question({any_request()}, {*rc::gen::elementOf(scene.yard.nodes)});
+                any_question(any_request(), {*rc::gen::elementOf(scene.yard.nodes)});
             (void)log.add(
                 {.id = scene.yard.ids.next<DecisionId>(kStart), .at = kStart}, question,
                 scene.yard.engine.decide(question)

@@ -218,6 +218,28 @@ TEST(Engine, DoesNotTakeABusyLargeNodeForOneThatIsTooSmall) {
     EXPECT_EQ(plan.candidates[1].filter, FilterReason::insufficient_cpu);
 }
 
+TEST(Engine, StagesByTheRouteThatTheSourceStates) {
+    Yard yard;
+    yard.node(yard.site("near"), {.name = "a"});
+    yard.node(yard.site("far"), {.name = "b"});
+    yard.node(yard.site("unstated"), {.name = "c"});
+    DecisionQuestion question = Yard::question({Yard::request(1000)});
+    question.runs.run_time = 100s;
+    question.runs.staging_bytes = 1'000'000'000;
+    question.runs.staging_source = SiteSpec{.name = "store"};
+    question.runs.staging_source->egress_per_gb = Price{};
+    question.runs.staging_source->routes["near"] = {.rtt_ms = 0, .bandwidth_mbps = 8000};
+    question.runs.staging_source->routes["far"] = {.rtt_ms = 1000, .bandwidth_mbps = 80};
+
+    std::map<std::string, std::optional<double>> seconds;
+    for (const Candidate& each : yard.engine.decide(question).plan.candidates)
+        seconds[each.site] = each.terms.duration_s;
+
+    EXPECT_EQ(seconds["near"], 101);
+    EXPECT_EQ(seconds["far"], 201);
+    EXPECT_EQ(seconds["unstated"], std::nullopt) << "neither a route nor a link is stated";
+}
+
 TEST(Engine, SaysWhichSitesLackTheModelAtAll) {
     Yard yard;
     const SiteId site = yard.site("centre");

@@ -16,7 +16,9 @@ std::int64_t device_count(const Accelerator& asked) {
 Node bare(Node node) {
     node.load.reset();
     node.held = {};
-    std::erase_if(node.labels, [](const auto& label) { return label.first != kRackLabel; });
+    std::erase_if(node.labels, [](const auto& label) {
+        return label.first != kRackLabel && label.first != kDomainLabel;
+    });
     node.address.clear();
     node.cpu_model.clear();
     node.version.clear();
@@ -75,6 +77,14 @@ const DevicePositions& Host::positions(const std::string& model) const {
 }
 
 DevicePositions Host::choose(const Accelerator& asked) const {
+    const auto count = static_cast<std::size_t>(device_count(asked));
+    if (count > 1) {
+        DevicePositions linked = whole_ones(asked.model, true);
+        if (linked.size() >= count) {
+            linked.resize(count);
+            return linked;
+        }
+    }
     const std::int64_t each = fleet::milli_of_each(asked);
     DevicePositions all = positions(asked.model);
     // With room first, of these the fullest; without, the emptiest: an old hold must lie somewhere.
@@ -82,7 +92,7 @@ DevicePositions Host::choose(const Accelerator& asked) const {
         const std::int64_t free = room(position);
         return std::tuple(free < each, free < each ? -free : free, position);
     });
-    all.resize(std::min(all.size(), static_cast<std::size_t>(device_count(asked))));
+    all.resize(std::min(all.size(), count));
     std::ranges::sort(all);
     return all;
 }

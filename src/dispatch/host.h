@@ -9,6 +9,7 @@
 
 #include "fleet/fleet.h"
 #include "placement/cluster.h"
+#include "scheduler/gang.h"
 
 namespace penstock::dispatch {
 
@@ -19,8 +20,9 @@ using DevicePositions = std::vector<std::int64_t>;
 enum class Closed : std::uint8_t { open, unenforced, unreachable, unhealthy, cordoned };
 constexpr std::size_t kClosedReasons = 5;
 
-// The label that says which nodes of a site stand together.
-constexpr std::string_view kRackLabel = "rack";
+// Labels that say which nodes of a site stand together.
+constexpr std::string_view kRackLabel = scheduler::kRackLabel;
+constexpr std::string_view kDomainLabel = scheduler::kDomainLabel;
 
 // Without what no decision reads: load, holds, other labels, address, serial numbers.
 Node bare(Node node);
@@ -56,6 +58,10 @@ class Host {
 
     // Of device `position`; absent: no link is known.
     std::optional<std::int64_t> link_domain(std::int64_t position) const;
+
+    // The devices that a hold takes which names none.
+    DevicePositions choose(const Accelerator& asked) const;
+
     // The positions of a model's devices, rising; failed ones included.
     const DevicePositions& positions(const std::string& model) const;
     const std::map<std::string, DevicePositions>& models() const { return positions_; }
@@ -69,7 +75,6 @@ class Host {
         std::int64_t used = 0;
     };
     void add_slots(const std::string& model, std::int64_t milli);
-    DevicePositions choose(const Accelerator& asked) const;
     void use(const fleet::CapacityHold& hold, std::int64_t sign);
 
     Node node_;

@@ -76,8 +76,6 @@ std::optional<placement::Request> request_for(
     return asked;
 }
 
-bool Pool::has(const Host& host) const { return first_slice_.contains(&host); }
-
 void Pool::make(PoolParts parts) {
     advisory_limits_ = parts.advisory_limits;
     models_ = std::move(parts.models);

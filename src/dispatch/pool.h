@@ -19,6 +19,10 @@ namespace penstock::dispatch {
 constexpr std::string_view kCpuSku = "cpu";
 constexpr std::size_t kShapesPerPoolMax = 512;
 constexpr std::size_t kSliceDevices = placement::kDevicesPerNodeMax;
+static_assert(
+    fleet::kNodesPerSiteMax * (fleet::kDevicesPerNodeMax / kSliceDevices) <= placement::kNodesMax,
+    "a pool of the largest site is no larger than a cluster can be"
+);
 
 // A node of a pool and its devices.
 struct Pick {
@@ -79,7 +83,6 @@ class Pool {
   public:
     explicit Pool(std::string sku) : sku_(std::move(sku)) {}
     const std::string& sku() const { return sku_; }
-    bool has(const Host& host) const;
 
     // Not ready: make() before anything else. A pool that keeps all the scores it may is not.
     bool ready() const { return placer_ && placer_->shapes() < kShapesPerPoolMax; }

@@ -2,6 +2,7 @@
 #include "fleet/fleet.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/check.h"
 #include "model/site_prices.h"
@@ -11,7 +12,8 @@ namespace {
 
 constexpr std::int64_t kSecondsPerHour = 3600;
 constexpr double kRttMsMax = 60'000;
-constexpr std::size_t kPlacesMax = 1000;  // of a site's rtt_to
+constexpr double kBandwidthMbpsMax = 100'000'000;
+constexpr std::size_t kPlacesMax = 1000;  // of a site's rtt_to, and of its routes
 
 void add_scaled(Capacity& capacity, const ResourceRequest& request, std::int64_t sign) {
     capacity.cpu_milli += sign * request.cpu_milli;
@@ -29,6 +31,21 @@ void accumulate(Capacity& sum, const Capacity& part) {
 
 std::unexpected<Error> bad(std::string field, std::string message) {
     return fail_field(ErrorCode::invalid_argument, std::move(field), std::move(message));
+}
+
+Result<void> check_routes(const SiteSpec& spec) {
+    if (spec.routes.size() > kPlacesMax) return bad("routes", "names at most 1000 sites");
+    for (const auto& [site, route] : spec.routes) {
+        const std::string field = "routes." + site.substr(0, kNameLengthMax);
+        if (site.empty() || site.size() > kNameLengthMax || site == spec.name)
+            return bad(field, "must name another site");
+        // So written that no number passes that is none.
+        if (!(route.rtt_ms >= 0 && route.rtt_ms <= kRttMsMax))
+            return bad(field + ".rtt_ms", "must be from 0 to 60000");
+        if (!(route.bandwidth_mbps > 0 && route.bandwidth_mbps <= kBandwidthMbpsMax))
+            return bad(field + ".bandwidth_mbps", "must be above 0, at most 100000000");
+    }
+    return {};
 }
 
 }  // namespace
@@ -103,6 +120,7 @@ Result<void> validate(const SiteSpec& spec) {
                 "rtt_to." + place.substr(0, kNameLengthMax),
                 "must be from 0 to 60000, for a place of 1 to 63 characters: {cn-hubei: 8}"
             );
+    TRY(check_routes(spec));
     if (spec.bandwidth_mbps && *spec.bandwidth_mbps <= 0)
         return bad("bandwidth_mbps", "must be above zero");
     if (spec.watts_per_core && *spec.watts_per_core < 0)
@@ -150,6 +168,19 @@ Result<Site> Fleet::update_site(SiteId id, SiteSpec spec, Time now) {
     site.updated_at = now;
     tell_site(site);
     return site;
+}
+
+Result<SiteOutlook> Fleet::state_outlook(SiteId id, OutlookSpec spec, Time now) {
+    TRY(penstock::validate(spec, now));
+    SiteOutlook& outlook = outlooks_[sites_.at(id).id];
+    outlook = {.site_id = id, .spec = std::move(spec), .stated_at = now};
+    tell_outlook(outlook);
+    return outlook;
+}
+
+const SiteOutlook* Fleet::find_outlook(SiteId id) const {
+    const auto found = outlooks_.find(id);
+    return found == outlooks_.end() ? nullptr : &found->second;
 }
 
 const Site* Fleet::find_site(SiteId id) const {
@@ -303,6 +334,10 @@ void Fleet::tell_site(const Site& site) const {
     if (listener_) listener_->site_put(site);
 }
 
+void Fleet::tell_outlook(const SiteOutlook& outlook) const {
+    if (listener_) listener_->outlook_put(outlook);
+}
+
 void Fleet::tell_node(const Node& node) const {
     if (listener_) listener_->node_put(node);
 }
@@ -317,6 +352,13 @@ Result<void> Fleet::check_devices(const Node& node, const CapacityHold& hold) co
     };
     const std::int64_t each =
         hold.request.accelerator ? milli_of_each(*hold.request.accelerator) : 0;
+    const std::set<std::int64_t> distinct(hold.devices.begin(), hold.devices.end());
+    if (std::ssize(distinct) * each !=
+        (hold.request.accelerator ? hold.request.accelerator->count_milli : 0))
+        return fail(
+            ErrorCode::invalid_argument,
+            "a hold names " + std::to_string(distinct.size()) + " devices, not what it asks for"
+        );
     const auto use = device_use_.find(node.id);
     for (const std::int64_t position : hold.devices) {
         if (position < 0 || position >= std::ssize(node.devices))
@@ -421,6 +463,12 @@ std::vector<Offer> Fleet::offers(Time now) const {
 void Fleet::restore_site(Site site) {
     site_by_name_[site.spec.name] = site.id;
     tell_site(sites_[site.id] = std::move(site));
+}
+
+void Fleet::restore_outlook(SiteOutlook outlook) {
+    SiteOutlook& kept = outlooks_[outlook.site_id];
+    kept = std::move(outlook);
+    tell_outlook(kept);
 }
 
 void Fleet::restore_node(Node node) {

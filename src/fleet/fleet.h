@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "model/agent_protocol.h"
+#include "model/outlook.h"
 #include "model/plan.h"
 #include "model/site.h"
 
@@ -33,6 +34,7 @@ class Listener {
   public:
     virtual ~Listener() = default;
     virtual void site_put(const Site& site) = 0;
+    virtual void outlook_put(const SiteOutlook& outlook) = 0;
     virtual void node_put(const Node& node) = 0;
     virtual void held(AttemptId attempt, const CapacityHold& hold) = 0;
     virtual void released(AttemptId attempt) = 0;
@@ -52,6 +54,9 @@ class Fleet {
     const Site* find_site(SiteId id) const;
     const Site* find_site(std::string_view name_or_id) const;  // "centre", "site/centre" or the id
     std::vector<const Site*> sites() const;                    // by name
+    // What a site states of its hours to come; what it stated before is gone.
+    Result<SiteOutlook> state_outlook(SiteId id, OutlookSpec spec, Time now);
+    const SiteOutlook* find_outlook(SiteId id) const;
 
     // ---- pools, one for each SKU that a site's nodes have
     void put_pool(Pool pool) { pools_[{pool.site_id, pool.sku}] = std::move(pool); }
@@ -87,11 +92,13 @@ class Fleet {
 
     // ---- from the store; every node is unreachable until it says hello again
     void restore_site(Site site);
+    void restore_outlook(SiteOutlook outlook);
     void restore_node(Node node);
 
   private:
     std::map<SiteId, Site> sites_;
     std::map<std::string, SiteId, std::less<>> site_by_name_;
+    std::map<SiteId, SiteOutlook> outlooks_;
     std::map<std::pair<SiteId, std::string>, Pool> pools_;
     std::map<NodeId, Node> nodes_;
     std::map<std::pair<SiteId, std::string>, NodeId> node_by_name_;
@@ -103,6 +110,7 @@ class Fleet {
 
     void tell_site(const Site& site) const;
     void tell_node(const Node& node) const;
+    void tell_outlook(const SiteOutlook& outlook) const;
     Result<void> check_devices(const Node& node, const CapacityHold& hold) const;
 };
 

@@ -39,6 +39,31 @@ TEST(Fleet, HoldsNeverPassWhatANodeHas) {
     EXPECT_EQ(f.fleet.free_of(*f.fleet.find_node(f.node)).cpu_milli, 0);
 }
 
+TEST(Fleet, NoDevicePassesAWholeOne) {
+    FleetFixture f;
+    AgentHello hello{.node = "cards", .total = {.cpu_milli = 4000, .memory_mib = 8192}};
+    hello.devices = {
+        {.index = 0, .model = "H100", .health = Health::ok},
+        {.index = 1, .model = "H100", .health = Health::ok}
+    };
+    hello.total.accelerator_milli["H100"] = 2000;
+    const NodeId node = f.fleet.hello(f.site, hello, f.ids.next<NodeId>(kStart), kStart)->id;
+    const auto hold = [&](std::int64_t milli, std::vector<std::int64_t> devices) {
+        const ResourceRequest request{.accelerator = Accelerator{"H100", milli}};
+        const Result<void> held =
+            f.fleet.hold(f.ids.next<AttemptId>(kStart), node, request, std::move(devices));
+        return held ? "held" : held.error().message;
+    };
+
+    EXPECT_EQ(hold(600, {0}), "held");
+    EXPECT_EQ(hold(600, {0}), "device 0 of node centre/cards has no room left");
+    EXPECT_EQ(hold(1000, {2}), "device 2 of node centre/cards is not there");
+    EXPECT_EQ(hold(1000, {1}), "held");
+    EXPECT_EQ(hold(400, {0, 1}), "a hold names 2 devices, not what it asks for");
+    EXPECT_EQ(hold(400, {0}), "held");
+    EXPECT_EQ(hold(1, {0}), "node centre/cards has no room left");
+}
+
 TEST(Fleet, ReportsASilentNodeOnce) {
     FleetFixture f;
     EXPECT_TRUE(f.fleet.tick(kStart + kNodeLostAfter - 1us).empty());
@@ -65,6 +90,35 @@ TEST(Fleet, OffersShowWhatIsFreeAndHowOldThatIs) {
     EXPECT_EQ(offers[0].free.cpu_milli, 3000);
     EXPECT_EQ(offers[0].age_seconds, 3);
     EXPECT_EQ(offers[0].price_per_hour, "0.36");
+}
+
+TEST(Fleet, ANewOutlookReplacesTheOldAndABadOneChangesNothing) {
+    FleetFixture f;
+    EXPECT_EQ(f.fleet.find_outlook(f.site), nullptr);
+    EXPECT_TRUE(f.fleet.state_outlook(
+        f.site, {.from = kStart, .carbon_g_per_kwh = {500, 400}, .source = "grid"}, kStart
+    ));
+    EXPECT_TRUE(
+        f.fleet.state_outlook(f.site, {.from = kStart, .price_percent = {70}}, kStart + 1min)
+    );
+    const Result<SiteOutlook> bad =
+        f.fleet.state_outlook(f.site, {.from = kStart, .price_percent = {0}}, kStart + 2min);
+
+    EXPECT_EQ(bad.error().field, "price_percent[0]");
+    EXPECT_EQ(
+        f.fleet.find_outlook(f.site)->spec, (OutlookSpec{.from = kStart, .price_percent = {70}})
+    );
+    EXPECT_EQ(f.fleet.find_outlook(f.site)->stated_at, kStart + 1min);
+}
+
+TEST(Fleet, NamesTheFieldOfABadRoute) {
+    SiteSpec spec{.name = "x", .region = "cn", .division_code = "420100"};
+    spec.routes["y"] = {.rtt_ms = 5, .bandwidth_mbps = 100};
+    EXPECT_TRUE(validate(spec));
+    spec.routes["y"].bandwidth_mbps = 0;
+    EXPECT_EQ(validate(spec).error().field, "routes.y.bandwidth_mbps");
+    spec.routes = {{"x", {.rtt_ms = 5, .bandwidth_mbps = 100}}};
+    EXPECT_EQ(validate(spec).error().field, "routes.x");
 }
 
 TEST(Fleet, NamesTheFieldOfABadSite) {

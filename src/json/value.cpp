@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "json/codec.h"
+#include "json/exact_parser.h"
 
 namespace penstock::json {
 
@@ -174,15 +175,12 @@ class DuplicateKeys {
 }  // namespace
 
 Result<Value> parse_value(std::string_view text) {
-    boost::json::parse_options options;
-    options.max_depth = kDepthMax;
-    boost::json::stream_parser parser({}, options);
+    Value value;
     boost::json::error_code error;
-    std::size_t used = parser.write_some(text.data(), text.size(), error);
+    const std::size_t used = parse_exact(text, kDepthMax, value, error);
     if (!error && used < text.size() &&
         text.find_first_not_of(" \t\r\n", used) != std::string_view::npos)
         error = boost::json::error::extra_data;
-    if (!error) parser.finish(error);
     if (error) {
         const std::string_view before = text.substr(0, used);
         const auto line = 1 + std::ranges::count(before, '\n');
@@ -198,7 +196,7 @@ Result<Value> parse_value(std::string_view text) {
         return fail(
             ErrorCode::invalid_argument, "the key '" + *key + "' stands twice in one object"
         );
-    return parser.release();
+    return value;
 }
 
 std::string print_value(const Value& value) {

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <boost/json.hpp>
+#include <cmath>
+#include <limits>
+#include <random>
 
 #include "json/json.h"
 
@@ -28,6 +32,23 @@ TEST(Value, RefusesTooDeepNesting) {
     EXPECT_NE(
         error_of(std::string(kDepthMax + 1, '[') + std::string(kDepthMax + 1, ']')), "no error"
     );
+}
+// The digits of a carbon figure that was once read one unit in the last place off.
+TEST(Value, ReadsEveryNumberAsItWasPrinted) {
+    std::mt19937_64 random(7);
+    std::uniform_int_distribution<std::uint64_t> any;
+    std::vector<double> numbers = {0.0009219618055557177, 0.1, 5e-324, 1.7976931348623157e308};
+    while (numbers.size() < 20'000) {
+        const auto number = std::bit_cast<double>(any(random));
+        if (std::isfinite(number)) numbers.push_back(number);
+        numbers.push_back(std::ldexp(static_cast<double>(any(random) >> 11), -60));
+    }
+    for (const double number : numbers) {
+        const Result<Value> read = parse_value(print_value(Value(number)));
+        ASSERT_TRUE(read && read->is_double()) << number;
+        EXPECT_EQ(read->get_double(), number);
+    }
+    EXPECT_EQ(parse_value("1e999")->get_double(), std::numeric_limits<double>::infinity());
 }
 TEST(Value, PrintsNumbersAsPeopleWriteThem) {
     const std::string_view text = R"([0.1,-2.5,1200.75,1.0,0.25,3,1e+300,1e-09,"0.1"])";

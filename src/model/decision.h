@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "model/ids.h"
+#include "model/outlook.h"
 #include "model/plan.h"
 #include "model/site.h"
 #include "model/task_spec.h"
@@ -35,10 +36,11 @@ struct DecisionState {
     std::vector<ResourceRequest> recent;    // the newest requests placed, oldest first
     std::vector<ResourceRequest> workload;  // of them, those that fragments are weighed by now
     std::int64_t since_refresh = 0;         // requests since `workload` was looked at
+    std::optional<std::vector<SiteOutlook>> outlooks;  // absent: no site states one
     bool operator==(const DecisionState&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    DecisionState, (), (position, sites, nodes, holds, recent, workload, since_refresh)
+    DecisionState, (), (position, sites, nodes, holds, recent, workload, since_refresh, outlooks)
 )
 
 // One change of it; exactly one member is set.
@@ -47,9 +49,10 @@ struct DecisionInput {
     std::optional<Node> node;
     std::optional<HeldCapacity> hold;
     std::optional<AttemptId> release;
+    std::optional<SiteOutlook> outlook;
     bool operator==(const DecisionInput&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(DecisionInput, (), (site, node, hold, release))
+BOOST_DESCRIBE_STRUCT(DecisionInput, (), (site, node, hold, release, outlook))
 
 // What was known of a task's runs when it was decided on.
 struct KnownRuns {
@@ -62,12 +65,14 @@ struct KnownRuns {
     std::optional<SiteSpec> staging_source;
     std::int64_t result_bytes = 0;
     std::map<std::string, double> watts_per_device;
+    std::optional<Duration> run_time_at_most;             // nine in ten end by then
+    std::map<std::string, Duration> run_time_at_most_on;  // by accelerator model
     bool operator==(const KnownRuns&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     KnownRuns, (),
     (run_time, run_time_basis, run_time_on, run_time_basis_on, staging_bytes, staging_source,
-     result_bytes, watts_per_device)
+     result_bytes, watts_per_device, run_time_at_most, run_time_at_most_on)
 )
 
 // All that one decision read beside the state.
@@ -80,10 +85,12 @@ struct DecisionQuestion {
     std::optional<Money> budget_left;
     Time now;
     std::optional<std::vector<CallerShare>> callers;  // of a service, where calls come from
+    std::optional<bool> at_once;                      // true: no later start, it has begun before
     bool operator==(const DecisionQuestion&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    DecisionQuestion, (), (spec, spec_sha256, items, avoid, runs, budget_left, now, callers)
+    DecisionQuestion, (),
+    (spec, spec_sha256, items, avoid, runs, budget_left, now, callers, at_once)
 )
 
 // The node that the policy of a pool chose.
@@ -100,9 +107,11 @@ struct DecisionAnswer {
     std::vector<PoolPick> picks;
     Plan plan;
     std::vector<std::int64_t> devices;  // of the chosen candidate
+    // Of a gang, instead: those of each member.
+    std::optional<std::vector<std::vector<std::int64_t>>> devices_by_rank;
     bool operator==(const DecisionAnswer&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(DecisionAnswer, (), (picks, plan, devices))
+BOOST_DESCRIBE_STRUCT(DecisionAnswer, (), (picks, plan, devices, devices_by_rank))
 
 enum class DecisionOutcome { place, wait, refuse };
 BOOST_DESCRIBE_ENUM(DecisionOutcome, place, wait, refuse)

@@ -10,6 +10,7 @@
 #include "base/money.h"
 #include "base/time.h"
 #include "model/ids.h"
+#include "model/outlook.h"
 #include "model/site.h"
 
 // What the scheduler answers: every candidate with its five terms, or the filter that removed it.
@@ -97,12 +98,15 @@ struct Candidate {
     bool chosen = false;
     bool simulated = false;
     std::optional<std::int64_t> alike;  // more nodes of its pool in the same position, not listed
+    std::optional<std::int64_t> price_percent;  // of the list price, as it pays; absent: 100
+    std::optional<OutlookAge> outlook;          // of its site; absent: none is stated
     bool operator==(const Candidate&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     Candidate, (),
     (site_id, site, provider, region, node_id, node, request, filter, filter_detail, terms,
-     regret_inputs_best, score, rank, price_per_hour, start_at, chosen, simulated, alike)
+     regret_inputs_best, score, rank, price_per_hour, start_at, chosen, simulated, alike,
+     price_percent, outlook)
 )
 
 // A part of a service's users: where they call from.
@@ -125,6 +129,20 @@ struct GangPlan {
 };
 BOOST_DESCRIBE_STRUCT(GangPlan, (), (members, room, level, cell, sites, ever))
 
+// What waiting for a better hour gains.
+struct LaterStart {
+    Time start_at;
+    std::string place;  // "centre/n1"
+    Terms terms;
+    std::optional<std::string>
+        place_now;  // the best that could start at once; absent: nothing could
+    std::optional<Terms> terms_now;
+    std::string text;  // "from 02:00 on centre/n1: 50 g CO2e instead of 500 g (90% less)"
+    std::string text_zh;
+    bool operator==(const LaterStart&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(LaterStart, (), (start_at, place, terms, place_now, terms_now, text, text_zh))
+
 struct Plan {
     std::string spec_sha256;  // of the stored, defaulted spec: what was confirmed is what runs
     Strategy strategy;        // weights, normalised
@@ -139,13 +157,14 @@ struct Plan {
     std::string explanation_zh;
     // Whom the round trips are to; absent: the users at large, by each site's rtt_ms.
     std::optional<std::vector<CallerShare>> callers;
-    std::optional<GangPlan> gang;  // absent: one node an item
+    std::optional<GangPlan> gang;     // absent: one node an item
+    std::optional<LaterStart> later;  // absent: the chosen candidate starts at once
     bool operator==(const Plan&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     Plan, (),
     (spec_sha256, strategy, request, items, candidates, feasible, estimated_cost, estimate_basis,
-     hold, explanation, explanation_zh, callers, gang)
+     hold, explanation, explanation_zh, callers, gang, later)
 )
 
 // Who stands before a task in the queue: named only where they are of the same organisation.

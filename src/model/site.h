@@ -31,6 +31,16 @@ BOOST_DESCRIBE_STRUCT(
     PriceList, (), (core_second, gib_second, card_second, input_tokens, output_tokens, spot_percent)
 )
 
+// How bytes come from one site to another.
+struct SiteRoute {
+    static constexpr bool kJsonDefaults = true;
+    double rtt_ms = 0;
+    double bandwidth_mbps = 0;
+    std::optional<Price> egress_per_gb;  // absent: the site's own
+    bool operator==(const SiteRoute&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(SiteRoute, (), (rtt_ms, bandwidth_mbps, egress_per_gb))
+
 // What a provider states of a site when creating it.
 struct SiteSpec {
     static constexpr bool kJsonDefaults = true;
@@ -58,13 +68,14 @@ struct SiteSpec {
     PriceList prices;
     // SKU ("cpu" or an accelerator model) → placement policy of that pool; absent: composite.
     std::map<std::string, std::string> placement;
+    std::map<std::string, SiteRoute> routes;  // to other sites by name, where they are known
     bool operator==(const SiteSpec&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     SiteSpec, (),
     (name, region, residency, division_code, zone, trust, controls, carbon_g_per_kwh, green_percent,
      pue, rtt_ms, rtt_to, bandwidth_mbps, watts_per_core, watts_per_device, idle_watts_per_device,
-     egress_per_gb, advisory_limits, prices, placement)
+     egress_per_gb, advisory_limits, prices, placement, routes)
 )
 
 struct Site {

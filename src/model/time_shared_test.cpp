@@ -59,8 +59,8 @@ TEST(TimeShared, NamesEachFieldThatDoesNotGoWithIt) {
         refused(R"({"resources": {"accelerators": ["H100:1", "A10:1"]}})"), "resources.accelerators"
     );
     EXPECT_EQ(
-        refused(R"({"resources": {"accelerators": "A10:0.5"}, "schedule": {"time_shared": {}}})"),
-        "resources.accelerators"
+        refused(R"({"resources": {"accelerators": {"H100": 0.5, "A10": 0.5}}})"),
+        "resources.accelerators resources.accelerators"
     );
     EXPECT_EQ(
         refused(R"({"resources": {"accelerators": {"H100": 1, "A10": 4}}})"),

@@ -14,7 +14,7 @@
 namespace penstock::placement {
 
 constexpr std::size_t kShapesMax = 4096;
-constexpr std::size_t kNodesMax = 1'000'000;
+constexpr std::size_t kNodesMax = 2'000'000;
 
 // A cluster and where the next task goes in it. One owner, one thread. Scores of a shape are kept
 // until their node changes.

@@ -195,8 +195,11 @@ auto nearness(const Judged& judged) {
     );
 }
 
-Question question_of(const Judged& judged, const TaskSpec& spec) {
-    const Result<Price> hourly = hourly_price(*judged.supply->site, judged.candidate.request, spec);
+Question question_of(const Judged& judged, const Filters& filters) {
+    const Result<Price> hourly = hourly_price(
+        *judged.supply, judged.candidate.request, filters.spec(),
+        judged.candidate.start_at.value_or(filters.now())
+    );
     return {
         .supply = *judged.supply,
         .request = judged.candidate.request,
@@ -224,7 +227,7 @@ Text all_remedies(const Judged& judged, const Filters& filters) {
     Text text;
     for (const FilterReason reason : kFilterOrder) {
         if (!judged.failing.contains(reason)) continue;
-        const Text remedy = filters.remedy(reason, question_of(judged, filters.spec()));
+        const Text remedy = filters.remedy(reason, question_of(judged, filters));
         append(
             text, (text.en.empty() ? "" : "; and ") + remedy.en,
             (text.zh.empty() ? "" : "；并且") + remedy.zh
@@ -293,8 +296,7 @@ Text explain_refusal(const std::vector<Judged>& judged, const Filters& filters) 
     const std::string front_name = front.candidate.site + "/" + front.candidate.node;
     const Text remedies = all_remedies(front, filters);
     if (all == 1) {
-        const Text detail =
-            filters.detail(front.candidate.filter, question_of(front, filters.spec()));
+        const Text detail = filters.detail(front.candidate.filter, question_of(front, filters));
         return {
             format(
                 "{}, the only node, cannot take it: {}. To change that: {}", front_name, detail.en,
@@ -325,7 +327,7 @@ Text count_refusals(const std::vector<Judged>& judged, const Filters& filters) {
         if (count == 0) continue;
         const Judged& nearest = **std::ranges::find_if(nodes, here);
         const Text phrase = phrase_of(reason);
-        const Text detail = filters.detail(reason, question_of(nearest, filters.spec()));
+        const Text detail = filters.detail(reason, question_of(nearest, filters));
         const std::string where = nearest.candidate.site + "/" + nearest.candidate.node;
         append(
             text, format("{}{} {} ({}: {})", mark, count, phrase.en, where, detail.en),

@@ -71,6 +71,7 @@ class Filters {
     explicit Filters(const Input& input);
     ReasonSet failing(const Question& question) const;
     const TaskSpec& spec() const { return input_.spec; }
+    Time now() const { return input_.now; }
     // The figures of one failing filter, and what would remedy it there.
     Text detail(FilterReason reason, const Question& question) const;
     Text remedy(FilterReason reason, const Question& question) const;

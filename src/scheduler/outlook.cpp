@@ -36,4 +36,26 @@ std::optional<double> HourlySeries::mean(Time start, Duration span) const {
     return sums_[hour + 1] - sums_[hour];
 }
 
+std::optional<std::int64_t> Outlook::price_percent_at(Time time) const {
+    if (time < percents_from) return std::nullopt;
+    const auto hour = static_cast<std::size_t>(
+        std::chrono::floor<std::chrono::hours>(time - percents_from).count()
+    );
+    return hour < price_percents.size() ? std::optional(price_percents[hour]) : std::nullopt;
+}
+
+bool Outlook::believed(Time now) const {
+    return !stated || state_of(*stated, now) == OutlookState::fresh;
+}
+
+Outlook outlook_of(const SiteOutlook& stated) {
+    const OutlookSpec& spec = stated.spec;
+    Outlook outlook{
+        .percents_from = spec.from, .price_percents = spec.price_percent, .stated = stated
+    };
+    if (!spec.carbon_g_per_kwh.empty())
+        outlook.carbon_g_per_kwh = HourlySeries(spec.from, spec.carbon_g_per_kwh);
+    return outlook;
+}
+
 }  // namespace penstock::scheduler

@@ -6,6 +6,7 @@
 
 #include "base/money.h"
 #include "base/time.h"
+#include "model/outlook.h"
 
 namespace penstock::scheduler {
 
@@ -35,13 +36,26 @@ struct Outlook {
     // Yuan, may be negative; empty: power is in the list price. It enters the term cost; who
     // charges it has to hold it beside Plan::hold.
     HourlySeries power_price_per_kwh;
+    // Of the list price, from `percents_from` on by the hour: what is placed in an hour pays it
+    // until it ends. An hour that is not listed costs the list price.
+    Time percents_from;
+    std::vector<std::int64_t> price_percents;
+    std::optional<SiteOutlook>
+        stated;  // what it was made of; its age decides whether it is believed
+
+    std::optional<std::int64_t> price_percent_at(Time time) const;
+    // False: the series say nothing any more, all of it is unknown.
+    bool believed(Time now) const;
 };
+
+// Of what a site states. The price of power is left out: nobody charges it.
+Outlook outlook_of(const SiteOutlook& stated);
 
 // How staged bytes come to a site from where they lie, where that is known by pair.
 struct Route {
     double rtt_ms = 0;
     double bandwidth_mbps = 0;
-    Price egress_per_gb;
+    std::optional<Price> egress_per_gb;  // absent: unknown
 };
 
 }  // namespace penstock::scheduler

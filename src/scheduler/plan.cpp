@@ -48,17 +48,15 @@ Judged judge(const Input& input, const Filters& filters, const Supply& supply, A
         .simulated = supply.node->simulated
     };
     if (supply.alike > 0) judged.candidate.alike = supply.alike;
+    if (supply.outlook && supply.outlook->stated)
+        judged.candidate.outlook = age_of(*supply.outlook->stated, input.now);
     Candidate& candidate = judged.candidate;
-    const Result<Price> hourly = hourly_price(*supply.site, candidate.request, input.spec);
-    if (hourly) candidate.price_per_hour = *hourly;
-    Asked asked{
-        .supply = supply,
-        .request = candidate.request,
-        .hourly = hourly ? std::optional(*hourly) : std::nullopt,
-        .start = input.now
-    };
+    Asked asked{.supply = supply, .request = candidate.request, .hourly = {}, .start = input.now};
     asked.start = first_start(input, asked);
     if (asked.start > input.now) candidate.start_at = asked.start;
+    const Result<Price> hourly = hourly_price(supply, candidate.request, input.spec, asked.start);
+    if (hourly) asked.hourly = candidate.price_per_hour = *hourly;
+    candidate.price_percent = price_percent(supply, input.spec, asked.start);
     candidate.terms = terms_of(input, asked);
     const Question question{
         .supply = supply,
@@ -203,6 +201,15 @@ std::string basis_of(const Input& input, const ResourceRequest& request) {
 
 }  // namespace
 
+bool may_become_feasible(const Plan& plan) {
+    // Without any node nothing is known yet: sites may be on their way.
+    if (plan.candidates.empty()) return true;
+    if (plan.gang) return plan.gang->ever;
+    return std::ranges::any_of(plan.candidates, [](const Candidate& candidate) {
+        return is_temporary(candidate.filter);
+    });
+}
+
 ResourceRequest request_of(const TaskSpec& spec) {
     ResourceRequest request{
         .cpu_milli = spec.resources.cpus ? spec.resources.cpus->min : kDefaultCpuMilli,
@@ -217,6 +224,18 @@ ResourceRequest request_of(const TaskSpec& spec) {
 }
 
 namespace {
+
+// Why a start later than now was not looked for, where one could have been expected.
+void note_unbounded(Text& text, const Plan& plan, const Input& input) {
+    const bool could = plan.feasible && !plan.later && input.spec.deadline && !input.at_once &&
+                       input.spec.num_nodes <= 1;
+    if (!could || run_time_at_most_of(input.profile, plan.candidates.front().request)) return;
+    if (std::ranges::none_of(input.supplies, [](const Supply& each) { return each.outlook; }))
+        return;
+    text.en +=
+        ". No later start was looked for: how long it runs at most is not known; state time_limit";
+    text.zh += "。未考虑延后开始：最长运行时间未知；请给出 time_limit";
+}
 
 Plan plan_within(const Input& input) {
     Plan plan;
@@ -235,6 +254,7 @@ Plan plan_within(const Input& input) {
     plan.feasible = !objective.order.empty();
     Text text =
         plan.feasible ? explain_choice(judged, objective, input) : explain_refusal(judged, filters);
+    if (plan.feasible) plan.later = later_start(plan.candidates, objective);
     take_order(plan.candidates, objective);
     if (input.spec.num_nodes > 1) text = plan_gang(plan, judged, objective, filters, input);
     plan.estimate_basis =
@@ -248,6 +268,11 @@ Plan plan_within(const Input& input) {
         text.en += text_of(callers).en;
         text.zh += text_of(callers).zh;
         plan.callers = std::move(callers);
+    }
+    note_unbounded(text, plan, input);
+    if (plan.later) {
+        text.en += ". Starting later pays: " + plan.later->text;
+        text.zh += "。延后开始更优：" + plan.later->text_zh;
     }
     plan.explanation = std::move(text.en);
     plan.explanation_zh = std::move(text.zh);

@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 #include <limits>
 #include <map>
+#include <set>
 
 #include "scheduler/amount_text.h"
 #include "scheduler/explain.h"
@@ -24,38 +26,68 @@ std::string label(const Node& node, const char* name) {
     return found == node.labels.end() ? "" : found->second;
 }
 
-Seat seat_of(const Judged& judged, std::size_t index, std::int64_t score) {
-    return {
-        .candidate = index,
-        .site = judged.candidate.site,
-        .region = judged.candidate.region,
-        .rack = label(*judged.supply->node, kRackLabel),
-        .domain = label(*judged.supply->node, kDomainLabel),
-        .node = judged.candidate.node,
-        .accelerator = judged.candidate.request.accelerator
-                           ? to_string(*judged.candidate.request.accelerator)
-                           : "",
-        .score = score
-    };
-}
+// One of the nodes that a candidate stands for.
+struct Chair {
+    std::size_t candidate = 0;
+    const Node* node = nullptr;
+};
+
+// The seats that may be taken, and by their numbers whose they are.
+class Room {
+  public:
+    explicit Room(const std::vector<Judged>& judged) : judged_(judged) {}
+
+    void add(std::size_t candidate, std::int64_t score) {
+        const Judged& judged = judged_[candidate];
+        const std::optional<Accelerator>& asked = judged.candidate.request.accelerator;
+        Seat seat{
+            .candidate = 0,
+            .site = judged.candidate.site,
+            .region = judged.candidate.region,
+            .rack = "",
+            .domain = "",
+            .node = "",
+            .accelerator = asked ? to_string(*asked) : "",
+            .score = score
+        };
+        if (judged.supply->peers == nullptr) return add(seat, {candidate, judged.supply->node});
+        for (const Node* peer : *judged.supply->peers) add(seat, {candidate, peer});
+    }
+    // Of those that were left out.
+    template <class Accept>
+    void add_where(const Accept& accept) {
+        for (std::size_t i = 0; i < judged_.size(); ++i)
+            if (judged_[i].candidate.filter != FilterReason::none && accept(judged_[i]))
+                add(i, kUnscored);
+    }
+
+    const std::vector<Seat>& seats() const { return seats_; }
+    const Chair& chair(std::size_t seat) const { return chairs_[seat]; }
+
+  private:
+    void add(Seat seat, Chair chair) {
+        seat.candidate = chairs_.size();
+        seat.rack = label(*chair.node, kRackLabel);
+        seat.domain = label(*chair.node, kDomainLabel);
+        seat.node = chair.node->name;
+        seats_.push_back(std::move(seat));
+        chairs_.push_back(chair);
+    }
+
+    const std::vector<Judged>& judged_;
+    std::vector<Seat> seats_;
+    std::vector<Chair> chairs_;
+};
 
 // Those that can take a member now, best first.
-std::vector<Seat> seats_now(const std::vector<Judged>& judged, const Objective& objective) {
-    std::vector<Seat> seats;
+Room room_now(const std::vector<Judged>& judged, const Objective& objective) {
+    Room room(judged);
     for (const Scored& scored : objective.order) {
-        const Judged& each = judged[scored.candidate];
         const std::int64_t beyond = scored.outside ? kUnscored / 2 : 0;
-        if (!each.candidate.start_at)
-            seats.push_back(seat_of(each, scored.candidate, beyond + scored.score));
+        if (!judged[scored.candidate].candidate.start_at)
+            room.add(scored.candidate, beyond + scored.score);
     }
-    return seats;
-}
-
-template <class Accept>
-void add_seats(std::vector<Seat>& seats, const std::vector<Judged>& judged, const Accept& accept) {
-    for (std::size_t i = 0; i < judged.size(); ++i)
-        if (judged[i].candidate.filter != FilterReason::none && accept(judged[i]))
-            seats.push_back(seat_of(judged[i], i, kUnscored));
+    return room;
 }
 
 bool failed_here_only(const Judged& judged) {
@@ -63,37 +95,66 @@ bool failed_here_only(const Judged& judged) {
            judged.failing.contains(FilterReason::excluded_after_failure);
 }
 
-bool could_ever(
-    const std::vector<Judged>& judged, std::vector<Seat> seats, const GangRules& rules
+bool could_ever(Room room, const GangRules& rules) {
+    room.add_where([](const Judged& each) { return is_temporary(each.candidate.filter); });
+    return choose_gang(room.seats(), rules).has_value();
+}
+
+Candidate member_of(Candidate candidate, const Node& node) {
+    candidate.node_id = node.id;
+    candidate.node = node.name;
+    candidate.alike.reset();
+    candidate.chosen = true;
+    if (candidate.filter == FilterReason::none) return candidate;
+    candidate.filter = FilterReason::none;
+    candidate.filter_detail = "failed here before; nothing else is left";
+    return candidate;
+}
+
+// A candidate whose nodes have become members stands for the others; true: there are none.
+bool stands_for_nobody(
+    Candidate& candidate, const Supply& supply, const std::set<const Node*>& members
 ) {
-    add_seats(seats, judged, [](const Judged& each) {
-        return is_temporary(each.candidate.filter);
-    });
-    return choose_gang(seats, rules).has_value();
+    const Node* first = nullptr;
+    std::int64_t left = 0;
+    if (supply.peers != nullptr)
+        for (const Node* peer : *supply.peers) {
+            if (members.contains(peer)) continue;
+            if (left++ == 0) first = peer;
+        }
+    if (left == 0) return true;
+    candidate.node_id = first->id;
+    candidate.node = first->name;
+    candidate.alike = left > 1 ? std::optional(left - 1) : std::nullopt;
+    return false;
 }
 
 // Members first, by rank; the others keep their order.
-void put_first(Plan& plan, const std::vector<Judged>& judged, const GangChoice& choice) {
+void put_first(Plan& plan, const std::vector<Judged>& judged, const std::vector<Chair>& members) {
+    std::map<std::size_t, std::size_t> listed;  // by candidate: where the plan has it
+    std::map<std::size_t, std::set<const Node*>> taken;
     std::vector<Candidate> ordered;
     for (Candidate& candidate : plan.candidates) candidate.chosen = false;
-    for (const std::size_t member : choice.members) {
-        const Candidate& wanted = judged[member].candidate;
-        const auto found = std::ranges::find_if(plan.candidates, [&](const Candidate& each) {
-            return each.node_id == wanted.node_id && each.request == wanted.request &&
-                   each.start_at == wanted.start_at;
-        });
-        found->chosen = true;
-        if (found->filter != FilterReason::none) {
-            found->filter = FilterReason::none;
-            found->filter_detail = "failed here before; nothing else is left";
+    for (const Chair& member : members) {
+        const Candidate& wanted = judged[member.candidate].candidate;
+        const auto [at, is_new] = listed.try_emplace(member.candidate);
+        if (is_new) {
+            const auto found = std::ranges::find_if(plan.candidates, [&](const Candidate& each) {
+                return each.node_id == wanted.node_id && each.request == wanted.request &&
+                       each.start_at == wanted.start_at;
+            });
+            at->second = static_cast<std::size_t>(found - plan.candidates.begin());
         }
-        ordered.push_back(*found);
+        ordered.push_back(member_of(plan.candidates[at->second], *member.node));
+        taken[member.candidate].insert(member.node);
     }
-    std::erase_if(plan.candidates, &Candidate::chosen);
-    plan.candidates.insert(
-        plan.candidates.begin(), std::make_move_iterator(ordered.begin()),
-        std::make_move_iterator(ordered.end())
-    );
+    std::set<std::size_t> gone;
+    for (const auto& [candidate, at] : listed)
+        if (stands_for_nobody(plan.candidates[at], *judged[candidate].supply, taken[candidate]))
+            gone.insert(at);
+    for (std::size_t i = 0; i < plan.candidates.size(); ++i)
+        if (!gone.contains(i)) ordered.push_back(std::move(plan.candidates[i]));
+    plan.candidates = std::move(ordered);
 }
 
 // Costs and carbon add up; the slowest, farthest and least secure member speaks for the rest.
@@ -219,16 +280,47 @@ Text explain_cells(const GangRules& rules, const GangShortfall& shortfall) {
     };
 }
 
+using Names = std::set<std::pair<std::string_view, std::string_view>>;  // site and node
+
+// Candidates of nodes that are none of these, each standing for such alone.
+struct Others {
+    std::deque<Supply> supplies;
+    std::vector<Judged> judged;
+
+    Others(const std::vector<Judged>& all, const Names& names) {
+        for (const Judged& each : all) {
+            const auto is_named = [&](const Node* node) {
+                return names.contains({each.candidate.site, node->name});
+            };
+            const Supply& supply = *each.supply;
+            if (supply.peers == nullptr) {
+                if (!is_named(supply.node)) judged.push_back(each);
+                continue;
+            }
+            const auto left =
+                std::ssize(*supply.peers) - std::ranges::count_if(*supply.peers, is_named);
+            if (left == 0) continue;
+            supplies.push_back(supply);
+            supplies.back().alike = left - 1;
+            if (is_named(supply.node))
+                supplies.back().node = *std::ranges::find_if_not(*supply.peers, is_named);
+            judged.push_back(each);
+            judged.back().supply = &supplies.back();
+            judged.back().candidate.node = supplies.back().node->name;
+        }
+    }
+};
+
 Text explain_shortage(
     const Plan& plan, const std::vector<Judged>& judged, const std::vector<Seat>& seats,
     const GangRules& rules, const GangShortfall& shortfall, const Filters& filters
 ) {
     if (seats.empty()) return explain_refusal(judged, filters);
+    Names known;
     std::vector<std::string> names;
-    for (const Seat& seat : seats) {
-        std::string name = seat.site + "/" + seat.node;
-        if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
-    }
+    for (const Seat& seat : seats)
+        if (known.emplace(seat.site, seat.node).second)
+            names.push_back(seat.site + "/" + seat.node);
     const Text wants = wants_text(plan.request);
     const std::string named = names_text(names);
     Text text{
@@ -245,17 +337,13 @@ Text explain_shortage(
         const Text cells = explain_cells(rules, shortfall);
         return {text.en + cells.en, text.zh + cells.zh};
     }
-    std::vector<Judged> others;
-    for (const Judged& each : judged)
-        if (std::ranges::find(names, each.candidate.site + "/" + each.candidate.node) ==
-            names.end())
-            others.push_back(each);
-    if (others.empty())
+    const Others others(judged, known);
+    if (others.judged.empty())
         return {
             text.en + "; no other node has joined. Ask for fewer nodes, or start more agents",
             text.zh + "；没有其他节点。请减少节点数，或启动更多代理"
         };
-    const Text counted = count_refusals(others, filters);
+    const Text counted = count_refusals(others.judged, filters);
     return {
         text.en + ". Of the others: " + counted.en + ". Wait, or ask for fewer nodes",
         text.zh + "。其余节点：" + counted.zh + "。请等待，或减少节点数"
@@ -269,14 +357,14 @@ Text plan_gang(
     const Filters& filters, const Input& input
 ) {
     const GangRules rules = gang_rules(input.spec);
-    std::vector<Seat> seats = seats_now(judged, objective);
+    Room room = room_now(judged, objective);
     GangShortfall shortfall;
-    std::optional<GangChoice> choice = choose_gang(seats, rules, &shortfall);
+    std::optional<GangChoice> choice = choose_gang(room.seats(), rules, &shortfall);
     if (!choice) {
         // Nodes that failed before are taken again where nothing else makes a whole.
-        add_seats(seats, judged, failed_here_only);
+        room.add_where(failed_here_only);
         shortfall = {};
-        choice = choose_gang(seats, rules, &shortfall);
+        choice = choose_gang(room.seats(), rules, &shortfall);
     }
     plan.gang = GangPlan{.members = rules.members, .room = shortfall.room};
     plan.feasible = choice.has_value();
@@ -284,13 +372,15 @@ Text plan_gang(
         for (Candidate& candidate : plan.candidates) candidate.chosen = false;
         plan.gang->level = name_of(rules.widest);
         plan.gang->cell = shortfall.cell;
-        plan.gang->ever = judged.empty() || could_ever(judged, seats, rules);
-        return explain_shortage(plan, judged, seats, rules, shortfall, filters);
+        plan.gang->ever = judged.empty() || could_ever(room, rules);
+        return explain_shortage(plan, judged, room.seats(), rules, shortfall, filters);
     }
     plan.gang->level = name_of(choice->level);
     plan.gang->cell = choice->cell;
     plan.gang->sites = choice->sites;
-    put_first(plan, judged, *choice);
+    std::vector<Chair> members;
+    for (const std::size_t seat : choice->members) members.push_back(room.chair(seat));
+    put_first(plan, judged, members);
     return explain_gang(plan, *choice);
 }
 

@@ -10,6 +10,7 @@ namespace {
 constexpr std::int64_t kSecondsPerHour = 3600;
 constexpr std::int64_t kPerThousand = 1000;
 constexpr std::int64_t kMibPerGib = 1024;
+constexpr std::int64_t kPercent = 100;
 
 std::unexpected<Error> too_large() {
     return fail(
@@ -57,13 +58,20 @@ Result<Price> hourly_price(const Site& site, const ResourceRequest& request) {
     return Price{static_cast<std::int64_t>(sum), scale};
 }
 
-std::optional<std::int64_t> price_percent(const Site& site, const TaskSpec& spec) {
-    return is_spot(spec) ? site.spec.prices.spot_percent : std::nullopt;
+std::optional<std::int64_t> price_percent(const Supply& supply, const TaskSpec& spec, Time at) {
+    const std::optional<std::int64_t> spot =
+        is_spot(spec) ? supply.site->spec.prices.spot_percent : std::nullopt;
+    const std::optional<std::int64_t> hour =
+        supply.outlook != nullptr ? supply.outlook->price_percent_at(at) : std::nullopt;
+    if (!spot || !hour) return spot ? spot : hour;
+    return (*spot * *hour + kPercent - 1) / kPercent;
 }
 
-Result<Price> hourly_price(const Site& site, const ResourceRequest& request, const TaskSpec& spec) {
-    const Price full = TRY(hourly_price(site, request));
-    const std::optional<std::int64_t> percent = price_percent(site, spec);
+Result<Price> hourly_price(
+    const Supply& supply, const ResourceRequest& request, const TaskSpec& spec, Time at
+) {
+    const Price full = TRY(hourly_price(*supply.site, request));
+    const std::optional<std::int64_t> percent = price_percent(supply, spec, at);
     return percent ? percent_of(full, *percent) : full;
 }
 

@@ -31,6 +31,9 @@ struct Supply {
     const Accelerator* asked = nullptr;
     std::int64_t order = 0;
     std::int64_t alike = 0;
+    // For gangs: all nodes that it stands for, itself among them, in the order of their names;
+    // members may lie on any. Null: it stands for itself. Borrowed.
+    const std::vector<const Node*>* peers = nullptr;
 };
 
 // What is known of the task beside its spec.
@@ -48,6 +51,9 @@ struct Profile {
     std::map<std::string, std::string> run_time_basis_on;  // accelerator model → basis of it
     std::map<std::string, double> watts_per_device;  // accelerator model → under load, at sites
                                                      // that say nothing; absent: unknown
+    // Nine in ten end by then; without it no later start is safe, and none is tried.
+    std::optional<Duration> run_time_at_most;
+    std::map<std::string, Duration> run_time_at_most_on;  // accelerator model → wins over it
 };
 
 // What is promised to others, for work that would start now.
@@ -69,6 +75,8 @@ struct Input {
     Time now;
     std::vector<CallerShare> callers = {};  // where its users call from; empty: unknown
     const Kept* kept = nullptr;             // absent: nothing is promised to anybody
+    bool at_once = false;                   // no later start is looked for
+    Duration deadline_margin{};  // that a later start leaves, beyond what it takes at most
 };
 
 // Filters first (filter.h), then the five terms (terms.h), then the strategy (objective.h). Pure
@@ -84,12 +92,16 @@ struct Input {
 //   by rank. Hold and estimated cost are those of all members.
 //   The plan lists at most kCandidatesMax candidates: the best ones, and one of each filter reason.
 //   Start time: at once; with a calendar, as soon as the node has room. Work with a deadline and a
-//   known run time is also tried at every full hour of the outlook from which it still ends in
-//   time, kStartsMax at most; a start that an earlier one on the same node equals in cost and
-//   carbon is left out. Who gives an outlook or a calendar has to carry Candidate::start_at out.
+//   bounded run time is also tried at every full hour of the outlook from which all its items, one
+//   after another, still end in time, kStartsMax at most; a start that an earlier one on the same
+//   node equals in cost and carbon is left out. A gang starts at once. Who gives an outlook or a
+//   calendar has to carry Candidate::start_at out.
 Plan plan(const Input& input);
 constexpr std::size_t kStartsMax = 14UL * 24;
 constexpr std::size_t kCandidatesMax = 512;
+
+// Whether waiting could help where a plan is not feasible: other work ends, a node comes back.
+bool may_become_feasible(const Plan& plan);
 
 // What one item asks for, with defaults where the spec says nothing.
 ResourceRequest request_of(const TaskSpec& spec);
@@ -100,11 +112,13 @@ constexpr Duration kDefaultRunTime = 1h;  // the span that is held where the run
 // Price of `request` at `site` for an hour, rounded up where 15 decimals do not hold it; refuses an
 // accelerator the site has no price for.
 Result<Price> hourly_price(const Site& site, const ResourceRequest& request);
-// What this task pays for it: spot work the site's percentage of that. Where the site sells no spot
-// capacity, the full price.
-Result<Price> hourly_price(const Site& site, const ResourceRequest& request, const TaskSpec& spec);
-// The percentage that spot work pays there; absent for all other work.
-std::optional<std::int64_t> price_percent(const Site& site, const TaskSpec& spec);
+// What this task pays for it when it is placed at `at`.
+Result<Price> hourly_price(
+    const Supply& supply, const ResourceRequest& request, const TaskSpec& spec, Time at
+);
+// Its percentage of the list price: that of the hour, and of this what the site asks of spot work;
+// rounded up. Absent: the list price.
+std::optional<std::int64_t> price_percent(const Supply& supply, const TaskSpec& spec, Time at);
 // What `span` costs at that price, whole seconds, rounded up to a micro-yuan.
 Result<Money> price_of_span(const Price& hourly, Duration span);
 

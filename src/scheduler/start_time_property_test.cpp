@@ -40,7 +40,7 @@ struct Case : Cluster {
 
     Case()
         : input{.spec = spec, .spec_sha256 = "", .now = kStart + std::chrono::minutes(below(60))} {
-        profile.run_time = std::chrono::minutes(30 + below(240));
+        profile.run_time = profile.run_time_at_most = std::chrono::minutes(30 + below(240));
         spec.deadline = kStart + std::chrono::minutes(300 + below(900));
         spec.placement->optimize = any_strategy();
         for (std::size_t i = 0; i < nodes.size(); ++i) {

@@ -19,7 +19,7 @@ struct Hours : Cluster {
         nodes[0].total.cpu_milli = 500;  // room for one
         sites[0].spec.watts_per_core = 2000;
         sites[0].spec.pue = 1;
-        profile.run_time = 1h;
+        profile.run_time = profile.run_time_at_most = 1h;
         outlook = {
             .carbon_g_per_kwh = HourlySeries(kStart, {500, 400, 50, 300, 300, 300, 300, 300}),
             .power_price_per_kwh = HourlySeries(kStart, {0.5, 0.4, 0.4, 0.4, -0.1, 0.4, 0.4, 0.4})
@@ -84,7 +84,7 @@ TEST(StartTime, ACalendarThatIsFullUntilTheDeadlineLeavesNoStart) {
 TEST(StartTime, WhatIsOverTheBudgetNowMayWaitForACheapHour) {
     Hours h;
     h.spec.deadline = kStart + 7h;
-    h.profile.run_time = 1h;
+    h.profile.run_time = h.profile.run_time_at_most = 1h;
     h.spec.placement->optimize = {.duration = 1};
     Input input{.spec = h.spec, .spec_sha256 = "", .profile = h.profile, .now = kStart};
     input.budget_left = *parse_money("0.01");
@@ -94,7 +94,7 @@ TEST(StartTime, WhatIsOverTheBudgetNowMayWaitForACheapHour) {
 
 TEST(StartTime, AnHourThatTheOutlookDoesNotCoverHasNoCarbonAndNoCost) {
     Hours h;
-    h.profile.run_time = 9h;
+    h.profile.run_time = h.profile.run_time_at_most = 9h;
     const Candidate only = h.plan({.green = 1}).candidates.front();
     EXPECT_FALSE(only.terms.carbon_g);
     EXPECT_FALSE(only.terms.cost);
@@ -110,6 +110,107 @@ TEST(StartTime, TheRouteOfStagedBytesIsPaidAndTakesTime) {
     const Terms terms = plan(input).candidates.front().terms;
     EXPECT_NEAR(*terms.duration_s, 100.1 + 3600, 1e-9);
     EXPECT_EQ(to_string(*terms.cost), "5.036");
+}
+
+TEST(StartTime, LeavesTheMarginAndWhatARunMayTakeLonger) {
+    Hours h;
+    h.spec.deadline = kStart + 5h;
+    h.spec.placement->optimize = {.cost = 1};
+    Input input{.spec = h.spec, .spec_sha256 = "", .profile = h.profile, .now = kStart};
+    input.supplies = {{h.sites.data(), h.nodes.data(), Cluster::free_of(h.nodes[0]), &h.outlook}};
+    EXPECT_EQ(h.start(plan(input)), "04:00");
+
+    input.deadline_margin = 30min;
+    EXPECT_EQ(h.start(plan(input)), "02:00") << "04:00 would leave no margin";
+
+    input.deadline_margin = {};
+    input.profile.run_time_at_most = 90min;
+    EXPECT_EQ(h.start(plan(input)), "02:00") << "one run in ten takes more than an hour";
+
+    input.profile.run_time_at_most.reset();
+    const Plan unbounded = plan(input);
+    EXPECT_EQ(h.start(unbounded), "now") << "how long it may take nobody knows";
+    EXPECT_TRUE(unbounded.explanation.ends_with("is not known; state time_limit"));
+}
+
+TEST(StartTime, ItemsAreCountedAsIfTheyRanOneAfterAnother) {
+    Hours h;
+    h.spec.deadline = kStart + 5h;
+    Input input{.spec = h.spec, .spec_sha256 = "", .items = 3, .profile = h.profile, .now = kStart};
+    input.supplies = {{h.sites.data(), h.nodes.data(), Cluster::free_of(h.nodes[0]), &h.outlook}};
+    h.spec.placement->optimize = {.green = 1};
+    EXPECT_EQ(h.start(plan(input)), "02:00");
+    input.items = 4;
+    EXPECT_EQ(h.start(plan(input)), "01:00");
+    input.at_once = true;
+    EXPECT_EQ(h.start(plan(input)), "now");
+}
+
+TEST(StartTime, WhatIsPlacedInAnHourPaysItsPercentOfTheListPrice) {
+    Hours h;
+    h.spec.deadline = kStart + 7h;
+    h.spec.resources.use_spot = true;
+    h.sites[0].spec.prices.spot_percent = 50;
+    h.outlook = {.percents_from = kStart, .price_percents = {100, 99, 61, 80}};
+
+    const Plan made = h.plan({.cost = 1});
+
+    const Candidate& chosen = made.candidates.front();
+    EXPECT_EQ(h.start(made), "02:00");
+    EXPECT_EQ(chosen.price_percent, 31) << "half of 61, rounded up";
+    EXPECT_EQ(to_string(chosen.price_per_hour), "0.01116");
+    EXPECT_EQ(to_string(*chosen.terms.cost), "0.01116");
+    EXPECT_EQ(made.hold, chosen.terms.cost) << "what is held is what it is expected to cost";
+    EXPECT_EQ(h.outlook.price_percent_at(kStart + 4h), std::nullopt);
+    EXPECT_EQ(h.outlook.price_percent_at(kStart - 1us), std::nullopt);
+}
+
+TEST(StartTime, OfAStaleOutlookTheCarbonIsUnknownAndThePricesHold) {
+    Hours h;
+    h.spec.deadline = kStart + 7h;
+    SiteOutlook stated{.spec = {.from = kStart}, .stated_at = kStart - kOutlookGoodFor + 20min};
+    stated.spec.carbon_g_per_kwh.assign(8, 100);
+    stated.spec.price_percent.assign(8, 50);
+    h.outlook = outlook_of(stated);
+    const Candidate fresh = h.plan({.green = 1}).candidates.front();
+    EXPECT_NEAR(fresh.terms.carbon_g.value_or(0), 100, 1e-9);
+    EXPECT_EQ(fresh.outlook->state, OutlookState::fresh);
+
+    stated.stated_at -= 20min;
+    h.outlook = outlook_of(stated);
+    const Candidate stale = h.plan({.green = 1}).candidates.front();
+
+    EXPECT_EQ(stale.terms.carbon_g, std::nullopt) << "not the figure of the site for every day";
+    EXPECT_EQ(stale.price_percent, 50);
+    EXPECT_EQ(stale.outlook, (OutlookAge{OutlookState::stale, 48 * 3600 + 600}));
+}
+
+TEST(StartTime, AGangStartsAtOnce) {
+    Hours h;
+    h.spec.deadline = kStart + 7h;
+    h.spec.num_nodes = 2;
+    EXPECT_EQ(h.plan({.green = 1}).candidates.size(), 1U);
+}
+
+TEST(StartTime, ThePlanSaysWhatStartingLaterGains) {
+    Hours h;
+    h.spec.deadline = kStart + 7h;
+    const Plan made = h.plan({.green = 1});
+    ASSERT_TRUE(made.later);
+    EXPECT_EQ(made.later->start_at, kStart + 2h);
+    EXPECT_EQ(
+        made.later->text,
+        "from 2026-11-24T02:00:00Z on at centre/centre-1: cost 0.436 yuan instead of 0.519334 "
+        "yuan (16% less), green 50 g instead of 483.3 g (90% less), compared with centre/centre-1 "
+        "at once"
+    );
+    EXPECT_EQ(
+        made.later->text_zh,
+        "2026-11-24T02:00:00Z 起在 centre/centre-1 运行：成本 0.436 元，而非 0.519334 元（减少 "
+        "16%）；"
+        "绿色 50 g，而非 483.3 g（减少 90%）（与在 centre/centre-1 立即开始相比）"
+    );
+    EXPECT_FALSE(h.plan({.duration = 1}).later);
 }
 
 TEST(StartTime, TheExplanationNamesTheStart) {

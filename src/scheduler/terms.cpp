@@ -93,6 +93,16 @@ bool run_time_known(const Profile& profile, const ResourceRequest& request) {
            (request.accelerator && profile.run_time_on.contains(request.accelerator->model));
 }
 
+std::optional<Duration> run_time_at_most_of(
+    const Profile& profile, const ResourceRequest& request
+) {
+    if (request.accelerator)
+        if (const auto found = profile.run_time_at_most_on.find(request.accelerator->model);
+            found != profile.run_time_at_most_on.end())
+            return found->second;
+    return profile.run_time_at_most;
+}
+
 Duration run_time_of(const Profile& profile, const ResourceRequest& request) {
     if (request.accelerator)
         if (const auto found = profile.run_time_on.find(request.accelerator->model);
@@ -145,6 +155,14 @@ std::optional<Money> cost_of(const Input& input, const Asked& asked, const Run& 
     return power ? sum(total, money_of(*power)) : std::nullopt;
 }
 
+std::optional<double> carbon_of(const Input& input, const Asked& asked, const Run& run) {
+    const std::optional<double>& everyday = asked.supply.site->spec.carbon_g_per_kwh;
+    const Outlook* outlook = asked.supply.outlook;
+    if (!outlook || outlook->carbon_g_per_kwh.empty()) return run.integral({}, everyday);
+    if (!outlook->believed(input.now)) return std::nullopt;
+    return run.integral(outlook->carbon_g_per_kwh, std::nullopt);
+}
+
 // Staging, run and fetching.
 std::optional<double> seconds_on_site(const Input& input, const Asked& asked) {
     const std::optional<double> in = staging_seconds(input.profile, asked.supply);
@@ -170,10 +188,7 @@ Terms terms_of(const Input& input, const Asked& asked) {
     const std::set<std::string> controls(site.controls.begin(), site.controls.end());
     terms.security = 1 - static_cast<double>(controls.size()) / kOptionalControls;
     terms.latency_ms = round_trip_ms(site, callers_of(input));
-    const HourlySeries none;
-    terms.carbon_g = run.integral(
-        asked.supply.outlook ? asked.supply.outlook->carbon_g_per_kwh : none, site.carbon_g_per_kwh
-    );
+    terms.carbon_g = carbon_of(input, asked, run);
     return terms;
 }
 

@@ -11,6 +11,8 @@ constexpr int kOptionalControls = 4;  // attestation, dedicated_tenancy, encrypt
 // where nobody knows.
 Duration run_time_of(const Profile& profile, const ResourceRequest& request);
 bool run_time_known(const Profile& profile, const ResourceRequest& request);
+// What one item takes at most, nine times in ten; absent: unknown.
+std::optional<Duration> run_time_at_most_of(const Profile& profile, const ResourceRequest& request);
 
 // A node asked for one choice of accelerator from `start` on.
 struct Asked {
@@ -28,7 +30,7 @@ struct Asked {
 //   security   1 − share of the optional controls that the site has
 //   latency    round trip between the users and the site (callers.h)
 //   carbon     (cores × watts per core + devices × watts per device) × PUE × grid intensity of the
-//              hours it runs in × run time
+//              hours it runs in × run time; of an outlook that is not believed any more: unknown
 // A term with a missing input is absent, never guessed.
 Terms terms_of(const Input& input, const Asked& asked);
 // What of the node's time it takes: staging, run and fetching; the run alone where the transfers

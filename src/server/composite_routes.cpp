@@ -5,7 +5,6 @@
 
 #include "config/yaml.h"
 #include "server/composites.h"
-#include "server/gangs.h"
 #include "server/task_submission.h"
 
 namespace penstock::server {
@@ -27,7 +26,7 @@ std::expected<CompositeSpec, Failure> spec_of(const http::Request& request) {
 Result<void> check_possible(const CompositePlan& plan) {
     for (std::size_t i = 0; i < plan.parts.size(); ++i) {
         const Plan& part = plan.parts[i].plan;
-        if (part.feasible || may_become_feasible(part)) continue;
+        if (part.feasible || scheduler::may_become_feasible(part)) continue;
         return fail_field(
             ErrorCode::resource_exhausted, "parts[" + std::to_string(i) + "]",
             "'" + plan.parts[i].part +

@@ -9,7 +9,6 @@
 
 #include "base/check.h"
 #include "scheduler/scheduler.h"
-#include "server/gangs.h"
 #include "server/profiles.h"
 #include "server/task_submission.h"
 
@@ -47,7 +46,7 @@ class Planner {
             return part.plan.feasible;
         });
         made_.ever = std::ranges::all_of(made_.parts, [](const PartPlan& part) {
-            return part.plan.feasible || may_become_feasible(part.plan);
+            return part.plan.feasible || scheduler::may_become_feasible(part.plan);
         });
         add_up();
         explain();
@@ -74,14 +73,16 @@ class Planner {
             .items = items_of(part),
             .profile = profile_of(platform_, part, organisation_),
             .budget_left = part.budget ? part.budget->max_total : std::nullopt,
-            .now = platform_.now()
+            .now = platform_.now(),
+            .at_once = true
         };
         input.profile.result_bytes = leaves(i).value_or(0);
         for (const std::string& from : planned.after)
             input.profile.staging_bytes += leaves(index_of(from)).value_or(0);
         for (const Node* node : platform_.fleet.nodes())
             input.supplies.push_back(
-                {platform_.fleet.find_site(node->site_id), node, free_beside(i, *node)}
+                {platform_.fleet.find_site(node->site_id), node, free_beside(i, *node),
+                 platform_.engine.outlook_of(node->site_id)}
             );
         planned.plan = scheduler::plan(input);
         made_.parts.push_back(std::move(planned));

@@ -9,7 +9,7 @@
 #include "model/time_shared.h"
 #include "scheduler/filter.h"
 #include "server/explain_queue.h"
-#include "server/gangs.h"
+#include "server/placing.h"
 #include "server/profiles.h"
 #include "server/services.h"
 #include "tasks/blocker.h"
@@ -112,6 +112,8 @@ DecisionQuestion Dispatcher::question_of(
         .now = platform_.now()
     };
     if (spec.budget) question.budget_left = spec.budget->max_total;
+    if (question.runs.staging_bytes > 0)
+        question.runs.staging_source = staging_source_of(platform_);
     // Of the watts that makers publish, those that matter here.
     std::erase_if(question.runs.watts_per_device, [&](const auto& device) {
         return !spec.resources.accelerators ||
@@ -130,23 +132,18 @@ DecisionAnswer Dispatcher::decide(const DecisionQuestion& question) const {
     return answer;
 }
 
-Plan Dispatcher::plan(const TaskSpec& spec, OrganisationId organisation, std::int64_t items) const {
-    if (spec.num_nodes > 1) return plan_gang(platform_, spec, organisation, items, {});
-    return decide(question_of(spec, organisation, items, {})).plan;
+Plan Dispatcher::plan(
+    const TaskSpec& spec, OrganisationId organisation, std::int64_t items, bool at_once
+) const {
+    DecisionQuestion question = question_of(spec, organisation, items, {});
+    if (at_once) question.at_once = true;
+    return decide(question).plan;
 }
 
 std::optional<std::vector<CallerShare>> Dispatcher::callers_of(const Task& task) const {
     if (!task.spec.service || !platform_.callers_of) return std::nullopt;
     std::vector<CallerShare> callers = platform_.callers_of(task.id);
     return callers.empty() ? std::nullopt : std::optional(std::move(callers));
-}
-
-bool Dispatcher::possible_ever(const Plan& plan) const {
-    // Without any node nothing is known yet: sites may be on their way.
-    if (plan.candidates.empty()) return true;
-    return std::ranges::any_of(plan.candidates, [](const Candidate& candidate) {
-        return scheduler::is_temporary(candidate.filter);
-    });
 }
 
 void Dispatcher::round() {
@@ -158,6 +155,7 @@ void Dispatcher::round() {
         }
     );
     here = &yard;
+    planned_.begin_round();
     yard.restore(promises_);
     scheduler::FairQueue queue = fair_queue(platform_);
     std::vector<scheduler::QueueItem> items = yard.items();
@@ -238,8 +236,9 @@ std::vector<NodeId> Dispatcher::to_avoid(
         task.spec.resources.job_recovery->strategy == RecoveryStrategy::failover;
     std::vector<NodeId> avoid;
     if (!same_place_first) avoid = platform_.board.failed_nodes(task.id, waiting.item);
+    const ResourceRequest request = scheduler::request_of(task.spec);
     for (const scheduler::Reservation& promise : promises_.all())
-        if (breaks_promise(promise.place.node, item.request, item, yard))
+        if (breaks_promise(promise.place.node, request, item, yard))
             avoid.push_back(promise.place.node);
     return avoid;
 }
@@ -255,7 +254,7 @@ scheduler::Started Dispatcher::place(
     const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
 ) {
     const Task& task = *platform_.board.find(waiting.task_id);
-    if (task.spec.num_nodes > 1) return place_gang_here(waiting, item, yard);
+    if (waits_for_its_hour(waiting, item)) return Started::other;
     std::vector<NodeId> avoid = to_avoid(waiting, item, yard);
     const std::vector<NodeId> taken = sharing_.kept_from(task.id);
     avoid.insert(avoid.end(), taken.begin(), taken.end());
@@ -269,54 +268,39 @@ scheduler::Started Dispatcher::place(
         if (sharing_.turn_of(task.id) != nullptr)
             decided.question.spec_sha256 = task.spec_sha256;  // of what was confirmed
         decided.question.callers = callers_of(task);
+        if (!may_wait(waiting) || sharing_.turn_of(task.id) != nullptr)
+            decided.question.at_once = true;
         decided.answer = decide(decided.question);
         const Plan& plan = decided.answer.plan;
         if (!plan.feasible) {
             yard.explain(item.work, plan.explanation, plan.explanation_zh);
             return turn_down(std::move(decided));
         }
-        const fleet::CapacityHold hold = hold_of(decided.answer);
-        if (breaks_promise(hold.node_id, hold.request, item, yard) ||
-            std::ranges::find(taken, hold.node_id) != taken.end())
+        if (plan.later) return put_off(std::move(decided), item);
+        decided.rooms = platform_.engine.holds_of(decided.answer);
+        if (std::ranges::any_of(decided.rooms, [&](const fleet::CapacityHold& room) {
+                return breaks_promise(room.node_id, room.request, item, yard) ||
+                       std::ranges::find(taken, room.node_id) != taken.end();
+            }))
             return Started::kept;
-        if (const Result<void> room = platform_.fleet.check(hold); !room) {
-            dropped_.add();
-            platform_.log().warning(
-                "a decision was dropped: the fleet is another than it was made from",
-                {{"cause", to_string(room.error())}}
-            );
-            continue;
-        }
-        return commit(std::move(decided));
+        if (have_room(decided.rooms)) return commit(std::move(decided));
     }
     yard.explain(item.work, "its place was taken meanwhile", "其位置已被占用");
     return Started::no_room;
 }
 
-scheduler::Started Dispatcher::place_gang_here(
-    const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
-) {
-    scheduler::QueueItem member = item;
-    member.request = scheduler::request_of(platform_.board.find(waiting.task_id)->spec);
-    const GangQueue queue{
-        .is_kept = [&](NodeId node, const ResourceRequest& request
-                   ) { return breaks_promise(node, request, member, yard); },
-        .explain = [&](std::string en,
-                       std::string zh) { yard.explain(item.work, std::move(en), std::move(zh)); },
-        .avoid = to_avoid(waiting, member, yard)
-    };
-    return place_gang(platform_, billing_, hub_, waiting, queue);
-}
-
-fleet::CapacityHold Dispatcher::hold_of(const DecisionAnswer& answer) const {
-    const Candidate& chosen = *std::ranges::find_if(answer.plan.candidates, &Candidate::chosen);
-    fleet::CapacityHold hold{chosen.node_id, chosen.request, answer.devices};
-    // Of an amount that a node states without listing its devices none can be named.
-    const Node* node = platform_.fleet.find_node(chosen.node_id);
-    if (node != nullptr && !hold.devices.empty() &&
-        std::ranges::max(hold.devices) >= std::ssize(node->devices))
-        hold.devices.clear();
-    return hold;
+bool Dispatcher::have_room(const std::vector<fleet::CapacityHold>& rooms) {
+    for (const fleet::CapacityHold& each : rooms) {
+        const Result<void> room = platform_.fleet.check(each);
+        if (room) continue;
+        dropped_.add();
+        platform_.log().warning(
+            "a decision was dropped: the fleet is another than it was made from",
+            {{"cause", to_string(room.error())}}
+        );
+        return false;
+    }
+    return true;
 }
 
 DecisionId Dispatcher::record(
@@ -358,7 +342,7 @@ scheduler::Started Dispatcher::turn_down(Decided decided) {
     const Task& task = *platform_.board.find(decided.waiting.task_id);
     Plan plan = decided.answer.plan;
     Change change;
-    if (possible_ever(plan) || sharing_.turn_of(task.id) != nullptr) {
+    if (scheduler::may_become_feasible(plan) || sharing_.turn_of(task.id) != nullptr) {
         waited_.add();
         if (platform_.decisions.differs(task.id, decided.answer))
             record(change, std::move(decided), DecisionOutcome::wait, std::nullopt);
@@ -376,60 +360,40 @@ scheduler::Started Dispatcher::turn_down(Decided decided) {
     return Started::other;
 }
 
-Attempt Dispatcher::attempt_of(const DecisionAnswer& answer) {
-    const Plan& plan = answer.plan;
-    const Candidate& chosen = *std::ranges::find_if(plan.candidates, &Candidate::chosen);
-    const Site& site = *platform_.fleet.find_site(chosen.site_id);
-    Attempt attempt{
-        .id = platform_.make_id<AttemptId>(), .request = chosen.request, .decision = plan.candidates
-    };
-    attempt.placement = {
-        .site_id = site.id,
-        .site = site.spec.name,
-        .provider = site.provider,
-        .region = site.spec.region,
-        .c_url = site.c_url,
-        .node_id = chosen.node_id,
-        .node = chosen.node,
-        .simulated = chosen.simulated
-    };
-    attempt.held = plan.hold.value_or(Money());
-    return attempt;
-}
-
 scheduler::Started Dispatcher::commit(Decided decided) {
     const tasks::Waiting waiting = decided.waiting;
     const Task& task = *platform_.board.find(waiting.task_id);
     Plan plan = decided.answer.plan;
-    fleet::CapacityHold hold = hold_of(decided.answer);
-    Attempt attempt = attempt_of(decided.answer);
-    if (!hold.devices.empty()) attempt.devices = hold.devices;
-    attempt.price_percent =
-        scheduler::price_percent(*platform_.fleet.find_site(attempt.placement.site_id), task.spec);
+    std::vector<fleet::CapacityHold> rooms = std::move(decided.rooms);
+    std::vector<Attempt> attempts = attempts_of(platform_, decided.answer, rooms);
     Change change;
-    if (attempt.held > Money())
-        if (const Result<void> held =
-                billing_.hold(change, attempt.id, task.organisation_id, task.id, attempt.held);
-            !held) {
-            waited_.add();
-            if (platform_.decisions.differs(task.id, decided.answer))
-                record(change, std::move(decided), DecisionOutcome::wait, std::nullopt);
-            return wait(change, task, TaskReason::waiting_for_balance, held.error().message);
-        }
+    if (const Result<void> held = hold_money(billing_, change, task, attempts); !held) {
+        waited_.add();
+        if (platform_.decisions.differs(task.id, decided.answer))
+            record(change, std::move(decided), DecisionOutcome::wait, std::nullopt);
+        return wait(change, task, TaskReason::waiting_for_balance, held.error().message);
+    }
     placed_.add();
-    // Before the hold: the state is still the one it was made from.
-    attempt.decision_id = record(change, std::move(decided), DecisionOutcome::place, attempt.id);
-    const Result<void> room =
-        platform_.fleet.hold(attempt.id, hold.node_id, hold.request, std::move(hold.devices));
-    CHECK(room.has_value(), "the hold was checked just now");
-    attempt = platform_.board.begin_attempt(
-        task.id, waiting.item, std::move(attempt), platform_.now(), change.tasks
+    planned_.forget(work_of(task.id, waiting.item));
+    // Before the holds: the state is still the one it was made from.
+    attempts.front().decision_id =
+        record(change, std::move(decided), DecisionOutcome::place, attempts.front().id);
+    for (std::size_t rank = 0; rank < rooms.size(); ++rank) {
+        fleet::CapacityHold& room = rooms[rank];
+        const Result<void> held = platform_.fleet.hold(
+            attempts[rank].id, room.node_id, room.request, std::move(room.devices)
+        );
+        CHECK(held.has_value(), "the holds were checked just now, and no two are on one node");
+    }
+    attempts = platform_.board.begin_gang(
+        task.id, waiting.item, std::move(attempts), platform_.now(), change.tasks
     );
     platform_.board.set_plan(task.id, std::move(plan), change.tasks);
-    change.after.emplace_back([this, id = attempt.id] {
-        const Attempt* started = platform_.board.find_attempt(id);
-        if (tasks::is_active(started->state)) hub_.send_start(*started);
-    });
+    for (const Attempt& attempt : attempts)
+        change.after.emplace_back([this, id = attempt.id] {
+            const Attempt* started = platform_.board.find_attempt(id);
+            if (platform_.board.is_wanted(*started)) hub_.send_start(*started);
+        });
     platform_.commit(std::move(change));
     return Started::yes;
 }
@@ -453,7 +417,9 @@ Explanation Dispatcher::explain(const Task& task) const {
         explanation.remedy_zh = ended.remedy_zh;
         return explanation;
     }
-    explanation.plan = plan(sharing_.narrowed(task), task.organisation_id, task.items.total);
+    explanation.plan = plan(
+        sharing_.narrowed(task), task.organisation_id, task.items.total, task.started_at.has_value()
+    );
     const tasks::Blocker blocker = tasks::blocker_of(task.reason);
     explanation.blocker = blocker.word;
     explanation.remedy = blocker.remedy;

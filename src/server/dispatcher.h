@@ -3,6 +3,7 @@
 
 #include "io/event.h"
 #include "io/task.h"
+#include "scheduler/planned_starts.h"
 #include "scheduler/scheduler.h"
 #include "server/agent_hub.h"
 #include "server/billing.h"
@@ -26,8 +27,10 @@ class Dispatcher {
     // One round of placements and one look at the clock; what run() does again and again.
     void step();
 
-    // The plan of a task that may not exist yet.
-    Plan plan(const TaskSpec& spec, OrganisationId organisation, std::int64_t items) const;
+    // The plan of a task that may not exist yet; `at_once`: it has begun before.
+    Plan plan(
+        const TaskSpec& spec, OrganisationId organisation, std::int64_t items, bool at_once = false
+    ) const;
     Explanation explain(const Task& task) const;
 
   private:
@@ -36,6 +39,7 @@ class Dispatcher {
         tasks::Waiting waiting;
         DecisionQuestion question;
         DecisionAnswer answer;
+        std::vector<fleet::CapacityHold> rooms = {};  // that the answer takes, by rank
     };
     DecisionQuestion question_of(
         const TaskSpec& spec, OrganisationId organisation, std::int64_t items,
@@ -49,9 +53,6 @@ class Dispatcher {
     scheduler::Started place(
         const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
     );
-    scheduler::Started place_gang_here(
-        const tasks::Waiting& waiting, const scheduler::QueueItem& item, QueueYard& yard
-    );
     std::vector<NodeId> to_avoid(
         const tasks::Waiting& waiting, const scheduler::QueueItem& item, const QueueYard& yard
     ) const;
@@ -59,12 +60,14 @@ class Dispatcher {
         NodeId node, const ResourceRequest& request, const scheduler::QueueItem& item,
         const QueueYard& yard
     ) const;
-    // The second look at what was decided: capacity, money, the attempt and the record, in one
-    // change.
+    // What was decided, in one change: money, capacity, the attempts and the record.
     scheduler::Started commit(Decided decided);
-    Attempt attempt_of(const DecisionAnswer& answer);
-    fleet::CapacityHold hold_of(const DecisionAnswer& answer) const;
+    bool have_room(const std::vector<fleet::CapacityHold>& rooms);
     scheduler::Started turn_down(Decided decided);
+    // ---- put_off.cpp
+    bool may_wait(const tasks::Waiting& waiting) const;
+    bool waits_for_its_hour(const tasks::Waiting& waiting, const scheduler::QueueItem& item);
+    scheduler::Started put_off(Decided decided, const scheduler::QueueItem& item);
     scheduler::Started wait(
         Change& change, const Task& task, TaskReason reason, const std::string& detail
     );
@@ -73,7 +76,6 @@ class Dispatcher {
     );
     void tick();
     std::optional<std::vector<CallerShare>> callers_of(const Task& task) const;
-    bool possible_ever(const Plan& plan) const;
 
     Platform& platform_;
     Billing& billing_;
@@ -81,6 +83,7 @@ class Dispatcher {
     io::Event wake_;
     bool again_ = false;
     scheduler::Reservations promises_;  // from round to round
+    scheduler::PlannedStarts planned_;
     StartForetelling foretelling_;
     TimeSharingOwner sharing_;
     telemetry::Histogram& seconds_;

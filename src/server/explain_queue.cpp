@@ -53,6 +53,14 @@ StartEstimate start_of(
     return estimate;
 }
 
+StartEstimate planned_start(const LaterStart& later) {
+    StartEstimate estimate{
+        .earliest = later.start_at, .expected = later.start_at, .latest = later.start_at
+    };
+    word(estimate, {later.text, later.text_zh});
+    return estimate;
+}
+
 }  // namespace
 
 void explain_queue(
@@ -67,6 +75,11 @@ void explain_queue(
         word(*explanation.start, scheduler::estimate_text_behind_quota());
     }
     const std::vector<tasks::Waiting> order = queue_before(platform, task);
+    if (const auto& later = explanation.plan.later;
+        later && task.reason == TaskReason::waiting_for_start_time) {
+        explanation.start = planned_start(*later);
+        return;  // it stands before nobody and behind nobody
+    }
     explanation.ahead = ahead_of(platform, task, order);
     explanation.position = explanation.ahead->own + explanation.ahead->others + 1;
     if (!explanation.start && !order.empty()) explanation.start = start_of(platform, order, record);

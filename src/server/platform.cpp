@@ -42,6 +42,8 @@ class Restorer final : public storage::Visitor {
             platform_.directory.restore(TRY(json::parse<access::StoredKey>(row.body)));
         else if (row.kind == "site")
             platform_.fleet.restore_site(TRY(json::parse<Site>(row.body)));
+        else if (row.kind == "outlook")
+            platform_.fleet.restore_outlook(TRY(json::parse<SiteOutlook>(row.body)));
         else if (row.kind == "pool")
             platform_.fleet.put_pool(TRY(json::parse<Pool>(row.body)));
         else if (row.kind == "node")
@@ -219,6 +221,9 @@ void Platform::put(Change& change, const access::StoredKey& row) {
 }
 void Platform::put(Change& change, const Site& row) {
     put_entity(change, "site", to_string(row.id), json::print(row));
+}
+void Platform::put(Change& change, const SiteOutlook& row) {
+    put_entity(change, "outlook", to_string(row.site_id), json::print(row));
 }
 void Platform::put(Change& change, const Pool& row) {
     put_entity(change, "pool", to_string(row.site_id) + "/" + row.sku, json::print(row));

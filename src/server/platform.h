@@ -51,7 +51,8 @@ struct PlatformOptions {
     std::string node_code = "N01";                      // of the registration codes issued here
     std::string authority = "local.penstock.internal";  // of the C-URLs printed here
     std::int64_t fee_basis_points = 500;                // the platform's share of a charge
-    std::int64_t free_bytes_min = 32L * 1024 * 1024;    // below: commands are refused, reads go on
+    std::string store_site;  // where the platform's store lies: a site's name; empty: not said
+    std::int64_t free_bytes_min = 32L * 1024 * 1024;  // below: commands are refused, reads go on
     TimeSharingOptions time_sharing;
 };
 
@@ -111,6 +112,7 @@ class Platform {
     void put(Change& change, const User& row);
     void put(Change& change, const access::StoredKey& row);
     void put(Change& change, const Site& row);
+    void put(Change& change, const SiteOutlook& row);
     void put(Change& change, const Pool& row);
     void put(Change& change, const Node& row);
     void put(Change& change, const StoredEndpoint& row);

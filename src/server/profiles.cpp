@@ -91,6 +91,7 @@ scheduler::Profile profile_of(
     for (const StagedInput& input : inputs_of(platform, spec)) profile.staging_bytes += input.bytes;
     if (spec.time_limit) {
         profile.run_time = spec.time_limit;
+        profile.run_time_at_most = spec.time_limit;
         profile.run_time_basis = "time_limit";
     }
     if (spec.service) return profile;
@@ -98,7 +99,8 @@ scheduler::Profile profile_of(
         if (auto known = known_of(platform, spec, organisation, std::nullopt)) {
             profile.run_time = known->runs.p50;
             profile.run_time_basis = std::move(known->basis);
-            profile.result_bytes = known->runs.result_bytes;
+            profile.run_time_at_most =
+                run_times_of(platform, spec, organisation, std::nullopt).at_most();
         }
         return profile;
     }
@@ -109,7 +111,8 @@ scheduler::Profile profile_of(
         if (auto known = known_of(platform, spec, organisation, choice)) {
             profile.run_time_on[choice.model] = known->runs.p50;
             profile.run_time_basis_on[choice.model] = std::move(known->basis);
-            profile.result_bytes = std::max(profile.result_bytes, known->runs.result_bytes);
+            if (const auto most = run_times_of(platform, spec, organisation, choice).at_most())
+                profile.run_time_at_most_on[choice.model] = *most;
         }
     }
     return profile;
@@ -172,6 +175,14 @@ TaskProfile task_profile_of(
     return profile;
 }
 
+std::optional<SiteSpec> staging_source_of(const Platform& platform) {
+    const Site* site = platform.fleet.find_site(std::string_view(platform.options().store_site));
+    if (site == nullptr) return std::nullopt;
+    SiteSpec source{.name = site->spec.name, .egress_per_gb = Price{}, .routes = site->spec.routes};
+    for (auto& [name, route] : source.routes) route.egress_per_gb = Price{};
+    return source;
+}
+
 scheduler::RunTimes run_times_of(
     const Platform& platform, const TaskSpec& spec, OrganisationId organisation,
     const std::optional<Accelerator>& accelerator
@@ -199,12 +210,16 @@ std::vector<scheduler::Place> suited_places(
         .avoid = {},
         .profile = profile_of(platform, spec, organisation),
         .budget_left = {},
-        .now = platform.now()
+        .now = platform.now(),
+        .at_once = true
     };
     if (spec.budget) input.budget_left = spec.budget->max_total;
     for (const Node* node : platform.fleet.nodes())
         if (node->state == NodeState::online && !node->cordoned)
-            input.supplies.push_back({platform.fleet.find_site(node->site_id), node, node->total});
+            input.supplies.push_back(
+                {platform.fleet.find_site(node->site_id), node, node->total,
+                 platform.engine.outlook_of(node->site_id)}
+            );
     std::vector<scheduler::Place> places;
     for (const Candidate& candidate : scheduler::plan(input).candidates)
         if (candidate.filter == FilterReason::none)

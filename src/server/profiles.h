@@ -25,6 +25,10 @@ TaskProfile task_profile_of(
     const Platform& platform, const TaskSpec& spec, OrganisationId organisation, std::int64_t items
 );
 
+// The site at which staged bytes lie, with its routes to other sites; nothing where the platform
+// does not say. Nobody charges egress yet, so it costs nothing here.
+std::optional<SiteSpec> staging_source_of(const Platform& platform);
+
 // How long such work runs on that accelerator, with the runs it is known from. A service has no
 // end.
 scheduler::RunTimes run_times_of(

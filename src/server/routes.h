@@ -16,6 +16,7 @@ namespace penstock::server {
 void add_access_routes(Api& api, Billing& billing);
 void add_limit_routes(Api& api, Billing& billing, io::Pool& pool);
 void add_fleet_routes(Api& api);
+void add_outlook_routes(Api& api);
 void add_decision_routes(Api& api);
 void add_task_routes(Api& api, Dispatcher& dispatcher);
 void add_file_routes(Api& api, BlobStore& blobs, LogStore& logs);

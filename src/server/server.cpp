@@ -116,6 +116,7 @@ struct Server::State {
         add_access_routes(*api, *billing);
         add_limit_routes(*api, *billing, pool);
         add_fleet_routes(*api);
+        add_outlook_routes(*api);
         add_decision_routes(*api);
         add_task_routes(*api, *dispatcher);
         add_composite_routes(*api);

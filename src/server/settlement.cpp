@@ -232,9 +232,11 @@ void Billing::watch_running(Change& change) {
         if (!soon) continue;
         check_budget(change, task, *attempt, *soon);
         if (*soon < attempt->held) continue;
-        const Result<Price> hourly = scheduler::hourly_price(
-            *platform_.fleet.find_site(attempt->placement.site_id), attempt->request, task.spec
+        const Result<Price> list = scheduler::hourly_price(
+            *platform_.fleet.find_site(attempt->placement.site_id), attempt->request
         );
+        const Result<Price> hourly =
+            list && attempt->price_percent ? percent_of(*list, *attempt->price_percent) : list;
         const Result<Money> more =
             hourly ? hold_amount(*hourly, kHoldSpan) : std::unexpected(hourly.error());
         if (!more) continue;

@@ -79,6 +79,9 @@ std::vector<tasks::Waiting> queue_before(const Platform& platform, const Task& t
         return scheduler::amounts_of(scheduler::request_of(platform.board.find(each.task_id)->spec)
         );
     };
+    const auto waits_for_its_hour = [&](const tasks::Waiting& each) {
+        return platform.board.find(each.task_id)->reason == TaskReason::waiting_for_start_time;
+    };
     for (std::size_t i = 0; i < waiting.size(); ++i)
         queue.add(tenant_of(*platform.board.find(waiting[i].task_id)), i, asked_by(waiting[i]));
     std::vector<tasks::Waiting> order;
@@ -86,7 +89,8 @@ std::vector<tasks::Waiting> queue_before(const Platform& platform, const Task& t
         const tasks::Waiting& each = waiting[*next];
         const scheduler::Tenant tenant = tenant_of(*platform.board.find(each.task_id));
         const bool own = each.task_id == task.id;
-        if (!own && queue.blocked(tenant, asked_by(each))) continue;  // it lets others pass
+        // They let others pass: what its quota blocks, and what waits for a better hour.
+        if (!own && (queue.blocked(tenant, asked_by(each)) || waits_for_its_hour(each))) continue;
         order.push_back(each);
         if (own) return order;
         queue.charge(tenant, asked_by(each));

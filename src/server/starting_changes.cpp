@@ -108,12 +108,14 @@ std::optional<Candidate> starts_now(
         .avoid = {},
         .profile = profile_of(platform, spec, task.organisation_id),
         .budget_left = {},
-        .now = platform.now()
+        .now = platform.now(),
+        .at_once = true
     };
     if (spec.budget) input.budget_left = spec.budget->max_total;
     for (const Node* node : platform.fleet.nodes())
         input.supplies.push_back(
-            {platform.fleet.find_site(node->site_id), node, platform.fleet.free_of(*node)}
+            {platform.fleet.find_site(node->site_id), node, platform.fleet.free_of(*node),
+             platform.engine.outlook_of(node->site_id)}
         );
     const ResourceRequest request = scheduler::request_of(spec);
     const scheduler::Kept kept{

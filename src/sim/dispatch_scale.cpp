@@ -19,6 +19,7 @@ constexpr std::string_view kPrice = "0.00001";
 constexpr std::int64_t kMemoryMibUnknown = 1 << 20;  // of a node whose memory the list leaves out
 constexpr std::int64_t kPhases = 2;
 constexpr std::int64_t kProgressStep = 256;
+constexpr std::int64_t kGangNodes = 64;
 
 class DispatchBench {
   public:
@@ -53,6 +54,32 @@ class DispatchBench {
         }
         const double seconds = std::max(thread_cpu_seconds() - begin, 1e-9);
         return static_cast<double>(options_.dispatch_tasks) / seconds;
+    }
+
+    // Gangs of one task's requests on many nodes, each as the tasks that run leave room for it.
+    Result<void> decide_gangs(DispatchTimes& times) {
+        std::vector<double> each_ms;
+        for (std::int64_t round = 0; round < options_.rounds; ++round) {
+            DecisionQuestion question = any_question();
+            question.spec.num_nodes = kGangNodes;
+            const double begin = thread_cpu_seconds();
+            const DecisionAnswer answer = engine_.decide(question);
+            each_ms.push_back((thread_cpu_seconds() - begin) * 1e3);
+            std::vector<AttemptId> members;
+            for (fleet::CapacityHold& hold : engine_.holds_of(answer)) {
+                members.push_back(ids_.next<AttemptId>(now_));
+                TRY(fleet_.hold(members.back(), hold.node_id, hold.request, std::move(hold.devices))
+                );
+            }
+            for (const AttemptId member : members) fleet_.release(member);
+            times.gangs += members.empty() ? 0 : 1;
+        }
+        times.gang_nodes = kGangNodes;
+        if (each_ms.empty()) return {};
+        std::ranges::sort(each_ms);
+        times.gang_p50_ms = each_ms[each_ms.size() / 2];
+        times.gang_max_ms = each_ms.back();
+        return {};
     }
 
     // The decision in the middle of those that are kept: inputs lie before and behind it.
@@ -119,6 +146,9 @@ class DispatchBench {
             );
             hello.total.accelerator_milli[models_[spec.model]] += fleet::kWholeDeviceMilli;
         }
+        const std::int64_t rack =
+            cluster.topology_known ? spec.rack : nodes_++ / options_.nodes_per_rack;
+        hello.labels["rack"] = fmt::format("r{}", rack);
         const SiteId site = TRY(site_of(cluster.topology_known ? spec.site : 0));
         TRY(fleet_.hello(site, hello, ids_.next<NodeId>(now_), now_));
         return {};
@@ -136,13 +166,17 @@ class DispatchBench {
         return spec;
     }
 
-    void decide(bool recorded) {
-        const DecisionQuestion question{
+    DecisionQuestion any_question() {
+        return {
             .spec = specs_[arrivals_.below(specs_.size())],
             .spec_sha256 = "",
             .budget_left = {},
             .now = now_
         };
+    }
+
+    void decide(bool recorded) {
+        const DecisionQuestion question = any_question();
         DecisionAnswer answer = engine_.decide(question);
         if (recorded) {
             const dispatch::DecisionLog::Rows rows =
@@ -178,6 +212,7 @@ class DispatchBench {
     std::map<std::uint32_t, SiteId> sites_;
     std::vector<TaskSpec> specs_;
     std::vector<AttemptId> running_;
+    std::int64_t nodes_ = 0;
     std::int64_t placed_ = 0;
     std::int64_t recorded_ = 0;
     std::size_t bytes_ = 0;
@@ -202,6 +237,7 @@ Result<DispatchTimes> measure_dispatch(
     times.per_second = decided;
     times.recorded_per_second = recorded;
     TRY(bench.replay_one(times));
+    TRY(bench.decide_gangs(times));
     return times;
 }
 

@@ -54,6 +54,10 @@ struct DispatchTimes {
     double bytes_per_decision = 0;   // of those rows, checkpoints included
     double record_ms = 0;            // to put the record of one together, its state included
     double replay_ms = 0;            // to make it again from that; identical, or the run fails
+    std::int64_t gang_nodes = 0;     // of the gangs that are decided, held and released at the end
+    std::int64_t gangs = 0;          // of `rounds`, those that found room
+    double gang_p50_ms = 0;          // to decide one
+    double gang_max_ms = 0;
 };
 
 struct ScaleReport {

@@ -15,7 +15,7 @@ TEST(SiteScenario, ReadsSitesPoolsAndLinks) {
     EXPECT_TRUE(scenario.sites[1].controls.empty());
     EXPECT_EQ(scenario.pools[2].site, 1U);
     EXPECT_EQ(scenario.link(1, 0).rtt_ms, 80);
-    EXPECT_EQ(to_string(scenario.link(1, 0).egress_per_gb), "0.1");
+    EXPECT_EQ(to_string(scenario.link(1, 0).egress_per_gb.value_or(Price())), "0.1");
     EXPECT_EQ(scenario.outlooks[0].power_price_per_kwh.mean(kScenarioStart, 1h), 0.05);
 }
 

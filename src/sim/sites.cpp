@@ -68,6 +68,7 @@ class World {
             const double hours = task.work / (static_cast<double>(task.devices) * pool.speed);
             profile.run_time_on[pool.model] =
                 std::chrono::ceil<Duration>(std::chrono::duration<double, std::ratio<3600>>(hours));
+            profile.run_time_at_most_on[pool.model] = profile.run_time_on[pool.model];
             profile.watts_per_device[pool.model] = pool.watts;
         }
         return profile;

@@ -10,8 +10,8 @@ namespace {
 // Reasons that keep a task waiting or ended it before it began; no other has a remedy.
 const std::pair<TaskReason, Blocker> kBlockers[] = {
     {TaskReason::waiting_for_start_time,
-     {"start_time", "wait, or submit without schedule.start_after",
-      "等待，或去掉 schedule.start_after"}},
+     {"start_time", "wait, or submit without schedule.start_after or deadline",
+      "等待，或去掉 schedule.start_after 或 deadline"}},
     {TaskReason::waiting_for_dependency,
      {"dependency", "wait for the task it depends on, or cancel it", "等待所依赖的任务，或取消"}},
     {TaskReason::waiting_for_balance,

@@ -97,6 +97,47 @@ class Gang(unittest.TestCase):
         self.assertTrue(platform.settlement()["balanced"])
         self.assertEqual([node["name"] for node in platform.api("GET", "/v1/nodes").json["nodes"] if node["held"]["cpu_milli"]], [])
 
+    def check_decision(self, platform, task):
+        """The placement of all members is one recorded decision: the head names it, explain names it, and it is made again to the byte."""
+        head, *others = sorted(platform.attempts(task), key=lambda attempt: attempt["gang"]["rank"])
+        decision = platform.get_json("explain", f"task/{task}")["decision_id"]
+        self.assertEqual(head["decision_id"], decision)
+        self.assertEqual([member.get("decision_id") for member in others], [None] * len(others))
+        record = platform.api("GET", f"/v1/decisions/{decision}").json
+        self.assertEqual((record["decision"]["outcome"], record["decision"]["attempt_id"]), ("place", head["id"]))
+        members = [each["node"] for each in record["answer"]["plan"]["candidates"] if each["chosen"]]
+        self.assertEqual(members, [attempt["placement"]["node"] for attempt in (head, *others)])
+        self.assertEqual(len(record["answer"]["devices_by_rank"]), len(members))
+        self.assertTrue(platform.get_json("sim", "replay-decision", decision)["identical"])
+
+    def test_a_gang_that_waits_or_is_refused_is_recorded_and_made_again(self):
+        with GangPlatform() as platform:
+            blocker = platform.create(json.dumps({"kind": "Task", "name": "blocker", "resources": {"cpus": "0.9", "memory": "64MB"}, "run": "sleep 600"}))
+            platform.wait_for_state(blocker, "RUNNING")
+            too_large = {"cpus": "4000", "memory": "64MB"}
+            for changes in ({"name": "waits"}, {"name": "never", "resources": too_large}):
+                platform.cli("task", "create", "-y", "-f", "-", input=platform.spec(outputs=[], run="true", **changes), code=None)
+            platform.wait_for_state("never", "FAILED")
+            outcomes = {}
+            for task in ("waits", "never"):
+                wait_until(lambda: platform.get_json("explain", f"task/{task}").get("decision_id"), "a recorded decision")
+                decision = platform.get_json("explain", f"task/{task}")["decision_id"]
+                self.assertTrue(platform.get_json("sim", "replay-decision", decision)["identical"])
+                outcomes[task] = platform.api("GET", f"/v1/decisions/{decision}").json["decision"]["outcome"]
+            self.assertEqual(outcomes, {"waits": "wait", "never": "refuse"})
+            file = platform.folder / "decision.json"
+            platform.cli("sim", "replay-decision", decision, "--save", file)
+            record = json.loads(file.read_text())
+            for node in record["state"]["nodes"]:
+                node["total"]["cpu_milli"] = 8000000
+            file.write_text(json.dumps(record))
+            changed = platform.get_json("sim", "replay-decision", "--file", file, code=1)
+            self.assertFalse(changed["identical"])
+            self.assertIn("answer.", changed["difference"])
+            platform.cli("task", "cancel", blocker)
+            platform.wait_for_state("waits", "SUCCEEDED")
+            self.check_decision(platform, "waits")
+
     def test_three_nodes_train_together(self):
         with GangPlatform() as platform:
             task = platform.create_with_example(envs={"STEPS": "40"})
@@ -117,6 +158,7 @@ class Gang(unittest.TestCase):
             lines = platform.api("GET", f"/v1/tasks/{task}/logs?limit=1000").json["lines"]
             self.assertEqual({line["rank"] for line in lines if line["text"].startswith("rank ")}, {0, 1, 2})
             self.check_money(platform, task)
+            self.check_decision(platform, task)
 
     def test_nobody_runs_before_the_slowest_has_set_up(self):
         with GangPlatform() as platform:

@@ -376,7 +376,7 @@ TEST(TimeSharing, RoundsGoOnAfterTheServerDied) {
 }
 
 TEST(TimeSharing, ATenantAtItsLimitTakesTurnsWithinIt) {
-    World world("most-throughput");
+    World world("gavel-las");
     world.limit_devices(1);
     const TaskId a = world.share("a", {{"H100", 5}}, 3);
     const TaskId b = world.share("b", {{"H100", 5}}, 3);
