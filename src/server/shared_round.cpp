@@ -174,6 +174,10 @@ class Collector {
             timeshare::Applicant& one = round_.question.applicants[i];
             const SharedRates rates = shared_rates(platform_, *who.task);
             const auto received = received_by(platform_, who.task->id, round_.counted_since);
+            for (const auto& [pool, time] : received_by(platform_, who.task->id, Time{}))
+                if (const auto rate = rates.normalised.find(pool.model);
+                    rate != rates.normalised.end())
+                    one.job.served_s += to_seconds(time) * rate->second;
             one.job.weight = weights[i];
             one.job.rate_min = rates.rate_min;
             one.job.waited_s = who.attempt != nullptr ? 0 : to_seconds(waited(*who.task));

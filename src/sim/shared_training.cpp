@@ -100,6 +100,7 @@ class Cluster {
             seen.devices = type.devices;
             seen.rate = type.rate;
             seen.steps_left = timeshare::steps_left(job.steps_declared, job.done);
+            seen.served_s = job.done / timeshare::best_rate(problem_, seen);
             seen.elapsed_s = now_s() - job.arrived_s;
             seen.waited_s = last_[i] ? 0 : now_s() - job.waiting_since_s;
         }

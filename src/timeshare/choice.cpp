@@ -25,8 +25,11 @@ double pressure(const Problem& problem) {
 }
 
 double urgency(Worth worth, const Job& job, double best) {
-    if (worth == Worth::throughput) return 1;
-    return std::pow(std::max(job.steps_left / best / to_seconds(kRound), 1.0), -kUrgency);
+    if (worth == Worth::least_left)
+        return std::pow(job.steps_left / best / to_seconds(kRound) + 1, -kUrgency);
+    const auto passed =
+        std::ranges::count_if(kServedLevels, [&](double level) { return job.served_s >= level; });
+    return std::pow(1 - kServedLoss, passed);
 }
 
 Worths worths_of(Worth worth, const Problem& problem, const Places& last) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
+
 #include "timeshare/sharer.h"
 
 namespace penstock::timeshare {
@@ -11,14 +13,20 @@ namespace penstock::timeshare {
 // is not, whoever ends hands its devices to those who wait, so jobs count by their devices.
 enum class Worth : std::uint8_t {
     least_left,  // urgent is who has little left, by what was declared
-    throughput   // none is more urgent: nothing is declared
+    throughput   // nothing is declared: urgent is who has been served little
 };
 
-// Urgency is (time left at the best rate, in rounds, one or more) ^ -kUrgency. Small on purpose:
-// one would be completions a second, and short jobs would take fast devices that they hardly gain
-// from, at a loss of throughput to all. Zero would be throughput alone, and nobody first in a
-// queue.
-constexpr double kUrgency = 0.1;
+// Urgency of least_left is (time left at the best rate, in rounds, plus one) ^ -kUrgency. Small on
+// purpose: one would be completions a second, and short jobs would take fast devices that they
+// hardly gain from, at a loss of throughput to all. Zero would be throughput alone, and nobody
+// first in a queue.
+constexpr double kUrgency = 0.05;
+
+// Urgency of throughput falls by kServedLoss at each of these. Who has run for long will probably
+// run for long, where most jobs are short and some very long; few levels, so that jobs which have
+// passed one do not take turns by the round.
+constexpr std::array<double, 2> kServedLevels = {3600, 36000};  // Job::served_s
+constexpr double kServedLoss = 0.03;
 
 // A job that has not run for this long gets a round before all others.
 constexpr double kPatienceS = 24 * 3600;

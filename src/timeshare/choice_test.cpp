@@ -20,6 +20,32 @@ TEST(LeastLeft, ServesTheShortestFirst) {
     EXPECT_EQ(chosen(Worth::least_left, problem), (Kinds{std::nullopt, 0}));
 }
 
+TEST(Throughput, ServesFirstWhoWasServedLittle) {
+    Problem problem{.kinds = {{.devices = 1}}, .jobs = {{.rate = {1}}, {.rate = {5}}}};
+    problem.jobs[0].served_s = kServedLevels[0];
+    problem.jobs[1].served_s = kServedLevels[0] - 1;
+    EXPECT_EQ(
+        choose(Worth::throughput, problem, {0, std::nullopt}).value(), (Kinds{std::nullopt, 0})
+    );
+    problem.jobs[1].served_s = kServedLevels[0];
+    EXPECT_EQ(
+        choose(Worth::throughput, problem, {0, std::nullopt}).value(), (Kinds{0, std::nullopt})
+    );
+    problem.jobs[0].served_s = kServedLevels[1];
+    EXPECT_EQ(
+        choose(Worth::throughput, problem, {0, std::nullopt}).value(), (Kinds{std::nullopt, 0})
+    );
+}
+
+// Job 0 was served less, but job 1 would lose more.
+TEST(Throughput, DoesNotGiveThroughputAwayForWhoWasServedLittle) {
+    const Problem problem{
+        .kinds = {{.devices = 1}, {.devices = 1}},
+        .jobs = {{.rate = {10, 9}}, {.rate = {10, 8}, .served_s = kServedLevels[1]}}
+    };
+    EXPECT_EQ(chosen(Worth::throughput, problem), (Kinds{1, 0}));
+}
+
 // Job 0 is shorter, but it loses little on kind 1.
 TEST(Throughput, FitsJobsToKindsWhateverIsLeft) {
     const Problem problem{

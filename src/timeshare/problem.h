@@ -26,6 +26,7 @@ struct Job {
     double weight = 1;         // > 0; twice the weight, twice the throughput
     std::vector<double> rate;  // steps/s on each kind with all its devices; 0: cannot run there
     double steps_left = 0;
+    double served_s = 0;   // that its best rate would have taken for what it has done
     double rate_min = 0;   // asked for by its owner, steps/s; for Policy::gavel_cost
     double elapsed_s = 0;  // since it arrived
     double waited_s = 0;   // since it last ran, or arrived
