@@ -71,14 +71,7 @@ io::Task<Result<Consent>> plan_and_ask(Invocation* invocation, const CompositeSp
             ErrorCode::resource_exhausted,
             std::string(text(invocation->language, "plan.infeasible"))
         );
-    if (!plan.feasible) invocation->say("plan.will_wait");
-    if (invocation->has("dry-run")) {
-        invocation->say("plan.dry_run");
-        co_return Consent::withheld;
-    }
-    const bool agreed = CO_TRY(confirmed(*invocation, "plan.question"));
-    if (!agreed) invocation->tell("plan.declined");
-    co_return agreed ? Consent::given : Consent::withheld;
+    co_return ask_for_consent(*invocation, plan.feasible);
 }
 
 io::Task<Result<Composite>> create(Invocation* invocation, const Packed* packed) {

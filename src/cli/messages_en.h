@@ -223,7 +223,7 @@ inline constexpr Message kMessagesEnButFlags[] = {
     {"plan.will_wait", "Nothing is free right now: the task will wait for capacity."},
     {"profile.moves", "moves in before it starts: {}; leaves when it ends: {}"},
     {"profile.nature", "waits for answers: {}; talks: {}"},
-    {"profile.size", "{} items on {} nodes each"},
+    {"profile.size", "items: {}, nodes for each: {}"},
     {"profile.summary", "what is known of how a task runs: time, memory, load, data"},
     {"project.create.summary", "add a project"},
     {"project.get.summary", "one project with its limits and quota"},

@@ -212,7 +212,7 @@ constexpr Message kMessagesZhButFlags[] = {
     {"plan.will_wait", "当前没有空闲资源：任务将等待。"},
     {"profile.moves", "开始前移入：{}；结束时移出：{}"},
     {"profile.nature", "等待应答：{}；通信：{}"},
-    {"profile.size", "{} 项，每项 {} 个节点"},
+    {"profile.size", "项数：{}，每项节点数：{}"},
     {"profile.summary", "任务画像：预计时间、内存、负载与数据量"},
     {"project.create.summary", "添加项目"},
     {"project.get.summary", "查看项目及其限额与配额"},

@@ -24,6 +24,17 @@ Result<Submission> pack_draft(const Invocation& invocation, Draft draft) {
     return submission;
 }
 
+Result<Consent> ask_for_consent(const Invocation& invocation, bool starts_now) {
+    if (!starts_now) invocation.say("plan.will_wait");
+    if (invocation.has("dry-run")) {
+        invocation.say("plan.dry_run");
+        return Consent::withheld;
+    }
+    const bool agreed = TRY(confirmed(invocation, "plan.question"));
+    if (!agreed) invocation.tell("plan.declined");
+    return agreed ? Consent::given : Consent::withheld;
+}
+
 io::Task<Result<Consent>> plan_and_confirm(Invocation* invocation, const Submission* submission) {
     client::Client* client = CO_TRY(invocation->client());
     const Plan plan = CO_TRY(co_await client->plan_task(submission->spec));
@@ -40,14 +51,7 @@ io::Task<Result<Consent>> plan_and_confirm(Invocation* invocation, const Submiss
                                                               : MessageKey("plan.infeasible")
             ))
         );
-    if (!plan.feasible) invocation->say("plan.will_wait");
-    if (invocation->has("dry-run")) {
-        invocation->say("plan.dry_run");
-        co_return Consent::withheld;
-    }
-    const bool agreed = CO_TRY(confirmed(*invocation, "plan.question"));
-    if (!agreed) invocation->tell("plan.declined");
-    co_return agreed ? Consent::given : Consent::withheld;
+    co_return ask_for_consent(*invocation, plan.feasible);
 }
 
 io::Task<Result<Task>> submit(Invocation* invocation, const Submission* submission) {

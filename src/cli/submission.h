@@ -22,6 +22,9 @@ Result<Submission> pack_draft(const Invocation& invocation, Draft draft);
 // of the task on trust, residency or providers leaves no candidate.
 enum class Consent { given, withheld, refused };
 
+// Asks about a plan that is on the screen, of work that starts now or waits.
+Result<Consent> ask_for_consent(const Invocation& invocation, bool starts_now);
+
 // Shows the plan and asks. What no site could ever run is resource_exhausted.
 io::Task<Result<Consent>> plan_and_confirm(Invocation* invocation, const Submission* submission);
 
