@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "model/accelerator_facts.h"
+#include "scheduler/alike_supplies.h"
 #include "server/inputs.h"
 #include "tasks/state.h"
 
@@ -221,14 +222,12 @@ std::vector<scheduler::Place> suited_places(
     for (const Node* node : platform.fleet.nodes())
         if (node->state == NodeState::online && !node->cordoned)
             input.supplies.push_back(
-                {platform.fleet.find_site(node->site_id), node, node->total,
+                {platform.fleet.find_site(node->site_id),
+                 node,
+                 {},
                  platform.engine.outlook_of(node->site_id)}
             );
-    std::vector<scheduler::Place> places;
-    for (const Candidate& candidate : scheduler::plan(input).candidates)
-        if (candidate.filter == FilterReason::none)
-            places.push_back({candidate.node_id, candidate.request});
-    return places;
+    return scheduler::suited_places(std::move(input));
 }
 
 }  // namespace penstock::server

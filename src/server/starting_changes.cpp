@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "scheduler/alike_supplies.h"
+#include "scheduler/filter.h"
 #include "server/explain_queue.h"
 #include "server/profiles.h"
 #include "server/queue_yard.h"
@@ -96,6 +98,39 @@ Room room_for(const Platform& platform, const std::vector<scheduler::Place>& pla
     return room;
 }
 
+bool has_room(const Capacity& free, const TaskSpec& spec) {
+    const ResourceRequest request = scheduler::request_of(spec);
+    if (free.cpu_milli < request.cpu_milli || free.memory_mib < request.memory_mib) return false;
+    const auto has = [&](const Accelerator& choice) {
+        return scheduler::devices_milli(free, choice) >= choice.count_milli;
+    };
+    return !spec.resources.accelerators ||
+           std::ranges::any_of(spec.resources.accelerators->choices, has);
+}
+
+// Nodes with room, one for all that are alike; those of which something is promised stand alone.
+std::vector<scheduler::Supply> roomy_supplies(
+    const Platform& platform, const TaskSpec& spec, const scheduler::Reservations& promises
+) {
+    std::vector<scheduler::Supply> roomy;
+    for (const Node* node : platform.fleet.nodes()) {
+        Capacity free = platform.fleet.free_of(*node);
+        if (node->state == NodeState::online && !node->cordoned && has_room(free, spec))
+            roomy.push_back(
+                {platform.fleet.find_site(node->site_id), node, std::move(free),
+                 platform.engine.outlook_of(node->site_id)}
+            );
+    }
+    std::vector<NodeId> promised;
+    for (const scheduler::Reservation& each : promises.all())
+        for (const scheduler::Place& place : each.places) promised.push_back(place.node);
+    std::ranges::sort(promised);
+    std::vector<scheduler::Supply> supplies;
+    for (scheduler::AlikeSupplies& group : scheduler::alike_supplies(roomy, spec, promised))
+        supplies.push_back(std::move(group.shown));
+    return supplies;
+}
+
 // Where such a task could start at once, breaking no promise.
 std::optional<Candidate> starts_now(
     const Platform& platform, const Task& task, const TaskSpec& spec,
@@ -112,11 +147,7 @@ std::optional<Candidate> starts_now(
         .at_once = true
     };
     if (spec.budget) input.budget_left = spec.budget->max_total;
-    for (const Node* node : platform.fleet.nodes())
-        input.supplies.push_back(
-            {platform.fleet.find_site(node->site_id), node, platform.fleet.free_of(*node),
-             platform.engine.outlook_of(node->site_id)}
-        );
+    input.supplies = roomy_supplies(platform, spec, promises);
     const ResourceRequest request = scheduler::request_of(spec);
     const scheduler::Kept kept{
         .promises = promises,
