@@ -8,6 +8,8 @@
 namespace penstock::scheduler {
 namespace {
 
+constexpr int kTimesMax = 16;  // at which a gang is tried where promises to others lie in between
+
 // How much of the node would have to be given up for it: the largest part of one resource.
 std::int64_t shortage(const Place& place, const NodeBook& book) {
     const Amounts total = amounts_of(book.total(place.node));
@@ -35,20 +37,24 @@ bool is_waited_for(const Reservation& reservation, const Held& held) {
 
 }  // namespace
 
-std::vector<Reservations::Promised> Reservations::before(NodeId node, WorkId work) const {
+std::vector<Reservations::Promised> Reservations::to_others(NodeId node, WorkId work, Beside beside)
+    const {
     std::vector<Promised> found;
     for (const Reservation& each : all_) {
-        if (each.work == work) break;
+        if (each.work == work && beside == Beside::older) break;
+        if (each.work == work) continue;
         for (const Place& place : each.places)
             if (place.node == node) found.push_back({&each, &place});
     }
     return found;
 }
 
-// What is held of the node from now on: by what runs, and by what was promised before.
-Calendar Reservations::calendar(NodeId node, WorkId work, Time now, const NodeBook& book) const {
+// What is held of the node from now on: by what runs, and by what was promised.
+Calendar Reservations::calendar(
+    NodeId node, WorkId work, Beside beside, Time now, const NodeBook& book
+) const {
     Calendar calendar(book.total(node));
-    const std::vector<Promised> promises = before(node, work);
+    const std::vector<Promised> promises = to_others(node, work, beside);
     for (const Held& held : book.held(node)) {
         const auto waits = [&](const Promised& each) { return is_waited_for(*each.to, held); };
         if (std::ranges::any_of(promises, waits)) continue;
@@ -68,18 +74,27 @@ struct Reservations::Option {
     Calendar calendar;
     std::optional<Time> start;  // absent: it comes only after something whose end is unknown
     bool promised = false;      // to others, before
+
+    // The first start at or after `time`.
+    std::optional<Time> next(Time time, const Reservation& wanted, Time now) const {
+        const std::optional<Time> first =
+            calendar.earliest(place.request, time, wanted.span.value_or(kForEver));
+        return first && *first < now + kForEver / 2 ? first : std::nullopt;
+    }
 };
 
 std::vector<Reservations::Option> Reservations::options_of(
-    const Reservation& wanted, const std::vector<Place>& places, Time now, const NodeBook& book
+    const Reservation& wanted, const std::vector<Place>& places, Beside beside, Time now,
+    const NodeBook& book
 ) const {
     std::vector<Option> options;
     for (const Place& place : places) {
         if (!fits_empty(place, book)) continue;
-        Option option{.place = place, .calendar = calendar(place.node, wanted.work, now, book)};
-        option.start = option.calendar.earliest(place.request, now, wanted.span.value_or(kForEver));
-        if (option.start && *option.start >= now + kForEver / 2) option.start.reset();
-        option.promised = !before(place.node, wanted.work).empty();
+        Option option{
+            .place = place, .calendar = calendar(place.node, wanted.work, beside, now, book)
+        };
+        option.start = option.next(now, wanted, now);
+        option.promised = !to_others(place.node, wanted.work, beside).empty();
         options.push_back(std::move(option));
     }
     return options;
@@ -87,16 +102,40 @@ std::vector<Reservations::Option> Reservations::options_of(
 
 // Of all its places.
 std::optional<Time> Reservations::earliest(
-    const Reservation& wanted, Time now, const NodeBook& book
+    const Reservation& wanted, Beside beside, Time now, const NodeBook& book
 ) const {
-    std::optional<Time> last;
-    const std::vector<Option> options = options_of(wanted, wanted.places, now, book);
+    const std::vector<Option> options = options_of(wanted, wanted.places, beside, now, book);
     if (options.size() < wanted.places.size()) return std::nullopt;
-    for (const Option& option : options) {
-        if (!option.start) return std::nullopt;
-        last = std::max(last.value_or(*option.start), *option.start);
+    Time time = now;
+    for (int i = 0; i < kTimesMax; ++i) {
+        Time all = time;
+        for (const Option& option : options) {
+            const std::optional<Time> next = option.next(time, wanted, now);
+            if (!next) return std::nullopt;
+            all = std::max(all, *next);
+        }
+        if (all == time) return time;
+        time = all;  // the promise of another may begin before: who was free until then is not now
     }
-    return last;
+    return std::nullopt;
+}
+
+// After `time`, at which one more of them is free.
+std::vector<Time> Reservations::later_times(
+    const std::vector<Option>& options, Time time, const Reservation& wanted
+) {
+    std::vector<Time> times;
+    while (std::ssize(times) < kTimesMax) {
+        std::optional<Time> first;
+        for (const Option& option : options) {
+            const std::optional<Time> next = option.next(time, wanted, wanted.made_at);
+            if (next && *next > time) first = std::min(first.value_or(*next), *next);
+        }
+        if (!first) break;
+        times.push_back(*first);
+        time = *first;
+    }
+    return times;
 }
 
 // The first time at which enough of them are free. Where promises to others lie in between it may
@@ -125,7 +164,8 @@ bool Reservations::find_earliest(
         return true;
     };
     if (try_at(times.front())) return true;
-    if (!try_at(times.back())) return false;
+    if (!try_at(times.back()))
+        return std::ranges::any_of(later_times(options, times.back(), wanted), try_at);
     std::size_t without = 0, with = times.size() - 1;
     while (without + 1 < with) {
         const std::size_t middle = (without + with) / 2;
@@ -169,11 +209,16 @@ const Reservation* Reservations::reserve(
     if (known != all_.end() && all_suit(known->places, suited)) {
         if (known->by_notice) return &*known;
         if (!known->start && now < known->made_at + kEmptyingMax) return &*known;
-        // Later than promised: others may be free before.
-        const std::optional<Time> start = earliest(*known, now, book);
-        if (known->start && start && *start <= *known->start) {
-            known->start = start;
-            return &*known;
+        if (known->start) {
+            // Forward only where nobody was promised the time between; later than promised, other
+            // places may be free before.
+            const std::optional<Time> forward = earliest(*known, Beside::all, now, book);
+            if (forward && *forward <= *known->start) {
+                known->start = forward;
+                return &*known;
+            }
+            const std::optional<Time> again = earliest(*known, Beside::older, now, book);
+            if (again && *again <= *known->start) return &*known;
         }
         if (!known->start) {
             rest_until_ = now + kEmptyingRest;
@@ -184,7 +229,7 @@ const Reservation* Reservations::reserve(
     if (!has_room_for(wanted.work, wanted.organisation)) return nullptr;
     Reservation best = wanted;
     best.made_at = now;
-    std::vector<Option> options = options_of(wanted, suited, now, book);
+    std::vector<Option> options = options_of(wanted, suited, Beside::older, now, book);
     if (!find_earliest(best, options, together) &&
         !(may_empty(now) && find_emptiest(best, std::move(options), book, together))) {
         if (known != all_.end()) all_.erase(known);
@@ -220,12 +265,18 @@ void Reservations::keep_only(const std::vector<WorkId>& waiting) {
 bool Reservations::disturbed_by(
     WorkId work, const Place& place, std::optional<Duration> span, Time now, const NodeBook& book
 ) const {
-    if (before(place.node, work).empty()) return false;
+    const bool its_turn = is_its_turn(work, place, now);
+    const Beside beside = its_turn ? Beside::older : Beside::all;
+    if (to_others(place.node, work, beside).empty()) return false;
+    if (its_turn && find(work)->by_notice) return false;
+    return !calendar(place.node, work, beside, now, book)
+                .fits(place.request, now, span.value_or(kForEver));
+}
+
+bool Reservations::is_its_turn(WorkId work, const Place& place, Time now) const {
     const Reservation* own = find(work);
-    if (own != nullptr && own->by_notice &&
-        std::ranges::find(own->places, place) != own->places.end())
-        return false;
-    return !calendar(place.node, work, now, book).fits(place.request, now, span.value_or(kForEver));
+    if (own == nullptr || std::ranges::find(own->places, place) == own->places.end()) return false;
+    return own->by_notice || own->start.value_or(now) <= now;
 }
 
 std::vector<ResourceRequest> Reservations::given_by_notice(NodeId node, WorkId work) const {

@@ -62,7 +62,8 @@ using Together = std::function<std::optional<std::vector<Place>>(const std::vect
 
 // A value; the owner of the queue keeps it from round to round. A promise stands until its work
 // starts or no longer waits, whoever comes to be ahead of it meanwhile; of two promises the older
-// one goes first, so that they never wait for each other. Only work for which others were told to
+// one goes first, so that they never wait for each other, but work that starts before its time or
+// elsewhere than promised takes nothing of a younger one. Only work for which others were told to
 // leave goes before it.
 class Reservations {
   public:
@@ -92,10 +93,19 @@ class Reservations {
 
   private:
     struct Option;
-    std::optional<Time> earliest(const Reservation& wanted, Time now, const NodeBook& book) const;
-    std::vector<Option> options_of(
-        const Reservation& wanted, const std::vector<Place>& suited, Time now, const NodeBook& book
+    // Whose promises are counted beside those of older work: of a place and time that are the
+    // work's own, no others.
+    enum class Beside : std::uint8_t { older, all };
+    std::optional<Time> earliest(
+        const Reservation& wanted, Beside beside, Time now, const NodeBook& book
     ) const;
+    std::vector<Option> options_of(
+        const Reservation& wanted, const std::vector<Place>& suited, Beside beside, Time now,
+        const NodeBook& book
+    ) const;
+    static std::vector<Time> later_times(
+        const std::vector<Option>& options, Time time, const Reservation& wanted
+    );
     bool find_earliest(
         Reservation& wanted, const std::vector<Option>& options, const Together& together
     ) const;
@@ -103,13 +113,16 @@ class Reservations {
         Reservation& wanted, std::vector<Option> options, const NodeBook& book,
         const Together& together
     ) const;
-    // Promises of that node that are older than the one to `work`; all where it has none.
     struct Promised {
         const Reservation* to = nullptr;
         const Place* place = nullptr;
     };
-    std::vector<Promised> before(NodeId node, WorkId work) const;
-    Calendar calendar(NodeId node, WorkId work, Time now, const NodeBook& book) const;
+    // Promises of that node to other work; those that are older than its own, or all.
+    std::vector<Promised> to_others(NodeId node, WorkId work, Beside beside) const;
+    Calendar calendar(NodeId node, WorkId work, Beside beside, Time now, const NodeBook& book)
+        const;
+    // It may start there now whatever younger promises say.
+    bool is_its_turn(WorkId work, const Place& place, Time now) const;
 
     bool may_empty(Time now) const;
 

@@ -101,5 +101,76 @@ TEST_F(ReservationsOfOneNode, AreBoundedByTenantAndInAll) {
     EXPECT_NE(reserve(work, 1, organisation), nullptr);
 }
 
+// Two nodes of eight devices: on the first another promise begins in an hour and lasts for two.
+struct ReservationsOfAGang : testing::Test {
+    struct TwoNodes final : NodeBook {
+        std::map<NodeId, std::vector<Held>> held_now;
+        Capacity total(NodeId) const override { return machine(64, 8); }
+        std::vector<Held> held(NodeId node) const override {
+            const auto found = held_now.find(node);
+            return found == held_now.end() ? std::vector<Held>() : found->second;
+        }
+    };
+    SeededRandom random{5};
+    IdSource ids{random};
+    NodeId first = ids.next<NodeId>(kQueueStart);
+    NodeId second = ids.next<NodeId>(kQueueStart);
+    TwoNodes book;
+    Reservations promises;
+    Time now = kQueueStart;
+
+    ReservationsOfAGang() {
+        book.held_now[first] = {{devices(8), now, now + 1h}};
+        (void)promises.reserve(
+            {.work = 1, .organisation = ids.next<OrganisationId>(now), .span = 2h},
+            {{first, devices(8)}}, now, book
+        );
+        book.held_now[first] = {{devices(4), now, now + 1h}};
+    }
+    std::optional<Time> start_of_gang() {
+        const auto both = [](const std::vector<Place>& places) {
+            return places.size() == 2 ? std::optional(places) : std::nullopt;
+        };
+        const Reservation* made = promises.reserve(
+            {.work = 2, .organisation = ids.next<OrganisationId>(now), .span = 1h},
+            {{first, devices(4)}, {second, devices(4)}}, now, book, both
+        );
+        return made == nullptr ? std::nullopt : made->start;
+    }
+};
+
+// The first node is free now and after the other promise, the second in half an hour.
+TEST_F(ReservationsOfAGang, AreForWhenAllItsNodesAreFreeForTheWholeSpan) {
+    book.held_now[second] = {{devices(8), now, now + 30min}};
+
+    EXPECT_EQ(start_of_gang(), now + 3h);
+    now += 10min;
+    EXPECT_EQ(start_of_gang(), kQueueStart + 3h) << "a promise that was made is renewed";
+}
+
+TEST_F(ReservationsOfAGang, ComeForwardWhenTheNodesAreFreeBefore) {
+    book.held_now[second] = {{devices(8), now, now + 30min}};
+    (void)start_of_gang();
+    book.held_now[second].clear();
+
+    EXPECT_EQ(start_of_gang(), now);
+}
+
+// Work 1 has the older promise: of the first node in an hour. Work 3 has the second in 30 minutes.
+TEST_F(ReservationsOfAGang, OlderWorkThatStartsEarlyElsewhereTakesNothingOfYounger) {
+    book.held_now[first] = {{devices(8), now, now + 1h}};
+    book.held_now[second] = {{devices(4), now, now + 30min}};
+    (void)promises.reserve(
+        {.work = 3, .organisation = ids.next<OrganisationId>(now), .span = 1h},
+        {{second, devices(8)}}, now, book
+    );
+    EXPECT_TRUE(promises.disturbed_by(1, {second, devices(4)}, 2h, now, book));
+    EXPECT_FALSE(promises.disturbed_by(1, {second, devices(4)}, 30min, now, book));
+
+    now += 1h;
+    book.held_now.clear();
+    EXPECT_FALSE(promises.disturbed_by(1, {first, devices(8)}, 2h, now, book));
+}
+
 }  // namespace
 }  // namespace penstock::scheduler
