@@ -4,6 +4,7 @@
 #include "cli/invocation.h"
 #include "cli/json_path.h"
 #include "cli/nouns.h"
+#include "cli/price_columns.h"
 
 namespace penstock::cli {
 namespace {
@@ -39,6 +40,7 @@ const View& line_view() {
                 wide(text_column("DISPUTED", "disputed")),
                 wide(text_column("RESOURCE", "resource")),
                 wide(text_column("FROM", "from")),
+                wide(computed_column("AMOUNTS", amounts_cell)),
                 age_column("AGE", "to"),
             },
     };

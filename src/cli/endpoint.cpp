@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <array>
 #include <boost/json.hpp>
 #include <iostream>
 
 #include "cli/invocation.h"
 #include "cli/nouns.h"
+#include "cli/price_columns.h"
+#include "cli/tokenizer_upload.h"
 #include "config/settings.h"
 
 namespace penstock::cli {
@@ -25,6 +28,12 @@ const View& view() {
                 amount_column("INPUT/M", "price_input"),
                 amount_column("OUTPUT/M", "price_output"),
                 text_column("URL", "url"),
+                wide(class_price_column("CACHE-READ/M", "prices", "cache_read")),
+                wide(class_price_column("CACHE-WRITE-5M/M", "prices", "cache_write_5m")),
+                wide(class_price_column("CACHE-WRITE-1H/M", "prices", "cache_write_1h")),
+                wide(class_price_column("REASONING/M", "prices", "output_reasoning")),
+                wide(text_column("PRICE-VERSION", "price_version")),
+                wide(computed_column("SECOND-METER", second_meter_cell)),
                 wide(text_column("PROTOCOL", "protocol")),
                 wide(text_column("UPSTREAM-MODEL", "upstream_model")),
                 wide(text_column("C-URL", "c_url")),
@@ -48,14 +57,61 @@ Result<std::string> needed(
     );
 }
 
-Result<Price> price(const Invocation& invocation, std::string_view flag) {
-    Result<Price> value =
-        parse_price(TRY(needed(invocation, flag, "0.10, in yuan per million tokens")));
+Result<Price> parsed_price(std::string_view flag, const std::string& text) {
+    Result<Price> value = parse_price(text);
     if (!value)
         return fail_field(
             ErrorCode::invalid_argument, "--" + std::string(flag), std::move(value.error().message)
         );
     return value;
+}
+
+Result<Price> price(const Invocation& invocation, std::string_view flag) {
+    return parsed_price(flag, TRY(needed(invocation, flag, "0.10, in yuan per million tokens")));
+}
+
+// Prices of classes: a flag sets one, "none" lifts it, so that the declared fallback holds.
+constexpr std::array<std::pair<std::string_view, std::optional<Price> ClassPrices::*>, 4>
+    kClassFlags{{
+        {"price-cache-read", &ClassPrices::cache_read},
+        {"price-cache-write-5m", &ClassPrices::cache_write_5m},
+        {"price-cache-write-1h", &ClassPrices::cache_write_1h},
+        {"price-reasoning", &ClassPrices::output_reasoning},
+    }};
+
+// Nothing where no flag says anything of them.
+Result<std::optional<ClassPrices>> class_prices(
+    const Invocation& invocation, std::optional<ClassPrices> before
+) {
+    ClassPrices prices = before.value_or(ClassPrices());
+    bool said = false;
+    for (const auto& [flag, member] : kClassFlags) {
+        const std::optional<std::string> text = invocation.arguments.value(flag);
+        if (!text) continue;
+        said = true;
+        if (*text == "none")
+            (prices.*member).reset();
+        else
+            prices.*member = TRY(parsed_price(flag, *text));
+    }
+    return said ? std::optional(prices) : std::nullopt;
+}
+
+std::vector<Flag> offer_flags() {
+    return {
+        {.name = "price-input", .value = "YUAN", .help = "flag.price_input"},
+        {.name = "price-output", .value = "YUAN", .help = "flag.price_output"},
+        {.name = "price-cache-read", .value = "YUAN", .help = "flag.price_cache_read"},
+        {.name = "price-cache-write-5m", .value = "YUAN", .help = "flag.price_cache_write_5m"},
+        {.name = "price-cache-write-1h", .value = "YUAN", .help = "flag.price_cache_write_1h"},
+        {.name = "price-reasoning", .value = "YUAN", .help = "flag.price_reasoning"},
+        {.name = "tokenizer", .value = "FILE", .help = "flag.tokenizer"},
+    };
+}
+
+std::vector<Flag> with_offer(std::vector<Flag> flags) {
+    for (const Flag& flag : offer_flags()) flags.push_back(flag);
+    return flags;
 }
 
 // Secrets never stand in flags: a file, or "-" for standard input.
@@ -80,6 +136,7 @@ Result<CreateEndpoint> wanted_endpoint(const Invocation& invocation) {
     endpoint.protocol = invocation.arguments.value_or("protocol", "openai");
     endpoint.price_input = TRY(price(invocation, "price-input"));
     endpoint.price_output = TRY(price(invocation, "price-output"));
+    endpoint.class_prices = TRY(class_prices(invocation, std::nullopt));
     endpoint.upstream_model = invocation.arguments.value("upstream-model");
     if (const auto site = invocation.arguments.value("site"))
         endpoint.site = TRY(name_of(*site, "site"));
@@ -89,12 +146,34 @@ Result<CreateEndpoint> wanted_endpoint(const Invocation& invocation) {
 }
 
 io::Task<Result<int>> create(Invocation* invocation) {
-    const CreateEndpoint wanted = CO_TRY(wanted_endpoint(*invocation));
+    CreateEndpoint wanted = CO_TRY(wanted_endpoint(*invocation));
     client::Client* client = CO_TRY(invocation->client());
+    wanted.tokenizer_sha256 = CO_TRY(co_await upload_tokenizer(invocation));
     const Endpoint endpoint = CO_TRY(co_await client->create_endpoint(wanted));
     CO_TRY(print_object(*invocation, view(), endpoint));
     if (invocation->printer.for_people()) invocation->say("endpoint.next", endpoint.model);
     co_return kExitOk;
+}
+
+io::Task<Result<int>> update(Invocation* invocation) {
+    client::Client* client = CO_TRY(invocation->client());
+    const std::string id = CO_TRY(name_of(invocation->operand(0), "endpoint"));
+    UpdateEndpoint change;
+    if (const auto text = invocation->arguments.value("price-input"))
+        change.price_input = CO_TRY(parsed_price("price-input", *text));
+    if (const auto text = invocation->arguments.value("price-output"))
+        change.price_output = CO_TRY(parsed_price("price-output", *text));
+    const Endpoint before = CO_TRY(co_await client->endpoint(id));
+    change.class_prices = CO_TRY(class_prices(*invocation, before.class_prices));
+    change.tokenizer_sha256 = CO_TRY(co_await upload_tokenizer(invocation));
+    if (change == UpdateEndpoint{})
+        co_return fail_field(
+            ErrorCode::invalid_argument, "--price-input",
+            "nothing is to be changed: name a price or a tokenizer, for instance "
+            "--price-cache-read 0.01"
+        );
+    const Endpoint endpoint = CO_TRY(co_await client->update_endpoint(id, change));
+    co_return print_object(*invocation, view(), endpoint);
 }
 
 io::Task<Result<int>> list(Invocation* invocation) {
@@ -127,20 +206,28 @@ std::vector<Command> endpoint_commands() {
              {"penstock endpoint create --model M --url http://127.0.0.1:9000 --protocol openai "
               "--price-input 0.10 --price-output 0.40",
               "pass show engine | penstock endpoint create --model M --url https://engine.example "
-              "--protocol anthropic --price-input 0.10 --price-output 0.40 --api-key-file -"},
-         .flags =
+              "--protocol anthropic --price-input 0.10 --price-output 0.40 --price-cache-read 0.01 "
+              "--api-key-file -"},
+         .flags = with_offer(
              {{.name = "model", .value = "NAME", .help = "flag.model"},
               {.name = "url", .value = "URL", .help = "flag.url"},
               {.name = "protocol",
                .value = "NAME",
                .help = "flag.protocol",
                .choices = "openai|anthropic|ollama"},
-              {.name = "price-input", .value = "YUAN", .help = "flag.price_input"},
-              {.name = "price-output", .value = "YUAN", .help = "flag.price_output"},
               {.name = "upstream-model", .value = "NAME", .help = "flag.upstream_model"},
               {.name = "site", .value = "SITE", .help = "flag.endpoint_site"},
-              {.name = "api-key-file", .value = "FILE", .help = "flag.api_key_file"}},
+              {.name = "api-key-file", .value = "FILE", .help = "flag.api_key_file"}}
+         ),
          .run = create},
+        {.path = "endpoint update",
+         .summary = "endpoint.update.summary",
+         .examples =
+             {"penstock endpoint update ep_01k… --price-input 0.12 --price-cache-read 0.012",
+              "penstock endpoint update ep_01k… --price-reasoning none"},
+         .operands = {{.name = "ENDPOINT"}},
+         .flags = offer_flags(),
+         .run = update},
         {.path = "endpoint list",
          .summary = "endpoint.list.summary",
          .examples = {"penstock endpoint list -o wide"},

@@ -104,6 +104,7 @@ inline constexpr Message kMessagesEnButFlags[] = {
     {"endpoint.get.summary", "one engine"},
     {"endpoint.list.summary", "the engines behind the gateway"},
     {"endpoint.next", "Next: penstock model list, then call the gateway with \"model\": \"{}\""},
+    {"endpoint.update.summary", "change what an engine costs"},
     {"error.funds_remedy", "See the balance with: penstock wallet get"},
     {"error.label", "error:"},
     {"error.unauthenticated_remedy", "Check the key with: penstock doctor"},

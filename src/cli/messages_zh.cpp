@@ -97,6 +97,7 @@ constexpr Message kMessagesZhButFlags[] = {
     {"endpoint.get.summary", "查看一个引擎"},
     {"endpoint.list.summary", "列出网关后的引擎"},
     {"endpoint.next", "下一步：penstock model list，然后以 \"model\": \"{}\" 调用网关"},
+    {"endpoint.update.summary", "修改引擎的价格"},
     {"error.funds_remedy", "可用 penstock wallet get 查看余额"},
     {"error.label", "错误："},
     {"error.unauthenticated_remedy", "可用 penstock doctor 检查密钥"},

@@ -181,6 +181,11 @@ io::Task<Result<Endpoint>> Client::create_endpoint(CreateEndpoint endpoint) {
 io::Task<Result<Endpoint>> Client::endpoint(std::string id) {
     co_return co_await connection_.call_for<Endpoint>({.path = path_of("endpoints", id)});
 }
+io::Task<Result<Endpoint>> Client::update_endpoint(std::string id, UpdateEndpoint change) {
+    Call call = post(path_of("endpoints", id), change);
+    call.method = "PATCH";
+    co_return co_await connection_.call_for<Endpoint>(std::move(call));
+}
 io::Task<Done> Client::delete_endpoint(std::string id) {
     CO_TRY(co_await connection_.call({.method = "DELETE", .path = path_of("endpoints", id)}));
     co_return Done();

@@ -106,6 +106,7 @@ class Client {
 
     io::Task<Result<Endpoint>> create_endpoint(CreateEndpoint endpoint);
     io::Task<Result<Endpoint>> endpoint(std::string id);
+    io::Task<Result<Endpoint>> update_endpoint(std::string id, UpdateEndpoint change);
     io::Task<Done> delete_endpoint(std::string id);
     // What carries a C-URL or registration code: the answer's shape depends on what it is.
     io::Task<Result<json::Text>> identifier(std::string c_url_or_code);

@@ -62,12 +62,34 @@ void Call::dispatch(const routing::EndpointPool::Choice& choice) {
     record_.endpoint_id = route_->endpoint.id;
     record_.price_input = route_->endpoint.price_input;
     record_.price_output = route_->endpoint.price_output;
+    record_.class_prices = route_->endpoint.class_prices;
     record_.price_version = route_->endpoint.price_version;
     visit_ = parts_.loads.arrive(
         route_->endpoint, routing::estimated_tokens(admission_.prompt_text_bytes)
     );
     dispatched_ = true;
     parts_.spool.append_opened(record_);
+}
+
+// A second attempt at an endpoint with the same tokenizer goes on with what was counted.
+bool Call::begin_second_meter() {
+    const std::optional<std::string>& sha256 = route_->endpoint.tokenizer_sha256;
+    if (texts_ && texts_->sha256() == sha256) return false;
+    TokenizerShelf::EntryPtr entry = sha256 ? parts_.tokenizers.find(*sha256) : nullptr;
+    texts_ = entry ? std::make_unique<TextMeter>(parts_.tokenizers, std::move(entry)) : nullptr;
+    return texts_ != nullptr;
+}
+
+io::Task<void> Call::count_texts() {
+    if (!texts_) co_return;
+    record_.counted = co_await texts_->finish();
+    std::optional<routing::DeltaCount> output;
+    if (record_.counted->output_visible)
+        output = {
+            .visible = *record_.counted->output_visible,
+            .reasoning = record_.counted->output_reasoning.value_or(0)
+        };
+    meter_.count_texts(record_.counted->input, output);
 }
 
 void Call::end_attempt(routing::AttemptOutcome outcome) {
@@ -115,7 +137,7 @@ void Call::settle(EndReason reason) {
     record_.basis = metered.basis;
     record_.end_reason = reason;
     const Result<ExactMoney> charge =
-        routing::charge_of(record_.tokens, {record_.price_input, record_.price_output});
+        routing::charge_of(record_.tokens, routing::prices_of(record_));
     CHECK(charge.has_value(), "the route table refuses prices that cannot be rated");
     charge_ = *charge;
     count_load(reason);

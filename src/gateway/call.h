@@ -12,6 +12,7 @@
 #include "gateway/key_cache.h"
 #include "gateway/load_meter.h"
 #include "gateway/spool.h"
+#include "gateway/text_meter.h"
 #include "routing/call_meter.h"
 #include "routing/endpoint_pool.h"
 
@@ -27,6 +28,7 @@ struct CallParts {
     const Clock& clock;
     std::int64_t& calls_running;
     LoadMeter& loads;
+    TokenizerShelf& tokenizers;
 };
 
 // One admitted call: it owns the hold, the attempt in flight and the record, and ends exactly once,
@@ -59,6 +61,17 @@ class Call {
     void on_first_token();
     routing::CallMeter& meter() { return meter_; }
 
+    // Where the endpoint's tokenizer is loaded, texts are counted beside what the engine tells.
+    // After dispatch(): the prompt, for which `prompt` is asked only then.
+    template <class MakePrompt>
+    void count_prompt(MakePrompt&& prompt) {
+        if (begin_second_meter()) texts_->count_prompt(prompt());
+    }
+    // The texts that the client receives; nothing where none are counted.
+    routing::AnswerTexts* answer_texts() { return texts_ ? &texts_->answer() : nullptr; }
+    // Before finish(), so that the record has both counts; not where the client received nothing.
+    io::Task<void> count_texts();
+
     // `status` is what the client was told.
     void finish(EndReason reason, int status);
 
@@ -74,6 +87,7 @@ class Call {
   private:
     void settle(EndReason reason);
     void count_load(EndReason reason);
+    bool begin_second_meter();
 
     CallParts& parts_;
     Admission admission_;
@@ -81,6 +95,7 @@ class Call {
     routing::CallMeter meter_;
     std::optional<routing::EndpointPool::Choice> attempt_;
     std::optional<LoadMeter::Visit> visit_;
+    std::unique_ptr<TextMeter> texts_;
     Duration attempt_started_{};  // on the monotonic clock
     std::shared_ptr<const Route> route_;
     Money cost_max_;

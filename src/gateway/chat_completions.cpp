@@ -254,6 +254,7 @@ io::Task<ChatCompletions::Opened> ChatCompletions::open(Admitted* admitted) {
         // given.
         last.reset();
         admitted->call->dispatch(*choice);
+        admitted->call->count_prompt([&] { return TextMeter::Prompt{.body = admitted->body}; });
         bool retryable = false;
         last.emplace(co_await attempt(admitted, &retryable));
         if (!retryable || admitted->deadline.passed()) break;
@@ -282,8 +283,7 @@ ApiResult<routing::EndpointPool::Choice> ChatCompletions::choose(
             return refuse(std::move(error));
         }
         const Endpoint& endpoint = endpoints.find(choice->endpoint_id)->endpoint;
-        const Result<Money> most =
-            routing::worst_case(bound, {endpoint.price_input, endpoint.price_output});
+        const Result<Money> most = routing::worst_case(bound, routing::prices_of(endpoint));
         if (most && *most <= admitted.call->cost_max()) return *choice;
         // It came, or became dearer, after the hold was made.
         endpoints.finish(*choice, routing::AttemptOutcome::abandoned, now);
@@ -388,8 +388,13 @@ io::Task<http::Response> ChatCompletions::answer_whole(
             EndReason::upstream_error
         );
     if (answer->usage) call.meter().report(*answer->usage);
-    call.meter().deliver_text(answer->text_bytes);
     call.on_first_token();
+    if (routing::AnswerTexts* texts = call.answer_texts()) {
+        texts->add_chat(*body);
+        co_await call.count_texts();
+    }
+    // Only now: a client that left meanwhile has received nothing.
+    call.meter().deliver_text(answer->text_bytes);
     if (!answer->model_value.empty())
         body = routing::replace_string(*body, answer->model_value, admitted->chat.model);
     call.finish(EndReason::done, 200);

@@ -18,6 +18,8 @@ io::Task<void> ChatStream::run(std::unique_ptr<ChatStream> self, http::BodyWrite
     std::optional<EndReason> reason = co_await self->client_.unless_gone(self->pump(writer));
     // A client may leave as soon as it has seen the end.
     if (!reason) reason = self->done_seen_ ? EndReason::done : EndReason::client_gone;
+    if (self->call_->answer_texts() != nullptr && self->call_->meter().delivered_any())
+        co_await self->call_->count_texts();
     // The record comes first: the client is told nothing that was not accounted for.
     self->call_->finish(*reason, 200);
     if (*reason == EndReason::upstream_error || *reason == EndReason::timeout)
@@ -67,6 +69,8 @@ io::Task<std::optional<EndReason>> ChatStream::pass(
     if (!co_await writer.write(bytes))
         co_return done_seen_ ? EndReason::done : EndReason::client_gone;
     call_->meter().deliver(chunk->deltas);
+    if (routing::AnswerTexts* texts = call_->answer_texts(); texts && !chunk->deltas.empty())
+        texts->add_chat(event.data);
     done_seen_ = chunk->done;
     if (!chunk->error) co_return std::nullopt;
     error_passed_ = true;

@@ -34,6 +34,17 @@ std::int64_t text_bytes_of(const dialects::Response& response) {
     return static_cast<std::int64_t>(bytes);
 }
 
+void add_texts(const dialects::Response& response, routing::AnswerTexts& texts) {
+    using Side = routing::AnswerTexts::Side;
+    for (const dialects::Choice& choice : response.choices)
+        for (const dialects::Part& part : choice.parts) {
+            if (part.kind == dialects::Part::Kind::tool_call)
+                texts.add(choice.index, Side::visible, part.name);
+            const bool reasons = part.kind == dialects::Part::Kind::reasoning;
+            texts.add(choice.index, reasons ? Side::reasoning : Side::visible, part.text);
+        }
+}
+
 }  // namespace
 
 http::Response DialectCalls::end_with(Admitted& admitted, const ApiError& error, EndReason reason) {
@@ -99,18 +110,23 @@ io::Task<http::Response> DialectCalls::answer_whole(
             EndReason::upstream_error
         );
     }
-    const ApiResult<std::string> answer =
+    const ApiResult<WholeAnswer> answer =
         admitted->embeddings ? read_embeddings(*admitted, *body) : read_answer(*admitted, *body);
     if (!answer) co_return end_with(*admitted, answer.error(), EndReason::upstream_error);
     call.on_first_token();
+    if (call.answer_texts() != nullptr) co_await call.count_texts();
+    // Only now: a client that left meanwhile has received nothing.
+    call.meter().deliver_text(answer->text_bytes);
     call.finish(EndReason::done, 200);
-    http::Response response = http::Response::json(200, *answer);
+    http::Response response = http::Response::json(200, answer->body);
     describe(response, *admitted);
     add_penstock_header(response, "cost", exact_text(call.charge()));
     co_return response;
 }
 
-ApiResult<std::string> DialectCalls::read_answer(Admitted& admitted, const std::string& body) {
+ApiResult<DialectCalls::WholeAnswer> DialectCalls::read_answer(
+    Admitted& admitted, const std::string& body
+) {
     Call& call = *admitted.call;
     Result<Json> document = dialects::parse_json(body, dialects::JsonFrom::engine);
     if (!document) return refuse(engine_failure(502, "the engine's answer is not JSON"));
@@ -124,16 +140,22 @@ ApiResult<std::string> DialectCalls::read_answer(Admitted& admitted, const std::
         call.meter().report(routing::DisjointUsage{
             .tokens = response->usage->tokens, .violations = response->usage->violations
         });
-    call.meter().deliver_text(text_bytes_of(*response));
-    if (!admitted.converts())
-        return dialects::with_member(body, "model", json_string(admitted.request.model));
+    WholeAnswer answer{.body = {}, .text_bytes = text_bytes_of(*response)};
+    if (routing::AnswerTexts* texts = call.answer_texts()) add_texts(*response, *texts);
+    if (!admitted.converts()) {
+        answer.body = dialects::with_member(body, "model", json_string(admitted.request.model));
+        return answer;
+    }
     dialects::Written written =
         dialects::write_response(*response, admitted.dialect, context_of(admitted));
     admitted.dropped.insert(admitted.dropped.end(), written.dropped.begin(), written.dropped.end());
-    return dialects::print_json(written.body);
+    answer.body = dialects::print_json(written.body);
+    return answer;
 }
 
-ApiResult<std::string> DialectCalls::read_embeddings(Admitted& admitted, const std::string& body) {
+ApiResult<DialectCalls::WholeAnswer> DialectCalls::read_embeddings(
+    Admitted& admitted, const std::string& body
+) {
     const Result<Json> document = dialects::parse_json(body, dialects::JsonFrom::engine);
     if (!document || document->find("data") == nullptr)
         return refuse(engine_failure(502, "the engine's answer has no embeddings"));
@@ -144,8 +166,10 @@ ApiResult<std::string> DialectCalls::read_embeddings(Admitted& admitted, const s
         usage.violations = read.violations;
     }
     admitted.call->meter().report(usage);
-    if (document->find("model") == nullptr) return body;
-    return dialects::with_member(body, "model", json_string(admitted.request.model));
+    if (document->find("model") == nullptr) return WholeAnswer{.body = body};
+    return WholeAnswer{
+        .body = dialects::with_member(body, "model", json_string(admitted.request.model))
+    };
 }
 
 // The engine refused. What is the client's own mistake is told in the engine's words; what is

@@ -313,6 +313,9 @@ io::Task<DialectCalls::Opened> DialectCalls::open(Admitted* admitted) {
         // given.
         last.reset();
         admitted->call->dispatch(*choice);
+        admitted->call->count_prompt([&] {
+            return TextMeter::Prompt{admitted->dialect, admitted->embeddings, admitted->body};
+        });
         bool retryable = false;
         last.emplace(co_await attempt(admitted, *std::move(request), &retryable));
         if (!retryable || admitted->deadline.passed()) break;
@@ -345,7 +348,7 @@ ApiResult<routing::EndpointPool::Choice> DialectCalls::choose(
         }
         const Endpoint& endpoint = endpoints.find(choice->endpoint_id)->endpoint;
         const Result<Money> most =
-            routing::worst_case(admitted.bound, {endpoint.price_input, endpoint.price_output});
+            routing::worst_case(admitted.bound, routing::prices_of(endpoint));
         if (most && *most <= admitted.call->cost_max()) return *choice;
         // It came, or became dearer, after the hold was made.
         endpoints.finish(*choice, routing::AttemptOutcome::abandoned, now);

@@ -77,8 +77,12 @@ class DialectCalls {
         Admitted admitted, http::ResponseStream upstream, http::ClientWatch client
     );
     io::Task<http::Response> answer_whole(Admitted* admitted, http::ResponseStream upstream);
-    ApiResult<std::string> read_answer(Admitted& admitted, const std::string& body);
-    ApiResult<std::string> read_embeddings(Admitted& admitted, const std::string& body);
+    struct WholeAnswer {
+        std::string body;
+        std::int64_t text_bytes = 0;
+    };
+    ApiResult<WholeAnswer> read_answer(Admitted& admitted, const std::string& body);
+    ApiResult<WholeAnswer> read_embeddings(Admitted& admitted, const std::string& body);
     io::Task<http::Response> pass_refusal(Admitted* admitted, http::ResponseStream upstream);
     http::Response end_with(Admitted& admitted, const routing::ApiError& error, EndReason reason);
     void describe(http::Response& response, const Admitted& admitted) const;

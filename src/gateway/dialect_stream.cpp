@@ -23,6 +23,19 @@ routing::DeltaCount pieces_of(const dialects::StreamFrame& frame) {
     return count;
 }
 
+// What the client receives of it, for the second meter.
+void add_texts(const dialects::StreamFrame& frame, routing::AnswerTexts& texts) {
+    using Side = routing::AnswerTexts::Side;
+    for (const StreamEvent& event : frame.events) {
+        const bool calls = event.kind == StreamEvent::Kind::part_start &&
+                           event.part_kind == dialects::Part::Kind::tool_call;
+        if (calls) texts.add(event.choice, Side::visible, event.name);
+        if (event.kind != StreamEvent::Kind::delta) continue;
+        const bool reasons = event.part_kind == dialects::Part::Kind::reasoning;
+        texts.add(event.choice, reasons ? Side::reasoning : Side::visible, event.text);
+    }
+}
+
 const StreamEvent* find_event(const dialects::StreamFrame& frame, StreamEvent::Kind kind) {
     for (const StreamEvent& event : frame.events)
         if (event.kind == kind) return &event;
@@ -67,6 +80,8 @@ io::Task<void> DialectStream::run(std::unique_ptr<DialectStream> self, http::Bod
     End reason = co_await self->client_.unless_gone(self->pump(writer));
     // A client may leave as soon as it has seen the end.
     if (!reason) reason = self->ended_ ? EndReason::done : EndReason::client_gone;
+    if (self->call_->answer_texts() != nullptr && self->call_->meter().delivered_any())
+        co_await self->call_->count_texts();
     // The record comes first: the client is told nothing that was not accounted for.
     self->call_->finish(*reason, 200);
     if (*reason == EndReason::upstream_error || *reason == EndReason::timeout)
@@ -139,6 +154,7 @@ io::Task<DialectStream::End> DialectStream::pass(
         if (!co_await writer.write(out_)) co_return EndReason::client_gone;
     }
     call_->meter().deliver(pieces);
+    if (routing::AnswerTexts* texts = call_->answer_texts()) add_texts(*frame, *texts);
     ended_ = ended_ || find_event(*frame, StreamEvent::Kind::end) != nullptr;
     if (error == nullptr) co_return std::nullopt;
     error_passed_ = true;

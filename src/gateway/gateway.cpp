@@ -17,6 +17,7 @@
 #include "gateway/server_link.h"
 #include "gateway/settler.h"
 #include "gateway/spool.h"
+#include "gateway/tokenizer_shelf.h"
 #include "http/router.h"
 #include "io/pool.h"
 #include "io/runtime.h"
@@ -105,13 +106,14 @@ class Gateway::State {
               {*spool_, server_, budget_, metrics_, with.clock, with.random, with.pool}, log_,
               options_.replica, options_.state_dir / "refused.jsonl"
           ),
+          tokenizers_(server_, log_, with.metrics),
           held_(with.runtime.executor(), endpoints_, loads_, options_),
           reporter_(
               {loads_, held_, endpoints_, server_, routes_version_, options_, log_},
               ids_.next<RunId>(with.clock.now())
           ),
-          calls_{*spool_,  budget_,    endpoints_,     idempotency_,
-                 metrics_, with.clock, calls_running_, loads_},
+          calls_{*spool_,    budget_,        endpoints_, idempotency_, metrics_,
+                 with.clock, calls_running_, loads_,     tokenizers_},
           chat_(
               {calls_, authenticator_, retries_, upstream_, ids_, with.random, options_,
                routes_known_, held_}
@@ -191,6 +193,7 @@ class Gateway::State {
         tasks_.spawn(budget_.renew_forever());
         tasks_.spawn(follow_routes());
         tasks_.spawn(reporter_.report_forever());
+        tasks_.spawn(tokenizers_.load_forever());
         tasks_.spawn(refresh_gauges(&registry_));
     }
 
@@ -280,6 +283,11 @@ class Gateway::State {
         routes_known_ = true;
         for (const std::string& hash : table.revoked_key_hashes)
             authenticator_.cache().revoke(hash, clock_.now());
+        std::set<std::string> tokenizers;
+        for (const Route& route : table.routes)
+            if (route.endpoint.tokenizer_sha256)
+                tokenizers.insert(*route.endpoint.tokenizer_sha256);
+        tokenizers_.want(std::move(tokenizers));
         for (const std::string& refused : endpoints_.replace(std::move(table.routes)))
             log_.warning("a route cannot be used", {{"reason", refused}});
         loads_.replace(std::move(table.elastic));
@@ -313,6 +321,7 @@ class Gateway::State {
     std::int64_t routes_version_ = 0;
     bool routes_known_ = false;
     bool started_ = false;
+    TokenizerShelf tokenizers_;
     HeldCalls held_;
     LoadReporter reporter_;
     CallParts calls_;

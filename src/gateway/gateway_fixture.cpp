@@ -90,6 +90,9 @@ ScriptedServer::ScriptedServer(io::Runtime& runtime) : changed_(runtime.executor
     router_.add("GET", "/v1/gateway/routes", [this](http::Request r) {
         return routes(std::move(r));
     });
+    router_.add("GET", "/v1/blobs/{sha256}", [this](http::Request r) {
+        return blob(std::move(r));
+    });
     router_.add("POST", "/v1/gateway/keys:resolve", [this](http::Request r) {
         return resolve(std::move(r));
     });
@@ -133,6 +136,15 @@ io::Task<http::Response> ScriptedServer::routes(http::Request request) {
     const std::string known(request.query.get("version"));
     while (std::to_string(table_.version) == known) co_await changed_.wait();
     co_return http::Response::json(200, json::print(table_));
+}
+
+io::Task<http::Response> ScriptedServer::blob(http::Request request) {
+    const auto found = blobs.find(std::string(request.param("sha256")));
+    if (found == blobs.end())
+        co_return problem_response(Error{ErrorCode::not_found, "no such blob"}, request);
+    http::Response response{.status = 200, .headers = {}, .body = found->second};
+    response.headers.set("Content-Type", "application/octet-stream");
+    co_return response;
 }
 
 io::Task<http::Response> ScriptedServer::resolve(http::Request request) {
@@ -188,8 +200,7 @@ Units ScriptedServer::used_of(Measure measure) const {
     Units sum;
     for (const auto& [id, call] : records) {
         if (routing::is_money(measure))
-            sum +=
-                Units::of(*routing::charge_of(call.tokens, {call.price_input, call.price_output}));
+            sum += Units::of(*routing::charge_of(call.tokens, routing::prices_of(call)));
         if (measure == Measure::requests_day) sum += Units::whole(1);
         if (measure == Measure::tokens_day) sum += Units::whole(routing::total_tokens(call.tokens));
     }
@@ -202,8 +213,7 @@ void ScriptedServer::draw(const CallRecord& call) {
     for (const LeaseId lease : leases) {
         const AllowanceAccount* account = authority_.account_of(lease);
         if (account == nullptr) continue;
-        Units amount =
-            Units::of(*routing::charge_of(call.tokens, {call.price_input, call.price_output}));
+        Units amount = Units::of(*routing::charge_of(call.tokens, routing::prices_of(call)));
         if (account->measure == Measure::requests_day) amount = Units::whole(1);
         if (account->measure == Measure::tokens_day)
             amount = Units::whole(routing::total_tokens(call.tokens));

@@ -86,8 +86,9 @@ class ScriptedServer {
         ErrorCode::internal;  // unless internal: this error for bad_model's records
     std::string bad_model;
 
-    std::vector<ElasticRoute> elastic;  // of the next set_routes()
-    std::vector<ReportLoads> loads;     // as they came
+    std::map<std::string, std::string> blobs;  // by the name they are asked for with
+    std::vector<ElasticRoute> elastic;         // of the next set_routes()
+    std::vector<ReportLoads> loads;            // as they came
 
     std::map<RequestId, CallRecord> records;
     int repeated = 0;
@@ -100,6 +101,7 @@ class ScriptedServer {
 
   private:
     io::Task<http::Response> routes(http::Request request);
+    io::Task<http::Response> blob(http::Request request);
     io::Task<http::Response> resolve(http::Request request);
     io::Task<http::Response> lease(http::Request request);
     io::Task<http::Response> take_loads(http::Request request);

@@ -30,6 +30,8 @@ GatewayMetrics::ModelSeries& GatewayMetrics::series_of(std::string_view model) {
     };
     series.input_fresh = tokens("input_fresh");
     series.cache_read = tokens("cache_read");
+    series.cache_write_5m = tokens("cache_write_5m");
+    series.cache_write_1h = tokens("cache_write_1h");
     series.output_visible = tokens("output_visible");
     series.output_reasoning = tokens("output_reasoning");
     series.time_to_first_token = &registry_.histogram(
@@ -59,6 +61,9 @@ void GatewayMetrics::on_record(const CallRecord& call, std::uint8_t violations) 
     ModelSeries& series = series_of(call.model);
     count(*series.input_fresh, call.tokens.input_fresh);
     count(*series.cache_read, call.tokens.cache_read);
+    count(*series.cache_write_5m, call.tokens.cache_write_5m);
+    count(*series.cache_write_1h, call.tokens.cache_write_1h);
+    second_meter_.on_record(call);
     count(*series.output_visible, call.tokens.output_visible);
     count(*series.output_reasoning, call.tokens.output_reasoning);
     if (call.ttft_us)

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "gateway/second_meter_metrics.h"
 #include "model/endpoint.h"
 #include "telemetry/metrics.h"
 
@@ -15,7 +16,8 @@ namespace penstock::gateway {
 // equal what the ledger will be told.
 class GatewayMetrics {
   public:
-    explicit GatewayMetrics(telemetry::Registry& registry) : registry_(registry) {}
+    explicit GatewayMetrics(telemetry::Registry& registry)
+        : registry_(registry), second_meter_(registry) {}
 
     // `model` is empty where none was recognised: what clients invent makes no series.
     void on_answer(std::string_view model, int status);
@@ -30,6 +32,8 @@ class GatewayMetrics {
         std::unordered_map<int, telemetry::Counter*> answers;
         telemetry::Counter* input_fresh = nullptr;
         telemetry::Counter* cache_read = nullptr;
+        telemetry::Counter* cache_write_5m = nullptr;
+        telemetry::Counter* cache_write_1h = nullptr;
         telemetry::Counter* output_visible = nullptr;
         telemetry::Counter* output_reasoning = nullptr;
         telemetry::Histogram* time_to_first_token = nullptr;
@@ -39,6 +43,7 @@ class GatewayMetrics {
 
     telemetry::Registry& registry_;
     std::unordered_map<std::string, ModelSeries> models_;
+    SecondMeterMetrics second_meter_;
 };
 
 }  // namespace penstock::gateway

@@ -370,19 +370,44 @@ TEST(Gateway, RefusesABodyOverTheLimit) {
     EXPECT_NE(answer.body.find(R"("code":"request_too_large")"), std::string::npos) << answer.body;
 }
 
+// A model in the list, of an engine that has prices of input and output alone.
+std::string listed(const std::string& model, const std::string& provider) {
+    return R"({"id":")" + model + R"(","object":"model","created":0,"owned_by":")" + provider +
+           R"(","pricing":{"prompt":"0.000001","input_cache_read":"0.000001",)"
+           R"("input_cache_write":"0.000001","input_cache_write_1h":"0.000001",)"
+           R"("completion":"0.000002","internal_reasoning":"0.000002"},"pricing_currency":"CNY",)"
+           R"("pricing_fallbacks":{"input_cache_read":"prompt","input_cache_write":"prompt",)"
+           R"("input_cache_write_1h":"prompt","internal_reasoning":"completion"}})";
+}
+
 TEST(Gateway, ListsTheModelsThatAnEngineIsReadyFor) {
     Fixture f;
     f.add_engine(whole_answer(), "org/model-a");
     f.add_engine(whole_answer(), "model-b");
     EXPECT_EQ(
-        f.ask_path("GET", "/v1/models").body,
-        R"({"object":"list","data":[{"id":"model-b","object":"model","created":0,"owned_by":"provider-2"},{"id":"org/model-a","object":"model","created":0,"owned_by":"provider-1"}]})"
+        f.ask_path("GET", "/v1/models").body, R"({"object":"list","data":[)" +
+                                                  listed("model-b", "provider-2") + "," +
+                                                  listed("org/model-a", "provider-1") + "]}"
     );
     EXPECT_EQ(
-        f.ask_path("GET", "/v1/models/org/model-a").body,
-        R"({"id":"org/model-a","object":"model","created":0,"owned_by":"provider-1"})"
+        f.ask_path("GET", "/v1/models/org/model-a").body, listed("org/model-a", "provider-1")
     );
     EXPECT_EQ(f.ask_path("GET", "/v1/models/none").status, 404);
+}
+
+TEST(Gateway, ListsWhatClassesCostAndWhichPriceIsLent) {
+    Fixture f;
+    f.routes.push_back(route_to("http://127.0.0.1:1", "m"));
+    f.routes.back().endpoint.class_prices =
+        ClassPrices{.cache_read = *parse_price("0"), .cache_write_5m = *parse_price("1.25")};
+    f.apply_routes();
+    const std::string body = f.ask_path("GET", "/v1/models/m").body;
+    EXPECT_NE(body.find(R"("input_cache_read":"0")"), std::string::npos) << body;
+    EXPECT_NE(
+        body.find(R"("pricing_fallbacks":{"input_cache_write_1h":"input_cache_write",)"
+                  R"("internal_reasoning":"completion"})"),
+        std::string::npos
+    ) << body;
 }
 
 TEST(Gateway, HonoursThePriceLimitOfACall) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "gateway/api_answer.h"
+#include "gateway/model_prices.h"
 #include "routing/call_limits.h"
 #include "routing/json_scanner.h"
 
@@ -29,6 +30,8 @@ void append_model(
     routing::append_json_string(out, model);
     out += R"(,"object":"model","created":)" + std::to_string(seconds.count()) + R"(,"owned_by":)";
     routing::append_json_string(out, owner_of(endpoints, loads, model));
+    if (const std::shared_ptr<const Route> route = endpoints.cheapest(model))
+        append_pricing(out, routing::prices_of(route->endpoint));
     out += '}';
 }
 

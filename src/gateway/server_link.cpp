@@ -92,6 +92,10 @@ io::Task<Result<TakenLoads>> ServerLink::report_loads(ReportLoads report) {
     );
 }
 
+io::Task<Result<std::string>> ServerLink::blob(std::string sha256) {
+    co_return co_await call("GET", "/v1/blobs/" + sha256, {}, kBlobTimeout);
+}
+
 io::Task<Result<RouteTable>> ServerLink::routes(std::int64_t known_version) {
     std::string target = "/v1/gateway/routes?version=" + std::to_string(known_version) +
                          "&wait=" + to_string(kRoutesWait);

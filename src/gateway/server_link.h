@@ -20,6 +20,7 @@ class ServerLink {
   public:
     static constexpr Duration kCallTimeout = 10s;
     static constexpr Duration kSettleTimeout = 30s;
+    static constexpr Duration kBlobTimeout = 60s;
     static constexpr Duration kRoutesWait = 30s;  // of the long poll, on the server
 
     ServerLink(io::Runtime& runtime, std::string server_url, std::string key);
@@ -31,6 +32,8 @@ class ServerLink {
         std::string replica, std::span<const std::string_view> records
     );
     io::Task<Result<TakenLoads>> report_loads(ReportLoads report);
+    // A file that the route table names, by its hash; not checked against it.
+    io::Task<Result<std::string>> blob(std::string sha256);
     // Answers when the server's version differs from `known_version`, or after kRoutesWait.
     io::Task<Result<RouteTable>> routes(std::int64_t known_version);
 

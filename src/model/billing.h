@@ -11,6 +11,7 @@
 #include "base/money.h"
 #include "base/time.h"
 #include "model/ids.h"
+#include "model/second_meter.h"
 
 namespace penstock {
 
@@ -67,11 +68,13 @@ struct UsageItem {
     std::string meter;
     std::string unit;
     std::int64_t quantity = 0;
-    Price price;               // per core-second, GiB-second, card-second, or per million tokens
+    Price price;               // per core-second, GiB-second, card-second or token
     std::string exact_amount;  // decimal yuan with 15 places: for display
+    // The meter whose price stands for this one's, where the seller set none; see class_prices.h.
+    std::optional<std::string> priced_as;
     bool operator==(const UsageItem&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(UsageItem, (), (meter, unit, quantity, price, exact_amount))
+BOOST_DESCRIBE_STRUCT(UsageItem, (), (meter, unit, quantity, price, exact_amount, priced_as))
 
 // One settled thing: an attempt of a task, or a token call. `charged` is what the ledger posted.
 struct BillLine {
@@ -100,13 +103,14 @@ struct BillLine {
     std::vector<std::string> transfers;  // ids in the ledger
     std::optional<KeyId> key_id;         // of a call: whose it was
     std::optional<std::int64_t> ttft_us;
+    std::optional<TextTokens> counted;  // of a call: by the second meter
     bool operator==(const BillLine&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     BillLine, (),
     (id, organisation_id, project_id, provider_id, provider, kind, resource, task, name, site,
      c_url, from, to, usage, basis, end_reason, disputed, simulated, charged, fee, provider_share,
-     transfers, key_id, ttft_us)
+     transfers, key_id, ttft_us, counted)
 )
 
 struct StatementEntry {

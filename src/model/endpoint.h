@@ -10,8 +10,10 @@
 #include "base/money.h"
 #include "base/time.h"
 #include "model/billing.h"
+#include "model/class_prices.h"
 #include "model/ids.h"
 #include "model/limits.h"
+#include "model/second_meter.h"
 
 // Engines behind the gateway, and what gateway and server say to each other.
 namespace penstock {
@@ -34,7 +36,13 @@ struct Endpoint {
     std::optional<TaskId> task_id;
     Price price_input;   // yuan per million tokens
     Price price_output;  // yuan per million tokens
+    std::optional<ClassPrices> class_prices;
     std::int64_t price_version = 1;
+    std::optional<Time> prices_valid_from;  // absent: since it was created
+    // In answers only: what holds for every class after the declared fallbacks.
+    std::optional<std::vector<PriceRow>> prices;
+    std::optional<std::string> tokenizer_sha256;  // blob with which gateways count its texts
+    std::optional<SecondMeter> second_meter;
     EndpointState state = EndpointState::ready;
     std::string probe;  // what the probe found: "200 in 12 ms, models: …"
     bool simulated = false;
@@ -44,7 +52,8 @@ struct Endpoint {
 BOOST_DESCRIBE_STRUCT(
     Endpoint, (),
     (id, provider_id, provider, model, upstream_model, url, protocol, site, c_url, attempt_id,
-     task_id, price_input, price_output, price_version, state, probe, simulated, created_at)
+     task_id, price_input, price_output, class_prices, price_version, prices_valid_from, prices,
+     tokenizer_sha256, second_meter, state, probe, simulated, created_at)
 )
 
 struct CreateEndpoint {
@@ -57,13 +66,29 @@ struct CreateEndpoint {
     std::optional<std::string> api_key;  // sent upstream; stored, never echoed
     Price price_input;
     Price price_output;
+    std::optional<ClassPrices> class_prices;
+    std::optional<std::string> tokenizer_sha256;  // a tokenizer.json or a GGUF's head, uploaded
     std::optional<std::string> site;
     std::optional<std::string> request_id;
     bool operator==(const CreateEndpoint&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     CreateEndpoint, (),
-    (model, url, protocol, upstream_model, api_key, price_input, price_output, site, request_id)
+    (model, url, protocol, upstream_model, api_key, price_input, price_output, class_prices,
+     tokenizer_sha256, site, request_id)
+)
+
+// What is absent stays as it is; prices of classes are replaced as a whole, empty ones lift all.
+struct UpdateEndpoint {
+    static constexpr bool kJsonDefaults = true;
+    std::optional<Price> price_input;
+    std::optional<Price> price_output;
+    std::optional<ClassPrices> class_prices;
+    std::optional<std::string> tokenizer_sha256;  // empty: none
+    bool operator==(const UpdateEndpoint&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(
+    UpdateEndpoint, (), (price_input, price_output, class_prices, tokenizer_sha256)
 )
 
 // A model of the catalogue: what may be asked for, at which prices.
@@ -73,10 +98,11 @@ struct ModelEntry {
     std::int64_t endpoints_ready = 0;
     Price price_input_min;
     Price price_output_min;
+    std::vector<PriceRow> prices_min;  // of every class, the least of any ready endpoint
     bool operator==(const ModelEntry&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    ModelEntry, (), (id, providers, endpoints_ready, price_input_min, price_output_min)
+    ModelEntry, (), (id, providers, endpoints_ready, price_input_min, price_output_min, prices_min)
 )
 
 // ---- gateway ⇄ server, under /v1/gateway ----
@@ -157,9 +183,11 @@ struct CallRecord {
     bool streamed = false;
     TokenCounts tokens;
     UsageBasis basis = UsageBasis::upstream;
+    std::optional<TextTokens> counted;  // by the second meter
     EndReason end_reason = EndReason::done;
     Price price_input;  // of the route that served it
     Price price_output;
+    std::optional<ClassPrices> class_prices;
     std::int64_t price_version = 1;
     std::optional<std::int64_t> ttft_us;
     std::optional<std::vector<LeaseId>> drawn;  // beside lease_id: of the budgets it counts against
@@ -168,8 +196,8 @@ struct CallRecord {
 BOOST_DESCRIBE_STRUCT(
     CallRecord, (),
     (id, lease_id, organisation_id, project_id, key_id, endpoint_id, model, started_at, ended_at,
-     status, streamed, tokens, basis, end_reason, price_input, price_output, price_version, ttft_us,
-     drawn)
+     status, streamed, tokens, basis, counted, end_reason, price_input, price_output, class_prices,
+     price_version, ttft_us, drawn)
 )
 
 // POST /v1/gateway/settlements. Repeating a record changes nothing.

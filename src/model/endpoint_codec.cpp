@@ -4,6 +4,7 @@
 
 JSON_INSTANTIATE(penstock::Endpoint);
 JSON_INSTANTIATE(penstock::CreateEndpoint);
+JSON_INSTANTIATE(penstock::UpdateEndpoint);
 JSON_INSTANTIATE(penstock::ModelEntry);
 JSON_INSTANTIATE(penstock::RouteTable);
 JSON_INSTANTIATE(penstock::ResolveKey);

@@ -231,6 +231,18 @@ void check_parts(const TaskSpec& spec, Problems& problems) {
     if (spec.placement->topology) check_topology(spec, *spec.placement->topology, problems);
 }
 
+void check_prices(const ServiceSpec& service, Problems& problems) {
+    constexpr const char* kNegative =
+        "may not be negative: it is what a million tokens cost; leave it out for the site's price";
+    if (service.price_input && service.price_input->is_negative())
+        problems.add("service.price_input", kNegative);
+    if (service.price_output && service.price_output->is_negative())
+        problems.add("service.price_output", kNegative);
+    if (!service.class_prices) return;
+    if (const Result<void> fine = check(*service.class_prices); !fine)
+        problems.add("service." + fine.error().field, fine.error().message);
+}
+
 void check_kind(const TaskSpec& spec, Problems& problems) {
     if (spec.kind == TaskKind::Desktop || spec.kind == TaskKind::Agent)
         not_yet(problems, "kind", "desktops and agents", "use Task, Service or Render");
@@ -272,6 +284,7 @@ void check_kind(const TaskSpec& spec, Problems& problems) {
             "service.model", "is missing: the name under which the gateway offers the model"
         );
     check_replicas(service, problems);
+    check_prices(service, problems);
     if (service.readiness_probe.path.empty() || service.readiness_probe.path.front() != '/')
         problems.add("service.readiness_probe.path", "must start with /");
 }

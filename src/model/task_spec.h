@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "json/json.h"
 #include "json/key_name.h"
+#include "model/class_prices.h"
 #include "model/quantity.h"
 
 // What a user states: one document, YAML or JSON. SkyPilot's keys keep their meaning; ours stand in
@@ -179,12 +180,15 @@ struct ServiceSpec {
     std::optional<std::string> model;  // the name under which the gateway offers it
     std::optional<Money> price_input;  // yuan per million tokens; absent: the site's price
     std::optional<Money> price_output;
+    std::optional<ClassPrices> class_prices;
+    std::optional<std::string> tokenizer_sha256;  // a stored tokenizer.json or GGUF's head
     std::optional<ServiceSlo> slo;
     bool operator==(const ServiceSpec&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     ServiceSpec, (),
-    (readiness_probe, replica_policy, replicas, protocol, model, price_input, price_output, slo)
+    (readiness_probe, replica_policy, replicas, protocol, model, price_input, price_output,
+     class_prices, tokenizer_sha256, slo)
 )
 
 // Weights of the five strategies. Read from a name ("green", "balanced") or a map of weights;

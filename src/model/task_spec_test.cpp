@@ -59,6 +59,26 @@ TEST(TaskSpec, NamesWhatItCannotExecuteYet) {
     );
 }
 
+TEST(TaskSpec, RefusesPricesOfAServiceThatCannotBeCharged) {
+    const auto service = [](const std::string& prices) {
+        return mistakes(
+            R"({"kind":"Service","run":"x","service":{"protocol":"openai","model":"m",)" + prices +
+            "}}"
+        );
+    };
+    const std::string negative =
+        "may not be negative: it is what a million tokens cost; leave it out for the site's "
+        "price\n";
+    EXPECT_EQ(service(R"("price_input":"-0.1")"), "service.price_input: " + negative);
+    EXPECT_EQ(service(R"("price_output":"-1")"), "service.price_output: " + negative);
+    EXPECT_EQ(
+        service(R"("class_prices":{"cache_read":"0.0000000001"})"),
+        "service.class_prices.cache_read: has more than 9 decimals: the finest price is "
+        "0.000000001 yuan per million tokens\n"
+    );
+    EXPECT_EQ(service(R"("price_input":"0","class_prices":{"cache_read":"0"})"), "none");
+}
+
 std::string topology(const std::string& text, int nodes = 4) {
     return mistakes(
         R"({"run":"x","num_nodes":)" + std::to_string(nodes) + R"(,"placement":{"topology":)" +

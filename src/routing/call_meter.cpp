@@ -8,8 +8,6 @@
 namespace penstock::routing {
 namespace {
 
-constexpr std::int64_t kTokensPerPrice = 1'000'000;
-
 TokenCounts nothing() { return {.input_fresh = 0, .output_visible = 0}; }
 
 std::int64_t total_of(const DeltaCount& pieces) { return pieces.visible + pieces.reasoning; }
@@ -36,29 +34,6 @@ void clip_sum(TokenCounts& tokens, std::span<const Class> classes, std::int64_t 
 }
 
 }  // namespace
-
-Result<ExactMoney> charge_of(const TokenCounts& tokens, const TokenPrices& prices) {
-    const Price input = TRY(divide_price(prices.input, kTokensPerPrice));
-    const Price output = TRY(divide_price(prices.output, kTokensPerPrice));
-    const std::int64_t in = tokens.input_fresh.value_or(0) + tokens.cache_read.value_or(0) +
-                            tokens.cache_write_5m.value_or(0) + tokens.cache_write_1h.value_or(0);
-    const std::int64_t out =
-        tokens.output_visible.value_or(0) + tokens.output_reasoning.value_or(0);
-    return add(
-        TRY(multiply(in, QuantityScale::one, input)), TRY(multiply(out, QuantityScale::one, output))
-    );
-}
-
-std::int64_t total_tokens(const TokenCounts& tokens) {
-    return tokens.input_fresh.value_or(0) + tokens.cache_read.value_or(0) +
-           tokens.cache_write_5m.value_or(0) + tokens.cache_write_1h.value_or(0) +
-           tokens.output_visible.value_or(0) + tokens.output_reasoning.value_or(0);
-}
-
-Result<Money> worst_case(const TokenBound& bound, const TokenPrices& prices) {
-    const TokenCounts most{.input_fresh = bound.input, .output_visible = bound.output};
-    return ceil_money(TRY(charge_of(most, prices)));
-}
 
 void CallMeter::report(const DisjointUsage& usage, const DeltaCount& of_its_frame) {
     reported_ = usage;
@@ -107,8 +82,10 @@ MeteredCall CallMeter::finish_done() const {
         const DeltaCount output = counted_output();
         call.tokens.output_visible = output.visible;
         if (output.reasoning > 0) call.tokens.output_reasoning = output.reasoning;
-        // Pieces are counted; a text that came whole can only be estimated from its size.
-        call.basis = text_bytes_ > 0 ? UsageBasis::estimated : UsageBasis::counted;
+        // Pieces are counted; a text that came whole can only be estimated from its size, where
+        // there is no tokenizer for it.
+        const bool estimated = text_bytes_ > 0 && !output_counted_;
+        call.basis = estimated ? UsageBasis::estimated : UsageBasis::counted;
     }
     clip(call);
     return call;
@@ -118,12 +95,15 @@ MeteredCall CallMeter::finish_cut(bool with_prompt) const {
     if (!delivered_any()) return {.tokens = nothing(), .basis = UsageBasis::counted};
     MeteredCall call = finish_done();
     const DeltaCount counted = counted_output();
-    // Reasoning and visible pieces are clipped as one sum: the engine may draw their border
-    // elsewhere.
-    const std::int64_t reported =
-        call.tokens.output_visible.value_or(0) + call.tokens.output_reasoning.value_or(0);
-    const std::int64_t total = std::min(counted.visible + counted.reasoning, reported);
-    const std::int64_t reasoning = std::min(counted.reasoning, total);
+    // The engine may draw the border of reasoning elsewhere: the sum is clipped to its report, and
+    // each part, so that none is charged at a price that the call done would not have had.
+    const std::int64_t visible_max = call.tokens.output_visible.value_or(0);
+    const std::int64_t reasoning_max = call.tokens.output_reasoning.value_or(0);
+    const std::int64_t total = std::min(total_of(counted), visible_max + reasoning_max);
+    const std::int64_t reasoning = std::clamp(
+        counted.reasoning, std::max<std::int64_t>(0, total - visible_max),
+        std::min(total, reasoning_max)
+    );
     call.tokens.output_visible = total - reasoning;
     call.tokens.output_reasoning.reset();
     if (reasoning > 0) call.tokens.output_reasoning = reasoning;
@@ -147,12 +127,15 @@ bool CallMeter::is_report_outrun() const {
 }
 
 DeltaCount CallMeter::counted_output() const {
+    if (output_counted_) return *output_counted_;
     DeltaCount count = delivered_;
     count.visible += text_bytes_ / kPromptBytesPerToken;
     return count;
 }
 
-std::int64_t CallMeter::counted_input() const { return prompt_text_bytes_ / kPromptBytesPerToken; }
+std::int64_t CallMeter::counted_input() const {
+    return input_counted_.value_or(prompt_text_bytes_ / kPromptBytesPerToken);
+}
 
 void CallMeter::clip(MeteredCall& call) const {
     bool over = false;

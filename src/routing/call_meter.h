@@ -4,28 +4,11 @@
 #include <cstdint>
 #include <optional>
 
-#include "base/money.h"
-#include "base/result.h"
 #include "model/billing.h"
-#include "routing/chat_request.h"
 #include "routing/chat_response.h"
+#include "routing/class_prices.h"
 
 namespace penstock::routing {
-
-// Prices of a route, in yuan per million tokens.
-struct TokenPrices {
-    Price input;
-    Price output;
-    bool operator==(const TokenPrices&) const = default;
-};
-// Exact. What was read from a cache or written to one is priced as input, reasoning as output: the
-// route has no prices of their own. An absent class adds nothing. A price finer than 10⁻⁹ yuan per
-// million tokens is refused.
-Result<ExactMoney> charge_of(const TokenCounts& tokens, const TokenPrices& prices);
-// Input and output of every class together: what limits on tokens count.
-std::int64_t total_tokens(const TokenCounts& tokens);
-// What is reserved for a call: the bound at these prices, rounded up to a micro-yuan.
-Result<Money> worst_case(const TokenBound& bound, const TokenPrices& prices);
 
 struct MeteredCall {
     TokenCounts tokens;
@@ -40,7 +23,9 @@ struct MeteredCall {
 //   client_gone     prompt and the pieces delivered; nothing when none was
 //   upstream_error, timeout   the pieces delivered, without the prompt; nothing when none was
 //   gateway_crash, refused    nothing
-// A cut call takes the smaller of count and report, and is never more than the same call done.
+// A cut call takes the smaller of count and report: no class of it is more than what the engine has
+// reported, so that it never costs more than the same call done, whatever the classes cost. What
+// was not reported by then is counted: the prompt as fresh input, pieces as they were delivered.
 class CallMeter {
   public:
     CallMeter(TokenBound bound, std::int64_t prompt_text_bytes)
@@ -57,6 +42,12 @@ class CallMeter {
     void deliver(const DeltaCount& pieces);
     // An unstreamed answer that the client's socket took: its text stands for the pieces.
     void deliver_text(std::int64_t bytes);
+    // What the gateway counted with the model's own tokenizer: stands for its measures above, where
+    // the engine told nothing. `output`: of the texts that the client's socket took.
+    void count_texts(std::optional<std::int64_t> input, const std::optional<DeltaCount>& output) {
+        input_counted_ = input;
+        output_counted_ = output;
+    }
     bool delivered_any() const { return !delivered_.empty() || text_bytes_ > 0; }
     bool has_report() const { return reported_.has_value(); }
 
@@ -76,6 +67,8 @@ class CallMeter {
     std::int64_t pieces_covered_ = 0;  // by the report
     DeltaCount delivered_;
     std::int64_t text_bytes_ = 0;
+    std::optional<std::int64_t> input_counted_;  // by a tokenizer
+    std::optional<DeltaCount> output_counted_;
 };
 
 }  // namespace penstock::routing

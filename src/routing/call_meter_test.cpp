@@ -85,6 +85,27 @@ TEST(CallMeter, EstimatesAWholeAnswerWithoutUsageFromItsText) {
     EXPECT_EQ(shown(made.finish(EndReason::done)), "10+- 8+- estimated");
 }
 
+TEST(CallMeter, ATokenizersCountStandsForTheGatewaysOwnMeasures) {
+    CallMeter whole(kBound, 60);
+    whole.deliver_text(50);
+    whole.count_texts(12, DeltaCount{.visible = 11, .reasoning = 2});
+    EXPECT_EQ(shown(whole.finish(EndReason::done)), "12+- 11+2 counted");
+    CallMeter cut = meter(3);
+    cut.count_texts(12, DeltaCount{.visible = 5, .reasoning = 0});
+    EXPECT_EQ(shown(cut.finish(EndReason::client_gone)), "12+- 5+- counted");
+    EXPECT_EQ(shown(cut.finish(EndReason::upstream_error)), "0+- 5+- counted");
+    CallMeter unread = meter(3);
+    unread.count_texts(std::nullopt, std::nullopt);
+    EXPECT_EQ(shown(unread.finish(EndReason::client_gone)), "10+- 3+- counted");
+}
+
+TEST(CallMeter, ATokenizersCountChangesNothingOfWhatTheEngineTold) {
+    CallMeter made = meter(3, 0, UpstreamUsage{.prompt_tokens = 20, .completion_tokens = 5});
+    made.count_texts(12, DeltaCount{.visible = 9, .reasoning = 0});
+    EXPECT_EQ(shown(made.finish(EndReason::done)), "20+- 5+- upstream");
+    EXPECT_EQ(shown(made.finish(EndReason::client_gone)), "20+- 5+- counted");
+}
+
 TEST(CallMeter, ChargesPromptAndDeliveredPiecesWhenTheClientHasGone) {
     EXPECT_EQ(shown(meter(3).finish(EndReason::client_gone)), "10+- 3+- counted");
 }
@@ -118,18 +139,15 @@ TEST(CallMeter, StaysWithinTheBoundWhateverTheEngineReports) {
     EXPECT_EQ(shown(meter(1, 0, huge).finish(EndReason::done)), "100+900 95+5 upstream !16");
 }
 
-TEST(Charge, IsExactAndNeverPassesTheWorstCase) {
-    const TokenPrices prices{.input = *parse_price("0.8"), .output = *parse_price("2.000000001")};
-    EXPECT_EQ(
-        charge_of({.input_fresh = 600, .cache_read = 100}, prices)->femto(),
-        __int128{560} * ExactMoney::kPerMicro
-    );
-    EXPECT_EQ(
-        charge_of({.output_visible = 1, .output_reasoning = 1}, prices)->femto(),
-        __int128{4'000'000'002}
-    );
-    EXPECT_EQ(*worst_case(kBound, prices), Money::micro(1001));
-    EXPECT_FALSE(charge_of({}, {.input = *parse_price("0.0000000001"), .output = {}}));
+// Engines draw the border of reasoning elsewhere, or not at all: what they reported bounds each
+// class, so that no piece costs a price that the call done would not have had.
+TEST(CallMeter, ACutCallIsInNoClassMoreThanWhatWasReported) {
+    const UpstreamUsage untold{.prompt_tokens = 7, .completion_tokens = 6};
+    const UpstreamUsage told{.prompt_tokens = 7, .completion_tokens = 6, .reasoning_tokens = 5};
+    EXPECT_EQ(shown(meter(1, 3, untold).finish(EndReason::client_gone)), "7+- 4+- counted");
+    EXPECT_EQ(shown(meter(3, 1, told).finish(EndReason::client_gone)), "7+- 1+3 counted");
+    EXPECT_EQ(shown(meter(1, 3, told).finish(EndReason::client_gone)), "7+- 1+3 counted");
+    EXPECT_EQ(shown(meter(1, 3).finish(EndReason::client_gone)), "10+- 1+3 counted");
 }
 
 }  // namespace

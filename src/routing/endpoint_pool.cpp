@@ -12,18 +12,12 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kProtocols{"openai", "anthropic", "ollama"};
 
-TokenPrices prices_of(const Route& route) {
-    return {route.endpoint.price_input, route.endpoint.price_output};
-}
-
 // Why a route cannot be used at all; nothing if it can.
 std::optional<std::string> defect_of(const Route& route) {
     if (std::ranges::find(kProtocols, route.endpoint.protocol) == kProtocols.end())
         return "protocol '" + route.endpoint.protocol + "' is not spoken here";
-    const Result<ExactMoney> one =
-        charge_of({.input_fresh = 1, .output_visible = 1}, prices_of(route));
-    if (!one) return one.error().message;
-    return std::nullopt;
+    const Result<void> fine = check(prices_of(route.endpoint));
+    return fine ? std::nullopt : std::optional(to_string(fine.error()));
 }
 
 }  // namespace
@@ -156,7 +150,7 @@ Result<Money> EndpointPool::worst_case(const EndpointQuery& query, const TokenBo
             case FilterReason::lower_order:
                 break;
         }
-        most = std::max(most, TRY(routing::worst_case(bound, prices_of(state.route()))));
+        most = std::max(most, TRY(routing::worst_case(bound, prices_of(state.route().endpoint))));
     }
     return most;
 }

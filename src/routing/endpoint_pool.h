@@ -137,6 +137,8 @@ class EndpointPool {
     std::vector<std::string> models() const;  // sorted; with a ready endpoint
     Time model_created(std::string_view model) const;
     std::string model_owner(std::string_view model) const;  // its providers: "a, b"
+    // Of the ready ones, by the output's price, then the input's; nothing where none is ready.
+    std::shared_ptr<const Route> cheapest(std::string_view model) const;
     std::int64_t in_flight() const { return in_flight_; }
     std::int64_t in_flight(const EndpointId& id) const;
     std::size_t open_breakers(Time now) const;

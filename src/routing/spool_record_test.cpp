@@ -36,6 +36,38 @@ TEST(SpoolRecord, ReadsBackWhatWasWritten) {
     EXPECT_EQ(reading.records[2].kind, SpoolKind::opened);
 }
 
+// As a gateway wrote it before classes had prices and texts were counted.
+TEST(SpoolRecord, ReadsARecordOfBeforeThereWerePricesOfClasses) {
+    const std::string json =
+        R"({"id":"rq_00000000010000000000000001","lease_id":"ls_00000000000000000000000000",)"
+        R"("organisation_id":"og_00000000000000000000000000",)"
+        R"("project_id":"pj_00000000000000000000000000","key_id":"ky_00000000000000000000000000",)"
+        R"("endpoint_id":"ep_00000000000000000000000000","model":"m",)"
+        R"("started_at":"2026-01-02T03:04:05Z","ended_at":"2026-01-02T03:04:06Z","status":200,)"
+        R"("streamed":true,"tokens":{"input_fresh":5,"cache_read":4,"output_visible":3},)"
+        R"("basis":"upstream","end_reason":"done","price_input":"0.1","price_output":"0.4",)"
+        R"("price_version":1,"ttft_us":900})";
+    std::string body(1, static_cast<char>(SpoolKind::settled));
+    body += json;
+    std::string bytes;
+    for (const std::uint32_t word : {static_cast<std::uint32_t>(body.size()), crc32c(body)})
+        for (int shift = 0; shift < 32; shift += 8)
+            bytes += static_cast<char>((word >> shift) & 0xFF);
+    bytes += body;
+
+    const SpoolReading reading = read_spool(bytes);
+
+    ASSERT_EQ(reading.problem, "");
+    ASSERT_EQ(reading.records.size(), 1U);
+    const CallRecord& call = reading.records[0].call;
+    EXPECT_EQ(call.class_prices, std::nullopt);
+    EXPECT_EQ(call.counted, std::nullopt);
+    EXPECT_EQ(call.tokens.cache_read, 4);
+    std::string again;
+    append_spool_record(again, SpoolKind::settled, call);
+    EXPECT_EQ(again, bytes);
+}
+
 TEST(SpoolRecord, KeepsWholeRecordsWhenTheTailIsTornAnywhere) {
     const std::string two = spool(2);
     const std::size_t first = spool(1).size();

@@ -6,6 +6,9 @@
 
 #include "http/problem.h"
 #include "http/url.h"
+#include "routing/class_prices.h"
+#include "server/endpoint_prices.h"
+#include "server/endpoint_tokenizer.h"
 #include "server/lists.h"
 #include "server/routes.h"
 
@@ -55,12 +58,7 @@ Result<void> check(const CreateEndpoint& wanted) {
             ErrorCode::invalid_argument, "url",
             "must be http://host:port or https://host, without user and password"
         );
-    constexpr std::int64_t kTokensPerPrice = 1'000'000;
-    if (!divide_price(wanted.price_input, kTokensPerPrice))
-        return fail_field(ErrorCode::invalid_argument, "price_input", "has more than 9 decimals");
-    if (!divide_price(wanted.price_output, kTokensPerPrice))
-        return fail_field(ErrorCode::invalid_argument, "price_output", "has more than 9 decimals");
-    return {};
+    return routing::check(routing::prices_of(wanted));
 }
 
 std::string base_of(std::string url) {
@@ -161,6 +159,8 @@ Outcome store_endpoint(
         .protocol = wanted.protocol,
         .price_input = wanted.price_input,
         .price_output = wanted.price_output,
+        .class_prices = wanted.class_prices,
+        .tokenizer_sha256 = wanted.tokenizer_sha256,
         .probe = probe.text,
         .created_at = platform.now()
     };
@@ -180,12 +180,19 @@ Outcome store_endpoint(
         change, "endpoint/" + to_string(row.endpoint.id), "endpoint_created", provider.id,
         principal.actor(), wanted.model + " at " + row.endpoint.url
     );
-    return answer(row.endpoint, 201);
+    return answer(with_prices(row.endpoint), 201);
 }
 
+struct Parts {
+    Api* api;
+    http::Client* client;
+    TokenizerCheck tokenizers;
+};
+
 io::Task<http::Response> create_endpoint(
-    Api* api, http::Client* client, access::Principal principal, http::Request request
+    Parts parts, access::Principal principal, http::Request request
 ) {
+    Api* api = parts.api;
     Change change;
     const auto wanted = body_as<CreateEndpoint>(request);
     if (!wanted)
@@ -196,7 +203,16 @@ io::Task<http::Response> create_endpoint(
         co_return co_await api->finish(
             std::unexpected(Failure(fine.error())), std::move(change), std::move(request)
         );
-    const Result<Probe> probe = co_await probe_engine(client, *wanted);
+    if (wanted->tokenizer_sha256) {
+        const Result<void> counts = co_await check_tokenizer(
+            parts.tokenizers, principal.organisation_id, *wanted->tokenizer_sha256
+        );
+        if (!counts)
+            co_return co_await api->finish(
+                std::unexpected(Failure(counts.error())), std::move(change), std::move(request)
+            );
+    }
+    const Result<Probe> probe = co_await probe_engine(parts.client, *wanted);
     if (!probe)
         co_return co_await api->finish(
             std::unexpected(Failure(probe.error())), std::move(change), std::move(request)
@@ -214,18 +230,70 @@ std::vector<const Endpoint*> visible(const Platform& platform, const access::Pri
     return all;
 }
 
+// Only what is shown, or looked at by a filter or an order, gets its prices.
+Outcome list_endpoints(const Platform& platform, const Call& call) {
+    const std::vector<const Endpoint*> all = visible(platform, call.principal);
+    const Selection selection = TRY(select(
+        call.request, all.size(), [&](std::size_t i) { return json::print(with_prices(*all[i])); },
+        [&](std::size_t i) { return to_string(all[i]->id); }
+    ));
+    EndpointPage page;
+    for (const std::size_t i : selection.indices) page.endpoints.push_back(with_prices(*all[i]));
+    page.next_page_token = selection.next_page_token;
+    page.total = selection.total;
+    return answer(page);
+}
+
 std::unexpected<Failure> no_endpoint(const std::string& reference) {
     return std::unexpected(
         Failure(Error{ErrorCode::not_found, "no endpoint '" + reference + "' of yours", "id"})
     );
 }
 
-const Endpoint* find_endpoint(const Platform& platform, const Call& call) {
-    std::string_view reference = call.request.param("id");
+const Endpoint* find_endpoint(
+    const Platform& platform, const access::Principal& principal, std::string_view reference
+) {
     if (reference.starts_with("endpoint/")) reference.remove_prefix(9);
-    for (const Endpoint* endpoint : visible(platform, call.principal))
+    for (const Endpoint* endpoint : visible(platform, principal))
         if (to_string(endpoint->id) == reference) return endpoint;
     return nullptr;
+}
+const Endpoint* find_endpoint(const Platform& platform, const Call& call) {
+    return find_endpoint(platform, call.principal, call.request.param("id"));
+}
+
+struct WantedChange {
+    Parts parts;
+    const access::Principal* principal;
+    const http::Request* request;
+    const UpdateEndpoint* wanted;
+    Change* change;
+};
+io::Task<Outcome> changed_endpoint(WantedChange to) {
+    Platform& platform = to.parts.api->platform();
+    const std::string& id = to.request->param("id");
+    if (to.wanted->tokenizer_sha256 && !to.wanted->tokenizer_sha256->empty())
+        CO_TRY(co_await check_tokenizer(
+            to.parts.tokenizers, to.principal->organisation_id, *to.wanted->tokenizer_sha256
+        ));
+    // Only now, since it may have changed while the tokenizer was read.
+    const Endpoint* endpoint = find_endpoint(platform, *to.principal, id);
+    if (endpoint == nullptr) co_return no_endpoint(id);
+    co_return update_endpoint(platform, *to.change, {*to.wanted, *to.principal}, *endpoint);
+}
+
+io::Task<http::Response> change_endpoint(
+    Parts parts, access::Principal principal, http::Request request
+) {
+    Api* api = parts.api;
+    Change change;
+    const auto wanted = body_as<UpdateEndpoint>(request);
+    Outcome outcome = std::unexpected(Failure(Error()));
+    if (wanted)
+        outcome = co_await changed_endpoint({parts, &principal, &request, &*wanted, &change});
+    else
+        outcome = std::unexpected(wanted.error());
+    co_return co_await api->finish(std::move(outcome), std::move(change), std::move(request));
 }
 
 Outcome list_models(Platform& platform, Call& call) {
@@ -238,13 +306,7 @@ Outcome list_models(Platform& platform, Call& call) {
         entry.id = endpoint.model;
         if (std::ranges::find(entry.providers, endpoint.provider) == entry.providers.end())
             entry.providers.push_back(endpoint.provider);
-        const auto cheaper = [](const Price& a, const Price& b) {
-            return *multiply(1, QuantityScale::one, a) < *multiply(1, QuantityScale::one, b);
-        };
-        if (first || cheaper(endpoint.price_input, entry.price_input_min))
-            entry.price_input_min = endpoint.price_input;
-        if (first || cheaper(endpoint.price_output, entry.price_output_min))
-            entry.price_output_min = endpoint.price_output;
+        add_prices(entry, endpoint, first);
     }
     std::vector<ModelEntry> all;
     for (auto& [name, entry] : models) all.push_back(std::move(entry));
@@ -255,8 +317,9 @@ Outcome list_models(Platform& platform, Call& call) {
 
 }  // namespace
 
-void add_endpoint_routes(Api& api, http::Client& client) {
+void add_endpoint_routes(Api& api, http::Client& client, BlobStore& blobs, io::Pool& pool) {
     Platform& platform = api.platform();
+    const Parts parts{&api, &client, {&platform, &blobs, &pool}};
     RouteDoc doc{
         .operation = "createEndpoint",
         .summary = "Register an engine you run; it is probed first",
@@ -265,8 +328,8 @@ void add_endpoint_routes(Api& api, http::Client& client) {
         .response = json::schema<Endpoint>,
         .status = 201
     };
-    api.raw("POST", "/v1/endpoints", doc, [&api, &client](access::Principal p, http::Request r) {
-        return create_endpoint(&api, &client, std::move(p), std::move(r));
+    api.raw("POST", "/v1/endpoints", doc, [parts](access::Principal p, http::Request r) {
+        return create_endpoint(parts, std::move(p), std::move(r));
     });
     api.query(
         "/v1/endpoints",
@@ -274,12 +337,7 @@ void add_endpoint_routes(Api& api, http::Client& client) {
          .summary = "Your engines",
          .response = json::schema<EndpointPage>,
          .list = true},
-        [&platform](Call& call) {
-            return list_page(
-                call.request, visible(platform, call.principal), &EndpointPage::endpoints,
-                [](const Endpoint& e) { return to_string(e.id); }
-            );
-        }
+        [&platform](Call& call) { return list_endpoints(platform, call); }
     );
     api.query(
         "/v1/endpoints/{id}",
@@ -289,9 +347,18 @@ void add_endpoint_routes(Api& api, http::Client& client) {
         [&platform](Call& call) -> Outcome {
             const Endpoint* endpoint = find_endpoint(platform, call);
             return endpoint == nullptr ? Outcome(no_endpoint(call.request.param("id")))
-                                       : Outcome(answer(*endpoint));
+                                       : Outcome(answer(with_prices(*endpoint)));
         }
     );
+    doc =
+        {.operation = "updateEndpoint",
+         .summary = "Change what an engine costs, from the next call on, or its tokenizer",
+         .scope = Scope::provider,
+         .request = json::schema<UpdateEndpoint>,
+         .response = json::schema<Endpoint>};
+    api.raw("PATCH", "/v1/endpoints/{id}", doc, [parts](access::Principal p, http::Request r) {
+        return change_endpoint(parts, std::move(p), std::move(r));
+    });
     api.command(
         "DELETE", "/v1/endpoints/{id}",
         {.operation = "deleteEndpoint",

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "http/problem.h"
+#include "server/endpoint_tokenizer.h"
 #include "server/lists.h"
 #include "server/routes.h"
 
@@ -16,6 +17,7 @@ bool may_read(
     const Platform& platform, const access::Principal& principal, const std::string& sha256
 ) {
     return principal.has(Scope::agent) ||
+           (principal.has(Scope::gateway) && is_tokenizer(platform, sha256)) ||
            platform.blob_owners.contains({sha256, principal.organisation_id});
 }
 

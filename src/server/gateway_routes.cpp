@@ -36,7 +36,7 @@ io::Task<http::Response> watch_routes(Platform* platform, http::Request request)
     RouteTable table{.version = platform->route_version};
     for (const auto& [id, row] : platform->endpoints)
         if (row.endpoint.state != EndpointState::deleted)
-            table.routes.push_back({row.endpoint, row.api_key});
+            table.routes.emplace_back(row.endpoint, row.api_key).endpoint.second_meter.reset();
     table.elastic = elastic_routes(*platform);
     table.revoked_key_hashes =
         platform->directory.revoked_since(platform->now() - kRevocationsToldFor);

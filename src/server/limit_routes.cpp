@@ -5,6 +5,7 @@
 #include "http/problem.h"
 #include "json/json.h"
 #include "model/allowance.h"
+#include "routing/class_prices.h"
 #include "server/quota_routes.h"
 #include "server/routes.h"
 #include "server/stored_list.h"
@@ -132,10 +133,14 @@ Outcome generation_of(const std::string& id, const BillLine& line) {
     data.usage = line.usage;
     data.transfers = line.transfers;
     for (const UsageItem& item : line.usage) {
-        if (item.meter.starts_with("output"))
-            data.tokens_completion += item.quantity;
-        else
-            data.tokens_prompt += item.quantity;
+        const auto* facts = std::ranges::find(
+            routing::kTokenClasses, std::string_view(item.meter), &routing::TokenClassFacts::meter
+        );
+        if (facts == routing::kTokenClasses.end())
+            return std::unexpected(Failure(Error{
+                ErrorCode::internal, "the bill of " + id + " has a meter '" + item.meter + "'"
+            }));
+        (facts->is_output ? data.tokens_completion : data.tokens_prompt) += item.quantity;
         data.total_cost += TRY(parse_units(item.exact_amount));
     }
     return answer(GenerationAnswer{std::move(data)});

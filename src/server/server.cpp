@@ -124,7 +124,7 @@ struct Server::State {
         add_watch_routes(*api, *logs, pool);
         add_billing_routes(*api, *billing, pool);
         add_event_routes(*api, pool);
-        add_endpoint_routes(*api, client);
+        add_endpoint_routes(*api, client, *blobs, pool);
         add_gateway_routes(*api, *billing, pool);
         elastic->add_routes(*api);
         add_identity_routes(*api);

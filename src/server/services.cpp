@@ -71,10 +71,14 @@ void add_endpoint(Platform& platform, Change& change, const Task& task, const At
         .simulated = attempt.placement.simulated,
         .created_at = platform.now()
     };
-    if (service.price_input)
-        row.endpoint.price_input = *parse_price(to_string(*service.price_input));
-    if (service.price_output)
-        row.endpoint.price_output = *parse_price(to_string(*service.price_output));
+    // What was stored before negative prices were refused costs what the site says.
+    const auto take = [](const std::optional<Money>& wanted, Price& price) {
+        if (wanted && !wanted->is_negative()) price = *parse_price(to_string(*wanted));
+    };
+    take(service.price_input, row.endpoint.price_input);
+    take(service.price_output, row.endpoint.price_output);
+    row.endpoint.class_prices = service.class_prices;
+    row.endpoint.tokenizer_sha256 = service.tokenizer_sha256;
     platform.add_event(
         change, "endpoint/" + to_string(row.endpoint.id), "endpoint_ready", task.organisation_id,
         "platform", row.endpoint.model + " at " + row.endpoint.site

@@ -7,6 +7,7 @@
 #include "routing/call_meter.h"
 #include "scheduler/scheduler.h"
 #include "server/billing.h"
+#include "server/endpoint_tokenizer.h"
 
 // How finished work becomes money: attempts by two meters, token calls by their usage records.
 namespace penstock::server {
@@ -37,7 +38,9 @@ Result<void> rate(
     const Price& price
 ) {
     const ExactMoney amount = TRY(multiply(quantity, scale, price));
-    rated.items.push_back({std::move(meter), std::move(unit), quantity, price, exact_text(amount)});
+    rated.items.push_back(
+        {std::move(meter), std::move(unit), quantity, price, exact_text(amount), {}}
+    );
     rated.total = TRY(add(rated.total, amount));
     return {};
 }
@@ -283,6 +286,7 @@ SettledCalls Billing::settle_calls(
     Change& change, const SettleCalls& calls, const std::set<std::string>& settled_before
 ) {
     SettledCalls settled;
+    SecondMeters second_meters(platform_);
     for (const CallRecord& call : calls.records) {
         const std::string id = to_string(UsageId(call.id.raw()));
         if (settled_before.contains(id) || platform_.recent_usage.contains(id)) {
@@ -290,15 +294,15 @@ SettledCalls Billing::settle_calls(
             continue;
         }
         settle_call(change, call);
+        second_meters.add(call);
         ++settled.accepted;
     }
+    second_meters.store(change);
     if (settled.accepted > 0) store_allowances(change);
     return settled;
 }
 
 namespace {
-
-constexpr std::int64_t kTokensPerPrice = 1'000'000;
 
 // The bill line of a call, without its money.
 BillLine line_of(const CallRecord& call, const Endpoint* endpoint) {
@@ -313,7 +317,8 @@ BillLine line_of(const CallRecord& call, const Endpoint* endpoint) {
         .to = call.ended_at,
         .basis = call.basis,
         .key_id = call.key_id,
-        .ttft_us = call.ttft_us
+        .ttft_us = call.ttft_us,
+        .counted = call.counted
     };
     if (endpoint != nullptr) {
         line.provider_id = endpoint->provider_id;
@@ -330,22 +335,19 @@ BillLine line_of(const CallRecord& call, const Endpoint* endpoint) {
 }
 
 Result<Rated> rate_call(const CallRecord& call) {
-    Rated rated;
-    const Price price_input = TRY(divide_price(call.price_input, kTokensPerPrice));
-    const Price price_output = TRY(divide_price(call.price_output, kTokensPerPrice));
-    const auto add = [&](const char* meter, const std::optional<std::int64_t>& count, bool always,
-                         const Price& price) -> Result<void> {
-        if (!always && count.value_or(0) == 0) return {};
-        return rate(rated, meter, "token", count.value_or(0), QuantityScale::one, price);
-    };
-    // The declared fallback: a class without a price of its own costs what its side costs.
-    const TokenCounts& tokens = call.tokens;
-    TRY(add("input_tokens", tokens.input_fresh, true, price_input));
-    TRY(add("cache_read_tokens", tokens.cache_read, false, price_input));
-    TRY(add("cache_write_5m_tokens", tokens.cache_write_5m, false, price_input));
-    TRY(add("cache_write_1h_tokens", tokens.cache_write_1h, false, price_input));
-    TRY(add("output_tokens", tokens.output_visible, true, price_output));
-    TRY(add("reasoning_tokens", tokens.output_reasoning, false, price_output));
+    const routing::RatedTokens tokens =
+        TRY(routing::rate_tokens(call.tokens, routing::prices_of(call)));
+    Rated rated{.items = {}, .total = tokens.total};
+    for (const routing::RatedClass& part : tokens.classes) {
+        UsageItem& item = rated.items.emplace_back();
+        item.meter = routing::facts_of(part.token_class).meter;
+        item.unit = "token";
+        item.quantity = part.quantity;
+        item.price = part.price;
+        item.exact_amount = exact_text(part.amount);
+        if (part.set_for != part.token_class)
+            item.priced_as = routing::facts_of(part.set_for).meter;
+    }
     return rated;
 }
 

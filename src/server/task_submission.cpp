@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/task_submission.h"
 
+#include "server/endpoint_tokenizer.h"
 #include "server/files.h"
 #include "tasks/state.h"
 
@@ -67,6 +68,11 @@ std::expected<TaskId, Failure> submit_task(
     Platform& platform, Call& call, TaskSpec spec, std::optional<CompositePart> part
 ) {
     TRY(check_workdir(platform, call.principal, spec));
+    if (spec.service && spec.service->tokenizer_sha256)
+        TRY(check_tokenizer_stored(
+            platform, call.principal.organisation_id, *spec.service->tokenizer_sha256,
+            "service.tokenizer_sha256"
+        ));
     TRY(resolve_all(platform, call.principal, spec));
     const std::size_t open =
         platform.board

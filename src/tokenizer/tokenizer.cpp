@@ -39,6 +39,10 @@ Result<Tokenizer> Tokenizer::from_gguf(std::string_view bytes) {
     return Tokenizer(std::move(parts));
 }
 
+Result<Tokenizer> Tokenizer::from_file(std::string_view bytes) {
+    return bytes.starts_with("GGUF") ? from_gguf(bytes) : from_hugging_face(bytes);
+}
+
 Result<std::vector<TokenId>> Tokenizer::encode(std::string_view text, SpecialTokens special) const {
     if (text.size() > kTextBytesMax)
         return fail(

@@ -13,7 +13,8 @@ namespace penstock::tokenizer {
 
 using TokenId = std::uint32_t;
 
-constexpr std::size_t kFileBytesMax = 256U << 20;  // of a tokenizer.json, or the head of a GGUF
+constexpr std::size_t kFileBytesMax = 256U << 20;   // of a tokenizer.json, or the head of a GGUF
+constexpr std::size_t kStoredBytesMax = 64U << 20;  // of one that a platform keeps for its gateways
 constexpr std::size_t kTextBytesMax = 64U << 20;
 constexpr std::size_t kTokensMax = 4'000'000;
 
@@ -28,6 +29,8 @@ class Tokenizer {
     // is malformed, or when it names a step that is not implemented here.
     static Result<Tokenizer> from_hugging_face(std::string_view json);
     static Result<Tokenizer> from_gguf(std::string_view bytes);
+    // Whichever of the two it is, by its first bytes.
+    static Result<Tokenizer> from_file(std::string_view bytes);
 
     Tokenizer(Tokenizer&&) noexcept;
     Tokenizer& operator=(Tokenizer&&) noexcept;

@@ -30,6 +30,13 @@ BAD_SPECS = (
     ("invalid UTF-8 in YAML", b'run: x\nname: "\xff\xfe"\n', YAML, 400, "name", "1 to 63 of a-z 0-9"),
     ("a body that is too large", b'{"run":"' + b"x" * (2 << 20) + b'"}', {}, 413, "", "larger than 1048576 bytes"),
     ("a workdir that is not there", '{"run": "x", "workdir_sha256": "' + "0" * 64 + '"}', {}, 404, "workdir_sha256", "PUT it to /v1/blobs"),
+    ("a negative price of a service", "kind: Service\nrun: x\nservice: {protocol: openai, model: m, price_input: '-0.1'}\n", YAML, 400, "service.price_input",
+     "may not be negative: it is what a million tokens cost"),
+    ("a negative price of a class", "kind: Service\nrun: x\nservice: {protocol: openai, model: m, class_prices: {cache_read: '-0.1'}}\n", YAML, 400,
+     "service.class_prices.cache_read", "negative"),
+    ("a tokenizer that is not there",
+     "kind: Service\nrun: x\nservice: {protocol: openai, model: m, tokenizer_sha256: '" + "0" * 64 + "'}\n", YAML, 404, "service.tokenizer_sha256",
+     "PUT it to /v1/blobs"),
     ("an unknown dependency", '{"run": "x", "schedule": {"dependencies": [{"task": "nobody"}]}}', {}, 404,
      "schedule.dependencies[0].task", "submit it first"),
 )

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every call is charged what the rules say of what truly happened, to the token and to the micro-yuan.
 
-The engines know what they made, reported and broke (metered_engine.py). `expected` below says, from the rules that users read and from nothing of the
+The engines know what they made, reported and broke (metered_engine.py). billing_truth.py says, from the rules that users read and from nothing of the
 gateway's own, what that costs. Each client dialect calls each engine protocol: whole, cut by the engine at every frame, left by the client at
 every frame, retried, refused, through kill -9 of the gateway and of the server; then bill lines, wallet and ledger are held against the truth.
 """
@@ -14,30 +14,22 @@ import itertools
 import json
 import re
 import socket
-import threading
 import unittest
 from decimal import ROUND_FLOOR, Decimal
-from urllib.parse import urlsplit
 
-from metered_engine import CLASSES, PROTOCOLS, MeteredEngine, Script, total
+from billing_truth import (
+    CLASS_OF, CLIPPED, FALLBACKS, METERS, OWN, PLAIN, TOKENS_MAX, Case, counted_prompt, expected, priced_as, prices_of_model, prompt_of,
+)
+from metered_engine import CLASSES, PROTOCOLS, MeteredEngine, Script
 from platform_process import Platform, wait_until
 
 CREDIT = Decimal("1000.00")
 MICRO = Decimal("0.000001")
 FEE_BASIS_POINTS = 500
-PROMPT_BYTES_PER_TOKEN = 6  # the gateway's own measure of a text
-TOKENS_MAX = 90  # asked for by every call
 SECONDS_MAX = 60
 MODELS_PER_PROTOCOL = 16
 THREADS = 8
-OWN = {"chat": "openai", "anthropic": "anthropic", "ollama": "ollama"}  # the protocol that takes a client's bytes as they are
 PAIRS = list(itertools.product(("chat", "responses", "anthropic", "ollama"), PROTOCOLS))
-METERS = dict(zip(CLASSES, ("input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens", "reasoning_tokens"),
-                  strict=True))
-PLAIN = {"input_fresh": 17, "output_visible": 3}
-REFUSED = (400, 409, 413, 415, 422, 429)  # told to the client as they are
-CLIPPED = 5000  # to the bound of the input: the request's own length and a template of 1024
-ALWAYS = ("input_tokens", "output_tokens")
 
 # What can be read wrongly: (protocols, script, classes to be charged where they are not the script's own).
 USAGES = [
@@ -63,110 +55,6 @@ USAGES = [
     (("openai",), Script({"raw": {"prompt_tokens": -1, "completion_tokens": 4}}), {"output_visible": 4}),
     (("anthropic",), Script({"raw": {"input_tokens": 8, "output_tokens": 4, "cache_read_input_tokens": -3}}), {"input_fresh": 8, "output_visible": 4}),
 ]
-
-
-@dataclasses.dataclass
-class Case:
-    client: str
-    protocol: str
-    script: Script
-    stream: bool = True
-    charges: dict = None  # classes that the engine's report comes to
-    leaves: bool = False  # the client, where the engine holds
-    crashes: bool = False  # the gateway, where the engine holds
-    number: int = 0
-    model: str = ""
-    answer: object = None
-    arrived: threading.Event = dataclasses.field(default_factory=threading.Event)
-    headers: dict = dataclasses.field(default_factory=dict)
-
-
-# ---- the rules, told once more ----
-
-
-def prompt_of(case):
-    return f"script-{case.number} " + "water falls " * 5
-
-
-def counted_prompt(case):
-    return len(prompt_of(case)) // PROMPT_BYTES_PER_TOKEN
-
-
-def charge(case, reason, report, visible, reasoning, text_bytes=0, final=True):
-    """(meters of the bill line, basis): `report` has the classes that the engine told, pieces those that the client got."""
-    nothing = {"input_tokens": 0, "output_tokens": 0}, "counted"
-    if reason in ("gateway_crash", "refused") or (reason != "done" and visible + reasoning == 0):
-        return nothing
-    classes, basis = {name: count for name, count in (report or {}).items() if count is not None}, "upstream"
-    if "input_fresh" not in classes:
-        classes["input_fresh"], basis = counted_prompt(case), "counted"
-    if "output_visible" not in classes:
-        classes |= {"output_visible": visible + text_bytes // PROMPT_BYTES_PER_TOKEN, "output_reasoning": reasoning}
-        basis = "estimated" if text_bytes else "counted"
-        final = False
-    if reason != "done":
-        # The smaller of the pieces and a report of the whole; a running total says nothing of pieces that came after it.
-        pieces = min(visible + reasoning, total(classes, *CLASSES[4:])) if final else visible + reasoning
-        classes |= {"output_reasoning": min(reasoning, pieces), "output_visible": pieces - min(reasoning, pieces)}
-        basis = "counted" if basis == "upstream" else basis
-        if reason != "client_gone":
-            classes = {"input_fresh": 0} | {name: classes[name] for name in CLASSES[4:]}
-    return {METERS[name]: count for name, count in classes.items() if count or METERS[name] in ALWAYS}, basis
-
-
-def told(case, report):
-    """What a report comes to, where that is not what it says."""
-    if report is None or case.charges is None or report is not case.script.usage:
-        return report
-    return case.charges
-
-
-def expected(case):
-    """All bill lines that are right: [(meters, basis, reason)]. More than one where nobody could see how far the gateway had read."""
-    script = case.script
-    if case.crashes:
-        return [(*charge(case, "gateway_crash", None, 0, 0), "gateway_crash")]
-    last_status = script.fail.get(case.attempts())
-    if last_status is not None:
-        reason = "refused" if last_status in REFUSED else "upstream_error"
-        return [(*charge(case, reason, None, 0, 0), reason)]
-    if not case.stream:
-        return [expected_whole(case)]
-    frames = list(PROTOCOLS[case.protocol]().stream(script))
-    places = [place for place in (script.cut_after, script.ends_after, script.hold_after, script.error_after) if place is not None]
-    seen = min([*places, len(frames)])
-    possible = [seen]
-    if case.leaves and OWN.get(case.client) != case.protocol:
-        # A frame without a piece may or may not have been read when the client left.
-        while possible[-1] and not (frames[possible[-1] - 1].visible or frames[possible[-1] - 1].reasoning):
-            possible.append(possible[-1] - 1)
-    return [expected_stream(case, frames[:count]) for count in possible]
-
-
-def expected_stream(case, frames):
-    script, reports = case.script, [frame.report for frame in frames if frame.report]
-    finished, ended = any(frame.finish for frame in frames), any(frame.end for frame in frames)
-    if ended or (script.ends_after is not None and finished):
-        reason = "done"
-    elif case.leaves:
-        reason = "client_gone"
-    else:
-        reason = "upstream_error"
-    report = reports[-1] if reports else None
-    final = report is script.usage or script.placement == "each"
-    visible, reasoning = sum(frame.visible for frame in frames), sum(frame.reasoning for frame in frames)
-    return *charge(case, reason, told(case, report), visible, reasoning, final=final), reason
-
-
-def expected_whole(case):
-    script = case.script
-    if case.leaves:
-        return *charge(case, "client_gone", None, 0, 0), "client_gone"
-    if script.body is not None or script.cut_after is not None:
-        return *charge(case, "upstream_error", None, 0, 0), "upstream_error"
-    report = None if script.placement == "absent" else told(case, script.usage)
-    text = len("word " * script.visible) + len("hm " * script.reasoning)
-    return *charge(case, "done", report, 0, 0, text), "done"
 
 
 # ---- clients ----
@@ -263,17 +151,19 @@ class Bench(unittest.TestCase):
         for protocol in PROTOCOLS:
             engine = cls.engines[protocol] = cls.enterClassContext(MeteredEngine(protocol, cls.scripts))
             for number in range(MODELS_PER_PROTOCOL):
-                cls.register(f"{protocol}-{number}", engine, protocol, f"0.1{number:02}457", f"7.0{number:02}003")
+                cls.register(f"{protocol}-{number}", engine, protocol, prices_of_model(protocol, number))
             cls.models[protocol] = itertools.cycle([f"{protocol}-{number}" for number in range(MODELS_PER_PROTOCOL)])
         cls.number = itertools.count(1)
         cls.wait_for_routes()
 
     @classmethod
-    def register(cls, model, engine, protocol, price_input, price_output):
-        answer = cls.platform.api("POST", "/v1/endpoints", {"model": model, "url": engine.url, "protocol": protocol, "price_input": price_input,
-                                                            "price_output": price_output, "upstream_model": "metered"})
+    def register(cls, model, engine, protocol, prices):
+        own = {name: price for name, price in prices.items() if name in FALLBACKS}
+        answer = cls.platform.api("POST", "/v1/endpoints", {"model": model, "url": engine.url, "protocol": protocol, "price_input": prices["input_fresh"],
+                                                            "price_output": prices["output_visible"], "upstream_model": "metered"}
+                                  | ({"class_prices": own} if own else {}))
         assert answer.status in (200, 201), answer.text
-        cls.prices.setdefault(model, []).append((engine, Decimal(price_input), Decimal(price_output)))
+        cls.prices.setdefault(model, []).append((engine, {name: Decimal(price) for name, price in prices.items()}))
 
     @classmethod
     def wait_for_routes(cls):
@@ -348,12 +238,14 @@ class Bench(unittest.TestCase):
         exact, posted = {}, {}
         for call, line in lines.items():
             # Of engines that were asked one after the other, the last one answered.
-            _, price_input, price_output = max(self.prices[by_id[call].model], key=lambda price: price[0].last.get(call, 0))
+            _, prices = max(self.prices[by_id[call].model], key=lambda price: price[0].last.get(call, 0))
+            key = line["provider"], line["name"], prices["input_fresh"]
             for item in line["usage"]:
-                price = price_output if item["meter"] in ("output_tokens", "reasoning_tokens") else price_input
-                exact[line["provider"], line["name"], price_input] = exact.get((line["provider"], line["name"], price_input), 0) + item["quantity"] * price / 10**6
-                self.assertEqual(Decimal(item["exact_amount"]), item["quantity"] * price / 10**6)
-            key = line["provider"], line["name"], price_input
+                source = priced_as(prices, CLASS_OF[item["meter"]])
+                amount = item["quantity"] * prices[source] / 10**6
+                exact[key] = exact.get(key, 0) + amount
+                self.assertEqual((Decimal(item["price"]), Decimal(item["exact_amount"])), (prices[source] / 10**6, amount))
+                self.assertEqual(item.get("priced_as", item["meter"]), METERS[source], "a price that was borrowed says so")
             posted[key] = posted.get(key, 0) + Decimal(line["charged"])
             self.assertEqual(Decimal(line["charged"]), Decimal(line["fee"]) + Decimal(line["provider_share"]))
         self.assertEqual(posted, {key: amount.quantize(MICRO, ROUND_FLOOR) for key, amount in exact.items()})
@@ -412,6 +304,38 @@ class Oracle(Bench):
         cases = [Case(client, "openai", Script(usage, visible=1, reasoning=2, doubled=True, cut_after=4)) for client in ("chat", "anthropic", "responses", "ollama")]
         self.check_lines(self.run_cases(list(self.spread(cases))))
 
+    def test_a_cut_call_is_in_no_class_more_than_what_was_reported(self):
+        """Engines draw the border of reasoning elsewhere than their streams, or not at all."""
+        reports = ({"input_fresh": 17, "output_visible": 6}, {"input_fresh": 17, "output_visible": 1, "output_reasoning": 5},
+                   {"input_fresh": 17, "output_visible": 5, "output_reasoning": 0})
+        cases = [Case(client, "openai", Script(usage, visible=2, reasoning=3, placement="finish", cut_after=7))
+                 for client in ("chat", "anthropic", "responses", "ollama") for usage in reports]
+        self.check_lines(self.run_cases(list(self.spread(cases))))
+
+    def test_one_call_is_shown_with_its_classes_and_their_amounts(self):
+        case = Case("chat", "openai", Script({"input_fresh": 7, "cache_read": 40, "output_visible": 2, "output_reasoning": 3}, visible=2, reasoning=3))
+        self.run_cases([case])
+        call = self.calls_of(case)[0]
+        line = self.wait_for_lines()[call]
+        shown = self.platform.api("GET", f"/v1/generation?id={call}").json["data"]
+        self.assertEqual((shown["tokens_prompt"], shown["tokens_completion"]), (47, 5))
+        self.assertEqual(shown["usage"], line["usage"])
+        self.assertEqual(Decimal(shown["total_cost"]), sum(Decimal(item["exact_amount"]) for item in line["usage"]))
+
+    def test_models_are_listed_with_what_their_classes_cost(self):
+        names = {"prompt": "input_fresh", "completion": "output_visible", "input_cache_read": "cache_read", "input_cache_write": "cache_write_5m",
+                 "input_cache_write_1h": "cache_write_1h", "internal_reasoning": "output_reasoning"}
+        listed = self.platform.api("GET", "/v1/models", url=self.platform.gateway_url).json["data"]
+        for model in listed:
+            if len(self.prices[model["id"]]) > 1:
+                continue
+            prices = self.prices[model["id"]][0][1]
+            self.assertEqual({names[name]: Decimal(price) * 10**6 for name, price in model["pricing"].items()},
+                             {name: prices[priced_as(prices, name)] for name in CLASSES})
+            self.assertEqual({names[name]: names[source] for name, source in model["pricing_fallbacks"].items()},
+                             {name: priced_as(prices, name) for name in CLASSES if name not in prices})
+            self.assertEqual(model["pricing_currency"], "CNY")
+
     def test_a_client_that_leaves_after_any_frame(self):
         self.check_lines(self.run_cases(list(self.every_place(at="hold_after", leaves=True))))
 
@@ -420,8 +344,8 @@ class Oracle(Bench):
         first.beside = second.beside = [first, second]
         fails = ({1: 500}, {1: 503}, {1: 429}, {1: 404}, {1: 0}, {1: 500, 2: 500}, {1: 429, 2: 429}, {1: 400})
         for number in range(len(fails)):
-            self.register(f"two-{number}", first, "openai", "0.31", "9.000001")
-            self.register(f"two-{number}", second, "openai", "0.52", "8.000007")
+            self.register(f"two-{number}", first, "openai", {"input_fresh": "0.31", "output_visible": "9.000001", "output_reasoning": "2.5"})
+            self.register(f"two-{number}", second, "openai", {"input_fresh": "0.52", "output_visible": "8.000007", "cache_read": "0.052"})
         self.wait_for_routes()
         # No more than a tenth of all calls is tried again, beyond the first few: the later ones may not be.
         cases = [Case(client, "openai", Script(PLAIN, fail=fail), stream, model=f"two-{number}")

@@ -3,10 +3,12 @@
 """The commands that scripts are written with, word for word, and what scripts rely on in their answers."""
 import http.server
 import json
+import shutil
 import subprocess
 import threading
 import unittest
 from decimal import ROUND_DOWN, Decimal
+from pathlib import Path
 
 import engine
 from platform_process import Platform, wait_until
@@ -15,6 +17,20 @@ TASK = """\
 name: counts
 resources: {cpus: '0.3', memory: 64MB}
 run: echo one; echo two
+"""
+SERVICE = """\
+kind: Service
+name: priced
+workdir: .
+resources: {cpus: '0.2', memory: 96MB}
+run: exec /usr/bin/python3 engine.py
+service:
+  protocol: openai
+  model: priced
+  readiness_probe: {path: /v1/models, initial_delay_seconds: 60}
+  price_input: '3'
+  price_output: '15'
+  class_prices: {cache_read: '0.3'}
 """
 
 
@@ -102,6 +118,59 @@ class Commands(unittest.TestCase):
             self.assertEqual(Decimal(line["charged"]), exact.quantize(Decimal("0.000001"), ROUND_DOWN), "the rest is carried to the next call")
             self.platform.cli("endpoint", "delete", made["id"])
             self.assertEqual(self.platform.api("POST", "/v1/chat/completions", body).status, 404)
+
+    def test_an_engine_is_priced_by_class_and_priced_anew(self):
+        with Engine() as running:
+            made = self.platform.cli("endpoint", "create", "--model", "C", "--url", running.url, "--protocol", "openai", "--price-input", "3",
+                                     "--price-output", "15", "--price-cache-read", "0.3", "--price-cache-write-5m", "3.75", "--upstream-model", "words",
+                                     "-o", "json").json
+            shown = self.platform.cli("endpoint", "get", made["id"], "-o", "wide").out
+            for text in (" 0.3\n", " 3.75\n", " 3.75 (cache_write_5m)\n", " 15 (output_visible)\n"):
+                self.assertIn(text, shown)
+            self.assertEqual(self.prices_of(made), {"input_fresh": ("3", None), "cache_read": ("0.3", None), "cache_write_5m": ("3.75", None),
+                                                    "cache_write_1h": ("3.75", "cache_write_5m"), "output_visible": ("15", None),
+                                                    "output_reasoning": ("15", "output_visible")})
+            anew = self.platform.cli("endpoint", "update", made["id"], "--price-input", "4", "--price-cache-write-5m", "none", "--price-reasoning", "20",
+                                     "-o", "json").json
+            self.assertEqual(self.prices_of(anew), {"input_fresh": ("4", None), "cache_read": ("0.3", None), "cache_write_5m": ("4", "input_fresh"),
+                                                    "cache_write_1h": ("4", "input_fresh"), "output_visible": ("15", None),
+                                                    "output_reasoning": ("20", None)})
+            self.assertEqual((made["price_version"], anew["price_version"]), (1, 2))
+            self.assertNotIn("prices_valid_from", made)
+            self.assertGreater(anew["prices_valid_from"], made["created_at"])
+            body = {"model": "C", "messages": [{"role": "user", "content": "word " * 10}], "max_tokens": 50}
+            wait_until(lambda: self.pricing_of("C")["prompt"] == "0.000004", "the gateway to have the new price")
+            self.assertEqual(self.platform.api("POST", "/v1/chat/completions", body).status, 200)
+            line = wait_until(lambda: next((line for line in self.platform.bills() if line["name"] == "C"), None), "the call's bill line")
+            self.assertEqual({item["meter"]: item["price"] for item in line["usage"]}, {"input_tokens": "0.000004", "output_tokens": "0.000015"})
+            refused = self.platform.cli("endpoint", "update", made["id"], "--price-cache-read", "0.0000000001", code=2)
+            self.assertIn("class_prices.cache_read", refused.err)
+            self.platform.cli("endpoint", "update", made["id"], code=2)
+            self.platform.cli("endpoint", "delete", made["id"])
+
+    def test_a_service_prices_its_replicas_by_class(self):
+        folder = self.platform.folder / "priced"
+        folder.mkdir()
+        shutil.copy(Path(__file__).with_name("engine.py"), folder)
+        (folder / "task.yaml").write_text(SERVICE)
+        task = self.platform.create(folder / "task.yaml")
+        replica = wait_until(lambda: next((one for one in self.platform.api("GET", "/v1/endpoints").json["endpoints"] if one["model"] == "priced"), None),
+                             "the replica's endpoint")
+        self.assertEqual(self.prices_of(replica), {"input_fresh": ("3", None), "cache_read": ("0.3", None), "cache_write_5m": ("3", "input_fresh"),
+                                                   "cache_write_1h": ("3", "input_fresh"), "output_visible": ("15", None),
+                                                   "output_reasoning": ("15", "output_visible")})
+        refused = self.platform.cli("endpoint", "update", replica["id"], "--price-input", "1", code=None)
+        self.assertNotEqual(refused.code, 0)
+        self.assertIn(f"task/{task}", refused.err)
+        self.platform.cli("task", "cancel", task)
+
+    @staticmethod
+    def prices_of(endpoint):
+        return {row["token_class"]: (row["price"], row.get("priced_as")) for row in endpoint["prices"]}
+
+    def pricing_of(self, model):
+        listed = self.platform.api("GET", "/v1/models", url=self.platform.gateway_url).json["data"]
+        return next(entry for entry in listed if entry["id"] == model)["pricing"]
 
     def settled_call(self):
         return wait_until(lambda: next((line for line in self.platform.bills() if line["kind"] == "tokens"), None), "the call's bill line")

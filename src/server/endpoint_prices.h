@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "model/endpoint.h"
+#include "server/api.h"
+
+// What endpoints cost, as it is shown, and how it and the tokenizer are changed. Running calls keep
+// the prices they began with.
+namespace penstock::server {
+
+// The endpoint with the prices of all classes, fallbacks marked.
+Endpoint with_prices(Endpoint endpoint);
+// The cheapest of each class over the ready endpoints of a model; `first`: there was none before.
+void add_prices(ModelEntry& entry, const Endpoint& endpoint, bool first);
+// Takes effect with the gateways' next route table; not for replicas of services.
+// A tokenizer that `wanted` names has been checked.
+struct EndpointChange {
+    const UpdateEndpoint& wanted;
+    const access::Principal& principal;
+};
+Outcome update_endpoint(
+    Platform& platform, Change& change, const EndpointChange& to, const Endpoint& endpoint
+);
+
+}  // namespace penstock::server
