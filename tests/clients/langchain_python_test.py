@@ -23,7 +23,7 @@ def weather(city: str) -> str:
 
 
 def model(name=os.environ["MODEL"], **options):
-    return ChatOpenAI(model=name, max_tokens=24, max_retries=0, timeout=120, stream_usage=True, **options)
+    return ChatOpenAI(model=name, max_tokens=24, temperature=0, max_retries=0, timeout=120, stream_usage=True, **options)
 
 
 class LangChain(unittest.TestCase):

@@ -9,7 +9,7 @@ import { generateText, isStepCount, jsonSchema, streamText, tool } from 'ai';
 const provider = createOpenAICompatible({
     name: 'platform', baseURL: process.env.OPENAI_BASE_URL, apiKey: process.env.OPENAI_API_KEY, includeUsage: true,
 });
-const asked = { model: provider(process.env.MODEL), maxRetries: 0, maxOutputTokens: 24 };
+const asked = { model: provider(process.env.MODEL), maxRetries: 0, maxOutputTokens: 24, temperature: 0 };
 const prompt = 'Name one river in a short sentence.';
 const weather = () => tool({
     description: 'The weather of a city',
