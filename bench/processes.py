@@ -44,8 +44,12 @@ def request(url, key, body=None, method=None, headers=None):
     call.add_header("Content-Type", "application/json")
     for name, value in (headers or {}).items():
         call.add_header(name, value)
-    with urllib.request.urlopen(call, timeout=30) as answer:
-        return json.load(answer)
+    try:
+        with urllib.request.urlopen(call, timeout=30) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        error.msg = f"{error.msg}: {error.read(500).decode(errors='replace')}"
+        raise
 
 
 class Bench:

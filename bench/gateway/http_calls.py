@@ -12,7 +12,7 @@ async def read_answer(reader):
     lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)}
     if "content-length" not in headers:
-        raise SystemExit(f"an answer without a length: {lines[0]}")
+        raise RuntimeError(f"an answer without a length: {lines[0]}")
     return int(lines[0].split()[1]), await reader.readexactly(int(headers["content-length"]))
 
 
@@ -29,7 +29,7 @@ def all_of(base, path, calls):
                          f"Content-Length: {len(data)}\r\n\r\n".encode() + data)
             status, text = await read_answer(reader)
             if status >= 300:
-                raise SystemExit(f"{path} answered {status}: {text[:300]!r}")
+                raise RuntimeError(f"{path} answered {status}: {text[:300]!r}")
             answers[number] = json.loads(text)
         writer.close()
 

@@ -4,7 +4,6 @@ import dataclasses
 import statistics
 import sys
 
-import http_calls
 import streams
 from measure import Cpu, Wrk, resident_mib
 from samples import DIRECT, Samples, interleaved, row, rows_of
@@ -20,7 +19,7 @@ ANSWER_BYTES_MIN = 300  # of an unstreamed answer of TOKENS tokens
 CALLS_FOR_EACH_CUT = 30
 LONGER_WINDOW = 3
 COMPLETED = 5  # the figure of a visit of `requests` that counts calls
-IDLE_SECONDS_MAX = 25  # to open one subject's silent streams
+IDLE_SECONDS_MIN, IDLE_SECONDS_MAX = 10, 25  # to open one subject's silent streams
 
 
 @dataclasses.dataclass
@@ -124,7 +123,7 @@ def idle(scene, result):
             continue
         before = resident_mib(subject)
         wanted = min(scene.options.silent_streams, scene.descriptors // 2 - 100)
-        with streams.SilentStreams(subject, body_of("silent", stream=True).encode(), wanted, min(IDLE_SECONDS_MAX, scene.seconds_left())) as held:
+        with streams.SilentStreams(subject, body_of("silent", stream=True).encode(), wanted, max(IDLE_SECONDS_MIN, min(IDLE_SECONDS_MAX, scene.seconds_left()))) as held:
             size, count = resident_mib(subject), held.count
         print(f"idle: {name} took {count} streams, {size - before:.1f} MiB{'; then ' + held.ended if held.ended else ''}", file=sys.stderr)
         if held.ended:
@@ -163,10 +162,14 @@ def cost_by(scene, result, what, variants):
 
 
 def keys(scene, result):
-    subject, made = scene.penstock("fast"), scene.make_keys(max(scene.options.keys))
-    http_calls.all_of(f"http://127.0.0.1:{subject.port}", "/v1/chat/completions", [(key, body_of("fast").encode()) for key in made])  # known from now on
+    subject, wanted = scene.penstock("fast"), max(scene.options.keys)
+    rounds_take = scene.rounds * len(scene.options.keys) * scene.seconds
+    made = scene.make_keys(wanted, scene.end - rounds_take)
+    counts = sorted({min(count, len(made)) for count in scene.options.keys})
+    if len(made) < wanted:
+        result.notes.append(f"keys: {len(made)} of {wanted} were made and used in the time that there was")
     variants = {}
-    for count in scene.options.keys:
+    for count in counts:
         path = scene.bench.folder / f"keys-{count}"
         path.write_text("\n".join(made[:count]) + "\n")
         variants[f"{count} keys"] = (subject, Windows(Wrk(scene.bench.folder, body_of, ANSWER_BYTES_MIN, path), CONNECTIONS, scene.seconds))

@@ -23,7 +23,7 @@ class Samples:
 
 
 def interleaved(what, subjects, rounds, visit, end):
-    """Each round visits every subject in random order; a first visit warms up and counts for nothing. No round begins after `end`."""
+    """Each round visits every subject in random order; a first visit warms up and counts for nothing. No round but the first few begins after `end`."""
     samples = Samples(what)
     samples.figures = {name: [] for name in subjects}
     samples.void = {name: [] for name in subjects}
@@ -33,7 +33,7 @@ def interleaved(what, subjects, rounds, visit, end):
         except Void as reason:
             samples.void[name].append(f"warming up: {reason}")
     for number in range(rounds):
-        if time.monotonic() > end:
+        if number >= ROUNDS_MIN and time.monotonic() > end:
             samples.rounds_cut = rounds - number
             print(f"{what}: out of time, {samples.rounds_cut} rounds are left out", file=sys.stderr)
             break

@@ -20,6 +20,7 @@ GOVERNED = "penstock, governed"
 LIMITS = {"budget": "50000.00", "budget_period": "daily", "requests_per_minute": 10**9, "requests_per_day": 10**11, "tokens_per_minute": 10**11,
           "tokens_per_day": 10**12, "concurrency": 30_000}
 STARTS_SECONDS_MAX = 90
+KEYS_PER_ORGANISATION = 9_900  # the server takes 10,000
 DESCRIPTORS = 40_000  # two for each of the silent streams, and room
 
 
@@ -72,14 +73,15 @@ class Scene:
         return float(self.options.gap.removesuffix("ms")) / 1e3
 
     # ---- engines ----
-    def engine(self, model):
-        if model not in self.engines:
+    def engine(self, model, owner=None):
+        """The port of the engine of that model, or of an owner's own one: a silent engine keeps the streams that others have left."""
+        if (model, owner) not in self.engines:
             port = bench_platform.free_port()
             more = [*self.ENGINES[model], *([self.options.gap] if model == "paced" else [])]
             self.bench.start([bench_platform.RELEASE / "tests/load/mock_engine", "--port", port, "--model", model, "--tokens", TOKENS, *more])
             bench_platform.wait_for(f"http://127.0.0.1:{port}/health", "the engine")
-            self.engines[model] = port
-        return self.engines[model]
+            self.engines[model, owner] = port
+        return self.engines[model, owner]
 
     # ---- the platform ----
     def gateway(self):
@@ -100,7 +102,7 @@ class Scene:
 
     def register(self, model, engine, count=1):
         self.gateway()
-        body = {"model": model, "url": f"http://127.0.0.1:{self.engine(engine)}", "protocol": "openai", "price_input": "0.10", "price_output": "0.40",
+        body = {"model": model, "url": f"http://127.0.0.1:{self.engine(engine, GATEWAY if engine == 'silent' else None)}", "protocol": "openai", "price_input": "0.10", "price_output": "0.40",
                 "upstream_model": engine}
         http_calls.all_of(self.server, "/v1/endpoints", [(self.key, body)] * count)
         self.models.add(model)
@@ -116,11 +118,20 @@ class Scene:
                     raise SystemExit(f"the gateway has no route of {model}")
                 time.sleep(0.05)
 
-    def make_keys(self, count):
-        self.penstock("fast")
+    def make_keys(self, count, end):
+        """Of as many organisations as it takes, each with money; each key is used once, so that the gateway knows it. No more after `end`."""
+        own, call = self.penstock("fast"), body_of("fast").encode()
         print(f"making {count} keys", file=sys.stderr)
-        answers = http_calls.all_of(self.server, "/v1/keys", [(self.key, {"name": f"k{number}", "scopes": ["tokens"]}) for number in range(count)])
-        return [answer["key"] for answer in answers]
+        operator, keys = self.bench.key(self.bench.folder / "server", "operator"), []
+        while len(keys) < count and (not keys or time.monotonic() < end):
+            name = f"bench-{len(keys)}"
+            made = bench_platform.request(self.server + "/v1/organisations", operator, {"name": name, "code": f"{90_000 + len(keys) // KEYS_PER_ORGANISATION}", "roles": ["consumer"]})
+            bench_platform.request(self.server + "/v1/wallet:topup", operator, {"organisation": name, "amount": "10000.00", "reference": name})
+            wanted = [(operator, {"name": f"k{number}", "scopes": ["tokens"]}) for number in range(min(KEYS_PER_ORGANISATION, count - len(keys)))]
+            more = [answer["key"] for answer in http_calls.all_of(self.server, f"/v1/organisations/{made['id']}/keys", wanted)]
+            http_calls.all_of(f"http://127.0.0.1:{own.port}", "/v1/chat/completions", [(key, call) for key in more])
+            keys += more
+        return keys
 
     def penstock(self, model, governed=False):
         if model not in self.models:
@@ -142,7 +153,8 @@ class Scene:
             if name.endswith(", governed") and name != GOVERNED and not others_governed:
                 continue
             try:
-                found[name] = self.penstock(model, name == GOVERNED) if name in (GATEWAY, GOVERNED) else peers.start(self, name, self.engine(model), model)
+                found[name] = (self.penstock(model, name == GOVERNED) if name in (GATEWAY, GOVERNED)
+                               else peers.start(self, name, self.engine(model, name if model == "silent" else None), model))
             except peers.CannotRun as reason:
                 self.absent[name] = str(reason)
         end = time.monotonic() + STARTS_SECONDS_MAX
