@@ -9,7 +9,7 @@ COLUMNS = (
     ("added to the first token at 20 streams, p50", "+TTFT p50", "{:.3f}"), ("added to the first token at 20 streams, p99", "+TTFT p99", "{:.3f}"),
     ("resident memory, idle", "MiB idle", "{:.0f}"), ("resident memory, after load", "MiB after", "{:.0f}"), ("memory per silent stream", "KiB/stream", "{:.1f}"),
     ("silent streams at one time", "streams", "{:,.0f}"), ("prompts of 1 MiB for a core", "GB/s·core", "{:.2f}"))
-WIDTH, BAR, NAME, RIGHT = 760, 18, 190, 90
+WIDTH, BAR, NAME, RIGHT = 800, 18, 190, 130
 OWN, OTHER = "#1f6f8b", "#9aa5ab"
 
 
@@ -45,7 +45,7 @@ def bars(rows, what, unit, top):
         parts.append(f'<line x1="{x:.1f}" y1="{top + 26}" x2="{x:.1f}" y2="{bottom}" stroke="#dde2e4"/>' + text(x, bottom + 13, f"{low * 10 ** decade:g}", "middle", 10))
     for number, row in enumerate(wanted):
         y, length = top + 30 + number * BAR, math.log10(row["value"] / low) * scale
-        label = f"{row['value']:.3g}" + (f"  ({row['ratio']:.2f}×)" if row["ratio"] else "")
+        label = (f"{row['value']:,.0f}" if row["value"] >= 100 else f"{row['value']:.3g}") + (f"  ({row['ratio']:.2f}×)" if row["ratio"] else "")
         colour = OWN if row["subject"].startswith("penstock") else OTHER
         parts.append(text(NAME - 6, y + 12, row["subject"], "end") + f'<rect x="{NAME}" y="{y + 2}" width="{max(1, length):.1f}" height="{BAR - 5}" fill="{colour}"/>'
                      + text(NAME + max(1, length) + 5, y + 12, label, size=11))
