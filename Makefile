@@ -3,7 +3,7 @@
 PRESET ?= dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test check format tidy-all headers demo down bench fuzz lock clean
+.PHONY: help setup build test check format tidy-all headers demo down bench soak fuzz lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/; s/%/NAME/' | expand -t 14
@@ -47,6 +47,11 @@ bench-%:  ## Run one benchmark (bench/NAME/run)
 	@tools/setup build run bench
 	@$(MAKE) --no-print-directory build PRESET=release
 	@bench/$*/run
+
+soak:  ## An hour of mixed load on a server and two gateways; memory, ledger and holds are judged
+	@tools/setup build run
+	@$(MAKE) --no-print-directory build PRESET=release
+	@bench/gateway/soak
 
 fuzz: setup  ## Fuzz every parser under ASan, a fixed number of steps each
 	@cmake --preset fuzz >/dev/null

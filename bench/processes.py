@@ -36,14 +36,20 @@ def wait_for(url, what):
     raise SystemExit(f"{what} did not become ready at {url} within {READY_SECONDS} s")
 
 
-def request(url, key, body=None, method=None):
+def request(url, key, body=None, method=None, headers=None):
     """One JSON call of the REST API."""
     data = None if body is None else json.dumps(body).encode()
     call = urllib.request.Request(url, data=data, method=method or ("GET" if data is None else "POST"))
     call.add_header("Authorization", f"Bearer {key}")
     call.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(call, timeout=30) as answer:
-        return json.load(answer)
+    for name, value in (headers or {}).items():
+        call.add_header(name, value)
+    try:
+        with urllib.request.urlopen(call, timeout=30) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        error.msg = f"{error.msg}: {error.read(500).decode(errors='replace')}"
+        raise
 
 
 class Bench:
@@ -63,12 +69,16 @@ class Bench:
             process.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def start(self, command, **options):
-        environment = dict(os.environ, XDG_CONFIG_HOME=str(self.folder / "config"), XDG_STATE_HOME=str(self.folder / "state"))
+    def start(self, command, environment=None, **options):
+        environment = dict(environment or os.environ, XDG_CONFIG_HOME=str(self.folder / "config"), XDG_STATE_HOME=str(self.folder / "state"))
         log = open(self.folder / f"process-{len(self.processes)}.log", "w")  # noqa: SIM115 (lives as long as the process)
         process = subprocess.Popen([str(word) for word in command], stdout=log, stderr=log, env=environment, **options)
         self.processes.append(process)
         return process
+
+    def log(self, process):
+        """What it wrote so far."""
+        return (self.folder / f"process-{self.processes.index(process)}.log").read_text(errors="replace")
 
     def key(self, state, name):
         return (pathlib.Path(state) / f"{name}.key").read_text().strip()

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prints the rows of a benchmark as a table and keeps them in bench/results/NAME.json.
 
-A row is {what, subject, value, unit, ratio}: `ratio` is the value over the peer's of the same run, or None.
+A row is {what, subject, value, unit, ratio}: `ratio` is the value over the peer's of the same run, or None; `spread`, where there is one, the
+least and the greatest of the samples of the ratio, else of the value.
 """
 import datetime
 import json
@@ -26,12 +27,13 @@ def _commit():
     return commit + ("+changes" if dirty else "")
 
 
-def write(name, rows, settings):
-    """Prints the table, writes the file, returns its path. `settings` says how it was measured."""
+def write(name, rows, settings, keep=True, more=None):
+    """Prints the table, writes the file where it is to be kept, returns its path. `settings` says how it was measured, `more` are further fields."""
     width = max(len(row["what"]) for row in rows)
     for row in rows:
         ratio = "" if row.get("ratio") is None else f"  {row['ratio']:.2f}× the peer"
-        print(f"{row['what']:<{width}}  {row['subject']:<24} {row['value']:>12,.3f} {row['unit']}{ratio}")
+        spread = "" if row.get("spread") is None else "  ({:.3g}…{:.3g})".format(*row["spread"])
+        print(f"{row['what']:<{width}}  {row['subject']:<24} {row['value']:>12,.3f} {row['unit']}{ratio}{spread}")
     report = {
         "name": name,
         "commit": _commit(),
@@ -41,8 +43,11 @@ def write(name, rows, settings):
         "load": os.getloadavg()[0],
         "settings": settings,
         "rows": rows,
-    }
+    } | (more or {})
     path = ROOT / "bench" / "results" / f"{name}.json"
+    if not keep:
+        print(settings)
+        return path
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     print(f"kept in {path.relative_to(ROOT)}")

@@ -17,6 +17,7 @@ struct GatewayFlags {
     std::string region;
     std::string state_dir;
     std::string log_level = "info";
+    std::size_t calls_max = gateway::GatewayOptions{}.calls_max;
 };
 
 Result<int> serve(const GatewayFlags& flags) {
@@ -28,6 +29,7 @@ Result<int> serve(const GatewayFlags& flags) {
     options.key = TRY(config::read_file(flags.key_file));
     while (!options.key.empty() && options.key.back() == '\n') options.key.pop_back();
     options.replica = flags.replica;
+    options.calls_max = flags.calls_max;
     options.region = flags.region;
     options.state_dir = flags.state_dir.empty() ? config::state_home() / "gateway"
                                                 : std::filesystem::path(flags.state_dir);
@@ -56,6 +58,8 @@ int run_gateway(int argc, char** argv) {
         "--region", flags.region, "where it stands and so its callers: a key of sites' rtt_to"
     );
     app.add_option("--state-dir", flags.state_dir, "where unsettled records are kept");
+    app.add_option("--calls-max", flags.calls_max, "calls in flight at one time; above: 503")
+        ->capture_default_str();
     app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
         ->capture_default_str();
     CLI11_PARSE(app, argc, argv);

@@ -107,7 +107,7 @@ Result<NewKey> Directory::add_key(Key key, std::string secret) {
         "the shell makes secrets of this form"
     );
     if (!is_plain_name(key.name)) return bad_name("name");
-    if (keys_of(key.organisation_id).size() >= kKeysPerOrganisationMax)
+    if (keys_in_use_[key.organisation_id] >= kKeysPerOrganisationMax)
         return fail(
             ErrorCode::resource_exhausted,
             "an organisation has at most 10000 keys: delete some first"
@@ -142,8 +142,10 @@ Result<NewKey> Directory::add_key(Key key, std::string secret) {
 }
 
 Result<StoredKey> Directory::revoke_key(KeyId id, Time now) {
-    StoredKey& stored = keys_.at(id);
-    if (!stored.key.revoked_at) stored.key.revoked_at = now;
+    StoredKey stored = keys_.at(id);
+    if (stored.key.revoked_at) return stored;
+    stored.key.revoked_at = now;
+    restore(stored);
     return stored;
 }
 
@@ -263,6 +265,9 @@ std::vector<const StoredKey*> Directory::keys_of(OrganisationId id) const {
 
 void Directory::restore(StoredKey key) {
     by_hash_[key.sha256] = key.key.id;
+    if (const StoredKey* before = find_key(key.key.id); before && !before->key.revoked_at)
+        --keys_in_use_[before->key.organisation_id];
+    if (!key.key.revoked_at) ++keys_in_use_[key.key.organisation_id];
     keys_[key.key.id] = std::move(key);
 }
 

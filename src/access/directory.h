@@ -15,7 +15,7 @@ namespace penstock::access {
 
 constexpr std::size_t kKeyLength = 48;  // characters after "sk-": 285 bits
 constexpr std::size_t kKeyPrefixLength = 9;
-constexpr std::size_t kKeysPerOrganisationMax = 10'000;
+constexpr std::size_t kKeysPerOrganisationMax = 10'000;  // in use: deleted ones do not count
 
 // Who calls: the key, and what it may do. Made by authenticate() only.
 struct Principal {
@@ -87,6 +87,7 @@ class Directory {
     std::map<UserId, User> users_;
     std::map<KeyId, StoredKey> keys_;
     std::map<std::string, KeyId, std::less<>> by_hash_;
+    std::map<OrganisationId, std::size_t> keys_in_use_;
 };
 
 // `permission_denied` naming the scope that is missing. The operator scope implies all others but

@@ -64,6 +64,26 @@ TEST(Directory, AConsumerCannotMakeAnOperatorKey) {
     EXPECT_EQ(f.key({Scope::gateway}).error().field, "scopes");
 }
 
+TEST(Directory, TakesSoManyKeysOfAnOrganisationAndOneMoreForEachDeletedOne) {
+    DirectoryFixture f;
+    KeyId last;
+    for (std::size_t i = 0; i < kKeysPerOrganisationMax; ++i) last = f.key({})->stored.key.id;
+    EXPECT_EQ(f.key({}).error().code, ErrorCode::resource_exhausted);
+
+    EXPECT_TRUE(f.directory.revoke_key(last, kStart));
+    EXPECT_TRUE(f.directory.revoke_key(last, kStart));
+
+    EXPECT_TRUE(f.key({}));
+    EXPECT_EQ(f.key({}).error().code, ErrorCode::resource_exhausted);
+}
+
+TEST(Directory, CountsAKeyOnceHoweverOftenItIsRestored) {
+    DirectoryFixture f;
+    const StoredKey first = f.key({})->stored;
+    for (std::size_t i = 1; i < kKeysPerOrganisationMax; ++i) f.directory.restore(first);
+    EXPECT_TRUE(f.key({}));
+}
+
 TEST(Require, NamesTheMissingScope) {
     const Principal reader{.key_name = "r", .scopes = {Scope::tasks_read}};
     EXPECT_TRUE(require(reader, Scope::tasks_read));

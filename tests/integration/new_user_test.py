@@ -25,7 +25,9 @@ class NewUser(unittest.TestCase):
             "python": [sys.executable, ROOT / "tests/clients/openai_python_test.py"],
             "node": ["node", "--test", ROOT / "tests/clients/node"],
             "responses": [sys.executable, ROOT / "tests/clients/responses_python_test.py"],
-            "anthropic": [sys.executable, ROOT / "tests/clients/anthropic_python_test.py"]}.items()}
+            "anthropic": [sys.executable, ROOT / "tests/clients/anthropic_python_test.py"],
+            "langchain": [sys.executable, ROOT / "tests/clients/langchain_python_test.py"],
+            "llm": [sys.executable, ROOT / "tests/clients/llm_agent_test.py"]}.items()}
 
     @classmethod
     def client(cls, *words):
@@ -43,7 +45,13 @@ class NewUser(unittest.TestCase):
     def test_anthropics_python_client_works_unchanged(self):
         self.assertEqual(self.clients["anthropic"].returncode, 0, self.clients["anthropic"].stderr)
 
-    def test_the_official_node_clients_work_unchanged(self):
+    def test_langchain_works_unchanged(self):
+        self.assertEqual(self.clients["langchain"].returncode, 0, self.clients["langchain"].stderr)
+
+    def test_a_command_line_for_models_works_unchanged(self):
+        self.assertEqual(self.clients["llm"].returncode, 0, self.clients["llm"].stderr)
+
+    def test_the_node_clients_work_unchanged(self):
         self.assertEqual(self.clients["node"].returncode, 0, self.clients["node"].stdout)
 
     def test_the_service_has_a_code_that_resolves(self):

@@ -21,6 +21,9 @@ CLIENTS = {
     "anthropic-node": ["node", "--test", ROOT / "tests/clients/node/anthropic_node_test.mjs"],
     "responses-python": [sys.executable, ROOT / "tests/clients/responses_python_test.py"],
     "ollama-python": [sys.executable, ROOT / "tests/clients/ollama_python_test.py"],
+    "vercel-ai": ["node", "--test", ROOT / "tests/clients/node/vercel_ai_node_test.mjs"],
+    "langchain": [sys.executable, ROOT / "tests/clients/langchain_python_test.py"],
+    "llm-agent": [sys.executable, ROOT / "tests/clients/llm_agent_test.py"],
 }
 # Without `seed`, which Anthropic's dialect has no word for.
 CHAT_WITHOUT_SEED = [sys.executable, ROOT / "tests/clients/openai_python_test.py", "Models", "Errors", "Chat.test_answers", "Chat.test_usage_adds_up",
