@@ -317,7 +317,9 @@ io::Task<ChatCompletions::Opened> ChatCompletions::attempt(Admitted* admitted, b
 // Made from nothing: no header of the client travels to the engine, and so none of its credentials.
 http::ClientRequest ChatCompletions::upstream_request(const Admitted& admitted) const {
     const Route& route = admitted.call->route();
-    http::ClientRequest request{.method = "POST", .url = route.endpoint.url};
+    // Engines close kept connections when they like. What such a one did not answer is asked again,
+    // as it would be of another endpoint.
+    http::ClientRequest request{.method = "POST", .url = route.endpoint.url, .repeatable = true};
     while (request.url.ends_with('/')) request.url.pop_back();
     request.url += "/v1/chat/completions";
     request.headers.add("Content-Type", "application/json");

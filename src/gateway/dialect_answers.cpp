@@ -245,7 +245,7 @@ io::Task<std::optional<std::string>> DialectCalls::ask_for_count(const Admitted*
     if (!choice) co_return std::nullopt;
     const Route route = *endpoints.find(choice->endpoint_id);
     http::ClientRequest request{
-        .method = "POST", .url = route.endpoint.url, .headers = admitted->passed
+        .method = "POST", .url = route.endpoint.url, .headers = admitted->passed, .repeatable = true
     };
     while (request.url.ends_with('/')) request.url.pop_back();
     request.url += "/v1/messages/count_tokens";

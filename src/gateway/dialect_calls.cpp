@@ -373,7 +373,7 @@ ApiResult<http::ClientRequest> DialectCalls::engine_request(Admitted& admitted, 
     const {
     admitted.engine = dialect_of_protocol(route.endpoint.protocol);
     admitted.dropped.clear();
-    http::ClientRequest request{.method = "POST", .url = route.endpoint.url};
+    http::ClientRequest request{.method = "POST", .url = route.endpoint.url, .repeatable = true};
     if (admitted.converts()) {
         dialects::Request asked = admitted.request;
         asked.model = route.endpoint.upstream_model;

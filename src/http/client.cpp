@@ -22,7 +22,7 @@ struct Outgoing {
     std::string body;
     std::optional<BodySource> source;
     bool no_answer_body = false;  // HEAD
-    bool idempotent = false;
+    bool repeatable = false;
     bool source_used = false;
 };
 
@@ -39,7 +39,7 @@ Result<Outgoing> prepare(ClientRequest request, const ClientOptions& options) {
             ErrorCode::invalid_argument, fmt::format("'{}' is not an HTTP method", request.method)
         );
     out.no_answer_body = request.method == "HEAD";
-    out.idempotent = is_idempotent(request.method);
+    out.repeatable = request.repeatable || is_idempotent(request.method);
     out.head = fmt::format(
         "{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, out.url.target, out.url.authority()
     );
@@ -226,7 +226,7 @@ io::Task<Result<ResponseStream>> Client::open(ClientRequest request, io::Deadlin
         }
         const bool stale = connection->reused && !retried && !connection->reader.saw_bytes() &&
                            answered.error().code == ErrorCode::unavailable && !out.source_used;
-        if (!stale || (sent && !out.idempotent))
+        if (!stale || (sent && !out.repeatable))
             co_return std::unexpected(std::move(answered.error()));
     }
 }

@@ -42,6 +42,7 @@ struct ClientRequest {
     std::string url;
     Headers headers = {};
     std::variant<std::string, BodySource> body = {};
+    bool repeatable = false;  // may be sent again whatever its method: see Client
 };
 
 struct ClientResponse {
@@ -81,7 +82,8 @@ class ResponseStream {
 
 // HTTP/1.1 client with a pool of kept connections, for one Runtime. Redirects are answers, not
 // followed. A request is repeated once, and only when a kept connection turned out to be dead:
-// before a byte of it was sent, or before a byte of an answer came if the method is idempotent.
+// before a byte of it was sent, or before a byte of an answer came if the method is idempotent or
+// the request says that it is repeatable.
 class Client {
   public:
     Client(io::Runtime& runtime, ClientOptions options = {});

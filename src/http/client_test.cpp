@@ -143,6 +143,19 @@ TEST_F(ClientTest, DoesNotRepeatWhatMayHaveHadAnEffect) {
     EXPECT_EQ(script.requests().size(), 2U);
 }
 
+TEST_F(ClientTest, RepeatsWhatIsSaidToBeRepeatable) {
+    script.connection({kOk, ""});
+    script.connection({kOk});
+    ASSERT_EQ(body(), "ok");
+
+    ClientRequest request{.method = "POST", .url = script.url(), .repeatable = true};
+    const Result<ClientResponse> response =
+        runtime.block_on(client.send(std::move(request), soon()));
+    ASSERT_TRUE(response) << to_string(response.error());
+    EXPECT_EQ(response->body, "ok");
+    EXPECT_EQ(script.requests().size(), 3U);
+}
+
 TEST_F(ClientTest, DoesNotRepeatOnAFirstConnection) {
     script.connection({""});
     script.connection({kOk});

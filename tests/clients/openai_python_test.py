@@ -100,7 +100,7 @@ class Chat(unittest.TestCase):
         self.assertEqual(usage.total_tokens, usage.prompt_tokens + usage.completion_tokens)
 
     def test_stops_at_the_limit_of_tokens(self):
-        answer = ask(client(), max_tokens=3, messages=[{"role": "user", "content": "Count from one to fifty in words."}])
+        answer = ask(client(), max_tokens=3, temperature=0, messages=[{"role": "user", "content": "Count from one to fifty in words."}])
         self.assertEqual((answer.choices[0].finish_reason, answer.usage.completion_tokens), ("length", 3))
 
     def test_same_seed_same_answer(self):
