@@ -3,11 +3,13 @@
 
 #include <array>
 #include <charconv>
-#include <cstdio>
+#include <cstdlib>
 #include <limits>
 
 namespace penstock {
 namespace {
+
+constexpr std::size_t kRfc3339BytesMax = 32;
 
 // Reads exactly `digits` decimal digits at `text[at]`; -1 when they are not there.
 int read_digits(std::string_view text, std::size_t at, std::size_t digits) {
@@ -18,6 +20,15 @@ int read_digits(std::string_view text, std::size_t at, std::size_t digits) {
         value = value * 10 + (text[i] - '0');
     }
     return value;
+}
+
+// Written for every call of the gateway, so not with printf.
+void put_digits(std::string& out, std::int64_t value, std::size_t digits_min) {
+    std::array<char, 20> reversed;
+    std::size_t count = 0;
+    for (; value > 0 || count < digits_min; value /= 10)
+        reversed[count++] = static_cast<char>('0' + value % 10);
+    while (count > 0) out += reversed[--count];
 }
 
 std::unexpected<Error> bad_time(std::string_view text) {
@@ -59,20 +70,28 @@ std::string to_rfc3339(Time time) {
     const auto day = std::chrono::floor<std::chrono::days>(time);
     const std::chrono::year_month_day date(day);
     const std::chrono::hh_mm_ss clock(time - day);
-    std::array<char, 48> buffer{};
-    int length = std::snprintf(
-        buffer.data(), buffer.size(), "%04d-%02u-%02uT%02d:%02d:%02d",
-        static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-        static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
-        static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count())
-    );
-    std::string text(buffer.data(), static_cast<std::size_t>(length));
+    const int year = static_cast<int>(date.year());
+    std::string text;
+    text.reserve(kRfc3339BytesMax);
+    if (year < 0) text += '-';
+    put_digits(text, std::abs(year), 4);
+    text += '-';
+    put_digits(text, static_cast<unsigned>(date.month()), 2);
+    text += '-';
+    put_digits(text, static_cast<unsigned>(date.day()), 2);
+    text += 'T';
+    put_digits(text, clock.hours().count(), 2);
+    text += ':';
+    put_digits(text, clock.minutes().count(), 2);
+    text += ':';
+    put_digits(text, clock.seconds().count(), 2);
     if (const auto fraction = clock.subseconds().count(); fraction != 0) {
-        length = std::snprintf(buffer.data(), buffer.size(), ".%06d", static_cast<int>(fraction));
-        text.append(buffer.data(), static_cast<std::size_t>(length));
+        text += '.';
+        put_digits(text, fraction, 6);
         while (text.back() == '0') text.pop_back();
     }
-    return text + "Z";
+    text += 'Z';
+    return text;
 }
 
 Result<Time> parse_rfc3339(std::string_view text) {
