@@ -10,6 +10,7 @@ namespace penstock {
 namespace {
 
 constexpr std::size_t kRfc3339BytesMax = 32;
+constexpr std::int64_t kMicrosPerSecond = 1'000'000;
 
 // Reads exactly `digits` decimal digits at `text[at]`; -1 when they are not there.
 int read_digits(std::string_view text, std::size_t at, std::size_t digits) {
@@ -22,13 +23,10 @@ int read_digits(std::string_view text, std::size_t at, std::size_t digits) {
     return value;
 }
 
-// Written for every call of the gateway, so not with printf.
-void put_digits(std::string& out, std::int64_t value, std::size_t digits_min) {
-    std::array<char, 20> reversed;
-    std::size_t count = 0;
-    for (; value > 0 || count < digits_min; value /= 10)
-        reversed[count++] = static_cast<char>('0' + value % 10);
-    while (count > 0) out += reversed[--count];
+// Writes the last `digits` decimal digits of the value, and tells where they end.
+char* put_digits(char* to, std::int64_t value, int digits) {
+    for (int i = digits; i-- > 0; value /= 10) to[i] = static_cast<char>('0' + value % 10);
+    return to + digits;
 }
 
 std::unexpected<Error> bad_time(std::string_view text) {
@@ -66,32 +64,34 @@ Duration SystemClock::monotonic() const {
     );
 }
 
+// Written for every call of the gateway, so not with printf.
 std::string to_rfc3339(Time time) {
     const auto day = std::chrono::floor<std::chrono::days>(time);
     const std::chrono::year_month_day date(day);
-    const std::chrono::hh_mm_ss clock(time - day);
+    const std::int64_t us = (time - day).count();
+    const std::int64_t seconds = us / kMicrosPerSecond;
     const int year = static_cast<int>(date.year());
-    std::string text;
-    text.reserve(kRfc3339BytesMax);
-    if (year < 0) text += '-';
-    put_digits(text, std::abs(year), 4);
-    text += '-';
-    put_digits(text, static_cast<unsigned>(date.month()), 2);
-    text += '-';
-    put_digits(text, static_cast<unsigned>(date.day()), 2);
-    text += 'T';
-    put_digits(text, clock.hours().count(), 2);
-    text += ':';
-    put_digits(text, clock.minutes().count(), 2);
-    text += ':';
-    put_digits(text, clock.seconds().count(), 2);
-    if (const auto fraction = clock.subseconds().count(); fraction != 0) {
-        text += '.';
-        put_digits(text, fraction, 6);
-        while (text.back() == '0') text.pop_back();
+    std::array<char, kRfc3339BytesMax> text;
+    char* at = text.data();
+    if (year < 0) *at++ = '-';
+    at = put_digits(at, std::abs(year), std::abs(year) > 9999 ? 5 : 4);
+    *at++ = '-';
+    at = put_digits(at, static_cast<unsigned>(date.month()), 2);
+    *at++ = '-';
+    at = put_digits(at, static_cast<unsigned>(date.day()), 2);
+    *at++ = 'T';
+    at = put_digits(at, seconds / 3600, 2);
+    *at++ = ':';
+    at = put_digits(at, seconds / 60 % 60, 2);
+    *at++ = ':';
+    at = put_digits(at, seconds % 60, 2);
+    if (const std::int64_t fraction = us % kMicrosPerSecond; fraction != 0) {
+        *at++ = '.';
+        at = put_digits(at, fraction, 6);
+        while (at[-1] == '0') --at;
     }
-    text += 'Z';
-    return text;
+    *at++ = 'Z';
+    return {text.data(), at};
 }
 
 Result<Time> parse_rfc3339(std::string_view text) {
