@@ -41,10 +41,9 @@ std::string_view trim(std::string_view text) {
 // Decimal digits only, below 2⁶⁴.
 std::optional<std::uint64_t> read_length(std::string_view text) {
     std::uint64_t length = 0;
-    const char* const end = text.data() + text.size();
     if (text.empty() || !std::ranges::all_of(text, is_digit)) return std::nullopt;
-    const auto [at, error] = std::from_chars(text.data(), end, length);
-    if (error != std::errc() || at != end) return std::nullopt;
+    const auto [at, error] = std::from_chars(text.data(), text.data() + text.size(), length);
+    if (error != std::errc() || at != text.data() + text.size()) return std::nullopt;
     return length;
 }
 
