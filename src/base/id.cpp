@@ -1,28 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/id.h"
 
+#include <algorithm>
 #include <array>
 
 namespace penstock {
 namespace {
 
-constexpr std::string_view kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";
+constexpr std::string_view kAlphabetText = "0123456789abcdefghjkmnpqrstvwxyz";
+constexpr std::array<char, 32> kAlphabet = [] {
+    std::array<char, 32> characters{};
+    std::ranges::copy(kAlphabetText, characters.begin());
+    return characters;
+}();
 constexpr std::size_t kTextLength = 26;  // 26 × 5 = 130 bits: the first character is 0…7
 
 int digit_of(char c) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    const std::size_t at = kAlphabet.find(c);
+    const std::size_t at = kAlphabetText.find(c);
     return at == std::string_view::npos ? -1 : static_cast<int>(at);
 }
 
 }  // namespace
 
 std::string to_string(const RawId& id) {
-    std::string text(kTextLength, '0');
-    unsigned __int128 value = (static_cast<unsigned __int128>(id.high) << 64) | id.low;
-    for (std::size_t i = kTextLength; i-- > 0; value >>= 5)
-        text[i] = kAlphabet[static_cast<std::size_t>(value & 31)];
-    return text;
+    // 130 bits in two halves of 13 characters: 65 bits above, 65 bits below.
+    constexpr std::size_t kHalf = kTextLength / 2;
+    std::array<char, kTextLength> text;
+    std::uint64_t high = id.high >> 1;
+    std::uint64_t low = id.low;
+    for (std::size_t i = kHalf; i-- > 1; high >>= 5, low >>= 5) {
+        text[i] = kAlphabet[high & 31];
+        text[kHalf + i] = kAlphabet[low & 31];
+    }
+    text[0] = kAlphabet[high & 31];
+    text[kHalf] =
+        kAlphabet[(low | (id.high & 1) << 4) & 31];  // four bits are left of the lower half
+    return {text.data(), text.size()};
 }
 
 Result<RawId> parse_raw_id(std::string_view text) {

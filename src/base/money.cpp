@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/money.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace penstock {
@@ -61,19 +62,20 @@ Result<Decimal> parse_decimal(std::string_view text, int places_max) {
 }
 
 std::string print_decimal(std::int64_t value, int scale, int places_min) {
-    const bool negative = value < 0;
-    std::string digits = std::to_string(value);
-    if (negative) digits.erase(0, 1);
-    const auto width = static_cast<std::size_t>(scale) + 1;
-    if (digits.size() < width) digits.insert(0, width - digits.size(), '0');
-    if (scale > 0) digits.insert(digits.size() - static_cast<std::size_t>(scale), ".");
-    int places = scale;
-    while (places > places_min && digits.back() == '0') {
-        digits.pop_back();
-        --places;
-    }
-    if (digits.back() == '.') digits.pop_back();
-    return negative ? "-" + digits : digits;
+    // From the last digit to the first.
+    std::string reversed;
+    // The magnitude of the least value has no signed form.
+    const auto bits = static_cast<std::uint64_t>(value);
+    std::uint64_t rest = value < 0 ? -bits : bits;
+    for (int place = scale; place > 0; --place, rest /= 10)
+        if (!reversed.empty() || rest % 10 != 0 || place <= places_min)
+            reversed += static_cast<char>('0' + rest % 10);
+    if (!reversed.empty()) reversed += '.';
+    do reversed += static_cast<char>('0' + rest % 10);
+    while ((rest /= 10) > 0);
+    if (value < 0) reversed += '-';
+    std::ranges::reverse(reversed);
+    return reversed;
 }
 
 }  // namespace

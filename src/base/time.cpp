@@ -3,11 +3,14 @@
 
 #include <array>
 #include <charconv>
-#include <cstdio>
+#include <cstdlib>
 #include <limits>
 
 namespace penstock {
 namespace {
+
+constexpr std::size_t kRfc3339BytesMax = 32;
+constexpr std::int64_t kMicrosPerSecond = 1'000'000;
 
 // Reads exactly `digits` decimal digits at `text[at]`; -1 when they are not there.
 int read_digits(std::string_view text, std::size_t at, std::size_t digits) {
@@ -18,6 +21,12 @@ int read_digits(std::string_view text, std::size_t at, std::size_t digits) {
         value = value * 10 + (text[i] - '0');
     }
     return value;
+}
+
+// Writes the last `digits` decimal digits of the value, and tells where they end.
+char* put_digits(char* to, std::int64_t value, int digits) {
+    for (int i = digits; i-- > 0; value /= 10) to[i] = static_cast<char>('0' + value % 10);
+    return to + digits;
 }
 
 std::unexpected<Error> bad_time(std::string_view text) {
@@ -55,24 +64,34 @@ Duration SystemClock::monotonic() const {
     );
 }
 
+// Written for every call of the gateway, so not with printf.
 std::string to_rfc3339(Time time) {
     const auto day = std::chrono::floor<std::chrono::days>(time);
     const std::chrono::year_month_day date(day);
-    const std::chrono::hh_mm_ss clock(time - day);
-    std::array<char, 48> buffer{};
-    int length = std::snprintf(
-        buffer.data(), buffer.size(), "%04d-%02u-%02uT%02d:%02d:%02d",
-        static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-        static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
-        static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count())
-    );
-    std::string text(buffer.data(), static_cast<std::size_t>(length));
-    if (const auto fraction = clock.subseconds().count(); fraction != 0) {
-        length = std::snprintf(buffer.data(), buffer.size(), ".%06d", static_cast<int>(fraction));
-        text.append(buffer.data(), static_cast<std::size_t>(length));
-        while (text.back() == '0') text.pop_back();
+    const std::int64_t us = (time - day).count();
+    const std::int64_t seconds = us / kMicrosPerSecond;
+    const int year = static_cast<int>(date.year());
+    std::array<char, kRfc3339BytesMax> text;
+    char* at = text.data();
+    if (year < 0) *at++ = '-';
+    at = put_digits(at, std::abs(year), std::abs(year) > 9999 ? 5 : 4);
+    *at++ = '-';
+    at = put_digits(at, static_cast<unsigned>(date.month()), 2);
+    *at++ = '-';
+    at = put_digits(at, static_cast<unsigned>(date.day()), 2);
+    *at++ = 'T';
+    at = put_digits(at, seconds / 3600, 2);
+    *at++ = ':';
+    at = put_digits(at, seconds / 60 % 60, 2);
+    *at++ = ':';
+    at = put_digits(at, seconds % 60, 2);
+    if (const std::int64_t fraction = us % kMicrosPerSecond; fraction != 0) {
+        *at++ = '.';
+        at = put_digits(at, fraction, 6);
+        while (at[-1] == '0') --at;
     }
-    return text + "Z";
+    *at++ = 'Z';
+    return {text.data(), at};
 }
 
 Result<Time> parse_rfc3339(std::string_view text) {

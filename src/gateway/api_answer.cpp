@@ -25,16 +25,18 @@ void add_penstock_header(http::Response& response, std::string name, const std::
 }
 
 std::string exact_text(ExactMoney amount) {
-    constexpr std::size_t kPlaces = 15;
+    constexpr int kPlaces = 15;
     __int128 rest = amount.femto();
-    std::string digits;
-    for (; rest > 0; rest /= 10)
-        digits.insert(digits.begin(), static_cast<char>('0' + static_cast<int>(rest % 10)));
-    if (digits.size() <= kPlaces) digits.insert(0, kPlaces + 1 - digits.size(), '0');
-    digits.insert(digits.size() - kPlaces, ".");
-    while (digits.back() == '0') digits.pop_back();
-    if (digits.back() == '.') digits.pop_back();
-    return digits;
+    // From the last digit to the first.
+    std::string reversed;
+    for (int place = kPlaces; place > 0; --place, rest /= 10)
+        if (!reversed.empty() || rest % 10 != 0)
+            reversed += static_cast<char>('0' + static_cast<int>(rest % 10));
+    if (!reversed.empty()) reversed += '.';
+    do reversed += static_cast<char>('0' + static_cast<int>(rest % 10));
+    while ((rest /= 10) > 0);
+    std::ranges::reverse(reversed);
+    return reversed;
 }
 
 }  // namespace penstock::gateway

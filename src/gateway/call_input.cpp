@@ -57,7 +57,8 @@ ApiResult<CallLimits> read_call_limits(
 io::Task<ApiResult<std::string>> read_call_body(http::Request* request, std::size_t max) {
     std::string body;
     while (true) {
-        const Result<std::string_view> piece = co_await request->reader.read();
+        const std::optional<Result<std::string_view>> now = request->reader.read_now();
+        const Result<std::string_view> piece = now ? *now : co_await request->reader.read();
         if (!piece && piece.error().code == ErrorCode::resource_exhausted) {
             ApiError error = routing::invalid_request(
                 "the request is larger than " + std::to_string(max) + " bytes", {},

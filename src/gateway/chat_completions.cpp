@@ -29,7 +29,7 @@ bool is_event_stream(const http::Headers& headers) {
 }  // namespace
 
 io::Task<http::Response> ChatCompletions::serve(http::Request request) {
-    co_return co_await serve_read(std::move(request), std::nullopt);
+    return serve_read(std::move(request), std::nullopt);
 }
 
 io::Task<http::Response> ChatCompletions::serve_read(
@@ -204,27 +204,29 @@ routing::EndpointQuery ChatCompletions::query_of(
 
 io::Task<http::Response> ChatCompletions::answer(Admitted admitted, http::ClientWatch client) {
     parts_.retries.on_call();
-    Call& call = *admitted.call;
-    std::optional<Opened> opened = co_await client.unless_gone(open(&admitted));
+    std::optional<http::Response> response =
+        co_await client.unless_gone(ask_and_answer(&admitted, client));
+    if (response) co_return *std::move(response);
+    admitted.call->finish(EndReason::client_gone, kNobodyWaits);
+    co_return http::Response::empty(kNobodyWaits);
+}
+
+// A streamed answer takes what was admitted with it.
+io::Task<http::Response> ChatCompletions::ask_and_answer(
+    Admitted* admitted, http::ClientWatch client
+) {
+    Opened opened = co_await open(admitted);
     if (!opened) {
-        call.finish(EndReason::client_gone, kNobodyWaits);
-        co_return http::Response::empty(kNobodyWaits);
-    }
-    if (!*opened) {
-        const bool late = (*opened).error().status == 504;
+        const bool late = opened.error().status == 504;
         co_return end_with(
-            call, (*opened).error(), late ? EndReason::timeout : EndReason::upstream_error
+            *admitted->call, opened.error(), late ? EndReason::timeout : EndReason::upstream_error
         );
     }
-    http::ResponseStream upstream = **std::move(opened);
-    if (upstream.status() == 200 && is_event_stream(upstream.headers()) && admitted.chat.stream)
-        co_return answer_stream(std::move(admitted), std::move(upstream), client);
-    auto body = upstream.status() == 200 ? answer_whole(&admitted, std::move(upstream))
-                                         : pass_refusal(&admitted, std::move(upstream));
-    std::optional<http::Response> response = co_await client.unless_gone(std::move(body));
-    if (response) co_return *std::move(response);
-    call.finish(EndReason::client_gone, kNobodyWaits);
-    co_return http::Response::empty(kNobodyWaits);
+    http::ResponseStream upstream = *std::move(opened);
+    if (upstream.status() != 200) co_return co_await pass_refusal(admitted, std::move(upstream));
+    if (is_event_stream(upstream.headers()) && admitted->chat.stream)
+        co_return answer_stream(std::move(*admitted), std::move(upstream), client);
+    co_return co_await answer_whole(admitted, std::move(upstream));
 }
 
 // Tries endpoints until one answers, none is left, or the deadline or the retry budget ends it.

@@ -89,6 +89,7 @@ class ChatCompletions {
     http::ClientRequest upstream_request(const Admitted& admitted) const;
 
     io::Task<http::Response> answer(Admitted admitted, http::ClientWatch client);
+    io::Task<http::Response> ask_and_answer(Admitted* admitted, http::ClientWatch client);
     io::Task<http::Response> answer_whole(Admitted* admitted, http::ResponseStream upstream);
     http::Response answer_stream(
         Admitted admitted, http::ResponseStream upstream, http::ClientWatch client

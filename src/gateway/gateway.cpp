@@ -47,15 +47,19 @@ bool is_token_path(std::string_view path) {
     });
 }
 
+io::Task<http::Response> refuse_unknown_path(http::Request request) {
+    co_return error_response({
+        .status = 404,
+        .message = "the token API has no " + request.method + " " + request.path,
+        .type = "invalid_request_error",
+        .code = "unknown_url",
+    });
+}
+
 io::Task<http::Response> answer_unknown_path(http::Request request, http::Next next) {
     if (request.route == nullptr && is_token_path(request.path))
-        co_return error_response({
-            .status = 404,
-            .message = "the token API has no " + request.method + " " + request.path,
-            .type = "invalid_request_error",
-            .code = "unknown_url",
-        });
-    co_return co_await next(std::move(request));
+        return refuse_unknown_path(std::move(request));
+    return next(std::move(request));
 }
 
 Result<void> check_options(const GatewayOptions& options) {

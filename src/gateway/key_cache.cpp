@@ -2,16 +2,37 @@
 #include "gateway/key_cache.h"
 
 #include <openssl/crypto.h>
-#include <openssl/sha.h>
+#include <openssl/evp.h>
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
+
+#include "base/check.h"
 
 namespace penstock::gateway {
+namespace {
+
+struct Hasher {
+    std::unique_ptr<EVP_MD, decltype(&EVP_MD_free)> algorithm{
+        EVP_MD_fetch(nullptr, "SHA256", nullptr), EVP_MD_free
+    };
+    std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context{
+        EVP_MD_CTX_new(), EVP_MD_CTX_free
+    };
+};
+
+}  // namespace
 
 Sha256 sha256(std::string_view bytes) {
+    // Looking the algorithm up and making a context cost more than hashing a key: both are kept.
+    thread_local const Hasher hasher;
     Sha256 digest{};
-    SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
+    const bool hashed =
+        EVP_DigestInit_ex2(hasher.context.get(), hasher.algorithm.get(), nullptr) == 1 &&
+        EVP_DigestUpdate(hasher.context.get(), bytes.data(), bytes.size()) == 1 &&
+        EVP_DigestFinal_ex(hasher.context.get(), digest.data(), nullptr) == 1;
+    CHECK(hashed, "every OpenSSL has SHA-256");
     return digest;
 }
 

@@ -94,7 +94,6 @@ Spool::Spool(io::Executor executor, io::Pool& pool, telemetry::Logger log, Optio
       committed_(executor) {}
 
 Spool::~Spool() {
-    if (file_ >= 0) ::close(file_);
     if (lock_file_ >= 0) ::close(lock_file_);
 }
 
@@ -160,7 +159,8 @@ Result<void> Spool::recover(Time now) {
 // Which calls it leaves open; its size after a torn tail was cut off.
 Result<std::uint64_t> Spool::recover_segment(std::uint64_t number, bool last, OpenCalls& open) {
     const fs::path path = path_of(number);
-    const std::string bytes = TRY(read_at(path, 0, kSegmentReadMax));
+    std::string bytes = TRY(read_at(path, 0, kSegmentReadMax));
+    bytes.resize(SpoolSegment::text_end(bytes));
     SpoolReading reading = routing::read_spool(bytes);
     for (routing::SpoolRecord& record : reading.records) {
         if (record.kind == SpoolKind::settled)
@@ -187,17 +187,15 @@ fs::path Spool::path_of(std::uint64_t number) const {
 
 Result<void> Spool::start_segment() {
     const std::uint64_t number = segments_.empty() ? 1 : segments_.back().number + 1;
-    const fs::path path = path_of(number);
-    const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
-    if (file < 0) return system_failure("create", path);
-    if (file_ >= 0) {
+    const auto room = static_cast<std::size_t>(options_.segment_bytes + options_.segment_bytes / 4);
+    SpoolSegment fresh = TRY(SpoolSegment::create(path_of(number), room));
+    if (active_.file() >= 0) {
         // Whoever starts a segment has synced the one before, or does so here (at start only).
-        if (segments_.back().synced < segments_.back().size) ::fdatasync(file_);
+        if (segments_.back().synced < segments_.back().size) ::fdatasync(active_.file());
         segments_.back().synced = segments_.back().size;
         closed_bytes_ += segments_.back().size;
-        ::close(file_);
     }
-    file_ = file;
+    active_ = std::move(fresh);
     segments_.push_back({.number = number, .size = 0, .synced = 0});
     sync_directory(options_.directory);
     return {};
@@ -223,14 +221,7 @@ void Spool::append(SpoolKind kind, const CallRecord& call) {
 // False when the disk did not take everything; the rest is kept and tried again.
 bool Spool::write_out() {
     if (broken_) return false;
-    std::size_t written = 0;
-    while (written < unwritten_.size()) {
-        const ssize_t put =
-            ::write(file_, unwritten_.data() + written, unwritten_.size() - written);
-        if (put < 0 && errno == EINTR) continue;
-        if (put <= 0) break;
-        written += static_cast<std::size_t>(put);
-    }
+    const std::size_t written = active_.append(unwritten_);
     segments_.back().size += written;
     unwritten_.erase(0, written);
     return unwritten_.empty();
@@ -264,7 +255,7 @@ io::Task<void> Spool::commit_forever() {
 // One fsync for all records written so far; then the next segment if this one is full.
 io::Task<void> Spool::commit_once() {
     const std::uint64_t size = segments_.back().size;
-    const int file = file_;
+    const int file = active_.file();
     const int error = co_await pool_.run([file] { return ::fdatasync(file) == 0 ? 0 : errno; });
     if (error != 0) {
         // After a failed fsync the system may have dropped the pages: a later success would prove

@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "gateway/spool_segment.h"
 #include "io/event.h"
 #include "io/pool.h"
 #include "io/task.h"
@@ -22,10 +23,10 @@
 namespace penstock::gateway {
 
 // The local write-ahead log of calls: "NNNNNNNNNN.spool" files of routing/spool_record.h, written
-// in order, read back from the front, deleted when the server has acknowledged them. A record is in
-// the system's hands (and survives kill -9) when append() returns, and on the disk when its
-// `durable` runs: many records share one fsync, which a thread of the pool makes. One process at a
-// time (lock file).
+// in order (spool_segment.h), read back from the front, deleted when the server has acknowledged
+// them. A record is in the system's hands (and survives kill -9) when append() returns, and on the
+// disk when its `durable` runs: many records share one fsync, which a thread of the pool makes. One
+// process at a time (lock file).
 class Spool {
   public:
     static constexpr std::uint64_t kSegmentBytes = 4UL * 1024 * 1024;
@@ -118,7 +119,7 @@ class Spool {
     telemetry::Logger log_;
     Options options_;
     int lock_file_ = -1;
-    int file_ = -1;  // of the active (last) segment
+    SpoolSegment active_;  // the last one of `segments_`
     std::deque<Segment> segments_;
     std::string unwritten_;  // what the disk did not take yet
     std::deque<Waiting> waiting_;

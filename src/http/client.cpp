@@ -13,11 +13,13 @@
 namespace penstock::http {
 namespace {
 
+constexpr std::size_t kHeadUsual = 512;       // room that is made at once
+constexpr std::size_t kTargetsMax = 256;      // URLs that are remembered; then they are read again
 constexpr Duration kEarlyAnswerTimeout = 1s;  // for an answer after the server stopped reading
 
 // A request in the form in which it is sent.
 struct Outgoing {
-    Url url;
+    TargetPtr target;
     std::string head;
     std::string body;
     std::optional<BodySource> source;
@@ -31,44 +33,52 @@ bool is_idempotent(std::string_view method) {
            method == "OPTIONS";
 }
 
-Result<Outgoing> prepare(ClientRequest request, const ClientOptions& options) {
+// What the client itself says, whatever the request has.
+bool is_own_field(std::string_view name) {
+    return equal_ignoring_case(name, "host") || equal_ignoring_case(name, "content-length") ||
+           equal_ignoring_case(name, "transfer-encoding") ||
+           equal_ignoring_case(name, "connection");
+}
+
+Result<Outgoing> prepare(ClientRequest request, TargetPtr target, std::string_view user_agent) {
     Outgoing out;
-    out.url = TRY(parse_url(request.url));
+    out.target = std::move(target);
     if (!valid_field_name(request.method))
         return fail(
             ErrorCode::invalid_argument, fmt::format("'{}' is not an HTTP method", request.method)
         );
     out.no_answer_body = request.method == "HEAD";
     out.repeatable = request.repeatable || is_idempotent(request.method);
-    out.head = fmt::format(
-        "{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, out.url.target, out.url.authority()
-    );
-    if (!request.headers.contains("user-agent"))
-        out.head += "User-Agent: " + options.user_agent + "\r\n";
+    std::string& head = out.head;
+    head.reserve(kHeadUsual);
+    const auto line = [&](std::string_view name, std::string_view value) {
+        head.append(name).append(": ").append(value).append("\r\n");
+    };
+    head.append(request.method).append(" ").append(out.target->url.target);
+    head.append(" HTTP/1.1\r\n");
+    line("Host", out.target->authority);
+    if (!request.headers.contains("user-agent")) line("User-Agent", user_agent);
     for (const Header& field : request.headers) {
         if (!valid_field_name(field.name) || !valid_field_value(field.value))
             return fail(
                 ErrorCode::invalid_argument,
                 fmt::format("the header field '{}' would break the request", field.name)
             );
-        if (equal_ignoring_case(field.name, "host") ||
-            equal_ignoring_case(field.name, "content-length") ||
-            equal_ignoring_case(field.name, "transfer-encoding") ||
-            equal_ignoring_case(field.name, "connection"))
-            continue;
-        out.head.append(field.name).append(": ").append(field.value).append("\r\n");
+        if (!is_own_field(field.name)) line(field.name, field.value);
     }
     const bool may_have_body = request.method != "GET" && request.method != "HEAD";
     if (auto* source = std::get_if<BodySource>(&request.body)) {
         out.source = std::move(*source);
-        out.head += out.source->length ? fmt::format("Content-Length: {}\r\n", *out.source->length)
-                                       : std::string("Transfer-Encoding: chunked\r\n");
+        if (out.source->length)
+            line("Content-Length", std::to_string(*out.source->length));
+        else
+            line("Transfer-Encoding", "chunked");
     } else {
         out.body = std::get<std::string>(std::move(request.body));
         if (!out.body.empty() || may_have_body)
-            out.head += fmt::format("Content-Length: {}\r\n", out.body.size());
+            line("Content-Length", std::to_string(out.body.size()));
     }
-    out.head += "\r\n";
+    head += "\r\n";
     return out;
 }
 
@@ -92,19 +102,21 @@ io::Task<Result<void>> send_source(io::Stream* stream, BodySource* source, io::D
 }
 
 io::Task<Result<void>> send_request(io::Stream* stream, Outgoing* out, io::Deadline deadline) {
-    const std::array<std::string_view, 2> parts = {out->head, out->body};
-    CO_TRY(co_await stream->write(parts, deadline));
+    std::array<std::string_view, 2> parts = {out->head, out->body};
+    std::span<std::string_view> rest = parts;
+    CO_TRY(stream->write_now(rest));
+    if (!rest.empty()) CO_TRY(co_await stream->write(rest, deadline));
     if (!out->source) co_return Result<void>{};
     out->source_used = true;
     co_return co_await send_source(stream, &*out->source, deadline);
 }
 
-Error from_refusal(Refusal refusal, const Url& url) {
+Error from_refusal(Refusal refusal, const Target& target) {
     // Whatever is wrong with an answer, the request may be good: another try elsewhere can help.
     const ErrorCode code = refusal.error.code == ErrorCode::deadline_exceeded
                                ? ErrorCode::deadline_exceeded
                                : ErrorCode::unavailable;
-    return {code, fmt::format("{}: {}", url.origin(), refusal.error.message), {}};
+    return {code, fmt::format("{}: {}", target.origin, refusal.error.message), {}};
 }
 
 // The header of the final answer; interim ones (1xx) are read over.
@@ -116,21 +128,21 @@ io::Task<Result<void>> read_answer(
         Parsed<bool> head = co_await connection->reader.read_head(
             deadline, deadline.remaining(), out->no_answer_body
         );
-        if (!head) co_return std::unexpected(from_refusal(std::move(head.error()), out->url));
+        if (!head) co_return std::unexpected(from_refusal(std::move(head.error()), *out->target));
         if (!*head) {
             Error end = connection->reader.end();
             if (end.message.empty())
                 end.message = "the connection was closed before an answer came";
-            co_return fail(end.code, fmt::format("{}: {}", out->url.origin(), end.message));
+            co_return fail(end.code, fmt::format("{}: {}", out->target->origin, end.message));
         }
         const int status = connection->reader.parser().head().status;
         if (status == 101)
             co_return fail(
-                ErrorCode::unavailable, out->url.origin() + ": an upgrade that was not asked for"
+                ErrorCode::unavailable, out->target->origin + ": an upgrade that was not asked for"
             );
         if (status >= 200) co_return Result<void>{};
     }
-    co_return fail(ErrorCode::unavailable, out->url.origin() + ": too many interim answers");
+    co_return fail(ErrorCode::unavailable, out->target->origin + ": too many interim answers");
 }
 
 // One try on one connection.
@@ -149,6 +161,15 @@ io::Task<Result<void>> exchange(
 
 }  // namespace
 
+Result<TargetPtr> Client::State::target_of(const std::string& url) {
+    if (const auto known = targets.find(url); known != targets.end()) return known->second;
+    Target target{.url = TRY(parse_url(url))};
+    target.origin = target.url.origin();
+    target.authority = target.url.authority();
+    if (targets.size() >= kTargetsMax) targets.clear();
+    return targets[url] = std::make_shared<const Target>(std::move(target));
+}
+
 ConnectionPtr Client::State::take_idle(const std::string& origin) {
     const auto found = idle.find(origin);
     ConnectionPtr good;
@@ -159,7 +180,8 @@ ConnectionPtr Client::State::take_idle(const std::string& origin) {
         if (!candidate->expires.passed() && candidate->stream.idle_and_open())
             good = std::move(candidate);
     }
-    if (found != idle.end() && found->second.empty()) idle.erase(found);
+    if (found != idle.end() && found->second.empty() && idle.size() > kTargetsMax)
+        idle.erase(found);
     if (good) good->reused = true;
     return good;
 }
@@ -203,13 +225,15 @@ std::size_t Client::idle_connections() const { return state_->idle_count; }
 
 io::Task<Result<ResponseStream>> Client::open(ClientRequest request, io::Deadline deadline) {
     const std::shared_ptr<State> state = state_;
-    Outgoing out = CO_TRY(prepare(std::move(request), state->options));
-    const std::string origin = out.url.origin();
+    TargetPtr target = CO_TRY(state->target_of(request.url));
+    Outgoing out =
+        CO_TRY(prepare(std::move(request), std::move(target), state->options.user_agent));
     for (bool retried = false;; retried = true) {
-        ConnectionPtr connection = retried ? nullptr : state->take_idle(origin);
+        ConnectionPtr connection = retried ? nullptr : state->take_idle(out.target->origin);
         if (!connection)
             connection = std::make_unique<ClientConnection>(
-                CO_TRY(co_await state->connect(out.url, deadline)), state->options.header_max
+                CO_TRY(co_await state->connect(out.target->url, deadline)),
+                state->options.header_max
             );
         bool sent = false;
         Result<void> answered = co_await exchange(connection.get(), &out, deadline, &sent);
@@ -219,7 +243,7 @@ io::Task<Result<ResponseStream>> Client::open(ClientRequest request, io::Deadlin
             stream->reusable = sent && parser.keep_alive();
             stream->head = std::move(parser.head());
             stream->client = state;
-            stream->origin = origin;
+            stream->target = out.target;
             stream->connection = std::move(connection);
             if (stream->connection->reader.body_done()) stream->finish();
             co_return ResponseStream(std::move(stream));
@@ -267,48 +291,61 @@ ResponseStream::State::~State() = default;
 void ResponseStream::State::finish() {
     if (connection && reusable && connection->reader.buffer().empty() &&
         connection->stream.is_open())
-        client->keep(origin, std::move(connection));
+        client->keep(target->origin, std::move(connection));
     connection.reset();
 }
 
 int ResponseStream::status() const { return state_->head.status; }
 const Headers& ResponseStream::headers() const { return state_->head.headers; }
 
-io::Task<Result<std::string_view>> ResponseStream::read(io::Deadline deadline) {
-    State* const state = state_.get();
-    if (state->broken) co_return std::unexpected(*state->broken);
-    if (!state->connection) co_return std::string_view();
-    Parsed<std::string_view> piece =
-        co_await state->connection->reader.read_body(UINT64_MAX, deadline);
-    if (piece && !piece->empty()) co_return *piece;
+// What a piece that came from the reader means; at the end the connection is given back.
+Result<std::string_view> ResponseStream::State::take(Parsed<std::string_view> piece) {
+    if (piece && !piece->empty()) return *piece;
     if (piece) {
-        state->finish();
-        co_return std::string_view();
+        finish();
+        return std::string_view();
     }
     const bool late = piece.error().error.code == ErrorCode::deadline_exceeded;
     Error error{
         late ? ErrorCode::deadline_exceeded : ErrorCode::unavailable,
-        fmt::format("{}: {}", state->origin, piece.error().error.message),
+        fmt::format("{}: {}", target->origin, piece.error().error.message),
         {}
     };
     if (!late) {
-        state->broken = error;
-        state->connection.reset();
+        broken = error;
+        connection.reset();
     }
-    co_return std::unexpected(std::move(error));
+    return std::unexpected(std::move(error));
+}
+
+std::optional<Result<std::string_view>> ResponseStream::State::read_now() {
+    if (broken) return std::unexpected(*broken);
+    if (!connection) return std::string_view();
+    std::optional<Parsed<std::string_view>> piece = connection->reader.body_now(UINT64_MAX);
+    if (!piece) return std::nullopt;
+    return take(*std::move(piece));
+}
+
+io::Task<Result<std::string_view>> ResponseStream::read(io::Deadline deadline) {
+    State* const state = state_.get();
+    if (std::optional<Result<std::string_view>> piece = state->read_now())
+        co_return *std::move(piece);
+    co_return state->take(co_await state->connection->reader.read_body(UINT64_MAX, deadline));
 }
 
 io::Task<Result<std::string>> ResponseStream::read_all(std::size_t max, io::Deadline deadline) {
     std::string body;
     while (true) {
-        const std::string_view piece = CO_TRY(co_await read(deadline));
-        if (piece.empty()) co_return body;
-        if (body.size() + piece.size() > max)
+        std::optional<Result<std::string_view>> now = state_->read_now();
+        const Result<std::string_view> piece = now ? *std::move(now) : co_await read(deadline);
+        if (!piece) co_return std::unexpected(piece.error());
+        if (piece->empty()) co_return body;
+        if (body.size() + piece->size() > max)
             co_return fail(
                 ErrorCode::resource_exhausted,
-                fmt::format("{}: the answer is larger than {} bytes", state_->origin, max)
+                fmt::format("{}: the answer is larger than {} bytes", state_->target->origin, max)
             );
-        body += piece;
+        body += *piece;
     }
 }
 

@@ -25,10 +25,21 @@ struct ClientConnection {
 };
 using ConnectionPtr = std::unique_ptr<ClientConnection>;
 
+// Where requests to a URL go, in the forms in which it is needed.
+struct Target {
+    Url url;
+    std::string origin;
+    std::string authority;
+};
+// Shared by the answers that are still being read.
+using TargetPtr = std::shared_ptr<const Target>;
+
 struct Client::State {
     State(io::Executor executor_given, ClientOptions options_given)
         : executor(std::move(executor_given)), options(std::move(options_given)) {}
 
+    // A client mostly asks a few URLs again and again: they are read once.
+    Result<TargetPtr> target_of(const std::string& url);
     // A kept connection that is still good, or nothing.
     ConnectionPtr take_idle(const std::string& origin);
     void keep(const std::string& origin, ConnectionPtr connection);
@@ -38,6 +49,7 @@ struct Client::State {
     io::Executor executor;
     ClientOptions options;
     std::optional<io::TlsContext> tls;
+    std::unordered_map<std::string, TargetPtr> targets;  // at most kTargetsMax, then none again
     // The newest last: it is used first, so that the others can go.
     std::unordered_map<std::string, std::deque<ConnectionPtr>> idle;
     std::size_t idle_count = 0;
@@ -46,12 +58,15 @@ struct Client::State {
 struct ResponseStream::State {
     std::shared_ptr<Client::State> client;
     ConnectionPtr connection;
-    std::string origin;
+    TargetPtr target;
     Head head;
     bool reusable = false;
     std::optional<Error> broken;
 
     ~State();
+    // The next piece of the body where it is there already; else nothing.
+    std::optional<Result<std::string_view>> read_now();
+    Result<std::string_view> take(Parsed<std::string_view> piece);
     // The body was read to its end: gives the connection back.
     void finish();
 };

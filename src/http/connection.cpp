@@ -50,6 +50,7 @@ Connection::Connection(Server::State* server, io::Stream stream)
 }
 
 Connection::~Connection() {
+    server_->departures.remove(this);
     server_->connections.erase(this);
     if (server_->connections_gauge != nullptr) server_->connections_gauge->add(-1);
 }
@@ -150,6 +151,7 @@ io::Task<Response> Connection::handle(const Handler* handler, Request request) {
         if (io::is_cancelled(error)) throw;
         what = error.what();
     }
+    end_watch();
     server_->log.error(
         "a handler threw", {{"request_id", request_.request_id},
                             {"method", request_.method},
@@ -166,7 +168,8 @@ io::Task<Parsed<void>> Connection::read_whole_body(Request* request) {
     if (const auto length = reader_.parser().content_length(); length && *length <= body_max_)
         request->body.reserve(*length);
     while (true) {
-        Result<std::string_view> piece = co_await read_body();
+        std::optional<Result<std::string_view>> now = body_now();
+        Result<std::string_view> piece = now ? *std::move(now) : co_await read_body();
         if (!piece) {
             const int status = piece.error().code == ErrorCode::resource_exhausted  ? 413
                                : piece.error().code == ErrorCode::deadline_exceeded ? 408
@@ -178,41 +181,56 @@ io::Task<Parsed<void>> Connection::read_whole_body(Request* request) {
     }
 }
 
-io::Task<Result<std::string_view>> Connection::read_body() {
-    const auto failed = [this](Error error) {
+// What has come of the body; nothing while more is to be waited for.
+std::optional<Result<std::string_view>> Connection::body_now() {
+    if (reader_.body_done()) return std::string_view();
+    if (reader_.parser().content_length().value_or(0) > body_max_) {
         keep_ = false;
-        return std::unexpected(std::move(error));
-    };
-    if (reader_.body_done()) co_return std::string_view();
-    const auto length = reader_.parser().content_length();
-    if (length.value_or(0) > body_max_)
-        co_return failed(
-            {ErrorCode::resource_exhausted,
-             fmt::format("the body is larger than {} bytes", body_max_),
-             {}}
+        return fail(
+            ErrorCode::resource_exhausted,
+            fmt::format("the body is larger than {} bytes", body_max_)
         );
+    }
+    if (expects_continue_) return std::nullopt;
+    std::optional<Parsed<std::string_view>> piece = reader_.body_now(body_max_);
+    if (!piece) return std::nullopt;
+    return take_piece(*std::move(piece));
+}
+
+Result<std::string_view> Connection::take_piece(Parsed<std::string_view> piece) {
+    if (piece) return *piece;
+    keep_ = false;
+    return std::unexpected(std::move(piece.error().error));
+}
+
+io::Task<Result<std::string_view>> Connection::read_body() {
+    if (std::optional<Result<std::string_view>> piece = body_now()) co_return *std::move(piece);
     if (std::exchange(expects_continue_, false)) {
         Result<void> told =
             co_await stream_.write("HTTP/1.1 100 Continue\r\n\r\n", write_deadline());
-        if (!told) co_return failed(std::move(told.error()));
+        if (!told) {
+            keep_ = false;
+            co_return std::unexpected(std::move(told.error()));
+        }
     }
     const Duration timeout = server_->options.body_timeout;
     const Duration began = server_->clock.monotonic();
-    Parsed<std::string_view> piece =
-        co_await reader_.read_body(body_max_, io::Deadline::after(timeout));
-    if (!piece) co_return failed(std::move(piece.error().error));
+    const Result<std::string_view> piece =
+        take_piece(co_await reader_.read_body(body_max_, io::Deadline::after(timeout)));
+    if (!piece) co_return piece;
     // Whoever sends a byte now and then would hold the connection for days. Only our waiting
     // counts: a handler may take its time between reads.
     body_wait_ += server_->clock.monotonic() - began;
     const bool slow =
         to_seconds(body_wait_) * kBodyRateMin > static_cast<double>(reader_.body_size());
-    if (!piece->empty() && body_wait_ > timeout && slow)
-        co_return failed(
-            {ErrorCode::deadline_exceeded,
-             fmt::format("the body comes slower than {} bytes a second", kBodyRateMin),
-             {}}
+    if (!piece->empty() && body_wait_ > timeout && slow) {
+        keep_ = false;
+        co_return fail(
+            ErrorCode::deadline_exceeded,
+            fmt::format("the body comes slower than {} bytes a second", kBodyRateMin)
         );
-    co_return *piece;
+    }
+    co_return piece;
 }
 
 // The answer to what could not be read as a request; what follows on the connection means nothing.
@@ -255,12 +273,13 @@ io::Task<> Connection::client_gone() {
 
 const bool* Connection::begin_watch() {
     watched_ = true;
-    if (!input_ended_) wait_for_end();
+    if (!input_ended_) server_->departures.add(this);
     return &input_ended_;
 }
 
 void Connection::end_watch() {
     watched_ = false;
+    server_->departures.remove(this);
     stream_.call_when_readable(nullptr);
 }
 
@@ -305,6 +324,7 @@ void Connection::log_request(int status, std::string_view note) {
 }
 
 io::Task<Result<std::string_view>> BodyReader::read() { return connection_->read_body(); }
+std::optional<Result<std::string_view>> BodyReader::read_now() { return connection_->body_now(); }
 io::Task<Result<void>> BodyWriter::write(std::string_view bytes) {
     return connection_->write_body(bytes);
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "http/departures.h"
 #include "http/message.h"
 #include "http/message_reader.h"
 #include "http/server_state.h"
@@ -27,6 +28,7 @@ class Connection {
 
     // Behind the handles that a handler gets.
     io::Task<Result<std::string_view>> read_body();
+    std::optional<Result<std::string_view>> body_now();
     io::Task<Result<void>> write_body(std::string_view bytes);
     void abort_response();
     io::Task<> client_gone();
@@ -35,6 +37,9 @@ class Connection {
     const bool* begin_watch();
     void end_watch();
     void set_canceller(io::TaskGroup::Canceller canceller) { canceller_ = std::move(canceller); }
+    // Of Departures, for a watch that has lasted.
+    void look_for_departure() { wait_for_end(); }
+    std::size_t departure_at = Departures::kNowhere;
 
   private:
     enum class Framing { none, length, chunked, until_close };
@@ -44,12 +49,12 @@ class Connection {
     Result<Router::Match> prepare_request();
     io::Task<Response> handle(const Handler* handler, Request request);
     io::Task<Parsed<void>> read_whole_body(Request* request);
+    Result<std::string_view> take_piece(Parsed<std::string_view> piece);
     io::Task<bool> send(Response response);
     io::Task<bool> send_text(Response* response);
     io::Task<bool> send_stream(Response* response);
     io::Task<bool> send_file(Response* response);
     io::Task<bool> upgrade(Response* response);
-    io::Task<Result<void>> write_piece(std::string_view bytes);
     io::Task<bool> finish_body(bool complete);
     io::Task<bool> drain_body();
     io::Task<> linger();

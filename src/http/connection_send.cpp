@@ -101,10 +101,8 @@ std::string Connection::print_head(const Response& response, std::optional<std::
     const auto line = [&](std::string_view name, std::string_view value) {
         head.append(name).append(": ").append(value).append("\r\n");
     };
-    fmt::format_to(
-        std::back_inserter(head), "HTTP/1.1 {} {}\r\n", response.status,
-        reason_phrase(response.status)
-    );
+    head.append("HTTP/1.1 ").append(std::to_string(response.status)).append(" ");
+    head.append(reason_phrase(response.status)).append("\r\n");
     for (const Header& field : response.headers) {
         if (is_framing(field.name)) continue;
         if (valid_field_name(field.name) && valid_field_value(field.value))
@@ -142,12 +140,16 @@ io::Task<bool> Connection::send_text(Response* response) {
         head_only_ || framing_ == Framing::none ? std::string_view() : std::string_view(body);
     std::array<std::string_view, 2> parts = {head, left.substr(0, kWritePiece)};
     while (true) {
-        if (Result<void> written = co_await stream_.write(parts, write_deadline()); !written) {
+        const std::size_t size = parts[1].size();
+        std::span<std::string_view> rest = parts;
+        Result<void> written = stream_.write_now(rest);
+        if (written && !rest.empty()) written = co_await stream_.write(rest, write_deadline());
+        if (!written) {
             write_error_ = std::move(written.error());
             co_return false;
         }
-        sent_ += parts[1].size();
-        left.remove_prefix(parts[1].size());
+        sent_ += size;
+        left.remove_prefix(size);
         if (left.empty()) co_return true;
         parts = {std::string_view(), left.substr(0, kWritePiece)};
     }
@@ -190,13 +192,7 @@ io::Task<Result<void>> Connection::write_body(std::string_view bytes) {
             ErrorCode::internal, "the handler writes more than the Content-Length that it gave"
         );
     }
-    Result<void> written = co_await write_piece(bytes);
-    if (!written) write_error_ = written.error();
-    co_return written;
-}
-
-// The header, if it is still to be sent, and one chunk, in one system call.
-io::Task<Result<void>> Connection::write_piece(std::string_view bytes) {
+    // The header, if it is still to be sent, and one chunk, in one system call.
     const std::string head = std::exchange(pending_head_, {});
     std::array<char, 20> size_line;
     std::string_view before;
@@ -209,8 +205,12 @@ io::Task<Result<void>> Connection::write_piece(std::string_view bytes) {
     }
     if (framing_ == Framing::length) length_left_ -= bytes.size();
     sent_ += bytes.size();
-    const std::array<std::string_view, 4> parts = {head, before, bytes, after};
-    co_return co_await stream_.write(parts, write_deadline());
+    std::array<std::string_view, 4> parts = {head, before, bytes, after};
+    std::span<std::string_view> rest = parts;
+    Result<void> written = stream_.write_now(rest);
+    if (written && !rest.empty()) written = co_await stream_.write(rest, write_deadline());
+    if (!written) write_error_ = written.error();
+    co_return written;
 }
 
 void Connection::abort_response() { cut_ = true; }
@@ -234,10 +234,13 @@ io::Task<bool> Connection::finish_body(bool complete) {
         co_return false;
     }
     const std::string head = std::exchange(pending_head_, {});
-    const std::array<std::string_view, 2> parts = {
+    std::array<std::string_view, 2> parts = {
         head, framing_ == Framing::chunked && !bodiless ? kLastChunk : std::string_view()
     };
-    if (Result<void> written = co_await stream_.write(parts, write_deadline()); !written) {
+    std::span<std::string_view> rest = parts;
+    Result<void> written = stream_.write_now(rest);
+    if (written && !rest.empty()) written = co_await stream_.write(rest, write_deadline());
+    if (!written) {
         write_error_ = std::move(written.error());
         co_return false;
     }

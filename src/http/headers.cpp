@@ -12,6 +12,17 @@ constexpr char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
 }
 
+constexpr std::array<bool, 256> name_bytes() {
+    constexpr std::string_view kSymbols = "!#$%&'*+-.^_`|~";
+    std::array<bool, 256> is{};
+    for (std::size_t i = 0; i < is.size(); ++i) {
+        const char c = lower(static_cast<char>(i));
+        is[i] = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || kSymbols.contains(c);
+    }
+    return is;
+}
+constexpr std::array<bool, 256> kNameBytes = name_bytes();
+
 bool starts_ignoring_case(std::string_view text, std::string_view prefix) {
     return text.size() >= prefix.size() &&
            equal_ignoring_case(text.substr(0, prefix.size()), prefix);
@@ -34,6 +45,8 @@ void each_token(std::string_view list, Take take) {
     }
 }
 
+constexpr std::size_t kFieldsUsual = 16;  // room that is made at once
+
 constexpr std::array<std::string_view, 8> kHopByHop = {
     "connection", "keep-alive",        "te",      "trailer",
     "trailers",   "transfer-encoding", "upgrade", "http2-settings",
@@ -42,22 +55,23 @@ constexpr std::array<std::string_view, 8> kHopByHop = {
 }  // namespace
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
-    return std::ranges::equal(a, b, {}, lower, lower);
+    return a.size() == b.size() && std::ranges::equal(a, b, {}, lower, lower);
 }
 
 bool valid_field_name(std::string_view name) {
-    constexpr std::string_view kSymbols = "!#$%&'*+-.^_`|~";
-    return !name.empty() && std::ranges::all_of(name, [&](char c) {
-        return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') ||
-               kSymbols.contains(c);
+    return !name.empty() && std::ranges::all_of(name, [](char c) {
+        return kNameBytes[static_cast<unsigned char>(c)];
     });
 }
 
 bool valid_field_value(std::string_view value) {
-    return std::ranges::none_of(value, [](char c) {
+    // Without a branch for each byte, so that many are looked at together.
+    bool bad = false;
+    for (const char c : value) {
         const auto byte = static_cast<std::uint8_t>(c);
-        return (byte < 0x20 && c != '\t') || byte == 0x7F;
-    });
+        bad |= (byte < 0x20 && byte != '\t') || byte == 0x7F;
+    }
+    return !bad;
 }
 
 const std::string* Headers::find(std::string_view name) const {
@@ -103,6 +117,7 @@ void Headers::set(std::string_view name, std::string value) {
 }
 
 void Headers::add(std::string name, std::string value) {
+    if (fields_.empty()) fields_.reserve(kFieldsUsual);
     fields_.push_back({std::move(name), std::move(value)});
 }
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,6 +33,8 @@ class BodyReader {
     // The next piece, empty at the end; it stays valid until the next read. Over the route's
     // body_max: resource_exhausted. A body that was cut is unavailable.
     io::Task<Result<std::string_view>> read();
+    // The same where it is there already; else nothing.
+    std::optional<Result<std::string_view>> read_now();
 
   private:
     Connection* connection_ = nullptr;

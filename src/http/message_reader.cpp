@@ -2,6 +2,7 @@
 #include "http/message_reader.h"
 
 #include <cstring>
+#include <utility>
 
 namespace penstock::http {
 namespace {
@@ -77,21 +78,28 @@ io::Task<Parsed<bool>> MessageReader::read_head(
     }
 }
 
-io::Task<Parsed<std::string_view>> MessageReader::read_body(
-    std::uint64_t body_max, io::Deadline deadline
-) {
-    buffer_.consume(used_);
-    used_ = 0;
+std::optional<Parsed<std::string_view>> MessageReader::body_now(std::uint64_t body_max) {
+    buffer_.consume(std::exchange(used_, 0));
     while (!parser_.body_done()) {
         Parsed<Parser::Piece> piece = parser_.parse_body(buffer_.view(), body_max);
-        if (!piece) co_return std::unexpected(std::move(piece.error()));
+        if (!piece) return std::unexpected(std::move(piece.error()));
         if (!piece->body.empty()) {
             used_ = piece->consumed;
             body_size_ += piece->body.size();
-            co_return piece->body;
+            return piece->body;
         }
         buffer_.consume(piece->consumed);
-        if (!piece->need_more) continue;
+        if (piece->need_more) return std::nullopt;
+    }
+    return std::string_view();
+}
+
+io::Task<Parsed<std::string_view>> MessageReader::read_body(
+    std::uint64_t body_max, io::Deadline deadline
+) {
+    while (true) {
+        if (std::optional<Parsed<std::string_view>> piece = body_now(body_max))
+            co_return *std::move(piece);
         const Result<std::size_t> size = co_await stream_->read_some(buffer_.prepare(), deadline);
         if (!size) co_return std::unexpected(refusal_of(size.error()));
         if (*size == 0) {
@@ -100,7 +108,6 @@ io::Task<Parsed<std::string_view>> MessageReader::read_body(
         }
         buffer_.commit(*size);
     }
-    co_return std::string_view();
 }
 
 }  // namespace penstock::http

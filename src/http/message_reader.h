@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -48,6 +49,8 @@ class MessageReader {
     );
     // The next piece of the body, empty at its end; valid until the next call.
     io::Task<Parsed<std::string_view>> read_body(std::uint64_t body_max, io::Deadline deadline);
+    // The same where it is there already; else nothing.
+    std::optional<Parsed<std::string_view>> body_now(std::uint64_t body_max);
     std::uint64_t body_size() const { return body_size_; }  // that was read
     bool body_done() const { return parser_.body_done(); }
 

@@ -4,84 +4,51 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/beast/http/basic_parser.hpp>
-#include <boost/beast/http/error.hpp>
-#include <cstring>
+#include <charconv>
 
+// header       = start-line CRLF *( field CRLF ) CRLF
+// request-line = token SP target SP version
+// status-line  = version SP 3DIGIT SP reason
+// version      = "HTTP/1.0" / "HTTP/1.1"
+// field        = token ":" OWS value OWS
 namespace penstock::http {
-namespace beast = boost::beast;
-using beast::error_code;
 namespace {
-
-// What Beast tells about a message, straight into our own types.
-struct Sink {
-    Head* head = nullptr;
-    std::string_view piece;
-    bool in_head = true;
-    bool too_many_fields = false;
-};
-
-std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
-
-template <bool IsRequest>
-class Reader final : public beast::http::basic_parser<IsRequest> {
-  public:
-    explicit Reader(Sink& sink) : sink_(sink) {
-        this->header_limit(std::numeric_limits<std::uint32_t>::max());  // scan() has checked it
-        this->body_limit(boost::none);                                  // parse_body() checks it
-    }
-
-  private:
-    void
-    on_request_impl(beast::http::verb, beast::string_view method, beast::string_view target, int version, error_code&)
-        override {
-        sink_.head->method = view(method);
-        sink_.head->target = view(target);
-        sink_.head->version = version;
-    }
-    void on_response_impl(int status, beast::string_view, int version, error_code&) override {
-        sink_.head->status = status;
-        sink_.head->version = version;
-    }
-    void on_field_impl(
-        beast::http::field, beast::string_view name, beast::string_view value, error_code& error
-    ) override {
-        if (!sink_.in_head) return;  // trailers are read over
-        if (sink_.head->headers.size() == Headers::kFieldsMax) {
-            sink_.too_many_fields = true;
-            error = beast::http::error::header_limit;
-            return;
-        }
-        sink_.head->headers.add(std::string(view(name)), std::string(view(value)));
-    }
-    void on_header_impl(error_code&) override { sink_.in_head = false; }
-    void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
-    std::size_t on_body_impl(beast::string_view body, error_code&) override {
-        sink_.piece = view(body);
-        return body.size();
-    }
-    void on_chunk_header_impl(std::uint64_t, beast::string_view, error_code&) override {}
-    std::size_t on_chunk_body_impl(std::uint64_t, beast::string_view body, error_code&) override {
-        sink_.piece = view(body);
-        return body.size();
-    }
-    void on_finish_impl(error_code&) override {}
-
-    Sink& sink_;
-};
 
 // The size line of a chunk with its extensions, and all trailers together, each below this.
 constexpr std::size_t kChunkHeaderMax = 8192;
 
-bool all_digits(std::string_view text) {
-    return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
-}
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool valid_host(std::string_view host) {
     return std::ranges::none_of(host, [](char c) {
         return c <= ' ' || c == 0x7F || c == '/' || c == '?' || c == '#' || c == '@' || c == '\\' ||
                c == ',';
     });
+}
+
+bool valid_target(std::string_view target) {
+    return !target.empty() && std::ranges::none_of(target, [](char c) {
+        return static_cast<unsigned char>(c) <= ' ' || c == 0x7F;
+    });
+}
+
+std::string_view trim(std::string_view text) {
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+    return text;
+}
+
+// Decimal digits only, below 2⁶⁴.
+std::optional<std::uint64_t> read_length(std::string_view text) {
+    std::uint64_t length = 0;
+    if (text.empty() || !std::ranges::all_of(text, is_digit)) return std::nullopt;
+    const auto [at, error] = std::from_chars(text.data(), text.data() + text.size(), length);
+    if (error != std::errc() || at != text.data() + text.size()) return std::nullopt;
+    return length;
+}
+
+std::unexpected<Refusal> malformed(std::string_view what) {
+    return refuse(400, fmt::format("the header is malformed: bad {}", what));
 }
 
 }  // namespace
@@ -92,40 +59,21 @@ std::unexpected<Refusal> refuse(int status, std::string message) {
     );
 }
 
-struct Parser::Engine {
-    Sink sink;
-    std::optional<Reader<true>> request;
-    std::optional<Reader<false>> response;
-
-    template <class Use>
-    decltype(auto) with(Use use) {
-        return request ? use(*request) : use(*response);
-    }
-};
-
-Parser::Parser(Kind kind, std::size_t header_max)
-    : kind_(kind), header_max_(header_max), engine_(std::make_unique<Engine>()) {
-    begin();
-}
-Parser::~Parser() = default;
-Parser::Parser(Parser&&) noexcept = default;
-Parser& Parser::operator=(Parser&&) noexcept = default;
-
 void Parser::begin(bool no_body) {
     head_ = {};
-    scanned_ = line_begin_ = head_end_ = 0;
-    body_size_ = 0;
-    engine_->sink = {};
-    if (kind_ == Kind::request) {
-        engine_->request.emplace(engine_->sink);
-    } else {
-        engine_->response.emplace(engine_->sink);
-        engine_->response->skip(no_body);
-    }
+    scanned_ = line_begin_ = 0;
+    no_body_ = no_body;
+    says_close_ = says_keep_alive_ = lasts_until_close_ = false;
+    length_.reset();
+    body_ = Body::unknown;
+    length_left_ = body_size_ = 0;
+    chunks_.reset();
 }
 
-// Looks for the end of the header, line by line, and refuses lines that parsers disagree about.
-Parsed<bool> Parser::scan(std::string_view bytes) {
+// ---- header ----
+
+Parsed<std::optional<std::size_t>> Parser::parse_head(std::string_view bytes) {
+    if (bytes.empty()) return std::nullopt;
     const auto first = static_cast<unsigned char>(bytes.front());
     if (scanned_ == 0 && (first <= ' ' || first >= 0x7F))
         return refuse(400, "the message does not begin with a token");
@@ -135,58 +83,110 @@ Parsed<bool> Parser::scan(std::string_view bytes) {
             return refuse(431, fmt::format("the header is larger than {} bytes", header_max_));
         if (end == std::string_view::npos) {
             scanned_ = bytes.size();
-            return false;
+            return std::nullopt;
         }
         const std::string_view line = bytes.substr(line_begin_, end - line_begin_);
         if (!line.ends_with('\r'))
             return refuse(400, "a line of the header ends in LF instead of CR LF");
-        if (line.find('\r') != line.size() - 1)
-            return refuse(400, "a line of the header contains a bare CR");
-        if (line.contains('\0')) return refuse(400, "the header contains a NUL byte");
-        if (line_begin_ > 0 && (line.front() == ' ' || line.front() == '\t'))
-            return refuse(400, "the header contains a folded line");
+        const bool is_first = line_begin_ == 0;
         scanned_ = line_begin_ = end + 1;
-        if (line.size() == 1) {
-            head_end_ = scanned_;
-            return true;
-        }
+        if (line.size() == 1 && !is_first) break;
+        if (Parsed<void> read = read_line(line.substr(0, line.size() - 1)); !read)
+            return std::unexpected(std::move(read.error()));
     }
-}
-
-Parsed<std::optional<std::size_t>> Parser::parse_head(std::string_view bytes) {
-    if (bytes.empty()) return std::nullopt;
-    Parsed<bool> complete = scan(bytes);
-    if (!complete) return std::unexpected(std::move(complete.error()));
-    if (!*complete) return std::nullopt;
-    engine_->sink.head = &head_;
-    error_code error;
-    const std::size_t consumed = engine_->with([&](auto& reader) {
-        return reader.put(boost::asio::const_buffer(bytes.data(), head_end_), error);
-    });
-    if (engine_->sink.too_many_fields)
-        return refuse(431, fmt::format("the header has more than {} fields", Headers::kFieldsMax));
-    if (error == beast::http::error::bad_version)
-        return refuse(505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
-    if (error) return refuse(400, "the header is malformed: " + error.message());
-    if (consumed != head_end_) return refuse(400, "the header is malformed");
     if (Parsed<void> framing = check_framing(); !framing)
         return std::unexpected(std::move(framing.error()));
     if (kind_ == Kind::request)
         if (Parsed<void> request = check_request(); !request)
             return std::unexpected(std::move(request.error()));
-    return head_end_;
+    begin_body();
+    return line_begin_;
+}
+
+// Refuses first what parsers disagree about.
+Parsed<void> Parser::read_line(std::string_view line) {
+    const bool is_start = head_.method.empty() && head_.status == 0;
+    if (!valid_field_value(line)) {
+        if (line.contains('\r')) return refuse(400, "a line of the header contains a bare CR");
+        if (line.contains('\0')) return refuse(400, "the header contains a NUL byte");
+        return refuse(400, "the header contains a control character");
+    }
+    if (!is_start) return read_field(line);
+    return kind_ == Kind::request ? read_request_line(line) : read_status_line(line);
+}
+
+Parsed<void> Parser::read_request_line(std::string_view line) {
+    const std::size_t method_end = std::min(line.find(' '), line.size());
+    const std::string_view method = line.substr(0, method_end);
+    if (!valid_field_name(method) || method_end == line.size()) return malformed("method");
+    line.remove_prefix(method_end + 1);
+    const std::size_t target_end = std::min(line.find(' '), line.size());
+    const std::string_view target = line.substr(0, target_end);
+    if (!valid_target(target) || target_end == line.size()) return malformed("target");
+    head_.method = method;
+    head_.target = target;
+    return read_version(line.substr(target_end + 1));
+}
+
+Parsed<void> Parser::read_status_line(std::string_view line) {
+    constexpr std::size_t kVersionSize = 8;
+    constexpr std::size_t kStatusSize = 5;  // with the spaces around it
+    if (Parsed<void> version = read_version(line.substr(0, kVersionSize)); !version) return version;
+    const std::string_view status = line.substr(kVersionSize, kStatusSize);
+    if (status.size() < kStatusSize || status.front() != ' ' || status.back() != ' ' ||
+        status[1] == '0' || !std::ranges::all_of(status.substr(1, 3), is_digit))
+        return malformed("status");
+    head_.status = (status[1] - '0') * 100 + (status[2] - '0') * 10 + (status[3] - '0');
+    return {};
+}
+
+Parsed<void> Parser::read_version(std::string_view text) {
+    if (text != "HTTP/1.1" && text != "HTTP/1.0")
+        return refuse(505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+    head_.version = text.back() == '1' ? 11 : 10;
+    return {};
+}
+
+Parsed<void> Parser::read_field(std::string_view line) {
+    if (line.front() == ' ' || line.front() == '\t')
+        return refuse(400, "the header contains a folded line");
+    const std::size_t colon = line.find(':');
+    const std::string_view name = line.substr(0, colon);
+    if (colon == std::string_view::npos || !valid_field_name(name)) return malformed("field");
+    if (head_.headers.size() == Headers::kFieldsMax)
+        return refuse(431, fmt::format("the header has more than {} fields", Headers::kFieldsMax));
+    const std::string_view value = trim(line.substr(colon + 1));
+    head_.headers.add(std::string(name), std::string(value));
+    const bool is_connection =
+        equal_ignoring_case(name, "connection") || equal_ignoring_case(name, "proxy-connection");
+    return is_connection ? read_connection(value) : Parsed<void>();
+}
+
+Parsed<void> Parser::read_connection(std::string_view list) {
+    while (!list.empty()) {
+        const std::size_t comma = std::min(list.find(','), list.size());
+        const std::string_view token = trim(list.substr(0, comma));
+        list.remove_prefix(std::min(comma + 1, list.size()));
+        if (token.empty()) continue;
+        if (!valid_field_name(token)) return malformed("value");
+        says_close_ = says_close_ || equal_ignoring_case(token, "close");
+        says_keep_alive_ = says_keep_alive_ || equal_ignoring_case(token, "keep-alive");
+    }
+    return {};
 }
 
 // How long the body is must be said once and in one way.
-Parsed<void> Parser::check_framing() const {
+Parsed<void> Parser::check_framing() {
     const Headers& headers = head_.headers;
     const std::size_t lengths = headers.count("content-length");
     const std::size_t codings = headers.count("transfer-encoding");
-    if (lengths > 1) return refuse(400, "Content-Length is given more than once");
-    if (lengths == 1 && !all_digits(headers.get("content-length")))
-        return refuse(400, "Content-Length is not a number");
     if (lengths > 0 && codings > 0)
         return refuse(400, "both Content-Length and Transfer-Encoding are given");
+    if (lengths > 1) return refuse(400, "Content-Length is given more than once");
+    if (lengths == 1) {
+        length_ = read_length(headers.get("content-length"));
+        if (!length_) return refuse(400, "Content-Length is not a number");
+    }
     if (codings > 1) return refuse(400, "Transfer-Encoding is given more than once");
     if (codings == 1 && !equal_ignoring_case(headers.get("transfer-encoding"), "chunked"))
         return refuse(
@@ -194,6 +194,7 @@ Parsed<void> Parser::check_framing() const {
             "of the transfer codings only 'chunked' is supported"
         );
     if (codings == 1 && head_.version < 11) return refuse(400, "HTTP/1.0 has no Transfer-Encoding");
+    if (codings == 1) body_ = Body::chunks;
     return {};
 }
 
@@ -208,30 +209,48 @@ Parsed<void> Parser::check_request() const {
     return {};
 }
 
+// ---- body ----
+
+void Parser::begin_body() {
+    const bool bodiless =
+        no_body_ || (kind_ == Kind::response &&
+                     (head_.status / 100 == 1 || head_.status == 204 || head_.status == 304));
+    if (bodiless) {
+        body_ = Body::done;
+    } else if (body_ == Body::chunks) {
+        chunks_.emplace();
+    } else if (length_) {
+        length_left_ = *length_;
+        body_ = length_left_ > 0 ? Body::length : Body::done;
+    } else {
+        body_ = kind_ == Kind::request ? Body::done : Body::until_close;
+        lasts_until_close_ = body_ == Body::until_close;
+    }
+}
+
 Parsed<Parser::Piece> Parser::parse_body(std::string_view bytes, std::uint64_t body_max) {
     const auto too_large = [&] {
         return refuse(413, fmt::format("the body is larger than {} bytes", body_max));
     };
-    if (content_length().value_or(0) > body_max) return too_large();
-    Sink& sink = engine_->sink;
-    sink.piece = {};
-    error_code error;
+    if (length_.value_or(0) > body_max) return too_large();
     Piece piece;
-    // Each call of put() takes one element: a chunk's size line, or bytes of the body.
-    while (!body_done() && sink.piece.empty() && !error) {
-        const std::string_view rest = bytes.substr(piece.consumed);
-        piece.consumed += engine_->with([&](auto& reader) {
-            return reader.put(boost::asio::const_buffer(rest.data(), rest.size()), error);
-        });
-        if (rest.empty()) break;
+    if (body_ == Body::chunks) {
+        const Result<ChunkReader::Piece> chunk = chunks_->read(bytes);
+        if (!chunk) return refuse(400, "the body is malformed: " + chunk.error().message);
+        piece = {.consumed = chunk->consumed, .body = chunk->body};
+        if (chunks_->done()) body_ = Body::done;
+    } else if (body_ == Body::length) {
+        piece.body = bytes.substr(0, std::min<std::uint64_t>(bytes.size(), length_left_));
+        piece.consumed = piece.body.size();
+        length_left_ -= piece.consumed;
+        if (length_left_ == 0) body_ = Body::done;
+    } else if (body_ == Body::until_close) {
+        piece = {.consumed = bytes.size(), .body = bytes};
     }
-    piece.body = sink.piece;
     body_size_ += piece.body.size();
     if (body_size_ > body_max) return too_large();
-    if (error && error != beast::http::error::need_more)
-        return refuse(400, "the body is malformed: " + error.message());
     piece.need_more = !body_done() && piece.body.empty();
-    if (piece.need_more && chunked() && bytes.size() - piece.consumed > kChunkHeaderMax)
+    if (piece.need_more && body_ == Body::chunks && bytes.size() - piece.consumed > kChunkHeaderMax)
         return refuse(
             400,
             fmt::format("a chunk header or the trailers are larger than {} bytes", kChunkHeaderMax)
@@ -239,31 +258,16 @@ Parsed<Parser::Piece> Parser::parse_body(std::string_view bytes, std::uint64_t b
     return piece;
 }
 
-bool Parser::body_done() const {
-    return engine_->with([](auto& reader) { return reader.is_done(); });
-}
-
 Parsed<void> Parser::end_of_stream() {
-    error_code error;
-    engine_->with([&](auto& reader) { reader.put_eof(error); });
-    if (error) return refuse(400, "the connection was closed before the end of the message");
+    if (body_ != Body::until_close && body_ != Body::done)
+        return refuse(400, "the connection was closed before the end of the message");
+    body_ = Body::done;
     return {};
 }
 
 bool Parser::keep_alive() const {
-    return engine_->with([](auto& reader) { return reader.is_header_done() && reader.keep_alive(); }
-    );
-}
-
-std::optional<std::uint64_t> Parser::content_length() const {
-    return engine_->with([](auto& reader) -> std::optional<std::uint64_t> {
-        if (const auto length = reader.content_length()) return *length;
-        return std::nullopt;
-    });
-}
-
-bool Parser::chunked() const {
-    return engine_->with([](auto& reader) { return reader.chunked(); });
+    if (body_ == Body::unknown || lasts_until_close_) return false;
+    return !says_close_ && (head_.version >= 11 || says_keep_alive_);
 }
 
 }  // namespace penstock::http

@@ -4,12 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
+#include "http/chunk_reader.h"
 #include "http/headers.h"
 
 // Internal to src/http.
@@ -33,16 +33,14 @@ struct Head {
     Headers headers;
 };
 
-// Reads HTTP/1.1 messages from bytes that the caller keeps; it does no I/O. Beast's parser does the
-// work; what it lets pass though it can be read in two ways is refused here first: bare CR or LF,
-// NUL, folded lines, a length given twice or beside a transfer coding, codings other than chunked.
+// Reads HTTP/1.1 messages (RFC 9112) from bytes that the caller keeps; it does no I/O. The header
+// is read once, line by line as its lines come. What parsers could read in two ways is refused:
+// bare CR or LF, NUL and other controls, folded lines, space before a colon, a length given twice
+// or beside a transfer coding, codings other than chunked.
 class Parser {
   public:
     enum class Kind { request, response };
-    Parser(Kind kind, std::size_t header_max);
-    ~Parser();
-    Parser(Parser&&) noexcept;
-    Parser& operator=(Parser&&) noexcept;
+    Parser(Kind kind, std::size_t header_max) : kind_(kind), header_max_(header_max) {}
 
     // Begins a message. `no_body`: the response to a HEAD.
     void begin(bool no_body = false);
@@ -58,27 +56,39 @@ class Parser {
     };
     // After the header, until body_done(). A piece may be consumed without bytes of the body.
     Parsed<Piece> parse_body(std::string_view bytes, std::uint64_t body_max);
-    bool body_done() const;
+    bool body_done() const { return body_ == Body::done; }
     // The peer sent its end of stream: completes a body that lasts until then, cuts any other.
     Parsed<void> end_of_stream();
 
     bool keep_alive() const;
-    std::optional<std::uint64_t> content_length() const;
-    bool chunked() const;
+    std::optional<std::uint64_t> content_length() const { return length_; }
 
   private:
-    struct Engine;
-    Parsed<bool> scan(std::string_view bytes);
-    Parsed<void> check_framing() const;
+    enum class Body { unknown, length, chunks, until_close, done };  // what is still to come
+
+    Parsed<void> read_line(std::string_view line);
+    Parsed<void> read_request_line(std::string_view line);
+    Parsed<void> read_status_line(std::string_view line);
+    Parsed<void> read_field(std::string_view line);
+    Parsed<void> read_connection(std::string_view list);
+    Parsed<void> read_version(std::string_view text);
+    Parsed<void> check_framing();
     Parsed<void> check_request() const;
+    void begin_body();
 
     Kind kind_;
     std::size_t header_max_;
     Head head_;
-    std::unique_ptr<Engine> engine_;
-    std::size_t scanned_ = 0;  // bytes of the header that were looked at
-    std::size_t line_begin_ = 0;
-    std::size_t head_end_ = 0;
+    std::size_t scanned_ = 0;     // bytes of the header that were looked at
+    std::size_t line_begin_ = 0;  // of the line that is not complete
+    bool no_body_ = false;
+    bool says_close_ = false;
+    bool says_keep_alive_ = false;
+    bool lasts_until_close_ = false;
+    std::optional<std::uint64_t> length_;
+    Body body_ = Body::unknown;
+    std::uint64_t length_left_ = 0;
+    std::optional<ChunkReader> chunks_;
     std::uint64_t body_size_ = 0;
 };
 

@@ -73,6 +73,56 @@ TEST(Parser, ReadsTheSameHoweverItIsCut) {
     }
 }
 
+TEST(Parser, ReadsResponsesWithoutABody) {
+    const std::string fields = "Content-Length: 3\r\n\r\nrest";
+
+    EXPECT_EQ(
+        read("HTTP/1.1 204 No Content\r\n" + fields, Parser::Kind::response),
+        "204 fields=1 body= rest=rest"
+    );
+    EXPECT_EQ(
+        read("HTTP/1.1 304 \r\n" + fields, Parser::Kind::response), "304 fields=1 body= rest=rest"
+    );
+    EXPECT_EQ(
+        read("HTTP/1.1 103 Early Hints\r\n" + fields, Parser::Kind::response),
+        "103 fields=1 body= rest=rest"
+    );
+}
+
+TEST(Parser, RefusesMalformedStatusLines) {
+    constexpr std::string_view kAnswer = "400 the header is malformed: bad status";
+    const auto status = [](const std::string& line) {
+        return read(line + "\r\n\r\n", Parser::Kind::response);
+    };
+
+    EXPECT_EQ(status("HTTP/1.1 20 OK"), kAnswer);
+    EXPECT_EQ(status("HTTP/1.1 2000 OK"), kAnswer);
+    EXPECT_EQ(status("HTTP/1.1 099 OK"), kAnswer);
+    EXPECT_EQ(status("HTTP/1.1 200"), kAnswer);
+    EXPECT_EQ(status("HTTP/1.1  200 OK"), kAnswer);
+    EXPECT_EQ(status("HTTP/3.0 200 OK"), "505 only HTTP/1.0 and HTTP/1.1 are spoken here");
+}
+
+// "keeps" or "closes": whether a further message can follow.
+std::string_view kept(std::string_view bytes, Parser::Kind kind = Parser::Kind::request) {
+    Parser parser(kind, kHeaderMax);
+    const auto head = parser.parse_head(bytes);
+    EXPECT_TRUE(head && *head);
+    return parser.keep_alive() ? "keeps" : "closes";
+}
+
+TEST(Parser, TellsWhetherTheConnectionStays) {
+    EXPECT_EQ(kept("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "keeps");
+    EXPECT_EQ(kept("GET / HTTP/1.1\r\nHost: x\r\nConnection: a, Close\r\n\r\n"), "closes");
+    EXPECT_EQ(kept("GET / HTTP/1.0\r\n\r\n"), "closes");
+    EXPECT_EQ(kept("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"), "keeps");
+    EXPECT_EQ(kept("HTTP/1.1 200 OK\r\n\r\n", Parser::Kind::response), "closes");
+    EXPECT_EQ(
+        kept("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", Parser::Kind::response), "keeps"
+    );
+    EXPECT_EQ(kept("HTTP/1.1 204 No Content\r\n\r\n", Parser::Kind::response), "keeps");
+}
+
 struct Smuggled {
     const char* name;
     std::string bytes;
@@ -90,13 +140,13 @@ INSTANTIATE_TEST_SUITE_P(
             "both_lengths",
             "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: "
             "chunked\r\n\r\n0\r\n\r\n",
-            "400 the header is malformed: bad Transfer-Encoding"
+            "400 both Content-Length and Transfer-Encoding are given"
         },
         Smuggled{
             "both_lengths_other_order",
             "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: "
             "3\r\n\r\n0\r\n\r\n",
-            "400 the header is malformed: bad Content-Length"
+            "400 both Content-Length and Transfer-Encoding are given"
         },
         Smuggled{
             "equal_lengths",
@@ -109,7 +159,16 @@ INSTANTIATE_TEST_SUITE_P(
         },
         Smuggled{
             "signed_length", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +3\r\n\r\nabc",
-            "400 the header is malformed: bad Content-Length"
+            "400 Content-Length is not a number"
+        },
+        Smuggled{
+            "huge_length",
+            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551616\r\n\r\nabc",
+            "400 Content-Length is not a number"
+        },
+        Smuggled{
+            "no_length", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\nabc",
+            "400 Content-Length is not a number"
         },
         Smuggled{
             "other_coding",
@@ -146,6 +205,36 @@ INSTANTIATE_TEST_SUITE_P(
             "nul", std::string("GET / HTTP/1.1\r\nHost: x\r\nA: b\0\r\n\r\n", 36),
             "400 the header contains a NUL byte"
         },
+        Smuggled{
+            "control", "GET / HTTP/1.1\r\nHost: x\r\nA: b\x7f\r\n\r\n",
+            "400 the header contains a control character"
+        },
+        Smuggled{
+            "no_colon", "GET / HTTP/1.1\r\nHost: x\r\nA\r\n\r\n",
+            "400 the header is malformed: bad field"
+        },
+        Smuggled{
+            "no_name", "GET / HTTP/1.1\r\nHost: x\r\n: b\r\n\r\n",
+            "400 the header is malformed: bad field"
+        },
+        Smuggled{
+            "connection_of_two_words",
+            "GET / HTTP/1.1\r\nHost: x\r\nConnection: keep alive\r\n\r\n",
+            "400 the header is malformed: bad value"
+        },
+        Smuggled{
+            "two_spaces_before_target", "GET  / HTTP/1.1\r\nHost: x\r\n\r\n",
+            "400 the header is malformed: bad target"
+        },
+        Smuggled{
+            "tab_in_target", "GET /a\tb HTTP/1.1\r\nHost: x\r\n\r\n",
+            "400 the header is malformed: bad target"
+        },
+        Smuggled{
+            "space_behind_version", "GET / HTTP/1.1 \r\nHost: x\r\n\r\n",
+            "505 only HTTP/1.0 and HTTP/1.1 are spoken here"
+        },
+        Smuggled{"no_target", "GET\r\nHost: x\r\n\r\n", "400 the header is malformed: bad method"},
         Smuggled{
             "space_before_colon", "GET / HTTP/1.1\r\nHost : x\r\n\r\n",
             "400 the header is malformed: bad field"

@@ -14,10 +14,12 @@
 namespace penstock::http {
 namespace {
 
-constexpr std::size_t kSegmentsMax = 64;  // of a path; deeper ones match nothing
+constexpr std::size_t kSegmentsUsual = 8;  // room that is made at once
+constexpr std::size_t kSegmentsMax = 64;   // of a path; deeper ones match nothing
 
 Result<std::vector<std::string_view>> split(std::string_view path) {
     std::vector<std::string_view> segments;
+    segments.reserve(kSegmentsUsual);
     while (!path.empty()) {
         path.remove_prefix(1);
         const std::size_t end = std::min(path.find('/'), path.size());
@@ -197,11 +199,14 @@ Result<Router::Match> Router::match(std::string_view method, std::string_view pa
         // A HEAD is a GET whose body is not sent, unless the path has its own.
         if (same || (method == "HEAD" && route->method == "GET" && match.route == nullptr))
             match.route = route;
-        match.allow.push_back(route->method);
-        if (route->method == "GET") match.allow.emplace_back("HEAD");
     }
-    if (match.route == nullptr) return match;
-    match.allow.clear();
+    if (match.route == nullptr) {
+        for (const Route* route : node->routes) {
+            match.allow.push_back(route->method);
+            if (route->method == "GET") match.allow.emplace_back("HEAD");
+        }
+        return match;
+    }
     for (const auto& [name, value] : raw)
         match.params.emplace_back(name, TRY(percent_decode(value)));
     return match;

@@ -76,9 +76,11 @@ Server::State::State(io::Runtime& runtime, const Router& router_given, ServerOpt
       options(std::move(options_given)),
       log(options.log.component("http")),
       metrics(options.metrics),
+      departures(executor),
       random(system_seed()),
       ids(random),
-      group(executor, "http server") {}
+      group(executor, "http server"),
+      looking(executor, "http departures") {}
 
 std::string Server::State::new_request_id() { return "rq_" + to_string(ids.next_raw(clock.now())); }
 
@@ -151,6 +153,7 @@ Result<void> Server::start() {
             "penstock_http_connections", "Open connections of clients."
         );
     state.group.spawn(state.accept_loop());
+    state.looking.spawn(state.departures.look_forever());
     return {};
 }
 
@@ -177,6 +180,7 @@ io::Task<void> Server::stop(io::Deadline drain) {
             "stopped with requests unfinished", {{"connections", state.connections.size()}}
         );
     co_await state.group.close();
+    co_await state.looking.close();
 }
 
 }  // namespace penstock::http

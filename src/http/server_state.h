@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "base/id.h"
+#include "http/departures.h"
 #include "http/server.h"
 #include "io/task_group.h"
 
@@ -52,6 +53,7 @@ struct Server::State {
     // A handler behind all middlewares for each route, and for paths without one (nullptr).
     std::unordered_map<const Route*, Handler> handlers;
     std::unordered_set<Connection*> connections;
+    Departures departures;
     bool stopping = false;
     SystemClock clock;
     SeededRandom random;
@@ -59,6 +61,7 @@ struct Server::State {
     std::time_t date_second = 0;
     std::string date_text;
     io::TaskGroup group;
+    io::TaskGroup looking;  // for departures, as long as there are connections
 };
 
 }  // namespace penstock::http

@@ -5,6 +5,7 @@
 #include <openssl/x509.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -89,22 +90,6 @@ std::span<asio::const_buffer> skip(std::span<asio::const_buffer> parts, std::siz
     return parts;
 }
 
-// Sends what the socket takes at once: most writes end here without a turn of the event loop.
-Result<std::size_t> send_now(Stream::State& state, std::span<asio::const_buffer> parts) {
-    std::array<iovec, Stream::kGatherMax> vectors;
-    for (std::size_t i = 0; i < parts.size(); ++i)
-        vectors[i] = {
-            const_cast<void*>(parts[i].data()), parts[i].size()
-        };  // NOLINT: sendmsg reads only
-    msghdr message{};
-    message.msg_iov = vectors.data();
-    message.msg_iovlen = parts.size();
-    const ssize_t sent = ::sendmsg(state.handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent >= 0) return static_cast<std::size_t>(sent);
-    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return std::size_t{0};
-    return failure(state, error_code(errno, boost::system::system_category()));
-}
-
 }  // namespace
 
 Stream::State::State(Socket socket_given, std::string peer_given)
@@ -175,17 +160,46 @@ Task<Result<void>> Stream::write(std::string_view bytes, Deadline deadline) {
     co_return co_await write(std::span(&bytes, 1), deadline);
 }
 
+Result<void> Stream::write_now(std::span<std::string_view>& parts) {
+    CHECK(parts.size() <= kGatherMax, "the caller gathers at most kGatherMax parts");
+    if (state_->closed) return closed(*state_);
+    if (state_->secure()) return {};
+    std::array<iovec, kGatherMax> vectors;
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        // sendmsg reads only.
+        vectors[i] = {const_cast<char*>(parts[i].data()), parts[i].size()};  // NOLINT
+        size += parts[i].size();
+    }
+    if (size > 0) {
+        msghdr message{};
+        message.msg_iov = vectors.data();
+        message.msg_iovlen = parts.size();
+        const ssize_t sent = ::sendmsg(state_->handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+            return failure(*state_, error_code(errno, boost::system::system_category()));
+        size = sent < 0 ? 0 : static_cast<std::size_t>(sent);
+    }
+    while (!parts.empty() && size >= parts.front().size()) {
+        size -= parts.front().size();
+        parts = parts.subspan(1);
+    }
+    if (!parts.empty()) parts.front().remove_prefix(size);
+    return {};
+}
+
 Task<Result<void>> Stream::write(std::span<const std::string_view> given, Deadline deadline) {
     CHECK(given.size() <= kGatherMax, "the caller gathers at most kGatherMax parts");
     State* const state = state_.get();
-    if (state->closed) co_return closed(*state);
+    std::array<std::string_view, kGatherMax> texts;
+    std::ranges::copy(given, texts.begin());
+    std::span<std::string_view> rest(texts.data(), given.size());
+    CO_TRY(write_now(rest));
+    if (rest.empty()) co_return Result<void>{};
     Parts parts;
-    std::span<asio::const_buffer> left(parts.data(), given.size());
-    for (std::size_t i = 0; i < given.size(); ++i)
-        parts[i] = asio::const_buffer(given[i].data(), given[i].size());
-    left = skip(left, 0);
-    if (!state->secure() && !left.empty()) left = skip(left, CO_TRY(send_now(*state, left)));
-    if (left.empty()) co_return Result<void>{};
+    for (std::size_t i = 0; i < rest.size(); ++i)
+        parts[i] = asio::const_buffer(rest[i].data(), rest[i].size());
+    std::span<asio::const_buffer> left = skip(std::span(parts).first(rest.size()), 0);
     const WriteLimit limit(state, deadline);
     while (!left.empty()) {
         if (state->closed) co_return closed(*state);

@@ -39,6 +39,9 @@ class Stream {
     Task<Result<void>> write(
         std::span<const std::string_view> parts, Deadline deadline = Deadline::none()
     );
+    // As much as goes out at once, without waiting: `parts` become what is left, for write(). With
+    // TLS that is all of it. A write that ends here costs no turn of the loop and no coroutine.
+    Result<void> write_now(std::span<std::string_view>& parts);
     // Until read_some() has something to tell: bytes, the end, or an error. Holds no buffer.
     Task<Result<void>> wait_readable(Deadline deadline = Deadline::none());
     // What is there now, at most `into.size()` bytes; nothing when it would have to wait; 0 at the

@@ -4,12 +4,33 @@
 #include <boost/json.hpp>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 #include "json/codec.h"
 #include "json/exact_parser.h"
 
 namespace penstock::json {
+namespace {
+
+bool needs_escape(unsigned char byte) { return byte < 0x20 || byte == '"' || byte == '\\'; }
+
+// The first byte from `at` on that a string cannot hold as it is; the text's size where none is.
+std::size_t first_to_escape(std::string_view text, std::size_t at) {
+    constexpr std::uint64_t kOnes = 0x0101010101010101ULL;
+    constexpr std::uint64_t kHighs = 0x8080808080808080ULL;
+    const auto zero_byte = [](std::uint64_t word) { return (word - kOnes) & ~word & kHighs; };
+    // Eight bytes at a time; a borrow can only name a byte above one that was found.
+    for (std::uint64_t word = 0; at + sizeof word <= text.size(); at += sizeof word) {
+        std::memcpy(&word, text.data() + at, sizeof word);
+        const std::uint64_t control = (word - kOnes * 0x20) & ~word & kHighs;
+        if ((control | zero_byte(word ^ kOnes * '"') | zero_byte(word ^ kOnes * '\\')) != 0) break;
+    }
+    while (at < text.size() && !needs_escape(static_cast<unsigned char>(text[at]))) ++at;
+    return at;
+}
+
+}  // namespace
 
 // Boost.JSON writes every double with an exponent, 1E-1; people and other programs expect 0.1.
 void print_number(double number, std::string& out) {
@@ -30,9 +51,9 @@ void print_string(std::string_view text, std::string& out) {
     constexpr std::string_view kHex = "0123456789abcdef";
     out += '"';
     std::size_t plain = 0;  // from here on nothing needs an escape
-    for (std::size_t at = 0; at < text.size(); ++at) {
+    for (std::size_t at = first_to_escape(text, 0); at < text.size();
+         at = first_to_escape(text, at + 1)) {
         const auto byte = static_cast<unsigned char>(text[at]);
-        if (byte >= 0x20 && byte != '"' && byte != '\\') continue;
         out.append(text.substr(plain, at - plain));
         plain = at + 1;
         switch (byte) {

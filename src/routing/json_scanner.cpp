@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "routing/json_scanner.h"
 
+#include <bit>
 #include <charconv>
 #include <cstring>
 
@@ -10,15 +11,16 @@ namespace {
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 constexpr std::uint64_t kOnes = 0x0101010101010101ULL;
 constexpr std::uint64_t kHighs = 0x8080808080808080ULL;
+static_assert(std::endian::native == std::endian::little, "the first byte of a word is its lowest");
 
-// Whether any of eight bytes is a quote, a backslash, a control character or not ASCII. May say yes
-// wrongly above the first such byte, never no wrongly.
-bool any_special(std::uint64_t word) {
+// The high bits of those of eight bytes that are a quote, a backslash, a control character or not
+// ASCII. May name wrong ones above the first such byte.
+std::uint64_t special_bytes(std::uint64_t word) {
     const auto zero_byte = [](std::uint64_t v) { return (v - kOnes) & ~v & kHighs; };
     const std::uint64_t quote = zero_byte(word ^ (kOnes * '"'));
     const std::uint64_t backslash = zero_byte(word ^ (kOnes * '\\'));
     const std::uint64_t control = (word - kOnes * 0x20) & ~word & kHighs;
-    return (quote | backslash | control | (word & kHighs)) != 0;
+    return quote | backslash | control | (word & kHighs);
 }
 
 bool is_continuation(unsigned char c) { return (c & 0xC0) == 0x80; }
@@ -208,7 +210,8 @@ std::size_t JsonScanner::skip_plain(std::size_t at) const {
     while (at + 8 <= text_.size()) {
         std::uint64_t word = 0;
         std::memcpy(&word, text_.data() + at, 8);
-        if (any_special(word)) break;
+        const std::uint64_t special = special_bytes(word);
+        if (special != 0) return at + static_cast<std::size_t>(std::countr_zero(special)) / 8;
         at += 8;
     }
     while (at < text_.size()) {

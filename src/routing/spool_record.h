@@ -15,6 +15,8 @@ namespace penstock::routing {
 
 // CRC-32C (Castagnoli), as RFC 3720 has it.
 std::uint32_t crc32c(std::string_view bytes);
+// The same where the processor has no instruction for it.
+std::uint32_t crc32c_by_table(std::string_view bytes);
 
 // The spool's file format, a sequence of
 //     record = length crc kind json

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "json/json.h"
+
 namespace penstock::routing {
 namespace {
 
@@ -22,10 +24,37 @@ std::string spool(std::uint64_t records) {
     return out;
 }
 
+TEST(SpoolRecord, HoldsTheCallAsItsJson) {
+    CallRecord whole = call(7);
+    whole.model = "a \"model\" \n of moonshot";
+    whole.lease_id = LeaseId(RawId{UINT64_MAX, UINT64_MAX});
+    whole.endpoint_id = EndpointId(RawId{0x0123456789abcdef, 0xfedcba9876543210});
+    whole.started_at = *parse_rfc3339("2026-11-24T01:02:03.0405Z");
+    whole.tokens.cache_read = 0;
+    whole.ttft_us = 12;
+    whole.drawn = {LeaseId(RawId{1, 2}), LeaseId(RawId{3, 4})};
+    std::string spool;
+
+    append_spool_record(spool, SpoolKind::settled, whole);
+    append_spool_record(spool, SpoolKind::opened, call(8));
+
+    const SpoolTexts texts = read_spool_texts(spool);
+    ASSERT_EQ(texts.records.size(), 2U);
+    EXPECT_EQ(texts.records[0].json, json::print(whole));
+    EXPECT_EQ(texts.records[1].json, json::print(call(8)));
+}
+
 TEST(Crc32c, MatchesTheStandardsExamples) {
     EXPECT_EQ(crc32c("123456789"), 0xE3069283U);
     EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8A9136AAU);
     EXPECT_EQ(crc32c(""), 0U);
+}
+
+TEST(Crc32c, IsTheSameWithoutTheInstruction) {
+    const std::string text = "a text of a length that is not divided by eight, for both ways";
+
+    EXPECT_EQ(crc32c_by_table(text), crc32c(text));
+    EXPECT_EQ(crc32c_by_table("123456789"), 0xE3069283U);
 }
 
 TEST(SpoolRecord, ReadsBackWhatWasWritten) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "telemetry/trace.h"
 
-#include <fmt/format.h>
-
 // traceparent = version "-" trace-id "-" parent-id "-" trace-flags; 2, 32, 16 and 2 lower-case
 // digits.
 namespace penstock::telemetry {
@@ -25,6 +23,12 @@ Result<std::uint64_t> parse_hex(std::string_view text) {
     return value;
 }
 
+void put_hex(std::string& out, std::uint64_t value, int digits) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4)
+        out += kDigits[(value >> shift) & 0xF];
+}
+
 }  // namespace
 
 Result<TraceContext> parse_traceparent(std::string_view text) {
@@ -43,13 +47,22 @@ Result<TraceContext> parse_traceparent(std::string_view text) {
 }
 
 std::string trace_id_text(const TraceContext& context) {
-    return fmt::format("{:016x}{:016x}", context.trace_id[0], context.trace_id[1]);
+    std::string text;
+    put_hex(text, context.trace_id[0], 16);
+    put_hex(text, context.trace_id[1], 16);
+    return text;
 }
 
 std::string to_traceparent(const TraceContext& context) {
-    return fmt::format(
-        "00-{}-{:016x}-{:02x}", trace_id_text(context), context.span_id, context.sampled ? 1 : 0
-    );
+    std::string text;
+    text.reserve(kSize);
+    text += "00-";
+    put_hex(text, context.trace_id[0], 16);
+    put_hex(text, context.trace_id[1], 16);
+    text += '-';
+    put_hex(text, context.span_id, 16);
+    text += context.sampled ? "-01" : "-00";
+    return text;
 }
 
 TraceContext new_trace(Random& random, bool sampled) {
