@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "model/endpoint.h"
 #include "telemetry/metrics.h"
@@ -36,9 +38,11 @@ class GatewayMetrics {
         telemetry::Histogram* duration = nullptr;
     };
     ModelSeries& series_of(std::string_view model);
+    void count_end(EndReason reason, UsageBasis basis);
 
     telemetry::Registry& registry_;
     std::unordered_map<std::string, ModelSeries> models_;
+    std::map<std::pair<EndReason, UsageBasis>, telemetry::Counter*> ends_;
 };
 
 }  // namespace penstock::gateway
