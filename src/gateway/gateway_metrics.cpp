@@ -57,6 +57,18 @@ void GatewayMetrics::on_answer(std::string_view model, int status) {
     counter->add();
 }
 
+void GatewayMetrics::count_end(EndReason reason, UsageBasis basis) {
+    telemetry::Counter*& counter = ends_[{reason, basis}];
+    const auto name = [](auto value) { return boost::describe::enum_to_string(value, "unknown"); };
+    if (counter == nullptr)
+        counter = &registry_.counter(
+            "penstock_gateway_calls_total",
+            "Calls by how they ended and how their tokens are known.",
+            {{"end_reason", name(reason)}, {"basis", name(basis)}}
+        );
+    counter->add();
+}
+
 void GatewayMetrics::on_record(const CallRecord& call, std::uint8_t violations) {
     ModelSeries& series = series_of(call.model);
     count(*series.input_fresh, call.tokens.input_fresh);
@@ -69,14 +81,7 @@ void GatewayMetrics::on_record(const CallRecord& call, std::uint8_t violations) 
     if (call.ttft_us)
         series.time_to_first_token->observe(static_cast<double>(*call.ttft_us) / kMicrosPerSecond);
     series.duration->observe(to_seconds(call.ended_at - call.started_at));
-    const auto name = [](auto value) { return boost::describe::enum_to_string(value, "unknown"); };
-    registry_
-        .counter(
-            "penstock_gateway_calls_total",
-            "Calls by how they ended and how their tokens are known.",
-            {{"end_reason", name(call.end_reason)}, {"basis", name(call.basis)}}
-        )
-        .add();
+    count_end(call.end_reason, call.basis);
     if (violations != 0)
         registry_
             .counter(

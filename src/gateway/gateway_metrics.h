@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "gateway/second_meter_metrics.h"
 #include "model/endpoint.h"
@@ -40,10 +42,12 @@ class GatewayMetrics {
         telemetry::Histogram* duration = nullptr;
     };
     ModelSeries& series_of(std::string_view model);
+    void count_end(EndReason reason, UsageBasis basis);
 
     telemetry::Registry& registry_;
     std::unordered_map<std::string, ModelSeries> models_;
     SecondMeterMetrics second_meter_;
+    std::map<std::pair<EndReason, UsageBasis>, telemetry::Counter*> ends_;
 };
 
 }  // namespace penstock::gateway
