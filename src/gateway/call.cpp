@@ -147,6 +147,7 @@ void Call::settle(EndReason reason) {
     const routing::Actual actual{
         charge_, std::min(routing::total_tokens(record_.tokens), tokens_max)
     };
+    admission_.hold.stop_running();
     parts_.spool.append_settled(record_, [hold = std::move(admission_.hold), actual]() mutable {
         hold.settle(actual);
     });

@@ -40,6 +40,14 @@ TEST(GatewayLimits, RefusesTheRequestBeyondADaysCountAndSaysWhich) {
     EXPECT_EQ(f.server.records.begin()->second.drawn->size(), 1U);
 }
 
+TEST(GatewayLimits, OneAtATimeMeansUntilTheAnswerHasEnded) {
+    Fixture f;
+    f.server.key_limits.emplace().concurrency = 1;
+    f.server.limits[R"("concurrency")"] = Units::whole(1);
+    f.add_engine(answer());
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
+}
+
 TEST(GatewayLimits, RefusesTheCallThatABudgetDoesNotCover) {
     Fixture f;
     f.server.key_limits.emplace().budget = Money::micro(10);

@@ -57,6 +57,10 @@ void Hold::release() {
     if (pool_ != nullptr) pool_->end(*this, nullptr);
 }
 
+void Hold::stop_running() {
+    if (pool_ != nullptr) pool_->stop_running(*this);
+}
+
 void Hold::settle(const Actual& actual) {
     CHECK(pool_ != nullptr, "a hold ends once");
     pool_->end(*this, &actual);

@@ -67,6 +67,8 @@ class Hold {
     // Of the budgets and daily counts it counts against.
     std::vector<LeaseId> drawn() const;
     Time deadline() const { return deadline_; }
+    // The call has ended: it counts no longer as one at a time. What it used is settled later.
+    void stop_running();
     // At most what is held (CHECKed); the rest is free again.
     void settle(const Actual& actual);
     void release();
@@ -202,6 +204,7 @@ class AllowancePool {
         Time now
     );
     void end(Hold& hold, const Actual* actual);
+    void stop_running(Hold& hold);
     void end_entry(const Entry& entry, const Actual* actual);
     void enqueue(std::uint32_t index);
     AllowanceAsk ask_of(Slot& slot, Time now, Idle idle) const;

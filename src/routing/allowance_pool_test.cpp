@@ -41,6 +41,27 @@ TEST(AllowancePool, AHoldThatIsDroppedIsFreeAgain) {
     EXPECT_EQ(f.pool.holds_open(), 0U);
 }
 
+TEST(AllowancePool, WhatHasEndedIsNoLongerOneAtATime) {
+    PoolFixture f(Measure::concurrency, Units::whole(1), Units::whole(1));
+    std::expected<Hold, Lack> first = f.hold();
+    ASSERT_TRUE(first);
+
+    first->stop_running();
+    std::expected<Hold, Lack> second = f.hold();
+    ASSERT_TRUE(second);
+    first->settle({});
+    EXPECT_FALSE(f.hold()) << "the second runs";
+}
+
+TEST(AllowancePool, WhatHasEndedHoldsItsMoneyUntilItIsSettled) {
+    PoolFixture f(Measure::budget, Units::of(Money::micro(10)), Units::of(Money::micro(8)));
+    std::expected<Hold, Lack> hold = f.hold();
+    ASSERT_TRUE(hold);
+
+    hold->stop_running();
+    EXPECT_FALSE(f.hold());
+}
+
 TEST(AllowancePool, ChargesWhatWasUsedAndFreesTheRest) {
     PoolFixture f(Measure::budget, Units::of(Money::micro(10)), Units::of(Money::micro(8)));
     std::expected<Hold, Lack> hold = f.hold();
