@@ -34,8 +34,9 @@ class Spool {
     static constexpr std::size_t kReadBytesMax = 256UL * 1024;
     // A write that failed (disk full) is tried again this often.
     static constexpr Duration kRetryInterval = 500ms;
-    // At least this long between two fsyncs: nobody but the call's hold waits for them.
-    static constexpr Duration kCommitInterval = 10ms;
+    // At least this long between two fsyncs: nobody but the call's hold waits for them. A second
+    // costs 50 of them at most, whatever the load.
+    static constexpr Duration kCommitInterval = 20ms;
 
     struct Options {
         std::filesystem::path directory;
