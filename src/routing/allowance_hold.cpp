@@ -58,7 +58,12 @@ void Hold::release() {
 }
 
 void Hold::stop_running() {
-    if (pool_ != nullptr) pool_->stop_running(*this);
+    CHECK(pool_ != nullptr, "only a call that runs can stop");
+    std::erase_if(pool_->holds_[index_].entries, [&](const AllowancePool::Entry& entry) {
+        if (pool_->slots_[entry.slot].key.measure != Measure::concurrency) return false;
+        pool_->end_entry(entry, nullptr);
+        return true;
+    });
 }
 
 void Hold::settle(const Actual& actual) {

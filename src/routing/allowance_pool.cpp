@@ -141,15 +141,6 @@ void AllowancePool::end(Hold& hold, const Actual* actual) {
     hold.pool_ = nullptr;
 }
 
-void AllowancePool::stop_running(Hold& hold) {
-    CHECK(hold.pool_ == this && holds_[hold.index_].open, "only a call that runs can stop");
-    std::erase_if(holds_[hold.index_].entries, [&](const Entry& entry) {
-        if (slots_[entry.slot].key.measure != Measure::concurrency) return false;
-        end_entry(entry, nullptr);
-        return true;
-    });
-}
-
 void AllowancePool::end_entry(const Entry& entry, const Actual* actual) {
     Slot& slot = slots_[entry.slot];
     const Units used = actual == nullptr ? Units() : used_of(slot.key.measure, *actual);

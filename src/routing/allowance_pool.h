@@ -204,7 +204,6 @@ class AllowancePool {
         Time now
     );
     void end(Hold& hold, const Actual* actual);
-    void stop_running(Hold& hold);
     void end_entry(const Entry& entry, const Actual* actual);
     void enqueue(std::uint32_t index);
     AllowanceAsk ask_of(Slot& slot, Time now, Idle idle) const;
