@@ -53,6 +53,7 @@ json::Object answer_of(const sim::ScaleReport& report, const sim::ScaleOptions& 
              {"sites", report.dispatch.sites},
              {"decisions", report.dispatch.decisions},
              {"placed", report.dispatch.placed},
+             {"first_decisions_per_second", report.dispatch.first_per_second},
              {"decisions_per_second", report.dispatch.per_second},
              {"recorded_decisions_per_second", report.dispatch.recorded_per_second},
              {"bytes_per_decision", report.dispatch.bytes_per_decision},

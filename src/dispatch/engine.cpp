@@ -6,40 +6,11 @@
 #include "base/check.h"
 #include "dispatch/pool_policy.h"
 #include "dispatch/staging_routes.h"
+#include "dispatch/workload_drift.h"
 #include "scheduler/filter.h"
 
 namespace penstock::dispatch {
 namespace {
-
-// Popularity that may change before fragments are weighed anew: a tenth of all requests.
-constexpr std::int64_t kDriftParts = 10;
-
-using RequestCounts = std::map<std::tuple<std::int64_t, std::string, std::int64_t>, std::int64_t>;
-
-// Memory is no matter of fragments.
-RequestCounts counts_of(const auto& requests) {
-    RequestCounts counts;
-    for (const ResourceRequest& request : requests) {
-        const Accelerator none{"", 0};
-        const Accelerator& asked = request.accelerator ? *request.accelerator : none;
-        ++counts[{request.cpu_milli, asked.model, asked.count_milli}];
-    }
-    return counts;
-}
-
-// Whether more than a tenth of the requests would have to be others to make one list of the other.
-bool drifted(const std::vector<ResourceRequest>& before, const std::deque<ResourceRequest>& now) {
-    const auto size_before = std::ssize(before), size_now = std::ssize(now);
-    if (size_before == 0 || size_now == 0) return size_before != size_now;
-    RequestCounts old = counts_of(before);
-    std::int64_t apart = 0;
-    for (const auto& [key, count] : counts_of(now)) {
-        apart += std::abs(count * size_before - old[key] * size_now);
-        old.erase(key);
-    }
-    for (const auto& [key, count] : old) apart += count * size_now;
-    return apart * kDriftParts > 2 * size_before * size_now;
-}
 
 void add_to(Capacity& sum, const Capacity& part, std::int64_t sign) {
     sum.cpu_milli += sign * part.cpu_milli;
@@ -90,7 +61,7 @@ Engine::Engine(const DecisionState& state) {
         held(each.attempt_id, {each.node_id, each.request, each.devices});
     recent_.assign(state.recent.begin(), state.recent.end());
     workload_ = state.workload;
-    since_refresh_ = static_cast<std::size_t>(state.since_refresh);
+    since_taken_ = static_cast<std::size_t>(state.since_refresh);
     position_ = static_cast<std::uint64_t>(state.position);
 }
 
@@ -99,7 +70,7 @@ DecisionState Engine::state() const {
         .position = static_cast<std::int64_t>(position_),
         .recent = {recent_.begin(), recent_.end()},
         .workload = workload_,
-        .since_refresh = static_cast<std::int64_t>(since_refresh_)
+        .since_refresh = static_cast<std::int64_t>(since_taken_)
     };
     for (const auto& [id, site] : sites_) {
         state.sites.push_back(site.site);
@@ -198,13 +169,20 @@ void Engine::refresh(
 void Engine::remember(const ResourceRequest& request) {
     recent_.push_back(request);
     if (recent_.size() > kRecentRequestsMax) recent_.pop_front();
-    const std::size_t wait = std::min(kRecentRequestsRefresh, workload_.size() / 2);
-    if (++since_refresh_ <= wait) return;
-    since_refresh_ = 0;
-    if (!drifted(workload_, recent_)) return;
+    ++since_taken_;
+    if (!is_workload_due()) return;
+    since_taken_ = 0;
     workload_.assign(recent_.begin(), recent_.end());
     for (auto& [id, site] : sites_)
-        for (auto& [sku, pool] : site.pools) pool.drop();
+        for (auto& [sku, pool] : site.pools)
+            if (pool.ready()) pool.set_terms(terms_of(site, pool.sku(), pool.models()));
+}
+
+bool Engine::is_workload_due() const {
+    if (workload_.size() < kRecentRequestsMax)
+        return recent_.size() >= std::min(kRecentRequestsMax, kWorkloadGrowth * workload_.size());
+    if (since_taken_ >= kWorkloadAnew) return true;
+    return since_taken_ % kRecentRequestsRefresh == 0 && drifted(workload_, recent_);
 }
 
 // ---- pools
@@ -219,6 +197,7 @@ Pool* Engine::ready_pool(SiteState& site, std::string_view sku) {
     if (found == site.pools.end()) return nullptr;
     Pool& pool = found->second;
     if (!pool.ready()) pool.make(parts_of(site, pool));
+    pool.bound_shapes();
     return &pool;
 }
 
@@ -233,14 +212,21 @@ PoolParts Engine::parts_of(const SiteState& site, const Pool& pool) const {
                 parts.models.try_emplace(model, static_cast<std::uint8_t>(parts.models.size()));
     }
     if (pool.sku() != kCpuSku) parts.models[pool.sku()] = 0;
-    parts.workload = workload_for(parts.models);
+    parts.terms = terms_of(site, pool.sku(), parts.models);
+    return parts;
+}
+
+PoolTerms Engine::terms_of(
+    const SiteState& site, std::string_view sku, const std::map<std::string, std::uint8_t>& models
+) const {
+    PoolTerms terms{.workload = workload_for(models)};
     Result<std::unique_ptr<placement::Policy>> policy = make_pool_policy(
-        site.site.spec, pool.sku(),
-        {.workload = parts.workload, .models = std::max(1, static_cast<int>(parts.models.size()))}
+        site.site.spec, sku,
+        {.workload = terms.workload, .models = std::max(1, static_cast<int>(models.size()))}
     );
     CHECK(policy.has_value(), "a site's policies are validated");
-    parts.policy = std::move(*policy);
-    return parts;
+    terms.policy = std::move(*policy);
+    return terms;
 }
 
 std::vector<placement::WorkloadShape> Engine::workload_for(

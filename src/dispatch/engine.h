@@ -22,8 +22,12 @@ namespace penstock::dispatch {
 constexpr std::size_t kNodesShownMax = 32;
 // The newest requests placed: what policies that weigh fragments take for the workload to come.
 constexpr std::size_t kRecentRequestsMax = 1024;
-// They are looked at again after so many more, or half as many again as there were.
+// They are taken each time they are so many times more; once they are all there, compared after
+// every so many more and taken if they drifted, and taken anyway after so many. Weighing fragments
+// by others means scoring every node anew for every request.
+constexpr std::size_t kWorkloadGrowth = 4;
 constexpr std::size_t kRecentRequestsRefresh = 512;
+constexpr std::size_t kWorkloadAnew = 32'768;
 
 // A start later than now leaves so much until the deadline, beyond what the run takes at most: for
 // setting up, for waiting when the place is taken meanwhile.
@@ -107,10 +111,15 @@ class Engine final : public fleet::Listener {
     );
     Pool* ready_pool(SiteState& site, std::string_view sku);
     PoolParts parts_of(const SiteState& site, const Pool& pool) const;
+    PoolTerms terms_of(
+        const SiteState& site, std::string_view sku,
+        const std::map<std::string, std::uint8_t>& models
+    ) const;
     std::vector<placement::WorkloadShape> workload_for(
         const std::map<std::string, std::uint8_t>& models
     ) const;
     void remember(const ResourceRequest& request);
+    bool is_workload_due() const;
 
     // By site and the accelerator asked for, which lies in the spec.
     using Picks = std::map<std::pair<SiteId, const Accelerator*>, Pick>;
@@ -139,8 +148,8 @@ class Engine final : public fleet::Listener {
     std::map<AttemptId, Host*> held_by_;
     Capacity total_;
     std::deque<ResourceRequest> recent_;
-    std::vector<ResourceRequest> workload_;  // `recent_` as it was at the last refresh
-    std::size_t since_refresh_ = 0;
+    std::vector<ResourceRequest> workload_;  // `recent_` as it was when last taken
+    std::size_t since_taken_ = 0;            // requests
     std::uint64_t position_ = 0;
     std::uint64_t site_changes_ = 0;
 };

@@ -2,7 +2,6 @@
 #include "dispatch/pool.h"
 
 #include <algorithm>
-#include <tuple>
 
 #include "base/check.h"
 
@@ -41,11 +40,13 @@ std::int64_t nearness(const placement::Node& node, const placement::Request& req
     return 0;
 }
 
+// What a node of that size is like wherever it stands and nothing runs.
 placement::Node emptied(placement::Node node) {
     node.closed = false;
     node.cpu_free = node.cpu_total;
     node.memory_free = node.memory_total;
     node.tasks = 0;
+    node.rack = 0;
     for (int i = 0; i < node.devices; ++i)
         node.free[static_cast<std::size_t>(i)] = placement::kWholeDevice;
     return node;
@@ -84,19 +85,35 @@ void Pool::make(PoolParts parts) {
     wide_.clear();
     sizes_.clear();
     counted_.clear();
-    ++version_;
     std::vector<placement::Node> nodes;
     racks_.clear();
     for (const Host* host : parts.hosts) racks_.try_emplace(host->rack(), 0);
     std::uint32_t rack = 0;
     for (auto& [name, index] : racks_) index = rack++;
     for (const Host* host : parts.hosts) add_slices(*host, nodes);
+    changes_.reset(nodes.size());
     topology_.emplace(nodes);
-    meter_.emplace(parts.workload, std::max(1, static_cast<int>(models_.size())));
-    placer_.emplace(std::move(nodes), std::move(parts.policy));
-    // What already runs: the policy is told as if it came now.
-    for (const Host* host : parts.hosts)
-        for (const auto& [attempt, hold] : host->holds()) changed(*host, Cause::placed, hold);
+    meter_.emplace(parts.terms.workload, std::max(1, static_cast<int>(models_.size())));
+    placer_.emplace(std::move(nodes), std::move(parts.terms.policy));
+    tell_holds();
+}
+
+void Pool::set_terms(PoolTerms terms) {
+    meter_.emplace(terms.workload, std::max(1, static_cast<int>(models_.size())));
+    placer_->set_policy(std::move(terms.policy));
+    tell_holds();
+}
+
+// What already runs: the policy is told as if it came now.
+void Pool::tell_holds() {
+    for (const Slice& slice : slices_)
+        if (slice.first == 0)
+            for (const auto& [attempt, hold] : slice.host->holds())
+                changed(*slice.host, Cause::placed, hold);
+}
+
+void Pool::bound_shapes() {
+    if (placer_->shapes() >= kShapesPerPoolMax) placer_->forget_shapes();
 }
 
 void Pool::add_slices(const Host& host, std::vector<placement::Node>& nodes) {
@@ -197,9 +214,9 @@ void Pool::for_each_slice(const Host& host, const Use& use) const {
 
 void Pool::changed(const Host& host, Cause cause, const fleet::CapacityHold& task) {
     if (!placer_) return;
-    ++version_;
     for_each_slice(host, [&](NodeIndex at) {
         const Slice& slice = slices_[at];
+        changes_.changed(at);
         placer_->put(at, node_of(slice), cause, part_of(slice, task));
     });
 }
@@ -283,51 +300,42 @@ std::int64_t Pool::fitting(const ResourceRequest& request) {
            counts[static_cast<std::size_t>(Verdict::fits_cpu_only)];
 }
 
-const std::vector<Refusal>& Pool::refusals(const ResourceRequest& request) {
-    const Accelerator none{"", 0};
-    const Accelerator& asked = request.accelerator ? *request.accelerator : none;
-    if (counted_.size() >= kShapesPerPoolMax) counted_.clear();
-    Counted& counted = counted_[{
-        request.cpu_milli, request.memory_mib, asked.model, asked.count_milli, request.linked
-    }];
-    if (counted.version != version_) counted = {version_, count_refusals(request)};
-    return counted.refusals;
-}
-
 // Nodes that refuse alike: what they lack now, whether they would ever have it, and why closed. A
 // request that no slice can take is refused as one for all that a slice has, and one device more.
-std::vector<Refusal> Pool::count_refusals(const ResourceRequest& asked) const {
+const std::vector<Refusal>& Pool::refusals(const ResourceRequest& asked) {
+    const Accelerator none{"", 0};
+    const Accelerator& accelerator = asked.accelerator ? *asked.accelerator : none;
+    if (counted_.size() >= kShapesPerPoolMax) counted_.clear();
+    Counted& counted = counted_[{
+        asked.cpu_milli, asked.memory_mib, accelerator.model, accelerator.count_milli, asked.linked
+    }];
+    if (counted.ever.empty())
+        for (const Size& size : sizes_)
+            counted.ever.push_back(fleet::fits(asked, size.example->node().total));
     const placement::Request request = request_of(asked).value_or(placement::Request{
         .cpu_milli = fitted<std::int32_t>(asked.cpu_milli),
         .memory_mib = fitted<std::int32_t>(asked.memory_mib),
         .devices = kSliceDevices + 1,
         .device_milli = placement::kWholeDevice
     });
-    std::vector<bool> ever;
-    for (const Size& size : sizes_) ever.push_back(fleet::fits(asked, size.example->node().total));
-    struct Kind {
-        Refusal refusal;
-        std::int64_t nearness = 0;
-    };
-    std::map<std::tuple<bool, Verdict, Closed>, Kind> kinds;
-    for (std::size_t at = 0; at < slices_.size(); ++at) {
-        const Slice& slice = slices_[at];
-        if (slice.first != 0) continue;
-        const placement::Node& node = placer_->nodes()[at];
-        const Verdict verdict = placement::judge(node, request);
-        if (placement::is_fit(verdict)) continue;
-        const Closed closed = node.closed ? slice.host->closed(advisory_limits_) : Closed::open;
-        const std::int64_t near = nearness(node, request, verdict);
-        const auto [kind, is_new] = kinds.try_emplace({ever[slice.size], verdict, closed});
-        Kind& kept = kind->second;
-        if (!is_new) ++kept.refusal.alike;
-        if (!is_new && near <= kept.nearness) continue;
-        kept.refusal.host = slice.host;
-        kept.nearness = near;
-    }
-    std::vector<Refusal> all;
-    for (const auto& [key, kind] : kinds) all.push_back(kind.refusal);
-    return all;
+    const auto judge = [&](std::size_t at) { return refusal_at(at, request, counted.ever); };
+    if (!counted.tally.update(changes_, judge)) return counted.refusals;
+    counted.refusals.clear();
+    for (const RefusalCount& kind : counted.tally.kinds())
+        counted.refusals.push_back({slices_[kind.nearest].host, kind.nodes - 1});
+    return counted.refusals;
+}
+
+std::optional<NodeRefusal> Pool::refusal_at(
+    std::size_t at, const placement::Request& request, const std::vector<bool>& ever
+) const {
+    const Slice& slice = slices_[at];
+    if (slice.first != 0) return std::nullopt;
+    const placement::Node& node = placer_->nodes()[at];
+    const Verdict verdict = placement::judge(node, request);
+    if (placement::is_fit(verdict)) return std::nullopt;
+    const Closed closed = node.closed ? slice.host->closed(advisory_limits_) : Closed::open;
+    return NodeRefusal{{ever[slice.size], verdict, closed}, nearness(node, request, verdict)};
 }
 
 }  // namespace penstock::dispatch

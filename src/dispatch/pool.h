@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dispatch/host.h"
+#include "dispatch/refusal_tally.h"
 #include "placement/fragmentation.h"
 #include "placement/placer.h"
 #include "placement/topology.h"
@@ -68,12 +69,16 @@ struct PreemptionPick {
     std::int64_t device_seconds_lost = 0;  // × 1000
 };
 
+// What is placed by, for the workload to come.
+struct PoolTerms {
+    std::vector<placement::WorkloadShape> workload;
+    std::unique_ptr<placement::Policy> policy;
+};
 // What a pool is made from, each time its nodes or their sizes changed.
 struct PoolParts {
     std::vector<const Host*> hosts;  // in the order of ties
     bool advisory_limits = false;
-    std::unique_ptr<placement::Policy> policy;
-    std::vector<placement::WorkloadShape> workload;
+    PoolTerms terms;
     std::map<std::string, std::uint8_t> models;  // of the policy; those that are left out count as
                                                  // no device
 };
@@ -84,10 +89,15 @@ class Pool {
     explicit Pool(std::string sku) : sku_(std::move(sku)) {}
     const std::string& sku() const { return sku_; }
 
-    // Not ready: make() before anything else. A pool that keeps all the scores it may is not.
-    bool ready() const { return placer_ && placer_->shapes() < kShapesPerPoolMax; }
+    // Not ready: make() before anything else.
+    bool ready() const { return placer_.has_value(); }
     void drop() { placer_.reset(); }
     void make(PoolParts parts);
+    // The same nodes, placed by other terms.
+    void set_terms(PoolTerms terms);
+    // Forgets all scores where it keeps as many as it may; before each question.
+    void bound_shapes();
+    const std::map<std::string, std::uint8_t>& models() const { return models_; }
 
     // The node is another now; where a task came or went, `task` says what it took. Of a host that
     // is not in the pool, or while not ready: nothing happens.
@@ -123,6 +133,7 @@ class Pool {
         const std::string* model = nullptr;  // null: no devices
         std::uint32_t size = 0;              // index into sizes_
     };
+    void tell_holds();
     void add_slices(const Host& host, std::vector<placement::Node>& nodes);
     std::uint32_t size_of(const Host& host, const placement::Node& empty, std::size_t slices);
     placement::Node node_of(const Slice& slice) const;
@@ -142,7 +153,10 @@ class Pool {
     void put_closed(const std::vector<const Host*>& hosts, bool closed);
     template <class Shape>
     void for_each_slice(const Host& host, const Shape& use) const;
-    std::vector<Refusal> count_refusals(const ResourceRequest& request) const;
+    // `ever`: of each size, whether it would have the request.
+    std::optional<NodeRefusal> refusal_at(
+        std::size_t at, const placement::Request& request, const std::vector<bool>& ever
+    ) const;
 
     std::string sku_;
     bool advisory_limits_ = false;
@@ -160,9 +174,10 @@ class Pool {
     std::optional<placement::Placer> placer_;
     std::optional<placement::Topology> topology_;
     std::optional<placement::FragmentationMeter> meter_;
-    std::uint64_t version_ = 0;  // rises with every change
+    BlockChanges changes_;  // of slices
     struct Counted {
-        std::uint64_t version = 0;
+        std::vector<bool> ever;  // of each size
+        RefusalTally tally;
         std::vector<Refusal> refusals;
     };
     using RequestKey = std::tuple<std::int64_t, std::int64_t, std::string, std::int64_t, bool>;

@@ -35,7 +35,7 @@ struct DecisionState {
     std::vector<HeldCapacity> holds;
     std::vector<ResourceRequest> recent;    // the newest requests placed, oldest first
     std::vector<ResourceRequest> workload;  // of them, those that fragments are weighed by now
-    std::int64_t since_refresh = 0;         // requests since `workload` was looked at
+    std::int64_t since_refresh = 0;         // requests since `workload` was taken
     std::optional<std::vector<SiteOutlook>> outlooks;  // absent: no site states one
     bool operator==(const DecisionState&) const = default;
 };

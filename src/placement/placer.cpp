@@ -31,6 +31,17 @@ Placer::Placer(std::vector<Node> nodes, std::unique_ptr<Policy> policy)
     policy_->begin(nodes_);
 }
 
+void Placer::set_policy(std::unique_ptr<Policy> policy) {
+    policy_ = std::move(policy);
+    policy_->begin(nodes_);
+    for (Shape& shape : shapes_) shape.fresh = true;
+}
+
+void Placer::forget_shapes() {
+    shapes_.clear();
+    shape_ids_.clear();
+}
+
 Result<ShapeId> Placer::intern(const Request& request) {
     const auto found = shape_ids_.find(request);
     if (found != shape_ids_.end()) return found->second;

@@ -49,6 +49,10 @@ class Placer {
     enum class Cause : std::uint8_t { renewed, placed, released };
     void put(NodeIndex index, const Node& node, Cause cause, const Request& task);
     void put(NodeIndex index, const Node& node) { put(index, node, Cause::renewed, {}); }
+    // Scores by another policy from here on, which is told of no task that runs.
+    void set_policy(std::unique_ptr<Policy> policy);
+    // Their ids are void; what they took stays taken, and is to be given back by put() alone.
+    void forget_shapes();
     // For policies that draw: what is drawn next depends on the seed alone.
     void reseed(std::uint64_t seed) { policy_->reseed(seed); }
 

@@ -49,7 +49,8 @@ struct DispatchTimes {
     std::int64_t sites = 0;
     std::int64_t decisions = 0;
     std::int64_t placed = 0;
-    double per_second = 0;           // decided, checked and held
+    double first_per_second = 0;     // the first ones of a new engine, each scoring all nodes
+    double per_second = 0;           // the next: decided, checked and held
     double recorded_per_second = 0;  // and made into the rows that are stored
     double bytes_per_decision = 0;   // of those rows, checkpoints included
     double record_ms = 0;            // to put the record of one together, its state included
