@@ -165,6 +165,7 @@ bool may_fit_later(const Plan& plan) {
             case FilterReason::insufficient_accelerator:
             case FilterReason::excluded_after_failure:
             case FilterReason::kept_for_others:
+            case FilterReason::left_to_others:
                 return true;
             case FilterReason::spot_not_sold:
             case FilterReason::cpu_too_large:

@@ -162,7 +162,7 @@ constexpr Message kMessagesZhOfFlags[] = {
     {"flag.sim_sites", "站点 CSV：PUE、安全控制、出网价、逐时碳强度与电价文件"},
     {"flag.sim_spot", "其任务为竞价（可抢占）任务的租户"},
     {"flag.sim_start", "首个任务最早的到达时间，RFC 3339 格式"},
-    {"flag.sim_strategies", "要比较的策略（默认全部策略与基线）"},
+    {"flag.sim_strategies", "要比较的策略，混合写作 cost=0.5+green=0.5（默认全部策略与基线）"},
     {"flag.sim_tasks", "每个阶段的决策数（默认 50000）"},
     {"flag.sim_throughputs", "各设备类型与任务类型的每秒步数 JSON 表"},
     {"flag.sim_title", "图的标题（默认为文件名）"},

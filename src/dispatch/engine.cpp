@@ -298,6 +298,7 @@ scheduler::Input Engine::input_of(const DecisionQuestion& question) {
         .items = question.items,
         .supplies = {},
         .avoid = question.avoid,
+        .leave = question.leave.value_or(std::vector<NodeId>()),
         .profile = profile_of(question.runs),
         .budget_left = question.budget_left,
         .now = question.now,
@@ -311,11 +312,13 @@ DecisionAnswer Engine::decide(const DecisionQuestion& question) {
     if (question.spec.num_nodes > 1) return decide_gang(question);
     scheduler::Input input = input_of(question);
     const std::vector<Choice> choices = choices_of(question.spec);
+    std::vector<NodeId> last = question.avoid;
+    last.insert(last.end(), input.leave.begin(), input.leave.end());
     Picks picks;
     DecisionAnswer answer;
     for (auto& [id, site] : sites_) {
         for (const Choice& choice : choices) {
-            std::optional<Pick> found = pick(id, choice.request, question.avoid);
+            std::optional<Pick> found = pick(id, choice.request, last);
             if (!found) continue;
             answer.picks.push_back(
                 {id, std::string(sku_of(choice.request)), found->host->node().id, found->devices}

@@ -86,11 +86,12 @@ struct DecisionQuestion {
     Time now;
     std::optional<std::vector<CallerShare>> callers;  // of a service, where calls come from
     std::optional<bool> at_once;                      // true: no later start, it has begun before
+    std::optional<std::vector<NodeId>> leave;         // to work of its project that waits too
     bool operator==(const DecisionQuestion&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     DecisionQuestion, (),
-    (spec, spec_sha256, items, avoid, runs, budget_left, now, callers, at_once)
+    (spec, spec_sha256, items, avoid, runs, budget_left, now, callers, at_once, leave)
 )
 
 // The node that the policy of a pool chose.

@@ -69,6 +69,7 @@ enum class FilterReason {
     excluded_after_failure,
     spot_not_sold,
     kept_for_others,  // free, and reserved for work that is ahead
+    left_to_others,   // free, and worth more to work of the same project that waits too
 };
 BOOST_DESCRIBE_ENUM(
     FilterReason, none, node_unreachable, node_cordoned, node_unhealthy, insufficient_cpu,
@@ -76,7 +77,7 @@ BOOST_DESCRIBE_ENUM(
     accelerator_absent, limit_not_enforced, trust_too_low, residency_not_allowed,
     provider_not_allowed, site_not_allowed, region_not_allowed, identity_differs, rtt_too_high,
     rtt_unknown, green_too_low, green_unknown, price_above_maximum, over_budget, deadline_too_near,
-    excluded_after_failure, spot_not_sold, kept_for_others
+    excluded_after_failure, spot_not_sold, kept_for_others, left_to_others
 )
 
 struct Candidate {

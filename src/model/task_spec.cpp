@@ -9,6 +9,7 @@
 #include "model/time_shared.h"
 
 JSON_INSTANTIATE(penstock::TaskSpec);
+JSON_INSTANTIATE(penstock::Strategy);
 JSON_INSTANTIATE(penstock::ArraySpec);
 
 namespace penstock {

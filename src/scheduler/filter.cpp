@@ -87,6 +87,8 @@ ReasonSet Filters::failing(const Question& question) const {
     check_node(question, out);
     if (std::ranges::find(input_.avoid, question.supply.node->id) != input_.avoid.end())
         out.add(FilterReason::excluded_after_failure);
+    if (std::ranges::find(input_.leave, question.supply.node->id) != input_.leave.end())
+        out.add(FilterReason::left_to_others);
     return out;
 }
 

@@ -413,6 +413,16 @@ const Wording kWordings[] = {
      [](const Facts&) {
          return Text{"state a shorter time_limit, or wait", "缩短 time_limit，或等待"};
      }},
+    {FilterReason::left_to_others, "left to other work", "让给其他任务",
+     [](const Facts&) {
+         return Text{
+             "left to work of the same project that waits too; taken only if nothing else is left",
+             "让给同一项目中也在等待的任务；仅在别无选择时再用"
+         };
+     },
+     [](const Facts&) {
+         return Text{"none is needed: together they do better so", "无需处理：合在一起这样更好"};
+     }},
     {FilterReason::excluded_after_failure, "left out after a failure", "此前在此失败",
      [](const Facts&) {
          return Text{

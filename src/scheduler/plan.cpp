@@ -71,17 +71,17 @@ Judged judge(const Input& input, const Filters& filters, const Supply& supply, A
     return judged;
 }
 
-// A node that failed before is taken again only where nothing else is left.
-void allow_failed_again(std::vector<Judged>& judged) {
+// What such a reason leaves out is taken again only where nothing else is left.
+void allow_again(std::vector<Judged>& judged, FilterReason reason, const std::string& detail) {
     const bool feasible =
         std::ranges::any_of(judged, [](const Judged& each) { return each.failing.empty(); });
     if (feasible) return;
     for (Judged& each : judged) {
-        if (!each.failing.contains(FilterReason::excluded_after_failure)) continue;
-        each.failing.remove(FilterReason::excluded_after_failure);
+        if (!each.failing.contains(reason)) continue;
+        each.failing.remove(reason);
         if (!each.failing.empty()) continue;
         each.candidate.filter = FilterReason::none;
-        each.candidate.filter_detail = "failed here before; nothing else is left";
+        each.candidate.filter_detail = detail;
     }
 }
 
@@ -108,7 +108,10 @@ std::vector<Judged> judge_all(const Input& input, const Filters& filters) {
                 all.push_back(std::move(later));
         }
     std::ranges::sort(all, stands_before);
-    allow_failed_again(all);
+    allow_again(all, FilterReason::left_to_others, "");
+    allow_again(
+        all, FilterReason::excluded_after_failure, "failed here before; nothing else is left"
+    );
     return all;
 }
 

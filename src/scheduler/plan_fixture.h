@@ -23,6 +23,7 @@ struct Cluster {
     std::int64_t items = 1;
     std::optional<Money> budget;
     std::vector<NodeId> avoid;
+    std::vector<NodeId> leave;
     Reservations promises;
 
     Cluster() {
@@ -81,6 +82,7 @@ struct Cluster {
             .spec_sha256 = "",
             .items = items,
             .avoid = avoid,
+            .leave = leave,
             .profile = profile,
             .budget_left = budget,
             .now = kStart

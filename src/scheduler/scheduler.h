@@ -70,6 +70,7 @@ struct Input {
     std::int64_t items = 1;
     std::vector<Supply> supplies;
     std::vector<NodeId> avoid;  // failed for this item before: only if nothing else is feasible
+    std::vector<NodeId> leave = {};  // to others: only if nothing else is feasible, before `avoid`
     Profile profile;
     std::optional<Money> budget_left;
     Time now;

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "scheduler/joint.h"
 #include "scheduler/scheduler.h"
 #include "server/profiles.h"
 #include "server/task_submission.h"
@@ -40,7 +41,13 @@ class Planner {
     }
 
     CompositePlan plan() {
-        for (std::size_t i = 0; i < spec_.parts.size(); ++i) plan_part(i);
+        find_order();
+        made_.parts.resize(spec_.parts.size());
+        for (std::size_t depth = 0; depth < spec_.parts.size(); ++depth) {
+            place_together(depth);
+            for (std::size_t i = 0; i < spec_.parts.size(); ++i)
+                if (depth_.at(i) == depth) plan_part(i);
+        }
         for (std::size_t i = 0; i < spec_.parts.size(); ++i) add_transfers(i);
         made_.feasible = std::ranges::all_of(made_.parts, [](const PartPlan& part) {
             return part.plan.feasible;
@@ -54,45 +61,79 @@ class Planner {
     }
 
   private:
+    // What each part waits for, and how many parts at most one after another. A part takes from
+    // earlier ones only.
+    void find_order() {
+        for (std::size_t i = 0; i < spec_.parts.size(); ++i) {
+            std::set<std::string>& before = before_[i];
+            std::size_t& depth = depth_[i];
+            const std::vector<std::string> taken = names_taken_from(spec_.parts[i]);
+            for (std::size_t k = 0; k < i; ++k) {
+                if (std::ranges::find(taken, spec_.parts[k].name) == taken.end()) continue;
+                after_[i].push_back(spec_.parts[k].name);
+                before.insert(spec_.parts[k].name);
+                before.insert(before_[k].begin(), before_[k].end());
+                depth = std::max(depth, depth_[k] + 1);
+            }
+        }
+    }
+
+    // Of parts that wait for equally many: where they go when they are decided together, so that
+    // none is planned in a place that is the only one of another.
+    void place_together(std::size_t depth) {
+        std::vector<std::size_t> parts;
+        std::vector<Plan> plans;
+        for (std::size_t i = 0; i < spec_.parts.size(); ++i)
+            if (depth_.at(i) == depth && parts.size() < scheduler::kJointItemsMax) {
+                parts.push_back(i);
+                plans.push_back(plan_of(i));
+            }
+        if (parts.size() < 2) return;
+        std::vector<const Plan*> all;
+        for (const Plan& plan : plans) all.push_back(&plan);
+        const scheduler::JointChoice choice = scheduler::choose_jointly(all, free_);
+        if (!choice.gains) return;
+        for (std::size_t p = 0; p < parts.size(); ++p)
+            if (const std::optional<std::size_t> candidate = choice.candidate_of[p])
+                left_[parts[p]] = scheduler::nodes_before(plans[p], *candidate);
+    }
+
     void plan_part(std::size_t i) {
+        made_.parts[i] = {.part = spec_.parts[i].name, .after = after_[i], .plan = plan_of(i)};
+        is_planned_.insert(i);
+    }
+
+    Plan plan_of(std::size_t i) {
         TaskSpec part = spec_.parts[i];
         set_default_placement(part);
         part.name = task_name(spec_, part);
-        PartPlan planned{.part = spec_.parts[i].name};
-        std::set<std::string>& before = before_[i];
-        for (std::size_t k = 0; k < i; ++k)
-            if (const std::vector<std::string> taken = names_taken_from(spec_.parts[i]);
-                std::ranges::find(taken, spec_.parts[k].name) != taken.end()) {
-                planned.after.push_back(spec_.parts[k].name);
-                before.insert(spec_.parts[k].name);
-                before.insert(before_[k].begin(), before_[k].end());
-            }
         scheduler::Input input{
             .spec = part,
             .spec_sha256 = access::sha256_hex(json::print(part)),
             .items = items_of(part),
+            .leave = left_[i],
             .profile = profile_of(platform_, part, organisation_),
             .budget_left = part.budget ? part.budget->max_total : std::nullopt,
             .now = platform_.now(),
             .at_once = true
         };
         input.profile.result_bytes = leaves(i).value_or(0);
-        for (const std::string& from : planned.after)
+        for (const std::string& from : after_[i])
             input.profile.staging_bytes += leaves(index_of(from)).value_or(0);
         for (const Node* node : platform_.fleet.nodes())
             input.supplies.push_back(
                 {platform_.fleet.find_site(node->site_id), node, free_beside(i, *node),
                  platform_.engine.outlook_of(node->site_id)}
             );
-        planned.plan = scheduler::plan(input);
-        made_.parts.push_back(std::move(planned));
+        return scheduler::plan(input);
     }
 
     // What is free of a node beside the parts that may run at the same time.
     Capacity free_beside(std::size_t i, const Node& node) const {
         Capacity free = free_.at(node.id);
-        for (std::size_t k = 0; k < i; ++k) {
+        for (const std::size_t k : is_planned_) {
             if (before_.at(i).contains(spec_.parts[k].name)) continue;
+            if (before_.at(k).contains(spec_.parts[i].name)) continue;
             for (const Candidate& candidate : made_.parts[k].plan.candidates)
                 if (candidate.chosen && candidate.node_id == node.id &&
                     fleet::fits(candidate.request, free))
@@ -224,7 +265,13 @@ class Planner {
     const CompositeSpec& spec_;
     OrganisationId organisation_;
     std::map<NodeId, Capacity> free_;
-    std::map<std::size_t, std::set<std::string>> before_;  // parts that have ended when it starts
+    // Of each part: those it takes from, those that have ended when it starts, how many at most one
+    // after another, and nodes it leaves to others.
+    std::map<std::size_t, std::vector<std::string>> after_;
+    std::map<std::size_t, std::set<std::string>> before_;
+    std::map<std::size_t, std::size_t> depth_;
+    std::map<std::size_t, std::vector<NodeId>> left_;
+    std::set<std::size_t> is_planned_;
     CompositePlan made_;
 };
 

@@ -9,9 +9,10 @@ namespace penstock::server {
 
 // Decides all parts on what is free now. A part without `placement` gets that of its kind: a
 // service is placed near its users, other work where it is cheap and green. Parts of which neither
-// waits for the other are placed side by side: the later does not count on what the earlier takes.
-// What leaves a part for another pays the egress of the part's site, so that it counts in its
-// choice; the way leads over the platform's store, hence the choices are otherwise independent.
+// waits for the other are placed side by side: none counts on what another takes, and those that
+// wait for equally many are decided together (scheduler/joint.h). What leaves a part for another
+// pays the egress of the part's site, so that it counts in its choice; the way leads over the
+// platform's store, hence the choices are otherwise independent.
 CompositePlan plan_composite(
     const Platform& platform, const CompositeSpec& spec, OrganisationId organisation
 );

@@ -124,6 +124,27 @@ DecisionQuestion Dispatcher::question_of(
     return question;
 }
 
+DecisionQuestion Dispatcher::question_of(const Task& task, bool may_wait, std::vector<NodeId> avoid)
+    const {
+    DecisionQuestion question = question_of(
+        sharing_.narrowed(task), task.organisation_id, task.items.total, std::move(avoid)
+    );
+    const bool has_turn = sharing_.turn_of(task.id) != nullptr;
+    if (has_turn) question.spec_sha256 = task.spec_sha256;  // of what was confirmed
+    question.callers = callers_of(task);
+    if (!may_wait || has_turn) question.at_once = true;
+    return question;
+}
+
+std::optional<Plan> Dispatcher::alone(
+    const tasks::Waiting& waiting, const scheduler::QueueItem& item, const QueueYard& yard
+) {
+    if (waits_for_its_hour(waiting, item)) return std::nullopt;
+    const Task& task = *platform_.board.find(waiting.task_id);
+    Plan plan = decide(question_of(task, may_wait(waiting), to_avoid(waiting, item, yard))).plan;
+    return plan.feasible && !plan.later ? std::optional(std::move(plan)) : std::nullopt;
+}
+
 DecisionAnswer Dispatcher::decide(const DecisionQuestion& question) const {
     const auto begin = std::chrono::steady_clock::now();
     DecisionAnswer answer = platform_.engine.decide(question);
@@ -162,6 +183,12 @@ void Dispatcher::round() {
     std::erase_if(items, [&](const scheduler::QueueItem& item) {
         return sharing_.holds_back(*platform_.board.find(yard.waiting(item.work).task_id));
     });
+    joint_.look(
+        platform_, items, yard, queue, promises_,
+        [&](const tasks::Waiting& waiting, const scheduler::QueueItem& item) {
+            return alone(waiting, item, yard);
+        }
+    );
     scheduler::QueueRound round(queue, promises_, std::move(items), yard, kPlacementsPerRoundMax);
     if (round.run(platform_.now())) {
         again_ = true;
@@ -261,15 +288,10 @@ scheduler::Started Dispatcher::place(
     for (int made = 0; made < kDecisionsPerItemMax; ++made) {
         Decided decided{
             .waiting = waiting,
-            .question =
-                question_of(sharing_.narrowed(task), task.organisation_id, task.items.total, avoid),
+            .question = question_of(task, may_wait(waiting), avoid),
             .answer = {}
         };
-        if (sharing_.turn_of(task.id) != nullptr)
-            decided.question.spec_sha256 = task.spec_sha256;  // of what was confirmed
-        decided.question.callers = callers_of(task);
-        if (!may_wait(waiting) || sharing_.turn_of(task.id) != nullptr)
-            decided.question.at_once = true;
+        decided.question.leave = joint_.left_by(item.work);
         decided.answer = decide(decided.question);
         const Plan& plan = decided.answer.plan;
         if (!plan.feasible) {

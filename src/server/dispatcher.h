@@ -7,6 +7,7 @@
 #include "scheduler/scheduler.h"
 #include "server/agent_hub.h"
 #include "server/billing.h"
+#include "server/joint_starts.h"
 #include "server/platform.h"
 #include "server/queue_yard.h"
 #include "server/start_foretelling.h"
@@ -45,7 +46,13 @@ class Dispatcher {
         const TaskSpec& spec, OrganisationId organisation, std::int64_t items,
         std::vector<NodeId> avoid
     ) const;
+    // Of waiting work.
+    DecisionQuestion question_of(const Task& task, bool may_wait, std::vector<NodeId> avoid) const;
     DecisionAnswer decide(const DecisionQuestion& question) const;
+    // As if nothing else waited; nothing where it does not start now.
+    std::optional<Plan> alone(
+        const tasks::Waiting& waiting, const scheduler::QueueItem& item, const QueueYard& yard
+    );
     void round();
     void say_what_is_early();
     // Starts those time-shared tasks whose turn it is, on what the queue has left.
@@ -84,6 +91,7 @@ class Dispatcher {
     bool again_ = false;
     scheduler::Reservations promises_;  // from round to round
     scheduler::PlannedStarts planned_;
+    JointStarts joint_;
     StartForetelling foretelling_;
     TimeSharingOwner sharing_;
     telemetry::Histogram& seconds_;

@@ -68,7 +68,7 @@ void explain_queue(
     const scheduler::StartRecord& record, Explanation& explanation
 ) {
     const scheduler::FairQueue queue = fair_queue(platform);
-    const scheduler::Amounts asked = scheduler::amounts_of(scheduler::request_of(task.spec));
+    const scheduler::Amounts asked = scheduler::amounts_of(counted_request(task.spec));
     if (const auto limit = queue.blocked(tenant_of(task), asked)) {
         explanation.quota = quota_block(platform, task, *limit);
         explanation.start.emplace();

@@ -20,14 +20,6 @@ using scheduler::Resident;
 using scheduler::Started;
 using scheduler::WorkId;
 
-// What a gang is counted with: all that its members take.
-ResourceRequest of_all_nodes(ResourceRequest request, std::int64_t nodes) {
-    request.cpu_milli *= nodes;
-    request.memory_mib *= nodes;
-    if (request.accelerator) request.accelerator->count_milli *= nodes;
-    return request;
-}
-
 struct QuotaOwner {
     std::string name;
     std::string set_by;
@@ -44,6 +36,14 @@ QuotaOwner owner_of(
 }
 
 }  // namespace
+
+ResourceRequest counted_request(const TaskSpec& spec) {
+    ResourceRequest request = scheduler::request_of(spec);
+    request.cpu_milli *= spec.num_nodes;
+    request.memory_mib *= spec.num_nodes;
+    if (request.accelerator) request.accelerator->count_milli *= spec.num_nodes;
+    return request;
+}
 
 scheduler::Tenant tenant_of(const Task& task) { return {task.organisation_id, task.project_id}; }
 
@@ -79,11 +79,10 @@ QueueYard::QueueYard(Platform& platform, const std::vector<tasks::Waiting>& wait
             .tenant = tenant_of(task),
             .priority = task.spec.priority,
             .spot = is_spot(task.spec),
-            .request = scheduler::request_of(task.spec)
+            .request = counted_request(task.spec)
         };
-        item.at_most = times_of(task, item.request.accelerator).at_most();
+        item.at_most = times_of(task, scheduler::request_of(task.spec).accelerator).at_most();
         item.nodes = task.spec.num_nodes;
-        item.request = of_all_nodes(item.request, item.nodes);
         waiting_[item.work] = each;
         items_.push_back(std::move(item));
     }

@@ -12,6 +12,8 @@
 // The platform as the queue of scheduler/queue_round.h sees it, for one round.
 namespace penstock::server {
 
+// What an item counts with against quotas: of a gang all that its members take.
+ResourceRequest counted_request(const TaskSpec& spec);
 scheduler::Tenant tenant_of(const Task& task);
 // Of an item; the same from round to round and from process to process.
 scheduler::WorkId work_of(TaskId task, std::int64_t item);

@@ -76,8 +76,7 @@ std::vector<tasks::Waiting> queue_before(const Platform& platform, const Task& t
     });
     scheduler::FairQueue queue = fair_queue(platform);
     const auto asked_by = [&](const tasks::Waiting& each) {
-        return scheduler::amounts_of(scheduler::request_of(platform.board.find(each.task_id)->spec)
-        );
+        return scheduler::amounts_of(counted_request(platform.board.find(each.task_id)->spec));
     };
     const auto waits_for_its_hour = [&](const tasks::Waiting& each) {
         return platform.board.find(each.task_id)->reason == TaskReason::waiting_for_start_time;

@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "model/task_spec.h"
 #include "scheduler/scheduler.h"
+#include "sim/site_strategy.h"
 
 namespace penstock::sim {
 namespace {
@@ -19,8 +20,9 @@ constexpr std::int64_t kMilli = 1000;
 constexpr std::uint64_t kRandomStream = 0x72616E64ULL;
 
 bool is_baseline(std::string_view strategy) {
-    const auto found = std::ranges::find(kSiteStrategies, strategy);
-    return found - kSiteStrategies.begin() >= static_cast<std::ptrdiff_t>(kBaselinesFrom);
+    return std::ranges::find(
+               kSiteStrategies.begin() + kBaselinesFrom, kSiteStrategies.end(), strategy
+           ) != kSiteStrategies.end();
 }
 
 // The scenario as the scheduler sees it. One site object a place of users, since round trips
@@ -133,7 +135,7 @@ class Run {
         outcome_.tasks_at.resize(scenario.sites.size());
         outcome_.device_hours_in.resize(scenario.pools.size());
         baseline_ = is_baseline(strategy);
-        if (!baseline_) weights_ = strategy_named(strategy).value_or(balanced_strategy());
+        if (!baseline_) weights_ = site_strategy(strategy).value_or(balanced_strategy());
     }
 
     Result<void> place(std::size_t index, const SiteTask& task) {
@@ -281,8 +283,7 @@ Result<SitesReport> simulate_sites(
     const World world(scenario);
     SitesReport report;
     for (const std::string& strategy : options.strategies) {
-        if (std::ranges::find(kSiteStrategies, strategy) == kSiteStrategies.end())
-            return fail(ErrorCode::invalid_argument, "there is no strategy '" + strategy + "'");
+        if (!is_baseline(strategy)) TRY(site_strategy(strategy));
         progress.begin(strategy, tasks.size());
         Run run(scenario, world, strategy, options);
         for (std::size_t i = 0; i < tasks.size(); ++i) {

@@ -20,7 +20,7 @@ inline constexpr std::array<std::string_view, 9> kSiteStrategies = {
 constexpr Duration kSitesLengthMax = 366 * 24h;
 
 struct SitesOptions {
-    std::vector<std::string> strategies;  // of kSiteStrategies
+    std::vector<std::string> strategies;  // of kSiteStrategies, or as site_strategy() reads them
     Time start;
     std::uint64_t seed = 42;  // of the baseline `random`
 };

@@ -12,12 +12,13 @@ from platform_process import ROOT, SITE, Platform, wait_until
 EXAMPLE = ROOT / "examples/train/centre-edge.yaml"
 MODEL = "licence-writer"
 SITES = {"centre": {"rtt_ms": 30, "green_percent": 80, "carbon_g_per_kwh": 50, "watts_per_core": 10, "egress_per_gb": "0.5"},
+         "twin": {"rtt_ms": 30, "green_percent": 80, "carbon_g_per_kwh": 50, "watts_per_core": 10, "egress_per_gb": "0.5"},
          "edge": {"rtt_ms": 2, "green_percent": 20, "carbon_g_per_kwh": 600, "watts_per_core": 10, "egress_per_gb": "0.8"}}
 DEARER = "0.0002"  # a core second at the edge
 
 
 class TwoSites(Platform):
-    def __init__(self, sites=tuple(SITES)):
+    def __init__(self, sites=("centre", "edge")):
         super().__init__(roles=True, agent=False, cpu_milli=1000, memory_mib=1024)
         self.sites = sites
 
@@ -114,6 +115,29 @@ class CentreAndEdge(unittest.TestCase):
             self.assertEqual(platform.wait_for_end("c-b")["reason"], "dependency_failed")
             found = platform.api("GET", "/v1/composites/c").json
             self.assertEqual([task["composite"]["part"] for task in found["tasks"]], ["a", "b"])
+
+    def test_a_part_leaves_its_best_place_to_the_one_that_has_no_other(self):
+        with TwoSites(sites=("centre", "twin")) as platform:
+            size = {"cpus": "0.8", "memory": "64MB"}
+            parts = [{"name": "a", "run": "sleep 2", "resources": size},
+                     {"name": "b", "run": "sleep 2", "resources": size, "placement": {"constraints": {"sites": ["centre"]}}}]
+            alone = platform.api("POST", "/v1/tasks:plan", {"name": "x"} | {key: parts[0][key] for key in ("run", "resources")}).json
+            self.assertEqual(alone["candidates"][0]["site"], "centre", "by itself it goes there")
+            document = {"kind": "Composite", "name": "c", "parts": parts}
+
+            plan = platform.api("POST", "/v1/composites:plan", document).json
+            self.assertEqual([part["plan"]["candidates"][0]["site"] for part in plan["parts"]], ["twin", "centre"])
+            left = [each for each in plan["parts"][0]["plan"]["candidates"] if each["site"] == "centre"]
+            self.assertEqual([each["filter"] for each in left], ["left_to_others"])
+
+            answer = platform.api("POST", "/v1/composites", document)
+            self.assertEqual(answer.status, 201, answer.text)
+            a, b = platform.wait_for_state("c-a", "SUCCEEDED"), platform.wait_for_state("c-b", "SUCCEEDED")
+            self.assertEqual((a["placement"]["site"], b["placement"]["site"]), ("twin", "centre"))
+            self.assertLess(b["started_at"], a["ended_at"], "neither waited for the other")
+            decision = platform.get_json("explain", "task/c-a")["decision_id"]
+            self.assertEqual(len(platform.api("GET", f"/v1/decisions/{decision}").json["question"]["leave"]), 1)
+            self.assertTrue(platform.get_json("sim", "replay-decision", decision)["identical"])
 
     def test_files_of_one_part_are_staged_into_the_next(self):
         with TwoSites(sites=("centre",)) as platform:

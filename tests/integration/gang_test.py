@@ -110,6 +110,17 @@ class Gang(unittest.TestCase):
         self.assertEqual(len(record["answer"]["devices_by_rank"]), len(members))
         self.assertTrue(platform.get_json("sim", "replay-decision", decision)["identical"])
 
+    def test_a_quota_that_all_members_together_pass_is_explained(self):
+        with GangPlatform() as platform:
+            name = platform.api("GET", "/v1/whoami").json["organisation"]
+            platform.cli("organisation", "update", name, "--at-most", "cpus=1", "-o", "json", key=platform.key("operator"))
+            platform.create(platform.spec(resources={"cpus": "0.4", "memory": "64MB"}, outputs=[], run="true"))
+            wait_until(lambda: platform.task("gang")["reason"] == "waiting_for_quota", "the quota to be named")
+
+            block = platform.get_json("explain", "task/gang").get("quota")
+            self.assertIsNotNone(block, "one member is within the quota, all three are not")
+            self.assertEqual((block["limit"], block["asked"]), (1, 1.2))
+
     def test_a_gang_that_waits_or_is_refused_is_recorded_and_made_again(self):
         with GangPlatform() as platform:
             blocker = platform.create(json.dumps({"kind": "Task", "name": "blocker", "resources": {"cpus": "0.9", "memory": "64MB"}, "run": "sleep 600"}))

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "scheduler/joint.h"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+#include "scheduler/assign.h"
+#include "scheduler/objective.h"
+
+namespace penstock::scheduler {
+namespace {
+
+constexpr double kScoreUnit = 1e6;
+
+bool takes_part(const Plan& plan) { return plan.feasible && !plan.gang && !plan.later; }
+
+// Candidates with their losses, best first. Of a list of accelerators a later one comes behind
+// every earlier one whatever it loses: where the loss falls, the next of the list begins.
+std::vector<Option> options_of(const Plan& plan, const std::map<NodeId, std::size_t>& nodes) {
+    std::vector<Option> options;
+    double behind = 0;
+    double last = 0;
+    for (const Candidate& candidate : plan.candidates) {
+        if (!candidate.rank || !candidate.score || candidate.start_at) break;
+        if (*candidate.score < last) behind += kLossShownMax;
+        last = *candidate.score;
+        const double loss = behind + last;
+        if (loss > *plan.candidates.front().score + kJointLossMax) break;
+        options.push_back(
+            {.node = nodes.at(candidate.node_id),
+             .request = candidate.request,
+             .score = std::llround(loss * kScoreUnit)}
+        );
+    }
+    return options;
+}
+
+}  // namespace
+
+JointChoice choose_jointly(
+    const std::vector<const Plan*>& plans, const std::map<NodeId, Capacity>& free
+) {
+    std::map<NodeId, std::size_t> nodes;
+    std::vector<Capacity> capacities;
+    for (const auto& [id, capacity] : free) {
+        nodes[id] = capacities.size();
+        capacities.push_back(capacity);
+    }
+    std::vector<std::vector<Option>> options;
+    for (const Plan* plan : plans)
+        options.push_back(takes_part(*plan) ? options_of(*plan, nodes) : std::vector<Option>());
+    Assignment in_order = assign_in_order(capacities, options);
+    Assignment joint = assign(capacities, options);
+    bool gains =
+        std::tie(joint.unplaced, joint.score) < std::tie(in_order.unplaced, in_order.score);
+    for (std::size_t i = 0; i < plans.size(); ++i)
+        if (in_order.option_of[i] && !joint.option_of[i]) gains = false;
+    return {.candidate_of = std::move(gains ? joint : in_order).option_of, .gains = gains};
+}
+
+std::vector<NodeId> nodes_before(const Plan& plan, std::size_t candidate) {
+    std::vector<NodeId> nodes;
+    for (std::size_t i = 0; i < candidate; ++i)
+        if (plan.candidates[i].node_id != plan.candidates[candidate].node_id)
+            nodes.push_back(plan.candidates[i].node_id);
+    std::ranges::sort(nodes);
+    const auto rest = std::ranges::unique(nodes);
+    nodes.erase(rest.begin(), rest.end());
+    return nodes;
+}
+
+}  // namespace penstock::scheduler

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "scheduler/joint.h"
+
+#include <gtest/gtest.h>
+
+#include "base/random.h"
+
+namespace penstock::scheduler {
+namespace {
+
+struct Scene {
+    SeededRandom random{1};
+    IdSource ids{random};
+    std::vector<NodeId> nodes;
+    std::map<NodeId, Capacity> free;
+    std::vector<Plan> plans;
+
+    explicit Scene(std::vector<std::int64_t> cpus) {
+        for (const std::int64_t cpu : cpus) {
+            nodes.push_back(ids.next<NodeId>(Time{}));
+            free[nodes.back()] = {.cpu_milli = cpu};
+        }
+    }
+    // Candidates best first: node and loss.
+    void plan(std::int64_t cpu, const std::vector<std::pair<std::size_t, double>>& candidates) {
+        Plan plan{.feasible = true};
+        for (const auto& [node, loss] : candidates)
+            plan.candidates.push_back(
+                {.node_id = nodes[node],
+                 .request = {.cpu_milli = cpu},
+                 .score = loss,
+                 .rank = std::ssize(plan.candidates) + 1}
+            );
+        plans.push_back(std::move(plan));
+    }
+    JointChoice choose() const {
+        std::vector<const Plan*> all;
+        for (const Plan& each : plans) all.push_back(&each);
+        return choose_jointly(all, free);
+    }
+};
+using Chosen = std::vector<std::optional<std::size_t>>;
+
+TEST(ChooseJointly, LeavesANodeToTheWorkThatFitsNowhereElse) {
+    Scene scene({1000, 1000});
+    scene.plan(1000, {{0, 0.0}, {1, 0.1}});
+    scene.plan(1000, {{0, 0.0}});
+
+    const JointChoice choice = scene.choose();
+
+    EXPECT_TRUE(choice.gains);
+    EXPECT_EQ(choice.candidate_of, (Chosen{1, 0}));
+    EXPECT_EQ(nodes_before(scene.plans[0], 1), std::vector{scene.nodes[0]});
+}
+
+TEST(ChooseJointly, TakesTheLeastSumOfLosses) {
+    Scene scene({1000, 1000});
+    scene.plan(1000, {{0, 0.0}, {1, 0.05}});
+    scene.plan(1000, {{0, 0.0}, {1, 0.2}});
+
+    EXPECT_EQ(scene.choose().candidate_of, (Chosen{1, 0}));
+    EXPECT_TRUE(scene.choose().gains);
+}
+
+TEST(ChooseJointly, AsksOfNoneMoreThanAQuarter) {
+    Scene scene({1000, 1000});
+    scene.plan(1000, {{0, 0.0}, {1, kJointLossMax + 0.01}});
+    scene.plan(1000, {{0, 0.0}});
+
+    EXPECT_FALSE(scene.choose().gains);
+    EXPECT_EQ(scene.choose().candidate_of[0].has_value(), true);
+    EXPECT_EQ(scene.choose().candidate_of[1], std::nullopt);
+}
+
+TEST(ChooseJointly, GainsNothingWhereEachHasItsBest) {
+    Scene scene({2000, 1000});
+    scene.plan(1000, {{0, 0.0}, {1, 0.1}});
+    scene.plan(1000, {{0, 0.0}, {1, 0.1}});
+
+    EXPECT_FALSE(scene.choose().gains);
+    EXPECT_EQ(scene.choose().candidate_of, (Chosen{0, 0}));
+}
+
+TEST(ChooseJointly, DoesNotLeaveTheFirstOfAListOfAccelerators) {
+    Scene scene({1000, 1000});
+    scene.plan(1000, {{0, 0.2}, {1, 0.0}});  // the second of its list loses less
+    scene.plan(1000, {{0, 0.0}});
+
+    EXPECT_FALSE(scene.choose().gains);
+    EXPECT_EQ(scene.choose().candidate_of[0], 0U);
+}
+
+TEST(ChooseJointly, KeepsNothingWaitingThatWouldStartInItsTurn) {
+    Scene scene({1000});
+    scene.plan(1000, {{0, 0.1}});
+    scene.plan(500, {{0, 0.0}});
+    scene.plan(500, {{0, 0.0}});  // two instead of the first
+
+    EXPECT_FALSE(scene.choose().gains);
+    EXPECT_EQ(scene.choose().candidate_of, (Chosen{0, std::nullopt, std::nullopt}));
+}
+
+TEST(ChooseJointly, LeavesOutWhatStartsLater) {
+    Scene scene({1000, 1000});
+    scene.plan(1000, {{0, 0.0}, {1, 0.1}});
+    scene.plan(1000, {{0, 0.0}});
+    scene.plans[1].candidates[0].start_at = Time{} + std::chrono::hours(1);
+
+    EXPECT_FALSE(scene.choose().gains);
+    EXPECT_EQ(scene.choose().candidate_of, (Chosen{0, std::nullopt}));
+}
+
+TEST(ChooseJointly, NeedsNoNodeToBeLeftThatItTakesItself) {
+    Scene scene({1000, 1000});
+    scene.plan(500, {{0, 0.0}, {1, 0.1}, {0, 0.2}});
+    EXPECT_EQ(nodes_before(scene.plans[0], 2), std::vector{scene.nodes[1]});
+    EXPECT_TRUE(nodes_before(scene.plans[0], 0).empty());
+}
+
+}  // namespace
+}  // namespace penstock::scheduler
