@@ -89,7 +89,7 @@ TEST_F(SimTest, MeasuresRatesGangsAndPreemptions) {
     EXPECT_EQ(run.err, "");
     EXPECT_NE(run.out.find("\"nodes\": 48"), std::string::npos) << run.out;
     EXPECT_NE(run.out.find("\"placed_rounds\": 2"), std::string::npos) << run.out;
-    EXPECT_NE(run.out.find("\"decisions\": 80"), std::string::npos) << run.out;
+    EXPECT_NE(run.out.find("\"decisions\": 120"), std::string::npos) << run.out;
 }
 
 constexpr const char* kThroughputs = R"json({
