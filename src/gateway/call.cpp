@@ -28,6 +28,14 @@ routing::AttemptOutcome outcome_of(EndReason reason) {
     return routing::AttemptOutcome::abandoned;
 }
 
+void price_as_batch(CallRecord& record, const Endpoint& endpoint, const std::string& line) {
+    record.tariff = "batch";
+    record.batch_line = line;
+    const Result<void> priced =
+        routing::reduce_prices(record, endpoint.batch_percent.value_or(100));
+    CHECK(priced.has_value(), "a share of a price that can be rated can be rated");
+}
+
 }  // namespace
 
 Call::Call(CallParts& parts, Admission admission)
@@ -64,11 +72,13 @@ void Call::dispatch(const routing::EndpointPool::Choice& choice) {
     record_.price_output = route_->endpoint.price_output;
     record_.class_prices = route_->endpoint.class_prices;
     record_.price_version = route_->endpoint.price_version;
+    if (admission_.batch) price_as_batch(record_, route_->endpoint, admission_.batch->line);
     visit_ = parts_.loads.arrive(
         route_->endpoint, routing::estimated_tokens(admission_.prompt_text_bytes)
     );
     dispatched_ = true;
-    parts_.spool.append_opened(record_);
+    // Of a line that nobody reported nothing is charged, and it is run again under the same id.
+    if (!admission_.batch) parts_.spool.append_opened(record_);
 }
 
 // A second attempt at an endpoint with the same tokenizer goes on with what was counted.
@@ -148,6 +158,12 @@ void Call::settle(EndReason reason) {
         charge_, std::min(routing::total_tokens(record_.tokens), tokens_max)
     };
     admission_.hold.stop_running();
+    if (admission_.batch) {
+        admission_.batch->record = record_;
+        admission_.batch->hold = std::move(admission_.hold);
+        admission_.batch->actual = actual;
+        return;
+    }
     parts_.spool.append_settled(record_, [hold = std::move(admission_.hold), actual]() mutable {
         hold.settle(actual);
     });

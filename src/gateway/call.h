@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/time.h"
+#include "gateway/batch_call.h"
 #include "gateway/budget.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/idempotency.h"
@@ -46,6 +47,7 @@ class Call {
         std::int64_t prompt_text_bytes = 0;
         routing::Hold hold;
         std::optional<IdempotencyWindow::Token> idempotency;
+        BatchCallPtr batch;  // null: an interactive call
         Time started_at;
         Duration started{};  // the same on the monotonic clock
     };
@@ -77,6 +79,10 @@ class Call {
 
     const CallRecord& record() const { return record_; }
     const ResolvedKey& key() const { return *admission_.key; }
+    // Endpoints that it may not be sent to, whatever its limits say.
+    std::vector<EndpointId> excluded() const {
+        return admission_.batch ? admission_.batch->excluded : std::vector<EndpointId>();
+    }
     // What it may cost at most.
     Money cost_max() const { return cost_max_; }
     // The route of the present attempt, as it was when the attempt began.

@@ -32,6 +32,10 @@ io::Task<http::Response> ChatCompletions::serve(http::Request request) {
     return serve_read(std::move(request), std::nullopt);
 }
 
+io::Task<http::Response> ChatCompletions::serve_body(http::Request request, std::string body) {
+    return serve_read(std::move(request), std::move(body));
+}
+
 io::Task<http::Response> ChatCompletions::serve_read(
     http::Request request, std::optional<std::string> body
 ) {
@@ -109,7 +113,9 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
     const Time started_at = parts_.calls.clock.now();
     const Duration started = parts_.calls.clock.monotonic();
     std::string shown = Authenticator::shown(request->headers);
-    std::optional<Result<KeyPtr>> key = parts_.authenticator.authenticate_now(shown);
+    const BatchCallPtr line = batch_call_of(*request);
+    std::optional<Result<KeyPtr>> key =
+        line ? Result<KeyPtr>(line->key) : parts_.authenticator.authenticate_now(shown);
     if (!key) key = co_await parts_.authenticator.authenticate(std::move(shown));
     if (!*key) co_return refuse(told(key->error()));
     const ApiResult<CallLimits> limits = read_call_limits(request->headers, parts_.options);
@@ -170,7 +176,9 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
 ApiResult<void> ChatCompletions::begin_call(
     const http::Request& request, Admitted& admitted, Call::Admission admission
 ) {
-    admission.id = parts_.ids.next<RequestId>(admission.started_at);
+    admission.batch = batch_call_of(request);
+    admission.id =
+        admission.batch ? admission.batch->id : parts_.ids.next<RequestId>(admission.started_at);
     if (const std::string* key = request.headers.find("Idempotency-Key")) {
         const Result<IdempotencyWindow::Token> begun = parts_.calls.idempotency.begin(
             admission.key->key_id, *key, admission.id, admission.started_at
@@ -231,7 +239,7 @@ io::Task<http::Response> ChatCompletions::ask_and_answer(
 
 // Tries endpoints until one answers, none is left, or the deadline or the retry budget ends it.
 io::Task<ChatCompletions::Opened> ChatCompletions::open(Admitted* admitted) {
-    std::vector<EndpointId> tried;
+    std::vector<EndpointId> tried = admitted->call->excluded();
     std::optional<Opened> last;
     for (int number = 0; number < kAttemptsMax; ++number) {
         if (number > 0 && !parts_.retries.try_retry()) break;

@@ -44,6 +44,8 @@ class ChatCompletions {
     void convert_with(DialectCalls& converted) { converted_ = &converted; }
 
     io::Task<http::Response> serve(http::Request request);
+    // The same for a request whose body was read already.
+    io::Task<http::Response> serve_body(http::Request request, std::string body);
 
   private:
     // What admission found out; the body stays here, since the engine gets it with few bytes

@@ -96,8 +96,14 @@ io::Task<http::Response> DialectCalls::serve_embeddings(http::Request request) {
     ApiResult<std::string> body =
         co_await read_call_body(&request, parts_.options.request_body_max);
     if (!body) co_return error_response(body.error());
-    Admitted admitted{.embeddings = true, .body = *std::move(body)};
-    co_return co_await run(std::move(request), std::move(admitted));
+    co_return co_await serve_embeddings_body(std::move(request), *std::move(body));
+}
+
+io::Task<http::Response> DialectCalls::serve_embeddings_body(
+    http::Request request, std::string body
+) {
+    Admitted admitted{.embeddings = true, .body = std::move(body)};
+    return run(std::move(request), std::move(admitted));
 }
 
 io::Task<http::Response> DialectCalls::run(http::Request request, Admitted admitted) {
@@ -114,10 +120,14 @@ io::Task<http::Response> DialectCalls::run(http::Request request, Admitted admit
 io::Task<ApiResult<void>> DialectCalls::admit(http::Request* request, Admitted* admitted) {
     if (ApiResult<void> room = check_room(parts_.calls, parts_.options, parts_.routes_known); !room)
         co_return room;
-    const Result<KeyPtr> key =
-        co_await parts_.authenticator.authenticate(Authenticator::shown(request->headers));
-    if (!key) co_return refuse(told(key.error()));
-    admitted->key = *key;
+    if (const BatchCallPtr line = batch_call_of(*request)) {
+        admitted->key = line->key;
+    } else {
+        const Result<KeyPtr> key =
+            co_await parts_.authenticator.authenticate(Authenticator::shown(request->headers));
+        if (!key) co_return refuse(told(key.error()));
+        admitted->key = *key;
+    }
     const ApiResult<CallLimits> limits = read_call_limits(request->headers, parts_.options);
     if (!limits) co_return refuse(limits.error());
     admitted->limits = *limits;
@@ -219,7 +229,8 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
                         .deadline = started_at + parts_.options.deadline_max}
     );
     if (!hold) co_return refuse(std::move(hold.error()));
-    const RequestId id = parts_.ids.next<RequestId>(started_at);
+    const BatchCallPtr line = batch_call_of(*request);
+    const RequestId id = line ? line->id : parts_.ids.next<RequestId>(started_at);
     std::optional<IdempotencyWindow::Token> token;
     if (const std::string* idempotency = request->headers.find("Idempotency-Key")) {
         const Result<IdempotencyWindow::Token> begun =
@@ -238,6 +249,7 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
             .prompt_text_bytes = admitted->text_bytes,
             .hold = *std::move(hold),
             .idempotency = token,
+            .batch = line,
             .started_at = started_at,
             .started = admitted->started,
         }
@@ -279,7 +291,7 @@ io::Task<http::Response> DialectCalls::answer(Admitted admitted, http::ClientWat
 
 // Tries endpoints until one answers, none is left, or the deadline or the retry budget ends it.
 io::Task<DialectCalls::Opened> DialectCalls::open(Admitted* admitted) {
-    std::vector<EndpointId> tried;
+    std::vector<EndpointId> tried = admitted->call->excluded();
     std::optional<Opened> last;
     for (int number = 0; number < ChatCompletions::kAttemptsMax; ++number) {
         if (number > 0 && !parts_.retries.try_retry()) break;

@@ -27,6 +27,7 @@ class DialectCalls {
     );
     // Passed through to engines of OpenAI's API.
     io::Task<http::Response> serve_embeddings(http::Request request);
+    io::Task<http::Response> serve_embeddings_body(http::Request request, std::string body);
     // By the engine, free of charge, where it speaks Anthropic's dialect; else estimated.
     io::Task<http::Response> count_tokens(http::Request request);
 

@@ -92,6 +92,19 @@ io::Task<Result<TakenLoads>> ServerLink::report_loads(ReportLoads report) {
     );
 }
 
+io::Task<Result<ClaimedLines>> ServerLink::claim_lines(ClaimLines question) {
+    const Duration timeout = question.wait + kCallTimeout;
+    co_return read<ClaimedLines>(
+        co_await call("POST", "/v1/gateway/batches:claim", json::print(question), timeout)
+    );
+}
+
+io::Task<Result<ReportedLines>> ServerLink::report_lines(ReportLines report) {
+    co_return read<ReportedLines>(
+        co_await call("POST", "/v1/gateway/batches:report", json::print(report), kSettleTimeout)
+    );
+}
+
 io::Task<Result<std::string>> ServerLink::blob(std::string sha256) {
     co_return co_await call("GET", "/v1/blobs/" + sha256, {}, kBlobTimeout);
 }

@@ -16,6 +16,7 @@
 #include "fleet/fleet.h"
 #include "ledger/ledger.h"
 #include "ledger/rating.h"
+#include "model/batch.h"
 #include "model/billing.h"
 #include "model/endpoint.h"
 #include "routing/allowance_authority.h"
@@ -116,6 +117,8 @@ class Platform {
     void put(Change& change, const Pool& row);
     void put(Change& change, const Node& row);
     void put(Change& change, const StoredEndpoint& row);
+    void put(Change& change, const StoredFile& row);
+    void put(Change& change, const StoredBatch& row);
     void put(Change& change, const WalletPool& row);
     // What commands did to allowances and to the counts of use.
     void put_allowances(Change& change, const routing::AllowanceAuthority::Touched& touched);
@@ -162,6 +165,8 @@ class Platform {
     ledger::Ledger ledger;
     ledger::Accumulators accumulators;
     std::map<EndpointId, StoredEndpoint> endpoints;
+    std::map<FileId, StoredFile> files;      // of batches; see file_shelf.h
+    std::map<BatchId, StoredBatch> batches;  // see batch_owner.h
     routing::AllowanceAuthority allowances;
     routing::UseBook uses;
     std::map<OrganisationId, WalletPool> wallet_pools;

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/openai_routes.h"
+
+#include <memory>
+
+#include "server/lists.h"
+
+namespace penstock::server {
+
+void OpenAiRoutes::add(
+    std::string_view method, std::string_view pattern, RouteDoc doc, Handler handler,
+    http::RouteOptions options
+) {
+    options.operation = doc.operation;
+    options.summary = doc.summary;
+    options.details = std::move(doc);
+    // Shared: the router copies what it is given.
+    auto kept = std::make_shared<Handler>(std::move(handler));
+    router_.add(
+        method, pattern,
+        [this, kept](http::Request request) { return run(std::move(request), kept.get()); },
+        std::move(options)
+    );
+}
+
+io::Task<http::Response> OpenAiRoutes::run(http::Request request, const Handler* handler) {
+    Result<access::Principal> principal = api_.authenticate(request);
+    if (!principal) {
+        http::Response response = openai_error(principal.error());
+        response.headers.set("WWW-Authenticate", "Bearer");
+        co_return response;
+    }
+    if (const Result<void> allowed = access::require(*principal, Scope::tokens); !allowed)
+        co_return openai_error(allowed.error());
+    const bool writes = request.method != "GET" && request.method != "HEAD";
+    if (writes)
+        if (const Result<void> room = api_.platform().check_room(); !room)
+            co_return openai_error(room.error());
+    co_return co_await (*handler)(*std::move(principal), std::move(request));
+}
+
+http::Response openai_error(const Error& error) {
+    routing::ApiError told = routing::api_error(error);
+    if (error.code == ErrorCode::unauthenticated) told.code = "invalid_api_key";
+    http::Response response = http::Response::json(told.status, routing::to_json(told));
+    if (error.code == ErrorCode::unavailable) response.headers.set("Retry-After", "1");
+    return response;
+}
+
+http::Response openai_error(const std::vector<Error>& errors) {
+    Error all = errors.front();
+    for (std::size_t i = 1; i < errors.size(); ++i)
+        all.message += "; " + errors[i].field + " " + errors[i].message;
+    return openai_error(all);
+}
+
+io::Task<http::Response> openai_answer(Platform* platform, std::string body, int status) {
+    if (const Result<void> durable = co_await platform->committed(platform->last_ticket());
+        !durable)
+        co_return openai_error(durable.error());
+    co_return http::Response::json(status, std::move(body));
+}
+
+Result<OpenAiPage> openai_page(
+    const http::Request& request, std::size_t limit_default, std::size_t limit_max
+) {
+    OpenAiPage page{.after = std::string(request.query.get("after"))};
+    page.limit = static_cast<std::size_t>(TRY(query_integer(
+        request, "limit", static_cast<std::int64_t>(limit_default), 1,
+        static_cast<std::int64_t>(limit_max)
+    )));
+    const std::string_view order = request.query.get("order");
+    if (!order.empty() && order != "asc" && order != "desc")
+        return fail_field(ErrorCode::invalid_argument, "order", "expected asc or desc");
+    page.newest_first = order != "asc";
+    return page;
+}
+
+}  // namespace penstock::server
