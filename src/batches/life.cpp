@@ -12,6 +12,16 @@ std::unexpected<Error> wrong(std::string field, std::string message) {
     return fail_field(ErrorCode::invalid_argument, std::move(field), std::move(message));
 }
 
+std::optional<std::int64_t> maybe_seconds(const std::optional<Time>& time) {
+    return time ? std::optional(unix_seconds(*time)) : std::nullopt;
+}
+
+std::optional<std::string> maybe_text(const std::optional<FileId>& id) {
+    return id ? std::optional(to_string(*id)) : std::nullopt;
+}
+
+}  // namespace
+
 Result<void> check_metadata(const std::map<std::string, std::string>& metadata) {
     if (metadata.size() > kMetadataEntriesMax) return wrong("metadata", "at most 16 pairs");
     for (const auto& [key, value] : metadata)
@@ -22,16 +32,6 @@ Result<void> check_metadata(const std::map<std::string, std::string>& metadata) 
             );
     return {};
 }
-
-std::optional<std::int64_t> maybe_seconds(const std::optional<Time>& time) {
-    return time ? std::optional(unix_seconds(*time)) : std::nullopt;
-}
-
-std::optional<std::string> maybe_text(const std::optional<FileId>& id) {
-    return id ? std::optional(to_string(*id)) : std::nullopt;
-}
-
-}  // namespace
 
 std::int64_t unix_seconds(Time time) {
     return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();

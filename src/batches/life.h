@@ -32,6 +32,9 @@ Result<StoredBatch> new_batch(
     const CreateBatch& wanted, const BatchOwnerIds& owner, BatchId id, Time now
 );
 
+// OpenAI's bounds of metadata, of whatever object; names `metadata`.
+Result<void> check_metadata(const std::map<std::string, std::string>& metadata);
+
 bool has_ended(const StoredBatch& batch);
 // Lines may be claimed.
 bool gives_lines(const StoredBatch& batch);

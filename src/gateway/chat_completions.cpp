@@ -50,6 +50,8 @@ io::Task<http::Response> ChatCompletions::serve_read(
         co_return co_await converted_->serve_body(
             std::move(request), std::move(admitted->body), dialects::Dialect::chat
         );
+    if (admitted->ticket && admitted->ticket->hit)
+        co_return co_await parts_.cache.replay(*std::move(admitted->ticket), admitted->key);
     if (admitted->waits) co_return answer_held(std::move(request), *std::move(admitted));
     co_return co_await answer(*std::move(admitted), client);
 }
@@ -154,6 +156,10 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
     );
     if (!endpoints.has_model(admitted.chat.model))
         co_return refuse(no_such_model(admitted.chat.model));
+    admitted.key = **key;
+    if (ApiResult<void> looked = look_for_kept(*request, *limits, admitted); !looked)
+        co_return refuse(std::move(looked.error()));
+    if (admitted.ticket && admitted.ticket->hit) co_return admitted;
     const routing::EndpointLists lists(***key);
     const HoldRequest wanted{
         .key = key->value().get(),
@@ -173,6 +179,22 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
     co_return admitted;
 }
 
+ApiResult<void> ChatCompletions::look_for_kept(
+    const http::Request& request, const CallLimits& limits, Admitted& admitted
+) {
+    ApiResult<std::optional<CallCache::Ticket>> ticket = parts_.cache.look(
+        {.request = &request,
+         .key = &admitted.key,
+         .limits = &limits,
+         .path = "/v1/chat/completions",
+         .body = admitted.body,
+         .model = admitted.chat.model}
+    );
+    if (!ticket) return refuse(std::move(ticket.error()));
+    admitted.ticket = *std::move(ticket);
+    return {};
+}
+
 ApiResult<void> ChatCompletions::begin_call(
     const http::Request& request, Admitted& admitted, Call::Admission admission
 ) {
@@ -185,6 +207,10 @@ ApiResult<void> ChatCompletions::begin_call(
         );
         if (!begun) return refuse(told(begun.error()));
         admission.idempotency = *begun;
+    }
+    if (admitted.ticket) {
+        admission.recorder = std::move(admitted.ticket->recorder);
+        admission.cache_word = admitted.ticket->word;
     }
     admission.model = admitted.chat.model;
     admission.streamed = admitted.chat.stream;
@@ -407,6 +433,7 @@ io::Task<http::Response> ChatCompletions::answer_whole(
     call.meter().deliver_text(answer->text_bytes);
     if (!answer->model_value.empty())
         body = routing::replace_string(*body, answer->model_value, admitted->chat.model);
+    call.sent(*body);
     call.finish(EndReason::done, 200);
     http::Response response = http::Response::json(200, *std::move(body));
     describe_call(response, call, parts_.calls.budget);

@@ -5,6 +5,7 @@
 
 #include "dialects/responses.h"
 #include "dialects/splice.h"
+#include "dialects/stream.h"
 #include "gateway/call_hold.h"
 #include "gateway/call_input.h"
 #include "telemetry/trace.h"
@@ -82,7 +83,16 @@ io::Task<http::Response> DialectCalls::serve(http::Request request, Dialect dial
     ApiResult<std::string> body =
         co_await read_call_body(&request, parts_.options.request_body_max);
     if (!body) co_return error_response(dialect, body.error());
-    co_return co_await serve_body(std::move(request), *std::move(body), dialect);
+    if (dialect != Dialect::responses || state_ == nullptr)
+        co_return co_await serve_body(std::move(request), *std::move(body), dialect);
+    Admitted admitted{.dialect = dialect, .body = *std::move(body)};
+    ApiResult<std::optional<ResponseTurn>> turn = co_await state_->begin(&request, &admitted.body);
+    if (!turn) {
+        parts_.calls.metrics.on_answer({}, turn.error().status);
+        co_return error_response(dialect, turn.error());
+    }
+    admitted.turn = *std::move(turn);
+    co_return co_await run(std::move(request), std::move(admitted));
 }
 
 io::Task<http::Response> DialectCalls::serve_body(
@@ -114,6 +124,7 @@ io::Task<http::Response> DialectCalls::run(http::Request request, Admitted admit
         parts_.calls.metrics.on_answer({}, fine.error().status);
         co_return error_response(admitted.dialect, fine.error());
     }
+    if (admitted.ticket && admitted.ticket->hit) co_return co_await replay(std::move(admitted));
     co_return co_await answer(std::move(admitted), client);
 }
 
@@ -172,6 +183,9 @@ ApiResult<void> DialectCalls::read_document(Admitted& admitted) const {
     } else {
         if (admitted.dialect == Dialect::responses)
             admitted.echo = dialects::responses_echo(*document);
+        if (admitted.turn)
+            for (const dialects::Member& member : admitted.turn->echo)
+                dialects::put(admitted.echo, member.key, member.value);
         Result<dialects::Request> request =
             dialects::read_request(admitted.dialect, *std::move(document));
         if (!request) return refuse(told(request.error()));
@@ -211,6 +225,34 @@ routing::EndpointQuery DialectCalls::query_of(
     };
 }
 
+// Answers that are kept under an id of their own are each new.
+ApiResult<void> DialectCalls::look_for_kept(const http::Request& request, Admitted& admitted) {
+    if (admitted.turn) return {};
+    ApiResult<std::optional<CallCache::Ticket>> ticket = parts_.cache.look(
+        {.request = &request,
+         .key = &admitted.key,
+         .limits = &admitted.limits,
+         .path = request.path,
+         .body = admitted.body,
+         .model = admitted.request.model,
+         .deterministic = admitted.embeddings}
+    );
+    if (!ticket) return std::unexpected(std::move(ticket.error()));
+    admitted.ticket = *std::move(ticket);
+    return {};
+}
+
+io::Task<http::Response> DialectCalls::replay(Admitted admitted) {
+    const bool streamed = admitted.ticket->hit->streamed;
+    http::Response response =
+        co_await parts_.cache.replay(*std::move(admitted.ticket), admitted.key);
+    if (streamed && response.status == 200)
+        response.headers.set(
+            "Content-Type", std::string(dialects::stream_content_type(admitted.dialect))
+        );
+    co_return response;
+}
+
 io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Admitted* admitted) {
     const routing::EndpointPool& endpoints = parts_.calls.endpoints;
     const std::string& model = admitted->request.model;
@@ -219,6 +261,8 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
         co_return refuse(routing::invalid_request(
             "no engine of '" + model + "' makes embeddings", "model", "unsupported_model"
         ));
+    if (ApiResult<void> looked = look_for_kept(*request, *admitted); !looked) co_return looked;
+    if (admitted->ticket && admitted->ticket->hit) co_return ApiResult<void>();
     const Time started_at = parts_.calls.clock.now();
     const routing::EndpointLists lists(*admitted->key);
     ApiResult<routing::Hold> hold = co_await hold_for_call(
@@ -250,6 +294,8 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
             .hold = *std::move(hold),
             .idempotency = token,
             .batch = line,
+            .recorder = admitted->ticket ? std::move(admitted->ticket->recorder) : nullptr,
+            .cache_word = admitted->ticket ? admitted->ticket->word : std::string_view(),
             .started_at = started_at,
             .started = admitted->started,
         }

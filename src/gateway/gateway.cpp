@@ -9,12 +9,14 @@
 #include "gateway/batch_runner.h"
 #include "gateway/budget.h"
 #include "gateway/call.h"
+#include "gateway/call_cache.h"
 #include "gateway/chat_completions.h"
 #include "gateway/dialect_calls.h"
 #include "gateway/idempotency.h"
 #include "gateway/load_reporter.h"
 #include "gateway/model_list.h"
 #include "gateway/ollama_models.h"
+#include "gateway/response_state.h"
 #include "gateway/server_link.h"
 #include "gateway/server_proxy.h"
 #include "gateway/settler.h"
@@ -35,11 +37,11 @@ constexpr Duration kRoutesBackOffMax = 5s;
 constexpr Duration kGaugeInterval = 1s;
 
 // Where OpenAI's API has its resources: an unknown path below them is answered in its error shape.
-constexpr std::array<std::string_view, 17> kTokenPaths{
-    "/v1/assistants", "/v1/audio",        "/v1/batches",     "/v1/chat",        "/v1/completions",
-    "/v1/embeddings", "/v1/engines",      "/v1/files",       "/v1/fine_tuning", "/v1/images",
-    "/v1/messages",   "/v1/models",       "/v1/moderations", "/v1/rerank",      "/v1/responses",
-    "/v1/threads",    "/v1/vector_stores"
+constexpr std::array<std::string_view, 18> kTokenPaths{
+    "/v1/conversations", "/v1/assistants", "/v1/audio",        "/v1/batches",     "/v1/chat",
+    "/v1/completions",   "/v1/embeddings", "/v1/engines",      "/v1/files",       "/v1/fine_tuning",
+    "/v1/images",        "/v1/messages",   "/v1/models",       "/v1/moderations", "/v1/rerank",
+    "/v1/responses",     "/v1/threads",    "/v1/vector_stores"
 };
 
 bool is_token_path(std::string_view path) {
@@ -121,14 +123,16 @@ class Gateway::State {
           ),
           calls_{*spool_,    budget_,        endpoints_, idempotency_, metrics_,
                  with.clock, calls_running_, loads_,     tokenizers_},
+          cache_(calls_, ids_, with.metrics),
           chat_(
               {calls_, authenticator_, retries_, upstream_, ids_, with.random, options_,
-               routes_known_, held_}
+               routes_known_, held_, cache_}
           ),
           converted_(
               {calls_, authenticator_, retries_, upstream_, ids_, with.random, options_,
-               routes_known_, held_}
+               routes_known_, held_, cache_}
           ),
+          state_(authenticator_, server_),
           batches_(
               {calls_, chat_, converted_, held_, server_, tasks_, options_, routes_known_, log_,
                with.metrics},
@@ -137,6 +141,7 @@ class Gateway::State {
           models_(authenticator_, endpoints_, loads_),
           ollama_models_(authenticator_, endpoints_, loads_) {
         chat_.convert_with(converted_);
+        converted_.keep_with(state_);
     }
 
     // What waits for the disk holds parts of the budget.
@@ -342,8 +347,10 @@ class Gateway::State {
     HeldCalls held_;
     LoadReporter reporter_;
     CallParts calls_;
+    CallCache cache_;
     ChatCompletions chat_;
     DialectCalls converted_;
+    ResponseState state_;
     BatchRunner batches_;
     ModelList models_;
     OllamaModels ollama_models_;

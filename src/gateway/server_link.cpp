@@ -105,6 +105,18 @@ io::Task<Result<ReportedLines>> ServerLink::report_lines(ReportLines report) {
     );
 }
 
+io::Task<Result<ExpandedTurn>> ServerLink::expand_turn(ExpandTurn turn) {
+    co_return read<ExpandedTurn>(
+        co_await call("POST", "/v1/gateway/responses:expand", json::print(turn), kCallTimeout)
+    );
+}
+
+io::Task<Result<KeptTurn>> ServerLink::keep_turn(KeepTurn turn) {
+    co_return read<KeptTurn>(
+        co_await call("POST", "/v1/gateway/responses:keep", json::print(turn), kSettleTimeout)
+    );
+}
+
 io::Task<Result<std::string>> ServerLink::blob(std::string sha256) {
     co_return co_await call("GET", "/v1/blobs/" + sha256, {}, kBlobTimeout);
 }

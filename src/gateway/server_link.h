@@ -11,6 +11,7 @@
 #include "model/allowance.h"
 #include "model/batch.h"
 #include "model/endpoint.h"
+#include "model/response_state.h"
 #include "model/service_load.h"
 
 namespace penstock::gateway {
@@ -37,6 +38,9 @@ class ServerLink {
     io::Task<Result<ClaimedLines>> claim_lines(ClaimLines question);
     // How lines ended; what is told twice is taken once.
     io::Task<Result<ReportedLines>> report_lines(ReportLines report);
+    // What was said before a turn, and its answer; see model/response_state.h.
+    io::Task<Result<ExpandedTurn>> expand_turn(ExpandTurn turn);
+    io::Task<Result<KeptTurn>> keep_turn(KeepTurn turn);
     // A file that the route table names, by its hash; not checked against it.
     io::Task<Result<std::string>> blob(std::string sha256);
     // Answers when the server's version differs from `known_version`, or after kRoutesWait.

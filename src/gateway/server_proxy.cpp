@@ -9,7 +9,7 @@
 namespace penstock::gateway {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kRoutes{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 20> kRoutes{{
     {"POST", "/v1/files"},
     {"GET", "/v1/files"},
     {"GET", "/v1/files/{file_id}"},
@@ -19,11 +19,22 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kRoutes{{
     {"GET", "/v1/batches"},
     {"GET", "/v1/batches/{batch_id}"},
     {"POST", "/v1/batches/{batch_id}/cancel"},
+    {"GET", "/v1/responses/{response_id}"},
+    {"DELETE", "/v1/responses/{response_id}"},
+    {"GET", "/v1/responses/{response_id}/input_items"},
+    {"POST", "/v1/conversations"},
+    {"GET", "/v1/conversations/{conversation_id}"},
+    {"POST", "/v1/conversations/{conversation_id}"},
+    {"DELETE", "/v1/conversations/{conversation_id}"},
+    {"GET", "/v1/conversations/{conversation_id}/items"},
+    {"POST", "/v1/conversations/{conversation_id}/items"},
+    {"GET", "/v1/conversations/{conversation_id}/items/{item_id}"},
+    {"DELETE", "/v1/conversations/{conversation_id}/items/{item_id}"},
 }};
 
 // What the server needs of a client's request; all else stays here.
-constexpr std::array<std::string_view, 5> kPassed{
-    "Authorization", "Content-Type", "Accept", "traceparent", "Range"
+constexpr std::array<std::string_view, 6> kPassed{
+    "Authorization", "Content-Type", "Accept", "traceparent", "Range", "Idempotency-Key"
 };
 constexpr std::array<std::string_view, 5> kPassedBack{
     "Content-Type", "Retry-After", "WWW-Authenticate", "Content-Range", "Content-Disposition"
@@ -79,8 +90,8 @@ io::Task<http::Response> ServerProxy::pass(http::Request request) {
         co_return error_response(
             {.status = 503,
              .message =
-                 "files and batches are kept by the platform's server, which does not answer "
-                 "now: try again soon",
+                 "files, batches, kept answers and conversations lie at the platform's server, "
+                 "which does not answer now: try again soon",
              .type = "server_error",
              .code = "server_unavailable",
              .retry_after = 1s}

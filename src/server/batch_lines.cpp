@@ -180,6 +180,31 @@ struct BatchOwner::Taken {
     std::int64_t repeated = 0;
 };
 
+// One report at a time; what was taken and not applied, for whatever reason, waits again.
+class BatchOwner::Storing {
+  public:
+    Storing(BatchOwner& owner, const Taken& taken) : owner_(owner), taken_(taken) {
+        owner_.storing_ = true;
+    }
+    ~Storing() {
+        if (storing_) owner_.drop(taken_);
+        if (storing_) end();
+    }
+    Storing(const Storing&) = delete;
+    Storing& operator=(const Storing&) = delete;
+    void end() {
+        storing_ = false;
+        owner_.storing_ = false;
+        owner_.stored_.notify_one();
+        owner_.changed_.notify_all();
+    }
+
+  private:
+    BatchOwner& owner_;
+    const Taken& taken_;
+    bool storing_ = true;
+};
+
 namespace {
 
 Result<void> check_record(const LineReport& report, const StoredBatch& batch) {
@@ -244,6 +269,9 @@ void BatchOwner::apply(Change& change, const Taken& taken, const std::set<std::s
         batches::LineBook& book = running_.at(line.line.batch_id).book;
         if (line.kind == ResultKind::retry) {
             book.retry(line.line.line);
+            // The engine is given time, more after each failure.
+            running_.at(line.line.batch_id).not_before =
+                platform_.now() + kRetryAfterFirst * (1 << line.line.attempt);
             lines_retried_->add();
         } else {
             const bool good = line.kind == ResultKind::output;
@@ -268,23 +296,19 @@ void BatchOwner::drop(const Taken& taken) {
         running_.at(line.line.batch_id).book.drop(line.line);
 }
 
-io::Task<Result<ReportedLines>> BatchOwner::report(ReportLines report) {
-    for (const LineReport& line : report.lines) {
-        const auto batch = platform_.batches.find(line.line.batch_id);
-        if (batch != platform_.batches.end() && line.record)
-            CO_TRY(check_record(line, batch->second));
-    }
-    while (storing_) co_await stored_.wait();
-    storing_ = true;
-    Taken taken;
+void BatchOwner::give_back(const LineReport& line, RunId owner) {
+    const auto running = running_.find(line.line.batch_id);
+    if (running == running_.end()) return;
+    running->second.book.give_back(line.line, owner);
+    if (line.retry_after)
+        running->second.not_before = platform_.now() + std::min(*line.retry_after, kRetryAfterMax);
+}
+
+void BatchOwner::take(const ReportLines& report, Taken& taken) {
+    taken.calls.replica = report.replica;
     for (const LineReport& line : report.lines) {
         if (line.end == LineEnd::returned) {
-            const auto running = running_.find(line.line.batch_id);
-            if (running == running_.end()) continue;
-            running->second.book.give_back(line.line, report.run_id);
-            if (line.retry_after)
-                running->second.not_before =
-                    platform_.now() + std::min(*line.retry_after, kRetryAfterMax);
+            give_back(line, report.run_id);
             continue;
         }
         const std::string text = take(line, taken);
@@ -293,34 +317,45 @@ io::Task<Result<ReportedLines>> BatchOwner::report(ReportLines report) {
         if (is_new) to->second.at = platform_.batches.at(line.line.batch_id).results_bytes;
         to->second.text += text;
     }
-    std::vector<std::string> ids;
-    for (const LineReport& line : report.lines)
-        if (line.record) ids.push_back(to_string(UsageId(line.record->id.raw())));
-    taken.calls.replica = report.replica;
-    Result<std::set<std::string>> before = std::set<std::string>();
-    Result<void> kept = co_await append(&taken);
-    if (kept && !ids.empty()) before = co_await settled_before(&platform_, &pool_, std::move(ids));
-    if (kept && !before) kept = std::unexpected(before.error());
-    if (kept) {
-        Change change;
-        apply(change, taken, *before);
-        if (!change.empty()) platform_.commit(std::move(change));
-    } else {
-        drop(taken);
-    }
-    storing_ = false;
-    stored_.notify_one();
-    changed_.notify_all();
-    if (!kept) co_return std::unexpected(kept.error());
+}
+
+ReportedLines BatchOwner::answer_to(
+    const ReportLines& report, const Taken& taken, const std::set<std::string>& before
+) const {
     ReportedLines answer{
         .accepted = static_cast<std::int64_t>(taken.lines.size()), .repeated = taken.repeated
     };
     for (const LineReport& line : report.lines) {
         if (!line.record) continue;
         const std::string id = to_string(UsageId(line.record->id.raw()));
-        if (before->contains(id) || platform_.recent_usage.contains(id))
+        if (before.contains(id) || platform_.recent_usage.contains(id))
             answer.settled.push_back(line.record->id);
     }
+    return answer;
+}
+
+io::Task<Result<ReportedLines>> BatchOwner::report(ReportLines report) {
+    std::vector<std::string> ids;
+    for (const LineReport& line : report.lines) {
+        const auto batch = platform_.batches.find(line.line.batch_id);
+        if (batch != platform_.batches.end() && line.record)
+            CO_TRY(check_record(line, batch->second));
+        if (line.record) ids.push_back(to_string(UsageId(line.record->id.raw())));
+    }
+    while (storing_) co_await stored_.wait();
+    Taken taken;
+    Storing storing(*this, taken);
+    take(report, taken);
+    Result<std::set<std::string>> before = std::set<std::string>();
+    Result<void> kept = co_await append(&taken);
+    if (kept && !ids.empty()) before = co_await settled_before(&platform_, &pool_, std::move(ids));
+    if (kept && !before) kept = std::unexpected(before.error());
+    if (!kept) co_return std::unexpected(kept.error());
+    Change change;
+    apply(change, taken, *before);
+    if (!change.empty()) platform_.commit(std::move(change));
+    storing.end();
+    ReportedLines answer = answer_to(report, taken, *before);
     CO_TRY(co_await platform_.committed(platform_.last_ticket()));
     co_return answer;
 }

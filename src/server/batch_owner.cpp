@@ -282,28 +282,14 @@ io::Task<void> BatchOwner::finalize(BatchId id) {
     }
     Change change;
     StoredBatch& batch = platform_.batches.at(id);
-    const auto keep = [&](std::optional<FileId>& to, FileId file_id, IncomingFile& file,
-                          std::string_view name) {
-        StoredFile row{
-            .id = file_id,
-            .organisation_id = batch.organisation_id,
-            .project_id = batch.project_id,
-            .filename = to_string(id) + std::string(name),
-            .purpose = "batch_output",
-            .bytes = static_cast<std::int64_t>(file.bytes()),
-            .sha256 = file.hash(),
-            .created_at = platform_.now(),
-            .expires_at =
-                platform_.now() + (batch.output_lives_seconds
-                                       ? Duration(std::chrono::seconds(*batch.output_lives_seconds))
-                                       : kFileLives)
-        };
-        platform_.put(change, row);
-        platform_.files[file_id] = std::move(row);
-        to = file_id;
-    };
-    if (lines->output > 0) keep(batch.output_file_id, output_id, *output, "_output.jsonl");
-    if (lines->error > 0) keep(batch.error_file_id, error_id, *error, "_error.jsonl");
+    if (lines->output > 0) {
+        keep_output(change, batch, {output_id, "_output.jsonl"}, *output);
+        batch.output_file_id = output_id;
+    }
+    if (lines->error > 0) {
+        keep_output(change, batch, {error_id, "_error.jsonl"}, *error);
+        batch.error_file_id = error_id;
+    }
     batch.counts.failed = std::max(batch.counts.failed, lines->error);
     batches::on_finalized(batch, platform_.now());
     store(change, batch);
@@ -315,6 +301,27 @@ io::Task<void> BatchOwner::finalize(BatchId id) {
     });
     running_.erase(id);
     platform_.commit(std::move(change));
+}
+
+void BatchOwner::keep_output(
+    Change& change, const StoredBatch& batch, const Output& named, IncomingFile& file
+) {
+    const Duration lives = batch.output_lives_seconds
+                               ? Duration(std::chrono::seconds(*batch.output_lives_seconds))
+                               : kFileLives;
+    StoredFile row{
+        .id = named.id,
+        .organisation_id = batch.organisation_id,
+        .project_id = batch.project_id,
+        .filename = to_string(batch.id) + std::string(named.ending),
+        .purpose = "batch_output",
+        .bytes = static_cast<std::int64_t>(file.bytes()),
+        .sha256 = file.hash(),
+        .created_at = platform_.now(),
+        .expires_at = platform_.now() + lives
+    };
+    platform_.put(change, row);
+    platform_.files[named.id] = std::move(row);
 }
 
 // Files and rows that have been kept for long enough.

@@ -29,7 +29,8 @@ constexpr Duration kBatchTick = 1s;
 constexpr Duration kClaimLives = 60s;
 constexpr Duration kClaimWaitMax = 30s;
 constexpr std::int64_t kClaimLinesMax = 64;
-constexpr Duration kRetryAfterMax = 5min;  // that a batch rests when a limit of its key is met
+constexpr Duration kRetryAfterFirst = 250ms;  // doubles with each try of a line
+constexpr Duration kRetryAfterMax = 5min;     // that a batch rests when a limit of its key is met
 constexpr std::size_t kClaimBytesMax = 16UL * 1024 * 1024;  // beyond: one line at a time
 // After a start gateways tell what they run before lines are given to others.
 constexpr Duration kClaimsRest = 3s;
@@ -79,6 +80,13 @@ class BatchOwner {
     void judge(Change& change, StoredBatch& batch, batches::CheckedInput input);
     void follow(StoredBatch& batch, Running& running);
     io::Task<void> finalize(BatchId id);
+    struct Output {
+        FileId id;
+        std::string_view ending;  // of its name
+    };
+    void keep_output(
+        Change& change, const StoredBatch& batch, const Output& named, IncomingFile& file
+    );
     void sweep(Change& change);
     void store(Change& change, const StoredBatch& batch);
     void stop_without_key(StoredBatch& batch, const Error& cause);
@@ -90,7 +98,13 @@ class BatchOwner {
     io::Task<std::optional<ClaimedLine>> claimed(LineTry line);
 
     struct Taken;
+    class Storing;
+    void take(const ReportLines& report, Taken& taken);
     std::string take(const LineReport& report, Taken& taken);
+    void give_back(const LineReport& line, RunId owner);
+    ReportedLines answer_to(
+        const ReportLines& report, const Taken& taken, const std::set<std::string>& before
+    ) const;
     io::Task<Result<void>> append(const Taken* taken);
     void apply(Change& change, const Taken& taken, const std::set<std::string>& before);
     void drop(const Taken& taken);

@@ -30,6 +30,7 @@ io::Task<http::Response> create(
     const Result<BatchId> id = parts.batches->create(change, principal, *wanted);
     if (!id) co_return openai_error(id.error());
     std::string body = shown_text(parts, *id);
+    keep_for_repetition(*parts.platform, change, principal, request, body);
     parts.platform->commit(std::move(change));
     co_return co_await openai_answer(parts.platform, std::move(body));
 }

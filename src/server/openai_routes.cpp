@@ -6,6 +6,38 @@
 #include "server/lists.h"
 
 namespace penstock::server {
+namespace {
+
+constexpr int kOk = 200;
+
+std::string hash_of(const http::Request& request) {
+    return access::sha256_hex(request.method + " " + request.path + "\n" + request.body);
+}
+
+// What the same request was answered; invalid_argument: the key was another's.
+Result<std::optional<std::string>> answered_before(
+    const Platform& platform, const access::Principal& principal, const http::Request& request
+) {
+    const std::string tenant = to_string(principal.organisation_id);
+    const std::string key(request.headers.get("Idempotency-Key"));
+    if (key.empty() || key.size() > kIdempotencyKeyMax)
+        return fail_field(
+            ErrorCode::invalid_argument, "Idempotency-Key", "must have 1 to 255 characters"
+        );
+    const storage::PutIdempotency* found = platform.find_answer(tenant, key);
+    if (found == nullptr || found->expires_at <= platform.now()) {
+        TRY(platform.check_answers(tenant));
+        return std::optional<std::string>();
+    }
+    if (found->request_hash != hash_of(request))
+        return fail_field(
+            ErrorCode::invalid_argument, "Idempotency-Key",
+            "was used for another request: choose a new one"
+        );
+    return std::optional<std::string>(found->body);
+}
+
+}  // namespace
 
 void OpenAiRoutes::add(
     std::string_view method, std::string_view pattern, RouteDoc doc, Handler handler,
@@ -36,7 +68,26 @@ io::Task<http::Response> OpenAiRoutes::run(http::Request request, const Handler*
     if (writes)
         if (const Result<void> room = api_.platform().check_room(); !room)
             co_return openai_error(room.error());
+    // Of forms nothing is kept: a file that is sent twice is there twice until it expires.
+    if (writes && request.headers.contains("Idempotency-Key") && !request.body.empty()) {
+        const Result<std::optional<std::string>> known =
+            answered_before(api_.platform(), *principal, request);
+        if (!known) co_return openai_error(known.error());
+        if (*known) co_return co_await openai_answer(&api_.platform(), **known);
+    }
     co_return co_await (*handler)(*std::move(principal), std::move(request));
+}
+
+void keep_for_repetition(
+    Platform& platform, Change& change, const access::Principal& principal,
+    const http::Request& request, const std::string& body
+) {
+    const std::string key(request.headers.get("Idempotency-Key"));
+    if (key.empty()) return;
+    platform.keep_answer(
+        change, {to_string(principal.organisation_id), key, hash_of(request), kOk, body,
+                 platform.now() + kIdempotencyKept}
+    );
 }
 
 http::Response openai_error(const Error& error) {

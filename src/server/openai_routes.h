@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <string>
 
@@ -27,6 +28,13 @@ class OpenAiRoutes {
     Api& api_;
     http::Router& router_;
 };
+
+// The answer of a command, kept with its change for the client's Idempotency-Key where it sent one:
+// a request that is repeated gets it again, and nothing is made twice.
+void keep_for_repetition(
+    Platform& platform, Change& change, const access::Principal& principal,
+    const http::Request& request, const std::string& body
+);
 
 http::Response openai_error(const Error& error);
 http::Response openai_error(const std::vector<Error>& errors);

@@ -60,6 +60,10 @@ class Restorer final : public storage::Visitor {
             file(TRY(json::parse<StoredFile>(row.body)));
         else if (row.kind == "batch")
             batch(TRY(json::parse<StoredBatch>(row.body)));
+        else if (row.kind == "response")
+            platform_.responses[row.id] = TRY(json::parse<StoredResponse>(row.body));
+        else if (row.kind == "conversation")
+            conversation(TRY(json::parse<StoredConversation>(row.body)));
         else if (row.kind == "allowance")
             platform_.allowances.restore(TRY(json::parse<routing::AllowanceState>(row.body)));
         else if (row.kind == "replica")
@@ -151,6 +155,7 @@ class Restorer final : public storage::Visitor {
     }
     void file(StoredFile row) { platform_.files[row.id] = std::move(row); }
     void batch(StoredBatch row) { platform_.batches[row.id] = std::move(row); }
+    void conversation(StoredConversation row) { platform_.conversations[row.id] = std::move(row); }
     void endpoint(StoredEndpoint row) { platform_.endpoints[row.endpoint.id] = std::move(row); }
     void wallet_pool(WalletPool row) {
         platform_.wallet_pools[row.organisation_id] = std::move(row);
@@ -245,6 +250,12 @@ void Platform::put(Change& change, const StoredFile& row) {
 }
 void Platform::put(Change& change, const StoredBatch& row) {
     put_entity(change, "batch", to_string(row.id), json::print(row));
+}
+void Platform::put(Change& change, const StoredResponse& row) {
+    put_entity(change, "response", row.id, json::print(row));
+}
+void Platform::put(Change& change, const StoredConversation& row) {
+    put_entity(change, "conversation", to_string(row.id), json::print(row));
 }
 void Platform::put(Change& change, const WalletPool& row) {
     put_entity(change, "wallet_pool", to_string(row.organisation_id), json::print(row));

@@ -18,6 +18,7 @@
 #include "server/routes.h"
 #include "server/services.h"
 #include "server/time_sharing.h"
+#include "server/turn_shelf.h"
 
 namespace penstock::server {
 namespace {
@@ -79,6 +80,7 @@ struct Server::State {
     std::unique_ptr<FileShelf> shelf;
     std::unique_ptr<OpenAiRoutes> openai;
     std::unique_ptr<BatchOwner> batches;
+    std::unique_ptr<TurnShelf> turns;
     std::unique_ptr<AgentHub> hub;
     std::unique_ptr<Dispatcher> dispatcher;
     std::unique_ptr<ElasticServices> elastic;
@@ -136,10 +138,10 @@ struct Server::State {
         elastic->add_routes(*api);
         add_identity_routes(*api);
         hub->add_routes();
-        return wire_batches();
+        return wire_stateful_apis();
     }
 
-    Result<void> wire_batches() {
+    Result<void> wire_stateful_apis() {
         batches = std::make_unique<BatchOwner>(
             *platform, *billing, *shelf, pool, BatchOwner::Options{file("batches")}
         );
@@ -147,6 +149,9 @@ struct Server::State {
         const StatefulParts parts{platform.get(), shelf.get(), batches.get()};
         add_openai_file_routes(*openai, parts);
         add_batch_routes(*openai, parts);
+        turns = std::make_unique<TurnShelf>(file("responses"), *platform, pool);
+        add_turn_routes(*openai, *turns);
+        TRY(turns->open());
         return batches->open();
     }
 
@@ -229,6 +234,7 @@ io::Task<Result<FirstKeys>> Server::start() {
     s.group.spawn(s.dispatcher->run());
     s.group.spawn(s.elastic->run());
     s.group.spawn(s.batches->run());
+    s.group.spawn(s.turns->run());
     co_return keys;
 }
 

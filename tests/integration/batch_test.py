@@ -6,15 +6,19 @@ import http.server
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import unittest
 import uuid
 from decimal import Decimal
+from pathlib import Path
 
 from platform_process import ROOT, Platform, wait_until
 
+CLOCK_SHIFT = Path(os.environ.get("CLOCK_SHIFT", ROOT / "build/dev/tests/load/libclock_shift.so")).resolve()
 WORDS = ["water", "falls"]
 LINES = 40
 QUIET_SECONDS = 1.5  # in which lines would have begun if they could
@@ -38,7 +42,11 @@ class Engine:
             def do_POST(self):
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                    self.answer(*engine.answer_to(self.path, asked))
+                    status, document = engine.answer_to(self.path, asked)
+                    if status == 200 and asked.get("stream"):
+                        self.stream(document)
+                    else:
+                        self.answer(status, document)
 
             def answer(self, status, document):
                 body = json.dumps(document).encode()
@@ -47,6 +55,21 @@ class Engine:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def stream(self, document):
+                self.send_response(200)
+                self.send_header("Content-Type", "text/event-stream")
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "words"}
+                frames = [head | {"choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]} for word in (WORDS[0], " " + WORDS[1])]
+                frames.append(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+                frames.append(head | {"choices": [], "usage": document["usage"]})
+                for text in [*map(json.dumps, frames), "[DONE]"]:
+                    data = f"data: {text}\n\n".encode()
+                    self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+                    self.wfile.flush()
+                self.wfile.write(b"0\r\n\r\n")
 
             def log_message(self, *_):
                 pass
@@ -181,6 +204,13 @@ class OneProcess(unittest.TestCase):
             self.assertEqual(amounts["input_tokens"], Decimal(3) / 1_000_000 / 2)
             self.assertEqual(amounts["output_tokens"], Decimal(2 * len(WORDS)) / 1_000_000 / 2)
         self.assertTrue(self.platform.settlement()["balanced"])
+
+    def test_a_repeated_request_makes_one_batch(self):
+        body = {"input_file_id": self.batched.upload([line("a", "once")]), "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+        made = [self.batched.api("POST", "/v1/batches", body, headers={"Idempotency-Key": "one"}).json["id"] for _ in range(2)]
+        self.assertEqual(made[0], made[1])
+        refused = self.batched.api("POST", "/v1/batches", body | {"completion_window": "2h"}, headers={"Idempotency-Key": "one"})
+        self.assertEqual((refused.status, refused.json["error"]["param"]), (400, "Idempotency-Key"))
 
     def test_a_fault_of_the_engine_is_tried_again(self):
         batch = self.batched.create([line("a", "flaky " + uuid.uuid4().hex)])
@@ -334,6 +364,45 @@ class Killed(unittest.TestCase):
         refused = self.batched.api("GET", "/v1/batches")
         self.assertEqual((refused.status, refused.json["error"]["code"]), (503, "server_unavailable"))
         self.assertIn("retry-after", refused.headers)
+
+
+class Late(unittest.TestCase):
+    """The clocks of server and gateway jump ahead together."""
+
+    def setUp(self):
+        self.clock = Path(self.enterContext(tempfile.TemporaryDirectory())) / "clock"
+        self.clock.write_bytes(struct.pack("q", 0))
+        self.engine = self.enterContext(Engine())
+        platform = Platform(roles=True, agent=False)
+        platform.environment |= {"LD_PRELOAD": str(CLOCK_SHIFT), "PENSTOCK_CLOCK_SHIFT": str(self.clock)}
+        self.platform = self.enterContext(platform)
+        offer(self.platform, self.engine)
+        self.batched = Batched(self.platform)
+        wait_until(lambda: self.batched.api("GET", "/v1/models").json["data"], "the route")
+
+    def jump(self, seconds):
+        with open(self.clock, "r+b") as file:
+            file.write(struct.pack("q", seconds))
+
+    def test_what_is_not_done_in_time_expires_and_what_is_kept_is_forgotten_in_time(self):
+        self.engine.gate.clear()
+        body = {"input_file_id": self.batched.upload([line(f"id-{number}", "hold it") for number in range(30)]), "endpoint": "/v1/chat/completions",
+                "completion_window": "1h"}
+        batch = self.batched.api("POST", "/v1/batches", body).json["id"]
+        wait_until(lambda: self.engine.inside > 0, "a line to run")
+        self.jump(3601)
+        self.engine.gate.set()
+        ended = self.batched.wait_for(batch, "expired")
+        done = self.batched.lines_of(ended["output_file_id"])
+        late = self.batched.lines_of(ended["error_file_id"])
+        self.assertEqual({answer["error"]["code"] for answer in late}, {"batch_expired"})
+        self.assertEqual(sorted(answer["custom_id"] for answer in done + late), sorted(f"id-{number}" for number in range(30)))
+        self.assertEqual(len(self.batched.bills_of(batch)), len(done))
+        self.assertEqual(ended["request_counts"], {"total": 30, "completed": len(done), "failed": len(late)})
+        self.jump(3601 + 31 * 86400)
+        wait_until(lambda: self.batched.api("GET", f"/v1/batches/{batch}").status == 404, "the batch to be forgotten")
+        wait_until(lambda: self.batched.api("GET", "/v1/files").json["data"] == [], "the files to be forgotten")
+        wait_until(lambda: not list((self.platform.state / "files").glob("file_*")), "their bytes to be removed")
 
 
 class RealEngine(unittest.TestCase):
