@@ -32,7 +32,11 @@ ApiError told_of(const Error& error) {
         if (!out.message.starts_with(begin)) continue;
         out.param = field;
         out.message.erase(0, begin.size());
-        if (error.code == ErrorCode::not_found) out.code = std::string(field) + "_not_found";
+        if (error.code != ErrorCode::not_found) continue;
+        // As OpenAI tells it: what is not there to go on from is a mistake in the request.
+        const bool previous = field == "previous_response_id";
+        out.code = previous ? "previous_response_not_found" : "conversation_not_found";
+        if (previous) out.status = 400;
     }
     return out;
 }

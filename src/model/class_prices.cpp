@@ -26,11 +26,12 @@ Result<Price> share_of(const Price& price, std::int64_t percent) {
     __extension__ using Wide = __int128;
     Wide num = Wide{price.num} * percent;
     int scale = price.scale + 2;
-    while (scale > kNanoScale || (scale > 0 && num % 10 == 0)) {
+    constexpr Wide kMax = std::numeric_limits<std::int64_t>::max();
+    while (scale > kNanoScale || (scale > 0 && (num % 10 == 0 || num > kMax))) {
         num /= 10;
         --scale;
     }
-    if (num > std::numeric_limits<std::int64_t>::max())
+    if (num > kMax)
         return fail(ErrorCode::invalid_argument, "the price " + to_string(price) + " is too large");
     return Price{static_cast<std::int64_t>(num), scale};
 }

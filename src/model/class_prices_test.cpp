@@ -56,8 +56,12 @@ TEST(ClassPrices, AShareIsRoundedDownToANanoYuan) {
     EXPECT_EQ(to_string(*share_of(Price{}, 50)), "0");
 }
 
-TEST(ClassPrices, AShareOfAPriceThatNoNumberHoldsIsAnError) {
-    EXPECT_FALSE(share_of(Price{std::numeric_limits<std::int64_t>::max(), 0}, 100).has_value());
+TEST(ClassPrices, AShareOfAnyPriceThatCanBeHeldCanBeHeld) {
+    constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+    EXPECT_EQ(share_of(Price{kMax, 0}, 100)->num, kMax);
+    EXPECT_EQ(share_of(Price{kMax, 0}, 99)->num, 9'131'138'316'486'228'048);
+    EXPECT_EQ(to_string(*share_of(Price{kMax, 9}, 1)), "92233720.368547758");
+    EXPECT_FALSE(share_of(Price{kMax, 0}, 200).has_value());
 }
 
 TEST(ClassPrices, AShareIsOneToAHundredPercent) {

@@ -64,9 +64,12 @@ class Kept(unittest.TestCase):
         self.assertEqual(to.responses.retrieve(ended.id).output_text, ended.output_text)
 
     def test_an_unknown_turn_names_the_parameter(self):
-        with self.assertRaises(openai.NotFoundError) as caught:
+        with self.assertRaises(openai.BadRequestError) as caught:
             ask(client(), previous_response_id="resp_none")
-        self.assertEqual(caught.exception.param, "previous_response_id")
+        self.assertEqual((caught.exception.param, caught.exception.code), ("previous_response_id", "previous_response_not_found"))
+        with self.assertRaises(openai.NotFoundError) as caught:
+            ask(client(), conversation="conv_none")
+        self.assertEqual(caught.exception.param, "conversation")
 
 
 class Conversations(unittest.TestCase):

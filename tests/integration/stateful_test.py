@@ -53,9 +53,9 @@ class Kept(unittest.TestCase):
                              ("GET", f"/v1/conversations/{conversation}"), ("DELETE", f"/v1/conversations/{conversation}"),
                              ("GET", f"/v1/conversations/{conversation}/items")):
             self.assertEqual(self.api(method, path, key=key).status, 404, path)
-        for member, value in (("previous_response_id", kept), ("conversation", conversation)):
+        for member, value, status in (("previous_response_id", kept, 400), ("conversation", conversation, 404)):
             refused = self.api("POST", "/v1/responses", {"model": "words", "input": "x", member: value}, key=key)
-            self.assertEqual((refused.status, refused.json["error"]["param"]), (404, member))
+            self.assertEqual((refused.status, refused.json["error"]["param"]), (status, member))
 
     def test_it_outlives_the_server(self):
         kept = self.keep(input="Remember the river")
