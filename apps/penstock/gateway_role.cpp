@@ -31,6 +31,7 @@ Result<int> serve(const GatewayFlags& flags) {
     options.replica = flags.replica;
     options.calls_max = flags.calls_max;
     options.region = flags.region;
+    options.passes_on = true;
     options.state_dir = flags.state_dir.empty() ? config::state_home() / "gateway"
                                                 : std::filesystem::path(flags.state_dir);
     Process process(log);

@@ -32,6 +32,8 @@ const View& view() {
                 wide(class_price_column("CACHE-WRITE-5M/M", "prices", "cache_write_5m")),
                 wide(class_price_column("CACHE-WRITE-1H/M", "prices", "cache_write_1h")),
                 wide(class_price_column("REASONING/M", "prices", "output_reasoning")),
+                wide(text_column("BATCH-PERCENT", "batch_percent")),
+                wide(text_column("CACHED-PERCENT", "cached_percent")),
                 wide(text_column("PRICE-VERSION", "price_version")),
                 wide(computed_column("SECOND-METER", second_meter_cell)),
                 wide(text_column("PROTOCOL", "protocol")),
@@ -97,6 +99,12 @@ Result<std::optional<ClassPrices>> class_prices(
     return said ? std::optional(prices) : std::nullopt;
 }
 
+// Percent of the list prices; "none" lifts it, which the API says as 0.
+Result<std::optional<std::int64_t>> share(const Invocation& invocation, std::string_view flag) {
+    if (invocation.arguments.value(flag) == "none") return std::optional<std::int64_t>(0);
+    return integer_flag(invocation.arguments, flag);
+}
+
 std::vector<Flag> offer_flags() {
     return {
         {.name = "price-input", .value = "YUAN", .help = "flag.price_input"},
@@ -105,6 +113,8 @@ std::vector<Flag> offer_flags() {
         {.name = "price-cache-write-5m", .value = "YUAN", .help = "flag.price_cache_write_5m"},
         {.name = "price-cache-write-1h", .value = "YUAN", .help = "flag.price_cache_write_1h"},
         {.name = "price-reasoning", .value = "YUAN", .help = "flag.price_reasoning"},
+        {.name = "batch-percent", .value = "PERCENT", .help = "flag.batch_percent"},
+        {.name = "cached-percent", .value = "PERCENT", .help = "flag.cached_percent"},
         {.name = "tokenizer", .value = "FILE", .help = "flag.tokenizer"},
     };
 }
@@ -137,6 +147,8 @@ Result<CreateEndpoint> wanted_endpoint(const Invocation& invocation) {
     endpoint.price_input = TRY(price(invocation, "price-input"));
     endpoint.price_output = TRY(price(invocation, "price-output"));
     endpoint.class_prices = TRY(class_prices(invocation, std::nullopt));
+    endpoint.batch_percent = TRY(share(invocation, "batch-percent"));
+    endpoint.cached_percent = TRY(share(invocation, "cached-percent"));
     endpoint.upstream_model = invocation.arguments.value("upstream-model");
     if (const auto site = invocation.arguments.value("site"))
         endpoint.site = TRY(name_of(*site, "site"));
@@ -165,6 +177,8 @@ io::Task<Result<int>> update(Invocation* invocation) {
         change.price_output = CO_TRY(parsed_price("price-output", *text));
     const Endpoint before = CO_TRY(co_await client->endpoint(id));
     change.class_prices = CO_TRY(class_prices(*invocation, before.class_prices));
+    change.batch_percent = CO_TRY(share(*invocation, "batch-percent"));
+    change.cached_percent = CO_TRY(share(*invocation, "cached-percent"));
     change.tokenizer_sha256 = CO_TRY(co_await upload_tokenizer(invocation));
     if (change == UpdateEndpoint{})
         co_return fail_field(

@@ -80,6 +80,12 @@ Refusal decode_refusal(int status, std::string_view retry_after, std::string_vie
     }
     // An unknown code is one of a newer server: then the status still tells the class.
     const json::Object& problem = value->get_object();
+    // Files and batches tell their errors in OpenAI's shape.
+    if (const json::Value* told = problem.if_contains("error"); told && told->is_object()) {
+        refusal.error.message = text_of(told->get_object(), "message");
+        refusal.error.field = text_of(told->get_object(), "param");
+        if (!refusal.error.message.empty()) return refusal;
+    }
     const std::string code = text_of(problem, "code");
     const ErrorCode named = error_code_from_name(code);
     const bool known = !code.empty() && info(named).name == code;

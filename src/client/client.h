@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <iosfwd>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include "client/connection.h"
 #include "client/watch.h"
 #include "model/allowance.h"
+#include "model/batch.h"
 #include "model/page.h"
 #include "model/plan.h"
 #include "model/task_profile.h"
@@ -108,6 +110,14 @@ class Client {
     io::Task<Result<Endpoint>> endpoint(std::string id);
     io::Task<Result<Endpoint>> update_endpoint(std::string id, UpdateEndpoint change);
     io::Task<Done> delete_endpoint(std::string id);
+    // The input of a batch; at most 200 MiB, read into memory.
+    io::Task<Result<FileObject>> upload_batch_input(std::filesystem::path file);
+    io::Task<Result<BatchObject>> create_batch(CreateBatch batch);
+    io::Task<Result<BatchObject>> batch(std::string id);
+    io::Task<Result<BatchObject>> cancel_batch(std::string id);
+    // Newest first, at most `limit`; goes on behind `after`.
+    io::Task<Result<BatchList>> batches(std::int64_t limit, std::string after = {});
+    io::Task<Done> file_content(std::string id, std::ostream* to);
     // What carries a C-URL or registration code: the answer's shape depends on what it is.
     io::Task<Result<json::Text>> identifier(std::string c_url_or_code);
 

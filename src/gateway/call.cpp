@@ -28,6 +28,13 @@ routing::AttemptOutcome outcome_of(EndReason reason) {
     return routing::AttemptOutcome::abandoned;
 }
 
+void reduce(CallRecord& record, std::string tariff, std::optional<std::int64_t> percent) {
+    constexpr std::int64_t kListPrices = 100;  // what is no longer declared was when it was chosen
+    record.tariff = std::move(tariff);
+    const Result<void> priced = routing::reduce_prices(record, percent.value_or(kListPrices));
+    CHECK(priced.has_value(), "a share of a price that can be rated can be rated");
+}
+
 }  // namespace
 
 Call::Call(CallParts& parts, Admission admission)
@@ -59,14 +66,32 @@ void Call::dispatch(const routing::EndpointPool::Choice& choice) {
     attempt_started_ = parts_.clock.monotonic();
     route_ = parts_.endpoints.find(choice.endpoint_id);
     CHECK(route_ != nullptr, "an endpoint with a call in flight is kept");
-    record_.endpoint_id = route_->endpoint.id;
-    record_.price_input = route_->endpoint.price_input;
-    record_.price_output = route_->endpoint.price_output;
-    record_.class_prices = route_->endpoint.class_prices;
-    record_.price_version = route_->endpoint.price_version;
+    price_by(route_->endpoint);
+    if (admission_.batch) {
+        record_.batch_line = admission_.batch->line;
+        reduce(record_, "batch", route_->endpoint.batch_percent);
+    }
     visit_ = parts_.loads.arrive(
         route_->endpoint, routing::estimated_tokens(admission_.prompt_text_bytes)
     );
+    dispatched_ = true;
+    // Of a line that nobody reported nothing is charged, and it is run again under the same id.
+    if (!admission_.batch) parts_.spool.append_opened(record_);
+}
+
+void Call::price_by(const Endpoint& endpoint) {
+    record_.endpoint_id = endpoint.id;
+    record_.price_input = endpoint.price_input;
+    record_.price_output = endpoint.price_output;
+    record_.class_prices = endpoint.class_prices;
+    record_.price_version = endpoint.price_version;
+}
+
+void Call::take_cached(CachedAnswerPtr answer, std::shared_ptr<const Route> route) {
+    cached_ = std::move(answer);
+    route_ = std::move(route);
+    price_by(route_->endpoint);
+    reduce(record_, "cached", route_->endpoint.cached_percent);
     dispatched_ = true;
     parts_.spool.append_opened(record_);
 }
@@ -132,7 +157,9 @@ void Call::finish(EndReason reason, int status) {
 }
 
 void Call::settle(EndReason reason) {
-    const routing::MeteredCall metered = meter_.finish(reason);
+    const routing::MeteredCall metered =
+        cached_ ? routing::MeteredCall{cached_->record.tokens, UsageBasis::cached}
+                : meter_.finish(reason);
     record_.tokens = metered.tokens;
     record_.basis = metered.basis;
     record_.end_reason = reason;
@@ -140,14 +167,22 @@ void Call::settle(EndReason reason) {
         routing::charge_of(record_.tokens, routing::prices_of(record_));
     CHECK(charge.has_value(), "the route table refuses prices that cannot be rated");
     charge_ = *charge;
-    count_load(reason);
+    if (!cached_) count_load(reason);
     parts_.metrics.on_record(record_, metered.violations);
+    if (admission_.recorder && reason == EndReason::done && route_->endpoint.cached_percent)
+        admission_.recorder->keep(record_, parts_.clock.now());
     // Classes that are not priced here may be reported beyond the bound: limits count up to it.
     const std::int64_t tokens_max = admission_.bound.input + admission_.bound.output;
     const routing::Actual actual{
         charge_, std::min(routing::total_tokens(record_.tokens), tokens_max)
     };
     admission_.hold.stop_running();
+    if (admission_.batch) {
+        admission_.batch->record = record_;
+        admission_.batch->hold = std::move(admission_.hold);
+        admission_.batch->actual = actual;
+        return;
+    }
     parts_.spool.append_settled(record_, [hold = std::move(admission_.hold), actual]() mutable {
         hold.settle(actual);
     });

@@ -6,6 +6,8 @@
 #include <string>
 
 #include "base/time.h"
+#include "gateway/answer_recorder.h"
+#include "gateway/batch_call.h"
 #include "gateway/budget.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/idempotency.h"
@@ -46,6 +48,9 @@ class Call {
         std::int64_t prompt_text_bytes = 0;
         routing::Hold hold;
         std::optional<IdempotencyWindow::Token> idempotency;
+        BatchCallPtr batch;                        // null: an interactive call
+        std::unique_ptr<AnswerRecorder> recorder;  // null: its answer is not kept
+        std::string_view cache_word;               // what the client is told of that
         Time started_at;
         Duration started{};  // the same on the monotonic clock
     };
@@ -56,9 +61,15 @@ class Call {
 
     // The engine is about to be asked: a marker goes to the spool first, and the price is fixed.
     void dispatch(const routing::EndpointPool::Choice& choice);
+    // Instead of an attempt: the client gets a kept answer, at that share of the route's prices.
+    void take_cached(CachedAnswerPtr answer, std::shared_ptr<const Route> route);
     // The attempt ended without a byte for the client; another one may follow.
     void end_attempt(routing::AttemptOutcome outcome);
     void on_first_token();
+    // What the client is sent, as it is written.
+    void sent(std::string_view bytes) {
+        if (admission_.recorder) admission_.recorder->add(bytes);
+    }
     routing::CallMeter& meter() { return meter_; }
 
     // Where the endpoint's tokenizer is loaded, texts are counted beside what the engine tells.
@@ -77,6 +88,11 @@ class Call {
 
     const CallRecord& record() const { return record_; }
     const ResolvedKey& key() const { return *admission_.key; }
+    std::string_view cache_word() const { return admission_.cache_word; }
+    // Endpoints that it may not be sent to, whatever its limits say.
+    std::vector<EndpointId> excluded() const {
+        return admission_.batch ? admission_.batch->excluded : std::vector<EndpointId>();
+    }
     // What it may cost at most.
     Money cost_max() const { return cost_max_; }
     // The route of the present attempt, as it was when the attempt began.
@@ -87,6 +103,7 @@ class Call {
   private:
     void settle(EndReason reason);
     void count_load(EndReason reason);
+    void price_by(const Endpoint& endpoint);
     bool begin_second_meter();
 
     CallParts& parts_;
@@ -98,6 +115,7 @@ class Call {
     std::unique_ptr<TextMeter> texts_;
     Duration attempt_started_{};  // on the monotonic clock
     std::shared_ptr<const Route> route_;
+    CachedAnswerPtr cached_;  // null: an engine is asked
     Money cost_max_;
     ExactMoney charge_;
     bool dispatched_ = false;

@@ -73,6 +73,7 @@ void describe_call(http::Response& response, const Call& call, Budget& budget) {
     add_penstock_header(response, "endpoint", to_string(endpoint.id));
     add_penstock_header(response, "max-cost", to_string(call.cost_max()));
     if (endpoint.simulated) add_penstock_header(response, "simulated", "true");
+    add_penstock_header(response, "cache", std::string(call.cache_word()));
     const routing::CallNeeds needs{
         .model = call.record().model, .admitted_at = call.record().started_at
     };

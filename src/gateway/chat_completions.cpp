@@ -32,6 +32,10 @@ io::Task<http::Response> ChatCompletions::serve(http::Request request) {
     return serve_read(std::move(request), std::nullopt);
 }
 
+io::Task<http::Response> ChatCompletions::serve_body(http::Request request, std::string body) {
+    return serve_read(std::move(request), std::move(body));
+}
+
 io::Task<http::Response> ChatCompletions::serve_read(
     http::Request request, std::optional<std::string> body
 ) {
@@ -46,6 +50,8 @@ io::Task<http::Response> ChatCompletions::serve_read(
         co_return co_await converted_->serve_body(
             std::move(request), std::move(admitted->body), dialects::Dialect::chat
         );
+    if (admitted->ticket && admitted->ticket->hit)
+        co_return co_await parts_.cache.replay(*std::move(admitted->ticket), admitted->key);
     if (admitted->waits) co_return answer_held(std::move(request), *std::move(admitted));
     co_return co_await answer(*std::move(admitted), client);
 }
@@ -109,7 +115,9 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
     const Time started_at = parts_.calls.clock.now();
     const Duration started = parts_.calls.clock.monotonic();
     std::string shown = Authenticator::shown(request->headers);
-    std::optional<Result<KeyPtr>> key = parts_.authenticator.authenticate_now(shown);
+    const BatchCallPtr line = batch_call_of(*request);
+    std::optional<Result<KeyPtr>> key =
+        line ? Result<KeyPtr>(line->key) : parts_.authenticator.authenticate_now(shown);
     if (!key) key = co_await parts_.authenticator.authenticate(std::move(shown));
     if (!*key) co_return refuse(told(key->error()));
     const ApiResult<CallLimits> limits = read_call_limits(request->headers, parts_.options);
@@ -148,6 +156,10 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
     );
     if (!endpoints.has_model(admitted.chat.model))
         co_return refuse(no_such_model(admitted.chat.model));
+    admitted.key = **key;
+    if (ApiResult<void> looked = look_for_kept(*request, *limits, admitted); !looked)
+        co_return refuse(std::move(looked.error()));
+    if (admitted.ticket && admitted.ticket->hit) co_return admitted;
     const routing::EndpointLists lists(***key);
     const HoldRequest wanted{
         .key = key->value().get(),
@@ -167,16 +179,38 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
     co_return admitted;
 }
 
+ApiResult<void> ChatCompletions::look_for_kept(
+    const http::Request& request, const CallLimits& limits, Admitted& admitted
+) {
+    ApiResult<std::optional<CallCache::Ticket>> ticket = parts_.cache.look(
+        {.request = &request,
+         .key = &admitted.key,
+         .limits = &limits,
+         .path = "/v1/chat/completions",
+         .body = admitted.body,
+         .model = admitted.chat.model}
+    );
+    if (!ticket) return refuse(std::move(ticket.error()));
+    admitted.ticket = *std::move(ticket);
+    return {};
+}
+
 ApiResult<void> ChatCompletions::begin_call(
     const http::Request& request, Admitted& admitted, Call::Admission admission
 ) {
-    admission.id = parts_.ids.next<RequestId>(admission.started_at);
+    admission.batch = batch_call_of(request);
+    admission.id =
+        admission.batch ? admission.batch->id : parts_.ids.next<RequestId>(admission.started_at);
     if (const std::string* key = request.headers.find("Idempotency-Key")) {
         const Result<IdempotencyWindow::Token> begun = parts_.calls.idempotency.begin(
             admission.key->key_id, *key, admission.id, admission.started_at
         );
         if (!begun) return refuse(told(begun.error()));
         admission.idempotency = *begun;
+    }
+    if (admitted.ticket) {
+        admission.recorder = std::move(admitted.ticket->recorder);
+        admission.cache_word = admitted.ticket->word;
     }
     admission.model = admitted.chat.model;
     admission.streamed = admitted.chat.stream;
@@ -231,7 +265,7 @@ io::Task<http::Response> ChatCompletions::ask_and_answer(
 
 // Tries endpoints until one answers, none is left, or the deadline or the retry budget ends it.
 io::Task<ChatCompletions::Opened> ChatCompletions::open(Admitted* admitted) {
-    std::vector<EndpointId> tried;
+    std::vector<EndpointId> tried = admitted->call->excluded();
     std::optional<Opened> last;
     for (int number = 0; number < kAttemptsMax; ++number) {
         if (number > 0 && !parts_.retries.try_retry()) break;
@@ -399,6 +433,7 @@ io::Task<http::Response> ChatCompletions::answer_whole(
     call.meter().deliver_text(answer->text_bytes);
     if (!answer->model_value.empty())
         body = routing::replace_string(*body, answer->model_value, admitted->chat.model);
+    call.sent(*body);
     call.finish(EndReason::done, 200);
     http::Response response = http::Response::json(200, *std::move(body));
     describe_call(response, call, parts_.calls.budget);

@@ -9,6 +9,7 @@
 #include "gateway/api_answer.h"
 #include "gateway/authenticator.h"
 #include "gateway/call.h"
+#include "gateway/call_cache.h"
 #include "gateway/call_input.h"
 #include "gateway/gateway.h"
 #include "gateway/held_calls.h"
@@ -37,6 +38,7 @@ class ChatCompletions {
         const GatewayOptions& options;
         const bool& routes_known;
         HeldCalls& held;
+        CallCache& cache;
     };
     explicit ChatCompletions(Parts parts) : parts_(parts) {}
 
@@ -44,6 +46,8 @@ class ChatCompletions {
     void convert_with(DialectCalls& converted) { converted_ = &converted; }
 
     io::Task<http::Response> serve(http::Request request);
+    // The same for a request whose body was read already.
+    io::Task<http::Response> serve_body(http::Request request, std::string body);
 
   private:
     // What admission found out; the body stays here, since the engine gets it with few bytes
@@ -61,12 +65,16 @@ class ChatCompletions {
         std::optional<Price> output_price_max;
         io::Deadline deadline;
         std::string traceparent;
+        std::optional<CallCache::Ticket> ticket;  // of a call that asked for kept answers
     };
     // What an engine answered, or what the client is told instead.
     using Opened = ApiResult<http::ResponseStream>;
 
     io::Task<http::Response> serve_read(http::Request request, std::optional<std::string> body);
     io::Task<ApiResult<Admitted>> admit(http::Request* request, std::optional<std::string> body);
+    ApiResult<void> look_for_kept(
+        const http::Request& request, const CallLimits& limits, Admitted& admitted
+    );
     // Completes `admission`, which has its key, hold and times.
     ApiResult<void> begin_call(
         const http::Request& request, Admitted& admitted, Call::Admission admission

@@ -66,6 +66,7 @@ io::Task<std::optional<EndReason>> ChatStream::pass(
         });
         bytes = rewritten_;
     }
+    call_->sent(bytes);
     if (!co_await writer.write(bytes))
         co_return done_seen_ ? EndReason::done : EndReason::client_gone;
     call_->meter().deliver(chunk->deltas);

@@ -80,6 +80,10 @@ http::Response DialectCalls::answer_stream(
         .context = context_of(admitted),
         .deadline = admitted.deadline,
     };
+    if (admitted.turn)
+        options.keep = [state = state_, turn = *admitted.turn](std::string answer) {
+            return state->keep(&turn, std::move(answer));
+        };
     http::Response response;
     describe(response, admitted);
     auto stream = std::make_unique<DialectStream>(
@@ -113,10 +117,15 @@ io::Task<http::Response> DialectCalls::answer_whole(
     const ApiResult<WholeAnswer> answer =
         admitted->embeddings ? read_embeddings(*admitted, *body) : read_answer(*admitted, *body);
     if (!answer) co_return end_with(*admitted, answer.error(), EndReason::upstream_error);
+    if (admitted->turn)
+        if (const ApiResult<void> kept = co_await state_->keep(&*admitted->turn, answer->body);
+            !kept)
+            co_return end_with(*admitted, kept.error(), EndReason::upstream_error);
     call.on_first_token();
     if (call.answer_texts() != nullptr) co_await call.count_texts();
     // Only now: a client that left meanwhile has received nothing.
     call.meter().deliver_text(answer->text_bytes);
+    call.sent(answer->body);
     call.finish(EndReason::done, 200);
     http::Response response = http::Response::json(200, answer->body);
     describe(response, *admitted);

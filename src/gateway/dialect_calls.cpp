@@ -5,6 +5,7 @@
 
 #include "dialects/responses.h"
 #include "dialects/splice.h"
+#include "dialects/stream.h"
 #include "gateway/call_hold.h"
 #include "gateway/call_input.h"
 #include "telemetry/trace.h"
@@ -82,7 +83,16 @@ io::Task<http::Response> DialectCalls::serve(http::Request request, Dialect dial
     ApiResult<std::string> body =
         co_await read_call_body(&request, parts_.options.request_body_max);
     if (!body) co_return error_response(dialect, body.error());
-    co_return co_await serve_body(std::move(request), *std::move(body), dialect);
+    if (dialect != Dialect::responses || state_ == nullptr)
+        co_return co_await serve_body(std::move(request), *std::move(body), dialect);
+    Admitted admitted{.dialect = dialect, .body = *std::move(body)};
+    ApiResult<std::optional<ResponseTurn>> turn = co_await state_->begin(&request, &admitted.body);
+    if (!turn) {
+        parts_.calls.metrics.on_answer({}, turn.error().status);
+        co_return error_response(dialect, turn.error());
+    }
+    admitted.turn = *std::move(turn);
+    co_return co_await run(std::move(request), std::move(admitted));
 }
 
 io::Task<http::Response> DialectCalls::serve_body(
@@ -96,8 +106,14 @@ io::Task<http::Response> DialectCalls::serve_embeddings(http::Request request) {
     ApiResult<std::string> body =
         co_await read_call_body(&request, parts_.options.request_body_max);
     if (!body) co_return error_response(body.error());
-    Admitted admitted{.embeddings = true, .body = *std::move(body)};
-    co_return co_await run(std::move(request), std::move(admitted));
+    co_return co_await serve_embeddings_body(std::move(request), *std::move(body));
+}
+
+io::Task<http::Response> DialectCalls::serve_embeddings_body(
+    http::Request request, std::string body
+) {
+    Admitted admitted{.embeddings = true, .body = std::move(body)};
+    return run(std::move(request), std::move(admitted));
 }
 
 io::Task<http::Response> DialectCalls::run(http::Request request, Admitted admitted) {
@@ -108,16 +124,21 @@ io::Task<http::Response> DialectCalls::run(http::Request request, Admitted admit
         parts_.calls.metrics.on_answer({}, fine.error().status);
         co_return error_response(admitted.dialect, fine.error());
     }
+    if (admitted.ticket && admitted.ticket->hit) co_return co_await replay(std::move(admitted));
     co_return co_await answer(std::move(admitted), client);
 }
 
 io::Task<ApiResult<void>> DialectCalls::admit(http::Request* request, Admitted* admitted) {
     if (ApiResult<void> room = check_room(parts_.calls, parts_.options, parts_.routes_known); !room)
         co_return room;
-    const Result<KeyPtr> key =
-        co_await parts_.authenticator.authenticate(Authenticator::shown(request->headers));
-    if (!key) co_return refuse(told(key.error()));
-    admitted->key = *key;
+    if (const BatchCallPtr line = batch_call_of(*request)) {
+        admitted->key = line->key;
+    } else {
+        const Result<KeyPtr> key =
+            co_await parts_.authenticator.authenticate(Authenticator::shown(request->headers));
+        if (!key) co_return refuse(told(key.error()));
+        admitted->key = *key;
+    }
     const ApiResult<CallLimits> limits = read_call_limits(request->headers, parts_.options);
     if (!limits) co_return refuse(limits.error());
     admitted->limits = *limits;
@@ -162,6 +183,9 @@ ApiResult<void> DialectCalls::read_document(Admitted& admitted) const {
     } else {
         if (admitted.dialect == Dialect::responses)
             admitted.echo = dialects::responses_echo(*document);
+        if (admitted.turn)
+            for (const dialects::Member& member : admitted.turn->echo)
+                dialects::put(admitted.echo, member.key, member.value);
         Result<dialects::Request> request =
             dialects::read_request(admitted.dialect, *std::move(document));
         if (!request) return refuse(told(request.error()));
@@ -201,6 +225,34 @@ routing::EndpointQuery DialectCalls::query_of(
     };
 }
 
+// Answers that are kept under an id of their own are each new.
+ApiResult<void> DialectCalls::look_for_kept(const http::Request& request, Admitted& admitted) {
+    if (admitted.turn) return {};
+    ApiResult<std::optional<CallCache::Ticket>> ticket = parts_.cache.look(
+        {.request = &request,
+         .key = &admitted.key,
+         .limits = &admitted.limits,
+         .path = request.path,
+         .body = admitted.body,
+         .model = admitted.request.model,
+         .deterministic = admitted.embeddings}
+    );
+    if (!ticket) return std::unexpected(std::move(ticket.error()));
+    admitted.ticket = *std::move(ticket);
+    return {};
+}
+
+io::Task<http::Response> DialectCalls::replay(Admitted admitted) {
+    const bool streamed = admitted.ticket->hit->streamed;
+    http::Response response =
+        co_await parts_.cache.replay(*std::move(admitted.ticket), admitted.key);
+    if (streamed && response.status == 200)
+        response.headers.set(
+            "Content-Type", std::string(dialects::stream_content_type(admitted.dialect))
+        );
+    co_return response;
+}
+
 io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Admitted* admitted) {
     const routing::EndpointPool& endpoints = parts_.calls.endpoints;
     const std::string& model = admitted->request.model;
@@ -209,6 +261,8 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
         co_return refuse(routing::invalid_request(
             "no engine of '" + model + "' makes embeddings", "model", "unsupported_model"
         ));
+    if (ApiResult<void> looked = look_for_kept(*request, *admitted); !looked) co_return looked;
+    if (admitted->ticket && admitted->ticket->hit) co_return ApiResult<void>();
     const Time started_at = parts_.calls.clock.now();
     const routing::EndpointLists lists(*admitted->key);
     ApiResult<routing::Hold> hold = co_await hold_for_call(
@@ -219,7 +273,8 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
                         .deadline = started_at + parts_.options.deadline_max}
     );
     if (!hold) co_return refuse(std::move(hold.error()));
-    const RequestId id = parts_.ids.next<RequestId>(started_at);
+    const BatchCallPtr line = batch_call_of(*request);
+    const RequestId id = line ? line->id : parts_.ids.next<RequestId>(started_at);
     std::optional<IdempotencyWindow::Token> token;
     if (const std::string* idempotency = request->headers.find("Idempotency-Key")) {
         const Result<IdempotencyWindow::Token> begun =
@@ -238,6 +293,9 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
             .prompt_text_bytes = admitted->text_bytes,
             .hold = *std::move(hold),
             .idempotency = token,
+            .batch = line,
+            .recorder = admitted->ticket ? std::move(admitted->ticket->recorder) : nullptr,
+            .cache_word = admitted->ticket ? admitted->ticket->word : std::string_view(),
             .started_at = started_at,
             .started = admitted->started,
         }
@@ -279,7 +337,7 @@ io::Task<http::Response> DialectCalls::answer(Admitted admitted, http::ClientWat
 
 // Tries endpoints until one answers, none is left, or the deadline or the retry budget ends it.
 io::Task<DialectCalls::Opened> DialectCalls::open(Admitted* admitted) {
-    std::vector<EndpointId> tried;
+    std::vector<EndpointId> tried = admitted->call->excluded();
     std::optional<Opened> last;
     for (int number = 0; number < ChatCompletions::kAttemptsMax; ++number) {
         if (number > 0 && !parts_.retries.try_retry()) break;

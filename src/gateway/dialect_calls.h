@@ -8,6 +8,7 @@
 #include "dialects/documents.h"
 #include "gateway/call_input.h"
 #include "gateway/chat_completions.h"
+#include "gateway/response_state.h"
 
 namespace penstock::gateway {
 
@@ -19,6 +20,8 @@ class DialectCalls {
   public:
     using Parts = ChatCompletions::Parts;
     explicit DialectCalls(Parts parts) : parts_(parts) {}
+    // Who keeps answers of the Responses API; without it they are refused by name.
+    void keep_with(ResponseState& state) { state_ = &state; }
 
     io::Task<http::Response> serve(http::Request request, dialects::Dialect dialect);
     // The same for a request whose body was read already.
@@ -27,6 +30,7 @@ class DialectCalls {
     );
     // Passed through to engines of OpenAI's API.
     io::Task<http::Response> serve_embeddings(http::Request request);
+    io::Task<http::Response> serve_embeddings_body(http::Request request, std::string body);
     // By the engine, free of charge, where it speaks Anthropic's dialect; else estimated.
     io::Task<http::Response> count_tokens(http::Request request);
 
@@ -46,7 +50,9 @@ class DialectCalls {
         io::Deadline deadline;
         Duration started{};  // on the monotonic clock
         std::string traceparent;
-        http::Headers passed;  // of Anthropic's API: version and betas
+        http::Headers passed;                     // of Anthropic's API: version and betas
+        std::optional<ResponseTurn> turn;         // its answer is to be kept
+        std::optional<CallCache::Ticket> ticket;  // of a call that asked for kept answers
         std::unique_ptr<Call> call;
         // Of the present attempt:
         dialects::Dialect engine = dialects::Dialect::chat;
@@ -58,6 +64,8 @@ class DialectCalls {
     io::Task<http::Response> run(http::Request request, Admitted admitted);
     io::Task<ApiResult<void>> admit(http::Request* request, Admitted* admitted);
     ApiResult<void> read_document(Admitted& admitted) const;
+    ApiResult<void> look_for_kept(const http::Request& request, Admitted& admitted);
+    io::Task<http::Response> replay(Admitted admitted);
     io::Task<ApiResult<void>> reserve(const http::Request* request, Admitted* admitted);
     // Borrows from both.
     routing::EndpointQuery query_of(const Admitted& admitted, const routing::EndpointLists& lists)
@@ -90,6 +98,7 @@ class DialectCalls {
     io::Task<std::optional<std::string>> ask_for_count(const Admitted* admitted);
 
     Parts parts_;
+    ResponseState* state_ = nullptr;
 };
 
 // The dialect of an engine, by its endpoint's protocol.

@@ -315,12 +315,12 @@ TEST(DialectCalls, ListsModelsForOllamasClients) {
     EXPECT_EQ(text_at(answer.body, {"models", "0", "name"}), R"("b/model")");
 }
 
-TEST(DialectCalls, RefusesWhatOnlyAKeptAnswerCouldServe) {
+TEST(DialectCalls, RefusesWhatOnlyAnAnswerThatIsNotKeptCouldServe) {
     Fixture f;
     f.add_engine(chat_engine());
 
     const ClientAnswer answer =
-        f.ask_at("/v1/responses", responses + R"(,"previous_response_id":"resp_1"})");
+        f.ask_at("/v1/responses", responses + R"(,"previous_response_id":"resp_unknown"})");
 
     EXPECT_EQ(answer.status, 400);
     EXPECT_EQ(text_at(answer.body, {"error", "param"}), R"("previous_response_id")");

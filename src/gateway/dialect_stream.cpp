@@ -2,6 +2,7 @@
 #include "gateway/dialect_stream.h"
 
 #include "dialects/splice.h"
+#include "gateway/response_state.h"
 
 namespace penstock::gateway {
 namespace {
@@ -151,6 +152,7 @@ io::Task<DialectStream::End> DialectStream::pass(
         if (const End end = co_await send(&*frame, writer)) co_return end;
     } else {
         out_ = renamed(*frame, name, data, raw);
+        call_->sent(out_);
         if (!co_await writer.write(out_)) co_return EndReason::client_gone;
     }
     call_->meter().deliver(pieces);
@@ -169,6 +171,13 @@ io::Task<DialectStream::End> DialectStream::send(
         problem_ = written.error().message;
         co_return EndReason::upstream_error;
     }
+    if (options_.keep)
+        if (std::optional<std::string> answer = ended_response(out_)) {
+            const ApiResult<void> kept = co_await options_.keep(*std::move(answer));
+            if (!kept) problem_ = kept.error().message;
+            if (!kept) co_return EndReason::upstream_error;
+        }
+    call_->sent(out_);
     if (!out_.empty() && !co_await writer.write(out_)) co_return EndReason::client_gone;
     co_return std::nullopt;
 }

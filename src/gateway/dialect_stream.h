@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "dialects/stream.h"
+#include "gateway/api_answer.h"
 #include "gateway/call.h"
 #include "http/client.h"
 #include "http/message.h"
@@ -43,6 +45,8 @@ class DialectStream {
         dialects::Dialect client = dialects::Dialect::chat;
         dialects::AnswerContext context;
         io::Deadline deadline;
+        // Keeps the answer of a stateful Responses call, before its last event is sent.
+        std::function<io::Task<ApiResult<void>>(std::string response)> keep = {};
     };
     DialectStream(
         std::unique_ptr<Call> call, http::ResponseStream upstream, http::ClientWatch client,

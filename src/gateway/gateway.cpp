@@ -6,15 +6,19 @@
 
 #include "base/check.h"
 #include "gateway/authenticator.h"
+#include "gateway/batch_runner.h"
 #include "gateway/budget.h"
 #include "gateway/call.h"
+#include "gateway/call_cache.h"
 #include "gateway/chat_completions.h"
 #include "gateway/dialect_calls.h"
 #include "gateway/idempotency.h"
 #include "gateway/load_reporter.h"
 #include "gateway/model_list.h"
 #include "gateway/ollama_models.h"
+#include "gateway/response_state.h"
 #include "gateway/server_link.h"
+#include "gateway/server_proxy.h"
 #include "gateway/settler.h"
 #include "gateway/spool.h"
 #include "gateway/tokenizer_shelf.h"
@@ -33,11 +37,11 @@ constexpr Duration kRoutesBackOffMax = 5s;
 constexpr Duration kGaugeInterval = 1s;
 
 // Where OpenAI's API has its resources: an unknown path below them is answered in its error shape.
-constexpr std::array<std::string_view, 16> kTokenPaths{
-    "/v1/assistants",  "/v1/audio",      "/v1/batches", "/v1/chat",
-    "/v1/completions", "/v1/embeddings", "/v1/engines", "/v1/fine_tuning",
-    "/v1/images",      "/v1/messages",   "/v1/models",  "/v1/moderations",
-    "/v1/rerank",      "/v1/responses",  "/v1/threads", "/v1/vector_stores"
+constexpr std::array<std::string_view, 18> kTokenPaths{
+    "/v1/conversations", "/v1/assistants", "/v1/audio",        "/v1/batches",     "/v1/chat",
+    "/v1/completions",   "/v1/embeddings", "/v1/engines",      "/v1/files",       "/v1/fine_tuning",
+    "/v1/images",        "/v1/messages",   "/v1/models",       "/v1/moderations", "/v1/rerank",
+    "/v1/responses",     "/v1/threads",    "/v1/vector_stores"
 };
 
 bool is_token_path(std::string_view path) {
@@ -99,6 +103,7 @@ class Gateway::State {
           spool_(std::move(spool)),
           tasks_(with.runtime.executor(), "gateway"),
           server_(with.runtime, options_.server_url, options_.key),
+          proxy_(with.runtime, options_.server_url),
           upstream_(with.runtime),
           ids_(with.random),
           authenticator_(with.runtime.executor(), tasks_, server_, with.clock),
@@ -118,17 +123,25 @@ class Gateway::State {
           ),
           calls_{*spool_,    budget_,        endpoints_, idempotency_, metrics_,
                  with.clock, calls_running_, loads_,     tokenizers_},
+          cache_(calls_, ids_, with.metrics),
           chat_(
               {calls_, authenticator_, retries_, upstream_, ids_, with.random, options_,
-               routes_known_, held_}
+               routes_known_, held_, cache_}
           ),
           converted_(
               {calls_, authenticator_, retries_, upstream_, ids_, with.random, options_,
-               routes_known_, held_}
+               routes_known_, held_, cache_}
+          ),
+          state_(authenticator_, server_),
+          batches_(
+              {calls_, chat_, converted_, held_, server_, tasks_, options_, routes_known_, log_,
+               with.metrics},
+              with.runtime.executor(), ids_.next<RunId>(with.clock.now())
           ),
           models_(authenticator_, endpoints_, loads_),
           ollama_models_(authenticator_, endpoints_, loads_) {
         chat_.convert_with(converted_);
+        converted_.keep_with(state_);
     }
 
     // What waits for the disk holds parts of the budget.
@@ -152,6 +165,7 @@ class Gateway::State {
             }
         );
         register_dialects(router);
+        if (options_.passes_on) proxy_.add_routes(router);
         // Names of models contain slashes.
         router.add(
             "GET", "/v1/models/{id...}",
@@ -198,6 +212,8 @@ class Gateway::State {
         tasks_.spawn(follow_routes());
         tasks_.spawn(reporter_.report_forever());
         tasks_.spawn(tokenizers_.load_forever());
+        tasks_.spawn(batches_.claim_forever());
+        tasks_.spawn(batches_.report_forever());
         tasks_.spawn(refresh_gauges(&registry_));
     }
 
@@ -292,6 +308,7 @@ class Gateway::State {
             if (route.endpoint.tokenizer_sha256)
                 tokenizers.insert(*route.endpoint.tokenizer_sha256);
         tokenizers_.want(std::move(tokenizers));
+        batches_.on_routes(table.routes);
         for (const std::string& refused : endpoints_.replace(std::move(table.routes)))
             log_.warning("a route cannot be used", {{"reason", refused}});
         loads_.replace(std::move(table.elastic));
@@ -312,6 +329,7 @@ class Gateway::State {
     io::TaskGroup committing_{runtime_.executor(), "gateway spool"};
     io::TaskGroup tasks_;
     ServerLink server_;
+    ServerProxy proxy_;
     http::Client upstream_;
     IdSource ids_;
     routing::EndpointPool endpoints_;
@@ -329,8 +347,11 @@ class Gateway::State {
     HeldCalls held_;
     LoadReporter reporter_;
     CallParts calls_;
+    CallCache cache_;
     ChatCompletions chat_;
     DialectCalls converted_;
+    ResponseState state_;
+    BatchRunner batches_;
     ModelList models_;
     OllamaModels ollama_models_;
 };

@@ -45,6 +45,8 @@ struct GatewayOptions {
     std::size_t held_calls_max = 256;                 // of one model
     std::size_t held_bytes_max = 64UL * 1024 * 1024;  // of all their requests
     Duration hold_max = 10min;  // the most that a service or x-penstock-wait can ask for
+    // The server is another process: what it answers itself of the token API is passed on to it.
+    bool passes_on = false;
     Money lease_amount =
         Money::micro(1'000'000);  // what a lease is filled up to; small ones for small wallets
 };

@@ -105,6 +105,18 @@ ScriptedServer::ScriptedServer(io::Runtime& runtime) : changed_(runtime.executor
     router_.add("POST", "/v1/gateway/loads", [this](http::Request r) {
         return take_loads(std::move(r));
     });
+    router_.add("POST", "/v1/gateway/responses:expand", [this](http::Request r) {
+        return expand(std::move(r));
+    });
+    router_.add("POST", "/v1/gateway/responses:keep", [this](http::Request r) {
+        return keep(std::move(r));
+    });
+    router_.add("POST", "/v1/gateway/batches:claim", [this](http::Request r) {
+        return claim(std::move(r));
+    });
+    router_.add("POST", "/v1/gateway/batches:report", [this](http::Request r) {
+        return take_lines(std::move(r));
+    });
     server_ = std::make_unique<http::Server>(runtime, router_, http::ServerOptions{});
     EXPECT_TRUE(server_->start());
 }
@@ -226,6 +238,47 @@ io::Task<http::Response> ScriptedServer::take_loads(http::Request request) {
     EXPECT_TRUE(report) << to_string(report.error());
     loads.push_back(*report);
     co_return http::Response::json(200, json::print(TakenLoads{.report_every = 100ms}));
+}
+
+io::Task<http::Response> ScriptedServer::expand(http::Request request) {
+    const Result<ExpandTurn> turn = json::parse<ExpandTurn>(request.body);
+    EXPECT_TRUE(turn) << to_string(turn.error());
+    if (turn->previous_response_id == "resp_unknown")
+        co_return problem_response(
+            Error{ErrorCode::not_found, "is not there", "previous_response_id"}, request
+        );
+    co_return http::Response::json(200, json::print(ExpandedTurn{{said}}));
+}
+
+io::Task<http::Response> ScriptedServer::keep(http::Request request) {
+    const Result<KeepTurn> turn = json::parse<KeepTurn>(request.body);
+    EXPECT_TRUE(turn) << to_string(turn.error());
+    if (!takes) co_return problem_response(Error{ErrorCode::unavailable, "no"}, request);
+    kept.push_back(*turn);
+    co_return http::Response::json(200, json::print(KeptTurn{}));
+}
+
+io::Task<http::Response> ScriptedServer::claim(http::Request request) {
+    const Result<ClaimLines> claim = json::parse<ClaimLines>(request.body);
+    EXPECT_TRUE(claim) << to_string(claim.error());
+    claims.push_back(*claim);
+    ClaimedLines answer;
+    if (!claim->room.empty()) answer.lines = std::exchange(lines, {});
+    if (answer.lines.empty()) co_await io::sleep_for(10ms);
+    co_return http::Response::json(200, json::print(answer));
+}
+
+io::Task<http::Response> ScriptedServer::take_lines(http::Request request) {
+    const Result<ReportLines> report = json::parse<ReportLines>(request.body);
+    EXPECT_TRUE(report) << to_string(report.error());
+    if (!takes) co_return problem_response(Error{ErrorCode::unavailable, "no"}, request);
+    ReportedLines answer;
+    for (const LineReport& line : report->lines) {
+        line_reports.push_back(line);
+        ++answer.accepted;
+        if (line.record) answer.settled.push_back(line.record->id);
+    }
+    co_return http::Response::json(200, json::print(answer));
 }
 
 io::Task<http::Response> ScriptedServer::settle(http::Request request) {

@@ -19,7 +19,9 @@
 #include "io/pool.h"
 #include "io/runtime.h"
 #include "model/allowance.h"
+#include "model/batch.h"
 #include "model/endpoint.h"
+#include "model/response_state.h"
 #include "model/service_load.h"
 #include "routing/allowance_authority.h"
 #include "telemetry/log.h"
@@ -90,6 +92,13 @@ class ScriptedServer {
     std::vector<ElasticRoute> elastic;         // of the next set_routes()
     std::vector<ReportLoads> loads;            // as they came
 
+    std::string said = "[]";               // before any turn
+    std::vector<KeepTurn> kept;            // as they came
+    std::vector<ClaimedLine> lines;        // for who asks next, where it has room
+    std::vector<ClaimLines> claims;        // as they came
+    std::vector<LineReport> line_reports;  // likewise
+    bool takes = true;                     // turns and reports of lines
+
     std::map<RequestId, CallRecord> records;
     int repeated = 0;
     int keys_asked = 0;
@@ -106,6 +115,10 @@ class ScriptedServer {
     io::Task<http::Response> lease(http::Request request);
     io::Task<http::Response> take_loads(http::Request request);
     io::Task<http::Response> settle(http::Request request);
+    io::Task<http::Response> expand(http::Request request);
+    io::Task<http::Response> keep(http::Request request);
+    io::Task<http::Response> claim(http::Request request);
+    io::Task<http::Response> take_lines(http::Request request);
     io::Task<http::Response> guarded(http::Request request, http::Next next);
     Units used_of(Measure measure) const;
     void draw(const CallRecord& call);

@@ -60,6 +60,10 @@ class HeldCalls {
     // Ends when more than `known` have, or at the deadline.
     io::Task<void> wait_for_more(std::uint64_t known, io::Deadline deadline);
     std::size_t held() const { return held_; }
+    std::size_t held(const std::string& model) const {
+        const auto found = held_of_.find(model);
+        return found == held_of_.end() ? 0 : found->second;
+    }
 
   private:
     // Counts one call while it waits.

@@ -19,6 +19,29 @@ std::string owner_of(
     return service->owner;
 }
 
+// What batches and kept answers cost, of the cheapest endpoint that sells them.
+void append_shares(
+    std::string& out, const routing::EndpointPool& endpoints, const std::string& model
+) {
+    using Share = std::optional<std::int64_t> Endpoint::*;
+    const auto append = [&](std::string_view name, Share share) {
+        const std::shared_ptr<const Route> route = endpoints.cheapest(model, share);
+        if (!route) return;
+        const std::int64_t percent = *(route->endpoint.*share);
+        out.append(",\"").append(name).append("\":{\"percent\":").append(std::to_string(percent));
+        CallRecord priced{
+            .price_input = route->endpoint.price_input,
+            .price_output = route->endpoint.price_output,
+            .class_prices = route->endpoint.class_prices
+        };
+        if (routing::reduce_prices(priced, percent))
+            append_pricing(out, routing::prices_of(priced));
+        out += '}';
+    };
+    append("batch_pricing", &Endpoint::batch_percent);
+    append("cached_pricing", &Endpoint::cached_percent);
+}
+
 void append_model(
     std::string& out, const routing::EndpointPool& endpoints, const LoadMeter& loads,
     const std::string& model
@@ -32,6 +55,7 @@ void append_model(
     routing::append_json_string(out, owner_of(endpoints, loads, model));
     if (const std::shared_ptr<const Route> route = endpoints.cheapest(model))
         append_pricing(out, routing::prices_of(route->endpoint));
+    append_shares(out, endpoints, model);
     out += '}';
 }
 

@@ -92,6 +92,31 @@ io::Task<Result<TakenLoads>> ServerLink::report_loads(ReportLoads report) {
     );
 }
 
+io::Task<Result<ClaimedLines>> ServerLink::claim_lines(ClaimLines question) {
+    const Duration timeout = question.wait + kCallTimeout;
+    co_return read<ClaimedLines>(
+        co_await call("POST", "/v1/gateway/batches:claim", json::print(question), timeout)
+    );
+}
+
+io::Task<Result<ReportedLines>> ServerLink::report_lines(ReportLines report) {
+    co_return read<ReportedLines>(
+        co_await call("POST", "/v1/gateway/batches:report", json::print(report), kSettleTimeout)
+    );
+}
+
+io::Task<Result<ExpandedTurn>> ServerLink::expand_turn(ExpandTurn turn) {
+    co_return read<ExpandedTurn>(
+        co_await call("POST", "/v1/gateway/responses:expand", json::print(turn), kCallTimeout)
+    );
+}
+
+io::Task<Result<KeptTurn>> ServerLink::keep_turn(KeepTurn turn) {
+    co_return read<KeptTurn>(
+        co_await call("POST", "/v1/gateway/responses:keep", json::print(turn), kSettleTimeout)
+    );
+}
+
 io::Task<Result<std::string>> ServerLink::blob(std::string sha256) {
     co_return co_await call("GET", "/v1/blobs/" + sha256, {}, kBlobTimeout);
 }

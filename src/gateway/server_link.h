@@ -9,7 +9,9 @@
 #include "base/time.h"
 #include "http/client.h"
 #include "model/allowance.h"
+#include "model/batch.h"
 #include "model/endpoint.h"
+#include "model/response_state.h"
 #include "model/service_load.h"
 
 namespace penstock::gateway {
@@ -32,6 +34,13 @@ class ServerLink {
         std::string replica, std::span<const std::string_view> records
     );
     io::Task<Result<TakenLoads>> report_loads(ReportLoads report);
+    // Lines of batches; waits as long as the question says.
+    io::Task<Result<ClaimedLines>> claim_lines(ClaimLines question);
+    // How lines ended; what is told twice is taken once.
+    io::Task<Result<ReportedLines>> report_lines(ReportLines report);
+    // What was said before a turn, and its answer; see model/response_state.h.
+    io::Task<Result<ExpandedTurn>> expand_turn(ExpandTurn turn);
+    io::Task<Result<KeptTurn>> keep_turn(KeepTurn turn);
     // A file that the route table names, by its hash; not checked against it.
     io::Task<Result<std::string>> blob(std::string sha256);
     // Answers when the server's version differs from `known_version`, or after kRoutesWait.

@@ -329,8 +329,19 @@ io::Task<Result<void>> BodyWriter::write(std::string_view bytes) {
     return connection_->write_body(bytes);
 }
 void BodyWriter::abort() { connection_->abort_response(); }
-io::Task<void> ClientWatch::gone() { return connection_->client_gone(); }
-bool ClientWatch::can_be_told() const { return connection_->can_watch(); }
+namespace {
+
+// Of a request that no connection brought: whoever made it watches over it himself.
+io::Task<void> never() {
+    while (true) co_await io::sleep_for(24h);
+}
+
+}  // namespace
+
+io::Task<void> ClientWatch::gone() {
+    return connection_ == nullptr ? never() : connection_->client_gone();
+}
+bool ClientWatch::can_be_told() const { return connection_ != nullptr && connection_->can_watch(); }
 const bool* ClientWatch::begin_watch() { return connection_->begin_watch(); }
 void ClientWatch::end_watch() { connection_->end_watch(); }
 

@@ -54,8 +54,9 @@ BOOST_DESCRIBE_STRUCT(
     (input_fresh, cache_read, cache_write_5m, cache_write_1h, output_visible, output_reasoning)
 )
 
-enum class UsageBasis { upstream, counted, estimated, metered };
-BOOST_DESCRIBE_ENUM(UsageBasis, upstream, counted, estimated, metered)
+// cached: of an answer that was kept; the tokens are those of the call that it was kept from.
+enum class UsageBasis { upstream, counted, estimated, metered, cached };
+BOOST_DESCRIBE_ENUM(UsageBasis, upstream, counted, estimated, metered, cached)
 
 enum class EndReason { done, client_gone, upstream_error, timeout, gateway_crash, refused };
 BOOST_DESCRIBE_ENUM(EndReason, done, client_gone, upstream_error, timeout, gateway_crash, refused)
@@ -103,14 +104,16 @@ struct BillLine {
     std::vector<std::string> transfers;  // ids in the ledger
     std::optional<KeyId> key_id;         // of a call: whose it was
     std::optional<std::int64_t> ttft_us;
-    std::optional<TextTokens> counted;  // of a call: by the second meter
+    std::optional<TextTokens> counted;      // of a call: by the second meter
+    std::optional<std::string> tariff;      // batch, cached; absent: list prices
+    std::optional<std::string> batch_line;  // "batch_…/12": the line of a batch that the call was
     bool operator==(const BillLine&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     BillLine, (),
     (id, organisation_id, project_id, provider_id, provider, kind, resource, task, name, site,
      c_url, from, to, usage, basis, end_reason, disputed, simulated, charged, fee, provider_share,
-     transfers, key_id, ttft_us, counted)
+     transfers, key_id, ttft_us, counted, tariff, batch_line)
 )
 
 struct StatementEntry {

@@ -3,6 +3,7 @@
 
 #include <boost/describe/members.hpp>
 #include <boost/mp11/algorithm.hpp>
+#include <limits>
 
 namespace penstock {
 
@@ -18,6 +19,30 @@ Result<void> check(const ClassPrices& prices) {
             );
     });
     return fine;
+}
+
+Result<Price> share_of(const Price& price, std::int64_t percent) {
+    constexpr int kNanoScale = 9;  // what a price per million tokens may have
+    __extension__ using Wide = __int128;
+    Wide num = Wide{price.num} * percent;
+    int scale = price.scale + 2;
+    constexpr Wide kMax = std::numeric_limits<std::int64_t>::max();
+    while (scale > kNanoScale || (scale > 0 && (num % 10 == 0 || num > kMax))) {
+        num /= 10;
+        --scale;
+    }
+    if (num > kMax)
+        return fail(ErrorCode::invalid_argument, "the price " + to_string(price) + " is too large");
+    return Price{static_cast<std::int64_t>(num), scale};
+}
+
+Result<void> check_share(const std::optional<std::int64_t>& percent, std::string_view field) {
+    constexpr std::int64_t kWhole = 100;
+    if (!percent || (*percent >= 1 && *percent <= kWhole)) return {};
+    return fail_field(
+        ErrorCode::invalid_argument, std::string(field),
+        "expected 1 to 100, the percent of the list prices; leave it out where it is not sold"
+    );
 }
 
 }  // namespace penstock

@@ -4,6 +4,7 @@
 #include <boost/describe/class.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/money.h"
 #include "base/result.h"
@@ -34,6 +35,13 @@ BOOST_DESCRIBE_STRUCT(
 
 // invalid_argument, naming the class, where one is finer than a nano-yuan per 1,000,000 tokens.
 Result<void> check(const ClassPrices& prices);
+
+// What `percent` of a price per million tokens is, rounded down to a nano-yuan: lines of batches
+// and kept answers are sold at declared shares of the list prices. An error: the price is too
+// large.
+Result<Price> share_of(const Price& price, std::int64_t percent);
+// invalid_argument, naming `field`, where a declared share is not 1 to 100.
+Result<void> check_share(const std::optional<std::int64_t>& percent, std::string_view field);
 
 // What one class costs, as it is shown.
 struct PriceRow {

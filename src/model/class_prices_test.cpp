@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "json/json.h"
 #include "model/billing.h"
 #include "model/endpoint.h"
@@ -44,6 +46,30 @@ TEST(ClassPrices, ANegativeOneIsRefusedByName) {
         json::parse<UpdateEndpoint>(R"({"class_prices":{"cache_read":"-0.1"}})");
     ASSERT_FALSE(read);
     EXPECT_EQ(read.error().field, "class_prices.cache_read");
+}
+
+TEST(ClassPrices, AShareIsRoundedDownToANanoYuan) {
+    EXPECT_EQ(to_string(*share_of(*parse_price("0.40"), 50)), "0.2");
+    EXPECT_EQ(to_string(*share_of(*parse_price("0.000000003"), 50)), "0.000000001");
+    EXPECT_EQ(to_string(*share_of(*parse_price("0.000000001"), 99)), "0");
+    EXPECT_EQ(to_string(*share_of(*parse_price("12"), 100)), "12");
+    EXPECT_EQ(to_string(*share_of(Price{}, 50)), "0");
+}
+
+TEST(ClassPrices, AShareOfAnyPriceThatCanBeHeldCanBeHeld) {
+    constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+    EXPECT_EQ(share_of(Price{kMax, 0}, 100)->num, kMax);
+    EXPECT_EQ(share_of(Price{kMax, 0}, 99)->num, 9'131'138'316'486'228'048);
+    EXPECT_EQ(to_string(*share_of(Price{kMax, 9}, 1)), "92233720.368547758");
+    EXPECT_FALSE(share_of(Price{kMax, 0}, 200).has_value());
+}
+
+TEST(ClassPrices, AShareIsOneToAHundredPercent) {
+    EXPECT_TRUE(check_share(std::nullopt, "batch_percent"));
+    EXPECT_TRUE(check_share(1, "batch_percent"));
+    EXPECT_TRUE(check_share(100, "batch_percent"));
+    EXPECT_EQ(check_share(0, "batch_percent").error().field, "batch_percent");
+    EXPECT_FALSE(check_share(101, "batch_percent"));
 }
 
 }  // namespace

@@ -37,6 +37,9 @@ struct Endpoint {
     Price price_input;   // yuan per million tokens
     Price price_output;  // yuan per million tokens
     std::optional<ClassPrices> class_prices;
+    // Percent of the list prices; absent: not sold. See share_of() of class_prices.h.
+    std::optional<std::int64_t> batch_percent;   // for lines of batches, in idle capacity
+    std::optional<std::int64_t> cached_percent;  // for answers that the gateway kept
     std::int64_t price_version = 1;
     std::optional<Time> prices_valid_from;  // absent: since it was created
     // In answers only: what holds for every class after the declared fallbacks.
@@ -52,8 +55,8 @@ struct Endpoint {
 BOOST_DESCRIBE_STRUCT(
     Endpoint, (),
     (id, provider_id, provider, model, upstream_model, url, protocol, site, c_url, attempt_id,
-     task_id, price_input, price_output, class_prices, price_version, prices_valid_from, prices,
-     tokenizer_sha256, second_meter, state, probe, simulated, created_at)
+     task_id, price_input, price_output, class_prices, batch_percent, cached_percent, price_version,
+     prices_valid_from, prices, tokenizer_sha256, second_meter, state, probe, simulated, created_at)
 )
 
 struct CreateEndpoint {
@@ -67,6 +70,9 @@ struct CreateEndpoint {
     Price price_input;
     Price price_output;
     std::optional<ClassPrices> class_prices;
+    // Percent of the list prices; absent: not sold. See share_of() of class_prices.h.
+    std::optional<std::int64_t> batch_percent;    // for lines of batches, in idle capacity
+    std::optional<std::int64_t> cached_percent;   // for answers that the gateway kept
     std::optional<std::string> tokenizer_sha256;  // a tokenizer.json or a GGUF's head, uploaded
     std::optional<std::string> site;
     std::optional<std::string> request_id;
@@ -75,7 +81,7 @@ struct CreateEndpoint {
 BOOST_DESCRIBE_STRUCT(
     CreateEndpoint, (),
     (model, url, protocol, upstream_model, api_key, price_input, price_output, class_prices,
-     tokenizer_sha256, site, request_id)
+     batch_percent, cached_percent, tokenizer_sha256, site, request_id)
 )
 
 // What is absent stays as it is; prices of classes are replaced as a whole, empty ones lift all.
@@ -84,11 +90,15 @@ struct UpdateEndpoint {
     std::optional<Price> price_input;
     std::optional<Price> price_output;
     std::optional<ClassPrices> class_prices;
+    // Percent of the list prices, 1 to 100; 0: not sold any more.
+    std::optional<std::int64_t> batch_percent;
+    std::optional<std::int64_t> cached_percent;
     std::optional<std::string> tokenizer_sha256;  // empty: none
     bool operator==(const UpdateEndpoint&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    UpdateEndpoint, (), (price_input, price_output, class_prices, tokenizer_sha256)
+    UpdateEndpoint, (),
+    (price_input, price_output, class_prices, batch_percent, cached_percent, tokenizer_sha256)
 )
 
 // A model of the catalogue: what may be asked for, at which prices.
@@ -191,13 +201,15 @@ struct CallRecord {
     std::int64_t price_version = 1;
     std::optional<std::int64_t> ttft_us;
     std::optional<std::vector<LeaseId>> drawn;  // beside lease_id: of the budgets it counts against
+    std::optional<std::string> tariff;          // batch, cached; absent: the prices are list prices
+    std::optional<std::string> batch_line;      // "batch_…/12"
     bool operator==(const CallRecord&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     CallRecord, (),
     (id, lease_id, organisation_id, project_id, key_id, endpoint_id, model, started_at, ended_at,
      status, streamed, tokens, basis, counted, end_reason, price_input, price_output, class_prices,
-     price_version, ttft_us, drawn)
+     price_version, ttft_us, drawn, tariff, batch_line)
 )
 
 // POST /v1/gateway/settlements. Repeating a record changes nothing.

@@ -239,6 +239,10 @@ void check_prices(const ServiceSpec& service, Problems& problems) {
         problems.add("service.price_input", kNegative);
     if (service.price_output && service.price_output->is_negative())
         problems.add("service.price_output", kNegative);
+    if (const Result<void> fine = check_share(service.batch_percent, "batch_percent"); !fine)
+        problems.add("service." + fine.error().field, fine.error().message);
+    if (const Result<void> fine = check_share(service.cached_percent, "cached_percent"); !fine)
+        problems.add("service." + fine.error().field, fine.error().message);
     if (!service.class_prices) return;
     if (const Result<void> fine = check(*service.class_prices); !fine)
         problems.add("service." + fine.error().field, fine.error().message);

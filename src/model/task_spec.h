@@ -181,6 +181,8 @@ struct ServiceSpec {
     std::optional<Money> price_input;  // yuan per million tokens; absent: the site's price
     std::optional<Money> price_output;
     std::optional<ClassPrices> class_prices;
+    std::optional<std::int64_t> batch_percent;    // of an endpoint of its replicas
+    std::optional<std::int64_t> cached_percent;   // likewise
     std::optional<std::string> tokenizer_sha256;  // a stored tokenizer.json or GGUF's head
     std::optional<ServiceSlo> slo;
     bool operator==(const ServiceSpec&) const = default;
@@ -188,7 +190,7 @@ struct ServiceSpec {
 BOOST_DESCRIBE_STRUCT(
     ServiceSpec, (),
     (readiness_probe, replica_policy, replicas, protocol, model, price_input, price_output,
-     class_prices, tokenizer_sha256, slo)
+     class_prices, batch_percent, cached_percent, tokenizer_sha256, slo)
 )
 
 // Weights of the five strategies. Read from a name ("green", "balanced") or a map of weights;

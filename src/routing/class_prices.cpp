@@ -49,6 +49,18 @@ PriceOfClass price_of(const TokenPrices& prices, TokenClass token_class) {
     return {prices.input, TokenClass::input_fresh};
 }
 
+Result<void> reduce_prices(CallRecord& record, std::int64_t percent) {
+    record.price_input = TRY(share_of(record.price_input, percent));
+    record.price_output = TRY(share_of(record.price_output, percent));
+    if (!record.class_prices) return {};
+    for (std::optional<Price> ClassPrices::* const member :
+         {&ClassPrices::cache_read, &ClassPrices::cache_write_5m, &ClassPrices::cache_write_1h,
+          &ClassPrices::output_reasoning})
+        if (std::optional<Price>& price = *record.class_prices.*member)
+            price = TRY(share_of(*price, percent));
+    return {};
+}
+
 Result<void> check(const TokenPrices& prices) {
     const auto fine = [](const Price& price) {
         return divide_price(price, kTokensPerPrice).has_value();

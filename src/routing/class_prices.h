@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "model/billing.h"
 #include "model/class_prices.h"
+#include "model/endpoint.h"
 #include "routing/chat_request.h"
 
 // What tokens cost by class: the fallbacks that model/class_prices.h declares, exact amounts, and
@@ -68,6 +69,8 @@ struct PriceOfClass {
     TokenClass set_for = TokenClass::input_fresh;
 };
 PriceOfClass price_of(const TokenPrices& prices, TokenClass token_class);
+// Makes the prices of a record that share of what they were; see share_of().
+Result<void> reduce_prices(CallRecord& record, std::int64_t percent);
 // Whether every one of them can be rated; invalid_argument names the one that is too fine.
 Result<void> check(const TokenPrices& prices);
 // All classes, in the order of kTokenClasses, with the fallback that was used.

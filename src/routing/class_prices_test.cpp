@@ -98,5 +98,18 @@ TEST(ClassPrices, APriceFinerThanANanoYuanIsRefusedByName) {
     EXPECT_TRUE(check(TokenPrices{yuan("0.000000001"), yuan("9"), ClassPrices{yuan("0")}}));
 }
 
+TEST(ClassPrices, AShareReducesEveryPriceThatIsSetAndInventsNone) {
+    CallRecord record{
+        .price_input = *parse_price("3"),
+        .price_output = *parse_price("15"),
+        .class_prices = ClassPrices{.cache_read = parse_price("0.3").value()}
+    };
+    ASSERT_TRUE(reduce_prices(record, 50));
+    EXPECT_EQ(to_string(record.price_input), "1.5");
+    EXPECT_EQ(to_string(record.price_output), "7.5");
+    EXPECT_EQ(to_string(*record.class_prices->cache_read), "0.15");
+    EXPECT_EQ(record.class_prices->output_reasoning, std::nullopt);
+}
+
 }  // namespace
 }  // namespace penstock::routing

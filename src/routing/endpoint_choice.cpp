@@ -479,13 +479,16 @@ EndpointPool::Choice EndpointPool::admit(
     return choice;
 }
 
-std::shared_ptr<const Route> EndpointPool::cheapest(std::string_view model) const {
+std::shared_ptr<const Route> EndpointPool::cheapest(
+    std::string_view model, std::optional<std::int64_t> Endpoint::* sold
+) const {
     std::shared_ptr<const Route> least;
     const auto known = models_.find(model);
     if (known == models_.end()) return least;
     for (const EndpointId& id : known->second.endpoints) {
         const std::shared_ptr<const Route>& route = states_.at(id).shared;
         if (route->endpoint.state == EndpointState::ready &&
+            (sold == nullptr || route->endpoint.*sold) &&
             (!least || compare_cost(route->endpoint, least->endpoint) < 0))
             least = route;
     }

@@ -138,7 +138,10 @@ class EndpointPool {
     Time model_created(std::string_view model) const;
     std::string model_owner(std::string_view model) const;  // its providers: "a, b"
     // Of the ready ones, by the output's price, then the input's; nothing where none is ready.
-    std::shared_ptr<const Route> cheapest(std::string_view model) const;
+    // With `sold`: of those that declare such a share of their prices.
+    std::shared_ptr<const Route> cheapest(
+        std::string_view model, std::optional<std::int64_t> Endpoint::* sold = nullptr
+    ) const;
     std::int64_t in_flight() const { return in_flight_; }
     std::int64_t in_flight(const EndpointId& id) const;
     std::size_t open_breakers(Time now) const;

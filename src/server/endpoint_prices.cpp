@@ -15,7 +15,27 @@ std::string text_of(const Endpoint& endpoint) {
     std::string text = "version " + std::to_string(endpoint.price_version) + ":";
     for (const PriceRow& row : routing::price_rows(routing::prices_of(endpoint)))
         if (!row.priced_as) text += " " + row.token_class + " " + to_string(row.price);
+    if (endpoint.batch_percent)
+        text += ", batches at " + std::to_string(*endpoint.batch_percent) + " %";
+    if (endpoint.cached_percent)
+        text += ", kept answers at " + std::to_string(*endpoint.cached_percent) + " %";
     return text;
+}
+
+// 0 lifts a share that was declared.
+Result<void> take_share(
+    std::optional<std::int64_t>& share, const std::optional<std::int64_t>& wanted,
+    std::string_view field
+) {
+    if (!wanted) return {};
+    share = wanted;
+    if (*wanted == 0) share.reset();
+    return check_share(share, field);
+}
+
+bool are_priced_apart(const Endpoint& a, const Endpoint& b) {
+    return routing::prices_of(a) != routing::prices_of(b) || a.batch_percent != b.batch_percent ||
+           a.cached_percent != b.cached_percent;
 }
 
 }  // namespace
@@ -54,7 +74,9 @@ Outcome update_endpoint(
     if (wanted.class_prices) changed.class_prices = wanted.class_prices;
     if (changed.class_prices == ClassPrices{}) changed.class_prices.reset();
     TRY(routing::check(routing::prices_of(changed)));
-    if (routing::prices_of(changed) != routing::prices_of(endpoint)) {
+    TRY(take_share(changed.batch_percent, wanted.batch_percent, "batch_percent"));
+    TRY(take_share(changed.cached_percent, wanted.cached_percent, "cached_percent"));
+    if (are_priced_apart(changed, endpoint)) {
         ++changed.price_version;
         changed.prices_valid_from = platform.now();
         platform.add_event(

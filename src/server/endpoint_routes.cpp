@@ -58,6 +58,8 @@ Result<void> check(const CreateEndpoint& wanted) {
             ErrorCode::invalid_argument, "url",
             "must be http://host:port or https://host, without user and password"
         );
+    TRY(check_share(wanted.batch_percent, "batch_percent"));
+    TRY(check_share(wanted.cached_percent, "cached_percent"));
     return routing::check(routing::prices_of(wanted));
 }
 
@@ -160,6 +162,8 @@ Outcome store_endpoint(
         .price_input = wanted.price_input,
         .price_output = wanted.price_output,
         .class_prices = wanted.class_prices,
+        .batch_percent = wanted.batch_percent,
+        .cached_percent = wanted.cached_percent,
         .tokenizer_sha256 = wanted.tokenizer_sha256,
         .probe = probe.text,
         .created_at = platform.now()

@@ -2,6 +2,7 @@
 #include "http/problem.h"
 #include "model/allowance.h"
 #include "server/elastic.h"
+#include "server/gateway_answers.h"
 #include "server/lists.h"
 #include "server/routes.h"
 
@@ -10,7 +11,6 @@ namespace penstock::server {
 namespace {
 
 constexpr Duration kWaitMax = 60s;
-constexpr Duration kKeyCacheSpan = 60s;
 // No gateway uses an answer about a key for longer, nor while the server is away.
 constexpr Duration kRevocationsToldFor = 1h;
 constexpr std::size_t kSettleRecordsMax = 1000;
@@ -51,19 +51,7 @@ Outcome resolve_key(Platform& platform, Call& call) {
     const ResolveKey wanted = TRY(body_as<ResolveKey>(call.request));
     const access::Principal principal =
         TRY(platform.directory.authenticate(wanted.key_sha256, call.now));
-    const access::StoredKey& stored = *platform.directory.find_key(principal.key_id);
-    return answer(ResolvedKey{
-        .key_id = principal.key_id,
-        .organisation_id = principal.organisation_id,
-        .project_id = principal.project_id,
-        .may_use_tokens = access::require(principal, Scope::tokens).has_value(),
-        .expires_at = stored.key.expires_at,
-        .cache_for = kKeyCacheSpan,
-        .organisation_limits =
-            platform.directory.find_organisation(principal.organisation_id)->limits,
-        .project_limits = platform.directory.find_project(principal.project_id)->limits,
-        .key_limits = stored.key.limits
-    });
+    return answer(resolved_key(platform, principal));
 }
 
 Outcome acquire_allowances(Billing& billing, Call& call) {
@@ -107,21 +95,6 @@ std::expected<SettleCalls, Failure> records_of(
                 "records[" + std::to_string(i) + "].organisation_id"
             }));
     return wanted;
-}
-
-// Which of these usages the store has. What was settled since it was asked is in recent_usage,
-// unless more came meanwhile than that keeps: then the store is asked again.
-io::Task<Result<std::set<std::string>>> settled_before(
-    Platform* platform, io::Pool* pool, std::vector<std::string> ids
-) {
-    for (;;) {
-        const std::uint64_t added = platform->recent_usage.added();
-        storage::Store* store = &platform->store();
-        Result<std::set<std::string>> known =
-            co_await pool->run([store, &ids] { return store->known_usage(ids); });
-        if (!known || platform->recent_usage.added() - added <= platform->recent_usage.kept())
-            co_return known;
-    }
 }
 
 io::Task<http::Response> settle(

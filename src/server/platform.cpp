@@ -56,6 +56,14 @@ class Restorer final : public storage::Visitor {
             TRY(item(row));
         else if (row.kind == "endpoint")
             endpoint(TRY(json::parse<StoredEndpoint>(row.body)));
+        else if (row.kind == "file")
+            file(TRY(json::parse<StoredFile>(row.body)));
+        else if (row.kind == "batch")
+            batch(TRY(json::parse<StoredBatch>(row.body)));
+        else if (row.kind == "response")
+            platform_.responses[row.id] = TRY(json::parse<StoredResponse>(row.body));
+        else if (row.kind == "conversation")
+            conversation(TRY(json::parse<StoredConversation>(row.body)));
         else if (row.kind == "allowance")
             platform_.allowances.restore(TRY(json::parse<routing::AllowanceState>(row.body)));
         else if (row.kind == "replica")
@@ -145,6 +153,9 @@ class Restorer final : public storage::Visitor {
         platform_.blob_owners.emplace(row.id.substr(0, slash), owner);
         return {};
     }
+    void file(StoredFile row) { platform_.files[row.id] = std::move(row); }
+    void batch(StoredBatch row) { platform_.batches[row.id] = std::move(row); }
+    void conversation(StoredConversation row) { platform_.conversations[row.id] = std::move(row); }
     void endpoint(StoredEndpoint row) { platform_.endpoints[row.endpoint.id] = std::move(row); }
     void wallet_pool(WalletPool row) {
         platform_.wallet_pools[row.organisation_id] = std::move(row);
@@ -233,6 +244,18 @@ void Platform::put(Change& change, const Node& row) {
 }
 void Platform::put(Change& change, const StoredEndpoint& row) {
     put_entity(change, "endpoint", to_string(row.endpoint.id), json::print(row));
+}
+void Platform::put(Change& change, const StoredFile& row) {
+    put_entity(change, "file", to_string(row.id), json::print(row));
+}
+void Platform::put(Change& change, const StoredBatch& row) {
+    put_entity(change, "batch", to_string(row.id), json::print(row));
+}
+void Platform::put(Change& change, const StoredResponse& row) {
+    put_entity(change, "response", row.id, json::print(row));
+}
+void Platform::put(Change& change, const StoredConversation& row) {
+    put_entity(change, "conversation", to_string(row.id), json::print(row));
 }
 void Platform::put(Change& change, const WalletPool& row) {
     put_entity(change, "wallet_pool", to_string(row.organisation_id), json::print(row));

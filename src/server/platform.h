@@ -16,8 +16,10 @@
 #include "fleet/fleet.h"
 #include "ledger/ledger.h"
 #include "ledger/rating.h"
+#include "model/batch.h"
 #include "model/billing.h"
 #include "model/endpoint.h"
+#include "model/response_state.h"
 #include "routing/allowance_authority.h"
 #include "routing/use_book.h"
 #include "scheduler/profile.h"
@@ -116,6 +118,10 @@ class Platform {
     void put(Change& change, const Pool& row);
     void put(Change& change, const Node& row);
     void put(Change& change, const StoredEndpoint& row);
+    void put(Change& change, const StoredFile& row);
+    void put(Change& change, const StoredBatch& row);
+    void put(Change& change, const StoredResponse& row);
+    void put(Change& change, const StoredConversation& row);
     void put(Change& change, const WalletPool& row);
     // What commands did to allowances and to the counts of use.
     void put_allowances(Change& change, const routing::AllowanceAuthority::Touched& touched);
@@ -162,6 +168,10 @@ class Platform {
     ledger::Ledger ledger;
     ledger::Accumulators accumulators;
     std::map<EndpointId, StoredEndpoint> endpoints;
+    std::map<FileId, StoredFile> files;               // of batches; see file_shelf.h
+    std::map<BatchId, StoredBatch> batches;           // see batch_owner.h
+    std::map<std::string, StoredResponse> responses;  // see turn_shelf.h
+    std::map<ConversationId, StoredConversation> conversations;
     routing::AllowanceAuthority allowances;
     routing::UseBook uses;
     std::map<OrganisationId, WalletPool> wallet_pools;

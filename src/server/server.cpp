@@ -11,11 +11,14 @@
 #include <fstream>
 
 #include "dispatch/pool_policy.h"
+#include "server/batch_owner.h"
 #include "server/composites.h"
 #include "server/elastic.h"
+#include "server/openai_routes.h"
 #include "server/routes.h"
 #include "server/services.h"
 #include "server/time_sharing.h"
+#include "server/turn_shelf.h"
 
 namespace penstock::server {
 namespace {
@@ -74,6 +77,10 @@ struct Server::State {
     std::unique_ptr<Billing> billing;
     std::unique_ptr<BlobStore> blobs;
     std::unique_ptr<LogStore> logs;
+    std::unique_ptr<FileShelf> shelf;
+    std::unique_ptr<OpenAiRoutes> openai;
+    std::unique_ptr<BatchOwner> batches;
+    std::unique_ptr<TurnShelf> turns;
     std::unique_ptr<AgentHub> hub;
     std::unique_ptr<Dispatcher> dispatcher;
     std::unique_ptr<ElasticServices> elastic;
@@ -102,11 +109,13 @@ struct Server::State {
         TRY(platform->restore());
         blobs = std::make_unique<BlobStore>(file("blobs"), pool);
         logs = std::make_unique<LogStore>(file("logs"), pool, runtime.executor());
+        shelf = std::make_unique<FileShelf>(file("files"), *platform, pool);
         TRY(blobs->open());
+        TRY(shelf->open());
         return logs->open();
     }
 
-    void wire() {
+    Result<void> wire() {
         api = std::make_unique<Api>(*platform, router);
         billing = std::make_unique<Billing>(*platform);
         hub = std::make_unique<AgentHub>(*api, *logs);
@@ -129,6 +138,21 @@ struct Server::State {
         elastic->add_routes(*api);
         add_identity_routes(*api);
         hub->add_routes();
+        return wire_stateful_apis();
+    }
+
+    Result<void> wire_stateful_apis() {
+        batches = std::make_unique<BatchOwner>(
+            *platform, *billing, *shelf, pool, BatchOwner::Options{file("batches")}
+        );
+        openai = std::make_unique<OpenAiRoutes>(*api, router);
+        const StatefulParts parts{platform.get(), shelf.get(), batches.get()};
+        add_openai_file_routes(*openai, parts);
+        add_batch_routes(*openai, parts);
+        turns = std::make_unique<TurnShelf>(file("responses"), *platform, pool);
+        add_turn_routes(*openai, *turns);
+        TRY(turns->open());
+        return batches->open();
     }
 
     Result<std::string> make_key(
@@ -195,7 +219,7 @@ Server::~Server() = default;
 io::Task<Result<FirstKeys>> Server::start() {
     State& s = *state_;
     CO_TRY(s.open());
-    s.wire();
+    CO_TRY(s.wire());
     FirstKeys keys;
     if (s.platform->directory.empty()) {
         Change change;
@@ -209,6 +233,8 @@ io::Task<Result<FirstKeys>> Server::start() {
     }
     s.group.spawn(s.dispatcher->run());
     s.group.spawn(s.elastic->run());
+    s.group.spawn(s.batches->run());
+    s.group.spawn(s.turns->run());
     co_return keys;
 }
 

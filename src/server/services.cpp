@@ -78,6 +78,8 @@ void add_endpoint(Platform& platform, Change& change, const Task& task, const At
     take(service.price_input, row.endpoint.price_input);
     take(service.price_output, row.endpoint.price_output);
     row.endpoint.class_prices = service.class_prices;
+    row.endpoint.batch_percent = service.batch_percent;
+    row.endpoint.cached_percent = service.cached_percent;
     row.endpoint.tokenizer_sha256 = service.tokenizer_sha256;
     platform.add_event(
         change, "endpoint/" + to_string(row.endpoint.id), "endpoint_ready", task.organisation_id,

@@ -318,7 +318,9 @@ BillLine line_of(const CallRecord& call, const Endpoint* endpoint) {
         .basis = call.basis,
         .key_id = call.key_id,
         .ttft_us = call.ttft_us,
-        .counted = call.counted
+        .counted = call.counted,
+        .tariff = call.tariff,
+        .batch_line = call.batch_line
     };
     if (endpoint != nullptr) {
         line.provider_id = endpoint->provider_id;

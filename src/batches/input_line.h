@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <expected>
+#include <string>
+#include <string_view>
+
+#include "model/batch.h"
+
+namespace penstock::batches {
+
+constexpr std::size_t kLineBytesMax = 8UL * 1024 * 1024;
+constexpr std::size_t kCustomIdBytesMax = 512;
+
+// {"custom_id": "…", "method": "POST", "url": "/v1/chat/completions", "body": {"model": "m", …}}
+struct InputLine {
+    std::string custom_id;
+    std::string url;
+    std::string model;
+    std::string_view body;  // as it stands in the text
+};
+// Borrows from `text`. The fault has no number of a line yet.
+std::expected<InputLine, BatchFault> read_line(std::string_view text, std::string_view endpoint);
+
+// The endpoints that lines may name.
+bool is_batch_endpoint(std::string_view endpoint);
+
+}  // namespace penstock::batches

@@ -1,0 +1,432 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Files and batches by the real binary: the official client, the bill, tenants, idle capacity, and what a kill -9 leaves."""
+import contextlib
+import http.server
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+import uuid
+from decimal import Decimal
+from pathlib import Path
+
+from platform_process import ROOT, Platform, wait_until
+
+CLOCK_SHIFT = Path(os.environ.get("CLOCK_SHIFT", ROOT / "build/dev/tests/load/libclock_shift.so")).resolve()
+WORDS = ["water", "falls"]
+LINES = 40
+QUIET_SECONDS = 1.5  # in which lines would have begun if they could
+
+
+class Engine:
+    """Counts words. Messages that begin with "hold" wait for `gate`; "bad" is refused; "flaky" fails at its first try."""
+
+    def __init__(self):
+        self.gate, self.lock = threading.Event(), threading.Lock()
+        self.gate.set()
+        self.delay, self.asked, self.seen, self.inside = 0.0, [], set(), 0
+        engine = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                self.answer(200, {"object": "list", "data": [{"id": "words", "object": "model"}]})
+
+            def do_POST(self):
+                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    status, document = engine.answer_to(self.path, asked)
+                    if status == 200 and asked.get("stream"):
+                        self.stream(document)
+                    else:
+                        self.answer(status, document)
+
+            def answer(self, status, document):
+                body = json.dumps(document).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def stream(self, document):
+                self.send_response(200)
+                self.send_header("Content-Type", "text/event-stream")
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "words"}
+                frames = [head | {"choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]} for word in (WORDS[0], " " + WORDS[1])]
+                frames.append(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+                frames.append(head | {"choices": [], "usage": document["usage"]})
+                for text in [*map(json.dumps, frames), "[DONE]"]:
+                    data = f"data: {text}\n\n".encode()
+                    self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+                    self.wfile.flush()
+                self.wfile.write(b"0\r\n\r\n")
+
+            def log_message(self, *_):
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            request_queue_size = 128
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def answer_to(self, path, asked):
+        if path == "/v1/embeddings":
+            with self.lock:
+                self.asked.append(asked["input"])
+            return 200, {"object": "list", "model": "words", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}],
+                         "usage": {"prompt_tokens": len(asked["input"].split()), "total_tokens": len(asked["input"].split())}}
+        if not isinstance(asked["messages"], list):
+            return 400, {"error": {"message": "messages: expected a list", "type": "invalid_request_error"}}
+        text = asked["messages"][-1]["content"]
+        with self.lock:
+            first = text not in self.seen
+            self.seen.add(text)
+            self.asked.append(text)
+            self.inside += 1
+        try:
+            if text.startswith("hold"):
+                self.gate.wait(60)
+            if self.delay:
+                threading.Event().wait(self.delay)
+            if text.startswith("flaky") and first:
+                return 500, {"error": {"message": "a fault", "type": "server_error"}}
+        finally:
+            with self.lock:
+                self.inside -= 1
+        count = sum(len(message["content"].split()) for message in asked["messages"])
+        usage = {"prompt_tokens": count, "completion_tokens": len(WORDS), "total_tokens": count + len(WORDS)}
+        message = {"role": "assistant", "content": " ".join(WORDS)}
+        return 200, {"id": "c", "object": "chat.completion", "created": 1, "model": "words", "usage": usage,
+                     "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.gate.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def line(custom_id, text, **body):
+    return {"custom_id": custom_id, "method": "POST", "url": "/v1/chat/completions",
+            "body": {"model": "words", "messages": [{"role": "user", "content": text}], "max_tokens": 20} | body}
+
+
+class Batched:
+    """What a test says to a platform whose gateway is a process of its own."""
+
+    def __init__(self, platform, url=None):
+        self.platform, self.url = platform, url
+
+    def api(self, method, path, body=None, **options):
+        return self.platform.api(method, path, body, url=self.url or self.platform.gateway_url, **options)
+
+    def upload(self, lines, key=None):
+        boundary = uuid.uuid4().hex
+        text = "\n".join(json.dumps(one) for one in lines)
+        form = "".join(f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n{value}\r\n'
+                       for name, more, value in (("purpose", "", "batch"), ("file", '; filename="lines.jsonl"', text))) + f"--{boundary}--\r\n"
+        answer = self.api("POST", "/v1/files", form.encode(), key=key, headers={"Content-Type": f"multipart/form-data; boundary={boundary}"})
+        assert answer.status == 200, answer.text
+        return answer.json["id"]
+
+    def create(self, lines, endpoint="/v1/chat/completions", key=None):
+        body = {"input_file_id": self.upload(lines, key), "endpoint": endpoint, "completion_window": "24h"}
+        answer = self.api("POST", "/v1/batches", body, key=key)
+        assert answer.status == 200, answer.text
+        return answer.json["id"]
+
+    def get(self, batch):
+        return self.api("GET", f"/v1/batches/{batch}").json
+
+    def wait_for(self, batch, *states):
+        def there():
+            with contextlib.suppress(OSError):  # a process that is away for now
+                found = self.get(batch)
+                return found if found.get("status") in states else None
+
+        return wait_until(there, f"{batch} to be {states}")
+
+    def lines_of(self, file):
+        return [json.loads(text) for text in self.api("GET", f"/v1/files/{file}/content").text.splitlines()]
+
+    def bills_of(self, batch):
+        return [bill for bill in self.platform.bills() if (bill.get("batch_line") or "").startswith(batch + "/")]
+
+
+def offer(platform, engine, model="words", *more):
+    platform.cli("endpoint", "create", "--model", model, "--url", engine.url, "--protocol", "openai", "--price-input", "1", "--price-output", "2",
+                 "--upstream-model", "words", "--batch-percent", "50", *more)
+
+
+class OneProcess(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.engine = cls.enterClassContext(Engine())
+        cls.platform = cls.enterClassContext(Platform(agent=False))
+        offer(cls.platform, cls.engine)
+        wait_until(lambda: cls.platform.api("GET", "/v1/models").json["data"], "the route")
+        cls.batched = Batched(cls.platform)
+
+    def setUp(self):
+        self.engine.delay = 0.0
+        self.engine.gate.set()
+
+    def test_the_official_client_is_served(self):
+        environment = self.platform.environment | {"OPENAI_BASE_URL": self.platform.url + "/v1", "OPENAI_API_KEY": self.platform.key(), "MODEL": "words"}
+        done = subprocess.run([sys.executable, ROOT / "tests/clients/batch_python_test.py"], env=environment, capture_output=True, text=True, timeout=240)
+        self.assertEqual(done.returncode, 0, done.stdout[-6000:] + done.stderr[-6000:])
+
+    def test_the_price_is_shown_and_each_line_is_one_bill_line_at_it(self):
+        model = self.platform.api("GET", "/v1/models/words").json
+        self.assertEqual(model["batch_pricing"]["percent"], 50)
+        self.assertEqual(Decimal(model["batch_pricing"]["pricing"]["prompt"]) * 2, Decimal(model["pricing"]["prompt"]))
+        batch = self.batched.create([line(f"id-{number}", "one two three") for number in range(5)])
+        self.batched.wait_for(batch, "completed")
+        bills = self.batched.bills_of(batch)
+        self.assertEqual(sorted(bill["batch_line"] for bill in bills), [f"{batch}/{number}" for number in range(1, 6)])
+        for bill in bills:
+            self.assertEqual((bill["tariff"], bill["basis"], bill["end_reason"]), ("batch", "upstream", "done"))
+            amounts = {item["meter"]: Decimal(item["exact_amount"]) for item in bill["usage"]}
+            self.assertEqual(amounts["input_tokens"], Decimal(3) / 1_000_000 / 2)
+            self.assertEqual(amounts["output_tokens"], Decimal(2 * len(WORDS)) / 1_000_000 / 2)
+        self.assertTrue(self.platform.settlement()["balanced"])
+
+    def test_a_repeated_request_makes_one_batch(self):
+        body = {"input_file_id": self.batched.upload([line("a", "once")]), "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+        made = [self.batched.api("POST", "/v1/batches", body, headers={"Idempotency-Key": "one"}).json["id"] for _ in range(2)]
+        self.assertEqual(made[0], made[1])
+        refused = self.batched.api("POST", "/v1/batches", body | {"completion_window": "2h"}, headers={"Idempotency-Key": "one"})
+        self.assertEqual((refused.status, refused.json["error"]["param"]), (400, "Idempotency-Key"))
+
+    def test_a_fault_of_the_engine_is_tried_again(self):
+        batch = self.batched.create([line("a", "flaky " + uuid.uuid4().hex)])
+        counts = self.batched.wait_for(batch, "completed")["request_counts"]
+        self.assertEqual(counts, {"total": 1, "completed": 1, "failed": 0})
+
+    def test_embeddings_and_responses_are_batched_as_well(self):
+        batch = self.batched.create([{"custom_id": "e", "method": "POST", "url": "/v1/embeddings", "body": {"model": "words", "input": "a b"}}], "/v1/embeddings")
+        (answer,) = self.batched.lines_of(self.batched.wait_for(batch, "completed")["output_file_id"])
+        self.assertEqual(answer["response"]["body"]["data"][0]["embedding"], [0.5])
+        body = {"model": "words", "input": "say it", "max_output_tokens": 20}
+        batch = self.batched.create([{"custom_id": "r", "method": "POST", "url": "/v1/responses", "body": body}], "/v1/responses")
+        (answer,) = self.batched.lines_of(self.batched.wait_for(batch, "completed")["output_file_id"])
+        self.assertEqual(answer["response"]["body"]["object"], "response")
+
+    def test_a_cancelled_batch_begins_no_line_and_keeps_what_is_done(self):
+        self.engine.gate.clear()
+        batch = self.batched.create([line(f"id-{number}", "hold it") for number in range(30)])
+        wait_until(lambda: self.engine.inside > 0, "a line to run")
+        self.assertIn(self.batched.api("POST", f"/v1/batches/{batch}/cancel").json["status"], ("cancelling", "cancelled"))
+        self.engine.gate.set()
+        ended = self.batched.wait_for(batch, "cancelled")
+        done = len(self.batched.lines_of(ended["output_file_id"]))
+        self.assertEqual((done, len(self.batched.bills_of(batch))), (ended["request_counts"]["completed"],) * 2)
+        self.assertLess(done, 30)
+        self.assertIsNotNone(ended["cancelled_at"])
+        self.assertEqual(self.batched.api("POST", f"/v1/batches/{batch}/cancel").status, 409)
+
+    def test_lines_begin_only_where_interactive_calls_leave_room(self):
+        self.engine.gate.clear()
+        chats = [threading.Thread(target=self.platform.api, args=("POST", "/v1/chat/completions", line("x", f"hold {number}")["body"])) for number in range(4)]
+        for chat in chats:
+            chat.start()
+        wait_until(lambda: self.engine.inside == 4, "the interactive calls")
+        name = uuid.uuid4().hex
+        batch = self.batched.create([line("a", name)])
+        self.batched.wait_for(batch, "in_progress")
+        threading.Event().wait(QUIET_SECONDS)
+        self.assertNotIn(name, self.engine.asked)
+        self.engine.gate.set()
+        self.batched.wait_for(batch, "completed")
+        self.assertIn(name, self.engine.asked)
+        for chat in chats:
+            chat.join()
+
+    def test_another_project_sees_nothing_of_it(self):
+        self.platform.cli("project", "create", "other")
+        key = self.platform.cli("key", "create", "--name", "other", "--project", "other", "--scope", "tokens").out.strip()
+        batch = self.batched.create([line("a", "mine")])
+        file = self.batched.wait_for(batch, "completed")["output_file_id"]
+        for method, path in (("GET", f"/v1/batches/{batch}"), ("POST", f"/v1/batches/{batch}/cancel"), ("GET", f"/v1/files/{file}"),
+                             ("GET", f"/v1/files/{file}/content"), ("DELETE", f"/v1/files/{file}")):
+            refused = self.batched.api(method, path, key=key)
+            self.assertEqual((refused.status, refused.json["error"]["type"]), (404, "invalid_request_error"), path)
+        self.assertEqual(self.batched.api("GET", "/v1/batches", key=key).json["data"], [])
+        body = {"input_file_id": file, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+        self.assertEqual(self.batched.api("POST", "/v1/batches", body, key=key).json["error"]["param"], "input_file_id")
+
+    def test_a_key_beyond_its_budget_gets_errors_for_its_lines(self):
+        key = self.platform.cli("key", "create", "--name", "poor", "--scope", "tokens", "--budget", "0.000001").out.strip()
+        batch = self.batched.create([line("a", "too dear")], key=key)
+        ended = self.batched.wait_for(batch, "completed")
+        (failed,) = self.batched.lines_of(ended["error_file_id"])
+        self.assertEqual(failed["response"]["status_code"], 429)
+        self.assertIn("more than the limit", failed["response"]["body"]["error"]["message"])
+        self.assertEqual(self.batched.bills_of(batch), [])
+
+    def test_a_model_without_a_batch_price_is_refused_with_the_remedy(self):
+        self.platform.cli("endpoint", "create", "--model", "list-price", "--url", self.engine.url, "--protocol", "openai", "--price-input", "1",
+                          "--price-output", "2", "--upstream-model", "words")
+        batch = self.batched.create([line("a", "x", model="list-price")])
+        (fault,) = self.batched.wait_for(batch, "failed")["errors"]["data"]
+        self.assertEqual((fault["code"], fault["line"]), ("model_not_in_batches", 1))
+
+    def test_a_file_that_a_batch_reads_is_not_deleted(self):
+        self.engine.gate.clear()
+        file = self.batched.upload([line("a", "hold")])
+        body = {"input_file_id": file, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+        batch = self.batched.api("POST", "/v1/batches", body).json["id"]
+        refused = self.batched.api("DELETE", f"/v1/files/{file}")
+        self.assertEqual(refused.status, 409, refused.text)
+        self.engine.gate.set()
+        self.batched.wait_for(batch, "completed")
+        self.assertEqual(self.batched.api("DELETE", f"/v1/files/{file}").json, {"id": file, "object": "file", "deleted": True})
+
+    def test_the_command_line_runs_a_batch(self):
+        file = self.platform.folder / "lines.jsonl"
+        file.write_text("\n".join(json.dumps(line(f"id-{number}", "hello")) for number in range(3)))
+        made = self.platform.get_json("batch", "create", file, "--metadata", "run=7")
+        self.assertEqual((made["object"], made["metadata"]), ("batch", {"run": "7"}))
+        self.batched.wait_for(made["id"], "completed")
+        self.assertEqual(self.platform.get_json("batch", "get", made["id"])["request_counts"]["completed"], 3)
+        self.assertIn(made["id"], [one["id"] for one in self.platform.get_json("batch", "list")["batches"]])
+        out = self.platform.cli("batch", "download", made["id"]).out
+        self.assertEqual({json.loads(text)["custom_id"] for text in out.splitlines()}, {"id-0", "id-1", "id-2"})
+        refused = self.platform.cli("batch", "download", made["id"], "--errors", code=None)
+        self.assertNotEqual(refused.code, 0)
+        self.assertIn("has no errors file", refused.err)
+
+
+class Killed(unittest.TestCase):
+    """Server and gateway are processes of their own; each dies in the middle of a batch."""
+
+    def setUp(self):
+        self.engine = self.enterContext(Engine())
+        self.platform = self.enterContext(Platform(roles=True, agent=False))
+        offer(self.platform, self.engine)
+        self.batched = Batched(self.platform)
+        wait_until(lambda: self.batched.api("GET", "/v1/models").json["data"], "the route")
+        self.engine.delay = 0.05
+
+    def run_and_kill(self, kill):
+        batch = self.batched.create([line(f"id-{number}", f"text {number}") for number in range(LINES)])
+        wait_until(lambda: self.batched.get(batch)["request_counts"]["completed"] >= 3, "some lines")
+        kill()
+        ended = self.batched.wait_for(batch, "completed")
+        self.assertEqual(ended["request_counts"], {"total": LINES, "completed": LINES, "failed": 0})
+        answers = self.batched.lines_of(ended["output_file_id"])
+        self.assertEqual(sorted(answer["custom_id"] for answer in answers), sorted(f"id-{number}" for number in range(LINES)))
+        bills = self.batched.bills_of(batch)
+        self.assertEqual(sorted(bill["batch_line"] for bill in bills), sorted(f"{batch}/{number}" for number in range(1, LINES + 1)))
+        self.assertEqual({bill["end_reason"] for bill in bills}, {"done"})
+        self.assertEqual({bill["resource"] for bill in bills}, {"call/" + answer["response"]["request_id"] for answer in answers})
+        self.assertTrue(self.platform.settlement()["balanced"])
+
+    def test_the_server_dies_and_nothing_is_lost_or_billed_twice(self):
+        def kill():
+            self.platform.kill("server")
+            self.platform.start_server()
+
+        self.run_and_kill(kill)
+
+    def test_the_gateway_dies_and_nothing_is_lost_or_billed_twice(self):
+        def kill():
+            self.platform.kill("gateway")
+            self.platform.start_gateway()
+
+        self.run_and_kill(kill)
+
+    def test_both_die(self):
+        def kill():
+            self.platform.kill("gateway")
+            self.platform.kill("server")
+            self.platform.start_server()
+            self.platform.start_gateway()
+
+        self.run_and_kill(kill)
+
+    def test_while_the_server_is_away_the_gateway_says_so(self):
+        self.platform.kill("server")
+        refused = self.batched.api("GET", "/v1/batches")
+        self.assertEqual((refused.status, refused.json["error"]["code"]), (503, "server_unavailable"))
+        self.assertIn("retry-after", refused.headers)
+
+
+class Late(unittest.TestCase):
+    """The clocks of server and gateway jump ahead together."""
+
+    def setUp(self):
+        self.clock = Path(self.enterContext(tempfile.TemporaryDirectory())) / "clock"
+        self.clock.write_bytes(struct.pack("q", 0))
+        self.engine = self.enterContext(Engine())
+        platform = Platform(roles=True, agent=False)
+        platform.environment |= {"LD_PRELOAD": str(CLOCK_SHIFT), "PENSTOCK_CLOCK_SHIFT": str(self.clock)}
+        self.platform = self.enterContext(platform)
+        offer(self.platform, self.engine)
+        self.batched = Batched(self.platform)
+        wait_until(lambda: self.batched.api("GET", "/v1/models").json["data"], "the route")
+
+    def jump(self, seconds):
+        with open(self.clock, "r+b") as file:
+            file.write(struct.pack("q", seconds))
+
+    def test_what_is_not_done_in_time_expires_and_what_is_kept_is_forgotten_in_time(self):
+        self.engine.gate.clear()
+        body = {"input_file_id": self.batched.upload([line(f"id-{number}", "hold it") for number in range(30)]), "endpoint": "/v1/chat/completions",
+                "completion_window": "1h"}
+        batch = self.batched.api("POST", "/v1/batches", body).json["id"]
+        wait_until(lambda: self.engine.inside > 0, "a line to run")
+        self.jump(3601)
+        self.engine.gate.set()
+        ended = self.batched.wait_for(batch, "expired")
+        done = self.batched.lines_of(ended["output_file_id"])
+        late = self.batched.lines_of(ended["error_file_id"])
+        self.assertEqual({answer["error"]["code"] for answer in late}, {"batch_expired"})
+        self.assertEqual(sorted(answer["custom_id"] for answer in done + late), sorted(f"id-{number}" for number in range(30)))
+        self.assertEqual(len(self.batched.bills_of(batch)), len(done))
+        self.assertEqual(ended["request_counts"], {"total": 30, "completed": len(done), "failed": len(late)})
+        self.jump(3601 + 31 * 86400)
+        wait_until(lambda: self.batched.api("GET", f"/v1/batches/{batch}").status == 404, "the batch to be forgotten")
+        wait_until(lambda: self.batched.api("GET", "/v1/files").json["data"] == [], "the files to be forgotten")
+        wait_until(lambda: not list((self.platform.state / "files").glob("file_*")), "their bytes to be removed")
+
+
+class RealEngine(unittest.TestCase):
+    """llama.cpp's own server: what it says was not made for this test."""
+
+    def test_the_official_client_runs_batches_on_it(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        settings = os.environ | {"PENSTOCK_PORT": str(port), "OMP_NUM_THREADS": "1"}
+        engine = subprocess.Popen([sys.executable, ROOT / "examples/serve-llm/serve.py"], env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(engine.wait)
+        self.addCleanup(engine.kill)
+        platform = self.enterContext(Platform(agent=False))
+        words = ["endpoint", "create", "--model", "real", "--url", f"http://127.0.0.1:{port}", "--protocol", "openai", "--price-input", "1",
+                 "--price-output", "2", "--batch-percent", "40"]
+        wait_until(lambda: platform.cli(*words, code=None).code == 0, "the engine")
+        wait_until(lambda: platform.api("GET", "/v1/models").json["data"], "the route")
+        environment = platform.environment | {"OPENAI_BASE_URL": platform.url + "/v1", "OPENAI_API_KEY": platform.key(), "MODEL": "real"}
+        done = subprocess.run([sys.executable, ROOT / "tests/clients/batch_python_test.py"], env=environment, capture_output=True, text=True, timeout=240)
+        self.assertEqual(done.returncode, 0, done.stdout[-6000:] + done.stderr[-6000:])
+        self.assertEqual({bill["tariff"] for bill in platform.bills()}, {"batch"})
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    unittest.main()
