@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 namespace penstock::routing {
@@ -43,6 +44,18 @@ TEST(PrefixIndex, KeepsTenantsApart) {
     EXPECT_EQ(matches(index, chain({1, 2}, salt_of("tenant b", "m")), kStart), "");
     EXPECT_EQ(matches(index, chain({1, 2}, salt_of("tenant a", "n")), kStart), "");
     EXPECT_EQ(matches(index, chain({1, 2}, salt_of("tenant a", "m")), kStart), "1:2 ");
+}
+
+TEST(PrefixIndex, ABlockThatEverybodyHoldsKeepsTheLatestHolders) {
+    PrefixIndex index;
+    index.stored(500, chain({1}).front(), kStart);
+    for (PrefixIndex::Backend backend = 0; backend < 100; ++backend)
+        index.sent(backend, chain({1}), kStart + backend * 1ms);
+    const std::vector<PrefixIndex::Match> held = index.match(chain({1}), kStart + 1s);
+    EXPECT_EQ(held.size(), PrefixIndex::kHoldersMax);
+    EXPECT_EQ(std::ranges::count(held, 99U, &PrefixIndex::Match::backend), 1);
+    EXPECT_EQ(std::ranges::count(held, 500U, &PrefixIndex::Match::backend), 1);
+    EXPECT_EQ(std::ranges::count(held, 0U, &PrefixIndex::Match::backend), 0);
 }
 
 TEST(PrefixIndex, AGuessAgesOut) {
