@@ -18,6 +18,7 @@ struct GatewayFlags {
     std::string state_dir;
     std::string log_level = "info";
     std::size_t calls_max = gateway::GatewayOptions{}.calls_max;
+    bool hedge = false;
 };
 
 Result<int> serve(const GatewayFlags& flags) {
@@ -30,6 +31,7 @@ Result<int> serve(const GatewayFlags& flags) {
     while (!options.key.empty() && options.key.back() == '\n') options.key.pop_back();
     options.replica = flags.replica;
     options.calls_max = flags.calls_max;
+    options.hedge = flags.hedge;
     options.region = flags.region;
     options.state_dir = flags.state_dir.empty() ? config::state_home() / "gateway"
                                                 : std::filesystem::path(flags.state_dir);
@@ -60,6 +62,11 @@ int run_gateway(int argc, char** argv) {
     app.add_option("--state-dir", flags.state_dir, "where unsettled records are kept");
     app.add_option("--calls-max", flags.calls_max, "calls in flight at one time; above: 503")
         ->capture_default_str();
+    app.add_flag(
+        "--hedge", flags.hedge,
+        "ask a second engine where a stream's first token is later than 95 % are; who loses is "
+        "paid by the platform"
+    );
     app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
         ->capture_default_str();
     CLI11_PARSE(app, argc, argv);

@@ -97,6 +97,24 @@ Result<std::optional<ClassPrices>> class_prices(
     return said ? std::optional(prices) : std::nullopt;
 }
 
+Result<std::optional<DataPolicy>> data_policy(const Invocation& invocation) {
+    const std::optional<std::string> word = invocation.arguments.value("data-policy");
+    if (!word) return std::optional<DataPolicy>();
+    DataPolicy policy{};
+    if (!boost::describe::enum_from_string(word->c_str(), policy))
+        return fail_field(
+            ErrorCode::invalid_argument, "--data-policy",
+            "'" + *word + "' is not one of collects, no_training, zero_retention"
+        );
+    return std::optional(policy);
+}
+
+// "none" takes it away.
+std::optional<std::string> quantization(const Invocation& invocation) {
+    std::optional<std::string> name = invocation.arguments.value("quantization");
+    return name == "none" ? std::string() : name;
+}
+
 std::vector<Flag> offer_flags() {
     return {
         {.name = "price-input", .value = "YUAN", .help = "flag.price_input"},
@@ -106,6 +124,8 @@ std::vector<Flag> offer_flags() {
         {.name = "price-cache-write-1h", .value = "YUAN", .help = "flag.price_cache_write_1h"},
         {.name = "price-reasoning", .value = "YUAN", .help = "flag.price_reasoning"},
         {.name = "tokenizer", .value = "FILE", .help = "flag.tokenizer"},
+        {.name = "quantization", .value = "NAME", .help = "flag.quantization"},
+        {.name = "data-policy", .value = "WORD", .help = "flag.data_policy"},
     };
 }
 
@@ -137,6 +157,9 @@ Result<CreateEndpoint> wanted_endpoint(const Invocation& invocation) {
     endpoint.price_input = TRY(price(invocation, "price-input"));
     endpoint.price_output = TRY(price(invocation, "price-output"));
     endpoint.class_prices = TRY(class_prices(invocation, std::nullopt));
+    endpoint.quantization = quantization(invocation);
+    if (endpoint.quantization == "") endpoint.quantization.reset();
+    endpoint.data_policy = TRY(data_policy(invocation));
     endpoint.upstream_model = invocation.arguments.value("upstream-model");
     if (const auto site = invocation.arguments.value("site"))
         endpoint.site = TRY(name_of(*site, "site"));
@@ -163,13 +186,16 @@ io::Task<Result<int>> update(Invocation* invocation) {
         change.price_input = CO_TRY(parsed_price("price-input", *text));
     if (const auto text = invocation->arguments.value("price-output"))
         change.price_output = CO_TRY(parsed_price("price-output", *text));
+    change.quantization = quantization(*invocation);
+    change.data_policy = CO_TRY(data_policy(*invocation));
     const Endpoint before = CO_TRY(co_await client->endpoint(id));
     change.class_prices = CO_TRY(class_prices(*invocation, before.class_prices));
     change.tokenizer_sha256 = CO_TRY(co_await upload_tokenizer(invocation));
     if (change == UpdateEndpoint{})
         co_return fail_field(
             ErrorCode::invalid_argument, "--price-input",
-            "nothing is to be changed: name a price or a tokenizer, for instance "
+            "nothing is to be changed: name a price, a tokenizer or another flag, for "
+            "instance "
             "--price-cache-read 0.01"
         );
     const Endpoint endpoint = CO_TRY(co_await client->update_endpoint(id, change));

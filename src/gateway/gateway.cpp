@@ -118,15 +118,16 @@ class Gateway::State {
           ),
           calls_{*spool_,    budget_,        endpoints_, idempotency_, metrics_,
                  with.clock, calls_running_, loads_,     tokenizers_},
+          attempts_({with.runtime.executor(), calls_, upstream_, ids_, with.random, options_}),
           chat_(
-              {calls_, authenticator_, retries_, upstream_, ids_, with.random, options_,
+              {calls_, authenticator_, attempts_, upstream_, ids_, with.random, options_,
                routes_known_, held_}
           ),
           converted_(
-              {calls_, authenticator_, retries_, upstream_, ids_, with.random, options_,
+              {calls_, authenticator_, attempts_, upstream_, ids_, with.random, options_,
                routes_known_, held_}
           ),
-          models_(authenticator_, endpoints_, loads_),
+          models_(authenticator_, endpoints_, loads_, with.clock),
           ollama_models_(authenticator_, endpoints_, loads_) {
         chat_.convert_with(converted_);
     }
@@ -156,7 +157,7 @@ class Gateway::State {
         router.add(
             "GET", "/v1/models/{id...}",
             [this](http::Request r) { return models_.get(std::move(r)); },
-            {.operation = "getModel", .summary = "One model (OpenAI's API)"}
+            {.operation = "getModel", .summary = "One model and its suppliers (OpenAI's API)"}
         );
     }
 
@@ -316,7 +317,6 @@ class Gateway::State {
     IdSource ids_;
     routing::EndpointPool endpoints_;
     LoadMeter loads_;
-    routing::RetryBudget retries_;
     IdempotencyWindow idempotency_;
     Authenticator authenticator_;
     Budget budget_;
@@ -329,6 +329,7 @@ class Gateway::State {
     HeldCalls held_;
     LoadReporter reporter_;
     CallParts calls_;
+    Attempts attempts_;
     ChatCompletions chat_;
     DialectCalls converted_;
     ModelList models_;

@@ -44,6 +44,9 @@ struct GatewayOptions {
     // Calls that wait for the first replica of a service: above, 503.
     std::size_t held_calls_max = 256;                 // of one model
     std::size_t held_bytes_max = 64UL * 1024 * 1024;  // of all their requests
+    // A streamed call whose first token is later than 95 % of its model's may be tried at a second
+    // engine as well; the platform pays whoever loses.
+    bool hedge = false;
     Duration hold_max = 10min;  // the most that a service or x-penstock-wait can ask for
     Money lease_amount =
         Money::micro(1'000'000);  // what a lease is filled up to; small ones for small wallets

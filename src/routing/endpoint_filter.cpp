@@ -42,6 +42,13 @@ FilterReason refused_by(const ProviderPreferences& wanted, const Route& route) {
         return FilterReason::provider_not_in;
     if (!wanted.regions.empty() && !in_regions(wanted.regions, route.region))
         return FilterReason::region;
+    if (!wanted.quantizations.empty() &&
+        !contains(wanted.quantizations, endpoint.quantization.value_or("unknown")))
+        return FilterReason::quantization;
+    const DataPolicy policy = endpoint.data_policy.value_or(DataPolicy::collects);
+    if ((wanted.zero_retention && policy != DataPolicy::zero_retention) ||
+        (wanted.deny_data_collection && policy == DataPolicy::collects))
+        return FilterReason::data_policy;
     return FilterReason::none;
 }
 
@@ -116,6 +123,8 @@ Error EndpointPool::no_candidate(const EndpointQuery& query) const {
             case FilterReason::provider_not_in:
             case FilterReason::provider_ignored:
             case FilterReason::region:
+            case FilterReason::quantization:
+            case FilterReason::data_policy:
                 all_price = false;
                 break;
             case FilterReason::none:
@@ -135,7 +144,9 @@ Error EndpointPool::no_candidate(const EndpointQuery& query) const {
         return note.filtered == FilterReason::price_limit ||
                note.filtered == FilterReason::provider_not_in ||
                note.filtered == FilterReason::provider_ignored ||
-               note.filtered == FilterReason::region;
+               note.filtered == FilterReason::region ||
+               note.filtered == FilterReason::quantization ||
+               note.filtered == FilterReason::data_policy;
     });
     if (all_price)
         return {

@@ -38,6 +38,9 @@ std::string signature_of(const EndpointQuery& query) {
     add_names(out, 'y', wanted.only);
     add_names(out, 'n', wanted.ignore);
     add_names(out, 'r', wanted.regions);
+    add_names(out, 'q', wanted.quantizations);
+    if (wanted.zero_retention) out.push_back('z');
+    if (wanted.deny_data_collection) out.push_back('d');
     if (!wanted.allow_fallbacks) add_names(out, 'f', wanted.order);
     return out;
 }

@@ -159,6 +159,14 @@ Result<Money> EndpointPool::worst_case(const EndpointQuery& query, const TokenBo
     return most;
 }
 
+bool EndpointPool::has_allowed(const EndpointQuery& query) const {
+    const auto known = models_.find(query.model);
+    return known != models_.end() &&
+           std::ranges::any_of(known->second.endpoints, [&](const State* state) {
+               return fixed_filter(*state, query) == FilterReason::none;
+           });
+}
+
 std::optional<Duration> EndpointPool::retry_after(std::string_view model, Time now) const {
     std::optional<Duration> least;
     const auto known = models_.find(model);
@@ -226,6 +234,13 @@ Time EndpointPool::model_created(std::string_view model) const {
         for (const State* const state : known->second.endpoints)
             oldest = std::min(oldest, state->route().endpoint.created_at);
     return oldest == Time::max() ? Time() : oldest;
+}
+
+std::vector<std::shared_ptr<const Route>> EndpointPool::routes(std::string_view model) const {
+    std::vector<std::shared_ptr<const Route>> out;
+    if (const auto known = models_.find(model); known != models_.end())
+        for (const State* const state : known->second.endpoints) out.push_back(state->shared);
+    return out;
 }
 
 std::string EndpointPool::model_owner(std::string_view model) const {

@@ -133,6 +133,8 @@ class EndpointPool {
 
     // The dearest worst case among the endpoints that choose() could take, now or on a retry.
     Result<Money> worst_case(const EndpointQuery& query, const TokenBound& bound);
+    // Whether a ready endpoint is within what the call asks for. Walks.
+    bool has_allowed(const EndpointQuery& query) const;
     // When the first breaker for the model lets a probe through.
     std::optional<Duration> retry_after(std::string_view model, Time now) const;
     // Nothing for a model that is not in the table.
@@ -152,6 +154,7 @@ class EndpointPool {
     std::vector<EndpointId> leaving() const;
     std::vector<std::string> models() const;  // sorted; with a ready endpoint
     Time model_created(std::string_view model) const;
+    std::vector<std::shared_ptr<const Route>> routes(std::string_view model) const;
     std::string model_owner(std::string_view model) const;  // its providers: "a, b"
     // Of the ready ones, by the output's price, then the input's; nothing where none is ready.
     std::shared_ptr<const Route> cheapest(std::string_view model) const;

@@ -98,32 +98,5 @@ TEST(PrefixIndex, WhatAnEngineReportsReplacesGuesses) {
     EXPECT_EQ(matches(index, prompt, kStart + 1h), "1:1 ");
 }
 
-TEST(PromptHasher, DoesNotDependOnWhereATextIsCut) {
-    std::string text;
-    for (int i = 0; i < 3000; ++i) text += std::to_string(i);
-    PromptHasher whole(1);
-    whole.add(text);
-    PromptHasher pieces(1);
-    for (std::size_t at = 0; at < text.size(); at += 7)
-        pieces.add(std::string_view(text).substr(at, 7));
-    const auto expected = std::move(whole).finish();
-    EXPECT_EQ(expected.size(), text.size() / kBlockBytes);
-    EXPECT_EQ(std::move(pieces).finish(), expected);
-}
-
-TEST(PromptHasher, EqualBeginningsHaveEqualBlocksAndNoneAfterADifference) {
-    std::string text(4 * kBlockBytes, 'a');
-    PromptHasher first(1);
-    first.add(text);
-    text[2 * kBlockBytes + 5] = 'b';
-    PromptHasher second(1);
-    second.add(text);
-    const auto left = std::move(first).finish();
-    const auto right = std::move(second).finish();
-    EXPECT_EQ(left[1], right[1]);
-    EXPECT_NE(left[2], right[2]);
-    EXPECT_NE(left[3], right[3]);
-}
-
 }  // namespace
 }  // namespace penstock::routing

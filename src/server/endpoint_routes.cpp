@@ -58,6 +58,7 @@ Result<void> check(const CreateEndpoint& wanted) {
             ErrorCode::invalid_argument, "url",
             "must be http://host:port or https://host, without user and password"
         );
+    TRY(check_quantization(wanted.quantization));
     return routing::check(routing::prices_of(wanted));
 }
 
@@ -161,6 +162,8 @@ Outcome store_endpoint(
         .price_output = wanted.price_output,
         .class_prices = wanted.class_prices,
         .tokenizer_sha256 = wanted.tokenizer_sha256,
+        .quantization = wanted.quantization,
+        .data_policy = wanted.data_policy,
         .probe = probe.text,
         .created_at = platform.now()
     };
@@ -352,7 +355,7 @@ void add_endpoint_routes(Api& api, http::Client& client, BlobStore& blobs, io::P
     );
     doc =
         {.operation = "updateEndpoint",
-         .summary = "Change what an engine costs, from the next call on, or its tokenizer",
+         .summary = "Change what an engine costs, from the next call on, or what is said of it",
          .scope = Scope::provider,
          .request = json::schema<UpdateEndpoint>,
          .response = json::schema<Endpoint>};
