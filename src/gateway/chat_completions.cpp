@@ -130,14 +130,7 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
     Result<routing::ChatRequest> chat = routing::scan_chat_request(admitted.body);
     if (!chat) co_return refuse(told(chat.error()));
     admitted.chat = *std::move(chat);
-    if (!admitted.chat.wishes.models.empty()) {
-        *next = next_request(admitted.body, admitted.chat.wishes.models);
-        request->deadline = admitted.deadline;  // one for all of them
-    }
-    const ApiResult<std::string> session = session_of(
-        request->headers, admitted.chat.wishes.session.empty() ? admitted.chat.prompt_cache_key
-                                                               : admitted.chat.wishes.session
-    );
+    const ApiResult<std::string> session = take_wishes(*request, admitted, *next);
     if (!session) co_return refuse(session.error());
     admitted.input_price_max = limits->input_price_max;
     admitted.output_price_max = limits->output_price_max;
@@ -181,6 +174,20 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
     );
     if (!begun) co_return refuse(std::move(begun.error()));
     co_return admitted;
+}
+
+// What the request says to the gateway alone; answers the session it goes on with.
+ApiResult<std::string> ChatCompletions::take_wishes(
+    http::Request& request, const Admitted& admitted, std::optional<std::string>& next
+) {
+    const routing::RouteWishes& wishes = admitted.chat.wishes;
+    if (!wishes.models.empty()) {
+        next = next_request(admitted.body, wishes.models);
+        request.deadline = admitted.deadline;  // one for all of them
+    }
+    return session_of(
+        request.headers, wishes.session.empty() ? admitted.chat.prompt_cache_key : wishes.session
+    );
 }
 
 bool ChatCompletions::must_convert(const Admitted& admitted, const ResolvedKey& key) const {

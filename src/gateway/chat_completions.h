@@ -73,6 +73,9 @@ class ChatCompletions {
     io::Task<ApiResult<Admitted>> admit(
         http::Request* request, std::optional<std::string> body, std::optional<std::string>* next
     );
+    static ApiResult<std::string> take_wishes(
+        http::Request& request, const Admitted& admitted, std::optional<std::string>& next
+    );
     // Whether only engines of other dialects are within what the request asks for.
     bool must_convert(const Admitted& admitted, const ResolvedKey& key) const;
     // Completes `admission`, which has its key, hold and times.

@@ -11,6 +11,7 @@
 #include "gateway/chat_completions.h"
 #include "gateway/dialect_calls.h"
 #include "gateway/idempotency.h"
+#include "gateway/leftovers.h"
 #include "gateway/load_reporter.h"
 #include "gateway/model_list.h"
 #include "gateway/ollama_models.h"
@@ -93,6 +94,7 @@ class Gateway::State {
           runtime_(with.runtime),
           clock_(with.clock),
           random_(with.random),
+          pool_(with.pool),
           log_(with.log.component("gateway")),
           registry_(with.metrics),
           metrics_(with.metrics),
@@ -198,6 +200,16 @@ class Gateway::State {
         tasks_.spawn(budget_.renew_forever());
         tasks_.spawn(follow_routes());
         tasks_.spawn(reporter_.report_forever());
+        if (!options_.spool_before.empty())
+            tasks_.spawn(settle_what_is_left(
+                {.executor = runtime_.executor(),
+                 .parts = {*spool_, server_, budget_, metrics_, clock_, random_, pool_},
+                 .log = log_,
+                 .folder = options_.state_dir / options_.spool_before,
+                 .bytes_max = options_.spool_bytes_max,
+                 .replica = options_.replica_before,
+                 .refused_file = options_.state_dir / "refused.jsonl"}
+            ));
         tasks_.spawn(tokenizers_.load_forever());
         tasks_.spawn(refresh_gauges(&registry_));
     }
@@ -306,6 +318,7 @@ class Gateway::State {
     io::Runtime& runtime_;
     const Clock& clock_;
     Random& random_;
+    io::Pool& pool_;
     telemetry::Logger log_;
     telemetry::Registry& registry_;
     GatewayMetrics metrics_;
@@ -340,7 +353,7 @@ Result<std::unique_ptr<Gateway>> Gateway::open(GatewayOptions options, Dependenc
     TRY(check_options(options));
     std::unique_ptr<Spool> spool = TRY(Spool::open(
         dependencies.runtime.executor(), dependencies.pool, dependencies.log.component("spool"),
-        {.directory = options.state_dir / "spool", .bytes_max = options.spool_bytes_max},
+        {.directory = options.state_dir / options.spool, .bytes_max = options.spool_bytes_max},
         dependencies.clock.now()
     ));
     return std::unique_ptr<Gateway>(

@@ -32,7 +32,12 @@ struct GatewayOptions {
     std::string key;                  // of scope `gateway`; never logged
     std::string replica = "gateway";  // stable name: the leases and the spool belong to it
     std::string region;               // where it stands; empty: not told
-    std::filesystem::path state_dir;  // the spool lives in state_dir/"spool"; one process at a time
+    std::filesystem::path state_dir;  // the spool lives in it; one process at a time in each
+    std::string spool = "spool";      // folder within state_dir
+    // Where another process of this gateway, which this one takes over from, keeps its records:
+    // what it leaves unsettled is settled when it has ended. Empty: none.
+    std::string spool_before;
+    std::string replica_before;
 
     Duration deadline_default = 10min;          // of one call, all attempts together
     Duration deadline_max = 1h;                 // the most that x-penstock-timeout can ask for
