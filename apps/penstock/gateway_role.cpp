@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "config/settings.h"
+#include "handover.h"
 #include "role.h"
 #include "roles.h"
 
@@ -18,27 +21,102 @@ struct GatewayFlags {
     std::string state_dir;
     std::string log_level = "info";
     std::size_t calls_max = gateway::GatewayOptions{}.calls_max;
+    bool hedge = false;
+    bool take_over = false;
+    std::string drain = "10m";
 };
 
-Result<int> serve(const GatewayFlags& flags) {
-    const Listen address = TRY(parse_listen(flags.listen));
-    telemetry::Logger log =
-        TRY(telemetry::Logger::open({.level = TRY(telemetry::parse_level(flags.log_level))}));
+constexpr Duration kReadyWithin = 30s;  // what a process that takes over may need for its routes
+
+// Two processes of one gateway may run for a while, each with a spool and leases of its own.
+std::string spool_of(int slot) { return slot == 0 ? "spool" : "spool-2"; }
+std::string replica_of(const GatewayFlags& flags, int slot) {
+    return slot == 0 ? flags.replica : flags.replica + "~2";
+}
+
+Result<gateway::GatewayOptions> options_of(const GatewayFlags& flags, int slot) {
     gateway::GatewayOptions options;
     options.server_url = flags.server;
     options.key = TRY(config::read_file(flags.key_file));
     while (!options.key.empty() && options.key.back() == '\n') options.key.pop_back();
-    options.replica = flags.replica;
+    options.replica = replica_of(flags, slot);
+    options.replica_before = replica_of(flags, 1 - slot);
+    options.spool = spool_of(slot);
+    options.spool_before = spool_of(1 - slot);
     options.calls_max = flags.calls_max;
+    options.hedge = flags.hedge;
     options.region = flags.region;
     options.passes_on = true;
     options.state_dir = flags.state_dir.empty() ? config::state_home() / "gateway"
                                                 : std::filesystem::path(flags.state_dir);
+    return options;
+}
+
+io::Task<http::Response> answer_text(int status, std::string body) {
+    co_return http::Response::text(status, std::move(body));
+}
+
+io::Task<http::Response> answer_metrics(std::string rendered) {
+    http::Response response = http::Response::text(200, std::move(rendered));
+    response.headers.set("Content-Type", std::string(telemetry::kMetricsContentType));
+    co_return response;
+}
+
+void add_health(Process& process) {
+    http::Router& router = process.router;
+    router.add("GET", "/livez", [](http::Request) { return answer_text(200, "ok\n"); });
+    router.add("GET", "/readyz", [&process](http::Request) {
+        const bool ready = process.gateway->ready();
+        return answer_text(ready ? 200 : 503, ready ? "ok\n" : "not ready\n");
+    });
+    router.add("GET", "/metrics", [&process](http::Request) {
+        return answer_metrics(process.metrics.render());
+    });
+}
+
+io::Task<bool> become_ready(const gateway::Gateway* gateway) {
+    constexpr Duration kLookEvery = 20ms;
+    const io::Deadline deadline = io::Deadline::after(kReadyWithin);
+    while (!gateway->ready() && !deadline.passed()) co_await io::sleep_for(kLookEvery);
+    co_return gateway->ready();
+}
+
+io::Task<void> give_way(Process* process, Handover* handover, Duration drain) {
+    co_await handover->until_taken(process->log);
+    co_await process->retire(drain);
+}
+
+Result<int> serve(const GatewayFlags& flags) {
+    const Listen address = TRY(parse_listen(flags.listen));
+    const Duration drain = TRY(parse_duration(flags.drain));
+    telemetry::Logger log =
+        TRY(telemetry::Logger::open({.level = TRY(telemetry::parse_level(flags.log_level))}));
+    std::filesystem::path state_dir = TRY(options_of(flags, 0)).state_dir;
+    std::filesystem::create_directories(state_dir);
+    Handover handover(state_dir);
+    std::optional<Handover::Taken> taken;
+    if (flags.take_over) taken = TRY(handover.ask());
+    const int slot = taken ? 1 - taken->slot : 0;
+    const int socket = taken ? taken->socket : TRY(listen_at(address.host, address.port));
     Process process(log);
-    TRY(process.open_gateway(std::move(options), process.metrics));
-    TRY(process.listen(address, process.metrics));
+    TRY(process.open_gateway(TRY(options_of(flags, slot)), process.metrics));
+    add_health(process);
+    TRY(process.bind({.host = "fd:" + std::to_string(::dup(socket)), .port = 0}, process.metrics));
     process.gateway->start();
-    std::printf("Penstock gateway at %s\n", process.listener->url().c_str());
+    if (taken && !process.runtime.block_on(become_ready(process.gateway.get()))) {
+        process.runtime.block_on(process.gateway->stop(io::Deadline::after(0s)));
+        return fail(
+            ErrorCode::unavailable,
+            "the server gave no routes in time; the gateway that runs goes on as before"
+        );
+    }
+    TRY(process.listener->start());
+    if (taken) TRY(handover.confirm());
+    TRY(handover.offer(socket, slot));
+    process.spawn(give_way(&process, &handover, drain));
+    std::printf(
+        "Penstock gateway at http://%s:%d\n", address.host.c_str(), process.listener->local_port()
+    );
     std::fflush(stdout);
     return process.run();
 }
@@ -60,6 +138,19 @@ int run_gateway(int argc, char** argv) {
     );
     app.add_option("--state-dir", flags.state_dir, "where unsettled records are kept");
     app.add_option("--calls-max", flags.calls_max, "calls in flight at one time; above: 503")
+        ->capture_default_str();
+    app.add_flag(
+        "--hedge", flags.hedge,
+        "ask a second engine where a stream's first token is later than 95 % are; who loses is "
+        "paid by the platform"
+    );
+    app.add_flag(
+        "--take-over", flags.take_over,
+        "go on where a gateway with the same state folder serves, which then drains and ends"
+    );
+    app.add_option(
+           "--drain", flags.drain, "what calls in flight get when another process takes over"
+    )
         ->capture_default_str();
     app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
         ->capture_default_str();

@@ -89,6 +89,15 @@ int Process::run() {
     return exit_code_;
 }
 
+io::Task<void> Process::retire(Duration drain) {
+    constexpr Duration kLookEvery = 50ms;
+    log.info("another process has taken over: what is in flight is answered, then this one ends");
+    listener->retire();
+    const io::Deadline deadline = io::Deadline::after(drain);
+    while (listener->connections() > 0 && !deadline.passed()) co_await io::sleep_for(kLookEvery);
+    runtime.stop();
+}
+
 io::Task<void> Process::stop() {
     if (agent) co_await agent->stop();
     if (server) server->begin_stop();

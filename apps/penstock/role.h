@@ -61,6 +61,11 @@ class Process {
     void start_agent(agent::AgentOptions options);
     // Until a signal comes or the store fails; then stops what runs, agents last. The exit code.
     int run();
+    // A task of the process, ended with it.
+    void spawn(io::Task<void> task) { group_.spawn(std::move(task)); }
+    // Another process serves at the address: answers what is in flight, for at most `drain`, and
+    // ends.
+    io::Task<void> retire(Duration drain);
 
   private:
     static io::Task<void> run_agent(Process* process);

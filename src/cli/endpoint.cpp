@@ -105,6 +105,24 @@ Result<std::optional<std::int64_t>> share(const Invocation& invocation, std::str
     return integer_flag(invocation.arguments, flag);
 }
 
+Result<std::optional<DataPolicy>> data_policy(const Invocation& invocation) {
+    const std::optional<std::string> word = invocation.arguments.value("data-policy");
+    if (!word) return std::optional<DataPolicy>();
+    DataPolicy policy{};
+    if (!boost::describe::enum_from_string(word->c_str(), policy))
+        return fail_field(
+            ErrorCode::invalid_argument, "--data-policy",
+            "'" + *word + "' is not one of collects, no_training, zero_retention"
+        );
+    return std::optional(policy);
+}
+
+// "none" takes it away.
+std::optional<std::string> quantization(const Invocation& invocation) {
+    std::optional<std::string> name = invocation.arguments.value("quantization");
+    return name == "none" ? std::string() : name;
+}
+
 std::vector<Flag> offer_flags() {
     return {
         {.name = "price-input", .value = "YUAN", .help = "flag.price_input"},
@@ -116,6 +134,8 @@ std::vector<Flag> offer_flags() {
         {.name = "batch-percent", .value = "PERCENT", .help = "flag.batch_percent"},
         {.name = "cached-percent", .value = "PERCENT", .help = "flag.cached_percent"},
         {.name = "tokenizer", .value = "FILE", .help = "flag.tokenizer"},
+        {.name = "quantization", .value = "NAME", .help = "flag.quantization"},
+        {.name = "data-policy", .value = "WORD", .help = "flag.data_policy"},
     };
 }
 
@@ -149,6 +169,9 @@ Result<CreateEndpoint> wanted_endpoint(const Invocation& invocation) {
     endpoint.class_prices = TRY(class_prices(invocation, std::nullopt));
     endpoint.batch_percent = TRY(share(invocation, "batch-percent"));
     endpoint.cached_percent = TRY(share(invocation, "cached-percent"));
+    endpoint.quantization = quantization(invocation);
+    if (endpoint.quantization == "") endpoint.quantization.reset();
+    endpoint.data_policy = TRY(data_policy(invocation));
     endpoint.upstream_model = invocation.arguments.value("upstream-model");
     if (const auto site = invocation.arguments.value("site"))
         endpoint.site = TRY(name_of(*site, "site"));
@@ -175,6 +198,8 @@ io::Task<Result<int>> update(Invocation* invocation) {
         change.price_input = CO_TRY(parsed_price("price-input", *text));
     if (const auto text = invocation->arguments.value("price-output"))
         change.price_output = CO_TRY(parsed_price("price-output", *text));
+    change.quantization = quantization(*invocation);
+    change.data_policy = CO_TRY(data_policy(*invocation));
     const Endpoint before = CO_TRY(co_await client->endpoint(id));
     change.class_prices = CO_TRY(class_prices(*invocation, before.class_prices));
     change.batch_percent = CO_TRY(share(*invocation, "batch-percent"));
@@ -183,7 +208,8 @@ io::Task<Result<int>> update(Invocation* invocation) {
     if (change == UpdateEndpoint{})
         co_return fail_field(
             ErrorCode::invalid_argument, "--price-input",
-            "nothing is to be changed: name a price or a tokenizer, for instance "
+            "nothing is to be changed: name a price, a tokenizer or another flag, for "
+            "instance "
             "--price-cache-read 0.01"
         );
     const Endpoint endpoint = CO_TRY(co_await client->update_endpoint(id, change));

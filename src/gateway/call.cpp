@@ -2,6 +2,7 @@
 #include "gateway/call.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "routing/prompt_blocks.h"
@@ -117,12 +118,57 @@ io::Task<void> Call::count_texts() {
     meter_.count_texts(record_.counted->input, output);
 }
 
-void Call::end_attempt(routing::AttemptOutcome outcome) {
+void Call::end_attempt(const routing::AttemptReport& report) {
     if (!attempt_) return;
-    parts_.endpoints.finish(*attempt_, outcome, parts_.clock.now());
+    parts_.endpoints.finish(*attempt_, report, parts_.clock.now());
     attempt_.reset();
     if (visit_) parts_.loads.leave(*visit_);
     visit_.reset();
+}
+
+void Call::book_lost(
+    const routing::EndpointPool::Choice& choice, Duration started, const RequestId& id
+) {
+    const std::shared_ptr<const Route> route = parts_.endpoints.find(choice.endpoint_id);
+    const Duration lasted = parts_.clock.monotonic() - started;
+    // It was at least so late: what would be learned of it is not known.
+    routing::EndpointPool::Choice late = choice;
+    parts_.endpoints.first_token(late, lasted, parts_.clock.now());
+    parts_.endpoints.finish(late, routing::AttemptOutcome::abandoned, parts_.clock.now());
+    CallRecord record = record_;
+    record.id = id;
+    record.attempt_of = record_.id;
+    record.drawn.reset();
+    record.endpoint_id = route->endpoint.id;
+    record.price_input = route->endpoint.price_input;
+    record.price_output = route->endpoint.price_output;
+    record.class_prices = route->endpoint.class_prices;
+    record.price_version = route->endpoint.price_version;
+    record.ttft_us.reset();
+    record.started_at = record_.started_at + (started - admission_.started);
+    record.ended_at = record.started_at + lasted;
+    record.status = kClientClosedRequest;
+    record.tokens = {
+        .input_fresh = admission_.prompt_text_bytes / routing::kPromptBytesPerToken,
+        .output_visible = 0
+    };
+    record.basis = UsageBasis::counted;
+    record.end_reason = EndReason::client_gone;
+    parts_.metrics.on_platform_attempt(record);
+    parts_.spool.append_settled(record, [] {});
+}
+
+void Call::replace_attempt(const Replacement& by) {
+    CHECK(attempt_, "there is one to replace");
+    if (by.lost) {
+        book_lost(*std::exchange(attempt_, std::nullopt), attempt_started_, by.lost_id);
+        if (visit_) parts_.loads.leave(*visit_);
+        visit_.reset();
+    } else {
+        end_attempt({.outcome = routing::AttemptOutcome::failed});
+    }
+    dispatch(by.choice);
+    attempt_started_ = by.started;
 }
 
 void Call::on_first_token() {
@@ -140,16 +186,17 @@ void Call::finish(EndReason reason, int status) {
     if (finished_) return;
     finished_ = true;
     --parts_.calls_running;
-    end_attempt(outcome_of(reason));
     record_.status = status;
     // Spans are measured on the clock that does not jump.
     record_.ended_at =
         record_.started_at + std::max(Duration{0}, parts_.clock.monotonic() - admission_.started);
     parts_.metrics.on_answer(record_.model, status);
-    if (dispatched_)
+    if (dispatched_) {
         settle(reason);
-    else
+    } else {
+        end_attempt({.outcome = outcome_of(reason)});
         admission_.hold.release();
+    }
     if (admission_.idempotency)
         parts_.idempotency.finish(
             *admission_.idempotency, charge_ > ExactMoney(), parts_.clock.now()
@@ -167,7 +214,10 @@ void Call::settle(EndReason reason) {
         routing::charge_of(record_.tokens, routing::prices_of(record_));
     CHECK(charge.has_value(), "the route table refuses prices that cannot be rated");
     charge_ = *charge;
-    if (!cached_) count_load(reason);
+    if (!cached_) {
+        end_measured(reason);
+        count_load(reason);
+    }
     parts_.metrics.on_record(record_, metered.violations);
     if (admission_.recorder && reason == EndReason::done && route_->endpoint.cached_percent)
         admission_.recorder->keep(record_, parts_.clock.now());
@@ -186,6 +236,22 @@ void Call::settle(EndReason reason) {
     parts_.spool.append_settled(record_, [hold = std::move(admission_.hold), actual]() mutable {
         hold.settle(actual);
     });
+}
+
+void Call::end_measured(EndReason reason) {
+    routing::AttemptReport report{.outcome = outcome_of(reason)};
+    const std::int64_t output =
+        record_.tokens.output_visible.value_or(0) + record_.tokens.output_reasoning.value_or(0);
+    if (reason == EndReason::done) {
+        report.output_tokens = output;
+        report.tokens_charged = routing::total_tokens(record_.tokens);
+        report.charge = charge_;
+        const double after_first = to_seconds(record_.ended_at - record_.started_at) -
+                                   to_seconds(Duration(record_.ttft_us.value_or(0)));
+        if (record_.streamed && record_.ttft_us && output > 1 && after_first > 0)
+            report.tokens_per_second = static_cast<double>(output - 1) / after_first;
+    }
+    end_attempt(report);
 }
 
 void Call::count_load(EndReason reason) {

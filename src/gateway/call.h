@@ -64,7 +64,21 @@ class Call {
     // Instead of an attempt: the client gets a kept answer, at that share of the route's prices.
     void take_cached(CachedAnswerPtr answer, std::shared_ptr<const Route> route);
     // The attempt ended without a byte for the client; another one may follow.
-    void end_attempt(routing::AttemptOutcome outcome);
+    void end_attempt(const routing::AttemptReport& report);
+    // An attempt beside the call's own that lost to it (or whose client has gone): the supplier's
+    // work on the prompt is booked to the platform.
+    void book_lost(
+        const routing::EndpointPool::Choice& choice, Duration started, const RequestId& id
+    );
+    // The attempt in flight is over and another one, which ran beside it, is the call's own from
+    // now on. `lost`: it was slower; else it failed.
+    struct Replacement {
+        routing::EndpointPool::Choice choice;
+        Duration started{};  // on the monotonic clock
+        RequestId lost_id;   // of the record of the one that lost
+        bool lost = false;
+    };
+    void replace_attempt(const Replacement& by);
     void on_first_token();
     // What the client is sent, as it is written.
     void sent(std::string_view bytes) {
@@ -102,6 +116,8 @@ class Call {
 
   private:
     void settle(EndReason reason);
+    // The attempt's end, with what it has shown.
+    void end_measured(EndReason reason);
     void count_load(EndReason reason);
     void price_by(const Endpoint& endpoint);
     bool begin_second_meter();

@@ -68,6 +68,7 @@ io::Task<ApiResult<routing::Hold>> hold_for_call(CallParts* parts, HoldRequest r
 void describe_call(http::Response& response, const Call& call, Budget& budget) {
     const Endpoint& endpoint = call.route().endpoint;
     add_penstock_header(response, "call", to_string(call.record().id));
+    add_penstock_header(response, "model", call.record().model);
     add_penstock_header(response, "provider", endpoint.provider);
     add_penstock_header(response, "site", endpoint.site);
     add_penstock_header(response, "endpoint", to_string(endpoint.id));

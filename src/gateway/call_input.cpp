@@ -123,8 +123,8 @@ ApiError no_such_model(const std::string& model) {
 }
 
 bool is_retryable(int status) {
-    return status == 401 || status == 403 || status == 404 || status == 408 || status == 429 ||
-           status >= 500;
+    return status == 401 || status == 403 || status == 404 || status == 408 || status == 409 ||
+           status == 429 || status >= 500;
 }
 
 bool is_own_mistake(int status) {

@@ -17,15 +17,6 @@ using routing::ApiError;
 constexpr int kNobodyWaits = 499;
 std::unexpected<ApiError> refuse(ApiError error) { return std::unexpected(std::move(error)); }
 
-io::Task<void> write_comment(http::BodyWriter writer) {
-    // Whether the client is still there is not learned here.
-    static_cast<void>(co_await writer.write(": waiting for a replica to start\n\n"));
-}
-
-bool is_event_stream(const http::Headers& headers) {
-    return headers.get("Content-Type").starts_with("text/event-stream");
-}
-
 }  // namespace
 
 io::Task<http::Response> ChatCompletions::serve(http::Request request) {
@@ -40,75 +31,34 @@ io::Task<http::Response> ChatCompletions::serve_read(
     http::Request request, std::optional<std::string> body
 ) {
     const http::ClientWatch client = request.client;
-    ApiResult<Admitted> admitted = co_await admit(&request, std::move(body));
+    std::optional<std::string> next;
+    ApiResult<Admitted> admitted = co_await admit(&request, std::move(body), &next);
+    http::Response response;
     if (!admitted) {
         // Refused before a model was known to exist: no series for what clients invent.
         parts_.calls.metrics.on_answer({}, admitted.error().status);
-        co_return error_response(admitted.error());
-    }
-    if (admitted->converts)
+        response = error_response(admitted.error());
+    } else if (admitted->converts) {
         co_return co_await converted_->serve_body(
             std::move(request), std::move(admitted->body), dialects::Dialect::chat
         );
-    if (admitted->ticket && admitted->ticket->hit)
+    } else if (admitted->ticket && admitted->ticket->hit) {
         co_return co_await parts_.cache.replay(*std::move(admitted->ticket), admitted->key);
-    if (admitted->waits) co_return answer_held(std::move(request), *std::move(admitted));
-    co_return co_await answer(*std::move(admitted), client);
-}
-
-// ---- waiting for a first replica ----
-
-struct ChatCompletions::Held {
-    http::Request request;
-    Admitted admitted;
-};
-
-HeldCalls::Wait ChatCompletions::wait_of(const Admitted& admitted, const http::Request& request)
-    const {
-    return {
-        .key = admitted.key.get(),
-        .model = admitted.chat.model,
-        .bytes = admitted.body.size(),
-        .span = admitted.limits.wait,
-        .deadline = admitted.deadline,
-        .client = request.client
-    };
-}
-
-http::Response ChatCompletions::answer_held(http::Request request, Admitted admitted) {
-    auto held = std::make_unique<Held>(std::move(request), std::move(admitted));
-    return http::Response::event_stream([this, held = std::move(held)](http::BodyWriter writer
-                                        ) mutable { return run_held(std::move(held), writer); });
-}
-
-io::Task<void> ChatCompletions::run_held(std::unique_ptr<Held> held, http::BodyWriter writer) {
-    HeldCalls::Wait wait = wait_of(held->admitted, held->request);
-    wait.tell = [writer] { return write_comment(writer); };
-    wait.tell_every = *held->admitted.limits.keep_alive;
-    co_await write_comment(writer);
-    const ApiResult<void> ready = co_await parts_.held.until_ready(std::move(wait));
-    http::Response response;
-    if (ready) {
-        // Once more from the start, now that there is an engine; never held in a stream again.
-        held->request.headers.remove("x-penstock-keep-alive");
-        held->request.deadline = held->admitted.deadline;
-        response = co_await serve_read(std::move(held->request), std::move(held->admitted.body));
+    } else if (admitted->waits) {
+        co_return answer_held(std::move(request), *std::move(admitted));
     } else {
-        parts_.calls.metrics.on_answer({}, ready.error().status);
-        response = error_response(ready.error());
+        response = co_await answer(*std::move(admitted), client);
     }
-    if (auto* stream = std::get_if<http::StreamBody>(&response.body))
-        co_return co_await (*stream)(writer);
-    // Too late for a status: the stream ends with the error, and not as if it were whole.
-    const std::string* text = std::get_if<std::string>(&response.body);
-    if (text != nullptr) static_cast<void>(co_await writer.write(http::print_sse({.data = *text})));
-    if (response.status != 200) writer.abort();
+    if (!next || !falls_back(response.status)) co_return response;
+    parts_.calls.metrics.on_fallback();
+    response = co_await serve_read(std::move(request), *std::move(next));
+    co_return response;
 }
 
 // ---- admission ----
 
 io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
-    http::Request* request, std::optional<std::string> read
+    http::Request* request, std::optional<std::string> read, std::optional<std::string>* next
 ) {
     if (ApiResult<void> room = check_room(parts_.calls, parts_.options, parts_.routes_known); !room)
         co_return refuse(std::move(room.error()));
@@ -134,6 +84,10 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
     Result<routing::ChatRequest> chat = routing::scan_chat_request(admitted.body);
     if (!chat) co_return refuse(told(chat.error()));
     admitted.chat = *std::move(chat);
+    const ApiResult<std::string> session = take_wishes(*request, admitted, *next);
+    if (!session) co_return refuse(session.error());
+    admitted.input_price_max = limits->input_price_max;
+    admitted.output_price_max = limits->output_price_max;
     if (parts_.held.sleeps(admitted.chat.model)) {
         admitted.key = **key;
         admitted.limits = *limits;
@@ -143,11 +97,12 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
         if (!ready) co_return refuse(std::move(ready.error()));
     }
     const routing::EndpointPool& endpoints = parts_.calls.endpoints;
-    admitted.converts = endpoints.has_model(admitted.chat.model) &&
-                        !endpoints.has_model(admitted.chat.model, "openai");
+    admitted.converts = must_convert(admitted, ***key);
     if (admitted.converts) co_return admitted;
-    admitted.input_price_max = limits->input_price_max;
-    admitted.output_price_max = limits->output_price_max;
+    admitted.prompt = salt_prompt(
+        ***key, admitted.chat.model,
+        {std::move(admitted.chat.prompt_chain), admitted.chat.tools_digest}, *session
+    );
     const Result<telemetry::TraceContext> trace =
         telemetry::parse_traceparent(request->headers.get("traceparent"));
     admitted.traceparent = telemetry::to_traceparent(
@@ -195,6 +150,32 @@ ApiResult<void> ChatCompletions::look_for_kept(
     return {};
 }
 
+// What the request says to the gateway alone; answers the session it goes on with.
+ApiResult<std::string> ChatCompletions::take_wishes(
+    http::Request& request, const Admitted& admitted, std::optional<std::string>& next
+) {
+    const routing::RouteWishes& wishes = admitted.chat.wishes;
+    if (!wishes.models.empty()) {
+        next = next_request(admitted.body, wishes.models);
+        request.deadline = admitted.deadline;  // one for all of them
+    }
+    return session_of(
+        request.headers, wishes.session.empty() ? admitted.chat.prompt_cache_key : wishes.session
+    );
+}
+
+bool ChatCompletions::must_convert(const Admitted& admitted, const ResolvedKey& key) const {
+    const routing::EndpointPool& endpoints = parts_.calls.endpoints;
+    const std::string& model = admitted.chat.model;
+    if (!endpoints.has_model(model, "openai")) return endpoints.has_model(model);
+    if (!admitted.chat.wishes.provider) return false;
+    const routing::EndpointLists lists(key);
+    routing::EndpointQuery query = query_of(admitted, lists);
+    if (endpoints.has_allowed(query)) return false;
+    query.protocol = {};
+    return endpoints.has_allowed(query);
+}
+
 ApiResult<void> ChatCompletions::begin_call(
     const http::Request& request, Admitted& admitted, Call::Admission admission
 ) {
@@ -230,14 +211,17 @@ routing::EndpointQuery ChatCompletions::query_of(
         .output_price_max = admitted.output_price_max,
         .providers = lists.providers(),
         .sites = lists.sites(),
+        .preferences = admitted.chat.wishes.provider ? &*admitted.chat.wishes.provider : nullptr,
         .prompt_tokens = routing::estimated_tokens(admitted.chat.prompt_text_bytes),
+        .prompt = admitted.prompt.blocks,
+        .session = admitted.prompt.session,
     };
 }
 
 // ---- dispatch ----
 
 io::Task<http::Response> ChatCompletions::answer(Admitted admitted, http::ClientWatch client) {
-    parts_.retries.on_call();
+    parts_.attempts.on_call(admitted.chat.model);
     std::optional<http::Response> response =
         co_await client.unless_gone(ask_and_answer(&admitted, client));
     if (response) co_return *std::move(response);
@@ -256,11 +240,12 @@ io::Task<http::Response> ChatCompletions::ask_and_answer(
             *admitted->call, opened.error(), late ? EndReason::timeout : EndReason::upstream_error
         );
     }
-    http::ResponseStream upstream = *std::move(opened);
-    if (upstream.status() != 200) co_return co_await pass_refusal(admitted, std::move(upstream));
-    if (is_event_stream(upstream.headers()) && admitted->chat.stream)
-        co_return answer_stream(std::move(*admitted), std::move(upstream), client);
-    co_return co_await answer_whole(admitted, std::move(upstream));
+    const http::ResponseStream& upstream = opened->stream;
+    if (upstream.status() != 200)
+        co_return co_await pass_refusal(admitted, std::move(opened->stream));
+    if (is_stream(upstream.headers()) && admitted->chat.stream)
+        co_return answer_stream(std::move(*admitted), *std::move(opened), client);
+    co_return co_await answer_whole(admitted, std::move(opened->stream));
 }
 
 // Tries endpoints until one answers, none is left, or the deadline or the retry budget ends it.
@@ -268,7 +253,10 @@ io::Task<ChatCompletions::Opened> ChatCompletions::open(Admitted* admitted) {
     std::vector<EndpointId> tried = admitted->call->excluded();
     std::optional<Opened> last;
     for (int number = 0; number < kAttemptsMax; ++number) {
-        if (number > 0 && !parts_.retries.try_retry()) break;
+        if (number > 0 && !co_await parts_.attempts.wait_for_retry(
+                              admitted->call.get(), number, admitted->deadline
+                          ))
+            break;
         ApiResult<routing::EndpointPool::Choice> choice = choose(*admitted, tried);
         if (!choice && !last && parts_.held.sleeps(admitted->chat.model)) {
             // The last replica left when the call had been admitted.
@@ -292,9 +280,9 @@ io::Task<ChatCompletions::Opened> ChatCompletions::open(Admitted* admitted) {
         admitted->call->dispatch(*choice);
         admitted->call->count_prompt([&] { return TextMeter::Prompt{.body = admitted->body}; });
         bool retryable = false;
-        last.emplace(co_await attempt(admitted, &retryable));
+        last.emplace(co_await attempt(admitted, number, &retryable));
         if (!retryable || admitted->deadline.passed()) break;
-        tried.push_back(choice->endpoint_id);
+        tried.push_back(admitted->call->record().endpoint_id);
     }
     co_return *std::move(last);
 }
@@ -310,6 +298,7 @@ ApiResult<routing::EndpointPool::Choice> ChatCompletions::choose(
     while (true) {
         routing::EndpointQuery query = query_of(admitted, lists);
         query.excluded = tried;
+        query.remembers_prompt = tried.empty();
         const Result<routing::EndpointPool::Choice> choice =
             endpoints.choose(query, now, parts_.random);
         if (!choice) {
@@ -327,32 +316,33 @@ ApiResult<routing::EndpointPool::Choice> ChatCompletions::choose(
     }
 }
 
-io::Task<ChatCompletions::Opened> ChatCompletions::attempt(Admitted* admitted, bool* retryable) {
-    Call& call = *admitted->call;
-    Result<http::ResponseStream> upstream =
-        co_await parts_.upstream.open(upstream_request(*admitted), admitted->deadline);
-    if (!upstream) {
-        call.end_attempt(routing::AttemptOutcome::failed);
-        const bool late = upstream.error().code == ErrorCode::deadline_exceeded;
-        *retryable = !late;
-        if (late) co_return refuse(deadline_passed("the engine answered"));
-        co_return refuse(engine_failure(
-            502, "the engine of provider '" + call.route().endpoint.provider + "' cannot be reached"
-        ));
-    }
-    *retryable = is_retryable(upstream->status());
-    if (*retryable) {
-        const bool overloaded = upstream->status() == 429 || upstream->status() == 408;
-        call.end_attempt(
-            overloaded ? routing::AttemptOutcome::answered : routing::AttemptOutcome::failed
-        );
-    }
-    co_return *std::move(upstream);
+io::Task<ChatCompletions::Opened> ChatCompletions::attempt(
+    Admitted* admitted, int number, bool* retryable
+) {
+    Attempts::Plan plan{
+        .call = admitted->call.get(),
+        .number = number,
+        .ask =
+            {.request = upstream_request(*admitted, admitted->call->route()),
+             .streamed = admitted->chat.stream,
+             .deadline = admitted->deadline},
+        .second = {},
+    };
+    if (parts_.options.hedge) plan.second = [this, admitted] { return second_of(*admitted); };
+    co_return co_await parts_.attempts.run(&plan, retryable);
+}
+
+std::optional<Attempts::Second> ChatCompletions::second_of(Admitted& admitted) {
+    std::vector<EndpointId> tried{admitted.call->record().endpoint_id};
+    const ApiResult<routing::EndpointPool::Choice> choice = choose(admitted, tried);
+    if (!choice) return std::nullopt;
+    const std::shared_ptr<const Route> route = parts_.calls.endpoints.find(choice->endpoint_id);
+    return Attempts::Second{*choice, upstream_request(admitted, *route)};
 }
 
 // Made from nothing: no header of the client travels to the engine, and so none of its credentials.
-http::ClientRequest ChatCompletions::upstream_request(const Admitted& admitted) const {
-    const Route& route = admitted.call->route();
+http::ClientRequest ChatCompletions::upstream_request(const Admitted& admitted, const Route& route)
+    const {
     // Engines close kept connections when they like. What such a one did not answer is asked again,
     // as it would be of another endpoint.
     http::ClientRequest request{.method = "POST", .url = route.endpoint.url, .repeatable = true};
@@ -381,16 +371,17 @@ http::Response ChatCompletions::end_with(Call& call, const ApiError& error, EndR
 }
 
 http::Response ChatCompletions::answer_stream(
-    Admitted admitted, http::ResponseStream upstream, http::ClientWatch client
+    Admitted admitted, OpenedStream upstream, http::ClientWatch client
 ) {
     const Call& call = *admitted.call;  // stays where it is; its owner becomes the stream
     ChatStream::Options options{
         .client_model = admitted.chat.model,
         .include_usage = admitted.chat.include_usage,
         .deadline = admitted.deadline,
+        .opening = std::move(upstream.opening),
     };
     auto stream = std::make_unique<ChatStream>(
-        std::move(admitted.call), std::move(upstream), client, std::move(options)
+        std::move(admitted.call), std::move(upstream.stream), client, std::move(options)
     );
     http::Response response =
         http::Response::event_stream([stream = std::move(stream)](http::BodyWriter writer) mutable {

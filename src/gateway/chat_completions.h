@@ -7,10 +7,12 @@
 
 #include "base/id.h"
 #include "gateway/api_answer.h"
+#include "gateway/attempts.h"
 #include "gateway/authenticator.h"
 #include "gateway/call.h"
 #include "gateway/call_cache.h"
 #include "gateway/call_input.h"
+#include "gateway/call_prompt.h"
 #include "gateway/gateway.h"
 #include "gateway/held_calls.h"
 #include "http/client.h"
@@ -31,7 +33,7 @@ class ChatCompletions {
     struct Parts {
         CallParts& calls;
         Authenticator& authenticator;
-        routing::RetryBudget& retries;
+        Attempts& attempts;
         http::Client& upstream;
         IdSource& ids;
         Random& random;
@@ -66,15 +68,24 @@ class ChatCompletions {
         io::Deadline deadline;
         std::string traceparent;
         std::optional<CallCache::Ticket> ticket;  // of a call that asked for kept answers
+        CallPrompt prompt;
     };
     // What an engine answered, or what the client is told instead.
-    using Opened = ApiResult<http::ResponseStream>;
+    using Opened = ApiResult<OpenedStream>;
 
     io::Task<http::Response> serve_read(http::Request request, std::optional<std::string> body);
-    io::Task<ApiResult<Admitted>> admit(http::Request* request, std::optional<std::string> body);
+    // `next` becomes the request for the next of its models, if it names some.
+    io::Task<ApiResult<Admitted>> admit(
+        http::Request* request, std::optional<std::string> body, std::optional<std::string>* next
+    );
     ApiResult<void> look_for_kept(
         const http::Request& request, const CallLimits& limits, Admitted& admitted
     );
+    static ApiResult<std::string> take_wishes(
+        http::Request& request, const Admitted& admitted, std::optional<std::string>& next
+    );
+    // Whether only engines of other dialects are within what the request asks for.
+    bool must_convert(const Admitted& admitted, const ResolvedKey& key) const;
     // Completes `admission`, which has its key, hold and times.
     ApiResult<void> begin_call(
         const http::Request& request, Admitted& admitted, Call::Admission admission
@@ -90,17 +101,18 @@ class ChatCompletions {
         const;
 
     io::Task<Opened> open(Admitted* admitted);
-    io::Task<Opened> attempt(Admitted* admitted, bool* retryable);
+    io::Task<Opened> attempt(Admitted* admitted, int number, bool* retryable);
+    std::optional<Attempts::Second> second_of(Admitted& admitted);
     ApiResult<routing::EndpointPool::Choice> choose(
         Admitted& admitted, std::vector<EndpointId>& tried
     );
-    http::ClientRequest upstream_request(const Admitted& admitted) const;
+    http::ClientRequest upstream_request(const Admitted& admitted, const Route& route) const;
 
     io::Task<http::Response> answer(Admitted admitted, http::ClientWatch client);
     io::Task<http::Response> ask_and_answer(Admitted* admitted, http::ClientWatch client);
     io::Task<http::Response> answer_whole(Admitted* admitted, http::ResponseStream upstream);
     http::Response answer_stream(
-        Admitted admitted, http::ResponseStream upstream, http::ClientWatch client
+        Admitted admitted, OpenedStream upstream, http::ClientWatch client
     );
     io::Task<http::Response> pass_refusal(Admitted* admitted, http::ResponseStream upstream);
     http::Response end_with(Call& call, const routing::ApiError& error, EndReason reason);

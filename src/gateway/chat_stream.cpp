@@ -28,7 +28,18 @@ io::Task<void> ChatStream::run(std::unique_ptr<ChatStream> self, http::BodyWrite
         writer.abort();
 }
 
+io::Task<std::optional<EndReason>> ChatStream::take(
+    std::string_view bytes, http::BodyWriter writer
+) {
+    if (!parser_.feed(bytes)) co_return EndReason::upstream_error;
+    while (const auto event = parser_.next())
+        if (const auto end = co_await pass(*event, writer)) co_return end;
+    co_return std::nullopt;
+}
+
 io::Task<EndReason> ChatStream::pump(http::BodyWriter writer) {
+    if (const auto end = co_await take(options_.opening, writer)) co_return *end;
+    options_.opening = {};
     while (true) {
         const io::Deadline deadline =
             done_seen_ ? io::earlier(options_.deadline, io::Deadline::after(kDrainFor))
@@ -41,10 +52,7 @@ io::Task<EndReason> ChatStream::pump(http::BodyWriter writer) {
                 : EndReason::upstream_error;
         // An end that the engine meant, after the model had finished: some engines send no [DONE].
         if (piece->empty()) co_return finish_seen_ ? EndReason::done : EndReason::upstream_error;
-        if (!parser_.feed(*piece)) co_return EndReason::upstream_error;
-        while (const auto event = parser_.next()) {
-            if (const auto end = co_await pass(*event, writer)) co_return *end;
-        }
+        if (const auto end = co_await take(*piece, writer)) co_return *end;
     }
 }
 

@@ -27,6 +27,7 @@ class ChatStream {
         std::string client_model;    // as the client named it
         bool include_usage = false;  // the client wants the usage chunk
         io::Deadline deadline;
+        std::string opening;  // what was read of the stream already
     };
     ChatStream(
         std::unique_ptr<Call> call, http::ResponseStream upstream, http::ClientWatch client,
@@ -38,6 +39,7 @@ class ChatStream {
 
   private:
     io::Task<EndReason> pump(http::BodyWriter writer);
+    io::Task<std::optional<EndReason>> take(std::string_view bytes, http::BodyWriter writer);
     // Nothing: go on.
     io::Task<std::optional<EndReason>> pass(http::SseParser::Event event, http::BodyWriter writer);
     io::Task<void> tell_error(EndReason reason, http::BodyWriter writer);

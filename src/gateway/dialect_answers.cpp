@@ -72,13 +72,14 @@ dialects::AnswerContext DialectCalls::context_of(const Admitted& admitted) const
 }
 
 http::Response DialectCalls::answer_stream(
-    Admitted admitted, http::ResponseStream upstream, http::ClientWatch client
+    Admitted admitted, OpenedStream upstream, http::ClientWatch client
 ) {
     DialectStream::Options options{
         .engine = admitted.engine,
         .client = admitted.dialect,
         .context = context_of(admitted),
         .deadline = admitted.deadline,
+        .opening = std::move(upstream.opening),
     };
     if (admitted.turn)
         options.keep = [state = state_, turn = *admitted.turn](std::string answer) {
@@ -87,7 +88,7 @@ http::Response DialectCalls::answer_stream(
     http::Response response;
     describe(response, admitted);
     auto stream = std::make_unique<DialectStream>(
-        std::move(admitted.call), std::move(upstream), client, std::move(options)
+        std::move(admitted.call), std::move(upstream.stream), client, std::move(options)
     );
     http::Response body =
         http::Response::event_stream([stream = std::move(stream)](http::BodyWriter writer) mutable {

@@ -36,29 +36,6 @@ ApiResult<bool> read_drops(const http::Headers& headers) {
     );
 }
 
-// Strings and lists of strings; lists of token numbers have no text.
-std::int64_t text_bytes_of(const Json& input) {
-    if (const std::string* text = input.if_string()) return static_cast<std::int64_t>(text->size());
-    std::int64_t bytes = 0;
-    if (const Json::Array* list = input.if_array())
-        for (const Json& element : *list)
-            if (const std::string* text = element.if_string())
-                bytes += static_cast<std::int64_t>(text->size());
-    return bytes;
-}
-
-ApiResult<dialects::Request> read_embeddings_request(const Json& body) {
-    const Json* model = body.find("model");
-    const Json* input = body.find("input");
-    if (model == nullptr || model->if_string() == nullptr || model->if_string()->empty())
-        return refuse(routing::invalid_request("expected a string: the model's name", "model"));
-    if (input == nullptr || (input->if_string() == nullptr && input->if_array() == nullptr))
-        return refuse(routing::invalid_request("expected a string or a list", "input"));
-    dialects::Request request;
-    request.model = *model->if_string();
-    return request;
-}
-
 }  // namespace
 
 Dialect dialect_of_protocol(std::string_view protocol) {
@@ -119,13 +96,33 @@ io::Task<http::Response> DialectCalls::serve_embeddings_body(
 io::Task<http::Response> DialectCalls::run(http::Request request, Admitted admitted) {
     const http::ClientWatch client = request.client;
     const ApiResult<void> fine = co_await admit(&request, &admitted);
-    if (!fine) {
+    const Dialect dialect = admitted.dialect;
+    const bool embeddings = admitted.embeddings;
+    std::optional<std::string> next = std::move(admitted.next);
+    std::optional<ResponseTurn> turn;
+    if (next) {
+        request.deadline = admitted.deadline;  // one for all its models
+        turn = admitted.turn;
+    }
+    http::Response response;
+    if (fine && admitted.ticket && admitted.ticket->hit) {
+        co_return co_await replay(std::move(admitted));
+    } else if (fine) {
+        response = co_await answer(std::move(admitted), client);
+    } else {
         // Refused before a model was known to exist: no series for what clients invent.
         parts_.calls.metrics.on_answer({}, fine.error().status);
-        co_return error_response(admitted.dialect, fine.error());
+        response = error_response(dialect, fine.error());
     }
-    if (admitted.ticket && admitted.ticket->hit) co_return co_await replay(std::move(admitted));
-    co_return co_await answer(std::move(admitted), client);
+    if (!next || !falls_back(response.status)) co_return response;
+    parts_.calls.metrics.on_fallback();
+    Admitted again{
+        .dialect = dialect,
+        .embeddings = embeddings,
+        .body = *std::move(next),
+        .turn = std::move(turn)
+    };
+    co_return co_await run(std::move(request), std::move(again));
 }
 
 io::Task<ApiResult<void>> DialectCalls::admit(http::Request* request, Admitted* admitted) {
@@ -142,14 +139,24 @@ io::Task<ApiResult<void>> DialectCalls::admit(http::Request* request, Admitted* 
     const ApiResult<CallLimits> limits = read_call_limits(request->headers, parts_.options);
     if (!limits) co_return refuse(limits.error());
     admitted->limits = *limits;
-    admitted->deadline = io::Deadline::after(limits->timeout);
+    admitted->deadline = io::earlier(request->deadline, io::Deadline::after(limits->timeout));
     const ApiResult<bool> drops = read_drops(request->headers);
     if (!drops) co_return refuse(drops.error());
     admitted->drops = *drops;
     for (const char* name : {"anthropic-version", "anthropic-beta"})
         if (const std::string* value = request->headers.find(name))
             admitted->passed.set(name, *value);
+    if (ApiResult<void> read = read_wishes(*admitted); !read) co_return read;
     if (ApiResult<void> read = read_document(*admitted); !read) co_return read;
+    std::string named = admitted->wishes.session;
+    if (const Json* cache = dialects::find(admitted->request.openai, "prompt_cache_key"))
+        if (named.empty() && cache->if_string() != nullptr) named = *cache->if_string();
+    const ApiResult<std::string> session = session_of(request->headers, named);
+    if (!session) co_return refuse(session.error());
+    admitted->prompt = salt_prompt(
+        *admitted->key, admitted->request.model,
+        admitted->embeddings ? RenderedPrompt() : render_prompt(admitted->request), *session
+    );
     admitted->started = parts_.calls.clock.monotonic();
     if (parts_.held.sleeps(admitted->request.model)) {
         ApiResult<void> ready = co_await parts_.held.until_ready(
@@ -169,60 +176,6 @@ io::Task<ApiResult<void>> DialectCalls::admit(http::Request* request, Admitted* 
               : telemetry::new_trace(parts_.random, false)
     );
     co_return co_await reserve(request, admitted);
-}
-
-ApiResult<void> DialectCalls::read_document(Admitted& admitted) const {
-    Result<Json> document = dialects::parse_json(admitted.body);
-    if (!document) return refuse(told(document.error()));
-    dialects::PromptSize size;
-    if (admitted.embeddings) {
-        ApiResult<dialects::Request> request = read_embeddings_request(*document);
-        if (!request) return refuse(std::move(request.error()));
-        admitted.request = *std::move(request);
-        size.text_bytes = text_bytes_of(*document->find("input"));
-    } else {
-        if (admitted.dialect == Dialect::responses)
-            admitted.echo = dialects::responses_echo(*document);
-        if (admitted.turn)
-            for (const dialects::Member& member : admitted.turn->echo)
-                dialects::put(admitted.echo, member.key, member.value);
-        Result<dialects::Request> request =
-            dialects::read_request(admitted.dialect, *std::move(document));
-        if (!request) return refuse(told(request.error()));
-        admitted.request = *std::move(request);
-        size = dialects::prompt_size(admitted.request);
-    }
-    dialects::Request& request = admitted.request;
-    if (request.model.empty() || request.model.size() > routing::kModelBytesMax)
-        return refuse(routing::invalid_request("expected a name of 1 to 256 bytes", "model"));
-    const std::int64_t output =
-        request.output_tokens_max.value_or(parts_.options.output_tokens_default);
-    if (output < 1 || output > routing::kOutputTokensMax)
-        return refuse(routing::invalid_request("expected 1 to 10000000 tokens", "max_tokens"));
-    if (request.choices < 1 || request.choices > routing::kChoicesMax)
-        return refuse(routing::invalid_request("expected 1 to 128", "n"));
-    request.output_tokens_max = output;
-    admitted.bound = {
-        .input = static_cast<std::int64_t>(admitted.body.size()) + routing::kTemplateTokensMax +
-                 size.media_parts * routing::kMediaTokensMax,
-        .output = admitted.embeddings ? 0 : output * request.choices,
-    };
-    admitted.text_bytes = size.text_bytes;
-    return {};
-}
-
-routing::EndpointQuery DialectCalls::query_of(
-    const Admitted& admitted, const routing::EndpointLists& lists
-) const {
-    return {
-        .model = admitted.request.model,
-        .protocol = admitted.embeddings ? "openai" : std::string_view(),
-        .input_price_max = admitted.limits.input_price_max,
-        .output_price_max = admitted.limits.output_price_max,
-        .providers = lists.providers(),
-        .sites = lists.sites(),
-        .prompt_tokens = routing::estimated_tokens(admitted.text_bytes),
-    };
 }
 
 // Answers that are kept under an id of their own are each new.
@@ -307,7 +260,7 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
 
 io::Task<http::Response> DialectCalls::answer(Admitted admitted, http::ClientWatch client) {
     constexpr int kNobodyWaits = 499;
-    parts_.retries.on_call();
+    parts_.attempts.on_call(admitted.request.model);
     Call& call = *admitted.call;
     std::optional<Opened> opened = co_await client.unless_gone(open(&admitted));
     if (!opened) {
@@ -321,12 +274,10 @@ io::Task<http::Response> DialectCalls::answer(Admitted admitted, http::ClientWat
                                                        : EndReason::upstream_error;
         co_return end_with(admitted, error, reason);
     }
-    http::ResponseStream upstream = **std::move(opened);
-    const std::string_view type = upstream.headers().get("Content-Type");
-    const bool streams =
-        type.starts_with("text/event-stream") || type.starts_with("application/x-ndjson");
-    if (upstream.status() == 200 && streams && admitted.request.stream)
-        co_return answer_stream(std::move(admitted), std::move(upstream), client);
+    OpenedStream answer = **std::move(opened);
+    http::ResponseStream& upstream = answer.stream;
+    if (upstream.status() == 200 && is_stream(upstream.headers()) && admitted.request.stream)
+        co_return answer_stream(std::move(admitted), std::move(answer), client);
     auto body = upstream.status() == 200 ? answer_whole(&admitted, std::move(upstream))
                                          : pass_refusal(&admitted, std::move(upstream));
     std::optional<http::Response> response = co_await client.unless_gone(std::move(body));
@@ -340,7 +291,10 @@ io::Task<DialectCalls::Opened> DialectCalls::open(Admitted* admitted) {
     std::vector<EndpointId> tried = admitted->call->excluded();
     std::optional<Opened> last;
     for (int number = 0; number < ChatCompletions::kAttemptsMax; ++number) {
-        if (number > 0 && !parts_.retries.try_retry()) break;
+        if (number > 0 && !co_await parts_.attempts.wait_for_retry(
+                              admitted->call.get(), number, admitted->deadline
+                          ))
+            break;
         ApiResult<routing::EndpointPool::Choice> choice = choose(*admitted, tried);
         if (!choice && !last && parts_.held.sleeps(admitted->request.model)) {
             // The last replica left when the call had been admitted.
@@ -364,7 +318,10 @@ io::Task<DialectCalls::Opened> DialectCalls::open(Admitted* admitted) {
                 *choice, routing::AttemptOutcome::abandoned, parts_.calls.clock.now()
             );
             if (!last) last.emplace(refuse(std::move(request.error())));
-            break;
+            if (!looks_further(*admitted)) break;
+            tried.push_back(choice->endpoint_id);
+            --number;  // it was no attempt
+            continue;
         }
         if (number > 0) parts_.calls.metrics.on_retry();
         // The answer of the attempt before is dropped only now: if nobody else can answer, it is
@@ -375,11 +332,16 @@ io::Task<DialectCalls::Opened> DialectCalls::open(Admitted* admitted) {
             return TextMeter::Prompt{admitted->dialect, admitted->embeddings, admitted->body};
         });
         bool retryable = false;
-        last.emplace(co_await attempt(admitted, *std::move(request), &retryable));
+        last.emplace(co_await attempt(admitted, {number, *std::move(request)}, &retryable));
         if (!retryable || admitted->deadline.passed()) break;
-        tried.push_back(choice->endpoint_id);
+        tried.push_back(admitted->call->record().endpoint_id);
     }
     co_return *std::move(last);
+}
+
+// A call that names what engines must understand goes on to one that does.
+bool DialectCalls::looks_further(const Admitted& admitted) {
+    return admitted.wishes.provider && admitted.wishes.provider->require_parameters;
 }
 
 // An engine of the client's dialect first: nothing is lost on the way to it.
@@ -392,6 +354,7 @@ ApiResult<routing::EndpointPool::Choice> DialectCalls::choose(
     while (true) {
         routing::EndpointQuery query = query_of(admitted, lists);
         query.excluded = tried;
+        query.remembers_prompt = tried.empty();
         const std::string_view any = query.protocol;
         query.protocol = protocol_of(admitted.dialect);
         Result<routing::EndpointPool::Choice> choice = endpoints.choose(query, now, parts_.random);
@@ -465,28 +428,35 @@ ApiResult<http::ClientRequest> DialectCalls::engine_request(Admitted& admitted, 
 }
 
 io::Task<DialectCalls::Opened> DialectCalls::attempt(
-    Admitted* admitted, http::ClientRequest request, bool* retryable
+    Admitted* admitted, Attempt attempt, bool* retryable
 ) {
-    Call& call = *admitted->call;
-    Result<http::ResponseStream> upstream =
-        co_await parts_.upstream.open(std::move(request), admitted->deadline);
-    if (!upstream) {
-        call.end_attempt(routing::AttemptOutcome::failed);
-        const bool late = upstream.error().code == ErrorCode::deadline_exceeded;
-        *retryable = !late;
-        if (late) co_return refuse(deadline_passed("the engine answered"));
-        co_return refuse(engine_failure(
-            502, "the engine of provider '" + call.route().endpoint.provider + "' cannot be reached"
-        ));
-    }
-    *retryable = is_retryable(upstream->status());
-    if (*retryable) {
-        const bool overloaded = upstream->status() == 429 || upstream->status() == 408;
-        call.end_attempt(
-            overloaded ? routing::AttemptOutcome::answered : routing::AttemptOutcome::failed
-        );
-    }
-    co_return *std::move(upstream);
+    Attempts::Plan plan{
+        .call = admitted->call.get(),
+        .number = attempt.number,
+        .ask =
+            {.request = std::move(attempt.request),
+             .engine = admitted->engine,
+             .streamed = admitted->request.stream,
+             .deadline = admitted->deadline},
+        .second = {},
+    };
+    if (parts_.options.hedge) plan.second = [this, admitted] { return second_of(*admitted); };
+    co_return co_await parts_.attempts.run(&plan, retryable);
+}
+
+// In the dialect of the first one: its answer is read as that one's would be.
+std::optional<Attempts::Second> DialectCalls::second_of(Admitted& admitted) {
+    routing::EndpointPool& endpoints = parts_.calls.endpoints;
+    std::vector<EndpointId> tried{admitted.call->record().endpoint_id};
+    const ApiResult<routing::EndpointPool::Choice> choice = choose(admitted, tried);
+    if (!choice) return std::nullopt;
+    const std::shared_ptr<const Route> route = endpoints.find(choice->endpoint_id);
+    ApiResult<http::ClientRequest> request = std::unexpected(ApiError());
+    if (dialect_of_protocol(route->endpoint.protocol) == admitted.engine)
+        request = engine_request(admitted, *route);
+    if (request) return Attempts::Second{*choice, *std::move(request)};
+    endpoints.finish(*choice, routing::AttemptOutcome::abandoned, parts_.calls.clock.now());
+    return std::nullopt;
 }
 
 }  // namespace penstock::gateway

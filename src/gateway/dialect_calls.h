@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,9 @@ class DialectCalls {
         io::Deadline deadline;
         Duration started{};  // on the monotonic clock
         std::string traceparent;
+        routing::RouteWishes wishes;
+        CallPrompt prompt;
+        std::optional<std::string> next;          // the request for the next of its models
         http::Headers passed;                     // of Anthropic's API: version and betas
         std::optional<ResponseTurn> turn;         // its answer is to be kept
         std::optional<CallCache::Ticket> ticket;  // of a call that asked for kept answers
@@ -59,13 +63,14 @@ class DialectCalls {
         std::vector<std::string> dropped;
         bool converts() const { return !embeddings && engine != dialect; }
     };
-    using Opened = ApiResult<http::ResponseStream>;
+    using Opened = ApiResult<OpenedStream>;
 
     io::Task<http::Response> run(http::Request request, Admitted admitted);
     io::Task<ApiResult<void>> admit(http::Request* request, Admitted* admitted);
     ApiResult<void> read_document(Admitted& admitted) const;
     ApiResult<void> look_for_kept(const http::Request& request, Admitted& admitted);
     io::Task<http::Response> replay(Admitted admitted);
+    ApiResult<void> read_wishes(Admitted& admitted) const;
     io::Task<ApiResult<void>> reserve(const http::Request* request, Admitted* admitted);
     // Borrows from both.
     routing::EndpointQuery query_of(const Admitted& admitted, const routing::EndpointLists& lists)
@@ -73,16 +78,22 @@ class DialectCalls {
 
     io::Task<http::Response> answer(Admitted admitted, http::ClientWatch client);
     io::Task<Opened> open(Admitted* admitted);
+    static bool looks_further(const Admitted& admitted);
     ApiResult<routing::EndpointPool::Choice> choose(
         const Admitted& admitted, std::vector<EndpointId>& tried
     );
     // The engine's request; what cannot be said is refused or noted.
     ApiResult<http::ClientRequest> engine_request(Admitted& admitted, const Route& route) const;
     std::string engine_body(const Admitted& admitted, const Route& route) const;
-    io::Task<Opened> attempt(Admitted* admitted, http::ClientRequest request, bool* retryable);
+    struct Attempt {
+        int number = 0;
+        http::ClientRequest request;
+    };
+    io::Task<Opened> attempt(Admitted* admitted, Attempt attempt, bool* retryable);
+    std::optional<Attempts::Second> second_of(Admitted& admitted);
 
     http::Response answer_stream(
-        Admitted admitted, http::ResponseStream upstream, http::ClientWatch client
+        Admitted admitted, OpenedStream upstream, http::ClientWatch client
     );
     io::Task<http::Response> answer_whole(Admitted* admitted, http::ResponseStream upstream);
     struct WholeAnswer {

@@ -45,25 +45,6 @@ const StreamEvent* find_event(const dialects::StreamFrame& frame, StreamEvent::K
 
 }  // namespace
 
-Result<void> LineParser::feed(std::string_view bytes) {
-    buffer_.erase(0, begin_);
-    begin_ = 0;
-    if (buffer_.size() + bytes.size() > 2 * line_bytes_max_)
-        return fail(ErrorCode::resource_exhausted, "a line is too long");
-    buffer_.append(bytes);
-    return {};
-}
-
-std::optional<std::string_view> LineParser::next() {
-    while (begin_ < buffer_.size() && (buffer_[begin_] == '\n' || buffer_[begin_] == '\r'))
-        ++begin_;
-    const std::size_t end = buffer_.find('\n', begin_);
-    if (end == std::string::npos) return std::nullopt;
-    const std::string_view line = std::string_view(buffer_).substr(begin_, end + 1 - begin_);
-    begin_ = end + 1;
-    return line;
-}
-
 DialectStream::DialectStream(
     std::unique_ptr<Call> call, http::ResponseStream upstream, http::ClientWatch client,
     Options options
@@ -92,6 +73,8 @@ io::Task<void> DialectStream::run(std::unique_ptr<DialectStream> self, http::Bod
 }
 
 io::Task<EndReason> DialectStream::pump(http::BodyWriter writer) {
+    if (const End end = co_await take(options_.opening, writer)) co_return *end;
+    options_.opening = {};
     while (true) {
         const io::Deadline deadline =
             ended_ ? io::earlier(options_.deadline, io::Deadline::after(kDrainFor))

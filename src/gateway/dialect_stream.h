@@ -9,26 +9,12 @@
 #include "dialects/stream.h"
 #include "gateway/api_answer.h"
 #include "gateway/call.h"
+#include "gateway/engine_ask.h"
 #include "http/client.h"
 #include "http/message.h"
 #include "http/sse.h"
 
 namespace penstock::gateway {
-
-// Cuts a body into lines, however it comes; empty ones are left out.
-class LineParser {
-  public:
-    explicit LineParser(std::size_t line_bytes_max) : line_bytes_max_(line_bytes_max) {}
-    // Take all lines with next() before feeding more. resource_exhausted: a line over the cap.
-    Result<void> feed(std::string_view bytes);
-    // Valid until the next call; with its line break.
-    std::optional<std::string_view> next();
-
-  private:
-    std::size_t line_bytes_max_;
-    std::string buffer_;
-    std::size_t begin_ = 0;
-};
 
 // Carries one streamed answer from an engine to a client of any dialect, frame by frame: one write
 // each. In the same dialect bytes pass through but for the model's name; else they are converted.
@@ -45,6 +31,7 @@ class DialectStream {
         dialects::Dialect client = dialects::Dialect::chat;
         dialects::AnswerContext context;
         io::Deadline deadline;
+        std::string opening;  // what was read of the stream already
         // Keeps the answer of a stateful Responses call, before its last event is sent.
         std::function<io::Task<ApiResult<void>>(std::string response)> keep = {};
     };

@@ -13,6 +13,7 @@
 #include "gateway/chat_completions.h"
 #include "gateway/dialect_calls.h"
 #include "gateway/idempotency.h"
+#include "gateway/leftovers.h"
 #include "gateway/load_reporter.h"
 #include "gateway/model_list.h"
 #include "gateway/ollama_models.h"
@@ -97,6 +98,7 @@ class Gateway::State {
           runtime_(with.runtime),
           clock_(with.clock),
           random_(with.random),
+          pool_(with.pool),
           log_(with.log.component("gateway")),
           registry_(with.metrics),
           metrics_(with.metrics),
@@ -124,12 +126,13 @@ class Gateway::State {
           calls_{*spool_,    budget_,        endpoints_, idempotency_, metrics_,
                  with.clock, calls_running_, loads_,     tokenizers_},
           cache_(calls_, ids_, with.metrics),
+          attempts_({with.runtime.executor(), calls_, upstream_, ids_, with.random, options_}),
           chat_(
-              {calls_, authenticator_, retries_, upstream_, ids_, with.random, options_,
+              {calls_, authenticator_, attempts_, upstream_, ids_, with.random, options_,
                routes_known_, held_, cache_}
           ),
           converted_(
-              {calls_, authenticator_, retries_, upstream_, ids_, with.random, options_,
+              {calls_, authenticator_, attempts_, upstream_, ids_, with.random, options_,
                routes_known_, held_, cache_}
           ),
           state_(authenticator_, server_),
@@ -138,7 +141,7 @@ class Gateway::State {
                with.metrics},
               with.runtime.executor(), ids_.next<RunId>(with.clock.now())
           ),
-          models_(authenticator_, endpoints_, loads_),
+          models_(authenticator_, endpoints_, loads_, with.clock),
           ollama_models_(authenticator_, endpoints_, loads_) {
         chat_.convert_with(converted_);
         converted_.keep_with(state_);
@@ -170,7 +173,7 @@ class Gateway::State {
         router.add(
             "GET", "/v1/models/{id...}",
             [this](http::Request r) { return models_.get(std::move(r)); },
-            {.operation = "getModel", .summary = "One model (OpenAI's API)"}
+            {.operation = "getModel", .summary = "One model and its suppliers (OpenAI's API)"}
         );
     }
 
@@ -211,6 +214,16 @@ class Gateway::State {
         tasks_.spawn(budget_.renew_forever());
         tasks_.spawn(follow_routes());
         tasks_.spawn(reporter_.report_forever());
+        if (!options_.spool_before.empty())
+            tasks_.spawn(settle_what_is_left(
+                {.executor = runtime_.executor(),
+                 .parts = {*spool_, server_, budget_, metrics_, clock_, random_, pool_},
+                 .log = log_,
+                 .folder = options_.state_dir / options_.spool_before,
+                 .bytes_max = options_.spool_bytes_max,
+                 .replica = options_.replica_before,
+                 .refused_file = options_.state_dir / "refused.jsonl"}
+            ));
         tasks_.spawn(tokenizers_.load_forever());
         tasks_.spawn(batches_.claim_forever());
         tasks_.spawn(batches_.report_forever());
@@ -322,6 +335,7 @@ class Gateway::State {
     io::Runtime& runtime_;
     const Clock& clock_;
     Random& random_;
+    io::Pool& pool_;
     telemetry::Logger log_;
     telemetry::Registry& registry_;
     GatewayMetrics metrics_;
@@ -334,7 +348,6 @@ class Gateway::State {
     IdSource ids_;
     routing::EndpointPool endpoints_;
     LoadMeter loads_;
-    routing::RetryBudget retries_;
     IdempotencyWindow idempotency_;
     Authenticator authenticator_;
     Budget budget_;
@@ -348,6 +361,7 @@ class Gateway::State {
     LoadReporter reporter_;
     CallParts calls_;
     CallCache cache_;
+    Attempts attempts_;
     ChatCompletions chat_;
     DialectCalls converted_;
     ResponseState state_;
@@ -360,7 +374,7 @@ Result<std::unique_ptr<Gateway>> Gateway::open(GatewayOptions options, Dependenc
     TRY(check_options(options));
     std::unique_ptr<Spool> spool = TRY(Spool::open(
         dependencies.runtime.executor(), dependencies.pool, dependencies.log.component("spool"),
-        {.directory = options.state_dir / "spool", .bytes_max = options.spool_bytes_max},
+        {.directory = options.state_dir / options.spool, .bytes_max = options.spool_bytes_max},
         dependencies.clock.now()
     ));
     return std::unique_ptr<Gateway>(

@@ -32,7 +32,12 @@ struct GatewayOptions {
     std::string key;                  // of scope `gateway`; never logged
     std::string replica = "gateway";  // stable name: the leases and the spool belong to it
     std::string region;               // where it stands; empty: not told
-    std::filesystem::path state_dir;  // the spool lives in state_dir/"spool"; one process at a time
+    std::filesystem::path state_dir;  // the spool lives in it; one process at a time in each
+    std::string spool = "spool";      // folder within state_dir
+    // Where another process of this gateway, which this one takes over from, keeps its records:
+    // what it leaves unsettled is settled when it has ended. Empty: none.
+    std::string spool_before;
+    std::string replica_before;
 
     Duration deadline_default = 10min;          // of one call, all attempts together
     Duration deadline_max = 1h;                 // the most that x-penstock-timeout can ask for
@@ -44,6 +49,9 @@ struct GatewayOptions {
     // Calls that wait for the first replica of a service: above, 503.
     std::size_t held_calls_max = 256;                 // of one model
     std::size_t held_bytes_max = 64UL * 1024 * 1024;  // of all their requests
+    // A streamed call whose first token is later than 95 % of its model's may be tried at a second
+    // engine as well; the platform pays whoever loses.
+    bool hedge = false;
     Duration hold_max = 10min;  // the most that a service or x-penstock-wait can ask for
     // The server is another process: what it answers itself of the token API is passed on to it.
     bool passes_on = false;

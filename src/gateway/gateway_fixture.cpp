@@ -293,7 +293,7 @@ io::Task<http::Response> ScriptedServer::settle(http::Request request) {
     for (const CallRecord& call : calls->records) {
         if (records.emplace(call.id, call).second) {
             ++settled.accepted;
-            draw(call);
+            if (!call.attempt_of) draw(call);
         } else {
             ++settled.repeated;
         }

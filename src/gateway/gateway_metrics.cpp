@@ -91,6 +91,37 @@ void GatewayMetrics::on_record(const CallRecord& call, std::uint8_t violations) 
             .add();
 }
 
+void GatewayMetrics::on_hedge(bool won) {
+    registry_
+        .counter(
+            "penstock_gateway_hedges_total", "Second engines that were asked beside a slow first.",
+            {{"won", won ? "yes" : "no"}}
+        )
+        .add();
+}
+
+// Their tokens are on bill lines as well, so they count as the others do.
+void GatewayMetrics::on_platform_attempt(const CallRecord& record) {
+    ModelSeries& series = series_of(record.model);
+    count(*series.input_fresh, record.tokens.input_fresh);
+    count(*series.output_visible, record.tokens.output_visible);
+    registry_
+        .counter(
+            "penstock_gateway_platform_attempts_total",
+            "Attempts that the platform pays: they lost to another one of their call."
+        )
+        .add();
+}
+
+void GatewayMetrics::on_fallback() {
+    registry_
+        .counter(
+            "penstock_gateway_fallbacks_total",
+            "Calls that went on with another model of their request."
+        )
+        .add();
+}
+
 void GatewayMetrics::on_retry() {
     registry_.counter("penstock_gateway_retries_total", "Attempts after a first one failed.").add();
 }

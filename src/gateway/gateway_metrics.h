@@ -25,6 +25,9 @@ class GatewayMetrics {
     void on_answer(std::string_view model, int status);
     void on_record(const CallRecord& call, std::uint8_t violations);
     void on_retry();
+    void on_hedge(bool won);  // a second engine was asked; it had the first content
+    void on_platform_attempt(const CallRecord& record);
+    void on_fallback();  // to another model of the request
     void on_settled(std::int64_t accepted, std::int64_t repeated);
     void on_settle_refused(std::size_t records);
     void set_settle_lag(double seconds);

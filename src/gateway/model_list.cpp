@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "gateway/api_answer.h"
+#include "gateway/model_endpoints.h"
 #include "gateway/model_prices.h"
 #include "routing/call_limits.h"
 #include "routing/json_scanner.h"
@@ -104,8 +105,12 @@ io::Task<http::Response> ModelList::get(http::Request request) {
     const Result<KeyPtr> key =
         co_await authenticator_.authenticate(Authenticator::shown(request.headers));
     if (!key) co_return unauthenticated(key.error());
-    const std::string& model = request.param("id");
+    constexpr std::string_view kEndpoints = "/endpoints";
+    std::string model = request.param("id");
     const std::vector<std::string> models = models_to_ask(endpoints_, loads_);
+    const bool whole = std::ranges::binary_search(models, model);
+    const bool wraps = !whole && model.ends_with(kEndpoints);
+    if (wraps) model.resize(model.size() - kEndpoints.size());
     if (!std::ranges::binary_search(models, model) || !routing::check_model(**key, model))
         co_return error_response(
             {.status = 404,
@@ -116,6 +121,10 @@ io::Task<http::Response> ModelList::get(http::Request request) {
         );
     std::string body;
     append_model(body, endpoints_, loads_, model);
+    body.pop_back();
+    append_endpoints(body, endpoints_, model, clock_.now());
+    body += '}';
+    if (wraps) body = R"({"data":)" + body + '}';
     co_return http::Response::json(200, std::move(body));
 }
 

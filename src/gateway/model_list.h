@@ -20,17 +20,21 @@ Time created_at(
 class ModelList {
   public:
     ModelList(
-        Authenticator& authenticator, const routing::EndpointPool& endpoints, const LoadMeter& loads
+        Authenticator& authenticator, const routing::EndpointPool& endpoints,
+        const LoadMeter& loads, const Clock& clock
     )
-        : authenticator_(authenticator), endpoints_(endpoints), loads_(loads) {}
+        : authenticator_(authenticator), endpoints_(endpoints), loads_(loads), clock_(clock) {}
 
     io::Task<http::Response> list(http::Request request);
+    // One model with the suppliers that answer for it, and what they have shown. Also as
+    // …/endpoints, where OpenRouter's clients look for it.
     io::Task<http::Response> get(http::Request request);
 
   private:
     Authenticator& authenticator_;
     const routing::EndpointPool& endpoints_;
     const LoadMeter& loads_;
+    const Clock& clock_;
 };
 
 }  // namespace penstock::gateway

@@ -66,8 +66,12 @@ void expect_honest_cuts(std::string_view name) {
         // What the engine did not send is not made up, and what is missing is told.
         EXPECT_EQ(answer.body.find("[DONE]") != std::string::npos, whole) << at;
         EXPECT_EQ(answer.body.find(R"("error")") != std::string::npos, !whole) << at;
-        EXPECT_EQ(answer.cut, !whole) << at;
+        // Nothing was said yet: the client is told with a status instead of a cut stream.
+        const bool unsaid = answer.status == 502;
+        EXPECT_EQ(answer.cut, !whole && !unsaid) << at;
         EXPECT_GE(charge(call), before) << at;
+        if (unsaid) EXPECT_EQ(charge(call), ExactMoney()) << at;
+        if (unsaid) continue;
         EXPECT_LE(
             *ceil_money(charge(call)), *parse_money(answer.headers.get("x-penstock-max-cost"))
         ) << at;
@@ -88,11 +92,13 @@ TEST(StreamCut, ChargesWhatAClientGotThatLeavesAfterAnyEvent) {
     std::size_t events = 0;
     for (std::size_t end = stream.find("\n\n"); end != std::string::npos;
          end = stream.find("\n\n", end + 2)) {
+        // What comes before the first content is held back until that comes.
+        if (++events; !stream.substr(0, end).contains(R"("content":")")) continue;
         f.engines[0]->script = {
             .pieces = {stream.substr(0, end + 2)}, .end = EngineScript::End::hang
         };
         const std::size_t known = f.server.records.size();
-        f.leave_after(std::string(kChat), ++events);
+        f.leave_after(std::string(kChat), events);
         f.wait_for_records(known + 1);
         ASSERT_EQ(f.server.records.size(), known + 1);
         const CallRecord& call = f.server.records.rbegin()->second;  // ids rise with time

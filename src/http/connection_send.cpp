@@ -63,7 +63,7 @@ class File {
 }  // namespace
 
 io::Task<bool> Connection::send(Response response) {
-    if (server_->stopping) keep_ = false;
+    if (server_->stopping || server_->retiring) keep_ = false;
     // A client that waits for "100 Continue" may send the body or not: its next bytes mean nothing.
     if (expects_continue_) keep_ = false;
     pending_head_.clear();

@@ -96,7 +96,8 @@ const std::string& Server::State::date() {
 io::Task<> Server::State::accept_loop() {
     while (true) {
         Result<io::Stream> stream = co_await listener->accept();
-        if (stopping) co_return;
+        // One that was taken before the others took over is ours.
+        if (stopping || (retiring && !stream)) co_return;
         if (!stream) {
             log.error("cannot accept", stream.error());
             co_await io::sleep_for(kAcceptRetryAfter);
@@ -168,6 +169,11 @@ std::string Server::url() const {
 }
 
 std::size_t Server::connections() const { return state_->connections.size(); }
+
+void Server::retire() {
+    state_->retiring = true;
+    if (state_->listener) state_->listener->close();
+}
 
 io::Task<void> Server::stop(io::Deadline drain) {
     State& state = *state_;

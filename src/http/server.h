@@ -17,7 +17,7 @@
 namespace penstock::http {
 
 struct ServerOptions {
-    std::string host = "127.0.0.1";
+    std::string host = "127.0.0.1";  // or "fd:7": a socket that listens already, from then on ours
     std::uint16_t port = 0;
     bool reuse_port = false;
     std::optional<io::TlsServerOptions> tls = {};
@@ -56,6 +56,10 @@ class Server {
     // "http://127.0.0.1:8080"
     std::string url() const;
     std::size_t connections() const;
+    // Another process goes on with the address: takes no new connection, and tells those that are
+    // open with their next answer to come anew. None is closed, so that no request is lost;
+    // connections() falls to nothing, by idle_timeout at the latest. stop() ends it.
+    void retire();
     // Takes no new connection, closes idle ones, lets requests finish until `drain`, cancels the
     // rest.
     io::Task<void> stop(io::Deadline drain);

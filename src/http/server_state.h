@@ -55,6 +55,7 @@ struct Server::State {
     std::unordered_set<Connection*> connections;
     Departures departures;
     bool stopping = false;
+    bool retiring = false;
     SystemClock clock;
     SeededRandom random;
     IdSource ids;

@@ -7,6 +7,8 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <charconv>
+#include <optional>
 #include <variant>
 
 #include "io/stream_state.h"
@@ -49,6 +51,28 @@ Result<tcp::endpoint> endpoint_of(const Executor& executor, const ListenOptions&
     return found.begin()->endpoint();
 }
 
+// "fd:7": a socket that listens already.
+std::optional<int> inherited(const std::string& host) {
+    constexpr std::string_view kPrefix = "fd:";
+    if (!host.starts_with(kPrefix)) return std::nullopt;
+    int fd = -1;
+    const char* const end = host.data() + host.size();
+    const auto [stop, error] = std::from_chars(host.data() + kPrefix.size(), end, fd);
+    return error == std::errc() && stop == end ? std::optional(fd) : std::nullopt;
+}
+
+Result<tcp::acceptor> adopt(const Executor& executor, int fd) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    tcp::acceptor acceptor(executor);
+    error_code error;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0)
+        error.assign(errno, boost::system::system_category());
+    if (!error) acceptor.assign(address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), fd, error);
+    if (error) return cannot_listen("an inherited socket", error);
+    return acceptor;
+}
+
 Stream make_stream(TcpSocket socket) {
     error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
@@ -83,6 +107,12 @@ Listener::Listener(Listener&&) noexcept = default;
 Listener& Listener::operator=(Listener&&) noexcept = default;
 
 Result<Listener> Listener::bind(Executor executor, ListenOptions options) {
+    if (const std::optional<int> fd = inherited(options.host)) {
+        tcp::acceptor adopted = TRY(adopt(executor, *fd));
+        error_code unknown;
+        const std::uint16_t port = adopted.local_endpoint(unknown).port();
+        return Listener(std::make_unique<State>(State{std::move(adopted), port}));
+    }
     const tcp::endpoint endpoint = TRY(endpoint_of(executor, options));
     tcp::acceptor acceptor(executor);
     error_code error;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/money.h"
@@ -20,6 +22,17 @@ namespace penstock {
 
 enum class EndpointState { ready, unready, deleted };
 BOOST_DESCRIBE_ENUM(EndpointState, ready, unready, deleted)
+
+// What its supplier says it does with prompts and answers. Not said: taken as `collects`.
+enum class DataPolicy {
+    collects,       // may keep them and train on them
+    no_training,    // keeps nothing but for a time, for its own operation; trains on nothing
+    zero_retention  // keeps nothing
+};
+BOOST_DESCRIBE_ENUM(DataPolicy, collects, no_training, zero_retention)
+
+constexpr std::array<std::string_view, 9> kQuantizations{"int4", "int8", "fp4",  "fp6",    "fp8",
+                                                         "fp16", "bf16", "fp32", "unknown"};
 
 // An engine that answers for a model: registered by a provider, or a replica of a task's service.
 struct Endpoint {
@@ -45,6 +58,8 @@ struct Endpoint {
     // In answers only: what holds for every class after the declared fallbacks.
     std::optional<std::vector<PriceRow>> prices;
     std::optional<std::string> tokenizer_sha256;  // blob with which gateways count its texts
+    std::optional<std::string> quantization;      // of its weights: "fp8", "int4"; absent: not told
+    std::optional<DataPolicy> data_policy;
     std::optional<SecondMeter> second_meter;
     EndpointState state = EndpointState::ready;
     std::string probe;  // what the probe found: "200 in 12 ms, models: …"
@@ -56,7 +71,8 @@ BOOST_DESCRIBE_STRUCT(
     Endpoint, (),
     (id, provider_id, provider, model, upstream_model, url, protocol, site, c_url, attempt_id,
      task_id, price_input, price_output, class_prices, batch_percent, cached_percent, price_version,
-     prices_valid_from, prices, tokenizer_sha256, second_meter, state, probe, simulated, created_at)
+     prices_valid_from, prices, tokenizer_sha256, quantization, data_policy, second_meter, state,
+     probe, simulated, created_at)
 )
 
 struct CreateEndpoint {
@@ -74,6 +90,8 @@ struct CreateEndpoint {
     std::optional<std::int64_t> batch_percent;    // for lines of batches, in idle capacity
     std::optional<std::int64_t> cached_percent;   // for answers that the gateway kept
     std::optional<std::string> tokenizer_sha256;  // a tokenizer.json or a GGUF's head, uploaded
+    std::optional<std::string> quantization;
+    std::optional<DataPolicy> data_policy;
     std::optional<std::string> site;
     std::optional<std::string> request_id;
     bool operator==(const CreateEndpoint&) const = default;
@@ -81,7 +99,7 @@ struct CreateEndpoint {
 BOOST_DESCRIBE_STRUCT(
     CreateEndpoint, (),
     (model, url, protocol, upstream_model, api_key, price_input, price_output, class_prices,
-     batch_percent, cached_percent, tokenizer_sha256, site, request_id)
+     batch_percent, cached_percent, tokenizer_sha256, quantization, data_policy, site, request_id)
 )
 
 // What is absent stays as it is; prices of classes are replaced as a whole, empty ones lift all.
@@ -94,11 +112,14 @@ struct UpdateEndpoint {
     std::optional<std::int64_t> batch_percent;
     std::optional<std::int64_t> cached_percent;
     std::optional<std::string> tokenizer_sha256;  // empty: none
+    std::optional<std::string> quantization;      // empty: not told
+    std::optional<DataPolicy> data_policy;
     bool operator==(const UpdateEndpoint&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     UpdateEndpoint, (),
-    (price_input, price_output, class_prices, batch_percent, cached_percent, tokenizer_sha256)
+    (price_input, price_output, class_prices, batch_percent, cached_percent, tokenizer_sha256,
+     quantization, data_policy)
 )
 
 // A model of the catalogue: what may be asked for, at which prices.
@@ -203,13 +224,16 @@ struct CallRecord {
     std::optional<std::vector<LeaseId>> drawn;  // beside lease_id: of the budgets it counts against
     std::optional<std::string> tariff;          // batch, cached; absent: the prices are list prices
     std::optional<std::string> batch_line;      // "batch_…/12"
+    // An attempt that the gateway made for that call beside the one that it charges: the platform
+    // pays the supplier.
+    std::optional<RequestId> attempt_of;
     bool operator==(const CallRecord&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     CallRecord, (),
     (id, lease_id, organisation_id, project_id, key_id, endpoint_id, model, started_at, ended_at,
      status, streamed, tokens, basis, counted, end_reason, price_input, price_output, class_prices,
-     price_version, ttft_us, drawn, tariff, batch_line)
+     price_version, ttft_us, drawn, tariff, batch_line, attempt_of)
 )
 
 // POST /v1/gateway/settlements. Repeating a record changes nothing.

@@ -8,7 +8,8 @@ namespace penstock::routing {
 Duration first_content_within(int number, Duration left) {
     const Duration whole = std::max(Duration{0}, left);
     if (number + 1 >= kAttemptsMax || whole <= 2 * kAttemptReserve) return whole;
-    return std::min(kFirstContentMax, whole - kAttemptReserve);
+    // The wait before it included: a first or second one.
+    return std::min(kFirstContentMax, whole - kAttemptReserve - 4 * kBackOffFirst);
 }
 
 std::optional<Duration> back_off(

@@ -7,7 +7,12 @@ namespace penstock::routing {
 namespace {
 
 TEST(AttemptPlan, LeavesTimeForOneMoreAttempt) {
-    EXPECT_EQ(first_content_within(0, 10s), 8s);
+    EXPECT_EQ(first_content_within(0, 10s), 8s - 4 * kBackOffFirst);
+    for (const int number : {1, 2}) {
+        SeededRandom random(7);
+        const Duration left = 10s - first_content_within(number - 1, 10s);
+        for (int i = 0; i < 1000; ++i) EXPECT_TRUE(back_off(number, std::nullopt, left, random));
+    }
     EXPECT_EQ(first_content_within(0, 10min), kFirstContentMax);
     EXPECT_EQ(first_content_within(0, 3s), 3s);
     EXPECT_EQ(first_content_within(kAttemptsMax - 1, 10s), 10s);

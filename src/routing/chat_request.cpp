@@ -23,12 +23,28 @@ enum class Field : std::uint8_t {
     n,
     best_of,
     n_predict,
-    n_completions
+    n_completions,
+    tools,
+    provider,
+    models,
+    session,
+    prompt_cache_key
 };
-constexpr std::array<std::string_view, 10> kFieldNames{
-    "model", "messages", "stream",    "stream_options", "max_tokens", "max_completion_tokens",
-    "n",     "best_of",  "n_predict", "n_cmpl"
-};
+constexpr std::array<std::string_view, 15> kFieldNames{"model",
+                                                       "messages",
+                                                       "stream",
+                                                       "stream_options",
+                                                       "max_tokens",
+                                                       "max_completion_tokens",
+                                                       "n",
+                                                       "best_of",
+                                                       "n_predict",
+                                                       "n_cmpl",
+                                                       "tools",
+                                                       "provider",
+                                                       "models",
+                                                       "session_id",
+                                                       "prompt_cache_key"};
 
 class ChatRequestScanner {
   public:
@@ -89,6 +105,14 @@ class ChatRequestScanner {
             case Field::best_of:
             case Field::n_completions:
                 return take_choices(*name);
+            case Field::tools:
+                return take_tools();
+            case Field::provider:
+            case Field::models:
+            case Field::session:
+                return take_route_wish(*name, key.begin - 1);
+            case Field::prompt_cache_key:
+                return take_prompt_cache_key();
         }
         return false;
     }
@@ -174,6 +198,31 @@ class ChatRequestScanner {
         return true;
     }
 
+    bool take_tools() {
+        Span value;
+        if (!scan_.skip(&value)) return false;
+        request_.tools_digest = chain_block(0, scan_.raw(value));
+        return true;
+    }
+
+    bool take_route_wish(std::string_view name, std::size_t begin) {
+        Span value;
+        if (!scan_.skip(&value)) return false;
+        request_.wish_members.push_back({begin, value.end});
+        Result<void> taken = take_wish(request_.wishes, name, scan_.raw(value));
+        if (!taken) problem_ = std::move(taken.error());
+        return taken.has_value();
+    }
+
+    // What is no text is the engine's to refuse.
+    bool take_prompt_cache_key() {
+        if (scan_.peek() != Kind::string) return scan_.skip();
+        String value;
+        if (!scan_.read_string(value)) return false;
+        if (value.size() <= kSessionNameBytesMax) request_.prompt_cache_key = scan_.decode(value);
+        return true;
+    }
+
     bool take_messages() {
         if (scan_.peek() != Kind::array)
             return refuse_kind("messages", "expected an array of messages");
@@ -194,7 +243,15 @@ class ChatRequestScanner {
         scan_.enter_object();
         String key;
         while (scan_.next_member(key)) {
-            if (scan_.equals(key, "content") ? !take_content() : !scan_.skip()) return false;
+            if (scan_.equals(key, "content")) {
+                if (!take_content()) return false;
+                continue;
+            }
+            // Roles, names, calls and their results: as they are written.
+            Span value;
+            if (!scan_.skip(&value)) return false;
+            prompt_.add(scan_.raw(key));
+            prompt_.add(scan_.raw(value));
         }
         return !scan_.failed();
     }
@@ -211,6 +268,7 @@ class ChatRequestScanner {
     }
 
     bool take_part() {
+        const std::size_t begin = scan_.offset();
         scan_.enter_object();
         bool text = false;
         String key;
@@ -222,14 +280,23 @@ class ChatRequestScanner {
                 return false;
             }
         }
-        if (!text) ++media_parts_;
-        return !scan_.failed();
+        if (scan_.failed() || text) return !scan_.failed();
+        ++media_parts_;
+        prompt_.add_digest_of(scan_.raw({begin, scan_.offset()}));
+        return true;
     }
 
     bool take_text() {
         String value;
         if (!scan_.read_string(value)) return false;
-        request_.prompt_text_bytes += static_cast<std::int64_t>(scan_.decoded_size(value));
+        if (!value.escaped) {
+            request_.prompt_text_bytes += static_cast<std::int64_t>(value.size());
+            prompt_.add(scan_.raw(value));
+            return true;
+        }
+        const std::string text = scan_.decode(value);
+        request_.prompt_text_bytes += static_cast<std::int64_t>(text.size());
+        prompt_.add(text);
         return true;
     }
 
@@ -240,6 +307,7 @@ class ChatRequestScanner {
             return wrong("messages", "'messages' is missing");
         request_.prompt_tokens_bound = static_cast<std::int64_t>(scan_.text().size()) +
                                        kTemplateTokensMax + media_parts_ * kMediaTokensMax;
+        request_.prompt_chain = std::move(prompt_).finish();
         return std::move(request_);
     }
 
@@ -247,6 +315,7 @@ class ChatRequestScanner {
     ChatRequest request_;
     std::array<bool, kFieldNames.size()> seen_{};
     std::int64_t media_parts_ = 0;
+    PromptHasher prompt_;
     std::optional<Error> problem_;
 };
 
@@ -303,7 +372,11 @@ std::string upstream_body(
         append_json_string(name, change.model);
         edits.push_back({request.model_value, std::move(name)});
     }
-    std::ranges::sort(edits, {}, [](const Edit& edit) { return edit.place.begin; });
+    for (const Span& cut : cuts_of(body, request.wish_members)) edits.push_back({cut, {}});
+    // What is put in at a place stands before what is cut out there.
+    std::ranges::sort(edits, {}, [](const Edit& edit) {
+        return std::pair(edit.place.begin, edit.place.end);
+    });
     std::string out;
     out.reserve(body.size() + 128);
     std::size_t copied = 0;

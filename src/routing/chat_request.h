@@ -5,9 +5,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "routing/json_scanner.h"
+#include "routing/prompt_blocks.h"
+#include "routing/route_wishes.h"
 
 namespace penstock::routing {
 
@@ -34,6 +37,12 @@ struct ChatRequest {
     // No tokenizer makes more tokens than bytes, and the whole body is longer than the texts in it.
     std::int64_t prompt_tokens_bound = 0;
     std::int64_t prompt_text_bytes = 0;  // of the messages' texts, decoded
+    // Of the messages as a template would render them: texts decoded, media by their digest. To be
+    // salted with tools_digest first, which stand before them, and with tenant and model.
+    std::vector<BlockHash> prompt_chain;
+    BlockHash tools_digest = 0;
+    RouteWishes wishes;
+    std::string prompt_cache_key;  // a session by OpenAI's name; the engine gets it as well
 
     // Places for upstream_body().
     std::size_t object_begin = 0;  // behind the opening brace
@@ -46,7 +55,8 @@ struct ChatRequest {
     } stream_options = StreamOptions::absent;
     Span stream_options_value;
     bool stream_options_empty = true;
-    Span include_usage_value;  // empty: not there
+    Span include_usage_value;        // empty: not there
+    std::vector<Span> wish_members;  // whole; not for the engine
 };
 
 // One pass, no tree. What is malformed, missing or said twice is invalid_argument and names the
@@ -58,8 +68,8 @@ struct UpstreamBody {
     // Asked of the engine where the client set no bound: a hold needs one that is kept.
     std::int64_t output_tokens_default = 0;
 };
-// The client's bytes with the model's name replaced, usage asked for when streaming and a bound on
-// the output; everything else is kept byte for byte.
+// The client's bytes with the model's name replaced, usage asked for when streaming, a bound on the
+// output, and without what is said to the gateway alone; everything else is kept byte for byte.
 std::string upstream_body(
     std::string_view body, const ChatRequest& request, const UpstreamBody& change
 );

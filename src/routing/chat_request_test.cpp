@@ -43,6 +43,41 @@ TEST(ChatRequest, FindsWhatTheGatewayNeeds) {
     );
 }
 
+TEST(ChatRequest, LeavesOutWhatIsSaidToTheGatewayAlone) {
+    EXPECT_EQ(
+        rewritten(R"({"provider":{"zdr":true},"model":"m",)" + std::string(kMessages) + "}"),
+        R"({"max_tokens":64,"model":"m",)" + std::string(kMessages) + "}"
+    );
+    EXPECT_EQ(
+        rewritten(with(R"("max_tokens":5,"models":["n"] , "session_id":"s")")),
+        with(R"("max_tokens":5)")
+    );
+    EXPECT_EQ(
+        error_of(with(R"("models":1)")),
+        "invalid_argument: models: expected an array of models' names"
+    );
+    EXPECT_EQ(
+        error_of(with(R"("models":[],"models":[])")),
+        "invalid_argument: models: 'models' appears twice"
+    );
+}
+
+TEST(ChatRequest, NamesPromptsByTheirBeginnings) {
+    const auto chain = [](const std::string& text, std::string_view more = "") {
+        return *scan_chat_request(
+            R"({"model":"m","messages":[{"role":"user","content":")" + text + "\"}]" +
+            std::string(more) + "}"
+        );
+    };
+    const std::string text(3 * kBlockBytes, 'x');
+
+    EXPECT_EQ(chain(text + "1").prompt_chain.size(), 3U);
+    EXPECT_EQ(chain(text + "1").prompt_chain, chain(text + "2").prompt_chain);
+    EXPECT_EQ(chain(R"(\u0078)" + text).prompt_chain, chain("x" + text).prompt_chain);
+    EXPECT_NE(chain("y" + text).prompt_chain, chain("x" + text).prompt_chain);
+    EXPECT_NE(chain(text, R"(,"tools":[{"a":1}])").tools_digest, chain(text).tools_digest);
+}
+
 TEST(ChatRequest, NamesTheFieldThatIsWrong) {
     EXPECT_EQ(error_of(with(R"("stream":1)")), "invalid_argument: stream: expected true or false");
     EXPECT_EQ(

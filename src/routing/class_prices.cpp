@@ -2,6 +2,7 @@
 #include "routing/class_prices.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace penstock::routing {
 namespace {
@@ -22,6 +23,19 @@ Result<ExactMoney> dearest(std::int64_t tokens, const TokenPrices& prices, bool 
 }
 
 }  // namespace
+
+// num_a × 10^scale_b against num_b × 10^scale_a.
+std::strong_ordering compare_prices(const Price& a, const Price& b) {
+    __int128 left = a.num;
+    __int128 right = b.num;
+    for (int i = a.scale; i < b.scale; ++i) left *= 10;
+    for (int i = b.scale; i < a.scale; ++i) right *= 10;
+    return left <=> right;
+}
+
+double rough_price(const Price& price) {
+    return static_cast<double>(price.num) * std::pow(10.0, -price.scale);
+}
 
 PriceOfClass price_of(const TokenPrices& prices, TokenClass token_class) {
     const auto own = [&](std::optional<Price> ClassPrices::* member) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -62,6 +63,11 @@ template <class Priced>
 TokenPrices prices_of(const Priced& priced) {
     return {priced.price_input, priced.price_output, priced.class_prices};
 }
+
+// Exactly, whatever their scales.
+std::strong_ordering compare_prices(const Price& a, const Price& b);
+// For comparing routes only; charges are rated exactly.
+double rough_price(const Price& price);
 
 // The price that a class costs, and the class that it was set for.
 struct PriceOfClass {

@@ -65,6 +65,10 @@ std::string_view to_text(FilterReason reason) {
             return "provider ignored by the call";
         case FilterReason::region:
             return "in another region";
+        case FilterReason::quantization:
+            return "quantization";
+        case FilterReason::data_policy:
+            return "data_policy";
         case FilterReason::tried:
             return "tried before";
         case FilterReason::breaker:

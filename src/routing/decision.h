@@ -19,6 +19,8 @@ enum class FilterReason : std::uint8_t {
     provider_not_in,   // not among `only`, or not in `order` where nobody else may answer
     provider_ignored,  // among `ignore`
     region,
+    quantization,
+    data_policy,  // its supplier keeps more than the call allows
     tried,        // by this call, before
     breaker,      // left alone after failures
     slow,         // left alone since it answers much later than its load explains

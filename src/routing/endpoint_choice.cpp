@@ -10,64 +10,6 @@
 namespace penstock::routing {
 namespace {
 
-// a ≤ b, exactly: num_a × 10^scale_b ≤ num_b × 10^scale_a.
-std::strong_ordering compare(const Price& a, const Price& b) {
-    __int128 left = a.num;
-    __int128 right = b.num;
-    for (int i = a.scale; i < b.scale; ++i) left *= 10;
-    for (int i = b.scale; i < a.scale; ++i) right *= 10;
-    return left <=> right;
-}
-
-bool within(const Price& price, const std::optional<Price>& max) {
-    return !max || compare(price, *max) <= 0;
-}
-
-// What one input and one output token cost together: the order of "cheaper" among equals.
-std::strong_ordering compare_cost(const Endpoint& a, const Endpoint& b) {
-    const std::strong_ordering output = compare(a.price_output, b.price_output);
-    return output != 0 ? output : compare(a.price_input, b.price_input);
-}
-
-// For comparing candidates only; charges are rated exactly.
-double rough(const Price& price) {
-    return static_cast<double>(price.num) * std::pow(10.0, -price.scale);
-}
-
-bool contains(const std::vector<std::string>& names, std::string_view name) {
-    return std::ranges::find(names, name) != names.end();
-}
-
-bool in_regions(const std::vector<std::string>& regions, std::string_view region) {
-    return std::ranges::any_of(regions, [&](const std::string& wanted) {
-        return region.starts_with(wanted) &&
-               (region.size() == wanted.size() || region[wanted.size()] == '-');
-    });
-}
-
-// Of the lists of a key's limits.
-bool in_all(std::span<const std::vector<std::string>* const> lists, const std::string& name) {
-    return std::ranges::all_of(lists, [&](const std::vector<std::string>* list) {
-        return std::ranges::find(*list, name) != list->end();
-    });
-}
-
-FilterReason refused_by(const ProviderPreferences& wanted, const Route& route) {
-    const Endpoint& endpoint = route.endpoint;
-    if (!within(endpoint.price_input, wanted.input_price_max) ||
-        !within(endpoint.price_output, wanted.output_price_max))
-        return FilterReason::price_limit;
-    if (contains(wanted.ignore, endpoint.provider)) return FilterReason::provider_ignored;
-    if (!wanted.only.empty() && !contains(wanted.only, endpoint.provider))
-        return FilterReason::provider_not_in;
-    if (!wanted.allow_fallbacks && !wanted.order.empty() &&
-        !contains(wanted.order, endpoint.provider))
-        return FilterReason::provider_not_in;
-    if (!wanted.regions.empty() && !in_regions(wanted.regions, route.region))
-        return FilterReason::region;
-    return FilterReason::none;
-}
-
 // Leaves the candidates for which `cost` is least, all within the share that counts as equal.
 template <class Candidates, class Cost>
 void keep_least(Candidates& candidates, Cost cost) {
@@ -86,132 +28,49 @@ void keep_least(Candidates& candidates, Cost cost) {
 Result<EndpointPool::Choice> EndpointPool::choose(
     const EndpointQuery& query, Time now, Random& random
 ) {
-    decision_.form = Decision::Form::two_choices;
-    decision_.guarded = false;
-    decision_.chosen.reset();
-    decision_.candidates.clear();
+    decision_ = {};
     const auto known = models_.find(query.model);
     if (known == models_.end())
         return fail_field(
             ErrorCode::not_found, "model",
             "the model '" + std::string(query.model) + "' does not exist"
         );
-    const Model& model = known->second;
-    std::vector<Candidate> candidates = survivors(model, query, now);
-    if (candidates.empty()) return std::unexpected(no_candidate(query));
-    keep_first_in_order(candidates, query, now);
-    State* chosen = nullptr;
-    if (query.prompt_tokens > 0) {
-        score(candidates, model, query, now);
-        chosen = least_score(candidates, random);
-    } else {
-        chosen = two_choices(candidates, random);
+    Model& model = known->second;
+    State* chosen = choose_by_index(model, query, now, random);
+    if (chosen == nullptr) {
+        const std::vector<Candidate> candidates = walk(model, query, now);
+        if (candidates.empty()) return std::unexpected(no_candidate(query));
+        chosen = query.prompt_tokens > 0 ? least_score(candidates, random)
+                                         : two_choices(candidates, random);
     }
     decision_.chosen = chosen->route().endpoint.id;
     return admit(*chosen, model, query, now);
 }
 
-// ---- filters ----
-
-FilterReason EndpointPool::filter(const State& state, const EndpointQuery& query, Time now) const {
-    const Endpoint& endpoint = state.route().endpoint;
-    if (!state.listed || endpoint.state != EndpointState::ready) return FilterReason::not_ready;
-    if (!query.protocol.empty() && endpoint.protocol != query.protocol)
-        return FilterReason::protocol;
-    if (state.route().weight <= 0) return FilterReason::drained;
-    if (!within(endpoint.price_input, query.input_price_max) ||
-        !within(endpoint.price_output, query.output_price_max))
-        return FilterReason::price_limit;
-    if (!in_all(query.providers, endpoint.provider) || !in_all(query.sites, endpoint.site))
-        return FilterReason::provider_not_in;
-    if (query.preferences != nullptr) {
-        const FilterReason refused = refused_by(*query.preferences, state.route());
-        if (refused != FilterReason::none) return refused;
-    }
-    if (std::ranges::find(query.excluded, endpoint.id) != query.excluded.end())
-        return FilterReason::tried;
-    if (query.preferences != nullptr && !query.preferences->allow_fallbacks &&
-        query.preferences->order.empty() && !query.excluded.empty()) {
-        const auto first = states_.find(query.excluded.front());
-        if (first != states_.end() && first->second.route().endpoint.provider != endpoint.provider)
-            return FilterReason::provider_not_in;
-    }
-    if (!state.breaker.lets_through(now))
-        return state.breaker.is_slow() ? FilterReason::slow : FilterReason::breaker;
-    return FilterReason::none;
-}
-
-std::vector<EndpointPool::Candidate> EndpointPool::survivors(
+// All endpoints, with the filters and terms of each in decision_.
+std::vector<EndpointPool::Candidate> EndpointPool::walk(
     const Model& model, const EndpointQuery& query, Time now
 ) {
-    decision_.candidates.reserve(model.endpoints.size());  // notes stay where they are
-    std::vector<Candidate> candidates;
-    std::vector<Candidate> slow;
-    for (const EndpointId& id : model.endpoints) {
-        State& state = states_.at(id);
-        CandidateNote& note = decision_.candidates.emplace_back();
-        note.endpoint_id = id;
-        note.in_flight = state.in_flight;
-        note.filtered = filter(state, query, now);
-        if (note.filtered == FilterReason::none) candidates.push_back({&state, &note});
-        if (note.filtered == FilterReason::slow) slow.push_back({&state, &note});
-    }
-    // A slow engine is better than none.
-    if (candidates.empty()) {
-        candidates = std::move(slow);
-        for (const Candidate& candidate : candidates) candidate.note->filtered = FilterReason::none;
-    }
+    decision_ = {};
+    std::vector<Candidate> candidates = survivors(model, query, now);
+    if (candidates.empty()) return candidates;
+    keep_first_in_order(candidates, query, now);
+    if (query.prompt_tokens > 0) score(candidates, model, query, now);
     return candidates;
 }
 
-Error EndpointPool::no_candidate(const EndpointQuery& query) const {
-    const std::string model(query.model);
-    bool may_come = false;  // without a change of the call
-    bool all_price = true;
-    for (const CandidateNote& note : decision_.candidates) {
-        switch (note.filtered) {
-            case FilterReason::protocol:
-            case FilterReason::price_limit:
-                break;
-            case FilterReason::provider_not_in:
-            case FilterReason::provider_ignored:
-            case FilterReason::region:
-                all_price = false;
-                break;
-            case FilterReason::none:
-            case FilterReason::not_ready:
-            case FilterReason::tried:
-            case FilterReason::breaker:
-            case FilterReason::slow:
-            case FilterReason::drained:
-            case FilterReason::lower_order:
-                all_price = false;
-                may_come |=
-                    note.filtered == FilterReason::tried || note.filtered == FilterReason::breaker;
-                break;
-        }
-    }
-    const bool any_refused = std::ranges::any_of(decision_.candidates, [](const auto& note) {
-        return note.filtered == FilterReason::price_limit ||
-               note.filtered == FilterReason::provider_not_in ||
-               note.filtered == FilterReason::provider_ignored ||
-               note.filtered == FilterReason::region;
-    });
-    if (all_price)
-        return {
-            ErrorCode::invalid_argument,
-            "every provider of '" + model + "' asks more than the price limit of this call", "model"
-        };
-    if (any_refused && !may_come)
-        return {
-            ErrorCode::invalid_argument,
-            "no ready provider of '" + model +
-                "' is within what 'provider' and the price limits of this call allow",
-            "provider"
-        };
-    return {
-        ErrorCode::unavailable, "no engine for '" + model + "' can take a call now", std::string()
-    };
+Decision EndpointPool::explain(const EndpointQuery& query, Time now) {
+    const auto known = models_.find(query.model);
+    if (known == models_.end()) return {};
+    Decision last = std::move(decision_);
+    walk(known->second, query, now);
+    return std::exchange(decision_, std::move(last));
+}
+
+// What one input and one output token cost together: the order of "cheaper" among equals.
+std::strong_ordering EndpointPool::cost_order(const Endpoint& a, const Endpoint& b) {
+    const std::strong_ordering output = compare_prices(a.price_output, b.price_output);
+    return output != 0 ? output : compare_prices(a.price_input, b.price_input);
 }
 
 // ---- the call's order ----
@@ -246,7 +105,7 @@ void EndpointPool::keep_first_in_order(
         case ProviderPreferences::Sort::price:
             return keep_least(candidates, [&](const Candidate& candidate) {
                 const Endpoint& endpoint = candidate.state->route().endpoint;
-                return rough(endpoint.price_input) + rough(endpoint.price_output);
+                return rough_price(endpoint.price_input) + rough_price(endpoint.price_output);
             });
         case ProviderPreferences::Sort::throughput:
             return keep_least(candidates, [&](const Candidate& candidate) {
@@ -282,8 +141,7 @@ void EndpointPool::score(
     });
     const std::int64_t min = least.state->in_flight;
     const std::int64_t max = most.state->in_flight;
-    decision_.guarded = max - min > kUnevenCalls &&
-                        static_cast<double>(max) > kUnevenTimes * static_cast<double>(min);
+    decision_.guarded = is_uneven(min, max);
     note_matches(candidates, query, now);
     add_queue_terms(candidates, query, now);
     add_penalties(candidates, model, query, now);
@@ -367,8 +225,8 @@ void EndpointPool::add_penalties(
     if (decision_.form != Decision::Form::learned) return;
     const auto cost = [&](const Candidate& candidate) {
         const Endpoint& endpoint = candidate.state->route().endpoint;
-        return rough(endpoint.price_input) * static_cast<double>(query.prompt_tokens) +
-               rough(endpoint.price_output) * model.output_tokens_mean;
+        return rough_price(endpoint.price_input) * static_cast<double>(query.prompt_tokens) +
+               rough_price(endpoint.price_output) * model.output_tokens_mean;
     };
     double cheapest = std::numeric_limits<double>::infinity();
     for (const Candidate& candidate : candidates) cheapest = std::min(cheapest, cost(candidate));
@@ -380,9 +238,7 @@ void EndpointPool::add_penalties(
                 kPriceMs * (cheapest > 0 ? std::min(kRegretMax, dearer / cheapest) : kRegretMax);
         const State& state = *candidate.state;
         if (state.load_at && now - *state.load_at <= kLoadFreshFor)
-            terms.memory = kCacheFullMs *
-                           std::max(0.0, state.load.cache_used_share - kCacheFullShare) /
-                           (1 - kCacheFullShare);
+            terms.memory = cache_full_ms(state.load);
         if (query.preferences == nullptr) continue;
         if (const auto wished = query.preferences->first_token_wished)
             terms.wish += std::max(0.0, terms.queue - terms.prefix - to_seconds(*wished) * 1000);
@@ -401,7 +257,7 @@ EndpointPool::State* EndpointPool::least_score(
     double least = std::numeric_limits<double>::infinity();
     for (const Candidate& candidate : candidates)
         least = std::min(least, candidate.note->terms.score());
-    const double most = least + std::abs(least) * kTieShare;
+    const double most = with_ties(least);
     std::vector<State*> equal;
     for (const Candidate& candidate : candidates)
         if (candidate.note->terms.score() <= most) equal.push_back(candidate.state);
@@ -409,12 +265,12 @@ EndpointPool::State* EndpointPool::least_score(
         const Endpoint cheapest =
             (*std::ranges::min_element(
                  equal, [](auto* a, auto* b
-                        ) { return compare_cost(a->route().endpoint, b->route().endpoint) < 0; }
+                        ) { return cost_order(a->route().endpoint, b->route().endpoint) < 0; }
              ))
                 ->route()
                 .endpoint;
         std::erase_if(equal, [&](const State* state) {
-            return compare_cost(state->route().endpoint, cheapest) > 0;
+            return cost_order(state->route().endpoint, cheapest) > 0;
         });
     }
     std::uint64_t weights = 0;
@@ -438,13 +294,28 @@ EndpointPool::State* EndpointPool::two_choices(
     // The second is another one: a step of 1 … size − 1 from the first.
     State* other =
         candidates[(first + 1 + random.below(candidates.size() - 1)) % candidates.size()].state;
-    // Calls in flight for each unit of weight.
-    const auto order =
-        other->in_flight * chosen->route().weight != chosen->in_flight * other->route().weight
-            ? other->in_flight * chosen->route().weight <=>
-                  chosen->in_flight * other->route().weight
-            : compare_cost(other->route().endpoint, chosen->route().endpoint);
-    return order < 0 ? other : chosen;  // equal ones stay as chance had it
+    return less_loaded(*chosen, *other) ? chosen : other;
+}
+
+// By calls in flight for each unit of weight, then by price; of equal ones the first, as chance had
+// it.
+bool EndpointPool::less_loaded(const State& first, const State& second) {
+    const std::int64_t a = first.in_flight * second.route().weight;
+    const std::int64_t b = second.in_flight * first.route().weight;
+    if (a != b) return a < b;
+    return cost_order(first.route().endpoint, second.route().endpoint) <= 0;
+}
+
+bool EndpointPool::is_uneven(std::int64_t least, std::int64_t most) {
+    return most - least > kUnevenCalls &&
+           static_cast<double>(most) > kUnevenTimes * static_cast<double>(least);
+}
+
+double EndpointPool::with_ties(double least) { return least + std::abs(least) * kTieShare; }
+
+double EndpointPool::cache_full_ms(const EngineLoad& load) {
+    return kCacheFullMs * std::max(0.0, load.cache_used_share - kCacheFullShare) /
+           (1 - kCacheFullShare);
 }
 
 // ---- admission ----
@@ -467,6 +338,7 @@ EndpointPool::Choice EndpointPool::admit(
     choice.queue.prefill_tokens -= matched;
     if (const auto rates = state.rates.rates(now))
         choice.expected_ms = rates->first_token_ms(choice.queue);
+    changed(state);
     ++state.in_flight;
     ++state.waiting;
     ++in_flight_;
@@ -485,11 +357,11 @@ std::shared_ptr<const Route> EndpointPool::cheapest(
     std::shared_ptr<const Route> least;
     const auto known = models_.find(model);
     if (known == models_.end()) return least;
-    for (const EndpointId& id : known->second.endpoints) {
-        const std::shared_ptr<const Route>& route = states_.at(id).shared;
+    for (const State* const state : known->second.endpoints) {
+        const std::shared_ptr<const Route>& route = state->shared;
         if (route->endpoint.state == EndpointState::ready &&
             (sold == nullptr || route->endpoint.*sold) &&
-            (!least || compare_cost(route->endpoint, least->endpoint) < 0))
+            (!least || cost_order(route->endpoint, least->endpoint) < 0))
             least = route;
     }
     return least;

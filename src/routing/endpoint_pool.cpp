@@ -24,8 +24,15 @@ std::optional<std::string> defect_of(const Route& route) {
 
 std::vector<std::string> EndpointPool::replace(std::vector<Route> routes) {
     std::vector<std::string> refused;
-    for (auto& [name, model] : models_) model.endpoints.clear();
-    for (auto& [id, state] : states_) state.listed = false;
+    for (auto& [name, model] : models_) {
+        model.endpoints.clear();
+        model.protocols.clear();
+        model.indexes.clear();
+    }
+    for (auto& [id, state] : states_) {
+        state.listed = false;
+        state.places.clear();
+    }
     for (Route& route : routes) {
         const Endpoint& endpoint = route.endpoint;
         if (endpoint.state == EndpointState::deleted) continue;
@@ -33,10 +40,19 @@ std::vector<std::string> EndpointPool::replace(std::vector<Route> routes) {
             refused.push_back(to_string(endpoint.id) + ": " + *defect);
             continue;
         }
-        models_[endpoint.model].endpoints.push_back(endpoint.id);
         const auto [found, added] = states_.try_emplace(endpoint.id);
         State& state = found->second;
-        if (added) state.backend = backends_++;
+        if (state.listed) {
+            refused.push_back(to_string(endpoint.id) + ": stands twice in the table");
+            continue;
+        }
+        Model& model = models_[endpoint.model];
+        model.endpoints.push_back(&state);
+        model.protocols.insert(endpoint.protocol);
+        if (added) {
+            state.backend = backends_++;
+            by_backend_.emplace(state.backend, &state);
+        }
         state.listed = true;
         state.supplier = {endpoint.provider, endpoint.model};
         state.shared = std::make_shared<const Route>(std::move(route));
@@ -45,18 +61,17 @@ std::vector<std::string> EndpointPool::replace(std::vector<Route> routes) {
     std::erase_if(suppliers_, [&](const auto& entry) {
         return !models_.contains(entry.first.second);
     });
-    std::erase_if(states_, [](const auto& entry) {
-        return !entry.second.listed && entry.second.in_flight == 0;
+    std::erase_if(states_, [&](const auto& entry) {
+        if (entry.second.listed || entry.second.in_flight > 0) return false;
+        by_backend_.erase(entry.second.backend);
+        return true;
     });
     return refused;
 }
 
 bool EndpointPool::has_model(std::string_view model, std::string_view protocol) const {
     const auto known = models_.find(model);
-    return known != models_.end() &&
-           std::ranges::any_of(known->second.endpoints, [&](const EndpointId& id) {
-               return states_.at(id).route().endpoint.protocol == protocol;
-           });
+    return known != models_.end() && known->second.protocols.contains(protocol);
 }
 
 void EndpointPool::first_token(Choice& choice, Duration after, Time now) {
@@ -64,6 +79,7 @@ void EndpointPool::first_token(Choice& choice, Duration after, Time now) {
     CHECK(found != states_.end(), "an endpoint with calls is kept");
     State& state = found->second;
     if (!choice.waiting) return;
+    changed(state);
     choice.waiting = false;
     --state.waiting;
     state.prefill_tokens -= choice.prefill_tokens;
@@ -82,6 +98,7 @@ void EndpointPool::finish(const Choice& choice, const AttemptReport& report, Tim
     const auto found = states_.find(choice.endpoint_id);
     CHECK(found != states_.end() && found->second.in_flight > 0, "an endpoint with calls is kept");
     State& state = found->second;
+    changed(state);
     --state.in_flight;
     --in_flight_;
     state.context_tokens -= choice.context_tokens;
@@ -105,11 +122,14 @@ void EndpointPool::finish(const Choice& choice, const AttemptReport& report, Tim
         double& mean = model->second.output_tokens_mean;
         mean += kNewest * (static_cast<double>(report.output_tokens) - mean);
     }
-    if (!state.listed && state.in_flight == 0) states_.erase(found);
+    if (state.listed || state.in_flight > 0) return;
+    by_backend_.erase(state.backend);
+    states_.erase(found);
 }
 
 void EndpointPool::on_load(const EndpointId& id, const EngineLoad& load, Time now) {
     if (const auto found = states_.find(id); found != states_.end()) {
+        changed(found->second);
         found->second.load = load;
         found->second.load_at = now;
     }
@@ -125,44 +145,35 @@ void EndpointPool::on_removed(const EndpointId& id, BlockHash block) {
         prefixes_.removed(found->second.backend, block);
 }
 
-Result<Money> EndpointPool::worst_case(const EndpointQuery& query, const TokenBound& bound) const {
+// Breakers and what was tried may be different when the call has its turn.
+Result<Money> EndpointPool::worst_case(const EndpointQuery& query, const TokenBound& bound) {
     Money most;
     const auto known = models_.find(query.model);
     if (known == models_.end()) return most;
-    EndpointQuery whole = query;
-    whole.excluded = {};
-    for (const EndpointId& id : known->second.endpoints) {
-        const State& state = states_.at(id);
-        switch (filter(state, whole, Time())) {
-            case FilterReason::not_ready:
-            case FilterReason::protocol:
-            case FilterReason::price_limit:
-            case FilterReason::provider_not_in:
-            case FilterReason::provider_ignored:
-            case FilterReason::region:
-            case FilterReason::drained:
-                continue;
-            // These may pass while the call waits for its turn.
-            case FilterReason::none:
-            case FilterReason::tried:
-            case FilterReason::breaker:
-            case FilterReason::slow:
-            case FilterReason::lower_order:
-                break;
-        }
-        most = std::max(most, TRY(routing::worst_case(bound, prices_of(state.route().endpoint))));
-    }
+    if (const Indexed* indexed = index_of(known->second, query, false))
+        return indexed->index.worst_case(bound);
+    for (const State* const state : known->second.endpoints)
+        if (fixed_filter(*state, query) == FilterReason::none)
+            most =
+                std::max(most, TRY(routing::worst_case(bound, prices_of(state->route().endpoint))));
     return most;
+}
+
+bool EndpointPool::has_allowed(const EndpointQuery& query) const {
+    const auto known = models_.find(query.model);
+    return known != models_.end() &&
+           std::ranges::any_of(known->second.endpoints, [&](const State* state) {
+               return fixed_filter(*state, query) == FilterReason::none;
+           });
 }
 
 std::optional<Duration> EndpointPool::retry_after(std::string_view model, Time now) const {
     std::optional<Duration> least;
     const auto known = models_.find(model);
     if (known == models_.end()) return least;
-    for (const EndpointId& id : known->second.endpoints) {
-        const State& state = states_.at(id);
-        if (state.breaker.lets_through(now)) continue;
-        const Duration left = std::max(Duration{1s}, state.breaker.opens_in(now));
+    for (const State* const state : known->second.endpoints) {
+        if (state->breaker.lets_through(now)) continue;
+        const Duration left = std::max(Duration{1s}, state->breaker.opens_in(now));
         least = least ? std::min(*least, left) : left;
     }
     return least;
@@ -196,8 +207,8 @@ std::shared_ptr<const Route> EndpointPool::find(const EndpointId& id) const {
 bool EndpointPool::has_ready(std::string_view model) const {
     const auto known = models_.find(model);
     return known != models_.end() &&
-           std::ranges::any_of(known->second.endpoints, [&](const EndpointId& id) {
-               return states_.at(id).route().endpoint.state == EndpointState::ready;
+           std::ranges::any_of(known->second.endpoints, [](const State* state) {
+               return state->route().endpoint.state == EndpointState::ready;
            });
 }
 
@@ -220,16 +231,23 @@ std::vector<std::string> EndpointPool::models() const {
 Time EndpointPool::model_created(std::string_view model) const {
     Time oldest = Time::max();
     if (const auto known = models_.find(model); known != models_.end())
-        for (const EndpointId& id : known->second.endpoints)
-            oldest = std::min(oldest, states_.at(id).route().endpoint.created_at);
+        for (const State* const state : known->second.endpoints)
+            oldest = std::min(oldest, state->route().endpoint.created_at);
     return oldest == Time::max() ? Time() : oldest;
+}
+
+std::vector<std::shared_ptr<const Route>> EndpointPool::routes(std::string_view model) const {
+    std::vector<std::shared_ptr<const Route>> out;
+    if (const auto known = models_.find(model); known != models_.end())
+        for (const State* const state : known->second.endpoints) out.push_back(state->shared);
+    return out;
 }
 
 std::string EndpointPool::model_owner(std::string_view model) const {
     std::set<std::string_view> providers;
     if (const auto known = models_.find(model); known != models_.end())
-        for (const EndpointId& id : known->second.endpoints)
-            providers.insert(states_.at(id).route().endpoint.provider);
+        for (const State* const state : known->second.endpoints)
+            providers.insert(state->route().endpoint.provider);
     std::string out;
     for (const std::string_view provider : providers)
         out.append(out.empty() ? "" : ", ").append(provider);

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -19,6 +23,7 @@
 #include "routing/breaker.h"
 #include "routing/call_meter.h"
 #include "routing/decision.h"
+#include "routing/endpoint_index.h"
 #include "routing/engine_rates.h"
 #include "routing/prefix_index.h"
 #include "routing/provider_preferences.h"
@@ -67,6 +72,11 @@ struct AttemptReport {
 // within kTieShare by chance in proportion to their weights. Rates of an engine are learned from
 // its first tokens; where none is known the score counts blocks, and where nothing is known of the
 // prompt two endpoints at random are compared. last_decision() tells all of it.
+//
+// A model of more than kWalkMax endpoints is not walked for each call: calls with the same fixed
+// filters share an index of them (see endpoint_index.h), which finds the same least score and draws
+// among the same ties. Retries, calls with an order, a sort or a wish, and calls for which all
+// endpoints are left alone still walk.
 class EndpointPool {
   public:
     static constexpr double kTieShare = 0.02;
@@ -81,6 +91,9 @@ class EndpointPool {
     static constexpr double kCacheFullMs = 1000;  // at 100 %, in proportion from kCacheFullShare
     static constexpr Duration kLoadFreshFor = 10s;
     static constexpr std::int64_t kHedgeSamplesMin = 20;
+    static constexpr std::size_t kWalkMax = 8;
+    static constexpr std::size_t kIndexesMax = 8;   // of a model; the one unused for longest goes
+    static constexpr std::size_t kFiltersMet = 16;  // an index is made when its filters come again
 
     // Replaces the table; calls in flight and what is known of endpoints that stay are kept.
     // Routes that cannot be used (another protocol, a price too fine to rate) are left out and
@@ -101,8 +114,11 @@ class EndpointPool {
     // excluded by the call's preferences. unavailable: none is ready, or all are left alone (see
     // retry_after()).
     Result<Choice> choose(const EndpointQuery& query, Time now, Random& random);
-    // Of the last choose(), successful or not.
+    // Of the last choose(), successful or not; of an indexed model only the chosen one and those
+    // that know the prompt.
     const Decision& last_decision() const { return decision_; }
+    // What choose() would look at now, whole. Walks.
+    Decision explain(const EndpointQuery& query, Time now);
     // A stream's first content, so long after choose().
     void first_token(Choice& choice, Duration after, Time now);
     void finish(const Choice& choice, const AttemptReport& report, Time now);
@@ -116,7 +132,9 @@ class EndpointPool {
     void on_removed(const EndpointId& id, BlockHash block);
 
     // The dearest worst case among the endpoints that choose() could take, now or on a retry.
-    Result<Money> worst_case(const EndpointQuery& query, const TokenBound& bound) const;
+    Result<Money> worst_case(const EndpointQuery& query, const TokenBound& bound);
+    // Whether a ready endpoint is within what the call asks for. Walks.
+    bool has_allowed(const EndpointQuery& query) const;
     // When the first breaker for the model lets a probe through.
     std::optional<Duration> retry_after(std::string_view model, Time now) const;
     // Nothing for a model that is not in the table.
@@ -136,6 +154,7 @@ class EndpointPool {
     std::vector<EndpointId> leaving() const;
     std::vector<std::string> models() const;  // sorted; with a ready endpoint
     Time model_created(std::string_view model) const;
+    std::vector<std::shared_ptr<const Route>> routes(std::string_view model) const;
     std::string model_owner(std::string_view model) const;  // its providers: "a, b"
     // Of the ready ones, by the output's price, then the input's; nothing where none is ready.
     // With `sold`: of those that declare such a share of their prices.
@@ -162,9 +181,17 @@ class EndpointPool {
         Breaker breaker;
         EngineLoad load;
         std::optional<Time> load_at;
+        std::vector<std::pair<EndpointIndex*, std::uint32_t>> places;  // its leaves
+    };
+    struct Indexed {
+        EndpointIndex index;
+        std::vector<State*> members;  // by leaf
     };
     struct Model {
-        std::vector<EndpointId> endpoints;
+        std::vector<State*> endpoints;
+        std::set<std::string, std::less<>> protocols;
+        std::vector<std::unique_ptr<Indexed>> indexes;
+        std::array<std::uint64_t, kFiltersMet> filters_met{};  // hashes, the newest first
         RetryBudget retries;
         SupplierWindow window;
         double output_tokens_mean = 256;
@@ -174,8 +201,12 @@ class EndpointPool {
         CandidateNote* note = nullptr;
     };
 
+    static std::strong_ordering cost_order(const Endpoint& a, const Endpoint& b);
+    // What only a new table or another call changes.
+    static FilterReason fixed_filter(const State& state, const EndpointQuery& query);
     FilterReason filter(const State& state, const EndpointQuery& query, Time now) const;
     std::vector<Candidate> survivors(const Model& model, const EndpointQuery& query, Time now);
+    std::vector<Candidate> walk(const Model& model, const EndpointQuery& query, Time now);
     Error no_candidate(const EndpointQuery& query) const;
     void keep_first_in_order(
         std::vector<Candidate>& candidates, const EndpointQuery& query, Time now
@@ -189,10 +220,36 @@ class EndpointPool {
         std::vector<Candidate>& candidates, const Model& model, const EndpointQuery& query, Time now
     );
     double tokens_per_second_of(const Route& route, Time now) const;
+    static bool is_uneven(std::int64_t least, std::int64_t most);  // calls in flight
+    static double with_ties(double least);
+    static double cache_full_ms(const EngineLoad& load);
+    static bool less_loaded(const State& first, const State& second);
     State* two_choices(const std::vector<Candidate>& candidates, Random& random) const;
     State* least_score(const std::vector<Candidate>& candidates, Random& random) const;
     Choice admit(State& state, const Model& model, const EndpointQuery& query, Time now);
     EngineQueue queue_of(const State& state, const EndpointQuery& query, Time now) const;
+
+    // Nothing where the model must be walked.
+    State* choose_by_index(Model& model, const EndpointQuery& query, Time now, Random& random);
+    State* two_choices(const Indexed& indexed, Random& random) const;
+    State* least_score(
+        const Indexed& indexed, const Model& model, const EndpointQuery& query, Time now,
+        Random& random
+    );
+    std::vector<ChoiceTree::Special> specials_of(
+        const Indexed& indexed, const EndpointQuery& query, Time now
+    );
+    // Nothing where there is none; made where `makes` and the filters were met before.
+    Indexed* index_of(Model& model, const EndpointQuery& query, bool makes);
+    std::unique_ptr<Indexed> make_index(
+        const Model& model, const EndpointQuery& query, std::string signature
+    );
+    static EndpointIndex::Present present(const State& state, Time now);
+    static void drop_index(Model& model, std::size_t at);
+    // Its indexes take it over at their next use.
+    static void changed(State& state) {
+        for (const auto& [index, leaf] : state.places) index->mark(leaf);
+    }
 
     std::map<std::string, Model, std::less<>> models_;
     std::unordered_map<EndpointId, State> states_;
@@ -200,6 +257,8 @@ class EndpointPool {
     PrefixIndex prefixes_;
     PrefixIndex sessions_{kSessionBytesMax};
     PrefixIndex::Backend backends_ = 0;
+    std::unordered_map<PrefixIndex::Backend, State*> by_backend_;
+    std::uint64_t index_uses_ = 0;
     std::int64_t in_flight_ = 0;
     Decision decision_;
 

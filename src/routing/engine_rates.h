@@ -36,6 +36,8 @@ class EngineRates {
     void learn(const EngineQueue& queue, Duration first_token, Time now);
     // Nothing while there are too few samples or the last one is too old.
     std::optional<Rates> rates(Time now) const;
+    // The last moment at which these rates() count, were there no further sample.
+    Time fresh_until() const { return last_ + kFreshFor; }
     std::int64_t samples() const { return samples_; }
 
   private:

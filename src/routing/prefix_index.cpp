@@ -79,6 +79,10 @@ void PrefixIndex::hold(Backend backend, BlockHash block, bool exact, Time now) {
     const auto held = std::ranges::find(node.holders, backend, &Holder::backend);
     if (held != node.holders.end()) {
         *held = {backend, exact, now};
+    } else if (node.holders.size() == kHoldersMax) {
+        *std::ranges::min_element(node.holders, {}, [](const Holder& holder) {
+            return std::pair(holder.exact, holder.seen);
+        }) = {backend, exact, now};
     } else {
         const std::size_t before = node.holders.capacity();
         node.holders.push_back({backend, exact, now});

@@ -19,6 +19,9 @@ class PrefixIndex {
   public:
     static constexpr Duration kAgeMax = 120s;
     static constexpr std::size_t kBytesMax = 64UL * 1024 * 1024;
+    // Of one block; a further one takes the place of the guess that is the oldest, or, where all
+    // are exact, of the oldest.
+    static constexpr std::size_t kHoldersMax = 32;
     using Backend = std::uint32_t;
 
     explicit PrefixIndex(std::size_t bytes_max = kBytesMax, Duration age_max = kAgeMax)

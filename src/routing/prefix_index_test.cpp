@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 namespace penstock::routing {
@@ -45,6 +46,18 @@ TEST(PrefixIndex, KeepsTenantsApart) {
     EXPECT_EQ(matches(index, chain({1, 2}, salt_of("tenant a", "m")), kStart), "1:2 ");
 }
 
+TEST(PrefixIndex, ABlockThatEverybodyHoldsKeepsTheLatestHolders) {
+    PrefixIndex index;
+    index.stored(500, chain({1}).front(), kStart);
+    for (PrefixIndex::Backend backend = 0; backend < 100; ++backend)
+        index.sent(backend, chain({1}), kStart + backend * 1ms);
+    const std::vector<PrefixIndex::Match> held = index.match(chain({1}), kStart + 1s);
+    EXPECT_EQ(held.size(), PrefixIndex::kHoldersMax);
+    EXPECT_EQ(std::ranges::count(held, 99U, &PrefixIndex::Match::backend), 1);
+    EXPECT_EQ(std::ranges::count(held, 500U, &PrefixIndex::Match::backend), 1);
+    EXPECT_EQ(std::ranges::count(held, 0U, &PrefixIndex::Match::backend), 0);
+}
+
 TEST(PrefixIndex, AGuessAgesOut) {
     PrefixIndex index;
     index.sent(1, chain({1, 2}), kStart);
@@ -83,33 +96,6 @@ TEST(PrefixIndex, WhatAnEngineReportsReplacesGuesses) {
     EXPECT_EQ(matches(index, prompt, kStart + 1h), "1:2 ");
     index.removed(1, prompt[1]);
     EXPECT_EQ(matches(index, prompt, kStart + 1h), "1:1 ");
-}
-
-TEST(PromptHasher, DoesNotDependOnWhereATextIsCut) {
-    std::string text;
-    for (int i = 0; i < 3000; ++i) text += std::to_string(i);
-    PromptHasher whole(1);
-    whole.add(text);
-    PromptHasher pieces(1);
-    for (std::size_t at = 0; at < text.size(); at += 7)
-        pieces.add(std::string_view(text).substr(at, 7));
-    const auto expected = std::move(whole).finish();
-    EXPECT_EQ(expected.size(), text.size() / kBlockBytes);
-    EXPECT_EQ(std::move(pieces).finish(), expected);
-}
-
-TEST(PromptHasher, EqualBeginningsHaveEqualBlocksAndNoneAfterADifference) {
-    std::string text(4 * kBlockBytes, 'a');
-    PromptHasher first(1);
-    first.add(text);
-    text[2 * kBlockBytes + 5] = 'b';
-    PromptHasher second(1);
-    second.add(text);
-    const auto left = std::move(first).finish();
-    const auto right = std::move(second).finish();
-    EXPECT_EQ(left[1], right[1]);
-    EXPECT_NE(left[2], right[2]);
-    EXPECT_NE(left[3], right[3]);
 }
 
 }  // namespace

@@ -45,25 +45,52 @@ BlockHash salt_of(std::string_view tenant, std::string_view model) {
     return hash_bytes(hash_bytes(kGolden, tenant), model);
 }
 
-void PromptHasher::close_block(std::string_view block) {
-    last_ = chain_block(last_, block);
-    chain_.push_back(last_);
+// As hash_bytes() has it for a block of kBlockBytes.
+void PromptHasher::begin_block() {
+    hash_ = fold(last_ ^ kPi, kBlockBytes ^ kGolden);
+    in_block_ = 0;
+}
+
+void PromptHasher::add_words(std::string_view words) {
+    static_assert(kBlockBytes % sizeof(std::uint64_t) == 0, "a block is made of whole words");
+    while (!words.empty() && chain_.size() < kBlocksMax) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, words.data(), sizeof word);
+        words.remove_prefix(sizeof word);
+        hash_ = fold(hash_ ^ word, kGolden);
+        in_block_ += sizeof word;
+        if (in_block_ < kBlockBytes) continue;
+        last_ = fold(hash_ ^ kPi, kGolden);
+        chain_.push_back(last_);
+        begin_block();
+    }
 }
 
 void PromptHasher::add(std::string_view text) {
-    while (!text.empty() && chain_.size() < kBlocksMax) {
-        if (rest_.empty() && text.size() >= kBlockBytes) {
-            close_block(text.substr(0, kBlockBytes));
-            text.remove_prefix(kBlockBytes);
-            continue;
-        }
-        const std::size_t taken = std::min(text.size(), kBlockBytes - rest_.size());
-        rest_.insert(rest_.end(), text.begin(), text.begin() + static_cast<std::ptrdiff_t>(taken));
+    constexpr std::size_t kWord = sizeof(std::uint64_t);
+    if (in_word_ > 0) {
+        const std::size_t taken = std::min(text.size(), kWord - in_word_);
+        std::memcpy(reinterpret_cast<char*>(&word_) + in_word_, text.data(), taken);
+        in_word_ += taken;
         text.remove_prefix(taken);
-        if (rest_.size() < kBlockBytes) return;
-        close_block({rest_.data(), rest_.size()});
-        rest_.clear();
+        if (in_word_ < kWord) return;
+        add_words({reinterpret_cast<const char*>(&word_), kWord});
+        in_word_ = 0;
     }
+    const std::size_t whole = text.size() / kWord * kWord;
+    add_words(text.substr(0, whole));
+    in_word_ = text.size() - whole;
+    std::memcpy(&word_, text.data() + whole, in_word_);
+}
+
+void PromptHasher::add_digest_of(std::string_view bytes) {
+    const std::uint64_t digest = hash_bytes(kGolden, bytes);
+    add({reinterpret_cast<const char*>(&digest), sizeof digest});
+}
+
+std::vector<BlockHash> salted(std::vector<BlockHash> chain, BlockHash salt) {
+    for (BlockHash& block : chain) block = chain_block(salt, block);
+    return chain;
 }
 
 }  // namespace penstock::routing

@@ -31,22 +31,30 @@ BlockHash chain_block(BlockHash previous, std::uint64_t content);
 BlockHash salt_of(std::string_view tenant, std::string_view model);
 
 // Cuts a text that arrives in pieces into blocks; the last, unfinished block has no hash. Where the
-// pieces are cut does not matter.
-//     PromptHasher hasher(salt_of(tenant, model));
+// pieces are cut does not matter. Nothing of the text is kept.
+//     PromptHasher hasher;
 //     hasher.add(tools); hasher.add(messages);
-//     std::vector<BlockHash> chain = std::move(hasher).finish();
+//     std::vector<BlockHash> chain = salted(std::move(hasher).finish(), salt_of(tenant, model));
 class PromptHasher {
   public:
-    explicit PromptHasher(BlockHash salt) : last_(salt) {}
+    explicit PromptHasher(BlockHash first = 0) : last_(first) { begin_block(); }
     void add(std::string_view text);
+    // In place of bytes that are no text: an image, a sound.
+    void add_digest_of(std::string_view bytes);
     std::vector<BlockHash> finish() && { return std::move(chain_); }
 
   private:
-    void close_block(std::string_view block);
+    void begin_block();
+    void add_words(std::string_view words);
 
     BlockHash last_;
     std::vector<BlockHash> chain_;
-    std::vector<char> rest_;  // of the unfinished block, less than kBlockBytes
+    std::uint64_t hash_ = 0;    // of the unfinished block
+    std::size_t in_block_ = 0;  // bytes of it that are in the hash
+    std::uint64_t word_ = 0;    // and those that make no whole word yet
+    std::size_t in_word_ = 0;
 };
+// The same chain for one tenant, model and set of tools alone: as if the salt stood before it all.
+std::vector<BlockHash> salted(std::vector<BlockHash> chain, BlockHash salt);
 
 }  // namespace penstock::routing

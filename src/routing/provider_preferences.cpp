@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "routing/provider_preferences.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
+#include "model/endpoint.h"
 #include "routing/json_scanner.h"
 
 namespace penstock::routing {
@@ -45,7 +47,11 @@ class PreferencesReader {
         if (name == "only") return take_names(name, out_.only);
         if (name == "ignore") return take_names(name, out_.ignore);
         if (name == "regions") return take_names(name, out_.regions);
-        if (name == "allow_fallbacks") return take_allow_fallbacks();
+        if (name == "quantizations") return take_quantizations();
+        if (name == "allow_fallbacks") return take_flag(name, out_.allow_fallbacks);
+        if (name == "require_parameters") return take_flag(name, out_.require_parameters);
+        if (name == "zdr") return take_flag(name, out_.zero_retention);
+        if (name == "data_collection") return take_data_collection();
         if (name == "sort") return take_sort();
         if (name == "max_price") return take_prices();
         if (name == "preferred_max_latency") {
@@ -59,8 +65,9 @@ class PreferencesReader {
         }
         return wrong(
             name,
-            "not known here; there are order, only, ignore, regions, allow_fallbacks, sort, "
-            "max_price, preferred_max_latency, preferred_min_throughput"
+            "not known here; there are order, only, ignore, regions, quantizations, "
+            "allow_fallbacks, require_parameters, data_collection, zdr, sort, max_price, "
+            "preferred_max_latency, preferred_min_throughput"
         );
     }
 
@@ -82,10 +89,32 @@ class PreferencesReader {
         return {};
     }
 
-    Result<void> take_allow_fallbacks() {
+    Result<void> take_quantizations() {
+        TRY(take_names("quantizations", out_.quantizations));
+        for (const std::string& name : out_.quantizations)
+            if (std::ranges::find(kQuantizations, name) == kQuantizations.end())
+                return wrong(
+                    "quantizations", "'" + name +
+                                         "' is not one of int4, int8, fp4, fp6, fp8, fp16, bf16, "
+                                         "fp32, unknown"
+                );
+        return {};
+    }
+
+    Result<void> take_flag(const std::string& member, bool& flag) {
         const std::optional<bool> value = scan_.read_boolean();
-        if (!value) return wrong("allow_fallbacks", "expected true or false");
-        out_.allow_fallbacks = *value;
+        if (!value) return wrong(member, "expected true or false");
+        flag = *value;
+        return {};
+    }
+
+    Result<void> take_data_collection() {
+        String value;
+        const bool text = scan_.peek() == Kind::string && scan_.read_string(value);
+        const std::string word = text ? scan_.decode(value) : std::string();
+        if (word != "allow" && word != "deny")
+            return wrong("data_collection", "expected \"allow\" or \"deny\"");
+        out_.deny_data_collection = word == "deny";
         return {};
     }
 

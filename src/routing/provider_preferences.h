@@ -23,8 +23,13 @@ struct ProviderPreferences {
     std::vector<std::string> only;     // nobody else; empty: everybody
     std::vector<std::string> ignore;   // never
     std::vector<std::string> regions;  // begin of the region's name: "cn", "cn-hubei"; empty: any
-    bool allow_fallbacks = true;       // false: only `order`, or only the first one's own replicas
-    Sort sort = Sort::none;            // none: the least score
+    std::vector<std::string> quantizations;  // "fp8", "unknown" …; empty: any
+    // Not to an engine that must be told less than the request says.
+    bool require_parameters = false;
+    bool deny_data_collection = false;  // only suppliers that say they keep and train on nothing
+    bool zero_retention = false;        // only suppliers that say they keep nothing at all
+    bool allow_fallbacks = true;        // false: only `order`, or only the first one's own replicas
+    Sort sort = Sort::none;             // none: the least score
     std::optional<Price> input_price_max;   // yuan per million tokens
     std::optional<Price> output_price_max;  // yuan per million tokens
     // Wished, not required: who does worse is asked later.

@@ -14,6 +14,8 @@ std::string problem_of(std::string_view json) {
 TEST(ProviderPreferences, ReadsAllMembers) {
     const auto read = parse_provider_preferences(
         R"({"order":["a","b"],"only":["a","b","c"],"ignore":["d"],"regions":["cn-hubei"],)"
+        R"("quantizations":["fp8","unknown"],"require_parameters":true,"zdr":true,)"
+        R"("data_collection":"deny",)"
         R"("allow_fallbacks":false,"sort":"latency","max_price":{"prompt":1.5,"completion":"2"},)"
         R"("preferred_max_latency":0.5,"preferred_min_throughput":40})"
     );
@@ -23,6 +25,10 @@ TEST(ProviderPreferences, ReadsAllMembers) {
         .only = {"a", "b", "c"},
         .ignore = {"d"},
         .regions = {"cn-hubei"},
+        .quantizations = {"fp8", "unknown"},
+        .require_parameters = true,
+        .deny_data_collection = true,
+        .zero_retention = true,
         .allow_fallbacks = false,
         .sort = ProviderPreferences::Sort::latency,
         .input_price_max = Price{15, 1},
@@ -53,7 +59,10 @@ TEST(ProviderPreferences, NamesWhatItDoesNotUnderstand) {
         "invalid_argument: provider.preferred_min_throughput: expected a number above 0, at most "
         "1000000"
     );
-    EXPECT_TRUE(problem_of(R"({"quantizations":["fp8"]})").contains("provider.quantizations: not"));
+    EXPECT_TRUE(problem_of(R"({"quantizations":["q4"]})").contains("provider.quantizations: 'q4'"));
+    EXPECT_TRUE(problem_of(R"({"experimental":1})").contains("provider.experimental: not known"));
+    EXPECT_TRUE(problem_of(R"({"zdr":1})").contains("provider.zdr: expected true or false"));
+    EXPECT_TRUE(problem_of(R"({"data_collection":"no"})").contains("\"allow\" or \"deny\""));
     EXPECT_TRUE(problem_of(R"({"max_price":{"image":1}})").contains("max_price.image: not known"));
     EXPECT_TRUE(problem_of(R"({"max_price":{"prompt":-1}})").contains("provider.max_price.prompt"));
 }

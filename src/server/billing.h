@@ -76,6 +76,8 @@ class Billing {
         Change& change, AttemptHolds& holds, Money charge, const Attempt& attempt, BillLine& line
     );
     void settle_call(Change& change, const CallRecord& call);
+    // Of a call's attempt that its user does not pay.
+    void settle_platform_attempt(Change& change, const CallRecord& call);
     void put_accumulator(
         Change& change, const std::string& contract, OrganisationId organisation,
         const ledger::Accumulator& next

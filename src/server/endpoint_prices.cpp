@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/endpoint_prices.h"
 
+#include <algorithm>
+
 #include "routing/class_prices.h"
 
 namespace penstock::server {
@@ -56,6 +58,16 @@ void add_prices(ModelEntry& entry, const Endpoint& endpoint, bool first) {
         entry.price_output_min = endpoint.price_output;
 }
 
+Result<void> check_quantization(const std::optional<std::string>& name) {
+    if (!name || std::ranges::find(kQuantizations, *name) != kQuantizations.end()) return {};
+    std::string known;
+    for (const std::string_view each : kQuantizations)
+        known.append(known.empty() ? "" : ", ").append(each);
+    return fail_field(
+        ErrorCode::invalid_argument, "quantization", "'" + *name + "' is not one of " + known
+    );
+}
+
 Outcome update_endpoint(
     Platform& platform, Change& change, const EndpointChange& to, const Endpoint& endpoint
 ) {
@@ -89,6 +101,13 @@ Outcome update_endpoint(
         if (wanted.tokenizer_sha256->empty()) changed.tokenizer_sha256.reset();
         if (changed.tokenizer_sha256 != endpoint.tokenizer_sha256) changed.second_meter.reset();
     }
+    if (wanted.quantization && wanted.quantization->empty()) {
+        changed.quantization.reset();
+    } else if (wanted.quantization) {
+        TRY(check_quantization(wanted.quantization));
+        changed.quantization = wanted.quantization;
+    }
+    if (wanted.data_policy) changed.data_policy = wanted.data_policy;
     if (changed != endpoint) {
         platform.put(change, row);
         platform.endpoints[changed.id] = row;

@@ -12,6 +12,8 @@ namespace penstock::server {
 Endpoint with_prices(Endpoint endpoint);
 // The cheapest of each class over the ready endpoints of a model; `first`: there was none before.
 void add_prices(ModelEntry& entry, const Endpoint& endpoint, bool first);
+// invalid_argument where it is none of kQuantizations.
+Result<void> check_quantization(const std::optional<std::string>& name);
 // Takes effect with the gateways' next route table; not for replicas of services.
 // A tokenizer that `wanted` names has been checked.
 struct EndpointChange {

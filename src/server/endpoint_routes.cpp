@@ -60,6 +60,7 @@ Result<void> check(const CreateEndpoint& wanted) {
         );
     TRY(check_share(wanted.batch_percent, "batch_percent"));
     TRY(check_share(wanted.cached_percent, "cached_percent"));
+    TRY(check_quantization(wanted.quantization));
     return routing::check(routing::prices_of(wanted));
 }
 
@@ -165,6 +166,8 @@ Outcome store_endpoint(
         .batch_percent = wanted.batch_percent,
         .cached_percent = wanted.cached_percent,
         .tokenizer_sha256 = wanted.tokenizer_sha256,
+        .quantization = wanted.quantization,
+        .data_policy = wanted.data_policy,
         .probe = probe.text,
         .created_at = platform.now()
     };
@@ -356,7 +359,7 @@ void add_endpoint_routes(Api& api, http::Client& client, BlobStore& blobs, io::P
     );
     doc =
         {.operation = "updateEndpoint",
-         .summary = "Change what an engine costs, from the next call on, or its tokenizer",
+         .summary = "Change what an engine costs, from the next call on, or what is said of it",
          .scope = Scope::provider,
          .request = json::schema<UpdateEndpoint>,
          .response = json::schema<Endpoint>};

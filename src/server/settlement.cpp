@@ -366,7 +366,67 @@ void Billing::put_accumulator(
     change.batch.add(storage::PutAccumulator{platform_.accumulators.put(contract, owner, next)});
 }
 
+// The supplier did its work; what the gateway asked of it on its own account the platform pays,
+// from what it has earned or else with money of its own. The line stands on the user's bill with
+// nothing charged, so that the call can be followed.
+void Billing::settle_platform_attempt(Change& change, const CallRecord& call) {
+    const auto endpoint = platform_.endpoints.find(call.endpoint_id);
+    const Endpoint* known =
+        endpoint == platform_.endpoints.end() ? nullptr : &endpoint->second.endpoint;
+    BillLine line = line_of(call, known);
+    line.end_reason =
+        "an attempt of call/" + to_string(*call.attempt_of) + ", paid by the platform";
+    const Result<Rated> rated = rate_call(call);
+    if (!rated) platform_.log().error("an attempt could not be rated", rated.error());
+    if (rated) line.usage = rated->items;
+    const std::string owner = "platform";
+    const std::string contract =
+        std::string(kCallContracts) + owner + "/" + to_string(call.endpoint_id);
+    const Result<ledger::Posting> posting =
+        platform_.accumulators.advance(contract, owner, rated ? rated->total : ExactMoney());
+    const Money cost = posting ? std::max(posting->amount, Money()) : Money();
+    const Money share = ledger::split_fee(cost, platform_.options().fee_basis_points)->provider;
+    bool paid = share.is_zero();
+    if (known != nullptr && !paid) {
+        const ledger::AccountId fees = account(owner, AccountKind::platform_fee);
+        const auto transfer = [&](ledger::AccountId from, ledger::AccountId to, TransferCode code) {
+            return TransferRequest{
+                .id = transfer_id(),
+                .debit = from,
+                .credit = to,
+                .amount = share,
+                .code = code,
+                .ref_type = "call",
+                .ref_id = to_string(call.id)
+            };
+        };
+        const ledger::AccountId payee =
+            account(to_string(line.provider_id), AccountKind::provider_payable);
+        std::vector<TransferRequest> chain{transfer(fees, payee, TransferCode::settle)};
+        paid = submit(change, chain).ok();
+        if (!paid) {
+            chain = {
+                transfer(account(owner, AccountKind::bank), fees, TransferCode::topup),
+                transfer(fees, payee, TransferCode::settle)
+            };
+            paid = submit(change, chain).ok();
+        }
+        if (paid) {
+            line.provider_share = share;
+            line.fee = *subtract(Money(), share);
+            for (const TransferRequest& request : chain)
+                line.transfers.push_back(to_string(request.id));
+        }
+    }
+    if (posting && paid)
+        change.batch.add(
+            storage::PutAccumulator{platform_.accumulators.put(contract, owner, posting->next)}
+        );
+    platform_.add_bill(change, line);
+}
+
 void Billing::settle_call(Change& change, const CallRecord& call) {
+    if (call.attempt_of) return settle_platform_attempt(change, call);
     const auto endpoint = platform_.endpoints.find(call.endpoint_id);
     const Endpoint* known =
         endpoint == platform_.endpoints.end() ? nullptr : &endpoint->second.endpoint;

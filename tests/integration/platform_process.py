@@ -118,11 +118,11 @@ def supervisors_below(folder):
 
 
 class Platform:
-    def __init__(self, credit="100.00", roles=False, agent=True, cpu_milli=2000, memory_mib=3072, state=None, more=()):
+    def __init__(self, credit="100.00", roles=False, agent=True, cpu_milli=2000, memory_mib=3072, state=None, more=(), gateway_more=()):
         self.folder = Path(tempfile.mkdtemp(prefix="penstock-test-"))
         self.state = Path(state) if state else self.folder / "state"
         self.credit, self.roles, self.agent, self.more = credit, roles, agent, more
-        self.cpu_milli, self.memory_mib = cpu_milli, memory_mib
+        self.cpu_milli, self.memory_mib, self.gateway_more = cpu_milli, memory_mib, gateway_more
         self.running, self.port, self.gateway_port, self.gateway_ports = {}, 0, 0, {}
         self.url = self.gateway_url = ""
         self.environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | {
@@ -185,7 +185,8 @@ class Platform:
     def start_gateway(self, name="gateway", environment=None):
         """A gateway that was there before comes back under its port and with its state."""
         gateway = self.launch(name, "gateway", "--listen", f"127.0.0.1:{self.gateway_ports.get(name, 0)}", "--server", self.url, "--key-file",
-                              self.state / "gateway.key", "--state-dir", self.folder / name, "--replica", name, environment=environment)
+                              self.state / "gateway.key", "--state-dir", self.folder / name, "--replica", name, *self.gateway_more,
+                              environment=environment)
         url = gateway.wait_for(r"gateway at (http://[^\s,]+)", gateway.offset)
         port = self.gateway_ports[name] = urlsplit(url).port
         if name == "gateway":

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/leftovers.h"
+
+#include "io/task_group.h"
+
+namespace penstock::gateway {
+namespace {
+
+constexpr Duration kLookEvery = 1s;
+constexpr Duration kDrainAtOnce = 10s;
+
+// Nothing while its process lives, or where it cannot be read.
+std::unique_ptr<Spool> try_open(const Leftovers& left) {
+    Result<std::unique_ptr<Spool>> opened = Spool::open(
+        left.executor, left.parts.pool, left.log.component("spool"),
+        {.directory = left.folder, .bytes_max = left.bytes_max}, left.parts.clock.now()
+    );
+    if (opened) return *std::move(opened);
+    if (opened.error().code != ErrorCode::conflict)
+        left.log.error("records of the process before cannot be read", opened.error());
+    return nullptr;
+}
+
+io::Task<void> settle_all(io::TaskGroup* group, const Leftovers* left, Spool* spool) {
+    group->spawn(spool->commit_forever());
+    Settler settler(
+        {*spool, left->parts.server, left->parts.budget, left->parts.metrics, left->parts.clock,
+         left->parts.random, left->parts.pool},
+        left->log, left->replica, left->refused_file
+    );
+    while (!co_await spool->flush(io::Deadline::after(kDrainAtOnce)) ||
+           !co_await settler.drain(io::Deadline::after(kDrainAtOnce))) {
+    }
+}
+
+}  // namespace
+
+io::Task<void> settle_what_is_left(Leftovers left) {
+    std::unique_ptr<Spool> spool;
+    while (std::filesystem::exists(left.folder) && !(spool = try_open(left)))
+        co_await io::sleep_for(kLookEvery);
+    if (!spool) co_return;
+    if (spool->recovered() > 0)
+        left.log.warning(
+            "calls that the process before did not end are settled", {{"calls", spool->recovered()}}
+        );
+    co_await io::with_group("leftovers", [&left, &spool](io::TaskGroup* group) {
+        return settle_all(group, &left, spool.get());
+    });
+    spool->close();
+    left.log.info("the records of the process before are settled");
+}
+
+}  // namespace penstock::gateway

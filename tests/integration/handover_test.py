@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A gateway is replaced by a newer process while clients call it: no request is refused, cut or lost, and each is on the bill once."""
+import contextlib
+import http.client
+import json
+import os
+import subprocess
+import threading
+import time
+import unittest
+from urllib.parse import urlsplit
+
+from platform_process import Platform, wait_until
+
+TOKENS = 20
+REPLACEMENTS = 3
+SECONDS_BETWEEN = 1.5
+ENDS_WITHIN = 60
+
+
+@contextlib.contextmanager
+def engine(*words):
+    process = subprocess.Popen([os.environ["MOCK_ENGINE"], "--tokens", str(TOKENS), *words], stdout=subprocess.PIPE, text=True)
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
+class Client(threading.Thread):
+    """Calls on one connection, as long as the gateway keeps it, until it is told to stop."""
+
+    def __init__(self, test, streams):
+        super().__init__(daemon=True)
+        self.test, self.streams, self.stopping, self.calls, self.problems = test, streams, False, [], []
+        self.start()
+
+    def run(self):
+        connection = http.client.HTTPConnection(urlsplit(self.test.url).netloc, timeout=60)
+        body = json.dumps({"model": "paced" if self.streams else "fast", "max_tokens": TOKENS, "stream": self.streams,
+                           "messages": [{"role": "user", "content": "hello"}]})
+        while not self.stopping:
+            try:
+                connection.request("POST", "/v1/chat/completions", body, {"Authorization": f"Bearer {self.test.key}"})
+                answer = connection.getresponse()
+                text = answer.read().decode()
+                whole = "[DONE]" in text if self.streams else "choices" in text
+                if answer.status != 200 or not whole:
+                    self.problems.append((answer.status, text[-300:]))
+                else:
+                    self.calls.append(answer.headers["x-penstock-call"])
+            except (OSError, http.client.HTTPException) as problem:
+                self.problems.append(repr(problem))
+                connection.close()
+            if not self.streams:
+                time.sleep(0.002)
+        connection.close()
+
+
+class Handover(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.platform = cls.enterClassContext(Platform(agent=False, roles=True, credit="1000.00"))
+        cls.key = cls.platform.key()
+        cls.url = cls.platform.gateway_url
+        for model, words in (("fast", ()), ("paced", ("--gap", "40ms"))):
+            url = cls.enterClassContext(engine("--model", model, *words))
+            cls.platform.cli("endpoint", "create", "--model", model, "--url", url, "--protocol", "openai", "--price-input", "1", "--price-output", "2")
+        wait_until(lambda: len(cls.platform.api("GET", "/v1/models", url=cls.url).json["data"]) == 2, "the routes")
+
+    def launch(self, name, *words):
+        return self.platform.launch(name, "gateway", "--listen", f"127.0.0.1:{self.platform.gateway_port}", "--server", self.platform.url, "--key-file",
+                                    self.platform.state / "gateway.key", "--state-dir", self.platform.folder / "gateway", "--replica", "gateway", *words)
+
+    def test_no_request_is_lost(self):
+        clients = [Client(self, streams) for streams in (False, False, False, True, True, True)]
+        older, names = self.platform.running["gateway"], []
+        for number in range(REPLACEMENTS):
+            time.sleep(SECONDS_BETWEEN)
+            names.append(f"newer-{number}")
+            newer = self.launch(names[-1], "--take-over")
+            newer.wait_for(r"gateway at (http://[^\s,]+)", newer.offset)
+            self.assertEqual(older.process.wait(ENDS_WITHIN), 0, older.log.read_text())
+            older = newer
+        time.sleep(SECONDS_BETWEEN)
+        for client in clients:
+            client.stopping = True
+        for client in clients:
+            client.join()
+
+        self.assertEqual([client.problems for client in clients], [[] for _ in clients])
+        calls = [call for client in clients for call in client.calls]
+        self.assertGreater(len(calls), 100)
+        self.assertTrue(all(client.calls for client in clients))
+        self.assertEqual(len(set(calls)), len(calls))
+
+        def billed():
+            lines = [line for line in self.platform.bills() if line["kind"] == "tokens"]
+            return lines if len(lines) >= len(calls) else None
+        lines = wait_until(billed, "all calls on the bill")
+        self.assertEqual(sorted(line["resource"].removeprefix("call/") for line in lines), sorted(calls))
+        self.assertTrue(all({item["meter"]: item["quantity"] for item in line["usage"]}["output_tokens"] == TOKENS for line in lines))
+
+    def test_one_that_cannot_serve_changes_nothing(self):
+        broken = self.platform.launch("broken", "gateway", "--listen", f"127.0.0.1:{self.platform.gateway_port}", "--server", "http://127.0.0.1:1", "--key-file",
+                                      self.platform.state / "gateway.key", "--state-dir", self.platform.folder / "gateway", "--take-over")
+        self.addCleanup(broken.kill)
+        time.sleep(1)
+        broken.kill()
+        answer = self.platform.api("POST", "/v1/chat/completions", {"model": "fast", "messages": [{"role": "user", "content": "hello"}]}, url=self.url)
+        self.assertEqual(answer.status, 200, answer.text)
+
+    def test_two_with_one_state_folder_are_refused_unless_one_takes_over(self):
+        second = self.launch("second")
+        self.assertNotEqual(second.process.wait(ENDS_WITHIN), 0)
+        self.assertIn("another", second.log.read_text())
+
+
+if __name__ == "__main__":
+    unittest.main()
