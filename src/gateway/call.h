@@ -15,6 +15,7 @@
 #include "gateway/text_meter.h"
 #include "routing/call_meter.h"
 #include "routing/endpoint_pool.h"
+#include "telemetry/log.h"
 
 namespace penstock::gateway {
 
@@ -29,6 +30,7 @@ struct CallParts {
     std::int64_t& calls_running;
     LoadMeter& loads;
     TokenizerShelf& tokenizers;
+    const telemetry::Logger& log;
 };
 
 // One admitted call: it owns the hold, the attempt in flight and the record, and ends exactly once,
@@ -47,7 +49,8 @@ class Call {
         routing::Hold hold;
         std::optional<IdempotencyWindow::Token> idempotency;
         Time started_at;
-        Duration started{};  // the same on the monotonic clock
+        Duration started{};    // the same on the monotonic clock
+        std::string trace_id;  // of a sampled trace: the call is logged; else empty
     };
     Call(CallParts& parts, Admission admission);
     ~Call();
@@ -104,6 +107,7 @@ class Call {
     void end_measured(EndReason reason);
     void count_load(EndReason reason);
     bool begin_second_meter();
+    void log() const;
 
     CallParts& parts_;
     Admission admission_;

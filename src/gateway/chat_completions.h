@@ -12,6 +12,7 @@
 #include "gateway/call.h"
 #include "gateway/call_input.h"
 #include "gateway/call_prompt.h"
+#include "gateway/call_trace.h"
 #include "gateway/gateway.h"
 #include "gateway/held_calls.h"
 #include "http/client.h"
@@ -62,7 +63,7 @@ class ChatCompletions {
         std::optional<Price> input_price_max;
         std::optional<Price> output_price_max;
         io::Deadline deadline;
-        std::string traceparent;
+        CallTrace trace;
         CallPrompt prompt;
     };
     // What an engine answered, or what the client is told instead.

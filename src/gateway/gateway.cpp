@@ -119,7 +119,7 @@ class Gateway::State {
               ids_.next<RunId>(with.clock.now())
           ),
           calls_{*spool_,    budget_,        endpoints_, idempotency_, metrics_,
-                 with.clock, calls_running_, loads_,     tokenizers_},
+                 with.clock, calls_running_, loads_,     tokenizers_,  log_},
           attempts_({with.runtime.executor(), calls_, upstream_, ids_, with.random, options_}),
           chat_(
               {calls_, authenticator_, attempts_, upstream_, ids_, with.random, options_,
@@ -151,8 +151,8 @@ class Gateway::State {
         );
         router.add(
             "GET", "/v1/models", [this](http::Request r) { return models_.list(std::move(r)); },
-            {.operation = "listModels", .summary = "The models that can be asked now (OpenAI's API)"
-            }
+            {.operation = "listTokenModels",
+             .summary = "The models that can be asked now (OpenAI's API)"}
         );
         register_dialects(router);
         // Names of models contain slashes.
