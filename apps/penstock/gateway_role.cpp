@@ -22,6 +22,7 @@ struct GatewayFlags {
     std::string log_level = "info";
     std::size_t calls_max = gateway::GatewayOptions{}.calls_max;
     bool hedge = false;
+    std::uint32_t log_one_in = 0;
     bool take_over = false;
     std::string drain = "10m";
 };
@@ -45,6 +46,7 @@ Result<gateway::GatewayOptions> options_of(const GatewayFlags& flags, int slot) 
     options.spool_before = spool_of(1 - slot);
     options.calls_max = flags.calls_max;
     options.hedge = flags.hedge;
+    options.log_one_in = flags.log_one_in;
     options.region = flags.region;
     options.passes_on = true;
     options.state_dir = flags.state_dir.empty() ? config::state_home() / "gateway"
@@ -144,6 +146,11 @@ int run_gateway(int argc, char** argv) {
         "ask a second engine where a stream's first token is later than 95 % are; who loses is "
         "paid by the platform"
     );
+    app.add_option(
+           "--log-one-in", flags.log_one_in,
+           "log one in so many calls, without their content; those of sampled traces always"
+    )
+        ->capture_default_str();
     app.add_flag(
         "--take-over", flags.take_over,
         "go on where a gateway with the same state folder serves, which then drains and ends"

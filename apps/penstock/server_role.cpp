@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 
 #include "config/settings.h"
 #include "role.h"
@@ -106,10 +107,27 @@ int run_server(int argc, char** argv) {
 }
 
 int run_openapi(int, char**) {
-    // The description comes from the routes themselves: a server on an empty store is wired and
-    // asked.
+    // The description comes from the routes themselves: a server on an empty store and a gateway
+    // that is never started are wired and asked.
     io::Runtime runtime;
     http::Router router;
+    io::Pool pool(1);
+    const SystemClock clock;
+    SystemRandom random;
+    const telemetry::Logger log;
+    telemetry::Registry metrics;
+    std::string folder =
+        (std::filesystem::temp_directory_path() / "penstock-openapi-XXXXXX").string();
+    if (::mkdtemp(folder.data()) == nullptr)
+        return tell({ErrorCode::internal, "cannot make " + folder, {}});
+    const Result<std::unique_ptr<gateway::Gateway>> gateway = gateway::Gateway::open(
+        {.server_url = "http://127.0.0.1:1", .key = "none", .state_dir = folder},
+        {runtime, pool, clock, random, log, metrics}
+    );
+    if (gateway) (*gateway)->register_routes(router);
+    std::error_code ignored;
+    std::filesystem::remove_all(folder, ignored);
+    if (!gateway) return tell(gateway.error());
     const Result<std::string> text = server::describe_api(runtime, router, version());
     if (!text) return tell(text.error());
     std::fputs(text->c_str(), stdout);

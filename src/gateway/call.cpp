@@ -197,10 +197,32 @@ void Call::finish(EndReason reason, int status) {
         end_attempt({.outcome = outcome_of(reason)});
         admission_.hold.release();
     }
+    if (!admission_.trace_id.empty()) log();
     if (admission_.idempotency)
         parts_.idempotency.finish(
             *admission_.idempotency, charge_ > ExactMoney(), parts_.clock.now()
         );
+}
+
+// Nothing of what was asked or answered: numbers and names of the platform's own.
+void Call::log() const {
+    const auto tokens = [](const std::optional<std::int64_t>& count) { return count.value_or(-1); };
+    const std::string id = to_string(record_.id);
+    const std::string endpoint = dispatched_ ? to_string(record_.endpoint_id) : std::string();
+    const std::string organisation = to_string(record_.organisation_id);
+    parts_.log.info(
+        "call", {{"trace_id", admission_.trace_id},
+                 {"call", id},
+                 {"organisation", organisation},
+                 {"model", record_.model},
+                 {"endpoint", endpoint},
+                 {"status", record_.status},
+                 {"streamed", record_.streamed},
+                 {"first_token_us", tokens(record_.ttft_us)},
+                 {"duration_us", (record_.ended_at - record_.started_at).count()},
+                 {"input_tokens", tokens(record_.tokens.input_fresh)},
+                 {"output_tokens", tokens(record_.tokens.output_visible)}}
+    );
 }
 
 void Call::settle(EndReason reason) {

@@ -17,6 +17,7 @@
 #include "gateway/text_meter.h"
 #include "routing/call_meter.h"
 #include "routing/endpoint_pool.h"
+#include "telemetry/log.h"
 
 namespace penstock::gateway {
 
@@ -31,6 +32,7 @@ struct CallParts {
     std::int64_t& calls_running;
     LoadMeter& loads;
     TokenizerShelf& tokenizers;
+    const telemetry::Logger& log;
 };
 
 // One admitted call: it owns the hold, the attempt in flight and the record, and ends exactly once,
@@ -52,7 +54,8 @@ class Call {
         std::unique_ptr<AnswerRecorder> recorder;  // null: its answer is not kept
         std::string_view cache_word;               // what the client is told of that
         Time started_at;
-        Duration started{};  // the same on the monotonic clock
+        Duration started{};    // the same on the monotonic clock
+        std::string trace_id;  // of a sampled trace: the call is logged; else empty
     };
     Call(CallParts& parts, Admission admission);
     ~Call();
@@ -121,6 +124,7 @@ class Call {
     void count_load(EndReason reason);
     void price_by(const Endpoint& endpoint);
     bool begin_second_meter();
+    void log() const;
 
     CallParts& parts_;
     Admission admission_;

@@ -7,7 +7,6 @@
 #include "gateway/call_input.h"
 #include "gateway/chat_stream.h"
 #include "gateway/dialect_calls.h"
-#include "telemetry/trace.h"
 
 namespace penstock::gateway {
 namespace {
@@ -103,12 +102,7 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
         ***key, admitted.chat.model,
         {std::move(admitted.chat.prompt_chain), admitted.chat.tools_digest}, *session
     );
-    const Result<telemetry::TraceContext> trace =
-        telemetry::parse_traceparent(request->headers.get("traceparent"));
-    admitted.traceparent = telemetry::to_traceparent(
-        trace ? telemetry::child_of(*trace, parts_.random)
-              : telemetry::new_trace(parts_.random, false)
-    );
+    admitted.trace = trace_of(request->headers, parts_.options.log_one_in, parts_.random);
     if (!endpoints.has_model(admitted.chat.model))
         co_return refuse(no_such_model(admitted.chat.model));
     admitted.key = **key;
@@ -197,6 +191,7 @@ ApiResult<void> ChatCompletions::begin_call(
     admission.streamed = admitted.chat.stream;
     admission.bound = routing::token_bound(admitted.chat, parts_.options.output_tokens_default);
     admission.prompt_text_bytes = admitted.chat.prompt_text_bytes;
+    admission.trace_id = admitted.trace.sampled_id;
     admitted.call = std::make_unique<Call>(parts_.calls, std::move(admission));
     return {};
 }
@@ -351,7 +346,7 @@ http::ClientRequest ChatCompletions::upstream_request(const Admitted& admitted, 
     request.headers.add("Content-Type", "application/json");
     request.headers.add("Accept", admitted.chat.stream ? "text/event-stream" : "application/json");
     if (route.api_key) request.headers.add("Authorization", "Bearer " + *route.api_key);
-    request.headers.add("traceparent", admitted.traceparent);
+    add_trace(request.headers, admitted.trace);
     request.headers.add("X-Request-Id", to_string(admitted.call->record().id));
     request.body = routing::upstream_body(
         admitted.body, admitted.chat,

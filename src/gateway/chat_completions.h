@@ -13,6 +13,7 @@
 #include "gateway/call_cache.h"
 #include "gateway/call_input.h"
 #include "gateway/call_prompt.h"
+#include "gateway/call_trace.h"
 #include "gateway/gateway.h"
 #include "gateway/held_calls.h"
 #include "http/client.h"
@@ -66,7 +67,7 @@ class ChatCompletions {
         std::optional<Price> input_price_max;
         std::optional<Price> output_price_max;
         io::Deadline deadline;
-        std::string traceparent;
+        CallTrace trace;
         std::optional<CallCache::Ticket> ticket;  // of a call that asked for kept answers
         CallPrompt prompt;
     };

@@ -8,7 +8,6 @@
 #include "dialects/stream.h"
 #include "gateway/call_hold.h"
 #include "gateway/call_input.h"
-#include "telemetry/trace.h"
 
 namespace penstock::gateway {
 namespace {
@@ -169,12 +168,7 @@ io::Task<ApiResult<void>> DialectCalls::admit(http::Request* request, Admitted* 
         );
         if (!ready) co_return ready;
     }
-    const Result<telemetry::TraceContext> trace =
-        telemetry::parse_traceparent(request->headers.get("traceparent"));
-    admitted->traceparent = telemetry::to_traceparent(
-        trace ? telemetry::child_of(*trace, parts_.random)
-              : telemetry::new_trace(parts_.random, false)
-    );
+    admitted->trace = trace_of(request->headers, parts_.options.log_one_in, parts_.random);
     co_return co_await reserve(request, admitted);
 }
 
@@ -251,6 +245,7 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
             .cache_word = admitted->ticket ? admitted->ticket->word : std::string_view(),
             .started_at = started_at,
             .started = admitted->started,
+            .trace_id = admitted->trace.sampled_id,
         }
     );
     co_return ApiResult<void>();
@@ -422,7 +417,7 @@ ApiResult<http::ClientRequest> DialectCalls::engine_request(Admitted& admitted, 
     } else if (route.api_key) {
         request.headers.set("Authorization", "Bearer " + *route.api_key);
     }
-    request.headers.set("traceparent", admitted.traceparent);
+    add_trace(request.headers, admitted.trace);
     request.headers.set("X-Request-Id", to_string(admitted.call->record().id));
     return request;
 }

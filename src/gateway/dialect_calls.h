@@ -50,7 +50,7 @@ class DialectCalls {
         KeyPtr key;
         io::Deadline deadline;
         Duration started{};  // on the monotonic clock
-        std::string traceparent;
+        CallTrace trace;
         routing::RouteWishes wishes;
         CallPrompt prompt;
         std::optional<std::string> next;          // the request for the next of its models

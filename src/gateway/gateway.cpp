@@ -124,7 +124,7 @@ class Gateway::State {
               ids_.next<RunId>(with.clock.now())
           ),
           calls_{*spool_,    budget_,        endpoints_, idempotency_, metrics_,
-                 with.clock, calls_running_, loads_,     tokenizers_},
+                 with.clock, calls_running_, loads_,     tokenizers_,  log_},
           cache_(calls_, ids_, with.metrics),
           attempts_({with.runtime.executor(), calls_, upstream_, ids_, with.random, options_}),
           chat_(
@@ -164,8 +164,8 @@ class Gateway::State {
         );
         router.add(
             "GET", "/v1/models", [this](http::Request r) { return models_.list(std::move(r)); },
-            {.operation = "listModels", .summary = "The models that can be asked now (OpenAI's API)"
-            }
+            {.operation = "listTokenModels",
+             .summary = "The models that can be asked now (OpenAI's API)"}
         );
         register_dialects(router);
         if (options_.passes_on) proxy_.add_routes(router);

@@ -52,6 +52,8 @@ struct GatewayOptions {
     // A streamed call whose first token is later than 95 % of its model's may be tried at a second
     // engine as well; the platform pays whoever loses.
     bool hedge = false;
+    // Of calls without a trace of their own, one in so many is traced and logged; 0: none.
+    std::uint32_t log_one_in = 0;
     Duration hold_max = 10min;  // the most that a service or x-penstock-wait can ask for
     // The server is another process: what it answers itself of the token API is passed on to it.
     bool passes_on = false;

@@ -76,6 +76,7 @@ void GatewayMetrics::on_record(const CallRecord& call, std::uint8_t violations) 
     count(*series.cache_write_5m, call.tokens.cache_write_5m);
     count(*series.cache_write_1h, call.tokens.cache_write_1h);
     second_meter_.on_record(call);
+    tenants_.on_record(call);
     count(*series.output_visible, call.tokens.output_visible);
     count(*series.output_reasoning, call.tokens.output_reasoning);
     if (call.ttft_us)

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "gateway/second_meter_metrics.h"
+#include "gateway/tenant_metrics.h"
 #include "model/endpoint.h"
 #include "telemetry/metrics.h"
 
@@ -19,7 +20,7 @@ namespace penstock::gateway {
 class GatewayMetrics {
   public:
     explicit GatewayMetrics(telemetry::Registry& registry)
-        : registry_(registry), second_meter_(registry) {}
+        : registry_(registry), second_meter_(registry), tenants_(registry) {}
 
     // `model` is empty where none was recognised: what clients invent makes no series.
     void on_answer(std::string_view model, int status);
@@ -50,6 +51,7 @@ class GatewayMetrics {
     telemetry::Registry& registry_;
     std::unordered_map<std::string, ModelSeries> models_;
     SecondMeterMetrics second_meter_;
+    TenantMetrics tenants_;
     std::map<std::pair<EndReason, UsageBasis>, telemetry::Counter*> ends_;
 };
 

@@ -456,6 +456,24 @@ TEST(Gateway, NeverPassesTheWalletInAStorm) {
     EXPECT_EQ(f.server.records.size(), served);
 }
 
+TEST(Gateway, CountsWhatEachOrganisationUses) {
+    Fixture f;
+    f.add_engine(whole_answer());
+    f.ask(std::string(kChat));
+    f.wait_for_records(1);
+    const std::string tenant = "organisation=\"" + to_string(f.server.organisation_id) + "\"";
+    const std::string metrics = f.metrics();
+    EXPECT_TRUE(
+        metrics.contains("penstock_gateway_tenant_calls_total{" + tenant + ",answered=\"yes\"} 1")
+    ) << metrics;
+    EXPECT_TRUE(metrics.contains(
+        "penstock_gateway_tenant_tokens_total{" + tenant + ",gen_ai_token_type=\"input\"} 10"
+    ));
+    EXPECT_TRUE(metrics.contains(
+        "penstock_gateway_tenant_tokens_total{" + tenant + ",gen_ai_token_type=\"output\"} 3"
+    ));
+}
+
 TEST(Gateway, CountsTokensAndHoldsInItsMetrics) {
     Fixture f;
     f.add_engine(whole_answer());

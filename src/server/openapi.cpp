@@ -57,6 +57,24 @@ json::Object operation_of(const http::Route& route, const RouteDoc& doc, json::O
     return operation;
 }
 
+// Of a route that others brought, whose documents have a description of their own somewhere else.
+json::Object foreign_operation_of(const http::Route& route) {
+    json::Object operation{
+        {"operationId", route.options.operation}, {"summary", route.options.summary}
+    };
+    json::Array parameters = parameters_of(route, RouteDoc());
+    if (!parameters.empty()) operation["parameters"] = std::move(parameters);
+    const json::Object any{{"application/json", {{"schema", {{"type", "object"}}}}}};
+    if (route.method == "POST")
+        operation["requestBody"] = json::Object{{"required", true}, {"content", any}};
+    operation["responses"] = {
+        {"200", {{"description", "done; a stream where the request asks for one"}, {"content", any}}
+        },
+        {"default", {{"description", "an error in the API's own shape"}, {"content", any}}}
+    };
+    return operation;
+}
+
 std::string lower(std::string text) {
     for (char& c : text)
         if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -70,12 +88,13 @@ std::string openapi_document(const http::Router& router, const Version& version)
     json::Object paths;
     for (const http::Route* route : router.routes()) {
         const auto* doc = std::any_cast<RouteDoc>(&route->options.details);
-        if (doc == nullptr) continue;
+        if (doc == nullptr && route->options.operation.empty()) continue;
         std::string path = route->pattern;
         if (const std::size_t rest = path.find("...}"); rest != std::string::npos)
             path.erase(rest, 3);
         if (!paths.contains(path)) paths[path] = json::Object{};
-        paths[path].as_object()[lower(route->method)] = operation_of(*route, *doc, schemas);
+        paths[path].as_object()[lower(route->method)] =
+            doc != nullptr ? operation_of(*route, *doc, schemas) : foreign_operation_of(*route);
     }
     const json::Object document{
         {"openapi", "3.1.0"},

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/call_trace.h"
+
+#include "http/message.h"
+#include "telemetry/trace.h"
+
+namespace penstock::gateway {
+namespace {
+
+constexpr std::size_t kStateBytesMax = 512;  // what the standard asks one to pass on at least
+
+}  // namespace
+
+CallTrace trace_of(const http::Headers& headers, std::uint32_t sample_one_in, Random& random) {
+    const Result<telemetry::TraceContext> given =
+        telemetry::parse_traceparent(headers.get("traceparent"));
+    const bool drawn = !given && sample_one_in > 0 && random.below(sample_one_in) == 0;
+    const telemetry::TraceContext own =
+        given ? telemetry::child_of(*given, random) : telemetry::new_trace(random, drawn);
+    CallTrace trace{.parent = telemetry::to_traceparent(own)};
+    // Without a valid parent the state belongs to nothing.
+    if (given)
+        if (const std::string* state = headers.find("tracestate");
+            state != nullptr && state->size() <= kStateBytesMax && http::valid_field_value(*state))
+            trace.state = *state;
+    if (own.sampled) trace.sampled_id = telemetry::trace_id_text(own);
+    return trace;
+}
+
+void add_trace(http::Headers& headers, const CallTrace& trace) {
+    headers.set("traceparent", trace.parent);
+    if (!trace.state.empty()) headers.set("tracestate", trace.state);
+}
+
+}  // namespace penstock::gateway
