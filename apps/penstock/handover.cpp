@@ -83,7 +83,7 @@ bool is_readable(int socket, int ms) {
 
 }  // namespace
 
-Handover::Handover(std::filesystem::path state_dir) : path_(state_dir / "handover.sock") {}
+Handover::Handover(const std::filesystem::path& state_dir) : path_(state_dir / "handover.sock") {}
 
 Handover::~Handover() {
     close_socket(peer_);
@@ -103,13 +103,13 @@ Result<std::optional<Handover::Taken>> Handover::ask() {
     Taken taken;
     const std::optional<char> slot =
         is_readable(peer_, kAnswerMs) ? receive_byte(peer_, taken.socket) : std::nullopt;
-    if (!slot || taken.socket < 0)
+    if (!slot || (*slot != 0 && *slot != 1) || taken.socket < 0)
         return fail(
             ErrorCode::unavailable,
             "the gateway that runs with this state folder does not hand over: it may be ending, or "
             "another one takes over from it already; try again when that is done"
         );
-    taken.slot = *slot;
+    taken.slot = static_cast<unsigned char>(*slot);
     return std::optional(taken);
 }
 

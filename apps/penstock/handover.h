@@ -22,7 +22,7 @@ namespace penstock {
 // A newer one that ends before the second byte changes nothing.
 class Handover {
   public:
-    explicit Handover(std::filesystem::path state_dir);
+    explicit Handover(const std::filesystem::path& state_dir);
     ~Handover();
     Handover(const Handover&) = delete;
     Handover& operator=(const Handover&) = delete;

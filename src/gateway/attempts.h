@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <utility>
 
 #include "base/id.h"
 #include "gateway/api_answer.h"
@@ -35,7 +36,7 @@ class Attempts {
         Random& random;
         const GatewayOptions& options;
     };
-    explicit Attempts(Parts parts) : parts_(parts) {}
+    explicit Attempts(Parts parts) : parts_(std::move(parts)) {}
 
     struct Second {
         routing::EndpointPool::Choice choice;

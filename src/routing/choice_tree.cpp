@@ -198,7 +198,7 @@ double ChoiceTree::least(Bound bound_of, Value value_of) const {
         std::size_t node = 1;
         double bound = 0;
     };
-    std::array<Branch, 2 * std::numeric_limits<std::size_t>::digits> branches;
+    std::array<Branch, std::size_t{2} * std::numeric_limits<std::size_t>::digits> branches;
     std::size_t count = 0;
     double found = kNone;
     branches[count++] = {1, bound_of(nodes_[1])};

@@ -29,9 +29,9 @@ std::vector<TokenPrices> dearest_of(const std::vector<EndpointIndex::Member>& me
         return input != 0 ? input > 0 : compare_prices(a.output, b.output) > 0;
     });
     std::vector<TokenPrices> out;
-    for (TokenPrices& prices : all)
+    for (const TokenPrices& prices : all)
         if (out.empty() || compare_prices(prices.output, out.back().output) > 0)
-            out.push_back(std::move(prices));
+            out.push_back(prices);
     return out;
 }
 
