@@ -37,6 +37,8 @@ const View& line_view() {
                 wide(amount_column("FEE", "fee")),
                 wide(amount_column("PROVIDER-SHARE", "provider_share")),
                 wide(text_column("BASIS", "basis")),
+                wide(text_column("TARIFF", "tariff")),
+                wide(text_column("BATCH-LINE", "batch_line")),
                 wide(text_column("DISPUTED", "disputed")),
                 wide(text_column("RESOURCE", "resource")),
                 wide(text_column("FROM", "from")),

@@ -197,7 +197,7 @@ io::Task<http::Response> BatchRunner::ask(const ClaimedLine* line, BatchCallPtr 
     http::Request request{.method = "POST", .target = line->url, .path = line->url};
     // A line wakes no service: it waits until a replica is there for somebody.
     request.headers.set("x-penstock-wait", "0s");
-    request.context = call;
+    request.context = std::move(call);
     if (line->url == "/v1/embeddings")
         return parts_.converted.serve_embeddings_body(std::move(request), line->body);
     if (line->url == "/v1/responses")

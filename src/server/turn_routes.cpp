@@ -121,7 +121,7 @@ Result<json::Array> kept_items(Platform& platform, const std::vector<json::Text>
 }
 
 io::Task<Result<void>> append(TurnShelf* turns, ConversationId id, json::Array added) {
-    co_return co_await turns->edit(id, [&added](std::string items) -> Result<std::string> {
+    co_return co_await turns->edit(id, [&added](const std::string& items) -> Result<std::string> {
         json::Value all = TRY(json::parse_value(items));
         for (const json::Value& item : added) all.get_array().push_back(item);
         return json::print_value(all);
@@ -248,7 +248,7 @@ Response delete_item(Asked asked) {
     const ConversationId id = (*row)->id;
     const std::string item = asked.request.param("item_id");
     const Result<void> kept =
-        co_await asked.turns->edit(id, [&item](std::string items) -> Result<std::string> {
+        co_await asked.turns->edit(id, [&item](const std::string& items) -> Result<std::string> {
             json::Value all = TRY(json::parse_value(items));
             json::Array& array = all.get_array();
             const auto found = std::ranges::find(array, item, id_of);

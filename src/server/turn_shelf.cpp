@@ -277,7 +277,7 @@ io::Task<Result<KeptTurn>> TurnShelf::keep(KeepTurn turn) {
     if (about.conversation) {
         const Owner owner{about.organisation_id, about.project_id};
         const ConversationId id = CO_TRY(conversation(owner, *about.conversation))->id;
-        CO_TRY(co_await edit(id, [&text](std::string items) -> Result<std::string> {
+        CO_TRY(co_await edit(id, [&text](const std::string& items) -> Result<std::string> {
             json::Value all = TRY(json::parse_value(items));
             TRY(append_turn(all.get_array(), text));
             return json::print_value(all);

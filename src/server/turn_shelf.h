@@ -63,7 +63,7 @@ class TurnShelf {
     // […], oldest first.
     io::Task<Result<std::string>> items(ConversationId id);
     // Replaces what `edit` makes of the items; one edit of a conversation at a time.
-    using Edit = std::function<Result<std::string>(std::string items)>;
+    using Edit = std::function<Result<std::string>(const std::string& items)>;
     io::Task<Result<void>> edit(ConversationId id, Edit edit);
 
   private:

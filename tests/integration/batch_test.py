@@ -5,6 +5,7 @@ import contextlib
 import http.server
 import json
 import os
+import random
 import socket
 import struct
 import subprocess
@@ -356,6 +357,24 @@ class Killed(unittest.TestCase):
             self.platform.kill("server")
             self.platform.start_server()
             self.platform.start_gateway()
+
+        self.run_and_kill(kill)
+
+    def test_whoever_dies_at_whatever_moment(self):
+        seed = int(os.environ.get("SEED", random.randrange(1 << 31)))
+        print(f"SEED={seed}")
+        chance, pause = random.Random(seed), threading.Event()
+
+        def kill():
+            for _ in range(4):
+                server, gateway = chance.choice(((True, False), (False, True), (True, True)))
+                names = ["server"] * server + ["gateway"] * gateway
+                for name in names:
+                    self.platform.kill(name)
+                pause.wait(chance.uniform(0, 0.3))
+                for name in names:
+                    {"server": self.platform.start_server, "gateway": self.platform.start_gateway}[name]()
+                pause.wait(chance.uniform(0, 0.6))
 
         self.run_and_kill(kill)
 
