@@ -66,12 +66,12 @@ io::Task<http::Response> answer_metrics(std::string rendered) {
 
 void add_health(Process& process) {
     http::Router& router = process.router;
-    router.add("GET", "/livez", [](http::Request) { return answer_text(200, "ok\n"); });
-    router.add("GET", "/readyz", [&process](http::Request) {
+    router.add("GET", "/livez", [](const http::Request&) { return answer_text(200, "ok\n"); });
+    router.add("GET", "/readyz", [&process](const http::Request&) {
         const bool ready = process.gateway->ready();
         return answer_text(ready ? 200 : 503, ready ? "ok\n" : "not ready\n");
     });
-    router.add("GET", "/metrics", [&process](http::Request) {
+    router.add("GET", "/metrics", [&process](const http::Request&) {
         return answer_metrics(process.metrics.render());
     });
 }
