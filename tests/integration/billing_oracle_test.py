@@ -126,8 +126,8 @@ class Reader:
         return list(PROTOCOLS[case.protocol]().stream(case.script))[:case.script.hold_after]
 
     def waits_for_answer(self, case):
-        """Nothing of an answer may come before the engine's first piece; then the client leaves when the engine has been asked."""
-        if case.stream and (self.pieces_of(case) or (OWN.get(case.client) == case.protocol and case.script.hold_after)):
+        """Nothing of an answer comes before the engine's first piece, so that another could be asked; then the client leaves when the engine has been asked."""
+        if case.stream and self.pieces_of(case):
             return True
         wait_until(lambda: case.number in case.asked(), "the engine to be asked")
         return False
@@ -373,11 +373,12 @@ class Oracle(Bench):
             for case in held:
                 self.add(case)
             with concurrent.futures.ThreadPoolExecutor(len(held)) as threads:
-                running = threads.map(Reader(self.platform.gateway_port, self.platform.key()), held)
+                reader = Reader(self.platform.gateway_port, self.platform.key())
+                running = threads.map(reader, held)
                 wait_until(lambda: all(case.number in case.asked() for case in held), "the engines to be asked")
                 for case in held:
-                    # Where nothing comes of the first frame there is nothing to wait for but the engine.
-                    if OWN.get(case.client) == case.protocol:
+                    # Before the engine's first piece nothing comes: there is nothing to wait for but the engine.
+                    if reader.pieces_of(case):
                         self.assertTrue(case.arrived.wait(SECONDS_MAX))
                 self.run_cases(done)
                 self.platform.kill("gateway")
