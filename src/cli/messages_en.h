@@ -43,6 +43,7 @@ inline constexpr Message kMessagesEnButFlags[] = {
     {"column.DEVICE", "DEVICE"},
     {"column.DONE", "DONE"},
     {"column.DURATION", "DURATION"},
+    {"column.EGRESS", "EGRESS"},
     {"column.ELAPSED", "ELAPSED"},
     {"column.ENDPOINT", "ENDPOINT"},
     {"column.ERRORS", "ERRORS"},

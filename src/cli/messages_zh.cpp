@@ -38,6 +38,7 @@ constexpr Message kMessagesZhButFlags[] = {
     {"column.DEVICE", "设备"},
     {"column.DONE", "完成"},
     {"column.DURATION", "时长"},
+    {"column.EGRESS", "出口流量费"},
     {"column.ELAPSED", "历时"},
     {"column.ENDPOINT", "接口"},
     {"column.ERRORS", "错误"},

@@ -330,7 +330,7 @@ DecisionAnswer Engine::decide(const DecisionQuestion& question) {
         else
             add_few(site, choices, picks, input);
     }
-    const StagingRoutes routes(question.runs);
+    const StagingRoutes routes(question.runs.staging_source);
     for (scheduler::Supply& supply : input.supplies) supply.staging = routes.to(*supply.site);
     answer.plan = scheduler::plan(input);
     if (!answer.plan.feasible) return answer;

@@ -227,17 +227,25 @@ TEST(Engine, StagesByTheRouteThatTheSourceStates) {
     question.runs.run_time = 100s;
     question.runs.staging_bytes = 1'000'000'000;
     question.runs.staging_source = SiteSpec{.name = "store"};
-    question.runs.staging_source->egress_per_gb = Price{};
+    question.runs.staging_source->egress_per_gb = *parse_price("0.5");
     question.runs.staging_source->routes["near"] = {.rtt_ms = 0, .bandwidth_mbps = 8000};
-    question.runs.staging_source->routes["far"] = {.rtt_ms = 1000, .bandwidth_mbps = 80};
+    question.runs.staging_source->routes["far"] = {
+        .rtt_ms = 1000, .bandwidth_mbps = 80, .egress_per_gb = *parse_price("0.2")
+    };
 
     std::map<std::string, std::optional<double>> seconds;
-    for (const Candidate& each : yard.engine.decide(question).plan.candidates)
+    std::map<std::string, std::string> egress;
+    for (const Candidate& each : yard.engine.decide(question).plan.candidates) {
         seconds[each.site] = each.terms.duration_s;
+        egress[each.site] = to_string(each.terms.egress.value_or(Money()));
+    }
 
     EXPECT_EQ(seconds["near"], 101);
     EXPECT_EQ(seconds["far"], 201);
     EXPECT_EQ(seconds["unstated"], std::nullopt) << "neither a route nor a link is stated";
+    EXPECT_EQ(egress["near"], "0.50") << "the price of the site the bytes leave";
+    EXPECT_EQ(egress["far"], "0.20") << "the price of the route wins";
+    EXPECT_EQ(egress["unstated"], "0.50");
 }
 
 TEST(Engine, SaysWhichSitesLackTheModelAtAll) {

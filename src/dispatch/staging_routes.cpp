@@ -3,14 +3,14 @@
 
 namespace penstock::dispatch {
 
-StagingRoutes::StagingRoutes(const KnownRuns& runs) {
-    if (!runs.staging_source) return;
-    for (const auto& [site, route] : runs.staging_source->routes)
+StagingRoutes::StagingRoutes(const std::optional<SiteSpec>& source) {
+    if (!source) return;
+    for (const auto& [site, route] : source->routes)
         routes_[site] = {
             .rtt_ms = route.rtt_ms,
             .bandwidth_mbps = route.bandwidth_mbps,
             .egress_per_gb =
-                route.egress_per_gb ? route.egress_per_gb : runs.staging_source->egress_per_gb
+                route.egress_per_gb ? route.egress_per_gb : source->egress_per_gb
         };
 }
 

@@ -2,9 +2,10 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
-#include "model/decision.h"
+#include "model/site.h"
 #include "scheduler/outlook.h"
 
 namespace penstock::dispatch {
@@ -13,7 +14,7 @@ namespace penstock::dispatch {
 // A value; what it gives is borrowed from it.
 class StagingRoutes {
   public:
-    explicit StagingRoutes(const KnownRuns& runs);
+    explicit StagingRoutes(const std::optional<SiteSpec>& source);
     const scheduler::Route* to(const Site& site) const;  // null: unknown
 
   private:

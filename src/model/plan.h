@@ -31,14 +31,17 @@ BOOST_DESCRIBE_STRUCT(ResourceRequest, (), (cpu_milli, memory_mib, accelerator, 
 // regret and is shown as unknown.
 struct Terms {
     static constexpr bool kJsonDefaults = true;
-    std::optional<Money> cost;         // expected price of the item, yuan
+    std::optional<Money> cost;         // expected price of the item with egress, yuan
     std::optional<double> duration_s;  // queue + staging + run
     std::optional<double> security;    // 0…1: share of optional controls that are missing
     std::optional<double> latency_ms;  // round trip to the user
     std::optional<double> carbon_g;    // gCO2e
+    // Of `cost`: what sending sites ask for the bytes. It counts in the choice; nobody charges it.
+    // Absent: nothing is asked.
+    std::optional<Money> egress;
     bool operator==(const Terms&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Terms, (), (cost, duration_s, security, latency_ms, carbon_g))
+BOOST_DESCRIBE_STRUCT(Terms, (), (cost, duration_s, security, latency_ms, carbon_g, egress))
 
 // Why a candidate is out. Stable names: they are part of the API and of golden tests.
 enum class FilterReason {

@@ -62,7 +62,7 @@ struct SiteSpec {
     // its maker publishes (accelerator_facts.h).
     std::map<std::string, double> watts_per_device;
     std::map<std::string, double> idle_watts_per_device;  // the same without load; for policy pwr
-    std::optional<Price> egress_per_gb;
+    std::optional<Price> egress_per_gb;  // of bytes that leave it; absent: it asks nothing
     bool advisory_limits =
         false;  // sells CPU and memory that its nodes cannot enforce, and says so
     PriceList prices;

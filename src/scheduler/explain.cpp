@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "scheduler/amount_text.h"
+#include "scheduler/terms.h"
 
 namespace penstock::scheduler {
 namespace {
@@ -162,13 +163,23 @@ void note_unknown(Text& text, const Objective& objective) {
     );
 }
 
+void note_egress(Text& text, const Candidate& winner) {
+    if (!winner.terms.egress) return;
+    append(
+        text,
+        format(". Of its cost {} yuan is egress, not charged", to_string(*winner.terms.egress)),
+        format("。其费用中 {} 元为出口流量费，不计入账单", to_string(*winner.terms.egress))
+    );
+}
+
 void note_budget(Text& text, const Candidate& winner, const Input& input) {
-    if (!input.budget_left || !winner.terms.cost || input.items <= 1) return;
-    __int128 total = winner.terms.cost->micro();
+    const std::optional<Money> charged = charged_of(winner.terms);
+    if (!input.budget_left || !charged || input.items <= 1) return;
+    __int128 total = charged->micro();
     total *= input.items;
     if (total <= input.budget_left->micro()) return;
     const std::int64_t affordable =
-        input.budget_left->micro() / std::max<std::int64_t>(winner.terms.cost->micro(), 1);
+        input.budget_left->micro() / std::max<std::int64_t>(charged->micro(), 1);
     append(
         text,
         format(
@@ -280,6 +291,7 @@ Text explain_choice(
         );
     }
     note_unknown(text, objective);
+    note_egress(text, winner);
     note_budget(text, winner, input);
     return text;
 }

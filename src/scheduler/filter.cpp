@@ -155,7 +155,7 @@ void Filters::check_money_and_time(const Question& question, ReasonSet& out) con
     // One hour is no estimate: only a known run time may refuse a node for what it would cost in
     // all.
     if (input_.budget_left && run_time_known(input_.profile, question.request) &&
-        question.terms.cost && *question.terms.cost > *input_.budget_left)
+        charged_of(question.terms).value_or(Money()) > *input_.budget_left)
         out.add(FilterReason::over_budget);
     if (input_.budget_left && *input_.budget_left <= Money()) out.add(FilterReason::over_budget);
     if (input_.spec.deadline && end_of(question) > *input_.spec.deadline)

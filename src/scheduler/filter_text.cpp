@@ -275,18 +275,18 @@ const Wording kWordings[] = {
          if (*f.input.budget_left <= Money()) return Text{"the budget is used up", "预算已用完"};
          return Text{
              format(
-                 "would cost {} yuan, {} of the budget is left", to_string(*f.question.terms.cost),
+                 "would cost {} yuan, {} of the budget is left", to_string(charged_of(f.question.terms).value_or(Money())),
                  to_string(*f.input.budget_left)
              ),
              format(
-                 "预计 {} 元，预算剩余 {} 元", to_string(*f.question.terms.cost),
+                 "预计 {} 元，预算剩余 {} 元", to_string(charged_of(f.question.terms).value_or(Money())),
                  to_string(*f.input.budget_left)
              )
          };
      },
      [](const Facts& f) {
          const Result<Money> missing =
-             subtract(f.question.terms.cost.value_or(Money()), *f.input.budget_left);
+             subtract(charged_of(f.question.terms).value_or(Money()), *f.input.budget_left);
          if (!missing || *missing <= Money())
              return Text{"raise budget.max_total", "提高 budget.max_total"};
          return Text{

@@ -181,8 +181,9 @@ void set_money(Plan& plan, const Input& input) {
             hold ? add(all_holds, input.budget_left ? std::min(*hold, *input.budget_left) : *hold)
                  : hold;
         if (more) plan.hold = all_holds = *more;
-        const Result<Money> sum = cost && winner.terms.cost ? add(*cost, *winner.terms.cost)
-                                                            : fail(ErrorCode::internal, "unknown");
+        const std::optional<Money> charged = charged_of(winner.terms);
+        const Result<Money> sum =
+            cost && charged ? add(*cost, *charged) : fail(ErrorCode::internal, "unknown");
         cost = sum ? std::optional(*sum) : std::nullopt;
     }
     if (!cost) return;

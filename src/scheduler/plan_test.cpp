@@ -82,8 +82,42 @@ TEST(Plan, PaysEgressForStagedDataUnlessTheyAreThereAlready) {
     const Plan made = c.plan();
     const auto centre = std::ranges::find(made.candidates, "centre", &Candidate::site);
     EXPECT_EQ(to_string(*centre->terms.cost), "50.0006");
+    EXPECT_EQ(to_string(*centre->terms.egress), "50.00");
+    EXPECT_FALSE(made.candidates.front().terms.egress);
     EXPECT_NEAR(*centre->terms.duration_s, 860.028, 1e-9);
     EXPECT_EQ(*made.candidates.front().terms.duration_s, 60);
+}
+
+TEST(Plan, EgressIsNoPartOfWhatIsHeldEstimatedOrBoundedByTheBudget) {
+    Cluster c;
+    const Site store{.spec = {.name = "store", .egress_per_gb = *parse_price("0.5")}};
+    for (Site& site : c.sites) site.spec.bandwidth_mbps = 1000;
+    c.profile = {
+        .run_time = 60s, .staging_bytes = 100'000'000'000, .staging_source = &store.spec
+    };
+    c.budget = *parse_money("1");
+
+    const Plan plan = c.plan();
+
+    EXPECT_TRUE(plan.feasible);
+    EXPECT_EQ(to_string(*plan.candidates.front().terms.egress), "50.00");
+    EXPECT_LT(*plan.estimated_cost, *parse_money("1"));
+    EXPECT_LT(*plan.hold, *parse_money("1"));
+    EXPECT_NE(plan.explanation.find("50.00 yuan is egress, not charged"), std::string::npos)
+        << plan.explanation;
+}
+
+TEST(Plan, WhoStatesNoPriceOfEgressAsksNothing) {
+    Cluster c;
+    const Site store{.spec = {.name = "store"}};
+    c.profile = {
+        .run_time = 60s, .staging_bytes = 1'000'000'000, .staging_source = &store.spec
+    };
+
+    const Plan plan = c.plan();
+
+    EXPECT_TRUE(plan.candidates.front().terms.cost);
+    EXPECT_FALSE(plan.candidates.front().terms.egress);
 }
 
 TEST(Plan, PinsTheSiteThatACUrlOrABareRegistrationCodeNames) {

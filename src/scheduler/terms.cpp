@@ -14,10 +14,9 @@ constexpr double kSecondsPerHour = 3600;
 constexpr double kMegabitsPerByte = 8e-6;
 constexpr std::int64_t kBytesPerGb = 1'000'000'000;
 
-// Absent where the price is unknown or the amount cannot be held.
+// Absent where the amount cannot be held.
 std::optional<Money> egress(std::int64_t bytes, const std::optional<Price>& per_gb) {
-    if (bytes == 0) return Money();
-    if (!per_gb) return std::nullopt;
+    if (bytes == 0 || !per_gb) return Money();
     const Result<ExactMoney> exact = multiply(bytes, QuantityScale::one, *per_gb);
     if (!exact) return std::nullopt;
     const Result<Money> money =
@@ -35,11 +34,18 @@ bool already_there(const Profile& profile, const SiteSpec& site) {
     return profile.staging_source && profile.staging_source->name == site.name;
 }
 
-std::optional<Money> staging_cost(const Profile& profile, const Supply& supply) {
+std::optional<Money> staging_egress(const Profile& profile, const Supply& supply) {
     if (already_there(profile, supply.site->spec)) return Money();
     if (supply.staging) return egress(profile.staging_bytes, supply.staging->egress_per_gb);
     if (!profile.staging_source) return Money();
     return egress(profile.staging_bytes, profile.staging_source->egress_per_gb);
+}
+
+std::optional<Money> egress_of(const Profile& profile, const Supply& supply) {
+    return sum(
+        egress(profile.result_bytes, supply.site->spec.egress_per_gb),
+        staging_egress(profile, supply)
+    );
 }
 
 // What is charged never passes through here: an estimate for the comparison, rounded up.
@@ -141,14 +147,13 @@ Run run_of(const Input& input, const Asked& asked) {
     };
 }
 
-std::optional<Money> cost_of(const Input& input, const Asked& asked, const Run& run) {
+std::optional<Money> cost_of(
+    const Asked& asked, const Run& run, const std::optional<Money>& egress
+) {
     if (!asked.hourly) return std::nullopt;
     const Result<Money> compute = price_of_span(*asked.hourly, run.span);
     if (!compute) return std::nullopt;
-    const SiteSpec& site = asked.supply.site->spec;
-    std::optional<Money> total =
-        sum(*compute, egress(input.profile.result_bytes, site.egress_per_gb));
-    total = sum(total, staging_cost(input.profile, asked.supply));
+    const std::optional<Money> total = sum(*compute, egress);
     const Outlook* outlook = asked.supply.outlook;
     if (!outlook || outlook->power_price_per_kwh.empty()) return total;
     const std::optional<double> power = run.integral(outlook->power_price_per_kwh, std::nullopt);
@@ -182,7 +187,9 @@ Duration occupied_span(const Input& input, const Asked& asked) {
 Terms terms_of(const Input& input, const Asked& asked) {
     const SiteSpec& site = asked.supply.site->spec;
     const Run run = run_of(input, asked);
-    Terms terms{.cost = cost_of(input, asked, run)};
+    const std::optional<Money> egress = egress_of(input.profile, asked.supply);
+    Terms terms{.cost = cost_of(asked, run, egress)};
+    if (egress && !egress->is_zero()) terms.egress = egress;
     if (const std::optional<double> seconds = seconds_on_site(input, asked))
         terms.duration_s = to_seconds(asked.start - input.now) + *seconds;
     const std::set<std::string> controls(site.controls.begin(), site.controls.end());
@@ -190,6 +197,12 @@ Terms terms_of(const Input& input, const Asked& asked) {
     terms.latency_ms = round_trip_ms(site, callers_of(input));
     terms.carbon_g = carbon_of(input, asked, run);
     return terms;
+}
+
+std::optional<Money> charged_of(const Terms& terms) {
+    if (!terms.cost || !terms.egress) return terms.cost;
+    const Result<Money> charged = subtract(*terms.cost, *terms.egress);
+    return charged ? std::optional(*charged) : std::nullopt;
 }
 
 }  // namespace penstock::scheduler

@@ -24,7 +24,8 @@ struct Asked {
 
 // The five terms of a node, lower is better:
 //   cost       hourly price × run time, rounded up, + staged GB × egress of their route or source
-//              + result GB × egress of the site + power where the outlook has a price for it
+//              + result GB × egress of the site + power where the outlook has a price for it; who
+//              states no price for egress asks nothing
 //   duration   wait until the start + staging and fetching (bytes / bandwidth + round trip, each
 //              where there are bytes) + run time
 //   security   1 − share of the optional controls that the site has
@@ -33,6 +34,8 @@ struct Asked {
 //              hours it runs in × run time; of an outlook that is not believed any more: unknown
 // A term with a missing input is absent, never guessed.
 Terms terms_of(const Input& input, const Asked& asked);
+// What of its cost is charged: all but egress. Budgets and estimates hold it. Absent: unknown.
+std::optional<Money> charged_of(const Terms& terms);
 // What of the node's time it takes: staging, run and fetching; the run alone where the transfers
 // cannot be foretold.
 Duration occupied_span(const Input& input, const Asked& asked);

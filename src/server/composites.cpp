@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "dispatch/staging_routes.h"
 #include "scheduler/joint.h"
 #include "scheduler/scheduler.h"
 #include "server/profiles.h"
@@ -35,7 +36,11 @@ std::vector<std::string> names_taken_from(const TaskSpec& part) {
 class Planner {
   public:
     Planner(const Platform& platform, const CompositeSpec& spec, OrganisationId organisation)
-        : platform_(platform), spec_(spec), organisation_(organisation) {
+        : platform_(platform),
+          spec_(spec),
+          organisation_(organisation),
+          store_site_(staging_source_of(platform)),
+          routes_(store_site_) {
         for (const Node* node : platform.fleet.nodes())
             free_[node->id] = platform.fleet.free_of(*node);
     }
@@ -120,11 +125,17 @@ class Planner {
         input.profile.result_bytes = leaves(i).value_or(0);
         for (const std::string& from : after_[i])
             input.profile.staging_bytes += leaves(index_of(from)).value_or(0);
-        for (const Node* node : platform_.fleet.nodes())
+        if (store_site_) input.profile.staging_source = &*store_site_;
+        for (const Node* node : platform_.fleet.nodes()) {
+            const Site* site = platform_.fleet.find_site(node->site_id);
             input.supplies.push_back(
-                {platform_.fleet.find_site(node->site_id), node, free_beside(i, *node),
-                 platform_.engine.outlook_of(node->site_id)}
+                {.site = site,
+                 .node = node,
+                 .free = free_beside(i, *node),
+                 .outlook = platform_.engine.outlook_of(node->site_id),
+                 .staging = routes_.to(*site)}
             );
+        }
         return scheduler::plan(input);
     }
 
@@ -264,6 +275,8 @@ class Planner {
     const Platform& platform_;
     const CompositeSpec& spec_;
     OrganisationId organisation_;
+    std::optional<SiteSpec> store_site_;  // where what one part leaves waits for the next
+    dispatch::StagingRoutes routes_;
     std::map<NodeId, Capacity> free_;
     // Of each part: those it takes from, those that have ended when it starts, how many at most one
     // after another, and nodes it leaves to others.

@@ -99,6 +99,7 @@ scheduler::Profile profile_of(
     if (!spec.resources.accelerators) {
         if (auto known = known_of(platform, spec, organisation, std::nullopt)) {
             profile.run_time = known->runs.p50;
+            profile.result_bytes = known->runs.result_bytes;
             profile.run_time_basis = std::move(known->basis);
             profile.run_time_at_most =
                 run_times_of(platform, spec, organisation, std::nullopt).at_most();
@@ -111,6 +112,7 @@ scheduler::Profile profile_of(
         if (std::ranges::count(choices, choice.model, &Accelerator::model) > 1) continue;
         if (auto known = known_of(platform, spec, organisation, choice)) {
             profile.run_time_on[choice.model] = known->runs.p50;
+            profile.result_bytes = std::max(profile.result_bytes, known->runs.result_bytes);
             profile.run_time_basis_on[choice.model] = std::move(known->basis);
             if (const auto most = run_times_of(platform, spec, organisation, choice).at_most())
                 profile.run_time_at_most_on[choice.model] = *most;
@@ -179,9 +181,11 @@ TaskProfile task_profile_of(
 std::optional<SiteSpec> staging_source_of(const Platform& platform) {
     const Site* site = platform.fleet.find_site(std::string_view(platform.options().store_site));
     if (site == nullptr) return std::nullopt;
-    SiteSpec source{.name = site->spec.name, .egress_per_gb = Price{}, .routes = site->spec.routes};
-    for (auto& [name, route] : source.routes) route.egress_per_gb = Price{};
-    return source;
+    return SiteSpec{
+        .name = site->spec.name,
+        .egress_per_gb = site->spec.egress_per_gb,
+        .routes = site->spec.routes
+    };
 }
 
 scheduler::RunTimes run_times_of(

@@ -26,7 +26,7 @@ TaskProfile task_profile_of(
 );
 
 // The site at which staged bytes lie, with its routes to other sites; nothing where the platform
-// does not say. Nobody charges egress yet, so it costs nothing here.
+// does not say.
 std::optional<SiteSpec> staging_source_of(const Platform& platform);
 
 // How long such work runs on that accelerator, with the runs it is known from. A service has no

@@ -18,8 +18,8 @@ DEARER = "0.0002"  # a core second at the edge
 
 
 class TwoSites(Platform):
-    def __init__(self, sites=("centre", "edge")):
-        super().__init__(roles=True, agent=False, cpu_milli=1000, memory_mib=1024)
+    def __init__(self, sites=("centre", "edge"), more=()):
+        super().__init__(roles=True, agent=False, cpu_milli=1000, memory_mib=1024, more=more)
         self.sites = sites
 
     def start(self):
@@ -138,6 +138,28 @@ class CentreAndEdge(unittest.TestCase):
             decision = platform.get_json("explain", "task/c-a")["decision_id"]
             self.assertEqual(len(platform.api("GET", f"/v1/decisions/{decision}").json["question"]["leave"]), 1)
             self.assertTrue(platform.get_json("sim", "replay-decision", decision)["identical"])
+
+    def test_work_goes_to_its_data_where_leaving_their_site_costs_more_than_the_run(self):
+        with TwoSites(sites=("edge", "twin"), more=("--store-site", "edge")) as platform:
+            for site in platform.api("GET", "/v1/sites").json["sites"]:
+                spec = platform.folder / "linked.json"
+                routes = {"twin": {"rtt_ms": 1, "bandwidth_mbps": 1000}} if site["spec"]["name"] == "edge" else {}
+                spec.write_text(json.dumps(site["spec"] | {"bandwidth_mbps": 1000, "routes": routes}))
+                platform.cli("site", "update", site["spec"]["name"], "-f", spec)
+            made = platform.create({"name": "made", "run": "head -c 20000000 /dev/zero > data", "outputs": [{"path": "data"}]})
+            platform.wait_for_state("made", "SUCCEEDED")
+            reads = {"name": "reads", "run": "true", "time_limit": "10s", "placement": {"optimize": "cost"},
+                     "resources": {"cpus": "0.5", "memory": "64MB"}}
+            without = platform.api("POST", "/v1/tasks:plan", reads).json
+            self.assertEqual(without["candidates"][0]["site"], "twin", "cheaper by itself")
+
+            plan = platform.api("POST", "/v1/tasks:plan", reads | {"inputs": [{"task": made}], "budget": {"max_total": "0.01"}}).json
+            here, there = plan["candidates"]
+            self.assertEqual((here["site"], there["site"]), ("edge", "twin"), plan)
+            self.assertNotIn("egress", here["terms"])
+            self.assertEqual(Decimal(there["terms"]["egress"]), Decimal("0.016"), "20 MB at the 0.8 yuan a GB of the site they leave")
+            self.assertEqual(there["filter"], "none", "it is not charged, so it is no matter of the budget")
+            self.assertEqual(Decimal(plan["estimated_cost"]), Decimal(here["terms"]["cost"]))
 
     def test_files_of_one_part_are_staged_into_the_next(self):
         with TwoSites(sites=("centre",)) as platform:

@@ -178,7 +178,8 @@ class Platform:
             self.wait_for_node()
 
     def start_server(self):
-        server = self.launch("server", "server", "--listen", f"127.0.0.1:{self.port}", "--state-dir", self.state, "--credit", self.credit)
+        server = self.launch("server", "server", "--listen", f"127.0.0.1:{self.port}", "--state-dir", self.state, "--credit", self.credit,
+                             *self.more)
         self.url = server.wait_for(r"server at (http://[^\s,]+)", server.offset)
         self.port = urlsplit(self.url).port
 
