@@ -31,6 +31,9 @@ Column right(Column column) {
     return column;
 }
 
+// Whether cost and carbon are of an hour, since nobody knows how long it runs.
+bool has_rates(const json::Value& row) { return text_at(row, "terms.per_hour") == "true"; }
+
 std::string duration_cell(const json::Value& row, const Look& look) {
     const json::Value* found = at_path(row, "terms.duration_s");
     boost::json::error_code error;
@@ -38,9 +41,21 @@ std::string duration_cell(const json::Value& row, const Look& look) {
     const double seconds = found->to_number<double>(error);
     if (look.machine) return number_text(seconds, 3);
     constexpr double kShownMax = 1e9;  // thirty years: beyond it a number says nothing more
-    return seconds > kShownMax
-               ? "∞"
-               : span_text(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)));
+    if (seconds > kShownMax) return "∞";
+    const auto span = std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+    return has_rates(row) ? format(look.language, "plan.beside_run", span_text(span))
+                          : span_text(span);
+}
+
+// A cell of what is of an hour where nobody knows how long it runs.
+Column rate_column(Column column) {
+    column.cell = [cell = std::move(column.cell)](const json::Value& row, const Look& look) {
+        const std::string shown = cell(row, look);
+        return look.machine || shown.empty() || !has_rates(row)
+                   ? shown
+                   : format(look.language, "plan.per_hour", shown);
+    };
+    return column;
 }
 
 std::string plain_verdict(const json::Value& row, const Look& look) {
@@ -95,11 +110,11 @@ const View& candidate_view() {
                 text_column("NODE", "node"),
                 wide(text_column("PROVIDER", "provider")),
                 wide(text_column("REGION", "region")),
-                amount_column("COST", "terms.cost"),
+                rate_column(amount_column("COST", "terms.cost")),
                 right(computed_column("DURATION", duration_cell)),
                 right(computed_column("SECURITY", number_at("terms.security", 2))),
                 right(computed_column("LATENCY-MS", number_at("terms.latency_ms", 1))),
-                right(computed_column("CARBON-G", number_at("terms.carbon_g", 2))),
+                rate_column(right(computed_column("CARBON-G", number_at("terms.carbon_g", 2)))),
                 right(computed_column("SCORE", number_at("score", 4))),
                 wide(amount_column("EGRESS", "terms.egress")),
                 wide(amount_column("PRICE/H", "price_per_hour")),
@@ -151,6 +166,8 @@ void show_plan(const Invocation& invocation, const Plan& plan) {
             "plan.estimate", amount_text(to_string(*plan.estimated_cost)), plan.estimate_basis,
             plan.hold ? amount_text(to_string(*plan.hold)) : "-"
         );
+    else if (plan.hold)
+        invocation.say("plan.no_estimate", plan.estimate_basis, amount_text(to_string(*plan.hold)));
 }
 
 bool may_fit_later(const Plan& plan) {

@@ -67,6 +67,18 @@ TEST_F(SimTest, PacksATinyClusterLikeThis) {
     EXPECT_EQ(all, std::string(std::istreambuf_iterator<char>(file), {}));
 }
 
+TEST_F(SimTest, TheDefaultMixPacksDevicesWhoseWattsNobodyKnows) {
+    const std::string nodes = read(data_file("sim_nodes.csv")) + "x,16000,65536,2,Unheard\n";
+    std::vector<std::string> words = pack_words("composite");
+    words[3] = write("nodes.csv", nodes);
+
+    const Run run = this->run(words);
+
+    EXPECT_EQ(run.code, 0) << run.err;
+    EXPECT_NE(run.err.find("composite packs devices in its place"), std::string::npos) << run.err;
+    EXPECT_NE(run.out.find("\"power_watts_mean\": null"), std::string::npos) << run.out;
+}
+
 TEST_F(SimTest, TheSameSeedGivesTheSameBytes) {
     std::vector<std::string> words = pack_words("random");
     words.insert(words.end(), {"--curve", (folder_ / "a.csv").string()});

@@ -11,7 +11,7 @@ namespace penstock::dispatch {
 
 std::string_view policy_name(const SiteSpec& site, std::string_view sku) {
     const auto stated = site.placement.find(std::string(sku));
-    return stated == site.placement.end() ? kDefaultPolicy : std::string_view(stated->second);
+    return stated == site.placement.end() ? placement::kDefaultPolicy : std::string_view(stated->second);
 }
 
 namespace {
@@ -68,9 +68,10 @@ Result<std::unique_ptr<placement::Policy>> make_pool_policy(
     const SiteSpec& site, std::string_view sku, placement::PolicyInputs inputs
 ) {
     const std::string_view name = policy_name(site, sku);
-    if (weighs_watts(name))
-        inputs.power.assign(static_cast<std::size_t>(inputs.models), TRY(power_of(site, sku)));
-    auto policy = placement::make_policy(name == kDefaultPolicy ? kCompositeWeights : name, inputs);
+    const Result<placement::PowerProfile> power = power_of(site, sku);
+    if (!power && weighs_watts(name)) return std::unexpected(power.error());
+    if (power) inputs.power.assign(static_cast<std::size_t>(inputs.models), *power);
+    auto policy = placement::make_policy(name, inputs);
     if (policy) return policy;
     return fail_field(
         policy.error().code, "placement." + std::string(sku), std::move(policy.error().message)

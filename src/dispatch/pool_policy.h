@@ -9,15 +9,13 @@
 
 namespace penstock::dispatch {
 
-constexpr std::string_view kDefaultPolicy = "composite";
-// What `composite` stands for here: without watts, which few sites state.
-constexpr std::string_view kCompositeWeights = "fgd=94,best-fit=4";
 constexpr std::size_t kPoliciesPerSiteMax = 64;
 constexpr double kWattsMax = 1e6;  // of a device or a core
 
 // The policy a site states for its pool of that SKU, or the default; by name, for people.
 std::string_view policy_name(const SiteSpec& site, std::string_view sku);
-// `inputs` without power: that is the site's. The error names the field, and the policies there are
+// `inputs` without power: that is the site's; the default weighs watts where all are stated. The
+// error names the field, and the policies there are
 // or the watts that are not stated.
 Result<std::unique_ptr<placement::Policy>> make_pool_policy(
     const SiteSpec& site, std::string_view sku, placement::PolicyInputs inputs

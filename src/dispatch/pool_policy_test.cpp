@@ -20,6 +20,9 @@ TEST(PoolPolicy, IsCompositeWhereTheSiteSaysNothing) {
     EXPECT_EQ(policy_name(site, "H100"), "fgd");
     EXPECT_EQ(policy_name(site, "cpu"), "composite");
     EXPECT_TRUE(make_pool_policy(site, "cpu", {}).has_value());
+    site.idle_watts_per_device["H100"] = 70;
+    EXPECT_TRUE(make_pool_policy(site, "H100", {}).has_value()) << "weighs watts";
+    EXPECT_TRUE(make_pool_policy(site, "Unheard", {}).has_value()) << "packs devices";
 }
 
 TEST(PoolPolicy, CanBeEveryPolicyThatNeedsNoWatts) {

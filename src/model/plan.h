@@ -39,9 +39,12 @@ struct Terms {
     // Of `cost`: what sending sites ask for the bytes. It counts in the choice; nobody charges it.
     // Absent: nothing is asked.
     std::optional<Money> egress;
+    // How long it runs is unknown: cost and carbon are of an hour of running, duration is without
+    // the run, and egress is beside the cost.
+    bool per_hour = false;
     bool operator==(const Terms&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Terms, (), (cost, duration_s, security, latency_ms, carbon_g, egress))
+BOOST_DESCRIBE_STRUCT(Terms, (), (cost, duration_s, security, latency_ms, carbon_g, egress, per_hour))
 
 // Why a candidate is out. Stable names: they are part of the API and of golden tests.
 enum class FilterReason {
@@ -154,8 +157,9 @@ struct Plan {
     std::int64_t items = 1;
     std::vector<Candidate> candidates;  // feasible ones first, best first; then the removed ones
     bool feasible = false;
-    std::optional<Money> estimated_cost;  // all items at the chosen candidate's price
-    std::string estimate_basis;  // "time_limit", "history of 12 runs", "one hour, not stated"
+    // All items at the chosen candidate's price; absent: nobody knows how long they run.
+    std::optional<Money> estimated_cost;
+    std::string estimate_basis;  // "time_limit", "history of 12 runs, …", "run time not known: …"
     std::optional<Money> hold;   // what will be held of the wallet
     std::string explanation;     // winner, runner-up and what would flip it
     std::string explanation_zh;

@@ -29,8 +29,10 @@ constexpr std::array kPolicies = {
     Entry{.name = "pwr", .make = make_pwr, .needs_power = true},
 };
 
-// What `composite` stands for; measured to pack as FGD does (bench/pack).
-constexpr std::string_view kComposite = "fgd=94,best-fit=4,pwr=2";
+// What `composite` stands for; measured to pack as FGD does and to draw less (bench/pack). Without
+// watts, devices that are in use already stand for those that need no more power.
+constexpr std::string_view kComposite = "fgd=96,best-fit=2,pwr=2";
+constexpr std::string_view kCompositeWithoutWatts = "fgd=96,best-fit=2,gpu-packing=2";
 
 Result<const Entry*> find(std::string_view name, const PolicyInputs& inputs) {
     std::string names;
@@ -90,12 +92,13 @@ std::vector<std::string_view> policy_names() {
     std::vector<std::string_view> names;
     names.reserve(kPolicies.size() + 1);
     for (const Entry& entry : kPolicies) names.push_back(entry.name);
-    names.emplace_back("composite");
+    names.emplace_back(kDefaultPolicy);
     return names;
 }
 
 Result<std::unique_ptr<Policy>> make_policy(std::string_view name, const PolicyInputs& inputs) {
-    if (name == "composite") return parse_composite(kComposite, inputs);
+    if (name == kDefaultPolicy)
+        return parse_composite(inputs.power.empty() ? kCompositeWithoutWatts : kComposite, inputs);
     if (name.contains('=')) return parse_composite(name, inputs);
     return TRY(find(name, inputs))->make(inputs);
 }

@@ -20,6 +20,8 @@ struct PolicyInputs {
     PowerTable power = {};                // for those that weigh watts; empty: not known
 };
 
+constexpr std::string_view kDefaultPolicy = "composite";
+
 // A policy by its name, or several by weight: "fgd=9,pwr=1". The error lists the names there are.
 Result<std::unique_ptr<Policy>> make_policy(std::string_view name, const PolicyInputs& inputs);
 // All single names, for help and tests.

@@ -33,14 +33,29 @@ Text name_of(const Candidate& candidate) {
     return text;
 }
 
+// What a term is of, where how long it runs is unknown.
+Text rate_of(const Terms& terms, Term term) {
+    if (!terms.per_hour) return {};
+    if (term == Term::cost || term == Term::green) return {" an hour", "/小时"};
+    if (term == Term::duration) return {" beside the run", "（不含运行）"};
+    return {};
+}
+
 Text terms_text(const Candidate& candidate) {
     Text all;
     const Values values = values_of(candidate.terms);
     for (std::size_t t = 0; t < kTermCount; ++t) {
         const auto term = static_cast<Term>(t);
         append(
-            all, format("{}{} {}", t == 0 ? "" : ", ", name_of(term), value_text(term, values[t])),
-            format("{}{} {}", t == 0 ? "" : "，", name_zh_of(term), value_text_zh(term, values[t]))
+            all,
+            format(
+                "{}{} {}{}", t == 0 ? "" : ", ", name_of(term), value_text(term, values[t]),
+                values[t] ? rate_of(candidate.terms, term).en : ""
+            ),
+            format(
+                "{}{} {}{}", t == 0 ? "" : "，", name_zh_of(term), value_text_zh(term, values[t]),
+                values[t] ? rate_of(candidate.terms, term).zh : ""
+            )
         );
     }
     return all;
@@ -167,14 +182,21 @@ void note_egress(Text& text, const Candidate& winner) {
     if (!winner.terms.egress) return;
     append(
         text,
-        format(". Of its cost {} yuan is egress, not charged", to_string(*winner.terms.egress)),
-        format("。其费用中 {} 元为出口流量费，不计入账单", to_string(*winner.terms.egress))
+        format(
+            ". {} {} yuan are egress, not charged",
+            winner.terms.per_hour ? "Beside its cost" : "Of its cost",
+            to_string(*winner.terms.egress)
+        ),
+        format(
+            "。{} {} 元为出口流量费，不计入账单",
+            winner.terms.per_hour ? "费用之外另有" : "其费用中", to_string(*winner.terms.egress)
+        )
     );
 }
 
 void note_budget(Text& text, const Candidate& winner, const Input& input) {
     const std::optional<Money> charged = charged_of(winner.terms);
-    if (!input.budget_left || !charged || input.items <= 1) return;
+    if (winner.terms.per_hour || !input.budget_left || !charged || input.items <= 1) return;
     __int128 total = charged->micro();
     total *= input.items;
     if (total <= input.budget_left->micro()) return;

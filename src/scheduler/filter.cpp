@@ -137,10 +137,11 @@ void Filters::check_constraints(const Site& site, ReasonSet& out) const {
 }
 
 Time Filters::end_of(const Question& question) const {
-    if (!run_time_known(input_.profile, question.request)) return input_.now;
-    const Duration run_time = run_time_of(input_.profile, question.request);
+    const std::optional<Duration> run_time =
+        expected_run_time(input_.profile, question.request);
+    if (!run_time) return input_.now;
     // Where staging cannot be foretold, the run alone is the least it takes.
-    const double seconds = question.terms.duration_s.value_or(to_seconds(run_time));
+    const double seconds = question.terms.duration_s.value_or(to_seconds(*run_time));
     return input_.now + std::chrono::ceil<Duration>(std::chrono::duration<double>(seconds));
 }
 

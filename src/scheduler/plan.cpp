@@ -112,6 +112,10 @@ std::vector<Judged> judge_all(const Input& input, const Filters& filters) {
     allow_again(
         all, FilterReason::excluded_after_failure, "failed here before; nothing else is left"
     );
+    std::vector<Terms*> compared;
+    for (Judged& each : all)
+        if (each.failing.empty()) compared.push_back(&each.candidate.terms);
+    compare_alike(compared);
     return all;
 }
 
@@ -176,12 +180,13 @@ void set_money(Plan& plan, const Input& input) {
     for (const Candidate& winner : plan.candidates) {
         if (!winner.chosen) continue;
         const Result<Money> hold =
-            price_of_span(winner.price_per_hour, run_time_of(input.profile, winner.request));
+            price_of_span(winner.price_per_hour, held_run_time(input.profile, winner.request));
         const Result<Money> more =
             hold ? add(all_holds, input.budget_left ? std::min(*hold, *input.budget_left) : *hold)
                  : hold;
         if (more) plan.hold = all_holds = *more;
-        const std::optional<Money> charged = charged_of(winner.terms);
+        const std::optional<Money> charged =
+            winner.terms.per_hour ? std::nullopt : charged_of(winner.terms);
         const Result<Money> sum =
             cost && charged ? add(*cost, *charged) : fail(ErrorCode::internal, "unknown");
         cost = sum ? std::optional(*sum) : std::nullopt;
@@ -193,7 +198,8 @@ void set_money(Plan& plan, const Input& input) {
 }
 
 std::string basis_of(const Input& input, const ResourceRequest& request) {
-    if (!run_time_known(input.profile, request)) return "run time not stated: one hour is assumed";
+    if (!run_time_known(input.profile, request))
+        return "run time not known: an hour is held, cost and carbon are of an hour";
     if (request.accelerator) {
         const auto& on = input.profile.run_time_basis_on;
         if (const auto found = on.find(request.accelerator->model); found != on.end())

@@ -61,7 +61,7 @@ TEST(Plan, HoldsAnHourWhereTheRunTimeIsUnknownAndNeverMoreThanTheBudget) {
     Cluster c;
     c.spec.placement->optimize = {.cost = 1};
     EXPECT_EQ(to_string(*c.plan().hold), "0.036");  // 0.5 core × 0.00002 × 3600
-    EXPECT_EQ(c.plan().estimate_basis, "run time not stated: one hour is assumed");
+    EXPECT_EQ(c.plan().estimate_basis, "run time not known: an hour is held, cost and carbon are of an hour");
     c.budget = *parse_money("0.01");
     EXPECT_EQ(to_string(*c.plan().hold), "0.01");
     c.budget.reset();
@@ -103,8 +103,39 @@ TEST(Plan, EgressIsNoPartOfWhatIsHeldEstimatedOrBoundedByTheBudget) {
     EXPECT_EQ(to_string(*plan.candidates.front().terms.egress), "50.00");
     EXPECT_LT(*plan.estimated_cost, *parse_money("1"));
     EXPECT_LT(*plan.hold, *parse_money("1"));
-    EXPECT_NE(plan.explanation.find("50.00 yuan is egress, not charged"), std::string::npos)
+    EXPECT_NE(plan.explanation.find("50.00 yuan are egress, not charged"), std::string::npos)
         << plan.explanation;
+}
+
+TEST(Plan, OfAnUnknownRunTimeRatesAreComparedAndNoSumIsForetold) {
+    Cluster c;
+    c.spec.placement->optimize = {.cost = 1};
+
+    const Plan plan = c.plan();
+
+    const Candidate& winner = plan.candidates.front();
+    EXPECT_TRUE(winner.terms.per_hour);
+    EXPECT_EQ(to_string(*winner.terms.cost), "0.036") << "of an hour";
+    EXPECT_EQ(winner.terms.duration_s, 0) << "beside the run";
+    EXPECT_EQ(plan.estimated_cost, std::nullopt);
+    EXPECT_NE(plan.explanation.find("0.036 yuan an hour"), std::string::npos) << plan.explanation;
+}
+
+TEST(Plan, RatesOfAnUnknownRunTimeAreNotComparedWithSums) {
+    Cluster c;
+    c.equip(0, "H100", 8000, "0.01");
+    c.equip(1, "A10", 8000, "0.001");
+    c.spec.resources.accelerators = Accelerators{
+        .choices = {*parse_accelerator("H100:1"), *parse_accelerator("A10:1")}
+    };
+    c.profile.run_time_on["H100"] = 100h;
+    c.spec.placement->optimize = {.cost = 1};
+
+    const Plan plan = c.plan();
+
+    EXPECT_EQ(plan.candidates[0].request.accelerator->model, "H100");
+    EXPECT_EQ(plan.candidates[1].terms.cost, std::nullopt)
+        << "an hour of the A10 costs less than 100 of the H100, and says nothing";
 }
 
 TEST(Plan, WhoStatesNoPriceOfEgressAsksNothing) {

@@ -35,7 +35,7 @@ std::optional<Time> latest_start(const Input& input, const Asked& asked) {
     if (!at_most) return std::nullopt;
     const Duration span = occupied_span(input, asked);
     const Duration late =
-        std::max(Duration{0}, *at_most - run_time_of(input.profile, asked.request));
+        std::max(Duration{0}, *at_most - held_run_time(input.profile, asked.request));
     const std::int64_t items = std::max<std::int64_t>(1, input.items);
     const Time end = *input.spec.deadline - input.deadline_margin;
     if (span + late > (end - input.now) / items) return std::nullopt;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "scheduler/terms.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <set>
@@ -11,6 +12,7 @@ namespace penstock::scheduler {
 namespace {
 
 constexpr double kSecondsPerHour = 3600;
+constexpr Duration kRateSpan = 1h;  // that rates are of
 constexpr double kMegabitsPerByte = 8e-6;
 constexpr std::int64_t kBytesPerGb = 1'000'000'000;
 
@@ -94,11 +96,6 @@ std::optional<double> watts_of(
 
 }  // namespace
 
-bool run_time_known(const Profile& profile, const ResourceRequest& request) {
-    return profile.run_time ||
-           (request.accelerator && profile.run_time_on.contains(request.accelerator->model));
-}
-
 std::optional<Duration> run_time_at_most_of(
     const Profile& profile, const ResourceRequest& request
 ) {
@@ -109,20 +106,30 @@ std::optional<Duration> run_time_at_most_of(
     return profile.run_time_at_most;
 }
 
-Duration run_time_of(const Profile& profile, const ResourceRequest& request) {
+std::optional<Duration> expected_run_time(const Profile& profile, const ResourceRequest& request) {
     if (request.accelerator)
         if (const auto found = profile.run_time_on.find(request.accelerator->model);
             found != profile.run_time_on.end())
             return found->second;
-    return profile.run_time.value_or(kDefaultRunTime);
+    return profile.run_time;
+}
+
+bool run_time_known(const Profile& profile, const ResourceRequest& request) {
+    return expected_run_time(profile, request).has_value();
+}
+
+Duration held_run_time(const Profile& profile, const ResourceRequest& request) {
+    return expected_run_time(profile, request).value_or(kDefaultRunTime);
 }
 
 namespace {
 
-// The run on a node: where in time it lies and what it draws there.
+// The run on a node, or an hour of it where its end is unknown: where in time it lies and what it
+// draws there.
 struct Run {
     Time start;
     Duration span;
+    bool known = true;
     std::optional<double> kilowatts;  // at the meter of the site
 
     double hours() const { return to_seconds(span) / kSecondsPerHour; }
@@ -140,9 +147,11 @@ Run run_of(const Input& input, const Asked& asked) {
     const SiteSpec& site = asked.supply.site->spec;
     const double staging = staging_seconds(input.profile, asked.supply).value_or(0);
     const std::optional<double> watts = watts_of(input.profile, site, asked.request);
+    const std::optional<Duration> expected = expected_run_time(input.profile, asked.request);
     return {
         .start = asked.start + duration_of(staging),
-        .span = run_time_of(input.profile, asked.request),
+        .span = expected.value_or(kRateSpan),
+        .known = expected.has_value(),
         .kilowatts = watts ? std::optional(*watts / 1000 * site.pue) : std::nullopt
     };
 }
@@ -153,7 +162,7 @@ std::optional<Money> cost_of(
     if (!asked.hourly) return std::nullopt;
     const Result<Money> compute = price_of_span(*asked.hourly, run.span);
     if (!compute) return std::nullopt;
-    const std::optional<Money> total = sum(*compute, egress);
+    const std::optional<Money> total = run.known ? sum(*compute, egress) : *compute;
     const Outlook* outlook = asked.supply.outlook;
     if (!outlook || outlook->power_price_per_kwh.empty()) return total;
     const std::optional<double> power = run.integral(outlook->power_price_per_kwh, std::nullopt);
@@ -168,20 +177,20 @@ std::optional<double> carbon_of(const Input& input, const Asked& asked, const Ru
     return run.integral(outlook->carbon_g_per_kwh, std::nullopt);
 }
 
-// Staging, run and fetching.
-std::optional<double> seconds_on_site(const Input& input, const Asked& asked) {
+// Staging and fetching.
+std::optional<double> transfer_seconds(const Input& input, const Asked& asked) {
     const std::optional<double> in = staging_seconds(input.profile, asked.supply);
     const std::optional<double> out =
         transfer_seconds(input.profile.result_bytes, asked.supply.site->spec);
     if (!in || !out) return std::nullopt;
-    return *in + to_seconds(run_time_of(input.profile, asked.request)) + *out;
+    return *in + *out;
 }
 
 }  // namespace
 
 Duration occupied_span(const Input& input, const Asked& asked) {
-    const std::optional<double> seconds = seconds_on_site(input, asked);
-    return seconds ? duration_of(*seconds) : run_time_of(input.profile, asked.request);
+    const double transfers = transfer_seconds(input, asked).value_or(0);
+    return duration_of(transfers) + held_run_time(input.profile, asked.request);
 }
 
 Terms terms_of(const Input& input, const Asked& asked) {
@@ -190,8 +199,10 @@ Terms terms_of(const Input& input, const Asked& asked) {
     const std::optional<Money> egress = egress_of(input.profile, asked.supply);
     Terms terms{.cost = cost_of(asked, run, egress)};
     if (egress && !egress->is_zero()) terms.egress = egress;
-    if (const std::optional<double> seconds = seconds_on_site(input, asked))
-        terms.duration_s = to_seconds(asked.start - input.now) + *seconds;
+    terms.per_hour = !run.known;
+    if (const std::optional<double> transfers = transfer_seconds(input, asked))
+        terms.duration_s = to_seconds(asked.start - input.now) + *transfers +
+                           (run.known ? to_seconds(run.span) : 0);
     const std::set<std::string> controls(site.controls.begin(), site.controls.end());
     terms.security = 1 - static_cast<double>(controls.size()) / kOptionalControls;
     terms.latency_ms = round_trip_ms(site, callers_of(input));
@@ -199,8 +210,14 @@ Terms terms_of(const Input& input, const Asked& asked) {
     return terms;
 }
 
+void compare_alike(const std::vector<Terms*>& terms) {
+    if (std::ranges::all_of(terms, &Terms::per_hour)) return;
+    for (Terms* each : terms)
+        if (each->per_hour) *each = {.security = each->security, .latency_ms = each->latency_ms};
+}
+
 std::optional<Money> charged_of(const Terms& terms) {
-    if (!terms.cost || !terms.egress) return terms.cost;
+    if (!terms.cost || !terms.egress || terms.per_hour) return terms.cost;
     const Result<Money> charged = subtract(*terms.cost, *terms.egress);
     return charged ? std::optional(*charged) : std::nullopt;
 }

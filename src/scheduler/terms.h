@@ -7,10 +7,11 @@ namespace penstock::scheduler {
 
 constexpr int kOptionalControls = 4;  // attestation, dedicated_tenancy, encryption, audit
 
-// What one item is expected to take on a node with the accelerator of `request`; the stated default
-// where nobody knows.
-Duration run_time_of(const Profile& profile, const ResourceRequest& request);
+// What one item is expected to take on a node with the accelerator of `request`; absent: unknown.
+std::optional<Duration> expected_run_time(const Profile& profile, const ResourceRequest& request);
 bool run_time_known(const Profile& profile, const ResourceRequest& request);
+// The span that is held for it: what is expected, else kDefaultRunTime.
+Duration held_run_time(const Profile& profile, const ResourceRequest& request);
 // What one item takes at most, nine times in ten; absent: unknown.
 std::optional<Duration> run_time_at_most_of(const Profile& profile, const ResourceRequest& request);
 
@@ -32,8 +33,13 @@ struct Asked {
 //   latency    round trip between the users and the site (callers.h)
 //   carbon     (cores × watts per core + devices × watts per device) × PUE × grid intensity of the
 //              hours it runs in × run time; of an outlook that is not believed any more: unknown
-// A term with a missing input is absent, never guessed.
+// A term with a missing input is absent, never guessed. Where nobody knows how long it runs, cost
+// and carbon are of an hour of running (Terms::per_hour), duration is without the run and egress,
+// which no hour repeats, is beside the cost.
 Terms terms_of(const Input& input, const Asked& asked);
+// Beside terms of a known run time, rates say nothing: who has only rates loses them, so that they
+// are unknown.
+void compare_alike(const std::vector<Terms*>& terms);
 // What of its cost is charged: all but egress. Budgets and estimates hold it. Absent: unknown.
 std::optional<Money> charged_of(const Terms& terms);
 // What of the node's time it takes: staging, run and fetching; the run alone where the transfers

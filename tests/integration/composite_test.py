@@ -146,14 +146,15 @@ class CentreAndEdge(unittest.TestCase):
                 routes = {"twin": {"rtt_ms": 1, "bandwidth_mbps": 1000}} if site["spec"]["name"] == "edge" else {}
                 spec.write_text(json.dumps(site["spec"] | {"bandwidth_mbps": 1000, "routes": routes}))
                 platform.cli("site", "update", site["spec"]["name"], "-f", spec)
-            made = platform.create({"name": "made", "run": "head -c 20000000 /dev/zero > data", "outputs": [{"path": "data"}]})
+            made = {"name": "made", "run": "head -c 20000000 /dev/zero > data", "outputs": [{"path": "data"}]}
+            self.assertEqual(platform.api("POST", "/v1/tasks", made).status, 201)
             platform.wait_for_state("made", "SUCCEEDED")
             reads = {"name": "reads", "run": "true", "time_limit": "10s", "placement": {"optimize": "cost"},
                      "resources": {"cpus": "0.5", "memory": "64MB"}}
             without = platform.api("POST", "/v1/tasks:plan", reads).json
             self.assertEqual(without["candidates"][0]["site"], "twin", "cheaper by itself")
 
-            plan = platform.api("POST", "/v1/tasks:plan", reads | {"inputs": [{"task": made}], "budget": {"max_total": "0.01"}}).json
+            plan = platform.api("POST", "/v1/tasks:plan", reads | {"inputs": [{"task": "made"}], "budget": {"max_total": "0.01"}}).json
             here, there = plan["candidates"]
             self.assertEqual((here["site"], there["site"]), ("edge", "twin"), plan)
             self.assertNotIn("egress", here["terms"])

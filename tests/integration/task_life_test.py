@@ -57,7 +57,7 @@ class TaskLife(unittest.TestCase):
             answer = self.platform.api("POST", "/v1/tasks:plan", script, headers={"Content-Type": "application/yaml"})
             basis.append(answer.json["estimate_basis"])
             self.platform.wait_for_end(self.platform.create(script))
-        self.assertEqual(basis[0], "run time not stated: one hour is assumed")
+        self.assertEqual(basis[0], "run time not known: an hour is held, cost and carbon are of an hour")
         self.assertRegex(basis[1], r"^history of 1 run, p50 .*s, p90 .*s, too few for bounds")
         self.assertRegex(basis[2], r"^history of 2 runs, ")
 
