@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "model/alternatives.h"
 #include "model/quantity_codec.h"
 #include "model/replica_policy.h"
 #include "model/time_shared.h"
@@ -103,16 +104,9 @@ void check_resources(const ResourcesSpec& resources, Problems& problems) {
             problems, "resources.ports", "published ports",
             "use kind: Service, which gets PENSTOCK_PORT"
         );
-    if (!resources.ordered.empty())
-        not_yet(problems, "resources.ordered", "ordered alternatives of sites", "use any_of");
     if (resources.autostop)
         not_yet(problems, "resources.autostop", "idle detection", "use time_limit");
-    for (std::size_t i = 0; i < resources.any_of.size(); ++i)
-        if (resources.any_of[i].accelerators)
-            not_yet(
-                problems, "resources.any_of[" + std::to_string(i) + "].accelerators",
-                "alternatives that differ in accelerators", "use resources.accelerators with a set"
-            );
+    check_alternatives(resources, problems);
 }
 
 void check_topology(const TaskSpec& spec, const TopologySpec& topology, Problems& problems) {
@@ -387,6 +381,7 @@ std::expected<TaskSpec, std::vector<Error>> parse_task_spec(const json::Value& d
     check_general(*spec, problems);
     check_kind(*spec, problems);
     check_resources(spec->resources, problems);
+    unite_accelerators(spec->resources);
     check_parts(*spec, problems);
     check_inputs(*spec, problems);
     check_time_shared(*spec, problems);

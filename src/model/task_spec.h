@@ -56,8 +56,8 @@ struct ResourcesSpec {
     std::optional<bool> use_spot;
     std::optional<EnvText> max_hourly_cost;  // yuan; a number or a decimal string
     std::vector<std::int64_t> ports;
-    std::vector<InfraChoice> any_of;
-    std::vector<InfraChoice> ordered;
+    std::vector<InfraChoice> any_of;   // the strategy takes the best
+    std::vector<InfraChoice> ordered;  // the first that is feasible
     std::optional<JobRecovery> job_recovery;
     std::optional<Duration> autostop;
     bool operator==(const ResourcesSpec&) const = default;

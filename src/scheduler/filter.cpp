@@ -5,6 +5,7 @@
 #include <map>
 
 #include "identity/c_url.h"
+#include "model/alternatives.h"
 #include "scheduler/callers.h"
 #include "scheduler/terms.h"
 
@@ -81,7 +82,7 @@ Filters::Filters(const Input& input) : input_(input), callers_(callers_of(input)
 
 ReasonSet Filters::failing(const Question& question) const {
     ReasonSet out;
-    check_place(*question.supply.site, out);
+    check_place(question, out);
     if (constraints_) check_constraints(*question.supply.site, out);
     check_money_and_time(question, out);
     check_node(question, out);
@@ -92,13 +93,25 @@ ReasonSet Filters::failing(const Question& question) const {
     return out;
 }
 
-void Filters::check_place(const Site& site, ReasonSet& out) const {
-    const ResourcesSpec& resources = input_.spec.resources;
-    const bool any = std::ranges::any_of(resources.any_of, [&](const InfraChoice& choice) {
-        return !choice.infra || infra_matches(*choice.infra, site);
+std::optional<std::size_t> alternative_met(
+    const ResourcesSpec& resources, const Site& site, const std::optional<Accelerator>& asked
+) {
+    const std::vector<InfraChoice>& all = alternatives_of(resources);
+    const auto met = std::ranges::find_if(all, [&](const InfraChoice& choice) {
+        if (choice.infra && !infra_matches(*choice.infra, site)) return false;
+        if (!choice.accelerators) return true;
+        const std::vector<Accelerator>& named = choice.accelerators->choices;
+        return asked && std::ranges::find(named, *asked) != named.end();
     });
+    return met == all.end() ? std::nullopt : std::optional(std::size_t(met - all.begin()));
+}
+
+void Filters::check_place(const Question& question, ReasonSet& out) const {
+    const Site& site = *question.supply.site;
+    const ResourcesSpec& resources = input_.spec.resources;
     if ((resources.infra && !infra_matches(*resources.infra, site)) ||
-        (!resources.any_of.empty() && !any))
+        (!alternatives_of(resources).empty() &&
+         !alternative_met(resources, site, question.request.accelerator)))
         out.add(FilterReason::region_not_allowed);
     if (!input_.spec.placement || !input_.spec.placement->identity) return;
     const auto here = identity::parse_identity(site.c_url);

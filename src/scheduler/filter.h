@@ -93,7 +93,7 @@ class Filters {
     static double shortage(FilterReason reason, const Question& question);
 
   private:
-    void check_place(const Site& site, ReasonSet& out) const;
+    void check_place(const Question& question, ReasonSet& out) const;
     void check_constraints(const Site& site, ReasonSet& out) const;
     void check_money_and_time(const Question& question, ReasonSet& out) const;
     void check_node(const Question& question, ReasonSet& out) const;
@@ -108,6 +108,11 @@ class Filters {
     friend struct Wording;
 };
 
+// The first alternative of place and accelerator (model/alternatives.h) that the site and what is
+// asked of it meet; absent: none.
+std::optional<std::size_t> alternative_met(
+    const ResourcesSpec& resources, const Site& site, const std::optional<Accelerator>& asked
+);
 // Whether "provider", "provider/region" or "provider/region/zone" names the site; * stands for any.
 bool infra_matches(std::string_view infra, const Site& site);
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "model/alternatives.h"
 #include "scheduler/accelerator_text.h"
 #include "scheduler/amount_text.h"
 #include "scheduler/callers.h"
@@ -32,8 +33,14 @@ struct Wording {
             const ResourcesSpec& resources = input.spec.resources;
             if (resources.infra && !infra_matches(*resources.infra, site)) return *resources.infra;
             std::string all;
-            for (const InfraChoice& choice : resources.any_of)
+            for (const InfraChoice& choice : alternatives_of(resources)) {
                 all += (all.empty() ? "" : " | ") + choice.infra.value_or("*");
+                if (!choice.accelerators) continue;
+                std::string models;
+                for (const Accelerator& one : choice.accelerators->choices)
+                    models += (models.empty() ? " with " : " or ") + to_string(one);
+                all += models;
+            }
             return all;
         }
         // The first limit that the node cannot keep.
@@ -75,8 +82,8 @@ const Wording kWordings[] = {
      },
      [](const Facts& f) {
          return Text{
-             format("allow {}/{} in resources.infra or any_of", f.site.provider, f.spec.region),
-             format("在 resources.infra 或 any_of 中允许 {}/{}", f.site.provider, f.spec.region)
+             format("allow {}/{} in resources.infra, any_of or ordered", f.site.provider, f.spec.region),
+             format("在 resources.infra、any_of 或 ordered 中允许 {}/{}", f.site.provider, f.spec.region)
          };
      }},
     {FilterReason::identity_differs, "of another identity", "标识不符",

@@ -19,9 +19,19 @@ struct Ask {
     ResourceRequest request;
     std::size_t preference = 0;
 };
+// Of ordered alternatives an earlier one always comes first, whatever the list of accelerators.
+std::size_t place_preference(
+    const TaskSpec& spec, const Supply& supply, const ResourceRequest& request
+) {
+    if (spec.resources.ordered.empty()) return 0;
+    const std::size_t lists =
+        spec.resources.accelerators ? spec.resources.accelerators->choices.size() : 1;
+    return alternative_met(spec.resources, *supply.site, request.accelerator).value_or(0) * lists;
+}
+
 std::vector<Ask> asks_of(const TaskSpec& spec, const Supply& supply) {
     const ResourceRequest request = request_of(spec);
-    if (!spec.resources.accelerators) return {{request, 0}};
+    if (!spec.resources.accelerators) return {{request, place_preference(spec, supply, request)}};
     const Accelerators& accelerators = *spec.resources.accelerators;
     std::vector<Ask> asks;
     for (std::size_t i = 0; i < accelerators.choices.size(); ++i) {
@@ -30,6 +40,7 @@ std::vector<Ask> asks_of(const TaskSpec& spec, const Supply& supply) {
         if (supply.asked ? accelerators.choices[i] != *supply.asked : !possible) continue;
         asks.push_back({request, accelerators.ordered ? i : 0});
         asks.back().request.accelerator = accelerators.choices[i];
+        asks.back().preference += place_preference(spec, supply, asks.back().request);
     }
     if (asks.empty()) asks.push_back({request, 0});
     return asks;

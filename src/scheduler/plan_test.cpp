@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include "model/alternatives.h"
 #include "scheduler/plan_fixture.h"
 
 namespace penstock::scheduler {
@@ -165,6 +166,31 @@ TEST(Plan, WithoutABandwidthTheDurationOfStagingIsUnknown) {
     Cluster c;
     c.profile = {.run_time = 60s, .staging_bytes = 1000};
     EXPECT_FALSE(c.plan().candidates.front().terms.duration_s);
+}
+
+TEST(Plan, AnAlternativePairsAPlaceWithItsAccelerators) {
+    Cluster c;
+    c.equip(0, "H100", 8000, "0.01");
+    c.equip(1, "A10", 8000, "0.001");
+    c.equip(2, "A10", 8000, "0.002");
+    c.spec.resources.any_of = {
+        {.infra = "*/cn-centre", .accelerators = Accelerators{{*parse_accelerator("H100:1")}}},
+        {.infra = "*/cn-regional", .accelerators = Accelerators{{*parse_accelerator("A10:1")}}}
+    };
+    unite_accelerators(c.spec.resources);
+
+    EXPECT_EQ(c.winner({.cost = 1}), "regional") << "the cheapest of the pairs";
+    const Plan plan = c.plan();
+    EXPECT_EQ(plan.candidates.back().site, "edge");
+    EXPECT_EQ(plan.candidates.back().filter, FilterReason::region_not_allowed);
+    EXPECT_NE(plan.candidates.back().filter_detail.find("*/cn-centre with H100:1 |"), std::string::npos)
+        << plan.candidates.back().filter_detail;
+
+    c.spec.resources.ordered = std::move(c.spec.resources.any_of);
+    c.spec.resources.any_of.clear();
+    EXPECT_EQ(c.winner({.cost = 1}), "centre") << "the first, whatever it costs";
+    c.nodes[0].state = NodeState::unreachable;
+    EXPECT_EQ(c.winner({.cost = 1}), "regional") << "the next where the first is out";
 }
 
 TEST(Plan, OfASetTheBestAcceleratorWinsOfAListTheFirstThatFits) {
