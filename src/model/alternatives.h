@@ -6,6 +6,10 @@
 
 #include "model/task_spec.h"
 
+namespace penstock::json {
+class Problems;
+}
+
 // Alternatives of place and accelerator: resources.any_of, of which the strategy takes the best,
 // and resources.ordered, of which the first that is feasible is taken.
 namespace penstock {

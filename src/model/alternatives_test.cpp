@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include "json/json.h"
+#include "model/quantity_codec.h"
+
 namespace penstock {
 namespace {
 

@@ -121,6 +121,7 @@ std::string golden(const std::string& name, const std::string& now) {
 
 TEST(GangPlan, MarksItsMembersFirstAndAddsTheirMoneyUp) {
     GangCluster c(3);
+    c.profile.run_time = 2h;
     const Plan one = c.plan_of(1);
 
     const Plan made = c.plan_of(2);
