@@ -26,6 +26,7 @@ Node bare(Node node) {
         device = {
             .index = device.index,
             .model = std::move(device.model),
+            .numa_node = device.numa_node,
             .link_domain = device.link_domain,
             .health = device.health,
             .simulated = device.simulated
@@ -76,15 +77,28 @@ const DevicePositions& Host::positions(const std::string& model) const {
     return found == positions_.end() ? kNone : found->second;
 }
 
+DevicePositions Host::in_one_group(
+    const std::string& model, std::size_t count, GroupOf group_of
+) const {
+    std::map<std::int64_t, DevicePositions> groups;
+    for (const std::int64_t position : whole_ones(model, false))
+        if (const std::optional<std::int64_t> group = (this->*group_of)(position))
+            groups[*group].push_back(position);
+    DevicePositions tightest;
+    for (DevicePositions& group : std::views::values(groups))
+        if (group.size() >= count && (tightest.empty() || group.size() < tightest.size()))
+            tightest = std::move(group);
+    tightest.resize(std::min(tightest.size(), count));
+    return tightest;
+}
+
 DevicePositions Host::choose(const Accelerator& asked) const {
     const auto count = static_cast<std::size_t>(device_count(asked));
-    if (count > 1) {
-        DevicePositions linked = whole_ones(asked.model, true);
-        if (linked.size() >= count) {
-            linked.resize(count);
-            return linked;
+    if (count > 1)
+        for (const GroupOf group_of : {&Host::link_domain, &Host::numa_node}) {
+            DevicePositions together = in_one_group(asked.model, count, group_of);
+            if (!together.empty()) return together;
         }
-    }
     const std::int64_t each = fleet::milli_of_each(asked);
     DevicePositions all = positions(asked.model);
     // With room first, of these the fullest; without, the emptiest: an old hold must lie somewhere.
@@ -151,6 +165,11 @@ std::int64_t Host::usable_milli(const Accelerator& asked, bool linked) const {
 std::optional<std::int64_t> Host::link_domain(std::int64_t position) const {
     if (position >= std::ssize(node_.devices)) return std::nullopt;
     return node_.devices[static_cast<std::size_t>(position)].link_domain;
+}
+
+std::optional<std::int64_t> Host::numa_node(std::int64_t position) const {
+    if (position >= std::ssize(node_.devices)) return std::nullopt;
+    return node_.devices[static_cast<std::size_t>(position)].numa_node;
 }
 
 const std::string& Host::rack() const {
