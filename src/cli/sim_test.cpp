@@ -95,7 +95,7 @@ TEST_F(SimTest, MeasuresRatesGangsAndPreemptions) {
     const Run run = this->run(
         {"sim", "scale", "--nodes", data_file("sim_nodes.csv"), "--repeat", "8", "--tasks", "300",
          "--gang-devices", "16", "--preempted-devices", "8", "--rounds", "2", "--dispatch-tasks",
-         "40", "-o", "json"}
+         "40", "-q", "-o", "json"}
     );
 
     EXPECT_EQ(run.err, "");

@@ -77,9 +77,8 @@ const DevicePositions& Host::positions(const std::string& model) const {
     return found == positions_.end() ? kNone : found->second;
 }
 
-DevicePositions Host::in_one_group(
-    const std::string& model, std::size_t count, GroupOf group_of
-) const {
+DevicePositions Host::in_one_group(const std::string& model, std::size_t count, GroupOf group_of)
+    const {
     std::map<std::int64_t, DevicePositions> groups;
     for (const std::int64_t position : whole_ones(model, false))
         if (const std::optional<std::int64_t> group = (this->*group_of)(position))

@@ -59,8 +59,8 @@ class Host {
     // Of device `position`; absent: no link is known.
     std::optional<std::int64_t> link_domain(std::int64_t position) const;
 
-    // The devices that a hold takes which names none: several whole ones of the tightest link domain
-    // that holds them, else of the tightest NUMA node.
+    // The devices that a hold takes which names none: several whole ones of the tightest link
+    // domain that holds them, else of the tightest NUMA node.
     DevicePositions choose(const Accelerator& asked) const;
 
     // The positions of a model's devices, rising; failed ones included.
@@ -80,9 +80,8 @@ class Host {
     // `count` of the wholly free devices of a model that lie in one group, of the smallest group
     // that has as many; empty: none has.
     using GroupOf = std::optional<std::int64_t> (Host::*)(std::int64_t) const;
-    DevicePositions in_one_group(
-        const std::string& model, std::size_t count, GroupOf group_of
-    ) const;
+    DevicePositions in_one_group(const std::string& model, std::size_t count, GroupOf group_of)
+        const;
     void use(const fleet::CapacityHold& hold, std::int64_t sign);
 
     Node node_;

@@ -54,7 +54,8 @@ TEST(Host, CountsOnlyDevicesThatAreWhollyFree) {
     IdSource ids{random};
     host.hold(
         ids.next<AttemptId>(Time{}),
-        {.request = {.accelerator = Accelerator{.model = "H100", .count_milli = 500}}, .devices = {5}}
+        {.request = {.accelerator = Accelerator{.model = "H100", .count_milli = 500}},
+         .devices = {5}}
     );
 
     EXPECT_EQ(chosen(host, 3), (DevicePositions{0, 1, 2}));

@@ -11,7 +11,8 @@ namespace penstock::dispatch {
 
 std::string_view policy_name(const SiteSpec& site, std::string_view sku) {
     const auto stated = site.placement.find(std::string(sku));
-    return stated == site.placement.end() ? placement::kDefaultPolicy : std::string_view(stated->second);
+    return stated == site.placement.end() ? placement::kDefaultPolicy
+                                          : std::string_view(stated->second);
 }
 
 namespace {

@@ -9,8 +9,7 @@ StagingRoutes::StagingRoutes(const std::optional<SiteSpec>& source) {
         routes_[site] = {
             .rtt_ms = route.rtt_ms,
             .bandwidth_mbps = route.bandwidth_mbps,
-            .egress_per_gb =
-                route.egress_per_gb ? route.egress_per_gb : source->egress_per_gb
+            .egress_per_gb = route.egress_per_gb ? route.egress_per_gb : source->egress_per_gb
         };
 }
 

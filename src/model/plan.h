@@ -44,7 +44,9 @@ struct Terms {
     bool per_hour = false;
     bool operator==(const Terms&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Terms, (), (cost, duration_s, security, latency_ms, carbon_g, egress, per_hour))
+BOOST_DESCRIBE_STRUCT(
+    Terms, (), (cost, duration_s, security, latency_ms, carbon_g, egress, per_hour)
+)
 
 // Why a candidate is out. Stable names: they are part of the API and of golden tests.
 enum class FilterReason {

@@ -178,6 +178,8 @@ std::string said_of_choices() {
     };
     Cluster c;
     say(c.plan());
+    c.profile.run_time = 1h;
+    say(c.plan());
     for (const Strategy& pure :
          {Strategy{.cost = 1}, Strategy{.duration = 1}, Strategy{.latency = 1}}) {
         c.spec.placement->optimize = pure;

@@ -150,8 +150,7 @@ void Filters::check_constraints(const Site& site, ReasonSet& out) const {
 }
 
 Time Filters::end_of(const Question& question) const {
-    const std::optional<Duration> run_time =
-        expected_run_time(input_.profile, question.request);
+    const std::optional<Duration> run_time = expected_run_time(input_.profile, question.request);
     if (!run_time) return input_.now;
     // Where staging cannot be foretold, the run alone is the least it takes.
     const double seconds = question.terms.duration_s.value_or(to_seconds(*run_time));

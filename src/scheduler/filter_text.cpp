@@ -82,8 +82,13 @@ const Wording kWordings[] = {
      },
      [](const Facts& f) {
          return Text{
-             format("allow {}/{} in resources.infra, any_of or ordered", f.site.provider, f.spec.region),
-             format("在 resources.infra、any_of 或 ordered 中允许 {}/{}", f.site.provider, f.spec.region)
+             format(
+                 "allow {}/{} in resources.infra, any_of or ordered", f.site.provider, f.spec.region
+             ),
+             format(
+                 "在 resources.infra、any_of 或 ordered 中允许 {}/{}", f.site.provider,
+                 f.spec.region
+             )
          };
      }},
     {FilterReason::identity_differs, "of another identity", "标识不符",
@@ -282,11 +287,13 @@ const Wording kWordings[] = {
          if (*f.input.budget_left <= Money()) return Text{"the budget is used up", "预算已用完"};
          return Text{
              format(
-                 "would cost {} yuan, {} of the budget is left", to_string(charged_of(f.question.terms).value_or(Money())),
+                 "would cost {} yuan, {} of the budget is left",
+                 to_string(charged_of(f.question.terms).value_or(Money())),
                  to_string(*f.input.budget_left)
              ),
              format(
-                 "预计 {} 元，预算剩余 {} 元", to_string(charged_of(f.question.terms).value_or(Money())),
+                 "预计 {} 元，预算剩余 {} 元",
+                 to_string(charged_of(f.question.terms).value_or(Money())),
                  to_string(*f.input.budget_left)
              )
          };

@@ -62,7 +62,10 @@ TEST(Plan, HoldsAnHourWhereTheRunTimeIsUnknownAndNeverMoreThanTheBudget) {
     Cluster c;
     c.spec.placement->optimize = {.cost = 1};
     EXPECT_EQ(to_string(*c.plan().hold), "0.036");  // 0.5 core × 0.00002 × 3600
-    EXPECT_EQ(c.plan().estimate_basis, "run time not known: an hour is held, cost and carbon are of an hour");
+    EXPECT_EQ(
+        c.plan().estimate_basis,
+        "run time not known: an hour is held, cost and carbon are of an hour"
+    );
     c.budget = *parse_money("0.01");
     EXPECT_EQ(to_string(*c.plan().hold), "0.01");
     c.budget.reset();
@@ -93,9 +96,7 @@ TEST(Plan, EgressIsNoPartOfWhatIsHeldEstimatedOrBoundedByTheBudget) {
     Cluster c;
     const Site store{.spec = {.name = "store", .egress_per_gb = *parse_price("0.5")}};
     for (Site& site : c.sites) site.spec.bandwidth_mbps = 1000;
-    c.profile = {
-        .run_time = 60s, .staging_bytes = 100'000'000'000, .staging_source = &store.spec
-    };
+    c.profile = {.run_time = 60s, .staging_bytes = 100'000'000'000, .staging_source = &store.spec};
     c.budget = *parse_money("1");
 
     const Plan plan = c.plan();
@@ -126,9 +127,8 @@ TEST(Plan, RatesOfAnUnknownRunTimeAreNotComparedWithSums) {
     Cluster c;
     c.equip(0, "H100", 8000, "0.01");
     c.equip(1, "A10", 8000, "0.001");
-    c.spec.resources.accelerators = Accelerators{
-        .choices = {*parse_accelerator("H100:1"), *parse_accelerator("A10:1")}
-    };
+    c.spec.resources.accelerators =
+        Accelerators{.choices = {*parse_accelerator("H100:1"), *parse_accelerator("A10:1")}};
     c.profile.run_time_on["H100"] = 100h;
     c.spec.placement->optimize = {.cost = 1};
 
@@ -142,9 +142,7 @@ TEST(Plan, RatesOfAnUnknownRunTimeAreNotComparedWithSums) {
 TEST(Plan, WhoStatesNoPriceOfEgressAsksNothing) {
     Cluster c;
     const Site store{.spec = {.name = "store"}};
-    c.profile = {
-        .run_time = 60s, .staging_bytes = 1'000'000'000, .staging_source = &store.spec
-    };
+    c.profile = {.run_time = 60s, .staging_bytes = 1'000'000'000, .staging_source = &store.spec};
 
     const Plan plan = c.plan();
 
@@ -183,8 +181,9 @@ TEST(Plan, AnAlternativePairsAPlaceWithItsAccelerators) {
     const Plan plan = c.plan();
     EXPECT_EQ(plan.candidates.back().site, "edge");
     EXPECT_EQ(plan.candidates.back().filter, FilterReason::region_not_allowed);
-    EXPECT_NE(plan.candidates.back().filter_detail.find("*/cn-centre with H100:1 |"), std::string::npos)
-        << plan.candidates.back().filter_detail;
+    EXPECT_NE(
+        plan.candidates.back().filter_detail.find("*/cn-centre with H100:1 |"), std::string::npos
+    ) << plan.candidates.back().filter_detail;
 
     c.spec.resources.ordered = std::move(c.spec.resources.any_of);
     c.spec.resources.any_of.clear();

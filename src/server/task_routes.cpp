@@ -34,8 +34,9 @@ Outcome create_task(Platform& platform, Call& call) {
     return answer(*platform.board.find(id), 201);
 }
 
-Outcome plan_task(Dispatcher& dispatcher, Call& call) {
-    const TaskSpec spec = TRY(spec_of(call.request));
+Outcome plan_task(const Platform& platform, Dispatcher& dispatcher, Call& call) {
+    TaskSpec spec = TRY(spec_of(call.request));
+    TRY(resolve_references(platform, call.principal, spec));
     return answer(dispatcher.plan(spec, call.principal.organisation_id, items_of(spec)));
 }
 
@@ -107,7 +108,8 @@ void add_submission_routes(Api& api, Dispatcher& dispatcher) {
          .scope = Scope::tasks_read,
          .request = json::schema<TaskSpec>,
          .response = json::schema<Plan>},
-        [&dispatcher](Call& call) { return plan_task(dispatcher, call); }, kTaskBodyMax
+        [&platform, &dispatcher](Call& call) { return plan_task(platform, dispatcher, call); },
+        kTaskBodyMax
     );
     api.command(
         "POST", "/v1/tasks:profile",
@@ -117,7 +119,8 @@ void add_submission_routes(Api& api, Dispatcher& dispatcher) {
          .request = json::schema<TaskSpec>,
          .response = json::schema<TaskProfile>},
         [&platform](Call& call) -> Outcome {
-            const TaskSpec spec = TRY(spec_of(call.request));
+            TaskSpec spec = TRY(spec_of(call.request));
+            TRY(resolve_references(platform, call.principal, spec));
             return answer(
                 task_profile_of(platform, spec, call.principal.organisation_id, items_of(spec))
             );

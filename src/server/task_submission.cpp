@@ -41,7 +41,9 @@ Result<void> resolve(
     return {};
 }
 
-Result<void> resolve_all(
+}  // namespace
+
+Result<void> resolve_references(
     const Platform& platform, const access::Principal& principal, TaskSpec& spec
 ) {
     const auto each = [&](auto& list, const std::string& path) -> Result<void> {
@@ -55,8 +57,6 @@ Result<void> resolve_all(
     if (spec.inputs) TRY(each(*spec.inputs, "inputs"));
     return {};
 }
-
-}  // namespace
 
 std::int64_t items_of(const TaskSpec& spec) {
     if (!spec.array) return tasks::slots_of(spec);
@@ -73,7 +73,7 @@ std::expected<TaskId, Failure> submit_task(
             platform, call.principal.organisation_id, *spec.service->tokenizer_sha256,
             "service.tokenizer_sha256"
         ));
-    TRY(resolve_all(platform, call.principal, spec));
+    TRY(resolve_references(platform, call.principal, spec));
     const std::size_t open =
         platform.board
             .list([&](const Task& each) {

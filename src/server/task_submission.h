@@ -14,6 +14,12 @@ std::expected<TaskId, Failure> submit_task(
     Platform& platform, Call& call, TaskSpec spec, std::optional<CompositePart> part = {}
 );
 
+// Writes the tasks that the spec names down by id. They are looked up in the caller's project only;
+// not_found names the field.
+Result<void> resolve_references(
+    const Platform& platform, const access::Principal& principal, TaskSpec& spec
+);
+
 // How many items a task of this spec has.
 std::int64_t items_of(const TaskSpec& spec);
 

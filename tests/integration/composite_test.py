@@ -151,6 +151,8 @@ class CentreAndEdge(unittest.TestCase):
             platform.wait_for_state("made", "SUCCEEDED")
             reads = {"name": "reads", "run": "true", "time_limit": "10s", "placement": {"optimize": "cost"},
                      "resources": {"cpus": "0.5", "memory": "64MB"}}
+            unknown = platform.api("POST", "/v1/tasks:plan", reads | {"inputs": [{"task": "nobody"}]})
+            self.assertEqual((unknown.status, unknown.json["errors"][0]["field"]), (404, "inputs[0].task"), unknown.text)
             without = platform.api("POST", "/v1/tasks:plan", reads).json
             self.assertEqual(without["candidates"][0]["site"], "twin", "cheaper by itself")
 
