@@ -62,14 +62,26 @@ TEST(ChooseJointly, TakesTheLeastSumOfLosses) {
     EXPECT_TRUE(scene.choose().gains);
 }
 
-TEST(ChooseJointly, AsksOfNoneMoreThanAQuarter) {
+TEST(ChooseJointly, OneGivesUpMuchWhereOthersGainMore) {
     Scene scene({1000, 1000});
-    scene.plan(1000, {{0, 0.0}, {1, kJointLossMax + 0.01}});
-    scene.plan(1000, {{0, 0.0}});
+    scene.plan(1000, {{0, 0.0}, {1, 1.0}});
+    scene.plan(1000, {{0, 0.0}, {1, 3.0}});
+    EXPECT_EQ(scene.choose().candidate_of, (Chosen{1, 0}));
+
+    scene.plans[1].candidates[1].score = 0.9;
+    EXPECT_EQ(scene.choose().candidate_of, (Chosen{0, 1}));
+    EXPECT_FALSE(scene.choose().gains);
+}
+
+TEST(ChooseJointly, MoreFindRoomBesideThoseWhoWouldInTheirTurn) {
+    Scene scene({1000, 1000});
+    scene.plan(1000, {{0, 0.0}, {1, 0.1}});
+    scene.plan(1000, {{1, 0.0}});
+    scene.plan(500, {{0, 0.0}});
+    scene.plan(500, {{0, 0.0}});  // these two instead of the first would be more
 
     EXPECT_FALSE(scene.choose().gains);
-    EXPECT_EQ(scene.choose().candidate_of[0].has_value(), true);
-    EXPECT_EQ(scene.choose().candidate_of[1], std::nullopt);
+    EXPECT_EQ(scene.choose().candidate_of, (Chosen{0, 0, std::nullopt, std::nullopt}));
 }
 
 TEST(ChooseJointly, GainsNothingWhereEachHasItsBest) {

@@ -66,7 +66,7 @@ TEST(ServeSites, NamesWhatIsWrong) {
     EXPECT_EQ(complaint("moon=1"), "'moon' stands in no line of the links file under from");
     EXPECT_EQ(complaint("a=1,a=2"), "a is named twice");
     EXPECT_EQ(complaint("a=-1"), "'-1' is no number above 0");
-    EXPECT_EQ(complaint("", "site\na\n").substr(0, 25), "sites.csv: there is no co");
+    EXPECT_EQ(complaint("", "site\na\n").substr(0, 34), "sites.csv:1: there is no column en");
     EXPECT_EQ(
         complaint("", kSites, "from,to,rtt_ms\na,a,1\na,b,1\n"),
         "links.csv: no link from a to c"
