@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <span>
 #include <tuple>
 
 #include "scheduler/assign.h"
@@ -68,6 +69,15 @@ std::vector<NodeId> nodes_before(const Plan& plan, std::size_t candidate) {
     const auto rest = std::ranges::unique(nodes);
     nodes.erase(rest.begin(), rest.end());
     return nodes;
+}
+
+std::optional<Accelerator> accelerator_alone(const Plan& plan, std::size_t candidate) {
+    const Candidate& taken = plan.candidates[candidate];
+    const auto before = std::span(plan.candidates).first(candidate);
+    const bool prefers_another = std::ranges::any_of(before, [&](const Candidate& each) {
+        return each.node_id == taken.node_id && each.request != taken.request;
+    });
+    return prefers_another ? taken.request.accelerator : std::nullopt;
 }
 
 }  // namespace penstock::scheduler

@@ -31,4 +31,8 @@ JointChoice choose_jointly(
 // taking it.
 std::vector<NodeId> nodes_before(const Plan& plan, std::size_t candidate);
 
+// The accelerator of that candidate, where the plan prefers another one on the same node: that one
+// is left to others as well, so the question has to ask for this one alone.
+std::optional<Accelerator> accelerator_alone(const Plan& plan, std::size_t candidate);
+
 }  // namespace penstock::scheduler

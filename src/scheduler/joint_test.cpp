@@ -129,5 +129,17 @@ TEST(ChooseJointly, NeedsNoNodeToBeLeftThatItTakesItself) {
     EXPECT_TRUE(nodes_before(scene.plans[0], 0).empty());
 }
 
+TEST(ChooseJointly, AsksForTheAcceleratorAloneThatItTakesOnANodeWithABetterOne) {
+    Scene scene({1000, 1000});
+    scene.plan(500, {{0, 0.0}, {1, 0.1}, {0, 0.2}});
+    std::vector<Candidate>& candidates = scene.plans[0].candidates;
+    candidates[0].request.accelerator = Accelerator{"A", 1000};
+    candidates[1].request.accelerator = Accelerator{"B", 1000};
+    candidates[2].request.accelerator = Accelerator{"B", 1000};
+    EXPECT_EQ(accelerator_alone(scene.plans[0], 2), (Accelerator{"B", 1000}));
+    EXPECT_EQ(accelerator_alone(scene.plans[0], 1), std::nullopt);
+    EXPECT_EQ(accelerator_alone(scene.plans[0], 0), std::nullopt);
+}
+
 }  // namespace
 }  // namespace penstock::scheduler

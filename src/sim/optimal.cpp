@@ -102,13 +102,18 @@ class BruteForce {
     Total best_;
 };
 
-// Each in its turn on what those before it have left; `leaves` stands beside the tasks.
-Outcome in_turn(const OptimalInstance& instance, const std::vector<std::vector<NodeId>>& leaves) {
+using Left = OptimalInstance::Left;
+
+// Each in its turn on what those before it have taken; what it leaves to others stands beside the
+// tasks. Where that is all there is, it is taken after all.
+Outcome in_turn(const OptimalInstance& instance, const std::vector<Left>& left) {
     Room room(instance.totals());
     Outcome outcome{.total = {}, .placed = std::vector<bool>(instance.tasks())};
     Total& total = outcome.total;
     for (std::size_t task = 0; task < instance.tasks(); ++task) {
-        const Plan plan = instance.plan(task, room.free(), leaves[task]);
+        Plan plan = instance.plan(task, room.free(), left[task]);
+        if (!plan.feasible && left[task].alone)
+            plan = instance.plan(task, room.free(), {left[task].nodes, std::nullopt});
         if (!plan.feasible) {
             ++total.unplaced;
             continue;
@@ -133,12 +138,15 @@ Total by_server(const OptimalInstance& instance) {
     for (const Plan& plan : instance.alone()) plans.push_back(&plan);
     const scheduler::JointChoice choice =
         scheduler::choose_jointly(plans, instance.totals_by_id());
-    std::vector<std::vector<NodeId>> leaves(instance.tasks());
+    std::vector<Left> left(instance.tasks());
     if (choice.gains)
         for (std::size_t task = 0; task < instance.tasks(); ++task)
             if (const std::optional<std::size_t> candidate = choice.candidate_of[task])
-                leaves[task] = scheduler::nodes_before(*plans[task], *candidate);
-    return in_turn(instance, leaves).total;
+                left[task] = {
+                    scheduler::nodes_before(*plans[task], *candidate),
+                    scheduler::accelerator_alone(*plans[task], *candidate)
+                };
+    return in_turn(instance, left).total;
 }
 
 Total by_assign(const OptimalInstance& instance) {
@@ -147,7 +155,7 @@ Total by_assign(const OptimalInstance& instance) {
 }
 
 Outcome one_by_one(const OptimalInstance& instance) {
-    return in_turn(instance, std::vector<std::vector<NodeId>>(instance.tasks()));
+    return in_turn(instance, std::vector<Left>(instance.tasks()));
 }
 
 void compare(WayOfDeciding& way, const Total& made, const Total& least) {

@@ -137,14 +137,16 @@ OptimalInstance::Task OptimalInstance::draw_task(Random& random) {
 }
 
 Plan OptimalInstance::plan(
-    std::size_t i, const std::vector<Capacity>& free, const std::vector<NodeId>& leave
+    std::size_t i, const std::vector<Capacity>& free, const Left& left
 ) const {
+    TaskSpec spec = tasks_[i].spec;
+    if (left.alone) spec.resources.accelerators->choices = {*left.alone};
     scheduler::Input input{
-        .spec = tasks_[i].spec,
+        .spec = spec,
         .spec_sha256 = {},
         .supplies = {},
         .avoid = {},
-        .leave = leave,
+        .leave = left.nodes,
         .profile = tasks_[i].profile,
         .budget_left = {},
         .now = kNow

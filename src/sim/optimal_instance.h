@@ -17,10 +17,13 @@ class OptimalInstance {
     OptimalInstance(std::uint64_t seed, std::int64_t nodes_max, std::int64_t tasks_max);
 
     std::size_t tasks() const { return tasks_.size(); }
-    // Task `i` on what is free of each node, with nodes that it leaves to others.
-    Plan plan(
-        std::size_t i, const std::vector<Capacity>& free, const std::vector<NodeId>& leave
-    ) const;
+    // What a task leaves to others: nodes, and all accelerators but one.
+    struct Left {
+        std::vector<NodeId> nodes;
+        std::optional<Accelerator> alone;
+    };
+    // Task `i` on what is free of each node.
+    Plan plan(std::size_t i, const std::vector<Capacity>& free, const Left& left) const;
     const std::vector<Plan>& alone() const { return alone_; }  // of each task, on empty nodes
     // The same as options, with losses in 10⁻⁹; the candidates of an infeasible plan are none.
     const std::vector<std::vector<scheduler::Option>>& options() const { return options_; }
