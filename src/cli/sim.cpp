@@ -9,8 +9,9 @@ namespace penstock::cli {
 
 std::vector<Command> sim_commands() {
     return {
-        sim_jct_command(),    sim_pack_command(),  sim_plot_command(),  sim_queue_command(),
-        sim_replay_command(), sim_scale_command(), sim_serve_command(), sim_sites_command(),
+        sim_jct_command(),   sim_optimal_command(), sim_pack_command(),
+        sim_plot_command(),  sim_queue_command(),   sim_replay_command(),
+        sim_scale_command(), sim_serve_command(),   sim_sites_command(),
     };
 }
 

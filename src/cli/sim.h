@@ -8,6 +8,7 @@
 namespace penstock::cli {
 
 Command sim_jct_command();
+Command sim_optimal_command();
 Command sim_pack_command();
 Command sim_plot_command();
 Command sim_queue_command();

@@ -144,14 +144,54 @@ std::string lines_of(Language language, const std::vector<sim::JctLine>& lines) 
     return format(language, "sim.jct.result") + "\n" + table.render({});
 }
 
+// With --jobs a recorded list at its own pace, each job once and all of them measured, where flags do
+// not say otherwise.
+Result<std::optional<sim::JobFile>> recorded_jobs(
+    const Invocation& invocation, sim::ThroughputTable table, sim::JctOptions& options
+) {
+    const Arguments& arguments = invocation.arguments;
+    const auto file = arguments.value("jobs");
+    if (!file) {
+        if (arguments.value("job-columns")) return wrong("job-columns", "needs --jobs");
+        return std::optional<sim::JobFile>();
+    }
+    for (const std::string_view flag : {"several-devices", "declared-error"})
+        if (arguments.has(flag)) return wrong(flag, "is of jobs that are made up, not of --jobs");
+    if (!arguments.value("seeds")) options.seeds = {0};
+    if (options.seeds.size() != 1) return wrong("seeds", "with --jobs there is one repetition");
+    sim::JobFile jobs = TRY(sim::read_job_file(
+        TRY(sim::Csv::read(sim_path(invocation, *file))),
+        TRY(sim::parse_job_columns(arguments.value_or("job-columns", ""))), std::move(table),
+        options.seeds.front()
+    ));
+    if (!arguments.value("rates")) options.jobs_per_hour = {rounded(jobs.jobs_per_hour)};
+    if (!arguments.value("measure")) {
+        options.training.measured_first = 0;
+        options.training.measured_last = jobs.jobs.size();
+    }
+    invocation.say(
+        "sim.jct.jobs", jobs.jobs.size(), fmt::format("{:.2f}", jobs.jobs_per_hour),
+        jobs.without_devices, jobs.never_ran
+    );
+    return jobs;
+}
+
 // Offline: training jobs share devices of several kinds by time.
 io::Task<Result<int>> jct(Invocation* invocation) {
     const Arguments& arguments = invocation->arguments;
     const Cluster cluster = CO_TRY(devices_flag(arguments));
-    const sim::JctOptions options = CO_TRY(options_of(arguments, cluster));
-    const std::string file = CO_TRY(needed_flag(arguments, "throughputs"));
-    const sim::ThroughputTable table =
-        CO_TRY(sim::read_throughputs(sim_path(*invocation, file), cluster.kinds));
+    sim::JctOptions options = CO_TRY(options_of(arguments, cluster));
+    sim::ThroughputTable table{.kinds = cluster.kinds, .types = {}};
+    if (arguments.value("throughputs") || !arguments.value("jobs")) {
+        const std::string file = CO_TRY(needed_flag(arguments, "throughputs"));
+        table = CO_TRY(sim::read_throughputs(sim_path(*invocation, file), cluster.kinds));
+    }
+    const std::optional<sim::JobFile> recorded =
+        CO_TRY(recorded_jobs(*invocation, table, options));
+    if (recorded) {
+        options.recorded = &*recorded;
+        table = recorded->table;
+    }
     sim::Progress progress = sim_progress(*invocation);
     const std::vector<sim::JctLine> lines = CO_TRY(sim::simulate_jct(table, options, progress));
     const std::string curve = arguments.value_or("curve", "");
@@ -174,7 +214,9 @@ Command sim_jct_command() {
         .examples =
             {"penstock sim jct --throughputs table.json --devices v100=36,p100=36,k80=36",
              "penstock sim jct --throughputs table.json --devices v100=36,k80=36 --rates "
-             "1,2 --policies gavel-las,least-left --plot jct.svg"},
+             "1,2 --policies gavel-las,least-left --plot jct.svg",
+             "penstock sim jct --jobs jobs.csv --job-columns arrival=submit,devices=gpus --devices "
+             "gpu=64 --policies agnostic-las,gavel-las,least-left"},
         .flags =
             {{.name = "throughputs", .value = "FILE", .help = "flag.sim_throughputs"},
              {.name = "devices", .value = "KIND=N,…", .help = "flag.sim_devices"},
@@ -182,6 +224,8 @@ Command sim_jct_command() {
              {.name = "rates", .value = "N,…", .help = "flag.sim_rates"},
              {.name = "seeds", .value = "SEEDS", .help = "flag.sim_jct_seeds"},
              {.name = "measure", .value = "FIRST..LAST", .help = "flag.sim_measure"},
+             {.name = "jobs", .value = "FILE", .help = "flag.sim_jct_jobs"},
+             {.name = "job-columns", .value = "FIELD=COLUMN,…", .help = "flag.sim_jct_columns"},
              {.name = "several-devices", .help = "flag.sim_several_devices"},
              {.name = "declared-error", .value = "FACTOR", .help = "flag.sim_declared_error"},
              {.name = "move-seconds", .value = "N", .help = "flag.sim_move_seconds"},

@@ -1,113 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <boost/json.hpp>
+#include <charconv>
 
 #include "cli/sim.h"
 #include "cli/sim_cluster.h"
-#include "sim/scale.h"
+#include "cli/sim_scale_answer.h"
 
 namespace penstock::cli {
 namespace {
 
 constexpr std::int64_t kRepeatMax = 1000;
+constexpr std::size_t kRepeatsMax = 100;
 constexpr std::int64_t kTasksMax = 10'000'000;
 constexpr std::int64_t kCellMax = 100'000;
 constexpr std::int64_t kGroupMax = 100'000;
 constexpr std::int64_t kRoundsMax = 1000;
 
-json::Object decision_object(const sim::DecisionTimes& times) {
-    return {
-        {"decisions", times.decisions}, {"decisions_per_second", times.per_second},
-        {"p50_us", times.p50_us},       {"p99_us", times.p99_us},
-        {"max_us", times.max_us},       {"allocated_percent", times.allocated_percent},
-    };
-}
-
-json::Object group_object(const sim::GroupTimes& times) {
-    return {
-        {"devices", times.devices},
-        {"placed_rounds", times.done},
-        {"p50_ms", times.p50_ms},
-        {"max_ms", times.max_ms},
-    };
-}
-
-json::Object answer_of(const sim::ScaleReport& report, const sim::ScaleOptions& options) {
-    return {
-        {"policy", options.policy},
-        {"seed", options.seed},
-        {"nodes", report.nodes},
-        {"devices", report.devices},
-        {"shapes", report.shapes},
-        {"decisions_per_second", std::min(report.empty.per_second, report.saturated.per_second)},
-        {"p50_us", std::max(report.empty.p50_us, report.saturated.p50_us)},
-        {"p99_us", std::max(report.empty.p99_us, report.saturated.p99_us)},
-        {"bytes_per_node", report.bytes_per_node},
-        {"empty", decision_object(report.empty)},
-        {"saturated", decision_object(report.saturated)},
-        {"gang", group_object(report.gang)},
-        {"preemption", group_object(report.preemption)},
-        {"dispatch",
-         json::Object{
-             {"sites", report.dispatch.sites},
-             {"decisions", report.dispatch.decisions},
-             {"placed", report.dispatch.placed},
-             {"first_decisions_per_second", report.dispatch.first_per_second},
-             {"decisions_per_second", report.dispatch.per_second},
-             {"recorded_decisions_per_second", report.dispatch.recorded_per_second},
-             {"bytes_per_decision", report.dispatch.bytes_per_decision},
-             {"record_ms", report.dispatch.record_ms},
-             {"replay_ms", report.dispatch.replay_ms},
-             {"gang_nodes", report.dispatch.gang_nodes},
-             {"gangs", report.dispatch.gangs},
-             {"gang_p50_ms", report.dispatch.gang_p50_ms},
-             {"gang_max_ms", report.dispatch.gang_max_ms},
-         }},
-    };
-}
-
-std::string lines_of(Language language, const sim::ScaleReport& report) {
-    const auto rounded = [](double value) { return fmt::format("{:.1f}", value); };
-    const auto whole = [](double value) { return fmt::format("{:.0f}", value); };
-    std::string lines = format(
-                            language, "sim.scale.cluster", report.nodes, report.devices,
-                            report.shapes, whole(report.bytes_per_node)
-                        ) +
-                        "\n";
-    for (const auto& [label, times] :
-         {std::pair{text(language, "sim.scale.empty"), report.empty},
-          std::pair{text(language, "sim.scale.saturated"), report.saturated}})
-        lines += format(
-                     language, "sim.scale.decisions", label, whole(times.per_second),
-                     rounded(times.p50_us), rounded(times.p99_us), rounded(times.allocated_percent)
-                 ) +
-                 "\n";
-    lines += format(
-                 language, "sim.scale.gang", report.gang.devices, rounded(report.gang.p50_ms),
-                 rounded(report.gang.max_ms), report.gang.done
-             ) +
-             "\n";
-    lines += format(
-                 language, "sim.scale.preemption", report.preemption.devices,
-                 rounded(report.preemption.p50_ms), rounded(report.preemption.max_ms),
-                 report.preemption.done
-             ) +
-             "\n";
-    if (report.dispatch.decisions > 0)
-        lines += format(
-                     language, "sim.scale.dispatch", whole(report.dispatch.per_second),
-                     whole(report.dispatch.recorded_per_second),
-                     whole(report.dispatch.bytes_per_decision)
-                 ) +
-                 "\n";
-    return lines;
-}
-
 Result<sim::ScaleOptions> options_of(const Arguments& arguments) {
     sim::ScaleOptions options;
     options.policy = arguments.value_or("policy", options.policy);
-    options.repeat = TRY(integer_in(arguments, "repeat", options.repeat, kRepeatMax));
     options.tasks = TRY(integer_in(arguments, "tasks", options.tasks, kTasksMax));
     options.seed = static_cast<std::uint64_t>(
         TRY(integer_in(arguments, "seed", static_cast<std::int64_t>(options.seed), INT64_MAX))
@@ -126,10 +38,37 @@ Result<sim::ScaleOptions> options_of(const Arguments& arguments) {
     return options;
 }
 
+// "1,8,33": each a cluster of its own.
+Result<std::vector<std::int64_t>> repeats_of(const Arguments& arguments) {
+    std::vector<std::int64_t> repeats;
+    for (const std::string& word : names_in(arguments.value_or("repeat", "1"))) {
+        std::int64_t repeat = 0;
+        const char* end = word.data() + word.size();
+        const auto [stop, error] = std::from_chars(word.data(), end, repeat);
+        if (error != std::errc{} || stop != end || repeat < 1 || repeat > kRepeatMax)
+            return fail_field(
+                ErrorCode::invalid_argument, "--repeat",
+                fmt::format("{} is not from 1 to {}", word, kRepeatMax)
+            );
+        repeats.push_back(repeat);
+    }
+    if (repeats.empty() || repeats.size() > kRepeatsMax)
+        return fail_field(
+            ErrorCode::invalid_argument, "--repeat",
+            fmt::format("give 1 to {} numbers", kRepeatsMax)
+        );
+    return repeats;
+}
+
 // Offline: how fast placement decides in a large cluster.
 io::Task<Result<int>> scale(Invocation* invocation) {
     const Arguments& arguments = invocation->arguments;
     sim::ScaleOptions options = CO_TRY(options_of(arguments));
+    const std::vector<std::int64_t> repeats = CO_TRY(repeats_of(arguments));
+    if (arguments.has("no-timing") && arguments.value("plot"))
+        co_return fail_field(
+            ErrorCode::invalid_argument, "--plot", "shows rates, which --no-timing leaves out"
+        );
     sim::ClusterTrace cluster = CO_TRY(read_cluster_flag(*invocation));
     std::vector<sim::TracedTask> tasks = sim::made_up_tasks(options.seed);
     const std::string pods = arguments.value_or("pods", "");
@@ -141,10 +80,16 @@ io::Task<Result<int>> scale(Invocation* invocation) {
         options.power = CO_TRY(power_flag(*invocation, cluster.models));
     if (!cluster.memory_known) invocation->say("sim.no_memory");
     sim::Progress progress = sim_progress(*invocation);
-    const sim::ScaleReport report = CO_TRY(sim::measure_scale(cluster, tasks, options, progress));
-    CO_TRY(invocation->printer.document(
-        answer_of(report, options), lines_of(invocation->language, report)
-    ));
+    std::vector<sim::ScaleReport> reports;
+    for (const std::int64_t repeat : repeats) {
+        options.repeat = repeat;
+        reports.push_back(CO_TRY(sim::measure_scale(cluster, tasks, options, progress)));
+    }
+    if (const auto file = arguments.value("plot"))
+        CO_TRY(write_sim_file(
+            *invocation, *file, CO_TRY(sim::render_svg(sim::scale_plot(reports)))
+        ));
+    CO_TRY(print_scale(*invocation, reports, options));
     co_return kExitOk;
 }
 
@@ -154,12 +99,14 @@ Command sim_scale_command() {
     return {
         .path = "sim scale",
         .summary = "sim.scale.summary",
-        .examples = {"penstock sim scale --nodes nodes.csv --repeat 8 --tasks 50000 -o json"},
+        .examples =
+            {"penstock sim scale --nodes nodes.csv --repeat 8 --tasks 50000 -o json",
+             "penstock sim scale --nodes nodes.csv --repeat 1,8,33 --plot rates.svg"},
         .flags =
             {{.name = "nodes", .value = "FILE", .help = "flag.sim_nodes"},
              {.name = "pods", .value = "FILE", .help = "flag.sim_pods_drawn"},
              {.name = "policy", .value = "NAME", .help = "flag.sim_policy"},
-             {.name = "repeat", .value = "N", .help = "flag.sim_repeat"},
+             {.name = "repeat", .value = "N,…", .help = "flag.sim_repeat"},
              {.name = "tasks", .value = "N", .help = "flag.sim_tasks"},
              {.name = "seed", .value = "N", .help = "flag.sim_seed"},
              {.name = "power", .value = "FILE", .help = "flag.sim_power"},
@@ -168,7 +115,9 @@ Command sim_scale_command() {
              {.name = "gang-devices", .value = "N", .help = "flag.sim_gang"},
              {.name = "preempted-devices", .value = "N", .help = "flag.sim_preempted"},
              {.name = "rounds", .value = "N", .help = "flag.sim_rounds"},
-             {.name = "dispatch-tasks", .value = "N", .help = "flag.sim_dispatch"}},
+             {.name = "dispatch-tasks", .value = "N", .help = "flag.sim_dispatch"},
+             {.name = "plot", .value = "FILE", .help = "flag.sim_plot"},
+             {.name = "no-timing", .help = "flag.sim_no_timing"}},
         .run = scale,
     };
 }

@@ -6,9 +6,11 @@
 #include <cmath>
 
 #include "cli/sim.h"
+#include "cli/sim_serve_answer.h"
+#include "sim/replica_placer.h"
 #include "sim/seeds.h"
 #include "sim/serve_policy.h"
-#include "sim/serve_sweep.h"
+#include "sim/site_strategy.h"
 
 namespace penstock::cli {
 namespace {
@@ -68,6 +70,7 @@ Result<tasks::AutoscaleTargets> targets_of(const Arguments& arguments) {
     TRY(take(arguments, "replicas-max", targets.replicas_max));
     TRY(take(arguments, "spares", targets.spares));
     TRY(take(arguments, "first-token-target", targets.first_token));
+    TRY(take(arguments, "token-gap-target", targets.token_gap));
     TRY(take(arguments, "replica-tokens", targets.tokens_per_second));
     TRY(take(arguments, "cold-start", targets.cold_start));
     TRY(take(arguments, "shrink-after", targets.shrink_after));
@@ -90,6 +93,15 @@ Result<sim::ServeSweep> sweep_of(const Arguments& arguments) {
             sweep.policies.assign(names.begin(), names.end());
         }
     }
+    if (const auto text = arguments.value("placements")) {
+        sweep.placements = names_in(*text);
+        if (*text == "all") {
+            const auto& names = sim::replica_placement_names();
+            sweep.placements.assign(names.begin(), names.end());
+        }
+    }
+    if (const auto text = arguments.value("strategy"))
+        sweep.base.strategy = TRY(sim::site_strategy(*text));
     if (const auto text = arguments.value("seeds")) sweep.seeds = TRY(sim::parse_seeds(*text));
     TRY(take(arguments, "first-token-max", sweep.base.first_token_max));
     TRY(take(arguments, "token-gap-max", sweep.base.token_gap_max));
@@ -98,56 +110,30 @@ Result<sim::ServeSweep> sweep_of(const Arguments& arguments) {
     return sweep;
 }
 
-Column figure_column(std::string name, std::string figure, int decimals, double times = 1) {
-    Column column = computed_column(
-        std::move(name),
-        [figure = std::move(figure), decimals, times](const json::Value& row, const Look&) {
-            return fmt::format("{:.{}f}", row.at(figure).to_number<double>() * times, decimals);
-        }
-    );
-    column.align = Align::right;
-    return column;
-}
-
-const View& serve_view() {
-    static const View kView{
-        .plural = "cases",
-        .singular = "case",
-        .columns =
-            {figure_column("RATE", "rate", 2), text_column("REPLICAS", "replicas"),
-             text_column("POLICY", "policy"), figure_column("HIT%", "cache_hit_share", 1, 100),
-             figure_column("TTFT-P50", "first_token_ms_p50", 0),
-             figure_column("TTFT-P99", "first_token_ms_p99", 0),
-             figure_column("TPOT-P50", "token_gap_ms_p50", 1),
-             figure_column("TPOT-P99", "token_gap_ms_p99", 1),
-             figure_column("ATTAINED%", "attained_share", 2, 100),
-             figure_column("GOODPUT/S", "goodput_per_second", 2),
-             figure_column("IMBALANCE", "imbalance", 2),
-             figure_column("REPLICA-H", "replica_hours", 2)},
-        .id = "policy",
-    };
-    return kView;
-}
-
-json::Object row_of(const sim::ServeRow& row) {
-    json::Object out{
-        {"rate", row.rate},
-        {"replicas", row.fleet},
-        {"policy", row.policy},
-        {"runs", row.runs},
-        {"calls", row.result.calls}
-    };
-    for (const std::string_view name : sim::serve_figure_names())
-        out[name] = *sim::serve_figure(row.result, name);
-    out["replicas_most"] = row.result.replicas_most;
-    out["cold_starts"] = row.result.cold_starts;
-    return out;
+// Both tables or neither; what stands over sites alone is refused without them.
+Result<std::optional<sim::ServeSites>> sites_of(const Invocation& invocation) {
+    const Arguments& arguments = invocation.arguments;
+    const auto sites = arguments.value("sites"), links = arguments.value("links");
+    if (sites && links)
+        return TRY(sim::read_serve_sites(
+            TRY(sim::Csv::read(sim_path(invocation, *sites))),
+            TRY(sim::Csv::read(sim_path(invocation, *links))), arguments.value_or("callers", "")
+        ));
+    for (const std::string_view flag : {"sites", "links", "callers", "placements", "strategy"})
+        if (arguments.value(flag))
+            return fail_field(
+                ErrorCode::invalid_argument, "--" + std::string(flag),
+                "needs both --sites and --links"
+            );
+    return std::optional<sim::ServeSites>();
 }
 
 // Offline: a recorded service against a fleet of simulated engines.
 io::Task<Result<int>> serve(Invocation* invocation) {
     const Arguments& arguments = invocation->arguments;
-    const sim::ServeSweep sweep = CO_TRY(sweep_of(arguments));
+    sim::ServeSweep sweep = CO_TRY(sweep_of(arguments));
+    const std::optional<sim::ServeSites> sites = CO_TRY(sites_of(*invocation));
+    if (sites) sweep.base.sites = &*sites;
     const sim::ServeFormat format =
         CO_TRY(sim::parse_serve_format(arguments.value_or("format", "auto")));
     std::vector<sim::ServeRequest> trace =
@@ -165,12 +151,7 @@ io::Task<Result<int>> serve(Invocation* invocation) {
             CO_TRY(sim::serve_plot(means, arguments.value_or("plot-y", "first_token_ms_p99")));
         CO_TRY(write_sim_file(*invocation, *file, CO_TRY(sim::render_svg(plot))));
     }
-    json::Array rows;
-    for (const sim::ServeRow& row : means) rows.push_back(row_of(row));
-    const auto total = static_cast<std::int64_t>(rows.size());
-    CO_TRY(invocation->printer.list(
-        serve_view(), json::Object{{"cases", std::move(rows)}, {"total", total}}
-    ));
+    CO_TRY(print_serve_rows(*invocation, means));
     co_return kExitOk;
 }
 
@@ -182,7 +163,9 @@ Command sim_serve_command() {
         .summary = "sim.serve.summary",
         .examples =
             {"penstock sim serve conversation_trace.jsonl --policies all --rates 1,1.5,2",
-             "penstock sim serve AzureLLMInferenceTrace_conv.csv --replicas 2,4,auto --rates 3"},
+             "penstock sim serve AzureLLMInferenceTrace_conv.csv --replicas 2,4,auto --rates 3",
+             "penstock sim serve AzureLLMInferenceTrace_conv.csv --replicas auto --sites sites.csv "
+             "--links links.csv --callers Tokyo=3,Frankfurt=1 --placements all"},
         .operands = {{.name = "TRACE"}},
         .flags =
             {{.name = "format",
@@ -212,10 +195,16 @@ Command sim_serve_command() {
              {.name = "spares", .value = "N", .help = "flag.serve_spares"},
              {.name = "first-token-target", .value = "SPAN", .help = "flag.serve_first_token_target"
              },
+             {.name = "token-gap-target", .value = "SPAN", .help = "flag.serve_token_gap_target"},
              {.name = "replica-tokens", .value = "N", .help = "flag.serve_replica_tokens"},
              {.name = "cold-start", .value = "SPAN", .help = "flag.serve_cold_start"},
              {.name = "shrink-after", .value = "SPAN", .help = "flag.serve_shrink_after"},
-             {.name = "to-zero-after", .value = "SPAN", .help = "flag.serve_to_zero_after"}},
+             {.name = "to-zero-after", .value = "SPAN", .help = "flag.serve_to_zero_after"},
+             {.name = "sites", .value = "FILE", .help = "flag.serve_sites"},
+             {.name = "links", .value = "FILE", .help = "flag.serve_links"},
+             {.name = "callers", .value = "REGION=N,…", .help = "flag.serve_callers"},
+             {.name = "placements", .value = "NAME,…", .help = "flag.serve_placements"},
+             {.name = "strategy", .value = "NAME", .help = "flag.serve_strategy"}},
         .run = serve,
     };
 }

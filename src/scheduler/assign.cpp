@@ -43,12 +43,16 @@ bool better(const Assignment& a, const Assignment& b) {
 
 class Search {
   public:
-    Search(std::vector<Capacity> free, const Options& options, Assignment start)
-        : free_(std::move(free)), options_(options), best_(std::move(start)) {
+    // `queue`: the items have an order, and those that the start places are to be placed.
+    Search(std::vector<Capacity> free, const Options& options, Assignment start, bool queue)
+        : free_(std::move(free)), options_(options), queue_(queue), best_(std::move(start)) {
+        placed_.resize(options.size());
+        for (std::size_t i = 0; i < options.size(); ++i)
+            placed_[i] = queue && best_.option_of[i].has_value();
         items_.resize(options.size());
         std::iota(items_.begin(), items_.end(), std::size_t{0});
         // Those with the fewest ways first: a wrong turn shows early.
-        std::ranges::sort(items_, {}, [&](std::size_t i) {
+        if (!queue) std::ranges::sort(items_, {}, [&](std::size_t i) {
             return std::pair(options[i].size(), i);
         });
         for (const std::vector<Option>& each : options) orders_.push_back(best_first(each));
@@ -71,7 +75,7 @@ class Search {
                 return fits(free_[each.node], each.request);
             });
             if (found == orders_[item].end())
-                ++least.unplaced;
+                least.unplaced += placed_[item] ? kNever : 1;
             else
                 least.score += options_[item][*found].score;
         }
@@ -85,9 +89,11 @@ class Search {
         }
         if (!better(bound(depth), best_)) return;
         const std::size_t item = items_[depth];
+        bool has_room = false;
         for (const std::size_t option : orders_[item]) {
             const Option& each = options_[item][option];
             if (!fits(free_[each.node], each.request)) continue;
+            has_room = true;
             take(free_[each.node], each.request, 1);
             current_.option_of[item] = option;
             current_.score += each.score;
@@ -96,13 +102,18 @@ class Search {
             current_.option_of[item].reset();
             take(free_[each.node], each.request, -1);
         }
+        if (placed_[item] || (queue_ && has_room)) return;
         ++current_.unplaced;
         descend(depth + 1);
         --current_.unplaced;
     }
 
     std::vector<Capacity> free_;
+    static constexpr std::int64_t kNever = 1'000'000'000;  // as many unplaced: no way at all
+
     const Options& options_;
+    bool queue_;
+    std::vector<bool> placed_;
     std::vector<std::size_t> items_;
     std::vector<std::vector<std::size_t>> orders_;
     Assignment current_;
@@ -132,7 +143,11 @@ Assignment assign_in_order(const std::vector<Capacity>& free, const Options& opt
 }
 
 Assignment assign(const std::vector<Capacity>& free, const Options& options) {
-    return Search(free, options, assign_in_order(free, options)).run();
+    return Search(free, options, assign_in_order(free, options), false).run();
+}
+
+Assignment assign_in_queue(const std::vector<Capacity>& free, const Options& options) {
+    return Search(free, options, assign_in_order(free, options), true).run();
 }
 
 }  // namespace penstock::scheduler

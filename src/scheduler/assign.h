@@ -22,7 +22,8 @@ struct Assignment {
     std::vector<std::optional<std::size_t>> option_of;  // of each item, into its options
     std::int64_t unplaced = 0;
     std::int64_t score = 0;  // sum over the placed items
-    bool proven = false;     // nothing places more, or as many for less; else the search was cut
+    // Nothing places more, or as many for less, of what was looked for; else the search was cut.
+    bool proven = false;
 };
 
 // Places as many items as it can and, of those ways, takes the one with the least sum of scores.
@@ -30,6 +31,11 @@ struct Assignment {
 // by a depth-first search with a bound; after kAssignStepsMax steps the best found so far is the
 // answer, never worse than the start. Pure and deterministic.
 Assignment assign(
+    const std::vector<Capacity>& free, const std::vector<std::vector<Option>>& options
+);
+// The same in the order of a queue: whoever finds room in the start has a place, and nobody is
+// passed over while those before it leave it room.
+Assignment assign_in_queue(
     const std::vector<Capacity>& free, const std::vector<std::vector<Option>>& options
 );
 constexpr std::int64_t kAssignStepsMax = 20'000;

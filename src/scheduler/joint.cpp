@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
+#include <span>
 #include <tuple>
 
 #include "scheduler/assign.h"
@@ -15,22 +17,23 @@ constexpr double kScoreUnit = 1e6;
 
 bool takes_part(const Plan& plan) { return plan.feasible && !plan.gang && !plan.later; }
 
-// Candidates with their losses, best first. Of a list of accelerators a later one comes behind
-// every earlier one whatever it loses: where the loss falls, the next of the list begins.
+// Candidates with their losses, best first, on the best kJointItemsMax nodes: the others of the
+// group take one each at most, so that a better one than those left out is always free. Of a list
+// of accelerators only the first: where the loss falls, the next of the list begins.
 std::vector<Option> options_of(const Plan& plan, const std::map<NodeId, std::size_t>& nodes) {
     std::vector<Option> options;
-    double behind = 0;
+    std::set<std::size_t> seen;
     double last = 0;
     for (const Candidate& candidate : plan.candidates) {
         if (!candidate.rank || !candidate.score || candidate.start_at) break;
-        if (*candidate.score < last) behind += kLossShownMax;
+        if (*candidate.score < last) break;
         last = *candidate.score;
-        const double loss = behind + last;
-        if (loss > *plan.candidates.front().score + kJointLossMax) break;
+        const std::size_t node = nodes.at(candidate.node_id);
+        if (seen.insert(node).second && seen.size() > kJointItemsMax) break;
         options.push_back(
-            {.node = nodes.at(candidate.node_id),
+            {.node = node,
              .request = candidate.request,
-             .score = std::llround(loss * kScoreUnit)}
+             .score = std::llround(last * kScoreUnit)}
         );
     }
     return options;
@@ -50,13 +53,11 @@ JointChoice choose_jointly(
     std::vector<std::vector<Option>> options;
     for (const Plan* plan : plans)
         options.push_back(takes_part(*plan) ? options_of(*plan, nodes) : std::vector<Option>());
-    Assignment in_order = assign_in_order(capacities, options);
-    Assignment joint = assign(capacities, options);
-    bool gains =
+    const Assignment in_order = assign_in_order(capacities, options);
+    Assignment joint = assign_in_queue(capacities, options);
+    const bool gains =
         std::tie(joint.unplaced, joint.score) < std::tie(in_order.unplaced, in_order.score);
-    for (std::size_t i = 0; i < plans.size(); ++i)
-        if (in_order.option_of[i] && !joint.option_of[i]) gains = false;
-    return {.candidate_of = std::move(gains ? joint : in_order).option_of, .gains = gains};
+    return {.candidate_of = std::move(joint.option_of), .gains = gains};
 }
 
 std::vector<NodeId> nodes_before(const Plan& plan, std::size_t candidate) {
@@ -68,6 +69,15 @@ std::vector<NodeId> nodes_before(const Plan& plan, std::size_t candidate) {
     const auto rest = std::ranges::unique(nodes);
     nodes.erase(rest.begin(), rest.end());
     return nodes;
+}
+
+std::optional<Accelerator> accelerator_alone(const Plan& plan, std::size_t candidate) {
+    const Candidate& taken = plan.candidates[candidate];
+    const auto before = std::span(plan.candidates).first(candidate);
+    const bool prefers_another = std::ranges::any_of(before, [&](const Candidate& each) {
+        return each.node_id == taken.node_id && each.request != taken.request;
+    });
+    return prefers_another ? taken.request.accelerator : std::nullopt;
 }
 
 }  // namespace penstock::scheduler

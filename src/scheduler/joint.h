@@ -10,8 +10,6 @@
 namespace penstock::scheduler {
 
 constexpr std::size_t kJointItemsMax = 8;
-// What one gives up at most for the others: terms a quarter worse in the mean, as a loss.
-constexpr double kJointLossMax = 0.2231;
 
 // Work that waits at once, each planned as if it were alone.
 struct JointChoice {
@@ -21,9 +19,10 @@ struct JointChoice {
     bool gains = false;  // more find room than if each took its best in turn, or do so for less
 };
 
-// Places as many as it can and, of those ways, takes the one with the least sum of losses, by
-// assign(); but none that would find room in its turn stays behind for others. Candidates that
-// start later, and gangs, take no part. `free`: of the candidates' nodes. Pure and deterministic.
+// In the order of the plans, by assign_in_queue(): whoever would find room in its turn has a place;
+// beside them as many more as can be, and of those ways the one with the least sum of losses. Nobody takes a later accelerator of its
+// list for others. Candidates that start later, and gangs, take no part. `free`: of the candidates'
+// nodes. Pure and deterministic.
 JointChoice choose_jointly(
     const std::vector<const Plan*>& plans, const std::map<NodeId, Capacity>& free
 );
@@ -31,5 +30,9 @@ JointChoice choose_jointly(
 // Nodes of the candidates that stand before that one, without its own: what is left to others by
 // taking it.
 std::vector<NodeId> nodes_before(const Plan& plan, std::size_t candidate);
+
+// The accelerator of that candidate, where the plan prefers another one on the same node: that one
+// is left to others as well, so the question has to ask for this one alone.
+std::optional<Accelerator> accelerator_alone(const Plan& plan, std::size_t candidate);
 
 }  // namespace penstock::scheduler

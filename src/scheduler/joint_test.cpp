@@ -62,14 +62,26 @@ TEST(ChooseJointly, TakesTheLeastSumOfLosses) {
     EXPECT_TRUE(scene.choose().gains);
 }
 
-TEST(ChooseJointly, AsksOfNoneMoreThanAQuarter) {
+TEST(ChooseJointly, OneGivesUpMuchWhereOthersGainMore) {
     Scene scene({1000, 1000});
-    scene.plan(1000, {{0, 0.0}, {1, kJointLossMax + 0.01}});
-    scene.plan(1000, {{0, 0.0}});
+    scene.plan(1000, {{0, 0.0}, {1, 1.0}});
+    scene.plan(1000, {{0, 0.0}, {1, 3.0}});
+    EXPECT_EQ(scene.choose().candidate_of, (Chosen{1, 0}));
+
+    scene.plans[1].candidates[1].score = 0.9;
+    EXPECT_EQ(scene.choose().candidate_of, (Chosen{0, 1}));
+    EXPECT_FALSE(scene.choose().gains);
+}
+
+TEST(ChooseJointly, MoreFindRoomBesideThoseWhoWouldInTheirTurn) {
+    Scene scene({1000, 1000});
+    scene.plan(1000, {{0, 0.0}, {1, 0.1}});
+    scene.plan(1000, {{1, 0.0}});
+    scene.plan(500, {{0, 0.0}});
+    scene.plan(500, {{0, 0.0}});  // these two instead of the first would be more
 
     EXPECT_FALSE(scene.choose().gains);
-    EXPECT_EQ(scene.choose().candidate_of[0].has_value(), true);
-    EXPECT_EQ(scene.choose().candidate_of[1], std::nullopt);
+    EXPECT_EQ(scene.choose().candidate_of, (Chosen{0, 0, std::nullopt, std::nullopt}));
 }
 
 TEST(ChooseJointly, GainsNothingWhereEachHasItsBest) {
@@ -115,6 +127,18 @@ TEST(ChooseJointly, NeedsNoNodeToBeLeftThatItTakesItself) {
     scene.plan(500, {{0, 0.0}, {1, 0.1}, {0, 0.2}});
     EXPECT_EQ(nodes_before(scene.plans[0], 2), std::vector{scene.nodes[1]});
     EXPECT_TRUE(nodes_before(scene.plans[0], 0).empty());
+}
+
+TEST(ChooseJointly, AsksForTheAcceleratorAloneThatItTakesOnANodeWithABetterOne) {
+    Scene scene({1000, 1000});
+    scene.plan(500, {{0, 0.0}, {1, 0.1}, {0, 0.2}});
+    std::vector<Candidate>& candidates = scene.plans[0].candidates;
+    candidates[0].request.accelerator = Accelerator{"A", 1000};
+    candidates[1].request.accelerator = Accelerator{"B", 1000};
+    candidates[2].request.accelerator = Accelerator{"B", 1000};
+    EXPECT_EQ(accelerator_alone(scene.plans[0], 2), (Accelerator{"B", 1000}));
+    EXPECT_EQ(accelerator_alone(scene.plans[0], 1), std::nullopt);
+    EXPECT_EQ(accelerator_alone(scene.plans[0], 0), std::nullopt);
 }
 
 }  // namespace

@@ -291,9 +291,10 @@ scheduler::Started Dispatcher::place(
             .question = question_of(task, may_wait(waiting), avoid),
             .answer = {}
         };
-        decided.question.leave = joint_.left_by(item.work);
+        const bool narrowed = joint_.narrow(decided.question, item.work, made == 0);
         decided.answer = decide(decided.question);
         const Plan& plan = decided.answer.plan;
+        if (!plan.feasible && narrowed) continue;  // asks for what it left after all
         if (!plan.feasible) {
             yard.explain(item.work, plan.explanation, plan.explanation_zh);
             return turn_down(std::move(decided));

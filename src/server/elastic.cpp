@@ -5,6 +5,7 @@
 
 #include "http/problem.h"
 #include "model/replica_policy.h"
+#include "scheduler/next_callers.h"
 #include "server/services.h"
 
 namespace penstock::server {
@@ -27,7 +28,7 @@ io::Task<http::Response> take_report(ElasticServices* elastic, http::Request req
 
 ElasticServices::ElasticServices(Platform& platform)
     : platform_(platform), wake_(platform.runtime().executor()) {
-    platform_.callers_of = [this](TaskId id) { return scaler_.loads.callers(id, platform_.now()); };
+    platform_.callers_of = [this](TaskId id) { return next_callers(id); };
 }
 
 void ElasticServices::add_routes(Api& api) {
@@ -92,6 +93,16 @@ bool ElasticServices::is_drained(
         known == before.end() ? platform_.last_route_version() : known->second;
     withdrawn_[found->first] = version;
     return scaler_.loads.is_drained(found->first, version, platform_.now());
+}
+
+std::vector<CallerShare> ElasticServices::next_callers(TaskId id) const {
+    std::vector<const SiteSpec*> replicas;
+    for (const Attempt* attempt : platform_.board.attempts_of(id)) {
+        if (is_terminal(attempt->state) || platform_.board.is_leaving(*attempt)) continue;
+        if (const Site* site = platform_.fleet.find_site(attempt->placement.site_id))
+            replicas.push_back(&site->spec);
+    }
+    return scheduler::next_callers(scaler_.loads.callers(id, platform_.now()), replicas);
 }
 
 Result<TakenLoads> ElasticServices::report(const ReportLoads& report) {

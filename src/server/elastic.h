@@ -27,6 +27,8 @@ class ElasticServices {
 
   private:
     void follow(Change& change, const Task& task);
+    // Those for whom the next replica is placed.
+    std::vector<CallerShare> next_callers(TaskId id) const;
     bool is_drained(const Attempt& attempt, const std::map<EndpointId, std::int64_t>& before);
 
     Platform& platform_;

@@ -26,9 +26,14 @@ void JointStarts::look(
     for (const Group& group : groups) decide(platform, group, yard, alone);
 }
 
-std::optional<std::vector<NodeId>> JointStarts::left_by(WorkId work) const {
+bool JointStarts::narrow(DecisionQuestion& question, WorkId work, bool narrows) const {
     const auto found = left_.find(work);
-    return found == left_.end() ? std::nullopt : std::optional(found->second);
+    if (found == left_.end()) return false;
+    const Left& left = found->second;
+    if (!left.nodes.empty()) question.leave = left.nodes;
+    if (!narrows || !left.alone || !question.spec.resources.accelerators) return false;
+    question.spec.resources.accelerators->choices = {*left.alone};
+    return true;
 }
 
 // The first waiting item of each task, by project and priority, as far as quotas let them start
@@ -75,9 +80,10 @@ void JointStarts::decide(
     if (!choice.gains) return;
     for (std::size_t i = 0; i < plans.size(); ++i)
         if (const std::optional<std::size_t> candidate = choice.candidate_of[i])
-            if (std::vector<NodeId> left = scheduler::nodes_before(plans[i], *candidate);
-                !left.empty())
-                left_[works[i]] = std::move(left);
+            left_[works[i]] = {
+                scheduler::nodes_before(plans[i], *candidate),
+                scheduler::accelerator_alone(plans[i], *candidate)
+            };
 }
 
 }  // namespace penstock::server

@@ -31,7 +31,9 @@ class JointStarts {
         const QueueYard& yard, const scheduler::FairQueue& queue,
         const scheduler::Reservations& promises, const Alone& alone
     );
-    std::optional<std::vector<NodeId>> left_by(scheduler::WorkId work) const;
+    // What it leaves, for its question: nodes, and where `narrows` all accelerators but one. False:
+    // it leaves no accelerator.
+    bool narrow(DecisionQuestion& question, scheduler::WorkId work, bool narrows) const;
 
   private:
     using Group = std::vector<const scheduler::QueueItem*>;
@@ -44,7 +46,11 @@ class JointStarts {
     );
 
     std::optional<std::pair<std::uint64_t, std::vector<scheduler::WorkId>>> looked_at_;
-    std::map<scheduler::WorkId, std::vector<NodeId>> left_;
+    struct Left {
+        std::vector<NodeId> nodes;
+        std::optional<Accelerator> alone;
+    };
+    std::map<scheduler::WorkId, Left> left_;
 };
 
 }  // namespace penstock::server

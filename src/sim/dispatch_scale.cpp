@@ -8,6 +8,7 @@
 #include "dispatch/decision_log.h"
 #include "dispatch/pool_policy.h"
 #include "dispatch/replay.h"
+#include "sim/allocated_bytes.h"
 #include "sim/cpu_time.h"
 
 namespace penstock::sim {
@@ -100,6 +101,8 @@ class DispatchBench {
             );
         return {};
     }
+
+    std::size_t nodes() const { return fleet_.nodes().size(); }
 
     DispatchTimes report() const {
         return {
@@ -228,16 +231,19 @@ Result<DispatchTimes> measure_dispatch(
     site.placement[std::string(dispatch::kCpuSku)] = options.policy;
     // The server has policies without watts only.
     if (!dispatch::validate_policies(site)) return DispatchTimes{};
+    const std::size_t before = allocated_bytes();
     DispatchBench bench(cluster, options, progress);
     TRY(bench.build(cluster));
     bench.know(tasks);
     const double first = bench.decisions_per_second("dispatch, first", false);
+    const std::size_t taken = allocated_bytes() - before;
     const double decided = bench.decisions_per_second("dispatch", false);
     const double recorded = bench.decisions_per_second("dispatch, recorded", true);
     DispatchTimes times = bench.report();
     times.first_per_second = first;
     times.per_second = decided;
     times.recorded_per_second = recorded;
+    times.bytes_per_node = static_cast<double>(taken) / static_cast<double>(bench.nodes());
     TRY(bench.replay_one(times));
     TRY(bench.decide_gangs(times));
     return times;

@@ -30,6 +30,20 @@ void add_to(JctPoint& point, const SharedTrainingResult& result, std::size_t job
     );
 }
 
+Result<SharedTrainingResult> run_once(
+    const ThroughputTable& table, const JctOptions& options, const JobStreamOptions& stream,
+    const SharedTrainingOptions& training, Progress& progress
+) {
+    if (options.recorded == nullptr) return share_training(table, stream, training, progress);
+    const std::vector<ArrivingJob> jobs = at_pace(*options.recorded, stream.jobs_per_hour);
+    std::size_t next = 0;
+    return share_training(
+        table,
+        [&] { return next < jobs.size() ? std::optional(jobs[next++]) : std::nullopt; }, training,
+        progress
+    );
+}
+
 }  // namespace
 
 Result<std::vector<JctLine>> simulate_jct(
@@ -51,7 +65,7 @@ Result<std::vector<JctLine>> simulate_jct(
                     training.measured_last - training.measured_first
                 );
                 add_to(
-                    point, TRY(share_training(table, stream, training, progress)),
+                    point, TRY(run_once(table, options, stream, training, progress)),
                     training.measured_last
                 );
             }

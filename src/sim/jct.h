@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "sim/job_file.h"
 #include "sim/line_plot.h"
 #include "sim/pack.h"
 #include "sim/shared_training.h"
@@ -12,8 +13,9 @@ struct JctOptions {
     std::vector<std::string> policies;
     std::vector<double> jobs_per_hour;
     std::vector<std::uint64_t> seeds;
-    JobStreamOptions stream;         // rate and seed are set by the run
-    SharedTrainingOptions training;  // the policy is set by the run
+    const JobFile* recorded = nullptr;  // these jobs, once each, at each rate; then no stream
+    JobStreamOptions stream;            // rate and seed are set by the run
+    SharedTrainingOptions training;     // the policy is set by the run
 };
 constexpr std::size_t kJctRatesMax = 100;
 

@@ -231,6 +231,27 @@ class Bench {
 
 }  // namespace
 
+LinePlot scale_plot(std::span<const ScaleReport> reports) {
+    LinePlot plot{
+        .title = "Decisions as the cluster grows",
+        .x_label = "nodes",
+        .y_label = "decisions per second of CPU",
+        .series =
+            {{.name = "placement, from empty", .points = {}},
+             {.name = "placement, nearly full", .points = {}},
+             {.name = "whole decisions", .points = {}}}
+    };
+    for (const ScaleReport& report : reports) {
+        const auto nodes = static_cast<double>(report.nodes);
+        plot.series[0].points.push_back({nodes, report.empty.per_second});
+        plot.series[1].points.push_back({nodes, report.saturated.per_second});
+        if (report.dispatch.decisions > 0)
+            plot.series[2].points.push_back({nodes, report.dispatch.per_second});
+    }
+    std::erase_if(plot.series, [](const Series& each) { return each.points.empty(); });
+    return plot;
+}
+
 Result<ScaleReport> measure_scale(
     const ClusterTrace& cluster, const std::vector<TracedTask>& tasks, const ScaleOptions& options,
     Progress& progress

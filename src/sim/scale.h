@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
 #include "placement/power.h"
 #include "sim/cluster_trace.h"
+#include "sim/line_plot.h"
 #include "sim/progress.h"
 
 namespace penstock::sim {
@@ -59,6 +61,9 @@ struct DispatchTimes {
     std::int64_t gangs = 0;          // of `rounds`, those that found room
     double gang_p50_ms = 0;          // to decide one
     double gang_max_ms = 0;
+    // Of the fleet, its engine and their log, after the first decisions: what the allocator had
+    // given out for them by then, over the nodes. Not the same on every machine.
+    double bytes_per_node = 0;
 };
 
 struct ScaleReport {
@@ -69,7 +74,7 @@ struct ScaleReport {
     DecisionTimes saturated;  // tasks leave at random, so that the next one fits
     GroupTimes gang;          // of one-device tasks, half full
     GroupTimes preemption;    // of one-device tasks, full; victims hold priorities 0…9
-    double bytes_per_node = 0;
+    double bytes_per_node = 0;  // of the placer alone
     DispatchTimes dispatch;
 };
 
@@ -78,6 +83,9 @@ Result<ScaleReport> measure_scale(
     const ClusterTrace& cluster, const std::vector<TracedTask>& tasks, const ScaleOptions& options,
     Progress& progress
 );
+
+// One line a phase, decisions a second over the nodes of each report.
+LinePlot scale_plot(std::span<const ScaleReport> reports);
 
 // A mix for clusters without a task list: 13 % CPU only, 38 % shares of a device, 47 % one device,
 // 2 % two, four or eight; 2…16 cores a device; 85 shapes at most. The same for the same seed.

@@ -24,10 +24,11 @@ class CountingPolicy : public ServePolicy {
   public:
     explicit CountingPolicy(Random& random) : random_(random) {}
 
-    void set_replicas(const std::vector<std::size_t>& replicas) override {
+    void set_replicas(const std::vector<Replica>& replicas) override {
         CHECK(!replicas.empty(), "calls have to go somewhere");
-        replicas_ = replicas;
-        const std::size_t size = *std::ranges::max_element(replicas) + 1;
+        replicas_.clear();
+        for (const Replica& replica : replicas) replicas_.push_back(replica.index);
+        const std::size_t size = *std::ranges::max_element(replicas_) + 1;
         if (in_flight_.size() < size) in_flight_.resize(size);
     }
     std::size_t choose(std::size_t call, const ServeRequest& request, Time now) override {
@@ -216,11 +217,12 @@ class PoolPolicy final : public ServePolicy {
   public:
     PoolPolicy(bool reports, Random& random) : reports_(reports), random_(random) {}
 
-    void set_replicas(const std::vector<std::size_t>& replicas) override {
+    void set_replicas(const std::vector<Replica>& replicas) override {
         std::vector<Route> routes;
-        for (const std::size_t replica : replicas) {
+        for (const Replica& replica : replicas) {
             Route route;
-            route.endpoint.id = id_of(replica);
+            route.rtt_ms = replica.rtt_ms;
+            route.endpoint.id = id_of(replica.index);
             route.endpoint.model = kModel;
             route.endpoint.provider = "provider";
             routes.push_back(std::move(route));

@@ -18,7 +18,11 @@ class ServePolicy {
   public:
     virtual ~ServePolicy() = default;
     // These replicas take calls from now on; others finish what they have. At least one.
-    virtual void set_replicas(const std::vector<std::size_t>& replicas) = 0;
+    struct Replica {
+        std::size_t index = 0;
+        double rtt_ms = 0;  // from the router
+    };
+    virtual void set_replicas(const std::vector<Replica>& replicas) = 0;
     virtual std::size_t choose(std::size_t call, const ServeRequest& request, Time now) = 0;
     virtual void first_token(std::size_t call, Time now) = 0;
     virtual void done(std::size_t call, Time now) = 0;

@@ -15,11 +15,12 @@
 
 namespace penstock::sim {
 
-// What is run: every rate with every fleet with every policy with every seed.
+// What is run: every rate with every fleet, every policy, every placement and every seed.
 struct ServeSweep {
     std::vector<double> rates{1};
     std::vector<std::string> fleets{"4"};  // numbers of replicas, or "auto"
     std::vector<std::string> policies{"least_loaded", "penstock"};
+    std::vector<std::string> placements{"by_region"};  // over the sites of `base`; else not looked at
     std::vector<std::uint64_t> seeds{42};
     ServeOptions base;                  // what all runs share
     tasks::AutoscaleTargets autoscale;  // of "auto"
@@ -29,6 +30,7 @@ struct ServeRow {
     double rate = 1;
     std::string fleet;
     std::string policy;
+    std::string placement;   // empty without sites
     std::uint64_t seed = 0;  // of a single run
     std::size_t runs = 1;
     ServeResult result;  // means over the runs
@@ -44,10 +46,13 @@ std::optional<double> serve_figure(const ServeResult& result, std::string_view n
 Result<std::vector<ServeRow>> run_sweep(
     std::span<const ServeRequest> trace, const ServeSweep& sweep, Progress* progress
 );
-// One row for each rate, fleet and policy.
+// One row for each rate, fleet, policy and placement.
 std::vector<ServeRow> mean_over_seeds(std::span<const ServeRow> runs);
 std::string serve_csv(std::span<const ServeRow> runs);
-// One line for each policy and fleet, over the rate.
+// One line for each policy, fleet and placement, over the rate. `figure` is one of
+// serve_figure_names(), or with sites one of serve_place_figure_names(): then a line for each
+// region or site as well.
+std::span<const std::string_view> serve_place_figure_names();
 Result<LinePlot> serve_plot(std::span<const ServeRow> means, std::string_view figure);
 
 }  // namespace penstock::sim

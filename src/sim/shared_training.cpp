@@ -26,14 +26,14 @@ struct ActiveJob {
 class Cluster {
   public:
     Cluster(
-        const ThroughputTable& table, JobStream stream, const SharedTrainingOptions& options,
+        const ThroughputTable& table, JobSource jobs, const SharedTrainingOptions& options,
         std::unique_ptr<timeshare::Sharer> sharer
     )
         : table_(table),
           options_(options),
-          stream_(std::move(stream)),
+          next_job_(std::move(jobs)),
           sharer_(std::move(sharer)),
-          coming_(stream_.next()) {
+          coming_(next_job_()) {
         problem_.move_s = options.move_seconds;
         result_.hours.assign(options.measured_last - options.measured_first, 0);
         for (std::size_t j = 0; j < options.devices.size(); ++j) {
@@ -51,9 +51,10 @@ class Cluster {
                     ErrorCode::resource_exhausted,
                     fmt::format("jobs have not ended after {} rounds: too few devices", round_)
                 );
-            admit();
+            TRY(admit());
             if (active_.empty()) {
-                round_ = round_at_or_after(coming_.arrived_ms);
+                if (!coming_) return too_few_jobs();
+                round_ = round_at_or_after(coming_->arrived_ms);
                 continue;
             }
             TRY(play_round());
@@ -72,20 +73,41 @@ class Cluster {
 
     double now_s() const { return static_cast<double>(round_) * round_s_; }
 
-    void admit() {
-        while (round_at_or_after(coming_.arrived_ms) <= round_) {
-            const double arrived_s = static_cast<double>(coming_.arrived_ms) * kMillisecond;
+    std::unexpected<Error> too_few_jobs() const {
+        return fail_field(
+            ErrorCode::invalid_argument, "measure",
+            fmt::format("only {} jobs come, fewer than are to be measured", arrived_)
+        );
+    }
+
+    Result<void> check_fits(const JobType& type) const {
+        for (std::size_t j = 0; j < type.rate.size(); ++j)
+            if (type.rate[j] > 0 && problem_.kinds[j].devices >= type.devices) return {};
+        return fail_field(
+            ErrorCode::invalid_argument, "devices",
+            fmt::format(
+                "job {} needs {} devices at once, more than any kind that it runs on has",
+                arrived_ + 1, type.devices
+            )
+        );
+    }
+
+    Result<void> admit() {
+        while (coming_ && round_at_or_after(coming_->arrived_ms) <= round_) {
+            TRY(check_fits(table_.types[coming_->type]));
+            const double arrived_s = static_cast<double>(coming_->arrived_ms) * kMillisecond;
             active_.push_back(
                 {.number = arrived_++,
-                 .type = coming_.type,
+                 .type = coming_->type,
                  .arrived_s = arrived_s,
-                 .steps = coming_.steps,
-                 .steps_declared = coming_.steps_declared,
+                 .steps = coming_->steps,
+                 .steps_declared = coming_->steps_declared,
                  .waiting_since_s = arrived_s}
             );
             last_.emplace_back();
-            coming_ = stream_.next();
+            coming_ = next_job_();
         }
+        return {};
     }
 
     // What a scheduler can know of each job: never its true steps.
@@ -151,9 +173,9 @@ class Cluster {
 
     const ThroughputTable& table_;
     const SharedTrainingOptions& options_;
-    JobStream stream_;
+    JobSource next_job_;
     std::unique_ptr<timeshare::Sharer> sharer_;
-    ArrivingJob coming_;
+    std::optional<ArrivingJob> coming_;
     const double round_s_ = to_seconds(timeshare::kRound);
     timeshare::Problem problem_;
     std::vector<timeshare::JobNumber> numbers_;
@@ -190,15 +212,24 @@ Result<void> check(const ThroughputTable& table, const SharedTrainingOptions& op
 }  // namespace
 
 Result<SharedTrainingResult> share_training(
-    const ThroughputTable& table, const JobStreamOptions& stream,
-    const SharedTrainingOptions& options, Progress& progress
+    const ThroughputTable& table, JobSource jobs, const SharedTrainingOptions& options,
+    Progress& progress
 ) {
     TRY(check(table, options));
     Cluster cluster(
-        table, TRY(JobStream::start(table, stream)), options,
-        TRY(timeshare::make_sharer(options.policy))
+        table, std::move(jobs), options, TRY(timeshare::make_sharer(options.policy))
     );
     return cluster.run(progress);
+}
+
+Result<SharedTrainingResult> share_training(
+    const ThroughputTable& table, const JobStreamOptions& stream,
+    const SharedTrainingOptions& options, Progress& progress
+) {
+    JobStream made_up = TRY(JobStream::start(table, stream));
+    return share_training(
+        table, [&] { return std::optional(made_up.next()); }, options, progress
+    );
 }
 
 }  // namespace penstock::sim

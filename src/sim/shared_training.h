@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +33,14 @@ struct SharedTrainingResult {
     std::int64_t moves = 0;  // starts on a kind that a job did not run on in the round before
 };
 
+// Jobs by arrival; nothing when no more come.
+using JobSource = std::function<std::optional<ArrivingJob>()>;
+// Fails where fewer jobs come than are to be measured, or one needs more devices than a kind that
+// it runs on has.
+Result<SharedTrainingResult> share_training(
+    const ThroughputTable& table, JobSource jobs, const SharedTrainingOptions& options,
+    Progress& progress
+);
 Result<SharedTrainingResult> share_training(
     const ThroughputTable& table, const JobStreamOptions& stream,
     const SharedTrainingOptions& options, Progress& progress

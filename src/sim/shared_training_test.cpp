@@ -103,7 +103,7 @@ TEST(SharedTraining, RefusesWhatNoRunCouldAnswer) {
     options.price_per_hour = {1};
     EXPECT_EQ(field(options), "prices");
     EXPECT_EQ(field(options_for("fifo", {1, 1})), "policy");
-    EXPECT_EQ(field(options_for("gavel-las", {0, 0})), "jobs[0].rate");
+    EXPECT_EQ(field(options_for("gavel-las", {0, 0})), "devices");
 }
 
 }  // namespace
