@@ -275,8 +275,7 @@ inline constexpr Message kMessagesEnButFlags[] = {
     {"service.next", "Next: penstock logs {} -f"},
     {"service.ready", "ready: {} of {} replicas"},
     {"service.rests", "nothing runs until the first call"},
-    {"sim.jct.jobs",
-     "{} jobs, {} an hour; left out: {} that ask for no device, {} that never ran"},
+    {"sim.jct.jobs", "{} jobs, {} an hour; left out: {} that ask for no device, {} that never ran"},
     {"sim.jct.rate", "JOBS/H"},
     {"sim.jct.result", "average hours from arrival to end:"},
     {"sim.jct.summary", "share devices of several kinds among training jobs over time"},
@@ -306,7 +305,8 @@ inline constexpr Message kMessagesEnButFlags[] = {
     {"sim.scale.cluster",
      "{} nodes, {} devices, {} task shapes, {} bytes per node; {} with fleet and decision engine"},
     {"sim.scale.counts",
-     "{} nodes, {} devices, {} task shapes, {} bytes per node, {} and {} % allocated at the ends of the "
+     "{} nodes, {} devices, {} task shapes, {} bytes per node, {} and {} % allocated at the ends "
+     "of the "
      "phases, {} gangs, {} preemptions"},
     {"sim.scale.decisions", "{}: {} decisions/s, p50 {} µs, p99 {} µs, {} % allocated at the end"},
     {"sim.scale.dispatch", "whole decisions: {} per second, {} with their record of {} bytes each"},

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <charconv>
 #include <cmath>
+#include <memory>
 
 #include "cli/sim.h"
 #include "cli/sim_cluster.h"
@@ -34,8 +35,8 @@ std::unexpected<Error> wrong(std::string_view flag, std::string what) {
 
 Result<std::int64_t> whole_number(std::string_view flag, std::string_view text, std::int64_t max) {
     std::int64_t number = 0;
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, number);
+    const char* end = std::to_address(text.end());
+    const auto [stop, error] = std::from_chars(std::to_address(text.begin()), end, number);
     if (error != std::errc{} || stop != end || number < 0 || number > max)
         return wrong(flag, fmt::format("'{}' is no whole number from 0 to {}", text, max));
     return number;
@@ -144,8 +145,8 @@ std::string lines_of(Language language, const std::vector<sim::JctLine>& lines) 
     return format(language, "sim.jct.result") + "\n" + table.render({});
 }
 
-// With --jobs a recorded list at its own pace, each job once and all of them measured, where flags do
-// not say otherwise.
+// With --jobs a recorded list at its own pace, each job once and all of them measured, where flags
+// do not say otherwise.
 Result<std::optional<sim::JobFile>> recorded_jobs(
     const Invocation& invocation, sim::ThroughputTable table, sim::JctOptions& options
 ) {
@@ -186,8 +187,7 @@ io::Task<Result<int>> jct(Invocation* invocation) {
         const std::string file = CO_TRY(needed_flag(arguments, "throughputs"));
         table = CO_TRY(sim::read_throughputs(sim_path(*invocation, file), cluster.kinds));
     }
-    const std::optional<sim::JobFile> recorded =
-        CO_TRY(recorded_jobs(*invocation, table, options));
+    const std::optional<sim::JobFile> recorded = CO_TRY(recorded_jobs(*invocation, table, options));
     if (recorded) {
         options.recorded = &*recorded;
         table = recorded->table;

@@ -33,7 +33,8 @@ json::Object answer_of(const sim::OptimalReport& report, const sim::OptimalOptio
             {"loss_mean", rounded(way.loss_mean)},
             {"loss_worst", rounded(way.loss_worst)},
             {"best", way.best},
-            {"fewer_placed", way.fewer_placed}
+            {"fewer_placed", way.fewer_placed},
+            {"out_of_order", way.out_of_order}
         });
     return {
         {"instances", report.instances},
@@ -70,10 +71,11 @@ io::Task<Result<int>> optimal(Invocation* invocation) {
     const sim::OptimalReport report = CO_TRY(sim::measure_optimal(options, progress));
     CO_TRY(invocation->printer.document(
         answer_of(report, options),
-        table_of(report) + format(
-                               invocation->language, "sim.optimal.result", report.instances,
-                               report.tasks, report.unplaced, report.unplaced_in_order
-                           ) +
+        table_of(report) +
+            format(
+                invocation->language, "sim.optimal.result", report.instances, report.tasks,
+                report.unplaced, report.unplaced_in_order
+            ) +
             "\n"
     ));
     co_return kExitOk;

@@ -86,9 +86,8 @@ io::Task<Result<int>> scale(Invocation* invocation) {
         reports.push_back(CO_TRY(sim::measure_scale(cluster, tasks, options, progress)));
     }
     if (const auto file = arguments.value("plot"))
-        CO_TRY(write_sim_file(
-            *invocation, *file, CO_TRY(sim::render_svg(sim::scale_plot(reports)))
-        ));
+        CO_TRY(write_sim_file(*invocation, *file, CO_TRY(sim::render_svg(sim::scale_plot(reports))))
+        );
     CO_TRY(print_scale(*invocation, reports, options));
     co_return kExitOk;
 }

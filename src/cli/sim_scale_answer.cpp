@@ -91,8 +91,9 @@ std::string counts_of(Language language, const sim::ScaleReport& report) {
     const auto rounded = [](double value) { return fmt::format("{:.1f}", value); };
     return format(
                language, "sim.scale.counts", report.nodes, report.devices, report.shapes,
-               fmt::format("{:.0f}", report.bytes_per_node), rounded(report.empty.allocated_percent),
-               rounded(report.saturated.allocated_percent), report.gang.done, report.preemption.done
+               fmt::format("{:.0f}", report.bytes_per_node),
+               rounded(report.empty.allocated_percent), rounded(report.saturated.allocated_percent),
+               report.gang.done, report.preemption.done
            ) +
            "\n";
 }
@@ -100,12 +101,12 @@ std::string counts_of(Language language, const sim::ScaleReport& report) {
 std::string lines_of(Language language, const sim::ScaleReport& report) {
     const auto rounded = [](double value) { return fmt::format("{:.1f}", value); };
     const auto whole = [](double value) { return fmt::format("{:.0f}", value); };
-    std::string lines = format(
-                            language, "sim.scale.cluster", report.nodes, report.devices,
-                            report.shapes, whole(report.bytes_per_node),
-                            whole(report.dispatch.bytes_per_node)
-                        ) +
-                        "\n";
+    std::string lines =
+        format(
+            language, "sim.scale.cluster", report.nodes, report.devices, report.shapes,
+            whole(report.bytes_per_node), whole(report.dispatch.bytes_per_node)
+        ) +
+        "\n";
     for (const auto& [label, times] :
          {std::pair{text(language, "sim.scale.empty"), report.empty},
           std::pair{text(language, "sim.scale.saturated"), report.saturated}})
@@ -148,8 +149,8 @@ Result<void> print_scale(
         json::Object object = report_object(report, options);
         if (!timing) drop_timings(object);
         clusters.emplace_back(std::move(object));
-        lines += timing ? lines_of(invocation.language, report)
-                        : counts_of(invocation.language, report);
+        lines +=
+            timing ? lines_of(invocation.language, report) : counts_of(invocation.language, report);
     }
     json::Object answer{{"clusters", clusters}};
     if (clusters.size() == 1) answer = clusters.front().as_object();

@@ -52,9 +52,10 @@ class Search {
         items_.resize(options.size());
         std::iota(items_.begin(), items_.end(), std::size_t{0});
         // Those with the fewest ways first: a wrong turn shows early.
-        if (!queue) std::ranges::sort(items_, {}, [&](std::size_t i) {
-            return std::pair(options[i].size(), i);
-        });
+        if (!queue)
+            std::ranges::sort(items_, {}, [&](std::size_t i) {
+                return std::pair(options[i].size(), i);
+            });
         for (const std::vector<Option>& each : options) orders_.push_back(best_first(each));
         current_.option_of.resize(options.size());
     }

@@ -31,9 +31,7 @@ std::vector<Option> options_of(const Plan& plan, const std::map<NodeId, std::siz
         const std::size_t node = nodes.at(candidate.node_id);
         if (seen.insert(node).second && seen.size() > kJointItemsMax) break;
         options.push_back(
-            {.node = node,
-             .request = candidate.request,
-             .score = std::llround(last * kScoreUnit)}
+            {.node = node, .request = candidate.request, .score = std::llround(last * kScoreUnit)}
         );
     }
     return options;
@@ -60,15 +58,22 @@ JointChoice choose_jointly(
     return {.candidate_of = std::move(joint.option_of), .gains = gains};
 }
 
-std::vector<NodeId> nodes_before(const Plan& plan, std::size_t candidate) {
-    std::vector<NodeId> nodes;
-    for (std::size_t i = 0; i < candidate; ++i)
-        if (plan.candidates[i].node_id != plan.candidates[candidate].node_id)
-            nodes.push_back(plan.candidates[i].node_id);
-    std::ranges::sort(nodes);
-    const auto rest = std::ranges::unique(nodes);
-    nodes.erase(rest.begin(), rest.end());
-    return nodes;
+std::vector<NodeId> nodes_left(
+    const std::vector<const Plan*>& plans, const JointChoice& choice, std::size_t i
+) {
+    const std::size_t own = *choice.candidate_of[i];
+    std::set<NodeId> nodes;
+    for (std::size_t other = 0; other < plans.size(); ++other)
+        if (const auto& taken = choice.candidate_of[other])
+            nodes.insert(plans[other]->candidates[*taken].node_id);
+    std::set<NodeId> left;
+    for (std::size_t c = 0; c < plans[i]->candidates.size(); ++c) {
+        const Candidate& candidate = plans[i]->candidates[c];
+        if (!candidate.rank) break;
+        if (c < own || nodes.contains(candidate.node_id)) left.insert(candidate.node_id);
+    }
+    left.erase(plans[i]->candidates[own].node_id);
+    return {left.begin(), left.end()};
 }
 
 std::optional<Accelerator> accelerator_alone(const Plan& plan, std::size_t candidate) {

@@ -33,10 +33,14 @@ struct Scene {
             );
         plans.push_back(std::move(plan));
     }
-    JointChoice choose() const {
-        std::vector<const Plan*> all;
-        for (const Plan& each : plans) all.push_back(&each);
-        return choose_jointly(all, free);
+    std::vector<const Plan*> all() const {
+        std::vector<const Plan*> pointers;
+        for (const Plan& each : plans) pointers.push_back(&each);
+        return pointers;
+    }
+    JointChoice choose() const { return choose_jointly(all(), free); }
+    std::vector<NodeId> left_by(std::size_t i, const JointChoice& choice) const {
+        return nodes_left(all(), choice, i);
     }
 };
 using Chosen = std::vector<std::optional<std::size_t>>;
@@ -50,7 +54,7 @@ TEST(ChooseJointly, LeavesANodeToTheWorkThatFitsNowhereElse) {
 
     EXPECT_TRUE(choice.gains);
     EXPECT_EQ(choice.candidate_of, (Chosen{1, 0}));
-    EXPECT_EQ(nodes_before(scene.plans[0], 1), std::vector{scene.nodes[0]});
+    EXPECT_EQ(scene.left_by(0, choice), std::vector{scene.nodes[0]});
 }
 
 TEST(ChooseJointly, TakesTheLeastSumOfLosses) {
@@ -125,8 +129,16 @@ TEST(ChooseJointly, LeavesOutWhatStartsLater) {
 TEST(ChooseJointly, NeedsNoNodeToBeLeftThatItTakesItself) {
     Scene scene({1000, 1000});
     scene.plan(500, {{0, 0.0}, {1, 0.1}, {0, 0.2}});
-    EXPECT_EQ(nodes_before(scene.plans[0], 2), std::vector{scene.nodes[1]});
-    EXPECT_TRUE(nodes_before(scene.plans[0], 0).empty());
+    EXPECT_EQ(scene.left_by(0, {.candidate_of = {2}}), std::vector{scene.nodes[1]});
+    EXPECT_TRUE(scene.left_by(0, {.candidate_of = {0}}).empty());
+}
+
+TEST(ChooseJointly, LeavesTheNodesThatOthersTake) {
+    Scene scene({1000, 1000, 1000});
+    scene.plan(1000, {{0, 0.0}, {1, 0.1}, {2, 0.2}});
+    scene.plan(1000, {{2, 0.0}});
+    EXPECT_EQ(scene.left_by(0, {.candidate_of = {0, 0}}), std::vector{scene.nodes[2]});
+    EXPECT_TRUE(scene.left_by(1, {.candidate_of = {0, 0}}).empty());
 }
 
 TEST(ChooseJointly, AsksForTheAcceleratorAloneThatItTakesOnANodeWithABetterOne) {

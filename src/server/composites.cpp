@@ -99,8 +99,7 @@ class Planner {
         const scheduler::JointChoice choice = scheduler::choose_jointly(all, free_);
         if (!choice.gains) return;
         for (std::size_t p = 0; p < parts.size(); ++p)
-            if (const std::optional<std::size_t> candidate = choice.candidate_of[p])
-                left_[parts[p]] = scheduler::nodes_before(plans[p], *candidate);
+            if (choice.candidate_of[p]) left_[parts[p]] = scheduler::nodes_left(all, choice, p);
     }
 
     void plan_part(std::size_t i) {

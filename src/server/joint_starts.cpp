@@ -81,7 +81,7 @@ void JointStarts::decide(
     for (std::size_t i = 0; i < plans.size(); ++i)
         if (const std::optional<std::size_t> candidate = choice.candidate_of[i])
             left_[works[i]] = {
-                scheduler::nodes_before(plans[i], *candidate),
+                scheduler::nodes_left(all, choice, i),
                 scheduler::accelerator_alone(plans[i], *candidate)
             };
 }

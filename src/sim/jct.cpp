@@ -38,9 +38,8 @@ Result<SharedTrainingResult> run_once(
     const std::vector<ArrivingJob> jobs = at_pace(*options.recorded, stream.jobs_per_hour);
     std::size_t next = 0;
     return share_training(
-        table,
-        [&] { return next < jobs.size() ? std::optional(jobs[next++]) : std::nullopt; }, training,
-        progress
+        table, [&] { return next < jobs.size() ? std::optional(jobs[next++]) : std::nullopt; },
+        training, progress
     );
 }
 

@@ -23,7 +23,10 @@ constexpr std::uint64_t kTypeStream = 0x6A747970ULL;
 class Reader {
   public:
     Reader(const Csv& csv, const JobColumns& columns, ThroughputTable table, std::uint64_t seed)
-        : csv_(csv), columns_(columns), has_table_(!table.types.empty()), types_(seed ^ kTypeStream) {
+        : csv_(csv),
+          columns_(columns),
+          has_table_(!table.types.empty()),
+          types_(seed ^ kTypeStream) {
         file_.table = std::move(table);
     }
 
@@ -40,7 +43,8 @@ class Reader {
         sort_by_arrival();
         const std::int64_t first = file_.jobs.front().arrived_ms;
         for (ArrivingJob& job : file_.jobs) job.arrived_ms -= first;
-        const auto span = static_cast<double>(std::max<std::int64_t>(1, file_.jobs.back().arrived_ms));
+        const auto span =
+            static_cast<double>(std::max<std::int64_t>(1, file_.jobs.back().arrived_ms));
         file_.jobs_per_hour = static_cast<double>(file_.jobs.size()) * kMillisecondsAnHour / span;
         return std::move(file_);
     }
@@ -162,8 +166,7 @@ Result<JobColumns> parse_job_columns(std::string_view text) {
         text.remove_prefix(std::min(text.size(), part.size() + 1));
         const std::size_t equals = part.find('=');
         const std::string field(part.substr(0, equals));
-        if (equals == std::string_view::npos ||
-            std::ranges::find(kFields, field) == kFields.end())
+        if (equals == std::string_view::npos || std::ranges::find(kFields, field) == kFields.end())
             return fail_field(
                 ErrorCode::invalid_argument, "--job-columns",
                 fmt::format(

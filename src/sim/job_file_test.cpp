@@ -20,9 +20,7 @@ const ThroughputTable kNoTable{.kinds = {"fast", "slow"}};
 Result<JobFile> read(
     std::string_view text, const ThroughputTable& table = kTable, std::string_view columns = ""
 ) {
-    return read_job_file(
-        *Csv::parse(text, "jobs.csv"), *parse_job_columns(columns), table, 1
-    );
+    return read_job_file(*Csv::parse(text, "jobs.csv"), *parse_job_columns(columns), table, 1);
 }
 std::string complaint(std::string_view text, const ThroughputTable& table = kTable) {
     const auto file = read(text, table);

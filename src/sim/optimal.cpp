@@ -62,7 +62,8 @@ class BruteForce {
         least_left_.resize(options_.size() + 1);
         for (std::size_t task = options_.size(); task-- > 0;) {
             least_left_[task] = least_left_[task + 1];
-            const auto least = std::ranges::min_element(options_[task], {}, &scheduler::Option::score);
+            const auto least =
+                std::ranges::min_element(options_[task], {}, &scheduler::Option::score);
             if (least == options_[task].end())
                 ++least_left_[task].unplaced;
             else
@@ -136,14 +137,13 @@ Outcome in_turn(const OptimalInstance& instance, const std::vector<Left>& left) 
 Total by_server(const OptimalInstance& instance) {
     std::vector<const Plan*> plans;
     for (const Plan& plan : instance.alone()) plans.push_back(&plan);
-    const scheduler::JointChoice choice =
-        scheduler::choose_jointly(plans, instance.totals_by_id());
+    const scheduler::JointChoice choice = scheduler::choose_jointly(plans, instance.totals_by_id());
     std::vector<Left> left(instance.tasks());
     if (choice.gains)
         for (std::size_t task = 0; task < instance.tasks(); ++task)
             if (const std::optional<std::size_t> candidate = choice.candidate_of[task])
                 left[task] = {
-                    scheduler::nodes_before(*plans[task], *candidate),
+                    scheduler::nodes_left(plans, choice, task),
                     scheduler::accelerator_alone(*plans[task], *candidate)
                 };
     return in_turn(instance, left).total;
@@ -160,7 +160,7 @@ Outcome one_by_one(const OptimalInstance& instance) {
 
 void compare(WayOfDeciding& way, const Total& made, const Total& least) {
     if (made < least) {
-        ++way.order_broken;
+        ++way.out_of_order;
         return;
     }
     if (made.unplaced > least.unplaced) {

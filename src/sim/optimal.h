@@ -28,8 +28,8 @@ struct WayOfDeciding {
     double loss_mean = 0;  // over the instances in which it places as many as there is room for
     double loss_worst = 0;
     std::int64_t best = 0;          // instances in which nothing is better
-    std::int64_t order_broken = 0;
-    std::int64_t fewer_placed = 0;  // instances in which others places more
+    std::int64_t fewer_placed = 0;  // instances in which another way places more
+    std::int64_t out_of_order = 0;  // instances in which it passes over somebody whose turn it was
 };
 constexpr double kOptimalFloor = 0.01;
 
@@ -42,7 +42,7 @@ constexpr double kOptimalFloor = 0.01;
 //   in_turn  scheduler::plan() for each in its turn, against the same as the server
 struct OptimalReport {
     std::int64_t instances = 0;
-    std::int64_t tasks = 0;     // of all instances
+    std::int64_t tasks = 0;              // of all instances
     std::int64_t unplaced = 0;           // of these, by brute force without an order
     std::int64_t unplaced_in_order = 0;  // by the one that keeps it
     std::vector<WayOfDeciding> ways;
@@ -52,8 +52,8 @@ struct OptimalReport {
 // round trips, controls and devices of two models; 2 to tasks_max tasks that ask for cores, memory
 // and for none, one or two devices of either or any model, each with five weights of its own. What
 // a task loses at a candidate is what plan() says of it on the empty nodes. Brute force tries every
-// way to give each task a candidate or none, most places first, then the least sum of losses, and leaves out only what
-// cannot be better.
+// way to give each task a candidate or none, most places first, then the least sum of losses, and
+// leaves out only what cannot be better.
 Result<OptimalReport> measure_optimal(const OptimalOptions& options, Progress& progress);
 
 }  // namespace penstock::sim

@@ -48,9 +48,7 @@ Strategy drawn_strategy(Random& random) {
 
 }  // namespace
 
-OptimalInstance::OptimalInstance(
-    std::uint64_t seed, std::int64_t nodes_max, std::int64_t tasks_max
-)
+OptimalInstance::OptimalInstance(std::uint64_t seed, std::int64_t nodes_max, std::int64_t tasks_max)
     : id_words_(seed), ids_(id_words_) {
     SeededRandom random(seed);
     const auto drawn = [&](std::int64_t most) {
@@ -136,9 +134,8 @@ OptimalInstance::Task OptimalInstance::draw_task(Random& random) {
     return task;
 }
 
-Plan OptimalInstance::plan(
-    std::size_t i, const std::vector<Capacity>& free, const Left& left
-) const {
+Plan OptimalInstance::plan(std::size_t i, const std::vector<Capacity>& free, const Left& left)
+    const {
     TaskSpec spec = tasks_[i].spec;
     if (left.alone) spec.resources.accelerators->choices = {*left.alone};
     scheduler::Input input{
@@ -169,9 +166,7 @@ std::map<NodeId, Capacity> OptimalInstance::totals_by_id() const {
 }
 
 std::size_t OptimalInstance::node_of(NodeId id) const {
-    return static_cast<std::size_t>(
-        std::ranges::find(nodes_, id, &Node::id) - nodes_.begin()
-    );
+    return static_cast<std::size_t>(std::ranges::find(nodes_, id, &Node::id) - nodes_.begin());
 }
 
 }  // namespace penstock::sim

@@ -68,8 +68,7 @@ class PlanningPlacer final : public CountingPlacer {
              .profile = {},
              .budget_left = {},
              .now = now,
-             .callers =
-                 beside_others_ ? scheduler::next_callers(callers, standing) : callers}
+             .callers = beside_others_ ? scheduler::next_callers(callers, standing) : callers}
         );
         if (!plan.feasible) return std::nullopt;
         const Candidate& chosen = plan.candidates.front();

@@ -70,10 +70,10 @@ struct ScaleReport {
     std::int64_t nodes = 0;
     std::int64_t devices = 0;
     std::int64_t shapes = 0;
-    DecisionTimes empty;      // from the first task on, each shape's first scoring included
-    DecisionTimes saturated;  // tasks leave at random, so that the next one fits
-    GroupTimes gang;          // of one-device tasks, half full
-    GroupTimes preemption;    // of one-device tasks, full; victims hold priorities 0…9
+    DecisionTimes empty;        // from the first task on, each shape's first scoring included
+    DecisionTimes saturated;    // tasks leave at random, so that the next one fits
+    GroupTimes gang;            // of one-device tasks, half full
+    GroupTimes preemption;      // of one-device tasks, full; victims hold priorities 0…9
     double bytes_per_node = 0;  // of the placer alone
     DispatchTimes dispatch;
 };

@@ -242,17 +242,18 @@ class ServeRun {
             replica.place = *place;
         }
         replica.engine = std::make_unique<Engine>(
-            options_.engine,
-            EngineCache::Listener{
-                .stored =
-                    [this, index](routing::BlockHash block) {
-                        for (const auto& router : routers_) router->stored(index, block, now_);
-                    },
-                .removed =
-                    [this, index](routing::BlockHash block) {
-                        for (const auto& router : routers_) router->removed(index, block);
-                    }
-            }
+            options_.engine, EngineCache::Listener{
+                                 .stored =
+                                     [this, index](routing::BlockHash block) {
+                                         for (const auto& router : routers_)
+                                             router->stored(index, block, now_);
+                                     },
+                                 .removed =
+                                     [this, index](routing::BlockHash block) {
+                                         for (const auto& router : routers_)
+                                             router->removed(index, block);
+                                     }
+                             }
         );
         replicas_.push_back(std::move(replica));
         return index;
@@ -467,9 +468,8 @@ Result<ServeResult> run_serve(
     SeededRandom random(options.seed);
     Parts parts{.trace = trace, .options = options, .progress = progress};
     if (options.sites != nullptr)
-        parts.placer = TRY(
-            make_replica_placer(options.placement, *options.sites, options.strategy, random)
-        );
+        parts.placer =
+            TRY(make_replica_placer(options.placement, *options.sites, options.strategy, random));
     const std::size_t regions = options.sites != nullptr ? options.sites->callers.size() : 1;
     for (std::size_t i = 0; i < regions; ++i)
         parts.routers.push_back(TRY(make_serve_policy(options.policy, random)));

@@ -17,16 +17,16 @@
 
 namespace penstock::sim {
 
-// One run: a trace at a rate against a fleet of equal engines. Without sites they stand beside their
-// callers, behind one router. With sites every region has a router of its own, which knows of the
-// others' calls only what engines tell; a call and each event of its answer take half of the round
-// trip to the site.
+// One run: a trace at a rate against a fleet of equal engines. Without sites they stand beside
+// their callers, behind one router. With sites every region has a router of its own, which knows of
+// the others' calls only what engines tell; a call and each event of its answer take half of the
+// round trip to the site.
 struct ServeOptions {
     std::string policy = "penstock";
     const ServeSites* sites = nullptr;    // borrowed
     std::string placement = "by_region";  // of replicas over sites: replica_placer.h
     Strategy strategy{.latency = 1};      // of the placement
-    double rate = 1;  // of the trace's own: 2 brings the calls twice as fast
+    double rate = 1;                      // of the trace's own: 2 brings the calls twice as fast
     std::size_t replicas = 4;
     // Where set, the fleet grows and shrinks instead.
     std::optional<tasks::AutoscaleTargets> autoscale = {};

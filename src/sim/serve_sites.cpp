@@ -59,9 +59,7 @@ Result<void> read_links(const Csv& csv, ServeSites& out) {
         }
         const auto site = std::ranges::find(out.sites, csv.text(row, to), &SiteSpec::name);
         if (site == out.sites.end())
-            return csv.wrong(
-                row, to, "'" + csv.text(row, to) + "' is no site of the sites file"
-            );
+            return csv.wrong(row, to, "'" + csv.text(row, to) + "' is no site of the sites file");
         const double trip = TRY(csv.number(row, rtt, 0, kRttMsMax));
         if (!site->rtt_to.emplace(region, trip).second)
             return csv.wrong(row, to, "stands there twice for this region");

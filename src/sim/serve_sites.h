@@ -21,7 +21,7 @@ inline constexpr std::string_view kServeEngine = "engine";
 // Sites that can hold engines, the regions that calls come from, and how far they are from each
 // other. Every region has a gateway of its own beside its callers. A value.
 struct ServeSites {
-    std::vector<SiteSpec> sites;        // with the round trips to the regions and the engine's price
+    std::vector<SiteSpec> sites;  // with the round trips to the regions and the engine's price
     std::vector<std::int64_t> engines;  // beside the sites: that it holds at most
     std::vector<CallerShare> callers;   // by region; shares sum to 1
 
@@ -29,7 +29,8 @@ struct ServeSites {
 };
 
 // From the tables of `penstock sim sites`, of which these columns are read:
-//   sites  site, engines (0 to kServeEnginesMax), engine_price_per_hour (where the table has it; else
+//   sites  site, engines (0 to kServeEnginesMax), engine_price_per_hour (where the table has it;
+//   else
 //          engines cost the same everywhere)
 //   links  from (a region), to (a site), rtt_ms; every pair once
 // `callers`: "Tokyo=3,Frankfurt=1", parts of all calls; empty: every region of the links alike.

@@ -42,7 +42,10 @@ std::vector<ServeRequest> calls(std::size_t count, Duration pause) {
     std::vector<ServeRequest> trace;
     for (std::size_t i = 0; i < count; ++i)
         trace.push_back(
-            {.at = pause * static_cast<std::int64_t>(i), .input_tokens = 400, .output_tokens = 20, .prompt = {}}
+            {.at = pause * static_cast<std::int64_t>(i),
+             .input_tokens = 400,
+             .output_tokens = 20,
+             .prompt = {}}
         );
     return trace;
 }
@@ -68,8 +71,7 @@ TEST(ServeSites, NamesWhatIsWrong) {
     EXPECT_EQ(complaint("a=-1"), "'-1' is no number above 0");
     EXPECT_EQ(complaint("", "site\na\n").substr(0, 34), "sites.csv:1: there is no column en");
     EXPECT_EQ(
-        complaint("", kSites, "from,to,rtt_ms\na,a,1\na,b,1\n"),
-        "links.csv: no link from a to c"
+        complaint("", kSites, "from,to,rtt_ms\na,a,1\na,b,1\n"), "links.csv: no link from a to c"
     );
     EXPECT_EQ(
         complaint("", kSites, "from,to,rtt_ms\na,d,1\n"),

@@ -103,7 +103,7 @@ struct PlaceFigure {
 
 template <class Place>
 std::vector<std::pair<std::string, double>> each_of(
-    const std::vector<Place>& places, std::string Place::*name, double Place::*value
+    const std::vector<Place>& places, std::string Place::* name, double Place::* value
 ) {
     std::vector<std::pair<std::string, double>> all;
     for (const Place& place : places) all.emplace_back(place.*name, place.*value);
@@ -144,12 +144,12 @@ Result<std::vector<std::pair<std::string, double>>> plotted(
     if (of_places && !result.sites.empty()) return found->read(result);
     return fail_field(
         ErrorCode::invalid_argument, "plot-y",
-        of_places ? "'" + std::string(figure) + "' is drawn with --sites only"
-                  : fmt::format(
-                        "'{}' is no figure; there are {}, and with --sites {}", figure,
-                        fmt::join(serve_figure_names(), ", "),
-                        fmt::join(serve_place_figure_names(), ", ")
-                    )
+        of_places
+            ? "'" + std::string(figure) + "' is drawn with --sites only"
+            : fmt::format(
+                  "'{}' is no figure; there are {}, and with --sites {}", figure,
+                  fmt::join(serve_figure_names(), ", "), fmt::join(serve_place_figure_names(), ", ")
+              )
     );
 }
 
@@ -165,7 +165,9 @@ Result<ServeResult> run_row(
     const std::string placement = row.placement.empty() ? "" : ", " + row.placement;
     if (progress != nullptr)
         progress->begin(
-            fmt::format("{} × {}{}, {}, seed {}", row.policy, row.fleet, placement, row.rate, row.seed),
+            fmt::format(
+                "{} × {}{}, {}, seed {}", row.policy, row.fleet, placement, row.rate, row.seed
+            ),
             trace.size()
         );
     return run_serve(trace, options, progress);

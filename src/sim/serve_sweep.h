@@ -20,7 +20,8 @@ struct ServeSweep {
     std::vector<double> rates{1};
     std::vector<std::string> fleets{"4"};  // numbers of replicas, or "auto"
     std::vector<std::string> policies{"least_loaded", "penstock"};
-    std::vector<std::string> placements{"by_region"};  // over the sites of `base`; else not looked at
+    std::vector<std::string> placements{"by_region"
+    };  // over the sites of `base`; else not looked at
     std::vector<std::uint64_t> seeds{42};
     ServeOptions base;                  // what all runs share
     tasks::AutoscaleTargets autoscale;  // of "auto"

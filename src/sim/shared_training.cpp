@@ -216,9 +216,7 @@ Result<SharedTrainingResult> share_training(
     Progress& progress
 ) {
     TRY(check(table, options));
-    Cluster cluster(
-        table, std::move(jobs), options, TRY(timeshare::make_sharer(options.policy))
-    );
+    Cluster cluster(table, std::move(jobs), options, TRY(timeshare::make_sharer(options.policy)));
     return cluster.run(progress);
 }
 
@@ -227,9 +225,7 @@ Result<SharedTrainingResult> share_training(
     const SharedTrainingOptions& options, Progress& progress
 ) {
     JobStream made_up = TRY(JobStream::start(table, stream));
-    return share_training(
-        table, [&] { return std::optional(made_up.next()); }, options, progress
-    );
+    return share_training(table, [&] { return std::optional(made_up.next()); }, options, progress);
 }
 
 }  // namespace penstock::sim
