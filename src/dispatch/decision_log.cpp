@@ -241,7 +241,8 @@ const Decision* DecisionLog::find(DecisionId id) const {
 
 std::optional<DecisionId> DecisionLog::newest_of(TaskId task) const {
     for (auto decision = decisions_.rbegin(); decision != decisions_.rend(); ++decision)
-        if (decision->task_id == task) return decision->id;
+        if (decision->task_id == task && decision->outcome != DecisionOutcome::preempt)
+            return decision->id;
     return std::nullopt;
 }
 

@@ -93,7 +93,7 @@ TEST_F(Reclaims, LinkedDevicesAreClearedInOneDomain) {
     run("c", "n0", Yard::request(250, "H100", 1000), 0, 20s, {2});
     run("d", "n0", Yard::request(250, "H100", 1000), 0, 20s, {3});
 
-    EXPECT_EQ(reclaim(asked(Yard::question({Yard::linked(250, "H100", 2)}))), "d c -> n0");
+    EXPECT_EQ(reclaim(asked(Yard::question({Yard::linked(250, "H100", 2)}))), "c d -> n0");
 }
 
 TEST_F(Reclaims, OfEqualCostsTheOneThatLeavesFewerFragmentsIsTaken) {
@@ -206,7 +206,9 @@ TEST_F(Reclaims, IsMadeAgainFromItsRecordToTheByte) {
     for (const ReclaimAnswer::Victim& victim : answer.reclaim->victims)
         yard.fleet.release(victim.attempt_id);
 
-    auto record = json::parse<DecisionRecord>(json::print(log.record(id).value()));
+    const auto kept = log.record(id);
+    ASSERT_TRUE(kept) << to_string(kept.error());
+    auto record = json::parse<DecisionRecord>(json::print(*kept));
 
     ASSERT_TRUE(record) << to_string(record.error());
     EXPECT_EQ(replay(*record).difference, "");

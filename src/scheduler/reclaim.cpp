@@ -33,7 +33,7 @@ std::vector<std::size_t> best_first(
 ) {
     std::vector<std::size_t> order;
     for (std::size_t i = 0; i < options.size(); ++i) order.push_back(i);
-    std::ranges::stable_sort(order, {}, [&](std::size_t i) { return options[i].cost; });
+    std::ranges::sort(order, {}, [&](std::size_t i) { return std::pair(options[i].cost, i); });
     const auto ends = std::ranges::find_if(order, [&](std::size_t i) {
         return options[i].cost != options[order.front()].cost;
     });
@@ -119,7 +119,10 @@ class GangPlanner {
         if (all.size() < count()) return std::nullopt;
         Members sorted;
         for (const Member& each : all) sorted.push_back(&each);
-        std::ranges::stable_sort(sorted, {}, [](const Member* each) { return each->cleared.cost; });
+        // Of equal ones the first: they lie in one array.
+        std::ranges::sort(sorted, {}, [](const Member* each) {
+            return std::pair(each->cleared.cost, each);
+        });
         for (const GangLevel level :
              {GangLevel::domain, GangLevel::rack, GangLevel::site, GangLevel::metro, GangLevel::any
              }) {
