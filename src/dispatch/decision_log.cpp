@@ -95,6 +95,7 @@ void apply(Engine& engine, const DecisionInput& input) {
             input.hold->attempt_id, {input.hold->node_id, input.hold->request, input.hold->devices}
         );
     if (input.release) engine.released(*input.release);
+    if (input.restarts) engine.restarts_put(*input.restarts);
 }
 
 }  // namespace
@@ -161,6 +162,11 @@ void DecisionLog::held(AttemptId attempt, const fleet::CapacityHold& hold) {
 void DecisionLog::released(AttemptId attempt) {
     engine_.released(attempt);
     if (recording_) note({.release = attempt});
+}
+
+void DecisionLog::restarts_put(const RestartHistory& history) {
+    engine_.restarts_put(history);
+    if (recording_) note({.restarts = history});
 }
 
 void DecisionLog::note(const DecisionInput& input) {

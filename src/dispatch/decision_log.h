@@ -58,6 +58,8 @@ class DecisionLog final : public fleet::Listener {
     void node_put(const Node& node) override;
     void held(AttemptId attempt, const fleet::CapacityHold& hold) override;
     void released(AttemptId attempt) override;
+    // From the owner of the attempts: see Engine.
+    void restarts_put(const RestartHistory& history);
 
     struct Row {
         std::string_view kind;

@@ -76,6 +76,37 @@ TEST(DecisionLog, ADecisionIsMadeAgainFromItsRecord) {
     EXPECT_EQ(replayed(yard.log, third), "identical");
 }
 
+// What is known of restarts is an input like any: before a decision, between two, and from the
+// store.
+TEST(DecisionLog, HowOftenWorkStartsAgainIsRecordedAndReplayed) {
+    LoggedYard yard;
+    const SiteId site = yard.site("centre");
+    yard.node(site, {.name = "a"});
+    const auto seen = [&](std::int64_t restarts) {
+        yard.log.restarts_put(
+            {.site_id = site, .sku = "cpu", .restarts = restarts, .running_ms = 360'000'000}
+        );
+    };
+    const auto rate_of = [](const DecisionLog& log, DecisionId id) {
+        return log.record(id)->answer.plan.candidates[0].restarts->restarts;
+    };
+    seen(3);
+    const DecisionId first = yard.decide_and_hold(Yard::request(1000));
+    seen(7);
+    const DecisionId second = yard.decide_and_hold(Yard::request(1000));
+
+    Engine engine;
+    DecisionLog after(engine);
+    for (const auto& [key, body] : yard.store)
+        ASSERT_TRUE(after.restore(key.first, key.second, body));
+    after.ready();
+
+    EXPECT_EQ(rate_of(after, first), 3);
+    EXPECT_EQ(rate_of(after, second), 7);
+    EXPECT_EQ(replayed(after, first), "identical");
+    EXPECT_EQ(replayed(after, second), "identical");
+}
+
 TEST(DecisionLog, AnotherAnswerIsFoundAndNamed) {
     LoggedYard yard;
     const SiteId site = yard.site("centre");

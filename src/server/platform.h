@@ -23,6 +23,7 @@
 #include "routing/allowance_authority.h"
 #include "routing/use_book.h"
 #include "scheduler/profile.h"
+#include "scheduler/restarts.h"
 #include "server/event_log.h"
 #include "server/journal.h"
 #include "server/recent_ids.h"
@@ -166,6 +167,7 @@ class Platform {
     dispatch::DecisionLog decisions;  // hears of all that happens to the fleet
     tasks::Board board;
     scheduler::History history;       // of runs; see profiles.h
+    scheduler::RestartBook restarts;  // likewise
     ledger::Ledger ledger;
     ledger::Accumulators accumulators;
     std::map<EndpointId, StoredEndpoint> endpoints;
