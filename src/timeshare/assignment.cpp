@@ -2,7 +2,7 @@
 #include "timeshare/assignment.h"
 
 #include <algorithm>
-#include <numeric>
+#include <tuple>
 
 #include "timeshare/linear_program.h"
 
@@ -39,8 +39,8 @@ class Search {
             }
         }
         // Large ones first: what is left over then fits the small ones.
-        std::ranges::stable_sort(branches_, [](const Branch& a, const Branch& b) {
-            return a.devices > b.devices;
+        std::ranges::sort(branches_, [](const Branch& a, const Branch& b) {
+            return std::tie(b.devices, a.job) < std::tie(a.devices, b.job);
         });
         left_after_.assign(branches_.size() + 1, 0);
         for (std::size_t k = branches_.size(); k-- > 0;)
@@ -74,7 +74,9 @@ class Search {
             branch.choices.push_back({left, worth, j});
             branch.left_max = std::max(branch.left_max, left);
         }
-        std::ranges::stable_sort(branch.choices, std::greater<>(), &Choice::left);
+        std::ranges::sort(branch.choices, [](const Choice& a, const Choice& b) {
+            return std::tie(b.left, a.kind) < std::tie(a.left, b.kind);
+        });
         return branch;
     }
 

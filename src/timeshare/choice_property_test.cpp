@@ -100,8 +100,13 @@ RC_GTEST_PROP(Choice, OfASmallProblemIsTheBestAssignment, ()) {
 
     const double best = best_sum(problem, worths);
 
-    RC_ASSERT(chosen_worth(problem, worths) >= best * (1 - kRounding));
-    RC_ASSERT(cut_assignment(problem, worths).value().worth >= best * (1 - kRounding));
+    const double chosen = chosen_worth(problem, worths);
+    const double bound = cut_assignment(problem, worths).value().worth;
+    RC_ASSERT(chosen >= best * (1 - kRounding));
+    RC_ASSERT(bound >= best * (1 - kRounding));
+    // The best whole assignment is never worth less than half of the best cut one: a vertex cuts so
+    // few jobs that each kind holds all of its whole ones and one more (Shmoys and Tardos, 1993).
+    RC_ASSERT(chosen >= bound / 2 * (1 - kRounding));
 }
 
 // What choice.h promises of larger ones.
@@ -147,7 +152,7 @@ Losses losses(int problems, int devices_max, int jobs_min, int jobs_max) {
     for (int i = 0; i < problems; ++i) {
         SeededRandom random(static_cast<std::uint64_t>(i + 1));
         const Problem problem = draw_problem(4, devices_max, jobs_min, jobs_max, [&](int n) {
-            return static_cast<int>(random.next() % static_cast<std::uint64_t>(n));
+            return static_cast<int>(random.below(static_cast<std::uint64_t>(n)));
         });
         if (problem.jobs.empty()) continue;
         const Worths worths = worths_of(problem);
@@ -159,16 +164,14 @@ Losses losses(int problems, int devices_max, int jobs_min, int jobs_max) {
     return losses;
 }
 
-TEST(Choice, LosesOnAverageUnderATwentiethToTheLinearProgramOfSmallProblems) {
-    const Losses found = losses(400, 8, 1, 8);
-    EXPECT_LT(found.mean, 0.05);
-    EXPECT_LT(found.worst, 0.5) << "one that cannot be cut in two";
+TEST(Choice, LosesLessThanTwoInAHundredOnAverageToTheLinearProgramOfSmallProblems) {
+    EXPECT_LT(losses(400, 8, 1, static_cast<int>(kSearchedJobsMax)).mean, 0.02);
 }
 
-TEST(Choice, LosesOnAverageUnderAHundredthToTheLinearProgramOfLargeProblems) {
+TEST(Choice, LosesLessThanOneInAHundredOnAverageToTheLinearProgramOfLargeProblems) {
     const Losses found = losses(400, 24, 9, 60);
     EXPECT_LT(found.mean, 0.01);
-    EXPECT_LT(found.worst, 0.1);
+    EXPECT_LT(found.worst, 0.25) << "kinds of a few devices, of which jobs leave some over";
 }
 
 }  // namespace
