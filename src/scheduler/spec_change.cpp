@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "model/alternatives.h"
 #include "scheduler/amount_text.h"
@@ -94,7 +95,9 @@ void add_accelerators(
             part_given_up(choice.count_milli, milli)
         ));
     }
-    std::ranges::stable_sort(fewer, {}, &SpecChange::size);
+    std::ranges::sort(fewer, [](const SpecChange& a, const SpecChange& b) {
+        return std::tie(a.size, a.to) < std::tie(b.size, b.to);
+    });
     std::ranges::move(fewer, std::back_inserter(all));
     std::size_t tried = 0;
     for (const std::string& model : ground.models) {

@@ -28,10 +28,10 @@ struct SpecChange {
     // more is 1/(n+1), of a level its part of all; another model is kModelSize, what is dropped 1.
     double size = 1;
     Text words;  // With which others may be told to leave for it.
-SpecChange priority_change(std::int64_t from, std::int64_t to);
-SpecChange not_as_spot();
+    SpecChange priority_change(std::int64_t from, std::int64_t to);
+    SpecChange not_as_spot();
 
-// Of a limit of a quota, to so many whole units.
+    // Of a limit of a quota, to so many whole units.
     SpecChange quota_change(const QuotaBlock& block, std::int64_t to);
 
     // "with cpus: 4 instead of 8": begins "… it would start now"

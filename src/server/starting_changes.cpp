@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <set>
+#include <tuple>
 
 #include "dispatch/staging_routes.h"
 #include "scheduler/alike_supplies.h"
@@ -165,8 +166,8 @@ scheduler::ChangeGround ground_of(
     for (const Supply& each : trials.online())
         for (const auto& [model, milli] : each.free.accelerator_milli) free[model] += milli;
     for (const auto& [model, milli] : free) ground.models.push_back(model);
-    std::ranges::stable_sort(ground.models, std::greater<>(), [&](const std::string& model) {
-        return free.at(model);
+    std::ranges::sort(ground.models, [&](const std::string& a, const std::string& b) {
+        return std::tie(free.at(b), a) < std::tie(free.at(a), b);
     });
     return ground;
 }
@@ -206,11 +207,7 @@ StartingChange told(
 ) {
     const SpecChange& first = *changes.front();
     StartingChange change{
-        .field = first.field,
-        .from = first.from,
-        .to = first.to,
-        .site = site,
-        .node = node
+        .field = first.field, .from = first.from, .to = first.to, .site = site, .node = node
     };
     std::vector<scheduler::Text> words;
     for (const SpecChange* each : changes) {
@@ -254,8 +251,10 @@ class StartingChanges {
         raise_quota();
         have_others_leave();
         if (found_.empty()) try_pairs(changes, now);
-        std::ranges::stable_sort(found_, {}, [](const StartingChange& change) {
-            return std::pair(change.by_notice.value_or(false), change.size);
+        std::ranges::sort(found_, {}, [](const StartingChange& change) {
+            return std::tuple(
+                change.by_notice.value_or(false), change.size, change.field, change.to
+            );
         });
         if (found_.size() > kStartingChangesMax) found_.resize(kStartingChangesMax);
         return std::move(found_);
@@ -374,9 +373,10 @@ class StartingChanges {
         QueueYard yard(
             platform_, {waiting},
             {.start = {},
-             .ask = [&](const tasks::Waiting&) {
-                 return reclaim_question(platform_, spec, task_.organisation_id);
-             },
+             .ask =
+                 [&](const tasks::Waiting&) {
+                     return reclaim_question(platform_, spec, task_.organisation_id);
+                 },
              .record = {}}
         );
         scheduler::QueueItem item = yard.item(work_of(task_.id, 0));
@@ -395,8 +395,8 @@ class StartingChanges {
                 if (changes[a].field != changes[b].field &&
                     (lifts_any(changes[a], now) || lifts_any(changes[b], now)))
                     pairs.push_back({&changes[a], &changes[b]});
-        std::ranges::stable_sort(pairs, {}, [](const ChangeSet& pair) {
-            return pair[0]->size + pair[1]->size;
+        std::ranges::sort(pairs, {}, [](const ChangeSet& pair) {  // all lie in one vector
+            return std::tuple(pair[0]->size + pair[1]->size, pair[0], pair[1]);
         });
         for (std::size_t tried = 0; tried < pairs.size(); ++tried) {
             if (found_.size() == kStartingPairsTold) return;
