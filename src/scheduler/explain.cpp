@@ -196,7 +196,9 @@ void note_egress(Text& text, const Candidate& winner) {
 
 std::string hours_text(std::int64_t running_ms) {
     constexpr double kMsPerHour = 3'600'000;
-    return format("{:.3g}", static_cast<double>(running_ms) / kMsPerHour);
+    constexpr double kWholeFrom = 10;
+    const double hours = static_cast<double>(running_ms) / kMsPerHour;
+    return hours < kWholeFrom ? format("{:.1f}", hours) : format("{:.0f}", hours);
 }
 
 // What it is expected to run again; or, where others tell, that nothing is known of it.

@@ -232,7 +232,7 @@ const std::vector<Reason>& any_shortage() {
 void add_pack(std::vector<SpecChange>& all, const TaskSpec& spec) {
     constexpr std::array kCells = {"domain", "rack", "site", "metro", "any"};
     const std::string& asked = spec.placement->topology->pack;
-    const auto from = std::ranges::find(kCells, asked);
+    const auto from = std::ranges::find_if(kCells, [&](const char* cell) { return asked == cell; });
     if (from == kCells.end()) return;
     const bool one_node = spec.num_nodes <= 1;
     for (auto to = one_node ? kCells.end() - 1 : from + 1; to < kCells.end(); ++to) {

@@ -59,6 +59,12 @@ std::optional<Money> money_of(double amount) {
     return Money::micro(static_cast<std::int64_t>(micro));
 }
 
+std::optional<Money> nearest_money(double micro) {
+    constexpr double kMost = 9e18;
+    if (!(std::abs(micro) < kMost)) return std::nullopt;
+    return Money::micro(static_cast<std::int64_t>(std::round(micro)));
+}
+
 double transfer_seconds(std::int64_t bytes, double mbps, double rtt_ms) {
     return static_cast<double>(bytes) * kMegabitsPerByte / mbps + rtt_ms / 1000;
 }
@@ -174,10 +180,8 @@ std::optional<Money> restarts_of(const Input& input, const Asked& asked, const R
     if (!each) return std::nullopt;
     const double expected =
         rate->per_hour * run.hours() * static_cast<double>(input.spec.num_nodes);
-    constexpr double kYuanPerMicro = 1e-6;
-    return money_of(
-        expected * to_seconds(*lost) / kSecondsPerHour * static_cast<double>(each->micro()) *
-        kYuanPerMicro
+    return nearest_money(
+        expected * to_seconds(*lost) / kSecondsPerHour * static_cast<double>(each->micro())
     );
 }
 

@@ -190,8 +190,10 @@ DecisionQuestion reclaim_question(
 }
 
 // What a tenant may still take bounds what is worth asking for.
-void keep_within_quota(scheduler::ChangeGround& ground, const scheduler::TenantLimit& limit) {
-    const std::int64_t left = limit.hit.limit - limit.hit.used;
+void keep_within_quota(
+    scheduler::ChangeGround& ground, const scheduler::TenantLimit& limit, std::int64_t nodes
+) {
+    const std::int64_t left = (limit.hit.limit - limit.hit.used) / nodes;
     if (limit.hit.resource == "cpus") ground.cpu_milli = std::min(ground.cpu_milli, left);
     if (limit.hit.resource == "memory_gib") ground.memory_mib = std::min(ground.memory_mib, left);
     constexpr std::string_view kDevices = "devices.";
@@ -338,10 +340,7 @@ class StartingChanges {
     void have_others_leave() {
         if (task_.state != TaskState::pending && task_.state != TaskState::recovering) return;
         if (trials_.limit(task_.spec) || place_to_clear(task_.spec)) return;
-        if (is_spot(task_.spec)) {
-            SpecChange change = scheduler::not_as_spot();
-            tell_who_would_leave(std::move(change));
-        }
+        if (is_spot(task_.spec)) tell_who_would_leave(scheduler::not_as_spot());
         std::set<std::int64_t> higher;
         for (const Attempt* attempt : platform_.board.active_attempts()) {
             const Task& other = *platform_.board.find(attempt->task_id);
@@ -431,7 +430,8 @@ void explain_changes(
     const std::int64_t unchanged = trials.made();
     if (!starts) {  // else it waits for something else, or starts in a moment
         scheduler::ChangeGround ground = ground_of(platform, task, trials, explanation.plan);
-        if (const auto limit = trials.limit(task.spec)) keep_within_quota(ground, *limit);
+        if (const auto limit = trials.limit(task.spec))
+            keep_within_quota(ground, *limit, task.spec.num_nodes);
         explanation.changes = StartingChanges(platform, task, trials)
                                   .find(scheduler::changes_of(task.spec, ground), explanation.plan);
     }

@@ -113,6 +113,22 @@ class Queue(unittest.TestCase):
         runs = self.platform.create(json.dumps(base | {"name": "let-in", "placement": {"constraints": lifted}}))
         self.assertEqual(self.platform.wait_for_end(runs)["state"], "SUCCEEDED")
 
+    def test_explain_tells_which_priority_would_have_others_leave(self):
+        low = self.platform.create(COUNTS.format(name="low", preemptible="true", more="", to=300))
+        wait_until(lambda: self.running(low), "it to run")
+        self.platform.create("name: same\nresources: {cpus: '1.5', memory: 128MB}\nrun: 'true'\n")
+        wait_until(lambda: self.platform.task("same")["reason"] == "waiting_for_capacity", "the wait")
+
+        changes = self.platform.cli("explain", "same", "-o", "json").json["changes"]
+        self.assertEqual([change["field"] for change in changes], ["resources.cpus", "priority"])
+        self.assertNotIn("by_notice", changes[0])
+        self.assertEqual((changes[1]["from"], changes[1]["to"], changes[1]["by_notice"]), ("0", "1", True))
+        self.assertIn("would be told to leave for it", changes[1]["text"])
+
+        other = self.platform.create("name: higher\npriority: 1\nresources: {cpus: '1.5', memory: 128MB}\nrun: 'true'\n")
+        self.assertEqual(self.platform.wait_for_end(other)["state"], "SUCCEEDED")
+        self.assertEqual(len(self.events(low, "preemption_notice")), 1)
+
     def test_explain_joins_two_changes_only_where_no_single_one_would_do(self):
         changes = self.explained_changes({
             "name": "twice", "run": "true", "resources": {"cpus": "0.5", "memory": "64MB", "max_hourly_cost": "0.000001"},
