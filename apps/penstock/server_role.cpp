@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "config/settings.h"
+#include "decision_log_flags.h"
 #include "role.h"
 #include "roles.h"
 #include "time_sharing_flags.h"
@@ -24,6 +25,7 @@ struct ServerFlags {
     std::string log_level = "info";
     std::int64_t fee_basis_points = 500;
     TimeSharingFlags time_sharing;
+    DecisionLogFlags decision_log;
 };
 
 Result<int> serve(const ServerFlags& flags) {
@@ -38,6 +40,7 @@ Result<int> serve(const ServerFlags& flags) {
     options.platform.fee_basis_points = flags.fee_basis_points;
     options.platform.store_site = flags.store_site;
     options.platform.time_sharing = TRY(flags.time_sharing.options());
+    options.platform.decisions_kept = flags.decision_log.options();
     options.store_url = flags.store;
     options.organisation = flags.organisation;
     options.organisation_code = flags.organisation_code;
@@ -99,6 +102,7 @@ int run_server(int argc, char** argv) {
     app.add_option("--credit", flags.credit, "development credit of the first organisation, yuan")
         ->capture_default_str();
     flags.time_sharing.add_to(app);
+    flags.decision_log.add_to(app);
     app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
         ->capture_default_str();
     CLI11_PARSE(app, argc, argv);

@@ -7,6 +7,7 @@
 
 #include "cli/config_file.h"
 #include "config/settings.h"
+#include "decision_log_flags.h"
 #include "role.h"
 #include "roles.h"
 #include "time_sharing_flags.h"
@@ -30,6 +31,7 @@ struct UpFlags {
     std::vector<std::string> environment;
     std::vector<std::string> simulated;
     TimeSharingFlags time_sharing;
+    DecisionLogFlags decision_log;
 };
 
 void add_flags(CLI::App& app, UpFlags& flags) {
@@ -61,6 +63,7 @@ void add_flags(CLI::App& app, UpFlags& flags) {
     );
     app.add_option("--env", flags.environment, "NAME=VALUE published to every task (repeatable)");
     flags.time_sharing.add_to(app);
+    flags.decision_log.add_to(app);
     app.add_option(
         "--simulate", flags.simulated,
         "development: pretend accelerators, MODEL:COUNT; marked simulated everywhere"
@@ -134,6 +137,7 @@ Result<int> up(const UpFlags& flags) {
     server::ServerOptions options;
     options.platform.state_dir = state;
     options.platform.time_sharing = TRY(flags.time_sharing.options());
+    options.platform.decisions_kept = flags.decision_log.options();
     options.store_url = flags.store;
     options.version = version();
     options.development_credit = TRY(parse_money(flags.credit));

@@ -117,6 +117,7 @@ const View& candidate_view() {
                 rate_column(right(computed_column("CARBON-G", number_at("terms.carbon_g", 2)))),
                 right(computed_column("SCORE", number_at("score", 4))),
                 wide(amount_column("EGRESS", "terms.egress")),
+                wide(amount_column("RESTARTS", "terms.restarts")),
                 wide(amount_column("PRICE/H", "price_per_hour")),
                 wide(text_column("PRICE-%", "price_percent")),
                 wide(text_column(kStartColumn, "start_at")),

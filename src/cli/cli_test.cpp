@@ -227,6 +227,28 @@ TEST_F(CliTest, ShowsWhyATaskWaits) {
     EXPECT_TRUE(run.out.contains("insufficient_cpu")) << run.out;
 }
 
+TEST_F(CliTest, ShowsWhatChangesWouldStartATask) {
+    Explanation explanation;
+    explanation.task = "task/train";
+    explanation.state = "PENDING";
+    explanation.plan.strategy = balanced_strategy();
+    explanation.changes = {{.field = "resources.cpus", .text = "with A", .text_zh = "甲"}};
+    explanation.changes_tried = 7;
+    answer("GET", "/v1/tasks/{id}:explain", 200, json::print(explanation));
+    EXPECT_EQ(run({"explain", "train"}).out, "task/train is PENDING\nor         with A\n");
+    EXPECT_EQ(run({"explain", "train", "--lang=zh"}).out, "task/train 的状态是 PENDING\n或者   甲\n");
+
+    explanation.changes->clear();
+    explanation.changes_cut = true;
+    answer("GET", "/v1/tasks/{id}:explain", 200, json::print(explanation));
+    EXPECT_EQ(
+        run({"explain", "train"}).out,
+        "task/train is PENDING\n"
+        "or         none of 7 changes that were planned would start it now\n"
+        "           not all could be tried: 7 changes were planned\n"
+    );
+}
+
 TEST_F(CliTest, ShowsHowATaskTakesTurns) {
     Explanation explanation;
     explanation.task = "task/train";

@@ -62,6 +62,22 @@ std::string sharing_lines(const TimeSharing& sharing, Language language) {
     return lines;
 }
 
+// The smallest first; what was tried where nothing would do.
+std::string change_lines(const Explanation& explanation, Language language) {
+    std::string lines;
+    if (!explanation.changes) return lines;
+    for (const StartingChange& change : *explanation.changes)
+        lines +=
+            format(language, "explain.change", in_language(language, change.text, change.text_zh)) +
+            "\n";
+    const std::int64_t tried = explanation.changes_tried.value_or(0);
+    if (explanation.changes->empty() && tried > 0)
+        lines += format(language, "explain.changes_none", tried) + "\n";
+    if (explanation.changes_cut.value_or(false))
+        lines += format(language, "explain.changes_cut", tried) + "\n";
+    return lines;
+}
+
 std::string explanation_lines(const Explanation& explanation, Language language) {
     std::string lines =
         format(language, "explain.state", explanation.task, explanation.state) + "\n";
@@ -78,11 +94,7 @@ std::string explanation_lines(const Explanation& explanation, Language language)
     if (!remedy.empty()) lines += format(language, "explain.remedy", remedy) + "\n";
     if (explanation.start) lines += start_line(*explanation.start, language);
     if (explanation.time_sharing) lines += sharing_lines(*explanation.time_sharing, language);
-    for (const StartingChange& change : explanation.changes.value_or(std::vector<StartingChange>()))
-        lines +=
-            format(language, "explain.change", in_language(language, change.text, change.text_zh)) +
-            "\n";
-    return lines;
+    return lines + change_lines(explanation, language);
 }
 
 io::Task<Result<int>> explain(Invocation* invocation) {

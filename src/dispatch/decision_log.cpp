@@ -14,6 +14,8 @@
 namespace penstock::dispatch {
 namespace {
 
+constexpr std::size_t kMib = 1UL << 20;
+
 // So that ids sort as numbers do.
 std::string padded(std::uint64_t position) { return fmt::format("{:020}", position); }
 
@@ -93,9 +95,28 @@ void apply(Engine& engine, const DecisionInput& input) {
             input.hold->attempt_id, {input.hold->node_id, input.hold->request, input.hold->devices}
         );
     if (input.release) engine.released(*input.release);
+    if (input.restarts) engine.restarts_put(*input.restarts);
 }
 
 }  // namespace
+
+Result<void> check(const DecisionsKept& kept) {
+    if (kept.decisions < 1 || kept.decisions > kDecisionsKeptMax)
+        return fail_field(
+            ErrorCode::invalid_argument, "decisions_kept",
+            fmt::format("must be 1 to {}, not {}", kDecisionsKeptMax, kept.decisions)
+        );
+    if (kept.bytes < kMib || kept.bytes > kDecisionMibKeptMax * kMib)
+        return fail_field(
+            ErrorCode::invalid_argument, "decision_log_bytes",
+            fmt::format("must be 1 to {} MiB, not {} bytes", kDecisionMibKeptMax, kept.bytes)
+        );
+    return {};
+}
+
+DecisionLog::DecisionLog(Engine& engine, DecisionsKept kept) : engine_(engine), kept_(kept) {
+    CHECK(check(kept_).has_value(), "limits of the decision log are checked where they are read");
+}
 
 TaskSpec without_what_is_not_read(TaskSpec spec) {
     spec.setup.reset();
@@ -141,6 +162,11 @@ void DecisionLog::held(AttemptId attempt, const fleet::CapacityHold& hold) {
 void DecisionLog::released(AttemptId attempt) {
     engine_.released(attempt);
     if (recording_) note({.release = attempt});
+}
+
+void DecisionLog::restarts_put(const RestartHistory& history) {
+    engine_.restarts_put(history);
+    if (recording_) note({.restarts = history});
 }
 
 void DecisionLog::note(const DecisionInput& input) {
@@ -205,8 +231,7 @@ void DecisionLog::checkpoint(Rows& rows) {
 }
 
 void DecisionLog::forget() {
-    while (decisions_.size() > 1 &&
-           (decisions_.size() > kDecisionsKeptMax || bytes_ > kDecisionBytesKeptMax)) {
+    while (decisions_.size() > 1 && (decisions_.size() > kept_.decisions || bytes_ > kept_.bytes)) {
         const DecisionId oldest = decisions_.front().id;
         const auto body = bodies_.find(oldest);
         bytes_ -= body->second.size();
@@ -246,14 +271,22 @@ std::optional<DecisionId> DecisionLog::newest_of(TaskId task) const {
     return std::nullopt;
 }
 
+Error DecisionLog::not_kept(DecisionId id) const {
+    return {
+        ErrorCode::not_found,
+        fmt::format(
+            "no decision '{}' is kept: the platform keeps the newest {}, {} MiB of them at most; "
+            "its operator can raise that for later ones (penstock server --decisions-kept, "
+            "--decision-log-mib)",
+            to_string(id), kept_.decisions, kept_.bytes / kMib
+        ),
+        "id"
+    };
+}
+
 Result<DecisionRecord> DecisionLog::record(DecisionId id) const {
     const auto body = bodies_.find(id);
-    if (body == bodies_.end())
-        return fail_field(
-            ErrorCode::not_found, "id",
-            "no decision '" + to_string(id) + "': the newest " + std::to_string(kDecisionsKeptMax) +
-                " are kept"
-        );
+    if (body == bodies_.end()) return std::unexpected(not_kept(id));
     KeptDecision kept = TRY(json::parse<KeptDecision>(body->second));
     DecisionState state = TRY(state_at(static_cast<std::uint64_t>(kept.decision.position)));
     return DecisionRecord{
@@ -309,6 +342,7 @@ void DecisionLog::ready() {
     if (!checkpoints_.empty()) engine_.go_on_after(checkpoints_.rbegin()->first);
     stored_ = engine_.position();
     recording_ = false;
+    forget();
 }
 
 }  // namespace penstock::dispatch

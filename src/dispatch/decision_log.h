@@ -13,9 +13,19 @@
 
 namespace penstock::dispatch {
 
-// The newest decisions that are kept, and with them the inputs they were made from.
-constexpr std::size_t kDecisionsKeptMax = 1000;
-constexpr std::size_t kDecisionBytesKeptMax = 64UL << 20;
+// How much is kept of what was decided, with the inputs that it takes: the newest decisions, as
+// long as both hold. The newest one is kept whatever its size. All of it is in memory and in the
+// store.
+struct DecisionsKept {
+    std::size_t decisions = 1000;
+    std::size_t bytes = 64UL << 20;  // of the records as JSON, without checkpoints and inputs
+    bool operator==(const DecisionsKept&) const = default;
+};
+constexpr std::size_t kDecisionsKeptMax = 1'000'000;
+constexpr std::size_t kDecisionMibKeptMax = 64UL << 10;  // MiB
+// invalid_argument outside 1 … kDecisionsKeptMax, 1 MiB … kDecisionMibKeptMax.
+Result<void> check(const DecisionsKept& kept);
+
 // A checkpoint is made after so many inputs, or twice as many as there are nodes where that is
 // more.
 constexpr std::size_t kInputsPerCheckpoint = 4096;
@@ -39,7 +49,8 @@ constexpr std::string_view kDecisionStateKind = "decision_state";
 // begins with a checkpoint, before its first decision: what happened before does not matter.
 class DecisionLog final : public fleet::Listener {
   public:
-    explicit DecisionLog(Engine& engine) : engine_(engine) {}
+    // CHECKs that check(kept) holds.
+    explicit DecisionLog(Engine& engine, DecisionsKept kept = {});
 
     // ---- inputs, from the fleet
     void site_put(const Site& site) override;
@@ -47,6 +58,8 @@ class DecisionLog final : public fleet::Listener {
     void node_put(const Node& node) override;
     void held(AttemptId attempt, const fleet::CapacityHold& hold) override;
     void released(AttemptId attempt) override;
+    // From the owner of the attempts: see Engine.
+    void restarts_put(const RestartHistory& history);
 
     struct Row {
         std::string_view kind;
@@ -73,11 +86,14 @@ class DecisionLog final : public fleet::Listener {
     std::optional<DecisionId> newest_of(TaskId task) const;
     // not_found when it is not kept (any more).
     Result<DecisionRecord> record(DecisionId id) const;
+    // The same, for who may not see it.
+    Error not_kept(DecisionId id) const;
 
     // ---- from the store, in any order; then ready() once
     static bool keeps(std::string_view kind);
     Result<void> restore(std::string_view kind, std::string_view id, std::string body);
-    // Inputs and decisions from here on come behind what was restored.
+    // Inputs and decisions from here on come behind what was restored. What is more than is kept
+    // is forgotten; its rows are removed with the next decisions.
     void ready();
 
   private:
@@ -89,6 +105,7 @@ class DecisionLog final : public fleet::Listener {
     Result<DecisionState> state_at(std::uint64_t position) const;
 
     Engine& engine_;
+    DecisionsKept kept_;
     bool recording_ = false;                       // since the first checkpoint of this process
     std::map<std::uint64_t, std::string> inputs_;  // by the position they led to
     std::uint64_t stored_ = 0;                     // inputs up to here have been given out as rows

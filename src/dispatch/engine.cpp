@@ -56,6 +56,8 @@ Engine::Engine(const DecisionState& state) {
     for (const Site& site : state.sites) site_put(site);
     if (state.outlooks)
         for (const SiteOutlook& outlook : *state.outlooks) outlook_put(outlook);
+    if (state.restarts)
+        for (const RestartHistory& history : *state.restarts) restarts_put(history);
     for (const Node& node : state.nodes) node_put(node);
     for (const HeldCapacity& each : state.holds)
         held(each.attempt_id, {each.node_id, each.request, each.devices});
@@ -80,6 +82,9 @@ DecisionState Engine::state() const {
         }
         for (const auto& [name, host] : site.hosts) state.nodes.push_back(host.node());
     }
+    if (!restarts_.empty()) state.restarts.emplace();
+    for (const auto& [site, restarts] : restarts_)
+        for (const auto& [kind, history] : restarts) state.restarts->push_back(history);
     for (const auto& [attempt, host] : held_by_) {
         const fleet::CapacityHold& hold = host->holds().at(attempt);
         state.holds.push_back({attempt, hold.node_id, hold.request, hold.devices});
@@ -108,6 +113,16 @@ void Engine::outlook_put(const SiteOutlook& outlook) {
     ++position_;
     ++site_changes_;
     sites_[outlook.site_id].outlook = scheduler::outlook_of(outlook);
+}
+
+void Engine::restarts_put(const RestartHistory& history) {
+    ++position_;
+    restarts_[history.site_id][{history.sku, history.work}] = history;
+}
+
+const scheduler::SiteRestarts* Engine::restarts_of(SiteId site) const {
+    const auto found = restarts_.find(site);
+    return found == restarts_.end() ? nullptr : &found->second;
 }
 
 const scheduler::Outlook* Engine::outlook_of(SiteId site) const {
@@ -316,7 +331,10 @@ DecisionAnswer Engine::decide(const DecisionQuestion& question) {
             add_few(site, choices, picks, input);
     }
     const StagingRoutes routes(question.runs.staging_source);
-    for (scheduler::Supply& supply : input.supplies) supply.staging = routes.to(*supply.site);
+    for (scheduler::Supply& supply : input.supplies) {
+        supply.staging = routes.to(*supply.site);
+        supply.restarts = restarts_of(supply.site->id);
+    }
     answer.plan = scheduler::plan(input);
     if (!answer.plan.feasible) return answer;
     const Candidate& chosen = *std::ranges::find_if(answer.plan.candidates, &Candidate::chosen);

@@ -63,6 +63,8 @@ class Engine final : public fleet::Listener {
     void node_put(const Node& node) override;
     void held(AttemptId attempt, const fleet::CapacityHold& hold) override;
     void released(AttemptId attempt) override;
+    // Work ended: how often such work had to start again there by now.
+    void restarts_put(const RestartHistory& history);
 
     // ---- decisions
     // What is to be done; nothing is held by it. A task of several nodes is decided as a whole. Of
@@ -88,6 +90,8 @@ class Engine final : public fleet::Listener {
     std::uint64_t position() const { return position_; }
     // How often something changed that is known of sites; no part of the state.
     std::uint64_t site_changes() const { return site_changes_; }
+    // How often work had to start again at the site; null: nothing is known.
+    const scheduler::SiteRestarts* restarts_of(SiteId site) const;
     // What is known of the site's hours to come; null: nothing.
     const scheduler::Outlook* outlook_of(SiteId site) const;
     void go_on_after(std::uint64_t position) { position_ = std::max(position_, position + 1); }
@@ -152,6 +156,7 @@ class Engine final : public fleet::Listener {
     );
 
     std::map<SiteId, SiteState> sites_;
+    std::map<SiteId, scheduler::SiteRestarts> restarts_;
     std::unordered_map<NodeId, std::pair<SiteState*, Host*>> host_of_;
     std::map<AttemptId, Host*> held_by_;
     Capacity total_;

@@ -31,6 +31,7 @@ DecisionAnswer Engine::decide_gang(const DecisionQuestion& question) const {
             add_all(site, choices, {}, input);
         else
             add_alike(site, choices, avoid, peers, input);
+    for (scheduler::Supply& supply : input.supplies) supply.restarts = restarts_of(supply.site->id);
     DecisionAnswer answer{.picks = {}, .plan = scheduler::plan(input), .devices = {}};
     if (!answer.plan.feasible) return answer;
     answer.devices_by_rank.emplace();

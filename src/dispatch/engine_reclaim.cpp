@@ -59,6 +59,7 @@ std::vector<scheduler::Place> Engine::suited(const DecisionQuestion& question, s
             of_one.supplies.push_back({&site.site, &host.node(), {}});
             if (site.outlook) of_one.supplies.back().outlook = &*site.outlook;
             of_one.supplies.back().staging = routes.to(site.site);
+            of_one.supplies.back().restarts = restarts_of(id);
         }
     return scheduler::suited_places(std::move(of_one), most);
 }

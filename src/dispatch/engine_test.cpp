@@ -248,6 +248,34 @@ TEST(Engine, StagesByTheRouteThatTheSourceStates) {
     EXPECT_EQ(egress["unstated"], "0.50");
 }
 
+TEST(Engine, CountsHowOftenWorkStartsAgainAtEachSite) {
+    Yard yard;
+    const SiteId calm = yard.site("calm");
+    const SiteId rough = yard.site("rough");
+    yard.node(calm, {.name = "a", .devices = {"H100"}});
+    yard.node(rough, {.name = "b", .devices = {"H100"}});
+    DecisionQuestion question = Yard::question({Yard::request(1000, "H100")});
+    question.runs.run_time = 10h;
+    question.spec.placement.emplace();
+    question.spec.placement->optimize = *strategy_named("cost");
+    const auto chosen = [&] { return yard.engine.decide(question).plan.candidates[0].site; };
+    const std::uint64_t before = yard.engine.position();
+
+    for (const auto& [site, restarts] : {std::pair(calm, 1), std::pair(rough, 20)})
+        yard.engine.restarts_put(
+            {.site_id = site, .sku = "H100", .restarts = restarts, .running_ms = 360'000'000}
+        );
+
+    EXPECT_EQ(chosen(), "calm");
+    EXPECT_EQ(yard.engine.position(), before + 2);
+    yard.engine.restarts_put(
+        {.site_id = calm, .sku = "H100", .restarts = 50, .running_ms = 360'000'000}
+    );
+    EXPECT_EQ(chosen(), "rough");
+    EXPECT_TRUE(yard.engine.decide(question).plan.candidates[0].terms.restarts);
+    EXPECT_EQ(Engine(yard.engine.state()).state(), yard.engine.state());
+}
+
 TEST(Engine, SaysWhichSitesLackTheModelAtAll) {
     Yard yard;
     const SiteId site = yard.site("centre");

@@ -12,6 +12,7 @@
 #include "model/ids.h"
 #include "model/outlook.h"
 #include "model/plan.h"
+#include "model/restarts.h"
 #include "model/site.h"
 #include "model/task_spec.h"
 
@@ -37,11 +38,13 @@ struct DecisionState {
     std::vector<ResourceRequest> recent;    // the newest requests placed, oldest first
     std::vector<ResourceRequest> workload;  // of them, those that fragments are weighed by now
     std::int64_t since_refresh = 0;         // requests since `workload` was taken
-    std::optional<std::vector<SiteOutlook>> outlooks;  // absent: no site states one
+    std::optional<std::vector<SiteOutlook>> outlooks;     // absent: no site states one
+    std::optional<std::vector<RestartHistory>> restarts;  // absent: nothing has ended yet
     bool operator==(const DecisionState&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    DecisionState, (), (position, sites, nodes, holds, recent, workload, since_refresh, outlooks)
+    DecisionState, (),
+    (position, sites, nodes, holds, recent, workload, since_refresh, outlooks, restarts)
 )
 
 // One change of it; exactly one member is set.
@@ -51,9 +54,10 @@ struct DecisionInput {
     std::optional<HeldCapacity> hold;
     std::optional<AttemptId> release;
     std::optional<SiteOutlook> outlook;
+    std::optional<RestartHistory> restarts;
     bool operator==(const DecisionInput&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(DecisionInput, (), (site, node, hold, release, outlook))
+BOOST_DESCRIBE_STRUCT(DecisionInput, (), (site, node, hold, release, outlook, restarts))
 
 // What was known of a task's runs when it was decided on.
 struct KnownRuns {

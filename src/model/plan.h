@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "model/ids.h"
 #include "model/outlook.h"
+#include "model/restarts.h"
 #include "model/site.h"
 
 // What the scheduler answers: every candidate with its five terms, or the filter that removed it.
@@ -31,7 +32,7 @@ BOOST_DESCRIBE_STRUCT(ResourceRequest, (), (cpu_milli, memory_mib, accelerator, 
 // regret and is shown as unknown.
 struct Terms {
     static constexpr bool kJsonDefaults = true;
-    std::optional<Money> cost;         // expected price of the item with egress, yuan
+    std::optional<Money> cost;         // expected price of the item with egress and restarts, yuan
     std::optional<double> duration_s;  // queue + staging + run
     std::optional<double> security;    // 0…1: share of optional controls that are missing
     std::optional<double> latency_ms;  // round trip to the user
@@ -39,13 +40,16 @@ struct Terms {
     // Of `cost`: what sending sites ask for the bytes. It counts in the choice; nobody charges it.
     // Absent: nothing is asked.
     std::optional<Money> egress;
+    // Of `cost`: what is expected to be run again, where such work was seen to start again; it
+    // counts in the choice and is no estimate of a charge. Absent: unknown, so nothing is counted.
+    std::optional<Money> restarts;
     // How long it runs is unknown: cost and carbon are of an hour of running, duration is without
     // the run, and egress is beside the cost.
     bool per_hour = false;
     bool operator==(const Terms&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    Terms, (), (cost, duration_s, security, latency_ms, carbon_g, egress, per_hour)
+    Terms, (), (cost, duration_s, security, latency_ms, carbon_g, egress, restarts, per_hour)
 )
 
 // Why a candidate is out. Stable names: they are part of the API and of golden tests.
@@ -109,13 +113,14 @@ struct Candidate {
     std::optional<std::int64_t> alike;  // more nodes of its pool in the same position, not listed
     std::optional<std::int64_t> price_percent;  // of the list price, as it pays; absent: 100
     std::optional<OutlookAge> outlook;          // of its site; absent: none is stated
+    std::optional<RestartRate> restarts;        // of such work there; absent: too little is known
     bool operator==(const Candidate&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     Candidate, (),
     (site_id, site, provider, region, node_id, node, request, filter, filter_detail, terms,
      regret_inputs_best, score, rank, price_per_hour, start_at, chosen, simulated, alike,
-     price_percent, outlook)
+     price_percent, outlook, restarts)
 )
 
 // A part of a service's users: where they call from.
@@ -200,18 +205,33 @@ struct StartEstimate {
 };
 BOOST_DESCRIBE_STRUCT(StartEstimate, (), (earliest, expected, latest, basis, basis_zh))
 
-// A change of the spec with which the task would start now: planned with it, not guessed.
-struct StartingChange {
+struct ChangedField {
     std::string field;  // resources.cpus
     std::string from;
     std::string to;
+    bool operator==(const ChangedField&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(ChangedField, (), (field, from, to))
+
+// A change of the spec, or of a quota, with which the task would start now: planned with it, not
+// guessed.
+struct StartingChange {
+    std::string field;  // resources.cpus, organisation.quota.limit.cpus
+    std::string from;
+    std::string to;  // "none": it is dropped
     std::string site;
     std::string node;
-    std::string text;  // "at 4 CPUs instead of 8 it would start now on centre/a"
+    std::string text;  // "with cpus: 4 instead of 8 it would start now on centre/a"
     std::string text_zh;
+    // How much is given up of what was asked, 0…1, over all fields changed: by it they are sorted.
+    double size = 0;
+    std::optional<std::vector<ChangedField>> also;  // where no single change would do
+    std::optional<bool> by_notice;  // true: others are told to leave first; absent: at once
     bool operator==(const StartingChange&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(StartingChange, (), (field, from, to, site, node, text, text_zh))
+BOOST_DESCRIBE_STRUCT(
+    StartingChange, (), (field, from, to, site, node, text, text_zh, size, also, by_notice)
+)
 
 // The quota that keeps a task waiting. Amounts in units of the resource: cpus, GiB, devices.
 struct QuotaBlock {
@@ -268,15 +288,18 @@ struct Explanation {
     std::optional<AheadOf> ahead;
     std::optional<StartEstimate> start;  // of a waiting task
     std::optional<QuotaBlock> quota;
-    std::optional<std::vector<StartingChange>> changes;  // of a waiting task
-    std::optional<DecisionId> decision_id;               // of the newest recorded decision on it
-    std::optional<TimeSharing> time_sharing;             // of a time-shared task
+    // Of a task that waits, or that nothing could take: the smallest first.
+    std::optional<std::vector<StartingChange>> changes;
+    std::optional<std::int64_t> changes_tried;  // plans made for them
+    std::optional<bool> changes_cut;            // true: not all could be tried in the time there is
+    std::optional<DecisionId> decision_id;      // of the newest recorded decision on it
+    std::optional<TimeSharing> time_sharing;    // of a time-shared task
     bool operator==(const Explanation&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     Explanation, (),
     (task, state, position, blocker, message, message_zh, remedy, remedy_zh, plan, ahead, start,
-     quota, changes, decision_id, time_sharing)
+     quota, changes, changes_tried, changes_cut, decision_id, time_sharing)
 )
 
 }  // namespace penstock

@@ -18,8 +18,6 @@ namespace {
 
 using json::Problems;
 
-constexpr std::int64_t kPriorityMax = 1000;
-
 void not_yet(
     Problems& problems, std::string field, std::string_view what, std::string_view remedy
 ) {

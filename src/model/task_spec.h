@@ -384,6 +384,7 @@ BOOST_DESCRIBE_STRUCT(
 bool is_spot(const TaskSpec& spec);
 bool is_preemptible(const TaskSpec& spec);
 
+constexpr std::int64_t kPriorityMax = 1000;  // and as far below 0
 constexpr std::int64_t kArrayItemsMax = 10'000;
 constexpr std::int64_t kReplicasMax = 64;
 constexpr std::int64_t kGangMembersMax = 256;

@@ -194,6 +194,44 @@ void note_egress(Text& text, const Candidate& winner) {
     );
 }
 
+std::string hours_text(std::int64_t running_ms) {
+    constexpr double kMsPerHour = 3'600'000;
+    constexpr double kWholeFrom = 10;
+    const double hours = static_cast<double>(running_ms) / kMsPerHour;
+    return hours < kWholeFrom ? format("{:.1f}", hours) : format("{:.0f}", hours);
+}
+
+// What it is expected to run again; or, where others tell, that nothing is known of it.
+void note_restarts(Text& text, const Candidate& winner, bool others_tell) {
+    const std::optional<Money>& amount = winner.terms.restarts;
+    if (!amount) {
+        if (others_tell)
+            append(
+                text,
+                ". How often such work starts again there is not known, so nothing of that is "
+                "counted",
+                "。该处同类任务的重启频率未知，未计入费用"
+            );
+        return;
+    }
+    if (amount->is_zero()) return;
+    const std::string hours = hours_text(winner.restarts->running_ms);
+    append(
+        text,
+        format(
+            ". Of its cost {} yuan{} are for starting again, by {} restarts in {} h of such work "
+            "there; not charged",
+            to_string(*amount), winner.terms.per_hour ? " an hour" : "", winner.restarts->restarts,
+            hours
+        ),
+        format(
+            "。其费用中每{}约 {} 元为重启损失（该处同类任务运行 {} 小时重启 {} 次），不计入账单",
+            winner.terms.per_hour ? "小时" : "次运行", to_string(*amount), hours,
+            winner.restarts->restarts
+        )
+    );
+}
+
 void note_budget(Text& text, const Candidate& winner, const Input& input) {
     const std::optional<Money> charged = charged_of(winner.terms);
     if (winner.terms.per_hour || !input.budget_left || !charged || input.items <= 1) return;
@@ -314,6 +352,9 @@ Text explain_choice(
     }
     note_unknown(text, objective);
     note_egress(text, winner);
+    note_restarts(text, winner, std::ranges::any_of(objective.order, [&](const Scored& scored) {
+                      return judged[scored.candidate].candidate.terms.restarts.has_value();
+                  }));
     note_budget(text, winner, input);
     return text;
 }

@@ -69,6 +69,8 @@ Judged judge(const Input& input, const Filters& filters, const Supply& supply, A
     if (hourly) asked.hourly = candidate.price_per_hour = *hourly;
     candidate.price_percent = price_percent(supply, input.spec, asked.start);
     candidate.terms = terms_of(input, asked);
+    candidate.restarts =
+        restart_rate(supply.restarts, candidate.request, work_class_of(input.spec));
     const Question question{
         .supply = supply,
         .request = candidate.request,

@@ -25,6 +25,7 @@ struct Cluster {
     std::vector<NodeId> avoid;
     std::vector<NodeId> leave;
     Reservations promises;
+    std::vector<const SiteRestarts*> restarts;  // beside the sites; empty: nothing is known
 
     Cluster() {
         add("centre", "0.00002", 300, 28, TrustLevel::certified, {"encryption", "audit"});
@@ -88,7 +89,12 @@ struct Cluster {
             .now = kStart
         };
         for (std::size_t i = 0; i < nodes.size(); ++i)
-            input.supplies.push_back({&sites[i], &nodes[i], free_of(nodes[i])});
+            input.supplies.push_back(
+                {.site = &sites[i],
+                 .node = &nodes[i],
+                 .free = free_of(nodes[i]),
+                 .restarts = restarts.empty() ? nullptr : restarts[i]}
+            );
         if (reversed) std::ranges::reverse(input.supplies);
         const Book book(nodes);
         const Kept kept{.promises = promises, .book = book};

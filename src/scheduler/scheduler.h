@@ -13,6 +13,7 @@
 #include "scheduler/calendar.h"
 #include "scheduler/outlook.h"
 #include "scheduler/reservations.h"
+#include "scheduler/restarts.h"
 
 namespace penstock::scheduler {
 
@@ -34,6 +35,8 @@ struct Supply {
     // For gangs: all nodes that it stands for, itself among them, in the order of their names;
     // members may lie on any. Null: it stands for itself. Borrowed.
     const std::vector<const Node*>* peers = nullptr;
+    // How often work had to start again at its site; null: nothing is known.
+    const SiteRestarts* restarts = nullptr;
 };
 
 // What is known of the task beside its spec.

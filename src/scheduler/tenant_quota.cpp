@@ -49,6 +49,20 @@ std::optional<LimitHit> limit_hit(
     return hit;
 }
 
+std::int64_t raise_limit(ComputeQuota& quota, const LimitHit& hit) {
+    const bool memory = hit.resource == "memory_gib";
+    const std::int64_t unit = memory ? kMibPerGib : kMilli;
+    const std::int64_t to = (hit.used + hit.asked + unit - 1) / unit;
+    constexpr std::string_view kDevices = "devices.";
+    if (hit.resource == "cpus")
+        quota.limit.cpus = to;
+    else if (memory)
+        quota.limit.memory_gib = to;
+    else
+        quota.limit.devices[hit.resource.substr(kDevices.size())] = to;
+    return to;
+}
+
 bool is_covered(const ComputeQuota& quota, const Amounts& used, const Amounts& asked) {
     if (!names_what_matters(quota.guaranteed, asked)) return false;
     bool within = true;

@@ -22,6 +22,9 @@ std::optional<LimitHit> limit_hit(
     const ComputeQuota& quota, const Amounts& used, const Amounts& asked
 );
 
+// Raises the limit that was hit to whole units that hold all; returns them.
+std::int64_t raise_limit(ComputeQuota& quota, const LimitHit& hit);
+
 // Whether what is asked beside what is held is the tenant's own by its guarantee: everything the
 // guarantee names stays within it, and it names the devices, where any are asked, else the CPUs.
 bool is_covered(const ComputeQuota& quota, const Amounts& used, const Amounts& asked);

@@ -59,6 +59,12 @@ std::optional<Money> money_of(double amount) {
     return Money::micro(static_cast<std::int64_t>(micro));
 }
 
+std::optional<Money> nearest_money(double micro) {
+    constexpr double kMost = 9e18;
+    if (!(std::abs(micro) < kMost)) return std::nullopt;
+    return Money::micro(static_cast<std::int64_t>(std::round(micro)));
+}
+
 double transfer_seconds(std::int64_t bytes, double mbps, double rtt_ms) {
     return static_cast<double>(bytes) * kMegabitsPerByte / mbps + rtt_ms / 1000;
 }
@@ -156,13 +162,38 @@ Run run_of(const Input& input, const Asked& asked) {
     };
 }
 
+// Of a run that ends by a restart: since its last checkpoint, which is half an interval ago, or
+// half of all of it. Absent: how long it runs is unknown, and it keeps none.
+std::optional<Duration> lost_of(const TaskSpec& spec, const Run& run) {
+    const bool resumes = spec.checkpoint && spec.checkpoint->resume != ResumePolicy::never;
+    if (!resumes) return run.known ? std::optional(run.span / 2) : std::nullopt;
+    return (run.known ? std::min(spec.checkpoint->every, run.span) : spec.checkpoint->every) / 2;
+}
+
+// Expected restarts × what each loses; where one member of a gang starts again, all do.
+std::optional<Money> restarts_of(const Input& input, const Asked& asked, const Run& run) {
+    const std::optional<RestartRate> rate =
+        restart_rate(asked.supply.restarts, asked.request, work_class_of(input.spec));
+    const std::optional<Duration> lost = lost_of(input.spec, run);
+    if (!rate || !lost || !asked.hourly) return std::nullopt;
+    const Result<Money> each = price_of_span(*asked.hourly, kRateSpan);
+    if (!each) return std::nullopt;
+    const double expected =
+        rate->per_hour * run.hours() * static_cast<double>(input.spec.num_nodes);
+    return nearest_money(
+        expected * to_seconds(*lost) / kSecondsPerHour * static_cast<double>(each->micro())
+    );
+}
+
 std::optional<Money> cost_of(
-    const Asked& asked, const Run& run, const std::optional<Money>& egress
+    const Asked& asked, const Run& run, const std::optional<Money>& egress,
+    const std::optional<Money>& restarts
 ) {
     if (!asked.hourly) return std::nullopt;
     const Result<Money> compute = price_of_span(*asked.hourly, run.span);
     if (!compute) return std::nullopt;
-    const std::optional<Money> total = run.known ? sum(*compute, egress) : *compute;
+    std::optional<Money> total = sum(*compute, restarts.value_or(Money()));
+    if (run.known) total = sum(total, egress);
     const Outlook* outlook = asked.supply.outlook;
     if (!outlook || outlook->power_price_per_kwh.empty()) return total;
     const std::optional<double> power = run.integral(outlook->power_price_per_kwh, std::nullopt);
@@ -197,8 +228,10 @@ Terms terms_of(const Input& input, const Asked& asked) {
     const SiteSpec& site = asked.supply.site->spec;
     const Run run = run_of(input, asked);
     const std::optional<Money> egress = egress_of(input.profile, asked.supply);
-    Terms terms{.cost = cost_of(asked, run, egress)};
+    const std::optional<Money> restarts = restarts_of(input, asked, run);
+    Terms terms{.cost = cost_of(asked, run, egress, restarts)};
     if (egress && !egress->is_zero()) terms.egress = egress;
+    if (terms.cost) terms.restarts = restarts;
     terms.per_hour = !run.known;
     if (const std::optional<double> transfers = transfer_seconds(input, asked))
         terms.duration_s = to_seconds(asked.start - input.now) + *transfers +
@@ -217,8 +250,9 @@ void compare_alike(const std::vector<Terms*>& terms) {
 }
 
 std::optional<Money> charged_of(const Terms& terms) {
-    if (!terms.cost || !terms.egress || terms.per_hour) return terms.cost;
-    const Result<Money> charged = subtract(*terms.cost, *terms.egress);
+    if (!terms.cost) return std::nullopt;
+    Result<Money> charged = subtract(*terms.cost, terms.restarts.value_or(Money()));
+    if (charged && !terms.per_hour) charged = subtract(*charged, terms.egress.value_or(Money()));
     return charged ? std::optional(*charged) : std::nullopt;
 }
 

@@ -26,7 +26,8 @@ struct Asked {
 // The five terms of a node, lower is better:
 //   cost       hourly price × run time, rounded up, + staged GB × egress of their route or source
 //              + result GB × egress of the site + power where the outlook has a price for it; who
-//              states no price for egress asks nothing
+//              states no price for egress asks nothing; + restarts expected by what was measured ×
+//              half a checkpoint interval, else half the run, × hourly price, where that is known
 //   duration   wait until the start + staging and fetching (bytes / bandwidth + round trip, each
 //              where there are bytes) + run time
 //   security   1 − share of the optional controls that the site has
@@ -40,7 +41,8 @@ Terms terms_of(const Input& input, const Asked& asked);
 // Beside terms of a known run time, rates say nothing: who has only rates loses them, so that they
 // are unknown.
 void compare_alike(const std::vector<Terms*>& terms);
-// What of its cost is charged: all but egress. Budgets and estimates hold it. Absent: unknown.
+// What of its cost is charged: all but egress and restarts. Budgets and estimates hold it. Absent:
+// unknown.
 std::optional<Money> charged_of(const Terms& terms);
 // What of the node's time it takes: staging, run and fetching; the run alone where the transfers
 // cannot be foretold.

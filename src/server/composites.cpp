@@ -132,7 +132,8 @@ class Planner {
                  .node = node,
                  .free = free_beside(i, *node),
                  .outlook = platform_.engine.outlook_of(node->site_id),
-                 .staging = routes_.to(*site)}
+                 .staging = routes_.to(*site),
+                 .restarts = platform_.engine.restarts_of(node->site_id)}
             );
         }
         return scheduler::plan(input);

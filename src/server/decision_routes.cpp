@@ -22,12 +22,7 @@ Outcome get_decision(const Platform& platform, const Call& call) {
     const DecisionId id = TRY(DecisionId::parse(call.request.param("id")));
     const Decision* decision = platform.decisions.find(id);
     if (decision == nullptr || !may_see(call.principal, *decision))
-        return std::unexpected(Failure(Error{
-            ErrorCode::not_found,
-            "no decision '" + to_string(id) + "' of your organisation is kept: the newest " +
-                std::to_string(dispatch::kDecisionsKeptMax) + " of the platform are",
-            "id"
-        }));
+        return std::unexpected(Failure(platform.decisions.not_kept(id)));
     if (decision->outcome == DecisionOutcome::preempt && !call.principal.is_operator())
         return std::unexpected(Failure(Error{
             ErrorCode::permission_denied,

@@ -447,6 +447,8 @@ Explanation Dispatcher::explain(const Task& task) const {
         explanation.blocker = ended.word;
         explanation.remedy = ended.remedy;
         explanation.remedy_zh = ended.remedy_zh;
+        if (task.reason == TaskReason::no_candidate)
+            explain_changes(platform_, task, promises_, explanation);
         return explanation;
     }
     explanation.plan = plan(

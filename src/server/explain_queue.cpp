@@ -83,7 +83,7 @@ void explain_queue(
     explanation.ahead = ahead_of(platform, task, order);
     explanation.position = explanation.ahead->own + explanation.ahead->others + 1;
     if (!explanation.start && !order.empty()) explanation.start = start_of(platform, order, record);
-    if (!explanation.quota) explanation.changes = starting_changes(platform, task, promises);
+    explain_changes(platform, task, promises, explanation);
 }
 
 }  // namespace penstock::server

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
+
 #include "scheduler/reservations.h"
 #include "scheduler/start_record.h"
 #include "server/platform.h"
@@ -15,9 +17,19 @@ void explain_queue(
     const scheduler::StartRecord& record, Explanation& explanation
 );
 
-// Changes of the spec, each planned, with which the task would start now.
-std::vector<StartingChange> starting_changes(
-    Platform& platform, const Task& task, const scheduler::Reservations& promises
+// Fills in what change of the spec, or of a quota, would start now a task that waits for room or
+// that nothing could take. Each is planned: every constraint that the spec states, every other
+// model, less of what it asks; two together where no single one helps. The smallest first.
+void explain_changes(
+    Platform& platform, const Task& task, const scheduler::Reservations& promises,
+    Explanation& explanation
 );
+// For one explanation, on the executor of all state: plans, of them pairs, and the time they take.
+constexpr std::size_t kStartingPlansMax = 96;
+constexpr std::size_t kStartingPairsMax = 32;
+constexpr std::chrono::milliseconds kStartingPlansTime{500};
+constexpr std::size_t kStartingChangesMax = 16;  // that are told
+constexpr std::size_t kStartingPairsTold = 3;
+constexpr std::size_t kPrioritiesTriedMax = 4;  // above those of its project that run
 
 }  // namespace penstock::server

@@ -170,7 +170,8 @@ Platform::Platform(
     io::Runtime& runtime, storage::Store& store, PlatformOptions options, Clock& clock,
     Random& random, telemetry::Logger log, telemetry::Registry& metrics
 )
-    : ledger(ledger::LedgerOptions{.id_hash_seed = random.next()}),
+    : decisions(engine, options.decisions_kept),
+      ledger(ledger::LedgerOptions{.id_hash_seed = random.next()}),
       routes_changed(runtime.executor()),
       events(runtime.executor(), 0),
       runtime_(runtime),

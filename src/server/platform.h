@@ -23,6 +23,7 @@
 #include "routing/allowance_authority.h"
 #include "routing/use_book.h"
 #include "scheduler/profile.h"
+#include "scheduler/restarts.h"
 #include "server/event_log.h"
 #include "server/journal.h"
 #include "server/recent_ids.h"
@@ -56,6 +57,7 @@ struct PlatformOptions {
     std::string store_site;  // where the platform's store lies: a site's name; empty: not said
     std::int64_t free_bytes_min = 32L * 1024 * 1024;  // below: commands are refused, reads go on
     TimeSharingOptions time_sharing;
+    dispatch::DecisionsKept decisions_kept;
 };
 
 // An endpoint with the secret that is sent to it.
@@ -162,9 +164,10 @@ class Platform {
     access::Directory directory;
     fleet::Fleet fleet;
     dispatch::Engine engine;
-    dispatch::DecisionLog decisions{engine};  // hears of all that happens to the fleet
+    dispatch::DecisionLog decisions;  // hears of all that happens to the fleet
     tasks::Board board;
-    scheduler::History history;  // of runs; see profiles.h
+    scheduler::History history;       // of runs; see profiles.h
+    scheduler::RestartBook restarts;  // likewise
     ledger::Ledger ledger;
     ledger::Accumulators accumulators;
     std::map<EndpointId, StoredEndpoint> endpoints;

@@ -44,6 +44,23 @@ bool whole_run(const Attempt& attempt) {
            attempt.ended_at && *attempt.ended_at >= *attempt.running_at;
 }
 
+bool starts_again(const Attempt& attempt) {
+    return attempt.reason == TaskReason::node_lost || attempt.reason == TaskReason::agent_error ||
+           attempt.reason == TaskReason::preempted;
+}
+
+void learn_restarts(Platform& platform, const Task& task, const Attempt& attempt) {
+    if (!attempt.running_at || !attempt.ended_at || *attempt.ended_at < *attempt.running_at) return;
+    const RestartHistory* history = platform.restarts.add(
+        {.site_id = attempt.placement.site_id,
+         .sku = scheduler::sku_of(attempt.request),
+         .work = scheduler::work_class_of(task.spec),
+         .restarts = starts_again(attempt),
+         .running = *attempt.ended_at - *attempt.running_at}
+    );
+    if (history != nullptr) platform.decisions.restarts_put(*history);
+}
+
 // A gang is learned from when its last member has ended.
 bool is_settled(const Platform& platform, const Attempt& attempt) {
     return std::ranges::none_of(platform.board.members_of(attempt), [](const Attempt* member) {
@@ -55,6 +72,7 @@ bool is_settled(const Platform& platform, const Attempt& attempt) {
 
 void learn(Platform& platform, const Attempt& attempt) {
     const Task& task = *platform.board.find(attempt.task_id);
+    learn_restarts(platform, task, attempt);
     if (!whole_run(attempt) || !attempt.running_at || !attempt.ended_at || task.spec.service)
         return;
     const Metered metered = attempt.agent_meter.value_or(Metered{});
@@ -77,7 +95,7 @@ void learn_all(Platform& platform) {
     std::vector<const Attempt*> ended;
     for (const Task* task : platform.board.list([](const Task&) { return true; }))
         for (const Attempt* attempt : platform.board.attempts_of(task->id))
-            if (whole_run(*attempt) && is_settled(platform, *attempt)) ended.push_back(attempt);
+            if (attempt->ended_at && is_settled(platform, *attempt)) ended.push_back(attempt);
     std::ranges::sort(ended, [](const Attempt* a, const Attempt* b) {
         return std::tie(*a->ended_at, a->id) < std::tie(*b->ended_at, b->id);
     });

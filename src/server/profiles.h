@@ -12,7 +12,8 @@ namespace penstock::server {
 
 // Every ended attempt the board holds, oldest first; once, after the store was read.
 void learn_all(Platform& platform);
-// An attempt that just ended. Only a success that ran from its start tells how long a run takes.
+// An attempt that just ended. Only a success that ran from its start tells how long a run takes;
+// every one that ran tells whether such work has to start again there.
 void learn(Platform& platform, const Attempt& attempt);
 
 // Of the same organisation: runs of the same work, else of the same name, else the time limit.

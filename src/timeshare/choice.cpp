@@ -5,14 +5,12 @@
 #include <cmath>
 #include <tuple>
 
-#include "timeshare/prices.h"
+#include "timeshare/assignment.h"
 
 namespace penstock::timeshare {
 namespace {
 
-constexpr int kPassesMax = 8;  // of improvement; each only ever raises the sum
-// Of the bound; where a choice falls shorter, it is made a second way and the better one is taken.
-constexpr double kShortfallMax = 0.03;
+constexpr int kPassesMax = 8;       // of improvement; each only ever raises the sum
 constexpr double kGainMin = 1e-12;  // relative; below it is rounding
 
 // Devices asked for over devices there are, at most one.
@@ -86,13 +84,29 @@ class Assignment {
         }
     }
 
+    // Nobody has a place yet.
+    void begin_with(const Places& places) {
+        for (std::size_t i = 0; i < places.size(); ++i)
+            if (places[i]) put(i, *places[i]);
+    }
+
     double sum() const {
         double sum = 0;
         for (std::size_t i = 0; i < chosen_.size(); ++i) sum += worth_now(i);
         return sum;
     }
 
-    Places take() { return std::move(chosen_); }
+    const Places& places() const { return chosen_; }
+    bool nobody_impatient() const {
+        return std::ranges::none_of(problem_.jobs, [](const Job& job) {
+            return job.waited_s >= kPatienceS;
+        });
+    }
+    std::vector<bool> kept() const {
+        std::vector<bool> kept;
+        for (std::size_t i = 0; i < chosen_.size(); ++i) kept.push_back(impatient(i) && chosen_[i]);
+        return kept;
+    }
 
   private:
     struct Pair {
@@ -224,6 +238,63 @@ class Assignment {
     Places chosen_;
 };
 
+// The first way that comes near enough to the bound, or the best of all.
+class Chooser {
+  public:
+    Chooser(const Problem& problem, const Worths& worths)
+        : problem_(problem), worths_(worths), prices_(device_prices(problem, worths)) {}
+
+    Places choose() {
+        Assignment first = blank();
+        first.fill(Order::a_device);
+        consider(first);
+        if (best_ < prices_.worth_max * (1 - kShortfallMax)) {
+            Assignment second = blank();
+            second.fill(Order::whole);
+            consider(second);
+        }
+        if (problem_.jobs.size() <= kSearchedJobsMax)
+            search();
+        else if (best_ < prices_.worth_max * (1 - kShortfallMax))
+            round_cut();
+        return std::move(places_);
+    }
+
+  private:
+    Assignment blank() const { return {problem_, worths_, prices_}; }
+
+    void consider(Assignment& assignment) {
+        assignment.improve();
+        if (!places_.empty() && assignment.sum() <= best_) return;
+        best_ = assignment.sum();
+        places_ = assignment.places();
+        kept_ = assignment.kept();
+    }
+
+    void search() {
+        if (best_ >= prices_.worth_max * (1 - kGainMin)) return;
+        if (auto better = search_better(problem_, worths_, prices_, places_, kept_))
+            places_ = std::move(*better);
+    }
+
+    void round_cut() {
+        if (worths_.values.size() > kCutPairsMax || !blank().nobody_impatient()) return;
+        const Result<CutAssignment> cut = cut_assignment(problem_, worths_);
+        if (!cut) return;  // the solver gave up: what there is stays
+        Assignment third = blank();
+        third.begin_with(cut->whole);
+        third.fill(Order::a_device);
+        consider(third);
+    }
+
+    const Problem& problem_;
+    const Worths& worths_;
+    const DevicePrices prices_;
+    Places places_;
+    std::vector<bool> kept_;
+    double best_ = 0;
+};
+
 }  // namespace
 
 Result<Places> choose(Worth worth, const Problem& problem, const Places& last) {
@@ -231,15 +302,7 @@ Result<Places> choose(Worth worth, const Problem& problem, const Places& last) {
     if (last.size() != problem.jobs.size())
         return fail_field(ErrorCode::invalid_argument, "last", "give one entry for each job");
     const Worths worths = worths_of(worth, problem, last);
-    const DevicePrices prices = device_prices(problem, worths);
-    Assignment assignment(problem, worths, prices);
-    assignment.fill(Order::a_device);
-    assignment.improve();
-    if (assignment.sum() >= prices.worth_max * (1 - kShortfallMax)) return assignment.take();
-    Assignment other(problem, worths, prices);
-    other.fill(Order::whole);
-    other.improve();
-    return other.sum() > assignment.sum() ? other.take() : assignment.take();
+    return Chooser(problem, worths).choose();
 }
 
 }  // namespace penstock::timeshare

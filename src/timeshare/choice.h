@@ -34,10 +34,18 @@ constexpr double kPatienceS = 24 * 3600;
 // equal choices leave jobs where they are.
 constexpr double kMoveLoss = 1e-3;
 
+// Of the bound that prices give (prices.h); a choice that falls shorter is made in other ways too.
+constexpr double kShortfallMax = 0.03;
+
 // Chooses a whole assignment for one round: those out of patience, then by what a job leaves above
 // the price of its devices (prices.h), then moves, swaps and exchanges of one for several while
 // they raise the sum of worths; once more in another order where the bound is far. `last` is where
 // each job ran in the round before. Refuses what check() refuses.
+//   With nobody out of patience the sum of worths is
+//   - the best there is, with up to kSearchedJobsMax jobs on up to three kinds: a search
+//     (assignment.h) comes to the end;
+//   - else at least 1 − kShortfallMax of the best, or what the best assignment that may cut jobs is
+//     worth less one job for each kind: it is rounded, with up to kCutPairsMax pairs.
 Result<Places> choose(Worth worth, const Problem& problem, const Places& last);
 
 }  // namespace penstock::timeshare

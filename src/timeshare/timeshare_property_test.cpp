@@ -3,7 +3,6 @@
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <set>
 
@@ -135,53 +134,6 @@ RC_GTEST_PROP(Rounds, TimeFollowsSharesOnOneKind, ()) {
     for (int round = 0; round < kRounds; ++round)
         for (const Grant& grant : rounds.next()) received[grant.job] += 1.0 / kRounds;
     for (std::size_t i = 0; i < received.size(); ++i) RC_ASSERT(received[i] >= shares[i][0] - 0.01);
-}
-
-// The most that jobs from `job` on can be worth, by trying every kind for each.
-double best_sum(
-    const Problem& problem, std::vector<std::int64_t>& free, double pressure, std::size_t job = 0
-) {
-    if (job == problem.jobs.size()) return 0;
-    const Job& each = problem.jobs[job];
-    double best = best_sum(problem, free, pressure, job + 1);
-    for (std::size_t j = 0; j < free.size(); ++j) {
-        if (!runs_on(problem, each, j) || each.devices > free[j]) continue;
-        free[j] -= each.devices;
-        const double worth = each.weight * each.rate[j] / best_rate(problem, each) *
-                             std::pow(static_cast<double>(each.devices), pressure);
-        best = std::max(best, worth + best_sum(problem, free, pressure, job + 1));
-        free[j] += each.devices;
-    }
-    return best;
-}
-
-RC_GTEST_PROP(Choice, IsWorthHalfOfTheBestAssignmentOrMore, ()) {
-    const Problem problem = any_problem(3, 7);
-    RC_PRE(!problem.jobs.empty());
-    double asked = 0;
-    for (const Job& job : problem.jobs) asked += static_cast<double>(job.devices);
-    double devices = 0;
-    std::vector<std::int64_t> free;
-    for (const Kind& kind : problem.kinds) {
-        free.push_back(kind.devices);
-        devices += static_cast<double>(kind.devices);
-    }
-    const double pressure = std::min(1.0, asked / devices);
-    const auto chosen =
-        choose(
-            Worth::throughput, problem, std::vector<std::optional<std::size_t>>(problem.jobs.size())
-        )
-            .value();
-    double sum = 0;
-    for (std::size_t i = 0; i < chosen.size(); ++i) {
-        if (!chosen[i]) continue;
-        const Job& job = problem.jobs[i];
-        sum += job.weight * job.rate[*chosen[i]] / best_rate(problem, job) *
-               std::pow(static_cast<double>(job.devices), pressure);
-    }
-    constexpr double kLossMax =
-        0.35;  // jobs as large as a kind: gangs of a real cluster lose far less
-    RC_ASSERT(sum >= best_sum(problem, free, pressure) * (1 - kLossMax));
 }
 
 RC_GTEST_PROP(Choice, FitsAndLeavesNobodyOutWhoWouldFit, ()) {

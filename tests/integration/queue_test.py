@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Who is next and who gives way, by real processes: preemption with notice, quotas, spot work, reservations."""
+import json
 import unittest
 
 from platform_process import Platform, wait_until
@@ -92,8 +93,62 @@ class Queue(unittest.TestCase):
                          ("organisation", "cpus", 1, 0.8, 0.5))
         self.assertIn(block["set_by"], self.platform.task(second)["message"])
 
-        self.set_quota("--at-most", "cpus=none")
+        changes = {change["field"]: change for change in explanation["changes"]}
+        self.assertEqual((changes["resources.cpus"]["to"], changes["resources.cpus"]["from"]), ("0.2", "0.5"), "what the quota leaves")
+        raised = changes["organisation.quota.limit.cpus"]
+        self.assertEqual((raised["from"], raised["to"], raised["site"]), ("1", "2", "local"))
+        self.assertIn("with a limit of 2 cpus instead of 1 for organisation", raised["text"])
+        self.assertIn("配额上限由 1 提高到 2", self.platform.cli("explain", "second", "--lang", "zh").out)
+
+        self.set_quota("--at-most", f"cpus={raised['to']}")
         self.assertEqual(self.platform.wait_for_end(second)["state"], "SUCCEEDED")
+
+    def explained_changes(self, spec):
+        """Of a task that nothing can take as it is stated."""
+        name = spec["name"]
+        self.platform.cli("task", "create", "-y", "-f", "-", input=json.dumps(spec), code=None)
+        wait_until(lambda: self.platform.task(name)["state"] == "FAILED", "the refusal")
+        explanation = self.platform.cli("explain", name, "-o", "json").json
+        self.assertGreater(explanation["changes_tried"], 0)
+        self.assertEqual(explanation["changes"], sorted(explanation["changes"], key=lambda change: change["size"]))
+        return explanation["changes"]
+
+    def test_explain_plans_each_constraint_and_what_it_tells_is_true(self):
+        home = self.platform.api("GET", "/v1/whoami").json["organisation"]
+        base = {"name": "kept-out", "run": "true", "resources": {"cpus": "0.5", "memory": "64MB"}}
+        rules = {"providers": {"deny": [home, "other"]}, "data_residency": ["ZZ"], "max_rtt_ms": 5}
+        changes = self.explained_changes(base | {"placement": {"constraints": rules}})
+        self.assertEqual([(change["field"], change["from"], change["to"]) for change in changes],
+                         [("placement.constraints.providers.deny", f"{home}, other", "other")])
+        self.assertIn("it would start now on local/", changes[0]["text"])
+        lifted = rules | {"providers": {"deny": [changes[0]["to"]]}}
+        runs = self.platform.create(json.dumps(base | {"name": "let-in", "placement": {"constraints": lifted}}))
+        self.assertEqual(self.platform.wait_for_end(runs)["state"], "SUCCEEDED")
+
+    def test_explain_tells_which_priority_would_have_others_leave(self):
+        low = self.platform.create(COUNTS.format(name="low", preemptible="true", more="", to=300))
+        wait_until(lambda: self.running(low), "it to run")
+        self.platform.create("name: same\nresources: {cpus: '1.5', memory: 128MB}\nrun: 'true'\n")
+        wait_until(lambda: self.platform.task("same")["reason"] == "waiting_for_capacity", "the wait")
+
+        changes = self.platform.cli("explain", "same", "-o", "json").json["changes"]
+        self.assertEqual([change["field"] for change in changes], ["resources.cpus", "priority"])
+        self.assertNotIn("by_notice", changes[0])
+        self.assertEqual((changes[1]["from"], changes[1]["to"], changes[1]["by_notice"]), ("0", "1", True))
+        self.assertIn("would be told to leave for it", changes[1]["text"])
+
+        other = self.platform.create("name: higher\npriority: 1\nresources: {cpus: '1.5', memory: 128MB}\nrun: 'true'\n")
+        self.assertEqual(self.platform.wait_for_end(other)["state"], "SUCCEEDED")
+        self.assertEqual(len(self.events(low, "preemption_notice")), 1)
+
+    def test_explain_joins_two_changes_only_where_no_single_one_would_do(self):
+        changes = self.explained_changes({
+            "name": "twice", "run": "true", "resources": {"cpus": "0.5", "memory": "64MB", "max_hourly_cost": "0.000001"},
+            "placement": {"constraints": {"sites": ["nowhere"]}}})
+        fields = {changes[0]["field"], *(also["field"] for also in changes[0]["also"])}
+        self.assertEqual(fields, {"placement.constraints.sites", "resources.max_hourly_cost"})
+        self.assertTrue(all("also" in change for change in changes), changes)
+        self.assertIn("或者", self.platform.cli("explain", "twice", "--lang", "zh").out)
 
     def test_a_quota_that_contradicts_itself_is_refused_with_its_field(self):
         done = self.set_quota("--guaranteed", "cpus=4", "--at-most", "cpus=2", code=2)

@@ -65,6 +65,29 @@ def a_restart_keeps_them(platform):
     platform.cli("sim", "replay-decision", decision_of(platform, "later"))
 
 
+def a_restart_that_keeps_fewer_forgets_the_oldest(platform):
+    before, first = listed(platform), decision_of(platform, "first")
+    refused = platform.cli("server", "--decisions-kept", "0", "--state-dir", platform.state, code=None)
+    assert refused.code != 0 and "--decisions-kept" in refused.out + refused.err, (refused.code, refused.out, refused.err)
+    platform.kill("server")
+    platform.more = ("--decisions-kept", "2", "--decision-log-mib", "1")
+    platform.start_server()
+    assert listed(platform) == before[:2], "the newest two"
+    forgotten = platform.cli("sim", "replay-decision", first, code=None)
+    assert forgotten.code == 3 and "keeps the newest 2, 1 MiB of them" in forgotten.err and "--decisions-kept" in forgotten.err, forgotten.err
+    platform.cli("sim", "replay-decision", before[1])
+    platform.wait_for_node()
+    platform.create(SPEC.format(name="fewer", cpus=0.5))
+    platform.wait_for_state("fewer", "SUCCEEDED")
+    platform.cli("sim", "replay-decision", decision_of(platform, "fewer"))
+    kept = listed(platform)
+    assert len(kept) == 2, kept
+    platform.kill("server")
+    platform.more = ()
+    platform.start_server()
+    assert listed(platform) == kept, "what was forgotten is not in the store either"
+
+
 if __name__ == "__main__":
     with Platform(roles=True) as platform:
         places_and_replays(platform)
@@ -72,4 +95,5 @@ if __name__ == "__main__":
         a_changed_record_is_found(platform)
         strangers_see_nothing(platform)
         a_restart_keeps_them(platform)
+        a_restart_that_keeps_fewer_forgets_the_oldest(platform)
     print("decisions are made again to the byte")

@@ -281,6 +281,26 @@ TEST(OutlookSimulation, AServerThatDiesDecidesItAgain) {
     EXPECT_EQ(world.fate(id), "wind from 03:00 to 03:52");
 }
 
+TEST(OutlookSimulation, WhatItSawOfRestartsAServerThatDiesReadsAgain) {
+    World world;
+    world.occupy({"wind"}, 25h);
+    world.run_until(kHour + 26h);
+    const SiteId wind = world.platform().fleet.find_site(std::string_view("wind"))->id;
+    ASSERT_NE(world.platform().engine.restarts_of(wind), nullptr);
+    const scheduler::SiteRestarts before = *world.platform().engine.restarts_of(wind);
+
+    world.crash();
+
+    ASSERT_NE(world.platform().engine.restarts_of(wind), nullptr);
+    EXPECT_EQ(*world.platform().engine.restarts_of(wind), before);
+    const TaskId next = world.submit({.cost = 1}, std::nullopt);
+    const DecisionRecord record =
+        *world.platform().decisions.record(world.decisions_on(next).front().id);
+    for (const Candidate& candidate : record.answer.plan.candidates)
+        EXPECT_EQ(candidate.terms.restarts.has_value(), candidate.site == "wind");
+    EXPECT_TRUE(dispatch::replay(record).identical);
+}
+
 TEST(OutlookSimulation, AnotherOutlookIsHeardAtOnce) {
     World world;
     world.state_outlook("wind", windy());
