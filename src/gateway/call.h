@@ -33,6 +33,7 @@ struct CallParts {
     LoadMeter& loads;
     TokenizerShelf& tokenizers;
     const telemetry::Logger& log;
+    const bool& draining;
 };
 
 // One admitted call: it owns the hold, the attempt in flight and the record, and ends exactly once,

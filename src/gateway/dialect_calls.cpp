@@ -118,6 +118,7 @@ io::Task<http::Response> DialectCalls::run(http::Request request, Admitted admit
     Admitted again{
         .dialect = dialect,
         .embeddings = embeddings,
+        .goes_on = true,
         .body = *std::move(next),
         .turn = std::move(turn)
     };
@@ -125,7 +126,10 @@ io::Task<http::Response> DialectCalls::run(http::Request request, Admitted admit
 }
 
 io::Task<ApiResult<void>> DialectCalls::admit(http::Request* request, Admitted* admitted) {
-    if (ApiResult<void> room = check_room(parts_.calls, parts_.options, parts_.routes_known); !room)
+    if (ApiResult<void> room = check_room(
+            parts_.calls, parts_.options, parts_.routes_known, admitted->goes_on
+        );
+        !room)
         co_return room;
     if (const BatchCallPtr line = batch_call_of(*request)) {
         admitted->key = line->key;

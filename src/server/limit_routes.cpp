@@ -132,6 +132,7 @@ Outcome generation_of(const std::string& id, const BillLine& line) {
     data.charged = line.charged;
     data.usage = line.usage;
     data.transfers = line.transfers;
+    data.trace_id = line.trace_id;
     for (const UsageItem& item : line.usage) {
         const auto* facts = std::ranges::find(
             routing::kTokenClasses, std::string_view(item.meter), &routing::TokenClassFacts::meter
