@@ -18,6 +18,7 @@ const std::vector<Command>& commands() {
               explain_commands,   output_commands,       profile_commands, offer_commands,
               node_commands,      site_commands,         key_commands,     wallet_commands,
               bill_commands,      identity_commands,     model_commands,   endpoint_commands,
+              gateway_commands,
               batch_commands,     organisation_commands, event_commands,   context_commands,
               spec_commands,      sim_commands,          doctor_commands,  version_commands,
               completion_commands}) {
@@ -36,7 +37,7 @@ const std::vector<Noun>& nouns() {
         {"key", "", "noun.key"},           {"wallet", "", "noun.wallet"},
         {"bill", "", "noun.bill"},         {"identity", "", "noun.identity"},
         {"model", "", "noun.model"},       {"endpoint", "", "noun.endpoint"},
-        {"batch", "", "noun.batch"},       {"organisation", "", "noun.organisation"},
+        {"gateway", "", "noun.gateway"}, {"batch", "", "noun.batch"},       {"organisation", "", "noun.organisation"},
         {"project", "", "noun.project"},   {"event", "", "noun.event"},
         {"context", "", "noun.context"},   {"config", "", "noun.config"},
         {"spec", "", "noun.spec"},         {"sim", "", "noun.sim"},

@@ -14,7 +14,8 @@ namespace penstock::gateway {
 struct CallTrace {
     std::string parent;      // traceparent for the engine
     std::string state;       // tracestate, as it came
-    std::string sampled_id;  // of a sampled trace: its call is logged; else empty
+    std::string id;          // 32 hex digits
+    bool sampled = false;    // its call is logged
 };
 // One in `sample_one_in` new traces is sampled; 0: none.
 CallTrace trace_of(const http::Headers& headers, std::uint32_t sample_one_in, Random& random);

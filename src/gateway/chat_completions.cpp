@@ -42,6 +42,7 @@ io::Task<http::Response> ChatCompletions::serve_read(
             std::move(request), std::move(admitted->body), dialects::Dialect::chat
         );
     } else if (admitted->ticket && admitted->ticket->hit) {
+        admitted->ticket->trace_id = std::move(admitted->trace.id);
         co_return co_await parts_.cache.replay(*std::move(admitted->ticket), admitted->key);
     } else if (admitted->waits) {
         co_return answer_held(std::move(request), *std::move(admitted));
@@ -191,7 +192,8 @@ ApiResult<void> ChatCompletions::begin_call(
     admission.streamed = admitted.chat.stream;
     admission.bound = routing::token_bound(admitted.chat, parts_.options.output_tokens_default);
     admission.prompt_text_bytes = admitted.chat.prompt_text_bytes;
-    admission.trace_id = admitted.trace.sampled_id;
+    admission.trace_id = std::move(admitted.trace.id);
+    admission.logged = admitted.trace.sampled;
     admitted.call = std::make_unique<Call>(parts_.calls, std::move(admission));
     return {};
 }

@@ -195,6 +195,7 @@ ApiResult<void> DialectCalls::look_for_kept(const http::Request& request, Admitt
 
 io::Task<http::Response> DialectCalls::replay(Admitted admitted) {
     const bool streamed = admitted.ticket->hit->streamed;
+    admitted.ticket->trace_id = std::move(admitted.trace.id);
     http::Response response =
         co_await parts_.cache.replay(*std::move(admitted.ticket), admitted.key);
     if (streamed && response.status == 200)
@@ -240,6 +241,7 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
             .key = admitted->key,
             .model = model,
             .streamed = admitted->request.stream,
+            .embeddings = admitted->embeddings,
             .bound = admitted->bound,
             .prompt_text_bytes = admitted->text_bytes,
             .hold = *std::move(hold),
@@ -249,7 +251,8 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
             .cache_word = admitted->ticket ? admitted->ticket->word : std::string_view(),
             .started_at = started_at,
             .started = admitted->started,
-            .trace_id = admitted->trace.sampled_id,
+            .trace_id = std::move(admitted->trace.id),
+            .logged = admitted->trace.sampled,
         }
     );
     co_return ApiResult<void>();

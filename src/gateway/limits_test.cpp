@@ -124,6 +124,61 @@ TEST(GatewayLimits, CountTokensOnlyForModelsOfTheKey) {
     EXPECT_TRUE(f.engines[0]->requests.empty());
 }
 
+constexpr std::string_view kCounted =
+    R"({"model":"m","messages":[{"role":"user","content":"hello"}]})";
+
+TEST(GatewayLimits, CountTokensOnlySoOftenInAMinute) {
+    Fixture f;
+    f.server.key_limits.emplace().requests_per_minute = 2;
+    f.server.limits[R"("requests_minute")"] = Units::whole(2);
+    f.add_engine(whole_answer());
+    const auto count = [&] {
+        return f.ask_at("/v1/messages/count_tokens", std::string(kCounted));
+    };
+
+    const ClientAnswer first = count();
+    const ClientAnswer second = count();
+    const ClientAnswer refused = count();
+
+    EXPECT_EQ(first.status, 200) << first.body;
+    EXPECT_EQ(first.headers.get("x-ratelimit-remaining-requests"), "1");
+    EXPECT_EQ(second.status, 200) << second.body;
+    EXPECT_EQ(refused.status, 429) << refused.body;
+    EXPECT_TRUE(refused.body.contains("requests_per_minute")) << refused.body;
+    EXPECT_EQ(refused.headers.get("x-ratelimit-remaining-requests"), "0");
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 429) << "calls share the limit";
+}
+
+TEST(GatewayLimits, CountTokensForAWalletThatIsEmpty) {
+    Fixture f;
+    f.server.wallet = Money();
+    f.server.key_limits.emplace().budget = Money();
+    f.server.limits[R"("budget")"] = Units();
+    f.add_engine(whole_answer());
+
+    EXPECT_EQ(f.ask_at("/v1/messages/count_tokens", std::string(kCounted)).status, 200);
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 429);
+}
+
+TEST(GatewayLimits, CountTokensOnlySoManyAtATime) {
+    Fixture f;
+    f.server.key_limits.emplace().concurrency = 1;
+    f.server.limits[R"("concurrency")"] = Units::whole(1);
+    f.add_engine(EngineScript{.silent = true}, "m", "anthropic");
+    http::ClientRequest request{.method = "POST", .url = f.front->url() + "/v1/messages/count_tokens"};
+    request.headers.add("Authorization", "Bearer " + f.key);
+    request.body = kCounted;
+    std::optional<http::ClientResponse> first;
+    io::TaskGroup group(f.runtime.executor(), "first");
+    group.spawn([](Fixture* on, http::ClientRequest asked) -> io::Task<void> {
+        (void)co_await on->client.send(std::move(asked), io::Deadline::after(10s));
+    }(&f, std::move(request)));
+    f.wait_until([&] { return !f.engines[0]->requests.empty(); }, "the first to be asked");
+
+    EXPECT_EQ(f.ask_at("/v1/messages/count_tokens", std::string(kCounted)).status, 429);
+    f.runtime.block_on(group.close());
+}
+
 TEST(GatewayLimits, TellsWhatIsLeftOfAMinuteInEveryDialect) {
     Fixture f;
     f.server.key_limits.emplace().requests_per_minute = 1000;
