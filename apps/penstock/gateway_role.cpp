@@ -5,8 +5,8 @@
 #include <cstdio>
 
 #include "config/settings.h"
-#include "model/gateway_status.h"
 #include "handover.h"
+#include "model/gateway_status.h"
 #include "role.h"
 #include "roles.h"
 

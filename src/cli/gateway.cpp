@@ -116,10 +116,8 @@ const View& route_view() {
                 text_column("SITE", "site"),
                 computed_column("STATE", state_cell),
                 computed_column(
-                    "BREAKER",
-                    [](const json::Value& row, const Look& look) {
-                        return told(row, breaker_cell(row, look));
-                    }
+                    "BREAKER", [](const json::Value& row,
+                                  const Look& look) { return told(row, breaker_cell(row, look)); }
                 ),
                 age_column("SINCE", "breaker.since"),
                 computed_column("PROBE-IN", until("breaker.next_probe")),
@@ -237,8 +235,8 @@ void say_progress(const Invocation& invocation, const GatewayStatus& now, Gatewa
         "gateway.draining", now.name, now.calls_in_flight.value_or(0) + now.calls_held.value_or(0),
         now.batch_lines.value_or(0), now.leases.value_or(0),
         text(
-            invocation.language, now.has_unsettled.value_or(false) ? MessageKey("word.yes")
-                                                                   : MessageKey("word.no")
+            invocation.language,
+            now.has_unsettled.value_or(false) ? MessageKey("word.yes") : MessageKey("word.no")
         )
     );
 }

@@ -186,8 +186,8 @@ inline constexpr Message kMessagesEnButFlags[] = {
     {"gateway.get.summary", "one gateway"},
     {"gateway.leases.summary", "parts of wallets and limits that a gateway holds"},
     {"gateway.list.summary", "the gateways of the platform and what they carry"},
-    {"gateway.routes.summary",
-     "where a gateway may send calls, what it has measured, its breakers"},
+    {"gateway.routes.summary", "where a gateway may send calls, what it has measured, its breakers"
+    },
     {"gateway.undrain.summary", "let a gateway take calls again (operator)"},
     {"help.commands", "Every day"},
     {"help.examples", "Examples"},

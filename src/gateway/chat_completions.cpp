@@ -60,7 +60,9 @@ io::Task<http::Response> ChatCompletions::serve_read(
 io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
     http::Request* request, std::optional<std::string> read, std::optional<std::string>* next
 ) {
-    if (ApiResult<void> room = check_room(parts_.calls, parts_.options, parts_.routes_known, read.has_value()); !room)
+    if (ApiResult<void> room =
+            check_room(parts_.calls, parts_.options, parts_.routes_known, read.has_value());
+        !room)
         co_return refuse(std::move(room.error()));
     const Time started_at = parts_.calls.clock.now();
     const Duration started = parts_.calls.clock.monotonic();

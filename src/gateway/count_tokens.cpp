@@ -62,9 +62,8 @@ io::Task<http::Response> DialectCalls::count_tokens(http::Request request) {
     const std::string& model = admitted.request.model;
     const Time now = parts_.calls.clock.now();
     const routing::CallNeeds needs{.model = model, .admitted_at = now, .unbilled = true};
-    std::expected<routing::Hold, ApiError> hold = co_await parts_.calls.budget.reserve(
-        admitted.key.get(), needs, now + kCountTimeout
-    );
+    std::expected<routing::Hold, ApiError> hold =
+        co_await parts_.calls.budget.reserve(admitted.key.get(), needs, now + kCountTimeout);
     const routing::HeaderList rates = parts_.calls.budget.rate_headers(*admitted.key, needs);
     if (!hold) {
         hold.error().headers.insert(hold.error().headers.end(), rates.begin(), rates.end());
@@ -80,8 +79,7 @@ io::Task<http::Response> DialectCalls::count_tokens(http::Request request) {
     } else {
         const std::int64_t bytes = dialects::prompt_size(admitted.request).text_bytes;
         const std::int64_t tokens = (bytes + kEstimatedBytesPerToken - 1) / kEstimatedBytesPerToken;
-        response =
-            http::Response::json(200, R"({"input_tokens":)" + std::to_string(tokens) + "}");
+        response = http::Response::json(200, R"({"input_tokens":)" + std::to_string(tokens) + "}");
         add_penstock_header(response, "basis", "estimated");
     }
     for (const auto& [name, value] : rates) response.headers.set(name, value);
@@ -138,8 +136,7 @@ io::Task<std::optional<std::string>> DialectCalls::ask_for_count(const Admitted*
     );
     const Result<http::ClientResponse> response =
         co_await parts_.upstream.send(std::move(request), admitted->deadline);
-    visit.outcome =
-        response ? routing::AttemptOutcome::answered : routing::AttemptOutcome::failed;
+    visit.outcome = response ? routing::AttemptOutcome::answered : routing::AttemptOutcome::failed;
     if (!response || response->status != 200) co_return std::nullopt;
     co_return response->body;
 }

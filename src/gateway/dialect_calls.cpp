@@ -126,9 +126,8 @@ io::Task<http::Response> DialectCalls::run(http::Request request, Admitted admit
 }
 
 io::Task<ApiResult<void>> DialectCalls::admit(http::Request* request, Admitted* admitted) {
-    if (ApiResult<void> room = check_room(
-            parts_.calls, parts_.options, parts_.routes_known, admitted->goes_on
-        );
+    if (ApiResult<void> room =
+            check_room(parts_.calls, parts_.options, parts_.routes_known, admitted->goes_on);
         !room)
         co_return room;
     if (const BatchCallPtr line = batch_call_of(*request)) {

@@ -41,7 +41,7 @@ class DialectCalls {
         dialects::Dialect dialect = dialects::Dialect::chat;  // the client's
         bool embeddings = false;
         bool goes_on = false;  // with another model of its request
-        bool drops = false;  // goes without what the engine's dialect cannot say
+        bool drops = false;    // goes without what the engine's dialect cannot say
         std::string body;
         dialects::Request request;
         dialects::Json::Object echo;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "model/allowance.h"
 #include "model/batch.h"
 #include "model/endpoint.h"
+#include "model/gateway_status.h"
 #include "model/response_state.h"
 #include "model/service_load.h"
 #include "routing/allowance_authority.h"

@@ -15,8 +15,9 @@
 
 namespace penstock::gateway {
 
-// The gateway's numbers; those of OpenTelemetry's conventions are in gen_ai_metrics.h. Tokens are counted when their record is appended to the spool, so that they
-// equal what the ledger will be told.
+// The gateway's numbers; those of OpenTelemetry's conventions are in gen_ai_metrics.h. Tokens are
+// counted when their record is appended to the spool, so that they equal what the ledger will be
+// told.
 class GatewayMetrics {
   public:
     explicit GatewayMetrics(telemetry::Registry& registry)

@@ -10,12 +10,14 @@ namespace penstock::gateway {
 namespace {
 
 // The boundaries that the conventions ask for.
-constexpr std::array<double, 14> kTokenBounds{1,     4,     16,     64,      256,     1024,     4096,
-                                              16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864};
-constexpr std::array<double, 14> kDurationBounds{0.01, 0.02, 0.04, 0.08, 0.16,  0.32,  0.64,
+constexpr std::array<double, 14> kTokenBounds{
+    1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864
+};
+constexpr std::array<double, 14> kDurationBounds{0.01, 0.02, 0.04, 0.08,  0.16,  0.32,  0.64,
                                                  1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92};
-constexpr std::array<double, 16> kFirstTokenBounds{0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1,
-                                                   0.25,  0.5,   0.75, 1.0,  2.5,  5.0,  7.5,  10.0};
+constexpr std::array<double, 16> kFirstTokenBounds{
+    0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0
+};
 constexpr std::array<double, 13> kPerTokenBounds{0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2,
                                                  0.3,  0.4,   0.5,  0.75,  1.0, 2.5};
 constexpr double kMicrosPerSecond = 1e6;
@@ -29,8 +31,8 @@ std::int64_t output_of(const TokenCounts& tokens) {
 
 std::size_t GenAiMetrics::MetHash::operator()(const Met& met) const noexcept {
     constexpr std::uint64_t kMix = 0x9E3779B97F4A7C15ULL;
-    const std::uint64_t value = (met.organisation.low * kMix) ^ met.endpoint.low ^
-                                (met.embeddings ? kMix : 0);
+    const std::uint64_t value =
+        (met.organisation.low * kMix) ^ met.endpoint.low ^ (met.embeddings ? kMix : 0);
     return static_cast<std::size_t>(value ^ (value >> 29));
 }
 

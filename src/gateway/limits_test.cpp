@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "gateway/gateway_fixture.h"
+#include "io/task_group.h"
 
 // Limits of a key, as a client meets them.
 namespace penstock::gateway {
@@ -132,9 +133,7 @@ TEST(GatewayLimits, CountTokensOnlySoOftenInAMinute) {
     f.server.key_limits.emplace().requests_per_minute = 2;
     f.server.limits[R"("requests_minute")"] = Units::whole(2);
     f.add_engine(whole_answer());
-    const auto count = [&] {
-        return f.ask_at("/v1/messages/count_tokens", std::string(kCounted));
-    };
+    const auto count = [&] { return f.ask_at("/v1/messages/count_tokens", std::string(kCounted)); };
 
     const ClientAnswer first = count();
     const ClientAnswer second = count();
@@ -160,19 +159,17 @@ TEST(GatewayLimits, CountTokensForAWalletThatIsEmpty) {
     EXPECT_EQ(f.ask(std::string(kChat)).status, 429);
 }
 
+io::Task<void> count_until_cancelled(Fixture* f) {
+    (void)co_await f->ask_task(std::string(kCounted), {}, "/v1/messages/count_tokens");
+}
+
 TEST(GatewayLimits, CountTokensOnlySoManyAtATime) {
     Fixture f;
     f.server.key_limits.emplace().concurrency = 1;
     f.server.limits[R"("concurrency")"] = Units::whole(1);
     f.add_engine(EngineScript{.silent = true}, "m", "anthropic");
-    http::ClientRequest request{.method = "POST", .url = f.front->url() + "/v1/messages/count_tokens"};
-    request.headers.add("Authorization", "Bearer " + f.key);
-    request.body = kCounted;
-    std::optional<http::ClientResponse> first;
     io::TaskGroup group(f.runtime.executor(), "first");
-    group.spawn([](Fixture* on, http::ClientRequest asked) -> io::Task<void> {
-        (void)co_await on->client.send(std::move(asked), io::Deadline::after(10s));
-    }(&f, std::move(request)));
+    group.spawn(count_until_cancelled(&f));
     f.wait_until([&] { return !f.engines[0]->requests.empty(); }, "the first to be asked");
 
     EXPECT_EQ(f.ask_at("/v1/messages/count_tokens", std::string(kCounted)).status, 429);

@@ -46,8 +46,7 @@ io::Task<void> StatusReporter::report_forever() {
     bool detailed = false;
     bool heard = true;
     while (true) {
-        const Result<GatewayWishes> wishes =
-            co_await parts_.server.report_status(report(detailed));
+        const Result<GatewayWishes> wishes = co_await parts_.server.report_status(report(detailed));
         if (wishes) detailed = wishes->details;
         if (!wishes && heard)
             parts_.log.warning(

@@ -195,8 +195,7 @@ struct GenerationData {
 BOOST_DESCRIBE_STRUCT(
     GenerationData, (),
     (id, model, provider_name, site, c_url, key_id, created_at, ended_at, latency_us, tokens_prompt,
-     tokens_completion, basis, finish_reason, total_cost, charged, usage, transfers,
-     trace_id)
+     tokens_completion, basis, finish_reason, total_cost, charged, usage, transfers, trace_id)
 )
 struct GenerationAnswer {
     GenerationData data;

@@ -176,8 +176,7 @@ struct RouteTable {
     bool operator==(const RouteTable&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    RouteTable, (),
-    (version, routes, revoked_key_hashes, elastic, changed_key_hashes, draining)
+    RouteTable, (), (version, routes, revoked_key_hashes, elastic, changed_key_hashes, draining)
 )
 
 // POST /v1/gateway/keys:resolve. Keys travel as SHA-256 in hex, never in clear.

@@ -79,7 +79,7 @@ struct EndpointStatus {
     std::optional<double> base_ms;        // learned: base + tokens × ms + blocks × ms
     std::optional<double> ms_per_token;
     std::optional<double> ms_per_block;
-    std::optional<double> cache_used_share;          // as the engine tells, 0 … 1
+    std::optional<double> cache_used_share;            // as the engine tells, 0 … 1
     std::optional<std::int64_t> engine_calls_waiting;  // likewise
     bool operator==(const EndpointStatus&) const = default;
 };
@@ -100,7 +100,8 @@ struct LeaseUse {
 };
 BOOST_DESCRIBE_STRUCT(LeaseUse, (), (lease_id, held, used, free))
 
-// POST /v1/gateway/status. The answer comes after `wait`, or when the server wants a report at once.
+// POST /v1/gateway/status. The answer comes after `wait`, or when the server wants a report at
+// once.
 struct ReportGateway {
     static constexpr bool kJsonDefaults = true;
     std::string replica;
@@ -202,7 +203,7 @@ struct GatewayLease {
     OrganisationId organisation_id;
     std::string organisation;
     AllowanceAccount account;
-    Units granted;   // all three since the lease began
+    Units granted;  // all three since the lease began
     Units returned;
     Units settled;
     Units outstanding;  // granted − returned − settled: counts as taken

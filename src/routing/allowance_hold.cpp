@@ -86,9 +86,8 @@ std::vector<LeaseId> Hold::drawn() const {
 
 // ---- shown ----
 
-std::vector<LeaseUse> AllowancePool::lease_uses(
-    Time now, std::size_t most, std::int64_t* left_out
-) const {
+std::vector<LeaseUse> AllowancePool::lease_uses(Time now, std::size_t most, std::int64_t* left_out)
+    const {
     std::vector<LeaseUse> uses;
     for (const auto& [key, index] : slots_by_key_) {
         if (slots_[index].granted.is_zero()) continue;

@@ -55,9 +55,7 @@ std::vector<EndpointStatus> EndpointPool::statuses(
     };
     const std::size_t count = std::min(most, shown.size());
     *left_out = static_cast<std::int64_t>(shown.size() - count);
-    std::ranges::partial_sort(
-        shown, shown.begin() + static_cast<std::ptrdiff_t>(count), {}, rank
-    );
+    std::ranges::partial_sort(shown, shown.begin() + static_cast<std::ptrdiff_t>(count), {}, rank);
     std::vector<EndpointStatus> out;
     out.reserve(count);
     for (std::size_t i = 0; i < count; ++i) out.push_back(status_of(*shown[i], now));

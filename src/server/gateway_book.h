@@ -48,9 +48,7 @@ class GatewayBook {
 
     // Processes of the gateway that have reported, the one that reported last first.
     std::vector<const Seen*> processes(std::string_view name) const;
-    bool is_away(const Seen& seen) const {
-        return platform_.now() - seen.reported_at > kAwayAfter;
-    }
+    bool is_away(const Seen& seen) const { return platform_.now() - seen.reported_at > kAwayAfter; }
     // Names, sorted: those that report and those that are known from leases and drains.
     std::vector<std::string> names() const;
     GatewayStatus status(const std::string& name) const;
@@ -62,7 +60,7 @@ class GatewayBook {
     Platform& platform_;
     std::map<std::string, Seen, std::less<>> seen_;  // by replica
     Time watched_until_;
-    io::Event changed_;    // for those that report
+    io::Event changed_;   // for those that report
     io::Event reported_;  // for those that look
 };
 

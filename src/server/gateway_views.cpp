@@ -163,8 +163,7 @@ OrganisationId organisation_of(const access::Directory& directory, const std::st
     if (const Result<ProjectId> id = ProjectId::parse(subject))
         if (const Project* project = directory.find_project(*id)) return project->organisation_id;
     if (const Result<KeyId> id = KeyId::parse(subject))
-        if (const access::StoredKey* key = directory.find_key(*id))
-            return key->key.organisation_id;
+        if (const access::StoredKey* key = directory.find_key(*id)) return key->key.organisation_id;
     return {};
 }
 
@@ -185,10 +184,10 @@ void add_use(GatewayLease& row, const LeaseUse& use) {
     row.unsettled = std::max(Units(), row.outstanding - use.held - use.free);
     if (row.outstanding > Units())
         row.fill_percent = std::min(
-            kWhole, static_cast<std::int64_t>(
-                        use.free.exact_money().femto() * kWhole /
-                        row.outstanding.exact_money().femto()
-                    )
+            kWhole,
+            static_cast<std::int64_t>(
+                use.free.exact_money().femto() * kWhole / row.outstanding.exact_money().femto()
+            )
         );
 }
 
@@ -200,8 +199,7 @@ struct Uses {
 std::map<LeaseId, Uses> uses_of(const GatewayBook& book, const std::string& name) {
     std::map<LeaseId, Uses> uses;
     for (const GatewayBook::Seen* seen : book.processes(name))
-        for (const LeaseUse& use : seen->lease_uses)
-            uses[use.lease_id] = {&use, seen->detailed_at};
+        for (const LeaseUse& use : seen->lease_uses) uses[use.lease_id] = {&use, seen->detailed_at};
     return uses;
 }
 
@@ -252,9 +250,9 @@ Outcome lease_page(
     const bool foreign = organisation != nullptr && !principal.is_operator() &&
                          organisation->id != principal.organisation_id;
     if ((!wanted.empty() && organisation == nullptr) || foreign)
-        return std::unexpected(Failure(
-            Error{ErrorCode::not_found, "no organisation '" + wanted + "'", "organisation"}
-        ));
+        return std::unexpected(
+            Failure(Error{ErrorCode::not_found, "no organisation '" + wanted + "'", "organisation"})
+        );
     std::vector<std::string> subjects{std::string()};
     if (organisation != nullptr) subjects = subjects_of(platform.directory, organisation->id);
     const auto rows = leases_of(platform, book, name, subjects);

@@ -316,9 +316,7 @@ void Platform::touch_routes(Change& change) {
     });
 }
 
-void Platform::touch_keys(
-    Change& change, const std::vector<const access::StoredKey*>& keys
-) {
+void Platform::touch_keys(Change& change, const std::vector<const access::StoredKey*>& keys) {
     for (const access::StoredKey* key : keys) changed_keys_.emplace_back(key->sha256, now());
     while (changed_keys_.size() > kChangedKeysMax) changed_keys_.pop_front();
     if (!keys.empty()) touch_routes(change);
