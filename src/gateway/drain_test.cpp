@@ -59,7 +59,7 @@ TEST(GatewayDrain, FinishesWhatRunsSettlesAndGivesBackItsLeases) {
     f.add_engine(first_token_then_silence());
     http::ClientRequest request{.method = "POST", .url = f.front->url() + "/v1/chat/completions"};
     request.headers.add("Authorization", "Bearer " + f.key);
-    request.body = kStream;
+    request.body = std::string(kStream);
     Result<http::ResponseStream> stream =
         f.runtime.block_on(f.client.open(std::move(request), io::Deadline::after(10s)));
     ASSERT_TRUE(stream) << to_string(stream.error());

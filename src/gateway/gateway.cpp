@@ -328,7 +328,10 @@ class Gateway::State {
             authenticator_.cache().revoke(hash, clock_.now());
         for (const std::string& hash : table.changed_key_hashes)
             authenticator_.cache().renew(hash, clock_.now());
-        drain_.tell(std::ranges::contains(table.draining, gateway_name(options_.replica)));
+        drain_.tell(
+            std::ranges::find(table.draining, gateway_name(options_.replica)) !=
+            table.draining.end()
+        );
         std::set<std::string> tokenizers;
         for (const Route& route : table.routes)
             if (route.endpoint.tokenizer_sha256)

@@ -137,7 +137,7 @@ std::vector<GatewayRoute> routes_of(
                 may_see(id))
                 rows.push_back(unreported(row.endpoint));
     for (GatewayRoute& row : rows) row.gateway = name;
-    std::ranges::stable_sort(rows, {}, [](const GatewayRoute& row) {
+    std::ranges::sort(rows, {}, [](const GatewayRoute& row) {
         return std::pair(std::string_view(row.model), row.endpoint_id);
     });
     return rows;
