@@ -163,6 +163,7 @@ int run_gateway(int argc, char** argv) {
         ->capture_default_str();
     app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
         ->capture_default_str();
+    app.footer("On gateways that run: penstock gateway list, get, routes, leases, drain, undrain");
     CLI11_PARSE(app, argc, argv);
     const Result<int> code = serve(flags);
     return code ? *code : tell(code.error());

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <boost/json.hpp>
+
 #include "cli/api_fixture.h"
 #include "json/json.h"
 #include "model/page.h"

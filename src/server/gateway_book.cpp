@@ -29,7 +29,8 @@ Result<void> GatewayBook::take(ReportGateway report) {
             std::to_string(kReplicasMax) + " other gateways report already"
         );
     Seen& seen = seen_[report.replica];
-    if (seen.report.run != report.run && seen.report.started_at > report.started_at)
+    const bool runs = !seen.report.run.is_nil() && !is_away(seen);
+    if (runs && seen.report.run != report.run && seen.report.started_at > report.started_at)
         return fail_field(
             ErrorCode::conflict, "run",
             "another process has begun as replica '" + report.replica +
