@@ -56,14 +56,19 @@ io::Task<GatewayWishes> GatewayBook::wishes(std::string replica, Duration wait) 
         const auto found = seen_.find(replica);
         if (found == seen_.end()) break;
         const ReportGateway& last = found->second.report;
-        if (is_watched() && !last.detailed) break;
+        if (is_watched(gateway_name(replica)) && !last.detailed) break;
         // It hears of that with its routes, in a moment.
         const bool drains = platform_.gateway_drains.contains(gateway_name(replica));
         if (drains != last.told_to_drain)
             until = io::earlier(until, io::Deadline::after(kHeardWithin));
         (void)co_await changed_.wait(io::earlier(until, io::Deadline::after(kLookAgain)));
     }
-    co_return GatewayWishes{.details = is_watched()};
+    co_return GatewayWishes{.details = is_watched(gateway_name(replica))};
+}
+
+bool GatewayBook::is_watched(std::string_view name) const {
+    const auto found = watched_until_.find(name);
+    return found != watched_until_.end() && platform_.now() < found->second;
 }
 
 bool GatewayBook::has_details(std::string_view name, Time since) const {
@@ -74,7 +79,8 @@ bool GatewayBook::has_details(std::string_view name, Time since) const {
 
 io::Task<void> GatewayBook::look(std::string name) {
     const Time since = platform_.now();
-    watched_until_ = since + kWatchedFor;
+    std::erase_if(watched_until_, [&](const auto& entry) { return entry.second < since; });
+    watched_until_[name] = since + kWatchedFor;
     notify();
     const auto until = io::Deadline::after(kDetailsWaitMax);
     while (!platform_.stopping() && !has_details(name, since))

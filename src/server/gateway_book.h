@@ -40,8 +40,8 @@ class GatewayBook {
     // Answers a report: when it is over, or another one is wanted at once.
     io::Task<GatewayWishes> wishes(std::string replica, Duration wait);
 
-    // Somebody looks at details. Waits, at most kDetailsWaitMax, for those of every process of the
-    // gateway that reports.
+    // Somebody looks at a known gateway's details. Waits, at most kDetailsWaitMax, for those of
+    // every process of the gateway that reports.
     io::Task<void> look(std::string name);
     // Gateways are to hear of a change now.
     void notify() { changed_.notify_all(); }
@@ -54,14 +54,14 @@ class GatewayBook {
     GatewayStatus status(const std::string& name) const;
 
   private:
-    bool is_watched() const { return platform_.now() < watched_until_; }
+    bool is_watched(std::string_view name) const;
     bool has_details(std::string_view name, Time since) const;
 
     Platform& platform_;
-    std::map<std::string, Seen, std::less<>> seen_;  // by replica
-    Time watched_until_;
-    io::Event changed_;   // for those that report
-    io::Event reported_;  // for those that look
+    std::map<std::string, Seen, std::less<>> seen_;           // by replica
+    std::map<std::string, Time, std::less<>> watched_until_;  // by name
+    io::Event changed_;                                       // for those that report
+    io::Event reported_;                                      // for those that look
 };
 
 }  // namespace penstock::server
