@@ -6,6 +6,7 @@
 
 #include "config/settings.h"
 #include "handover.h"
+#include "model/gateway_status.h"
 #include "role.h"
 #include "roles.h"
 
@@ -32,7 +33,7 @@ constexpr Duration kReadyWithin = 30s;  // what a process that takes over may ne
 // Two processes of one gateway may run for a while, each with a spool and leases of its own.
 std::string spool_of(int slot) { return slot == 0 ? "spool" : "spool-2"; }
 std::string replica_of(const GatewayFlags& flags, int slot) {
-    return slot == 0 ? flags.replica : flags.replica + "~2";
+    return slot == 0 ? flags.replica : flags.replica + std::string(kSecondProcess);
 }
 
 Result<gateway::GatewayOptions> options_of(const GatewayFlags& flags, int slot) {
@@ -68,6 +69,7 @@ void add_health(Process& process) {
     http::Router& router = process.router;
     router.add("GET", "/livez", [](const http::Request&) { return answer_text(200, "ok\n"); });
     router.add("GET", "/readyz", [&process](const http::Request&) {
+        if (process.gateway->draining()) return answer_text(503, "draining\n");
         const bool ready = process.gateway->ready();
         return answer_text(ready ? 200 : 503, ready ? "ok\n" : "not ready\n");
     });
@@ -161,6 +163,7 @@ int run_gateway(int argc, char** argv) {
         ->capture_default_str();
     app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
         ->capture_default_str();
+    app.footer("On gateways that run: penstock gateway list, get, routes, leases, drain, undrain");
     CLI11_PARSE(app, argc, argv);
     const Result<int> code = serve(flags);
     return code ? *code : tell(code.error());

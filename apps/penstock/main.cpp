@@ -13,7 +13,10 @@ int main(int argc, char** argv) {
     const char* role = argc > 1 ? argv[1] : "";
     if (std::strcmp(role, "up") == 0) return penstock::run_up(argc - 1, argv + 1);
     if (std::strcmp(role, "server") == 0) return penstock::run_server(argc - 1, argv + 1);
-    if (std::strcmp(role, "gateway") == 0) return penstock::run_gateway(argc - 1, argv + 1);
+    // "gateway list" and its like are commands on gateways; the role is followed by flags.
+    const bool verb = argc > 2 && argv[2][0] != '-';
+    if (std::strcmp(role, "gateway") == 0 && !verb)
+        return penstock::run_gateway(argc - 1, argv + 1);
     if (std::strcmp(role, "agent") == 0) return penstock::run_agent(argc - 1, argv + 1);
     if (std::strcmp(role, "internal-supervise") == 0)
         return penstock::drivers::supervise(argc - 1, argv + 1);

@@ -41,6 +41,7 @@ const View& line_view() {
                 wide(text_column("BATCH-LINE", "batch_line")),
                 wide(text_column("DISPUTED", "disputed")),
                 wide(text_column("RESOURCE", "resource")),
+                wide(text_column("TRACE", "trace_id")),
                 wide(text_column("FROM", "from")),
                 wide(computed_column("AMOUNTS", amounts_cell)),
                 age_column("AGE", "to"),

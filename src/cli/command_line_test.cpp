@@ -157,6 +157,9 @@ TEST(Help, ReadsLikeThis) {
     expect_golden("testdata/help_task.txt", help_text("task", Language::en));
     expect_golden("testdata/help_run.txt", help_text("run", Language::en));
     expect_golden("testdata/help_run_zh.txt", help_text("run", Language::zh));
+    expect_golden("testdata/help_gateway.txt", help_text("gateway", Language::en));
+    expect_golden("testdata/help_gateway_zh.txt", help_text("gateway", Language::zh));
+    expect_golden("testdata/help_gateway_drain.txt", help_text("gateway drain", Language::en));
 }
 
 int syntax_check(const std::string& shell, const std::string& script) {

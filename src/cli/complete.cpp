@@ -39,6 +39,9 @@ io::Task<Result<std::string>> names_of(Invocation* invocation, std::string noun)
         const EndpointPage page =
             CO_TRY(co_await client->list<EndpointPage>("/v1/endpoints", query));
         for (const Endpoint& endpoint : page.endpoints) add(to_string(endpoint.id));
+    } else if (noun == "gateway") {
+        const GatewayPage page = CO_TRY(co_await client->list<GatewayPage>("/v1/gateways", query));
+        for (const GatewayStatus& gateway : page.gateways) add(gateway.name);
     } else if (noun == "context") {
         for (const ContextEntry& context : invocation->settings.contexts) add(context.name);
     }

@@ -20,6 +20,7 @@ std::string completed_noun(const Command& command) {
     if (name == "SITE") return "site";
     if (name == "KEY") return "key";
     if (name == "ENDPOINT") return "endpoint";
+    if (name == "GATEWAY") return "gateway";
     if (name == "CONTEXT") return "context";
     return {};
 }

@@ -16,6 +16,7 @@ std::vector<Command> bill_commands();
 std::vector<Command> identity_commands();
 std::vector<Command> model_commands();
 std::vector<Command> endpoint_commands();
+std::vector<Command> gateway_commands();
 std::vector<Command> batch_commands();
 std::vector<Command> organisation_commands();  // and project
 std::vector<Command> context_commands();       // and config

@@ -114,6 +114,20 @@ io::Task<Result<Node>> Client::uncordon_node(std::string id) {
     );
 }
 
+io::Task<Result<GatewayStatus>> Client::gateway(std::string name) {
+    co_return co_await connection_.call_for<GatewayStatus>({.path = path_of("gateways", name)});
+}
+io::Task<Result<GatewayStatus>> Client::drain_gateway(std::string name) {
+    co_return co_await connection_.call_for<GatewayStatus>(
+        {.method = "POST", .path = path_of("gateways", name, ":drain")}
+    );
+}
+io::Task<Result<GatewayStatus>> Client::undrain_gateway(std::string name) {
+    co_return co_await connection_.call_for<GatewayStatus>(
+        {.method = "POST", .path = path_of("gateways", name, ":undrain")}
+    );
+}
+
 io::Task<Result<CreatedKey>> Client::create_key(CreateKey key, std::string organisation) {
     const std::string path =
         organisation.empty() ? "/v1/keys" : path_of("organisations", organisation, "/keys");

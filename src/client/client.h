@@ -121,6 +121,10 @@ class Client {
     // What carries a C-URL or registration code: the answer's shape depends on what it is.
     io::Task<Result<json::Text>> identifier(std::string c_url_or_code);
 
+    io::Task<Result<GatewayStatus>> gateway(std::string name);
+    io::Task<Result<GatewayStatus>> drain_gateway(std::string name);
+    io::Task<Result<GatewayStatus>> undrain_gateway(std::string name);
+
     // Of a gateway. `wait` bounds the long poll.
     io::Task<Result<RouteTable>> routes(std::int64_t version, Duration wait);
     io::Task<Result<ResolvedKey>> resolve_key(ResolveKey key);

@@ -74,7 +74,7 @@ std::int64_t BatchRunner::room_at(const EndpointId& id) const {
 
 std::vector<LineRoom> BatchRunner::rooms() const {
     std::vector<LineRoom> rooms;
-    if (!parts_.routes_known || running_.size() >= kUnreportedMax) return rooms;
+    if (paused_ || !parts_.routes_known || running_.size() >= kUnreportedMax) return rooms;
     for (const auto& [model, ids] : endpoints_) {
         LineRoom room{.model = model};
         for (const EndpointId& id : ids) room.lines += room_at(id);

@@ -50,6 +50,10 @@ class BatchRunner {
 
     // A new table of routes is about to be used.
     void on_routes(const std::vector<Route>& routes);
+    // No line is claimed while it is paused; those that run are finished.
+    void pause(bool paused) { paused_ = paused; }
+    // Claimed, and not yet taken back by the server.
+    std::size_t lines() const { return running_.size(); }
     // Until cancelled.
     io::Task<void> claim_forever();
     io::Task<void> report_forever();
@@ -80,6 +84,7 @@ class BatchRunner {
     std::set<LineTry> running_;  // claimed, until the server has them
     std::deque<Report> reports_;
     io::Event reported_;
+    bool paused_ = false;
     telemetry::Gauge* in_flight_;
 };
 

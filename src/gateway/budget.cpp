@@ -201,6 +201,11 @@ io::Task<void> Budget::renew_forever() {
     }
 }
 
+void Budget::close() {
+    pool_.close(clock_.now());
+    if (open_ && pool_.wants_to_ask()) ask_soon();
+}
+
 io::Task<void> Budget::give_back(io::Deadline deadline) {
     if (!open_) co_return;
     pool_.close(clock_.now());

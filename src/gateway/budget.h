@@ -60,7 +60,11 @@ class Budget {
     io::Task<void> renew_forever();
     // Gives back all that is free: the process is about to end.
     io::Task<void> give_back(io::Deadline deadline);
+    // What is free is given back as it becomes free, until reopen().
+    void close();
+    void reopen() { pool_.reopen(); }
     routing::AllowancePool& pool() { return pool_; }
+    const routing::AllowancePool& pool() const { return pool_; }
 
   private:
     using Reserved = std::expected<routing::Hold, routing::ApiError>;

@@ -54,6 +54,7 @@ Call::Call(CallParts& parts, Admission admission)
     record_.streamed = admission_.streamed;
     record_.started_at = admission_.started_at;
     record_.ended_at = admission_.started_at;
+    if (!admission_.trace_id.empty()) record_.trace_id = std::move(admission_.trace_id);
     ++parts_.calls_running;
 }
 
@@ -154,7 +155,9 @@ void Call::book_lost(
     };
     record.basis = UsageBasis::counted;
     record.end_reason = EndReason::client_gone;
-    parts_.metrics.on_platform_attempt(record);
+    parts_.metrics.on_platform_attempt(
+        record, {.endpoint = route->endpoint, .embeddings = admission_.embeddings}
+    );
     parts_.spool.append_settled(record, [] {});
 }
 
@@ -197,7 +200,7 @@ void Call::finish(EndReason reason, int status) {
         end_attempt({.outcome = outcome_of(reason)});
         admission_.hold.release();
     }
-    if (!admission_.trace_id.empty()) log();
+    if (admission_.logged) log();
     if (admission_.idempotency)
         parts_.idempotency.finish(
             *admission_.idempotency, charge_ > ExactMoney(), parts_.clock.now()
@@ -211,7 +214,7 @@ void Call::log() const {
     const std::string endpoint = dispatched_ ? to_string(record_.endpoint_id) : std::string();
     const std::string organisation = to_string(record_.organisation_id);
     parts_.log.info(
-        "call", {{"trace_id", admission_.trace_id},
+        "call", {{"trace_id", record_.trace_id.value_or(std::string())},
                  {"call", id},
                  {"organisation", organisation},
                  {"model", record_.model},
@@ -240,7 +243,9 @@ void Call::settle(EndReason reason) {
         end_measured(reason);
         count_load(reason);
     }
-    parts_.metrics.on_record(record_, metered.violations);
+    GenAiMetrics::Facts facts{.endpoint = route_->endpoint, .embeddings = admission_.embeddings};
+    if (!cached_) facts.attempt = parts_.clock.monotonic() - attempt_started_;
+    parts_.metrics.on_record(record_, facts, metered.violations);
     if (admission_.recorder && reason == EndReason::done && route_->endpoint.cached_percent)
         admission_.recorder->keep(record_, parts_.clock.now());
     // Classes that are not priced here may be reported beyond the bound: limits count up to it.

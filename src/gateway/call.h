@@ -33,6 +33,7 @@ struct CallParts {
     LoadMeter& loads;
     TokenizerShelf& tokenizers;
     const telemetry::Logger& log;
+    const bool& draining;
 };
 
 // One admitted call: it owns the hold, the attempt in flight and the record, and ends exactly once,
@@ -46,6 +47,7 @@ class Call {
         KeyPtr key;
         std::string model;
         bool streamed = false;
+        bool embeddings = false;
         routing::TokenBound bound;
         std::int64_t prompt_text_bytes = 0;
         routing::Hold hold;
@@ -55,7 +57,8 @@ class Call {
         std::string_view cache_word;               // what the client is told of that
         Time started_at;
         Duration started{};    // the same on the monotonic clock
-        std::string trace_id;  // of a sampled trace: the call is logged; else empty
+        std::string trace_id;  // W3C Trace Context; stands in its record
+        bool logged = false;
     };
     Call(CallParts& parts, Admission admission);
     ~Call();

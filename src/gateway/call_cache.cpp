@@ -172,7 +172,8 @@ io::Task<http::Response> CallCache::replay(Ticket ticket, KeyPtr key) {
                  .hold = *std::move(hold),
                  .cache_word = ticket.word,
                  .started_at = now,
-                 .started = parts_.clock.monotonic()}
+                 .started = parts_.clock.monotonic(),
+                 .trace_id = std::move(ticket.trace_id)}
     );
     call.take_cached(ticket.hit, ticket.route);
     call.finish(EndReason::done, 200);

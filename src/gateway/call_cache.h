@@ -39,6 +39,7 @@ class CallCache {
         std::shared_ptr<const Route> route;        // whose answer it was
         std::unique_ptr<AnswerRecorder> recorder;  // of a miss
         std::string_view word;                     // what the client is told
+        std::string trace_id;                      // of the call
     };
     ApiResult<std::optional<Ticket>> look(const Question& question);
     io::Task<http::Response> replay(Ticket ticket, KeyPtr key);

@@ -7,6 +7,8 @@ namespace penstock::gateway {
 
 namespace {
 
+constexpr Duration kDrainRetryAfter = 5s;  // load balancers have looked by then
+
 ApiResult<routing::CallNeeds> needs_of(CallParts& parts, const HoldRequest& request) {
     const std::string_view model = request.endpoints.model;
     if (const Result<void> allowed = routing::check_model(*request.key, model); !allowed)
@@ -33,8 +35,17 @@ void add_rate_headers(
 }  // namespace
 
 ApiResult<void> check_room(
-    const CallParts& parts, const GatewayOptions& options, bool routes_known
+    const CallParts& parts, const GatewayOptions& options, bool routes_known, bool goes_on
 ) {
+    if (parts.draining && !goes_on) {
+        routing::ApiError error = busy(
+            "this gateway is draining: it takes no new calls, and another one does; send the call "
+            "again"
+        );
+        error.code = "draining";
+        error.retry_after = kDrainRetryAfter;
+        return std::unexpected(std::move(error));
+    }
     if (!routes_known) return std::unexpected(busy("the gateway has not received its routes yet"));
     if (parts.calls_running >= static_cast<std::int64_t>(options.calls_max))
         return std::unexpected(busy("the gateway carries as many calls as it may"));

@@ -8,9 +8,10 @@
 
 namespace penstock::gateway {
 
-// What the client is told where no call can be taken now, whosever it is.
+// What the client is told where no call can be taken now, whosever it is. `goes_on`: with another
+// model of its request; a gateway that drains finishes those.
 ApiResult<void> check_room(
-    const CallParts& parts, const GatewayOptions& options, bool routes_known
+    const CallParts& parts, const GatewayOptions& options, bool routes_known, bool goes_on = false
 );
 
 // What a call needs before it goes out, whatever its dialect.

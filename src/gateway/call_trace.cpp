@@ -17,13 +17,16 @@ CallTrace trace_of(const http::Headers& headers, std::uint32_t sample_one_in, Ra
     const bool drawn = !given && sample_one_in > 0 && random.below(sample_one_in) == 0;
     const telemetry::TraceContext own =
         given ? telemetry::child_of(*given, random) : telemetry::new_trace(random, drawn);
-    CallTrace trace{.parent = telemetry::to_traceparent(own)};
+    CallTrace trace{
+        .parent = telemetry::to_traceparent(own),
+        .id = telemetry::trace_id_text(own),
+        .sampled = own.sampled
+    };
     // Without a valid parent the state belongs to nothing.
     if (given)
         if (const std::string* state = headers.find("tracestate");
             state != nullptr && state->size() <= kStateBytesMax && http::valid_field_value(*state))
             trace.state = *state;
-    if (own.sampled) trace.sampled_id = telemetry::trace_id_text(own);
     return trace;
 }
 

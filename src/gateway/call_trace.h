@@ -12,9 +12,10 @@ namespace penstock::gateway {
 // The trace that a call belongs to (W3C Trace Context): the client's, with a span of the gateway's
 // own, or a new one. It is passed on to the engine, tracestate and all.
 struct CallTrace {
-    std::string parent;      // traceparent for the engine
-    std::string state;       // tracestate, as it came
-    std::string sampled_id;  // of a sampled trace: its call is logged; else empty
+    std::string parent;    // traceparent for the engine
+    std::string state;     // tracestate, as it came
+    std::string id;        // 32 hex digits
+    bool sampled = false;  // its call is logged
 };
 // One in `sample_one_in` new traces is sampled; 0: none.
 CallTrace trace_of(const http::Headers& headers, std::uint32_t sample_one_in, Random& random);

@@ -17,7 +17,8 @@ TEST(CallTrace, GoesOnWithTheClientsTraceInASpanOfItsOwn) {
     EXPECT_TRUE(trace.parent.starts_with("00-" + kTrace + "-"));
     EXPECT_TRUE(trace.parent.ends_with("-01"));
     EXPECT_FALSE(trace.parent.contains("b7ad6b7169203331"));
-    EXPECT_EQ(trace.sampled_id, kTrace);
+    EXPECT_TRUE(trace.sampled);
+    EXPECT_EQ(trace.id, kTrace);
     http::Headers sent;
     add_trace(sent, trace);
     EXPECT_EQ(sent.get("traceparent"), trace.parent);
@@ -40,9 +41,9 @@ TEST(CallTrace, DropsAStateThatBelongsToNothing) {
 TEST(CallTrace, SamplesOneInSoManyNewTraces) {
     SeededRandom random(1);
     int sampled = 0;
-    for (int i = 0; i < 10'000; ++i) sampled += trace_of({}, 10, random).sampled_id.empty() ? 0 : 1;
+    for (int i = 0; i < 10'000; ++i) sampled += trace_of({}, 10, random).sampled ? 1 : 0;
     EXPECT_NEAR(sampled, 1000, 150);
-    for (int i = 0; i < 100; ++i) EXPECT_TRUE(trace_of({}, 0, random).sampled_id.empty());
+    for (int i = 0; i < 100; ++i) EXPECT_FALSE(trace_of({}, 0, random).sampled);
 }
 
 }  // namespace

@@ -42,6 +42,7 @@ io::Task<http::Response> ChatCompletions::serve_read(
             std::move(request), std::move(admitted->body), dialects::Dialect::chat
         );
     } else if (admitted->ticket && admitted->ticket->hit) {
+        admitted->ticket->trace_id = std::move(admitted->trace.id);
         co_return co_await parts_.cache.replay(*std::move(admitted->ticket), admitted->key);
     } else if (admitted->waits) {
         co_return answer_held(std::move(request), *std::move(admitted));
@@ -59,7 +60,9 @@ io::Task<http::Response> ChatCompletions::serve_read(
 io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
     http::Request* request, std::optional<std::string> read, std::optional<std::string>* next
 ) {
-    if (ApiResult<void> room = check_room(parts_.calls, parts_.options, parts_.routes_known); !room)
+    if (ApiResult<void> room =
+            check_room(parts_.calls, parts_.options, parts_.routes_known, read.has_value());
+        !room)
         co_return refuse(std::move(room.error()));
     const Time started_at = parts_.calls.clock.now();
     const Duration started = parts_.calls.clock.monotonic();
@@ -191,7 +194,8 @@ ApiResult<void> ChatCompletions::begin_call(
     admission.streamed = admitted.chat.stream;
     admission.bound = routing::token_bound(admitted.chat, parts_.options.output_tokens_default);
     admission.prompt_text_bytes = admitted.chat.prompt_text_bytes;
-    admission.trace_id = admitted.trace.sampled_id;
+    admission.trace_id = std::move(admitted.trace.id);
+    admission.logged = admitted.trace.sampled;
     admitted.call = std::make_unique<Call>(parts_.calls, std::move(admission));
     return {};
 }

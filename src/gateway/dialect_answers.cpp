@@ -14,10 +14,6 @@ using dialects::Dialect;
 using dialects::Json;
 using routing::ApiError;
 
-// The estimate of count_tokens where no engine counts: about what tokenizers make of prose.
-constexpr std::int64_t kEstimatedBytesPerToken = 4;
-constexpr Duration kCountTimeout = 10s;
-
 std::unexpected<ApiError> refuse(ApiError error) { return std::unexpected(std::move(error)); }
 
 std::string json_string(std::string_view text) { return dialects::print_json(Json(text)); }
@@ -223,80 +219,6 @@ io::Task<http::Response> DialectCalls::pass_refusal(
         response.headers.set("Retry-After", retry_after);
     describe(response, *admitted);
     co_return response;
-}
-
-// ---- counting ----
-
-io::Task<http::Response> DialectCalls::count_tokens(http::Request request) {
-    Admitted admitted{.dialect = Dialect::anthropic};
-    const auto refused = [](const ApiError& error) {
-        return error_response(Dialect::anthropic, error);
-    };
-    if (!parts_.routes_known)
-        co_return refused(busy("the gateway has not received its routes yet"));
-    const Result<KeyPtr> key =
-        co_await parts_.authenticator.authenticate(Authenticator::shown(request.headers));
-    if (!key) co_return refused(told(key.error()));
-    admitted.key = *key;
-    ApiResult<std::string> body =
-        co_await read_call_body(&request, parts_.options.request_body_max);
-    if (!body) co_return refused(body.error());
-    admitted.body = *std::move(body);
-    Result<Json> document = dialects::parse_json(admitted.body);
-    if (!document) co_return refused(told(document.error()));
-    Result<dialects::Request> asked = dialects::read_count_request(*std::move(document));
-    if (!asked) co_return refused(told(asked.error()));
-    admitted.request = *std::move(asked);
-    admitted.deadline = io::Deadline::after(kCountTimeout);
-    for (const char* name : {"anthropic-version", "anthropic-beta"})
-        if (const std::string* value = request.headers.find(name))
-            admitted.passed.set(name, *value);
-    const std::string& model = admitted.request.model;
-    if (!parts_.calls.endpoints.has_model(model)) co_return refused(no_such_model(model));
-    if (const Result<void> allowed = routing::check_model(*admitted.key, model); !allowed)
-        co_return refused(told(allowed.error()));
-    if (parts_.calls.endpoints.has_model(model, "anthropic")) {
-        const std::optional<std::string> counted = co_await ask_for_count(&admitted);
-        if (!counted)
-            co_return refused(engine_failure(502, "the engine did not count the request's tokens"));
-        co_return http::Response::json(200, *counted);
-    }
-    const std::int64_t bytes = dialects::prompt_size(admitted.request).text_bytes;
-    const std::int64_t tokens = (bytes + kEstimatedBytesPerToken - 1) / kEstimatedBytesPerToken;
-    http::Response response =
-        http::Response::json(200, R"({"input_tokens":)" + std::to_string(tokens) + "}");
-    add_penstock_header(response, "basis", "estimated");
-    co_return response;
-}
-
-io::Task<std::optional<std::string>> DialectCalls::ask_for_count(const Admitted* admitted) {
-    routing::EndpointPool& endpoints = parts_.calls.endpoints;
-    const routing::EndpointLists lists(*admitted->key);
-    routing::EndpointQuery query = query_of(*admitted, lists);
-    query.protocol = "anthropic";
-    const Result<routing::EndpointPool::Choice> choice =
-        endpoints.choose(query, parts_.calls.clock.now(), parts_.random);
-    if (!choice) co_return std::nullopt;
-    const Route route = *endpoints.find(choice->endpoint_id);
-    http::ClientRequest request{
-        .method = "POST", .url = route.endpoint.url, .headers = admitted->passed, .repeatable = true
-    };
-    while (request.url.ends_with('/')) request.url.pop_back();
-    request.url += "/v1/messages/count_tokens";
-    request.headers.set("Content-Type", "application/json");
-    if (!request.headers.contains("anthropic-version"))
-        request.headers.set("anthropic-version", "2023-06-01");
-    if (route.api_key) request.headers.set("x-api-key", *route.api_key);
-    request.body =
-        dialects::with_member(admitted->body, "model", json_string(route.endpoint.upstream_model));
-    const Result<http::ClientResponse> response =
-        co_await parts_.upstream.send(std::move(request), admitted->deadline);
-    endpoints.finish(
-        *choice, response ? routing::AttemptOutcome::answered : routing::AttemptOutcome::failed,
-        parts_.calls.clock.now()
-    );
-    if (!response || response->status != 200) co_return std::nullopt;
-    co_return response->body;
 }
 
 }  // namespace penstock::gateway

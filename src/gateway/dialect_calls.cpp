@@ -118,6 +118,7 @@ io::Task<http::Response> DialectCalls::run(http::Request request, Admitted admit
     Admitted again{
         .dialect = dialect,
         .embeddings = embeddings,
+        .goes_on = true,
         .body = *std::move(next),
         .turn = std::move(turn)
     };
@@ -125,7 +126,9 @@ io::Task<http::Response> DialectCalls::run(http::Request request, Admitted admit
 }
 
 io::Task<ApiResult<void>> DialectCalls::admit(http::Request* request, Admitted* admitted) {
-    if (ApiResult<void> room = check_room(parts_.calls, parts_.options, parts_.routes_known); !room)
+    if (ApiResult<void> room =
+            check_room(parts_.calls, parts_.options, parts_.routes_known, admitted->goes_on);
+        !room)
         co_return room;
     if (const BatchCallPtr line = batch_call_of(*request)) {
         admitted->key = line->key;
@@ -191,6 +194,7 @@ ApiResult<void> DialectCalls::look_for_kept(const http::Request& request, Admitt
 
 io::Task<http::Response> DialectCalls::replay(Admitted admitted) {
     const bool streamed = admitted.ticket->hit->streamed;
+    admitted.ticket->trace_id = std::move(admitted.trace.id);
     http::Response response =
         co_await parts_.cache.replay(*std::move(admitted.ticket), admitted.key);
     if (streamed && response.status == 200)
@@ -236,6 +240,7 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
             .key = admitted->key,
             .model = model,
             .streamed = admitted->request.stream,
+            .embeddings = admitted->embeddings,
             .bound = admitted->bound,
             .prompt_text_bytes = admitted->text_bytes,
             .hold = *std::move(hold),
@@ -245,7 +250,8 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
             .cache_word = admitted->ticket ? admitted->ticket->word : std::string_view(),
             .started_at = started_at,
             .started = admitted->started,
-            .trace_id = admitted->trace.sampled_id,
+            .trace_id = std::move(admitted->trace.id),
+            .logged = admitted->trace.sampled,
         }
     );
     co_return ApiResult<void>();

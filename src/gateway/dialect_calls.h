@@ -40,7 +40,8 @@ class DialectCalls {
     struct Admitted {
         dialects::Dialect dialect = dialects::Dialect::chat;  // the client's
         bool embeddings = false;
-        bool drops = false;  // goes without what the engine's dialect cannot say
+        bool goes_on = false;  // with another model of its request
+        bool drops = false;    // goes without what the engine's dialect cannot say
         std::string body;
         dialects::Request request;
         dialects::Json::Object echo;
@@ -106,6 +107,7 @@ class DialectCalls {
     http::Response end_with(Admitted& admitted, const routing::ApiError& error, EndReason reason);
     void describe(http::Response& response, const Admitted& admitted) const;
     dialects::AnswerContext context_of(const Admitted& admitted) const;
+    io::Task<ApiResult<void>> admit_count(http::Request* request, Admitted* admitted);
     io::Task<std::optional<std::string>> ask_for_count(const Admitted* admitted);
 
     Parts parts_;

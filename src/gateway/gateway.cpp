@@ -12,6 +12,7 @@
 #include "gateway/call_cache.h"
 #include "gateway/chat_completions.h"
 #include "gateway/dialect_calls.h"
+#include "gateway/drain.h"
 #include "gateway/idempotency.h"
 #include "gateway/leftovers.h"
 #include "gateway/load_reporter.h"
@@ -22,6 +23,7 @@
 #include "gateway/server_proxy.h"
 #include "gateway/settler.h"
 #include "gateway/spool.h"
+#include "gateway/status_reporter.h"
 #include "gateway/tokenizer_shelf.h"
 #include "http/router.h"
 #include "io/pool.h"
@@ -123,8 +125,8 @@ class Gateway::State {
               {loads_, held_, endpoints_, server_, routes_version_, options_, log_},
               ids_.next<RunId>(with.clock.now())
           ),
-          calls_{*spool_,    budget_,        endpoints_, idempotency_, metrics_,
-                 with.clock, calls_running_, loads_,     tokenizers_,  log_},
+          calls_{*spool_,        budget_, endpoints_,  idempotency_, metrics_, with.clock,
+                 calls_running_, loads_,  tokenizers_, log_,         draining_},
           cache_(calls_, ids_, with.metrics),
           attempts_({with.runtime.executor(), calls_, upstream_, ids_, with.random, options_}),
           chat_(
@@ -140,6 +142,12 @@ class Gateway::State {
               {calls_, chat_, converted_, held_, server_, tasks_, options_, routes_known_, log_,
                with.metrics},
               with.runtime.executor(), ids_.next<RunId>(with.clock.now())
+          ),
+          drain_({draining_, budget_, *spool_, held_, batches_, calls_running_, log_}),
+          status_(
+              {calls_, held_, batches_, drain_, server_, routes_version_, routes_known_,
+               refused_routes_, options_, log_},
+              ids_.next<RunId>(with.clock.now())
           ),
           models_(authenticator_, endpoints_, loads_, with.clock),
           ollama_models_(authenticator_, endpoints_, loads_) {
@@ -214,6 +222,7 @@ class Gateway::State {
         tasks_.spawn(budget_.renew_forever());
         tasks_.spawn(follow_routes());
         tasks_.spawn(reporter_.report_forever());
+        tasks_.spawn(status_.report_forever());
         if (!options_.spool_before.empty())
             tasks_.spawn(settle_what_is_left(
                 {.executor = runtime_.executor(),
@@ -245,6 +254,7 @@ class Gateway::State {
     }
 
     bool ready() const { return routes_known_ && spool_->has_room(); }
+    bool draining() const { return draining_; }
     std::int64_t routes_version() const { return routes_version_; }
     bool started() const { return started_; }
 
@@ -316,13 +326,20 @@ class Gateway::State {
         routes_known_ = true;
         for (const std::string& hash : table.revoked_key_hashes)
             authenticator_.cache().revoke(hash, clock_.now());
+        for (const std::string& hash : table.changed_key_hashes)
+            authenticator_.cache().renew(hash, clock_.now());
+        drain_.tell(
+            std::ranges::find(table.draining, gateway_name(options_.replica)) !=
+            table.draining.end()
+        );
         std::set<std::string> tokenizers;
         for (const Route& route : table.routes)
             if (route.endpoint.tokenizer_sha256)
                 tokenizers.insert(*route.endpoint.tokenizer_sha256);
         tokenizers_.want(std::move(tokenizers));
         batches_.on_routes(table.routes);
-        for (const std::string& refused : endpoints_.replace(std::move(table.routes)))
+        refused_routes_ = endpoints_.replace(std::move(table.routes));
+        for (const std::string& refused : refused_routes_)
             log_.warning("a route cannot be used", {{"reason", refused}});
         loads_.replace(std::move(table.elastic));
         held_.on_routes();
@@ -355,6 +372,8 @@ class Gateway::State {
     std::int64_t calls_running_ = 0;
     std::int64_t routes_version_ = 0;
     bool routes_known_ = false;
+    bool draining_ = false;
+    std::vector<std::string> refused_routes_;  // why
     bool started_ = false;
     TokenizerShelf tokenizers_;
     HeldCalls held_;
@@ -366,6 +385,8 @@ class Gateway::State {
     DialectCalls converted_;
     ResponseState state_;
     BatchRunner batches_;
+    Drain drain_;
+    StatusReporter status_;
     ModelList models_;
     OllamaModels ollama_models_;
 };
@@ -388,6 +409,7 @@ void Gateway::register_routes(http::Router& router) { state_->register_routes(ro
 void Gateway::start() { state_->start(); }
 io::Task<void> Gateway::stop(io::Deadline drain) { return state_->stop(drain); }
 bool Gateway::ready() const { return state_->ready(); }
+bool Gateway::draining() const { return state_->draining(); }
 std::int64_t Gateway::routes_version() const { return state_->routes_version(); }
 
 }  // namespace penstock::gateway

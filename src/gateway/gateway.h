@@ -98,6 +98,8 @@ class Gateway {
 
     // Whether calls can be served: a route table has come and the spool has room.
     bool ready() const;
+    // Whether an operator has taken it out of service: new calls are answered 503.
+    bool draining() const;
     // Of the route table in use; 0: none yet.
     std::int64_t routes_version() const;
 

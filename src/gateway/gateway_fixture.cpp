@@ -105,6 +105,9 @@ ScriptedServer::ScriptedServer(io::Runtime& runtime) : changed_(runtime.executor
     router_.add("POST", "/v1/gateway/loads", [this](http::Request r) {
         return take_loads(std::move(r));
     });
+    router_.add("POST", "/v1/gateway/status", [this](http::Request r) {
+        return take_status(std::move(r));
+    });
     router_.add("POST", "/v1/gateway/responses:expand", [this](http::Request r) {
         return expand(std::move(r));
     });
@@ -128,6 +131,8 @@ void ScriptedServer::set_routes(std::vector<Route> list, std::vector<std::string
     table_.routes = std::move(list);
     table_.revoked_key_hashes = std::move(revoked);
     table_.elastic = elastic;
+    table_.draining = draining;
+    table_.changed_key_hashes = changed_keys;
     changed_.notify_all();
 }
 
@@ -238,6 +243,14 @@ io::Task<http::Response> ScriptedServer::take_loads(http::Request request) {
     EXPECT_TRUE(report) << to_string(report.error());
     loads.push_back(*report);
     co_return http::Response::json(200, json::print(TakenLoads{.report_every = 100ms}));
+}
+
+io::Task<http::Response> ScriptedServer::take_status(http::Request request) {
+    const Result<ReportGateway> report = json::parse<ReportGateway>(request.body);
+    EXPECT_TRUE(report) << to_string(report.error());
+    status = *report;
+    co_await io::sleep_for(10ms);
+    co_return http::Response::json(200, json::print(GatewayWishes{.details = wants_details}));
 }
 
 io::Task<http::Response> ScriptedServer::expand(http::Request request) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "model/allowance.h"
 #include "model/batch.h"
 #include "model/endpoint.h"
+#include "model/gateway_status.h"
 #include "model/response_state.h"
 #include "model/service_load.h"
 #include "routing/allowance_authority.h"
@@ -91,6 +93,10 @@ class ScriptedServer {
     std::map<std::string, std::string> blobs;  // by the name they are asked for with
     std::vector<ElasticRoute> elastic;         // of the next set_routes()
     std::vector<ReportLoads> loads;            // as they came
+    std::vector<std::string> draining;         // likewise: of the next set_routes()
+    std::vector<std::string> changed_keys;     // likewise, by their hashes
+    std::optional<ReportGateway> status;       // the last one
+    bool wants_details = false;                // in the next one
 
     std::string said = "[]";               // before any turn
     std::vector<KeepTurn> kept;            // as they came
@@ -114,6 +120,7 @@ class ScriptedServer {
     io::Task<http::Response> resolve(http::Request request);
     io::Task<http::Response> lease(http::Request request);
     io::Task<http::Response> take_loads(http::Request request);
+    io::Task<http::Response> take_status(http::Request request);
     io::Task<http::Response> settle(http::Request request);
     io::Task<http::Response> expand(http::Request request);
     io::Task<http::Response> keep(http::Request request);

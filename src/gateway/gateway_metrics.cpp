@@ -9,7 +9,6 @@ namespace penstock::gateway {
 namespace {
 
 constexpr std::string_view kNoModel = "none";
-constexpr double kMicrosPerSecond = 1e6;
 
 void count(telemetry::Counter& counter, const std::optional<std::int64_t>& tokens) {
     if (tokens && *tokens > 0) counter.add(static_cast<std::uint64_t>(*tokens));
@@ -24,8 +23,8 @@ GatewayMetrics::ModelSeries& GatewayMetrics::series_of(std::string_view model) {
     if (!fresh) return series;
     const auto tokens = [&](std::string_view type) {
         return &registry_.counter(
-            "gen_ai_client_token_usage_total", "Billable tokens by class.",
-            {{"gen_ai_request_model", name}, {"gen_ai_token_type", type}}
+            "penstock_gateway_tokens_total", "Billable tokens by class.",
+            {{"model", name}, {"class", type}}
         );
     };
     series.input_fresh = tokens("input_fresh");
@@ -34,14 +33,6 @@ GatewayMetrics::ModelSeries& GatewayMetrics::series_of(std::string_view model) {
     series.cache_write_1h = tokens("cache_write_1h");
     series.output_visible = tokens("output_visible");
     series.output_reasoning = tokens("output_reasoning");
-    series.time_to_first_token = &registry_.histogram(
-        "gen_ai_server_time_to_first_token_seconds",
-        "From the request's arrival to its first token.", {{"gen_ai_request_model", name}}
-    );
-    series.duration = &registry_.histogram(
-        "gen_ai_server_request_duration_seconds", "From the request's arrival to its end.",
-        {{"gen_ai_request_model", name}}
-    );
     return series;
 }
 
@@ -69,7 +60,9 @@ void GatewayMetrics::count_end(EndReason reason, UsageBasis basis) {
     counter->add();
 }
 
-void GatewayMetrics::on_record(const CallRecord& call, std::uint8_t violations) {
+void GatewayMetrics::on_record(
+    const CallRecord& call, const GenAiMetrics::Facts& facts, std::uint8_t violations
+) {
     ModelSeries& series = series_of(call.model);
     count(*series.input_fresh, call.tokens.input_fresh);
     count(*series.cache_read, call.tokens.cache_read);
@@ -77,11 +70,9 @@ void GatewayMetrics::on_record(const CallRecord& call, std::uint8_t violations) 
     count(*series.cache_write_1h, call.tokens.cache_write_1h);
     second_meter_.on_record(call);
     tenants_.on_record(call);
+    gen_ai_.on_call(call, facts);
     count(*series.output_visible, call.tokens.output_visible);
     count(*series.output_reasoning, call.tokens.output_reasoning);
-    if (call.ttft_us)
-        series.time_to_first_token->observe(static_cast<double>(*call.ttft_us) / kMicrosPerSecond);
-    series.duration->observe(to_seconds(call.ended_at - call.started_at));
     count_end(call.end_reason, call.basis);
     if (violations != 0)
         registry_
@@ -102,7 +93,10 @@ void GatewayMetrics::on_hedge(bool won) {
 }
 
 // Their tokens are on bill lines as well, so they count as the others do.
-void GatewayMetrics::on_platform_attempt(const CallRecord& record) {
+void GatewayMetrics::on_platform_attempt(
+    const CallRecord& record, const GenAiMetrics::Facts& facts
+) {
+    gen_ai_.on_platform_attempt(record, facts);
     ModelSeries& series = series_of(record.model);
     count(*series.input_fresh, record.tokens.input_fresh);
     count(*series.output_visible, record.tokens.output_visible);

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "gateway/gen_ai_metrics.h"
 #include "gateway/second_meter_metrics.h"
 #include "gateway/tenant_metrics.h"
 #include "model/endpoint.h"
@@ -14,20 +15,22 @@
 
 namespace penstock::gateway {
 
-// The gateway's numbers. Where OpenTelemetry's GenAI conventions have a name, it is used (dots
-// become underscores). Tokens are counted when their record is appended to the spool, so that they
-// equal what the ledger will be told.
+// The gateway's numbers; those of OpenTelemetry's conventions are in gen_ai_metrics.h. Tokens are
+// counted when their record is appended to the spool, so that they equal what the ledger will be
+// told.
 class GatewayMetrics {
   public:
     explicit GatewayMetrics(telemetry::Registry& registry)
-        : registry_(registry), second_meter_(registry), tenants_(registry) {}
+        : registry_(registry), second_meter_(registry), tenants_(registry), gen_ai_(registry) {}
 
     // `model` is empty where none was recognised: what clients invent makes no series.
     void on_answer(std::string_view model, int status);
-    void on_record(const CallRecord& call, std::uint8_t violations);
+    void on_record(
+        const CallRecord& call, const GenAiMetrics::Facts& facts, std::uint8_t violations
+    );
     void on_retry();
     void on_hedge(bool won);  // a second engine was asked; it had the first content
-    void on_platform_attempt(const CallRecord& record);
+    void on_platform_attempt(const CallRecord& record, const GenAiMetrics::Facts& facts);
     void on_fallback();  // to another model of the request
     void on_settled(std::int64_t accepted, std::int64_t repeated);
     void on_settle_refused(std::size_t records);
@@ -42,8 +45,6 @@ class GatewayMetrics {
         telemetry::Counter* cache_write_1h = nullptr;
         telemetry::Counter* output_visible = nullptr;
         telemetry::Counter* output_reasoning = nullptr;
-        telemetry::Histogram* time_to_first_token = nullptr;
-        telemetry::Histogram* duration = nullptr;
     };
     ModelSeries& series_of(std::string_view model);
     void count_end(EndReason reason, UsageBasis basis);
@@ -52,6 +53,7 @@ class GatewayMetrics {
     std::unordered_map<std::string, ModelSeries> models_;
     SecondMeterMetrics second_meter_;
     TenantMetrics tenants_;
+    GenAiMetrics gen_ai_;
     std::map<std::pair<EndReason, UsageBasis>, telemetry::Counter*> ends_;
 };
 

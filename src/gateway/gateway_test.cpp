@@ -484,9 +484,7 @@ TEST(Gateway, CountsTokensAndHoldsInItsMetrics) {
         text.find(R"(penstock_gateway_requests_total{model="m",status="200"} 1)"), std::string::npos
     ) << text;
     EXPECT_NE(
-        text.find(
-            R"(gen_ai_client_token_usage_total{gen_ai_request_model="m",gen_ai_token_type="cache_read"} 4)"
-        ),
+        text.find(R"(penstock_gateway_tokens_total{model="m",class="cache_read"} 4)"),
         std::string::npos
     ) << text;
     EXPECT_NE(

@@ -92,6 +92,13 @@ void KeyCache::put_unknown(const Sha256& digest, Time now) {
     entries_[digest] = {.key = nullptr, .fresh_until = now + kUnknownFor};
 }
 
+void KeyCache::renew(std::string_view sha256_hex, Time now) {
+    const std::optional<Sha256> digest = sha256_from_hex(sha256_hex);
+    const auto found = digest ? entries_.find(*digest) : entries_.end();
+    if (found == entries_.end() || !found->second.key) return;
+    found->second.fresh_until = std::min(found->second.fresh_until, now);
+}
+
 void KeyCache::revoke(std::string_view sha256_hex, Time now) {
     if (const auto digest = sha256_from_hex(sha256_hex)) put_unknown(*digest, now);
 }

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "gateway/gateway_fixture.h"
+#include "io/task_group.h"
 
 // Limits of a key, as a client meets them.
 namespace penstock::gateway {
@@ -122,6 +123,57 @@ TEST(GatewayLimits, CountTokensOnlyForModelsOfTheKey) {
 
     EXPECT_EQ(f.ask_at("/v1/messages/count_tokens", body).status, 403);
     EXPECT_TRUE(f.engines[0]->requests.empty());
+}
+
+constexpr std::string_view kCounted =
+    R"({"model":"m","messages":[{"role":"user","content":"hello"}]})";
+
+TEST(GatewayLimits, CountTokensOnlySoOftenInAMinute) {
+    Fixture f;
+    f.server.key_limits.emplace().requests_per_minute = 2;
+    f.server.limits[R"("requests_minute")"] = Units::whole(2);
+    f.add_engine(whole_answer());
+    const auto count = [&] { return f.ask_at("/v1/messages/count_tokens", std::string(kCounted)); };
+
+    const ClientAnswer first = count();
+    const ClientAnswer second = count();
+    const ClientAnswer refused = count();
+
+    EXPECT_EQ(first.status, 200) << first.body;
+    EXPECT_EQ(first.headers.get("x-ratelimit-remaining-requests"), "1");
+    EXPECT_EQ(second.status, 200) << second.body;
+    EXPECT_EQ(refused.status, 429) << refused.body;
+    EXPECT_TRUE(refused.body.contains("requests_per_minute")) << refused.body;
+    EXPECT_EQ(refused.headers.get("x-ratelimit-remaining-requests"), "0");
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 429) << "calls share the limit";
+}
+
+TEST(GatewayLimits, CountTokensForAWalletThatIsEmpty) {
+    Fixture f;
+    f.server.wallet = Money();
+    f.server.key_limits.emplace().budget = Money();
+    f.server.limits[R"("budget")"] = Units();
+    f.add_engine(whole_answer());
+
+    EXPECT_EQ(f.ask_at("/v1/messages/count_tokens", std::string(kCounted)).status, 200);
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 429);
+}
+
+io::Task<void> count_until_cancelled(Fixture* f) {
+    (void)co_await f->ask_task(std::string(kCounted), {}, "/v1/messages/count_tokens");
+}
+
+TEST(GatewayLimits, CountTokensOnlySoManyAtATime) {
+    Fixture f;
+    f.server.key_limits.emplace().concurrency = 1;
+    f.server.limits[R"("concurrency")"] = Units::whole(1);
+    f.add_engine(EngineScript{.silent = true}, "m", "anthropic");
+    io::TaskGroup group(f.runtime.executor(), "first");
+    group.spawn(count_until_cancelled(&f));
+    f.wait_until([&] { return !f.engines[0]->requests.empty(); }, "the first to be asked");
+
+    EXPECT_EQ(f.ask_at("/v1/messages/count_tokens", std::string(kCounted)).status, 429);
+    f.runtime.block_on(group.close());
 }
 
 TEST(GatewayLimits, TellsWhatIsLeftOfAMinuteInEveryDialect) {

@@ -92,6 +92,13 @@ io::Task<Result<TakenLoads>> ServerLink::report_loads(ReportLoads report) {
     );
 }
 
+io::Task<Result<GatewayWishes>> ServerLink::report_status(ReportGateway report) {
+    const Duration timeout = report.wait + kCallTimeout;
+    co_return read<GatewayWishes>(
+        co_await call("POST", "/v1/gateway/status", json::print(report), timeout)
+    );
+}
+
 io::Task<Result<ClaimedLines>> ServerLink::claim_lines(ClaimLines question) {
     const Duration timeout = question.wait + kCallTimeout;
     co_return read<ClaimedLines>(

@@ -11,6 +11,7 @@
 #include "model/allowance.h"
 #include "model/batch.h"
 #include "model/endpoint.h"
+#include "model/gateway_status.h"
 #include "model/response_state.h"
 #include "model/service_load.h"
 
@@ -34,6 +35,8 @@ class ServerLink {
         std::string replica, std::span<const std::string_view> records
     );
     io::Task<Result<TakenLoads>> report_loads(ReportLoads report);
+    // Answers after the report's `wait`, or when the server wants another one at once.
+    io::Task<Result<GatewayWishes>> report_status(ReportGateway report);
     // Lines of batches; waits as long as the question says.
     io::Task<Result<ClaimedLines>> claim_lines(ClaimLines question);
     // How lines ended; what is told twice is taken once.

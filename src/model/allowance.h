@@ -189,12 +189,13 @@ struct GenerationData {
     Money charged;              // what the ledger posted for it
     std::vector<UsageItem> usage;
     std::vector<std::string> transfers;
+    std::optional<std::string> trace_id;  // W3C Trace Context
     bool operator==(const GenerationData&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     GenerationData, (),
     (id, model, provider_name, site, c_url, key_id, created_at, ended_at, latency_us, tokens_prompt,
-     tokens_completion, basis, finish_reason, total_cost, charged, usage, transfers)
+     tokens_completion, basis, finish_reason, total_cost, charged, usage, transfers, trace_id)
 )
 struct GenerationAnswer {
     GenerationData data;

@@ -107,13 +107,14 @@ struct BillLine {
     std::optional<TextTokens> counted;      // of a call: by the second meter
     std::optional<std::string> tariff;      // batch, cached; absent: list prices
     std::optional<std::string> batch_line;  // "batch_…/12": the line of a batch that the call was
+    std::optional<std::string> trace_id;    // of a call: its W3C trace
     bool operator==(const BillLine&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     BillLine, (),
     (id, organisation_id, project_id, provider_id, provider, kind, resource, task, name, site,
      c_url, from, to, usage, basis, end_reason, disputed, simulated, charged, fee, provider_share,
-     transfers, key_id, ttft_us, counted, tariff, batch_line)
+     transfers, key_id, ttft_us, counted, tariff, batch_line, trace_id)
 )
 
 struct StatementEntry {

@@ -171,9 +171,13 @@ struct RouteTable {
     std::vector<Route> routes;
     std::vector<std::string> revoked_key_hashes;  // of the last hour
     std::vector<ElasticRoute> elastic;
+    std::vector<std::string> changed_key_hashes;  // whose limits changed a moment ago: ask again
+    std::vector<std::string> draining;            // names of gateways that take no new calls
     bool operator==(const RouteTable&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(RouteTable, (), (version, routes, revoked_key_hashes, elastic))
+BOOST_DESCRIBE_STRUCT(
+    RouteTable, (), (version, routes, revoked_key_hashes, elastic, changed_key_hashes, draining)
+)
 
 // POST /v1/gateway/keys:resolve. Keys travel as SHA-256 in hex, never in clear.
 struct ResolveKey {
@@ -227,13 +231,14 @@ struct CallRecord {
     // An attempt that the gateway made for that call beside the one that it charges: the platform
     // pays the supplier.
     std::optional<RequestId> attempt_of;
+    std::optional<std::string> trace_id;  // W3C Trace Context, 32 hex digits
     bool operator==(const CallRecord&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     CallRecord, (),
     (id, lease_id, organisation_id, project_id, key_id, endpoint_id, model, started_at, ended_at,
      status, streamed, tokens, basis, counted, end_reason, price_input, price_output, class_prices,
-     price_version, ttft_us, drawn, tariff, batch_line, attempt_of)
+     price_version, ttft_us, drawn, tariff, batch_line, attempt_of, trace_id)
 )
 
 // POST /v1/gateway/settlements. Repeating a record changes nothing.

@@ -10,6 +10,7 @@
 #include "model/billing.h"
 #include "model/decision.h"
 #include "model/endpoint.h"
+#include "model/gateway_status.h"
 #include "model/site.h"
 #include "model/task.h"
 
@@ -40,6 +41,9 @@ PENSTOCK_PAGE(UserPage, User, users)
 PENSTOCK_PAGE(EndpointPage, Endpoint, endpoints)
 PENSTOCK_PAGE(ModelPage, ModelEntry, models)
 PENSTOCK_PAGE(BillPage, BillLine, lines)
+PENSTOCK_PAGE(GatewayPage, GatewayStatus, gateways)
+PENSTOCK_PAGE(GatewayRoutePage, GatewayRoute, routes)
+PENSTOCK_PAGE(GatewayLeasePage, GatewayLease, leases)
 PENSTOCK_PAGE(DecisionPage, Decision, decisions)
 
 #undef PENSTOCK_PAGE

@@ -196,6 +196,14 @@ std::size_t AllowanceAuthority::replicas_live(Time now) const {
     }));
 }
 
+void AllowanceAuthority::visit_leases(std::string_view subject, const Visit& visit) const {
+    AllowanceAccount first;
+    first.subject = subject;
+    for (auto at = subject.empty() ? accounts_.begin() : accounts_.lower_bound(first);
+         at != accounts_.end() && (subject.empty() || at->first.subject == subject); ++at)
+        for (const AllowanceLease& lease : at->second.leases) visit(at->first, lease);
+}
+
 bool AllowanceAuthority::is_over(const AllowanceLease& lease, Time now) const {
     return now >= std::max(lease.expires_at + kAllowanceGrace, kept_until_) ||
            // Nothing is left in it, and its gateway has not asked for long.

@@ -3,6 +3,7 @@
 
 #include <boost/describe/class.hpp>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -111,6 +112,11 @@ class AllowanceAuthority {
     Units reserved(const AllowanceAccount& account) const;  // Σ outstanding + Σ cooling
     const AllowanceAccount* account_of(LeaseId lease) const;
     std::size_t replicas_live(Time now) const;
+    const std::map<std::string, ReplicaState, std::less<>>& replicas() const { return replicas_; }
+    // For people: visits leases in the order of their accounts, those of one subject (og_…, pj_…,
+    // ky_…) or, where that is empty, all of them.
+    using Visit = std::function<void(const AllowanceAccount&, const AllowanceLease&)>;
+    void visit_leases(std::string_view subject, const Visit& visit) const;
 
     // What changed since the last call, for the store.
     struct Touched {

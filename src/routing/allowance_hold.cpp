@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "base/check.h"
@@ -80,6 +82,31 @@ std::vector<LeaseId> Hold::drawn() const {
             leases.push_back(slot.lease);
     }
     return leases;
+}
+
+// ---- shown ----
+
+std::vector<LeaseUse> AllowancePool::lease_uses(Time now, std::size_t most, std::int64_t* left_out)
+    const {
+    std::vector<LeaseUse> uses;
+    for (const auto& [key, index] : slots_by_key_) {
+        if (slots_[index].granted.is_zero()) continue;
+        const std::optional<AccountView> seen = view(key, now);
+        uses.push_back(
+            {.lease_id = slots_[index].lease,
+             .held = seen->held,
+             .used = seen->used,
+             .free = std::max(Units(), seen->free)}
+        );
+    }
+    const std::size_t count = std::min(most, uses.size());
+    *left_out = static_cast<std::int64_t>(uses.size() - count);
+    std::ranges::partial_sort(
+        uses, uses.begin() + static_cast<std::ptrdiff_t>(count), {},
+        [](const LeaseUse& use) { return std::tuple(use.held.is_zero(), use.lease_id); }
+    );
+    uses.resize(count);
+    return uses;
 }
 
 }  // namespace penstock::routing

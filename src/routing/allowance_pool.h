@@ -14,6 +14,7 @@
 #include "base/id.h"
 #include "base/time.h"
 #include "model/allowance.h"
+#include "model/gateway_status.h"
 
 namespace penstock::routing {
 
@@ -151,9 +152,13 @@ class AllowancePool {
     void sweep(Time now);
     // All that is free is given back, and nothing more is held: the process is about to end.
     void close(Time now);
+    // After close(): it does not end after all.
+    void reopen() { closing_ = false; }
 
     // Nothing is known about the account: nullopt.
     std::optional<AccountView> view(const AccountKey& key, Time now) const;
+    // Of the leases of which a part is kept, at most `most`, those with holds first.
+    std::vector<LeaseUse> lease_uses(Time now, std::size_t most, std::int64_t* left_out) const;
     std::size_t holds_open() const { return holds_open_; }
     std::size_t holds_overdue(Time now) const;  // past their deadlines: a defect
     Money held() const;                         // of wallets

@@ -104,5 +104,41 @@ TEST(AllowancePool, NoCallBeginsOnALeaseThatIsAboutToExpire) {
     EXPECT_FALSE(f.hold(kNow + 1h - AllowancePool::kExpiryMargin));
 }
 
+TEST(AllowancePool, TellsWhatIsDoneWithALease) {
+    PoolFixture f(Measure::requests_day, Units::whole(5), Units::whole(1));
+    std::expected<Hold, Lack> ended = f.hold();
+    const std::expected<Hold, Lack> runs = f.hold();
+    ASSERT_TRUE(ended && runs);
+    ended->settle({});
+
+    std::int64_t left_out = -1;
+    const std::vector<LeaseUse> uses = f.pool.lease_uses(kNow, 10, &left_out);
+    ASSERT_EQ(uses.size(), 1U);
+    EXPECT_EQ(left_out, 0);
+    EXPECT_EQ(uses[0].held, Units::whole(1));
+    EXPECT_EQ(uses[0].used, Units::whole(1));
+    EXPECT_EQ(uses[0].free, Units::whole(3));
+    EXPECT_TRUE(f.pool.lease_uses(kNow, 0, &left_out).empty());
+    EXPECT_EQ(left_out, 1);
+}
+
+TEST(AllowancePool, GivesAllBackWhenItClosesAndServesAgainWhenItReopens) {
+    PoolFixture f(Measure::concurrency, Units::whole(4), Units::whole(1));
+    f.pool.close(kNow);
+    const std::vector<AllowanceAsk> back = f.pool.asks(kNow, 10);
+    ASSERT_EQ(back.size(), 1U);
+    EXPECT_EQ(back[0].returned, Units::whole(4));
+    EXPECT_FALSE(f.hold());
+
+    f.pool.reopen();
+    EXPECT_TRUE(f.pool.wait_for({&f.demand, 1}, kNow));
+    f.pool.grant(back[0], {.lease_id = back[0].lease_id, .granted = Units::whole(4)}, kNow);
+    f.pool.queue_lacking({&f.demand, 1}, kNow);
+    const std::vector<AllowanceAsk> asks = f.pool.asks(kNow, 10);
+    ASSERT_EQ(asks.size(), 1U);
+    EXPECT_GE(asks[0].needed, Units::whole(1));
+    f.pool.stop_waiting({&f.demand, 1});
+}
+
 }  // namespace
 }  // namespace penstock::routing

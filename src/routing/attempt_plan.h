@@ -35,6 +35,7 @@ class RetryBudget {
     static constexpr int kTokensMax = 100;
     void on_call();
     bool try_retry();
+    int retries_left() const { return tenths_ / kCallsPerRetry; }
 
   private:
     int tenths_ = kTokensMax;  // a tenth full at the start

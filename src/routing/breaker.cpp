@@ -11,6 +11,30 @@ Breaker::State Breaker::state(Time now) const {
     return now >= open_until_ ? State::half_open : State::open;
 }
 
+BreakerStatus Breaker::status(Time now) const {
+    if (!open_) return {};
+    BreakerStatus status{
+        .cause = slow_ ? BreakerCause::slowness : BreakerCause::failures,
+        .since = opened_at_,
+        .times_opened = opened_
+    };
+    switch (state(now)) {
+        case State::closed:
+            break;
+        case State::open:
+            status.state = BreakerState::open;
+            break;
+        case State::half_open:
+            status.state = BreakerState::half_open;
+            break;
+        case State::probing:
+            status.state = BreakerState::probing;
+            break;
+    }
+    if (!probing_) status.next_probe = open_until_;
+    return status;
+}
+
 bool Breaker::begin(Time now) {
     const bool probe = state(now) == State::half_open;
     probing_ |= probe;
@@ -59,6 +83,7 @@ void Breaker::first_token(double slowness, Time now) {
 
 void Breaker::open(bool slow, Time now) {
     constexpr int kDoublingsMax = 5;
+    if (!open_) opened_at_ = now;
     open_ = true;
     slow_ = slow;
     open_until_ = now + std::min(kOpenMax, kOpenFirst * (1 << std::min(opened_, kDoublingsMax)));

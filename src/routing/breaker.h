@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "base/time.h"
+#include "model/gateway_status.h"
 
 namespace penstock::routing {
 
@@ -45,6 +46,8 @@ class Breaker {
     // Only for slowness: such an engine is still better than none.
     bool is_slow() const { return open_ && slow_; }
     Duration opens_in(Time now) const { return open_until_ - now; }
+    // All of it, for people.
+    BreakerStatus status(Time now) const;
 
     // A call goes out; answers whether it is the probe.
     bool begin(Time now);
@@ -72,6 +75,7 @@ class Breaker {
     bool slow_ = false;
     bool probing_ = false;
     int opened_ = 0;  // times in a row
+    Time opened_at_;  // the first time in a row
     Time open_until_;
 };
 

@@ -87,5 +87,33 @@ TEST(Breaker, ForgivesAFewLateFirstTokens) {
     EXPECT_EQ(breaker.state(kStart), State::closed);
 }
 
+TEST(Breaker, TellsSinceWhenAndWhyItIsOpenAndWhenItTriesAgain) {
+    Breaker breaker;
+    EXPECT_EQ(breaker.status(kStart), BreakerStatus());
+
+    apply(breaker, "xxxxx");
+    const Time opened = kStart + 400ms;
+    BreakerStatus expected{
+        .state = BreakerState::open,
+        .cause = BreakerCause::failures,
+        .since = opened,
+        .next_probe = opened + Breaker::kOpenFirst,
+        .times_opened = 1
+    };
+    EXPECT_EQ(breaker.status(opened + 1s), expected);
+    expected.state = BreakerState::half_open;
+    EXPECT_EQ(breaker.status(opened + 3s), expected);
+
+    const bool probe = breaker.begin(opened + 3s);
+    expected.state = BreakerState::probing;
+    expected.next_probe.reset();
+    EXPECT_EQ(breaker.status(opened + 3s), expected);
+    breaker.end(probe, AttemptOutcome::failed, opened + 4s);
+    expected.state = BreakerState::open;
+    expected.next_probe = opened + 4s + 2 * Breaker::kOpenFirst;
+    expected.times_opened = 2;
+    EXPECT_EQ(breaker.status(opened + 4s), expected) << "it has been so since it first opened";
+}
+
 }  // namespace
 }  // namespace penstock::routing

@@ -42,6 +42,7 @@ void add_demands(
     using enum BudgetPeriod;
     count(Measure::concurrency, none, 1, quota.concurrency);
     count(Measure::requests_minute, none, 1, quota.requests_per_minute);
+    if (needs.unbilled) return;
     count(Measure::tokens_minute, none, needs.tokens, quota.tokens_per_minute);
     count(Measure::requests_day, daily, 1, quota.requests_per_day);
     count(Measure::tokens_day, daily, needs.tokens, quota.tokens_per_day);
@@ -157,6 +158,7 @@ bool demands_of(
         if (!number) return false;
         add_demands(at, *number, own->second, needs, out);
     }
+    if (needs.unbilled) return true;
     AccountKey wallet;
     wallet.subject = key.organisation_id.raw();
     out.push_back({wallet, Units::of(needs.amount), Units()});

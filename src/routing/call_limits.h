@@ -23,6 +23,8 @@ struct CallNeeds {
     Money amount;             // at most
     std::int64_t tokens = 0;  // at most, input and output together
     Time admitted_at;         // the instant whose periods count
+    // Free of charge: only requests by the minute and calls at one time are limited.
+    bool unbilled = false;
 };
 
 // permission_denied naming the level whose list lacks the model.

@@ -19,6 +19,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "model/endpoint.h"
+#include "model/gateway_status.h"
 #include "routing/attempt_plan.h"
 #include "routing/breaker.h"
 #include "routing/call_meter.h"
@@ -164,6 +165,9 @@ class EndpointPool {
     std::int64_t in_flight() const { return in_flight_; }
     std::int64_t in_flight(const EndpointId& id) const;
     std::size_t open_breakers(Time now) const;
+    // The endpoints of the table for people, at most `most`: those with calls or whose breaker is
+    // not closed come first, then by model and id. `left_out` tells how many more there are.
+    std::vector<EndpointStatus> statuses(Time now, std::size_t most, std::int64_t* left_out) const;
     const PrefixIndex& prefixes() const { return prefixes_; }
 
   private:
@@ -201,6 +205,7 @@ class EndpointPool {
         CandidateNote* note = nullptr;
     };
 
+    EndpointStatus status_of(const State& state, Time now) const;
     static std::strong_ordering cost_order(const Endpoint& a, const Endpoint& b);
     // What only a new table or another call changes.
     static FilterReason fixed_filter(const State& state, const EndpointQuery& query);

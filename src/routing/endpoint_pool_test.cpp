@@ -137,5 +137,28 @@ TEST(EndpointPool, LeavesOutRoutesItCannotUse) {
     EXPECT_TRUE(pool.models().empty());
 }
 
+TEST(EndpointPool, ShowsEveryEndpointTheBusyAndTheBrokenOnesFirst) {
+    Pool f({route(1, "a"), route(2, "m"), route(3, "n")});
+    f.fail(kFailuresToOpen, kStart);
+    const Choice running = *f.choose(kStart, {.model = "n"});
+    std::int64_t left_out = -1;
+
+    const std::vector<EndpointStatus> all = f.pool.statuses(kStart, 10, &left_out);
+    ASSERT_EQ(all.size(), 3U);
+    EXPECT_EQ(left_out, 0);
+    EXPECT_EQ(all[0].model + all[1].model + all[2].model, "mna");
+    EXPECT_EQ(all[0].breaker.state, BreakerState::open);
+    EXPECT_EQ(all[0].breaker.cause, BreakerCause::failures);
+    EXPECT_EQ(all[0].success_share, 0.0);
+    EXPECT_EQ(all[0].samples, kFailuresToOpen);
+    EXPECT_EQ(all[1].calls_in_flight, 1);
+    EXPECT_EQ(all[1].success_share, std::nullopt) << "nothing has ended there";
+    EXPECT_EQ(all[2].retries_left, 10);
+
+    EXPECT_EQ(f.pool.statuses(kStart, 2, &left_out).size(), 2U);
+    EXPECT_EQ(left_out, 1);
+    f.pool.finish(running, AttemptOutcome::answered, kStart);
+}
+
 }  // namespace
 }  // namespace penstock::routing

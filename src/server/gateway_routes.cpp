@@ -38,6 +38,8 @@ io::Task<http::Response> watch_routes(Platform* platform, http::Request request)
         if (row.endpoint.state != EndpointState::deleted)
             table.routes.emplace_back(row.endpoint, row.api_key).endpoint.second_meter.reset();
     table.elastic = elastic_routes(*platform);
+    table.changed_key_hashes = platform->changed_keys();
+    for (const auto& [name, drain] : platform->gateway_drains) table.draining.push_back(name);
     table.revoked_key_hashes =
         platform->directory.revoked_since(platform->now() - kRevocationsToldFor);
     // What it shows may have been changed a moment ago.

@@ -38,6 +38,17 @@ std::expected<void, Failure> check_limits(const Limits& limits) {
     return {};
 }
 
+// Those that gateways may have in memory: of the organisation, or of one of its projects.
+std::vector<const access::StoredKey*> keys_in(
+    const Platform& platform, OrganisationId organisation, std::optional<ProjectId> project = {}
+) {
+    std::vector<const access::StoredKey*> keys = platform.directory.keys_of(organisation);
+    std::erase_if(keys, [&](const access::StoredKey* stored) {
+        return stored->key.revoked_at || (project && stored->key.project_id != *project);
+    });
+    return keys;
+}
+
 Outcome update_key(Platform& platform, Call& call) {
     const UpdateKey wanted = TRY(body_as<UpdateKey>(call.request));
     const access::StoredKey* found = find_key(platform, call);
@@ -54,6 +65,7 @@ Outcome update_key(Platform& platform, Call& call) {
     }
     platform.directory.restore(changed);
     platform.put(call.change, changed);
+    platform.touch_keys(call.change, {platform.directory.find_key(changed.key.id)});
     return answer(changed.key);
 }
 
@@ -72,6 +84,8 @@ Outcome update_project(Platform& platform, Call& call) {
         ));
     platform.directory.restore(changed);
     platform.put(call.change, changed);
+    if (wanted.limits)
+        platform.touch_keys(call.change, keys_in(platform, changed.organisation_id, changed.id));
     return answer(changed);
 }
 
@@ -87,6 +101,7 @@ Outcome update_organisation(Platform& platform, Call& call) {
     if (wanted.quota) TRY(set_quota(call, changed, *wanted.quota));
     platform.directory.restore(changed);
     platform.put(call.change, changed);
+    if (wanted.limits) platform.touch_keys(call.change, keys_in(platform, changed.id));
     return answer(changed);
 }
 
@@ -132,6 +147,7 @@ Outcome generation_of(const std::string& id, const BillLine& line) {
     data.charged = line.charged;
     data.usage = line.usage;
     data.transfers = line.transfers;
+    data.trace_id = line.trace_id;
     for (const UsageItem& item : line.usage) {
         const auto* facts = std::ranges::find(
             routing::kTokenClasses, std::string_view(item.meter), &routing::TokenClassFacts::meter

@@ -72,6 +72,8 @@ class Restorer final : public storage::Visitor {
             platform_.uses.restore(TRY(json::parse<routing::SubjectUse>(row.body)));
         else if (row.kind == "wallet_pool")
             wallet_pool(TRY(json::parse<WalletPool>(row.body)));
+        else if (row.kind == "gateway_drain")
+            platform_.gateway_drains[row.id] = TRY(json::parse<GatewayDrain>(row.body));
         else if (row.kind == "lease")
             return {};  // of versions before 0.2; its hold in the ledger has a deadline
         else if (row.kind == "attempt_holds")
@@ -261,6 +263,9 @@ void Platform::put(Change& change, const StoredConversation& row) {
 void Platform::put(Change& change, const WalletPool& row) {
     put_entity(change, "wallet_pool", to_string(row.organisation_id), json::print(row));
 }
+void Platform::put(Change& change, const GatewayDrain& row) {
+    put_entity(change, "gateway_drain", row.name, json::print(row));
+}
 void Platform::put_allowances(Change& change, const routing::AllowanceAuthority::Touched& touched) {
     for (const routing::AllowanceState& state : touched.accounts) {
         const AllowanceAccount& account = state.account;
@@ -310,6 +315,19 @@ void Platform::touch_routes(Change& change) {
         route_version = version;
         routes_changed.notify_all();
     });
+}
+
+void Platform::touch_keys(Change& change, const std::vector<const access::StoredKey*>& keys) {
+    for (const access::StoredKey* key : keys) changed_keys_.emplace_back(key->sha256, now());
+    while (changed_keys_.size() > kChangedKeysMax) changed_keys_.pop_front();
+    if (!keys.empty()) touch_routes(change);
+}
+
+std::vector<std::string> Platform::changed_keys() const {
+    std::vector<std::string> hashes;
+    for (const auto& [hash, at] : changed_keys_)
+        if (now() - at <= kChangedKeysTold) hashes.push_back(hash);
+    return hashes;
 }
 
 void Platform::remove(Change& change, std::string kind, std::string id) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -19,6 +20,7 @@
 #include "model/batch.h"
 #include "model/billing.h"
 #include "model/endpoint.h"
+#include "model/gateway_status.h"
 #include "model/response_state.h"
 #include "routing/allowance_authority.h"
 #include "routing/use_book.h"
@@ -125,6 +127,7 @@ class Platform {
     void put(Change& change, const StoredResponse& row);
     void put(Change& change, const StoredConversation& row);
     void put(Change& change, const WalletPool& row);
+    void put(Change& change, const GatewayDrain& row);
     // What commands did to allowances and to the counts of use.
     void put_allowances(Change& change, const routing::AllowanceAuthority::Touched& touched);
     void put(Change& change, const AttemptHolds& row);
@@ -133,6 +136,13 @@ class Platform {
     void put_blob_owner(Change& change, const std::string& sha256, OrganisationId owner);
     // Endpoints or keys changed: gateways are to ask again once it is durable.
     void touch_routes(Change& change);
+    // Limits of these keys changed: likewise, for their next calls.
+    void touch_keys(Change& change, const std::vector<const access::StoredKey*>& keys);
+    // Hashes of such keys, of the last kChangedKeysTold. A gateway that did not hear of one in time
+    // asks again by itself (kKeyCacheSpan).
+    std::vector<std::string> changed_keys() const;
+    static constexpr Duration kChangedKeysTold = 2min;
+    static constexpr std::size_t kChangedKeysMax = 10'000;
     // Of touch_routes(), durable or not.
     std::int64_t last_route_version() const;
     void remove(Change& change, std::string kind, std::string id);
@@ -178,6 +188,7 @@ class Platform {
     routing::AllowanceAuthority allowances;
     routing::UseBook uses;
     std::map<OrganisationId, WalletPool> wallet_pools;
+    std::map<std::string, GatewayDrain, std::less<>> gateway_drains;  // by name
     // Of token calls, charged and not yet posted: less than a micro-yuan for each contract.
     std::map<OrganisationId, Units> unposted;
     std::map<AttemptId, AttemptHolds> attempt_holds;
@@ -225,6 +236,7 @@ class Platform {
     telemetry::Registry& metrics_;
     Journal journal_;
     bool stopping_ = false;
+    std::deque<std::pair<std::string, Time>> changed_keys_;
     std::map<std::pair<std::string, std::string>, storage::PutIdempotency> answers_;
     std::map<std::string, std::size_t> answers_of_;       // how many, by tenant
     std::pair<std::string, std::string> last_looked_at_;  // of the idempotency keys

@@ -8,6 +8,7 @@
 #include "server/billing.h"
 #include "server/dispatcher.h"
 #include "server/files.h"
+#include "server/gateway_book.h"
 
 // The routes of src/server/README.md, one function per noun. What they register lives as long as
 // the services they are given.
@@ -25,6 +26,7 @@ void add_billing_routes(Api& api, Billing& billing, io::Pool& pool);
 void add_event_routes(Api& api, io::Pool& pool);
 void add_endpoint_routes(Api& api, http::Client& client, BlobStore& blobs, io::Pool& pool);
 void add_gateway_routes(Api& api, Billing& billing, io::Pool& pool);
+void add_gateway_views(Api& api, GatewayBook& book);
 void add_identity_routes(Api& api);
 void add_health_routes(Api& api, http::Router& router, const Version& version);
 

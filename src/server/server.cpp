@@ -84,6 +84,7 @@ struct Server::State {
     std::unique_ptr<AgentHub> hub;
     std::unique_ptr<Dispatcher> dispatcher;
     std::unique_ptr<ElasticServices> elastic;
+    std::unique_ptr<GatewayBook> gateways;
     io::TaskGroup group;
 
     std::filesystem::path file(std::string_view name) const {
@@ -135,6 +136,8 @@ struct Server::State {
         add_event_routes(*api, pool);
         add_endpoint_routes(*api, client, *blobs, pool);
         add_gateway_routes(*api, *billing, pool);
+        gateways = std::make_unique<GatewayBook>(*platform);
+        add_gateway_views(*api, *gateways);
         elastic->add_routes(*api);
         add_identity_routes(*api);
         hub->add_routes();
@@ -276,6 +279,7 @@ io::Task<Result<std::string>> Server::ensure_site(SiteSpec spec) {
 
 void Server::begin_stop() {
     if (state_->platform) state_->platform->begin_stop();
+    if (state_->gateways) state_->gateways->notify();
 }
 
 io::Task<void> Server::stop() {

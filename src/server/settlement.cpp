@@ -320,7 +320,8 @@ BillLine line_of(const CallRecord& call, const Endpoint* endpoint) {
         .ttft_us = call.ttft_us,
         .counted = call.counted,
         .tariff = call.tariff,
-        .batch_line = call.batch_line
+        .batch_line = call.batch_line,
+        .trace_id = call.trace_id
     };
     if (endpoint != nullptr) {
         line.provider_id = endpoint->provider_id;
