@@ -18,7 +18,7 @@ std::unexpected<ApiError> refuse(ApiError error) { return std::unexpected(std::m
 
 }  // namespace
 
-io::Task<http::Response> ChatCompletions::serve(http::Request request) {
+io::Task<http::Response> ChatCompletions::serve(http::Request&& request) {
     return serve_read(std::move(request), std::nullopt);
 }
 
@@ -46,7 +46,7 @@ io::Task<http::Response> ChatCompletions::serve_read(
     } else if (admitted->waits) {
         co_return answer_held(std::move(request), *std::move(admitted));
     } else {
-        response = co_await answer(*std::move(admitted), client);
+        response = co_await answer(&*admitted, client);
     }
     if (!next || !falls_back(response.status)) co_return response;
     parts_.calls.metrics.on_fallback();
@@ -73,6 +73,7 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
     if (!limits) co_return refuse(limits.error());
     Admitted admitted;
     admitted.deadline = io::earlier(request->deadline, io::Deadline::after(limits->timeout));
+    if (!read) read = request->reader.read_all_now();
     if (!read) {
         ApiResult<std::string> body =
             co_await read_call_body(request, parts_.options.request_body_max);
@@ -176,7 +177,7 @@ ApiResult<void> ChatCompletions::begin_call(
     admission.batch = batch_call_of(request);
     admission.id =
         admission.batch ? admission.batch->id : parts_.ids.next<RequestId>(admission.started_at);
-    if (const std::string* key = request.headers.find("Idempotency-Key")) {
+    if (const auto key = request.headers.find("Idempotency-Key")) {
         const Result<IdempotencyWindow::Token> begun = parts_.calls.idempotency.begin(
             admission.key->key_id, *key, admission.id, admission.started_at
         );
@@ -215,12 +216,12 @@ routing::EndpointQuery ChatCompletions::query_of(
 
 // ---- dispatch ----
 
-io::Task<http::Response> ChatCompletions::answer(Admitted admitted, http::ClientWatch client) {
-    parts_.attempts.on_call(admitted.chat.model);
+io::Task<http::Response> ChatCompletions::answer(Admitted* admitted, http::ClientWatch client) {
+    parts_.attempts.on_call(admitted->chat.model);
     std::optional<http::Response> response =
-        co_await client.unless_gone(ask_and_answer(&admitted, client));
+        co_await client.unless_gone(ask_and_answer(admitted, client));
     if (response) co_return *std::move(response);
-    admitted.call->finish(EndReason::client_gone, kNobodyWaits);
+    admitted->call->finish(EndReason::client_gone, kNobodyWaits);
     co_return http::Response::empty(kNobodyWaits);
 }
 
@@ -239,7 +240,7 @@ io::Task<http::Response> ChatCompletions::ask_and_answer(
     if (upstream.status() != 200)
         co_return co_await pass_refusal(admitted, std::move(opened->stream));
     if (is_stream(upstream.headers()) && admitted->chat.stream)
-        co_return answer_stream(std::move(*admitted), *std::move(opened), client);
+        co_return answer_stream(*admitted, *std::move(opened), client);
     co_return co_await answer_whole(admitted, std::move(opened->stream));
 }
 
@@ -324,7 +325,7 @@ io::Task<ChatCompletions::Opened> ChatCompletions::attempt(
         .second = {},
     };
     if (parts_.options.hedge) plan.second = [this, admitted] { return second_of(*admitted); };
-    co_return co_await parts_.attempts.run(&plan, retryable);
+    return parts_.attempts.run(std::move(plan), retryable);
 }
 
 std::optional<Attempts::Second> ChatCompletions::second_of(Admitted& admitted) {
@@ -366,11 +367,11 @@ http::Response ChatCompletions::end_with(Call& call, const ApiError& error, EndR
 }
 
 http::Response ChatCompletions::answer_stream(
-    Admitted admitted, OpenedStream upstream, http::ClientWatch client
+    Admitted& admitted, OpenedStream upstream, http::ClientWatch client
 ) {
     const Call& call = *admitted.call;  // stays where it is; its owner becomes the stream
     ChatStream::Options options{
-        .client_model = admitted.chat.model,
+        .client_model = std::move(admitted.chat.model),
         .include_usage = admitted.chat.include_usage,
         .deadline = admitted.deadline,
         .opening = std::move(upstream.opening),
@@ -435,9 +436,9 @@ io::Task<http::Response> ChatCompletions::pass_refusal(
     Call& call = *admitted->call;
     const int status = upstream.status();
     const std::string provider = call.route().endpoint.provider;
-    const std::string* retry_after = upstream.headers().find("Retry-After");
-    const bool passes_retry_after = (status == 429 || status == 503) && retry_after != nullptr;
-    const std::string retry_after_text = passes_retry_after ? *retry_after : std::string();
+    const auto retry_after = upstream.headers().find("Retry-After");
+    const bool passes_retry_after = (status == 429 || status == 503) && retry_after;
+    const std::string retry_after_text(passes_retry_after ? *retry_after : std::string_view());
     http::Response response;
     if (is_own_mistake(status) || status == 429) {
         const Result<std::string> body =
