@@ -31,22 +31,23 @@ io::Task<http::Response> ChatCompletions::serve_read(
 ) {
     const http::ClientWatch client = request.client;
     std::optional<std::string> next;
-    ApiResult<Admitted> admitted = co_await admit(&request, std::move(body), &next);
+    Admitted admitted;
+    const ApiResult<void> taken = co_await admit(&request, std::move(body), &next, &admitted);
     http::Response response;
-    if (!admitted) {
+    if (!taken) {
         // Refused before a model was known to exist: no series for what clients invent.
-        parts_.calls.metrics.on_answer({}, admitted.error().status);
-        response = error_response(admitted.error());
-    } else if (admitted->converts) {
+        parts_.calls.metrics.on_answer({}, taken.error().status);
+        response = error_response(taken.error());
+    } else if (admitted.converts) {
         co_return co_await converted_->serve_body(
-            std::move(request), std::move(admitted->body), dialects::Dialect::chat
+            std::move(request), std::move(admitted.body), dialects::Dialect::chat
         );
-    } else if (admitted->ticket && admitted->ticket->hit) {
-        co_return co_await parts_.cache.replay(*std::move(admitted->ticket), admitted->key);
-    } else if (admitted->waits) {
-        co_return answer_held(std::move(request), *std::move(admitted));
+    } else if (admitted.ticket && admitted.ticket->hit) {
+        co_return co_await parts_.cache.replay(*std::move(admitted.ticket), admitted.key);
+    } else if (admitted.waits) {
+        co_return answer_held(std::move(request), std::move(admitted));
     } else {
-        response = co_await answer(&*admitted, client);
+        response = co_await answer(&admitted, client);
     }
     if (!next || !falls_back(response.status)) co_return response;
     parts_.calls.metrics.on_fallback();
@@ -56,8 +57,9 @@ io::Task<http::Response> ChatCompletions::serve_read(
 
 // ---- admission ----
 
-io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
-    http::Request* request, std::optional<std::string> read, std::optional<std::string>* next
+io::Task<ApiResult<void>> ChatCompletions::admit(
+    http::Request* request, std::optional<std::string> read, std::optional<std::string>* next,
+    Admitted* out
 ) {
     if (ApiResult<void> room = check_room(parts_.calls, parts_.options, parts_.routes_known); !room)
         co_return refuse(std::move(room.error()));
@@ -71,7 +73,7 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
     if (!*key) co_return refuse(told(key->error()));
     const ApiResult<CallLimits> limits = read_call_limits(request->headers, parts_.options);
     if (!limits) co_return refuse(limits.error());
-    Admitted admitted;
+    Admitted& admitted = *out;
     admitted.deadline = io::earlier(request->deadline, io::Deadline::after(limits->timeout));
     if (!read) read = request->reader.read_all_now();
     if (!read) {
@@ -92,13 +94,13 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
         admitted.key = **key;
         admitted.limits = *limits;
         admitted.waits = limits->keep_alive && admitted.chat.stream;
-        if (admitted.waits) co_return admitted;
+        if (admitted.waits) co_return ApiResult<void>();
         ApiResult<void> ready = co_await parts_.held.until_ready(wait_of(admitted, *request));
         if (!ready) co_return refuse(std::move(ready.error()));
     }
     const routing::EndpointPool& endpoints = parts_.calls.endpoints;
     admitted.converts = must_convert(admitted, ***key);
-    if (admitted.converts) co_return admitted;
+    if (admitted.converts) co_return ApiResult<void>();
     admitted.prompt = salt_prompt(
         ***key, admitted.chat.model,
         {std::move(admitted.chat.prompt_chain), admitted.chat.tools_digest}, *session
@@ -109,7 +111,7 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
     admitted.key = **key;
     if (ApiResult<void> looked = look_for_kept(*request, *limits, admitted); !looked)
         co_return refuse(std::move(looked.error()));
-    if (admitted.ticket && admitted.ticket->hit) co_return admitted;
+    if (admitted.ticket && admitted.ticket->hit) co_return ApiResult<void>();
     const routing::EndpointLists lists(***key);
     const HoldRequest wanted{
         .key = key->value().get(),
@@ -121,12 +123,10 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
     std::optional<ApiResult<routing::Hold>> hold = hold_for_call_now(parts_.calls, wanted);
     if (!hold) hold = co_await hold_for_call(&parts_.calls, wanted);
     if (!*hold) co_return refuse(std::move(hold->error()));
-    ApiResult<void> begun = begin_call(
+    co_return begin_call(
         *request, admitted,
         {.key = **key, .hold = **std::move(hold), .started_at = started_at, .started = started}
     );
-    if (!begun) co_return refuse(std::move(begun.error()));
-    co_return admitted;
 }
 
 ApiResult<void> ChatCompletions::look_for_kept(

@@ -76,8 +76,9 @@ class ChatCompletions {
 
     io::Task<http::Response> serve_read(http::Request request, std::optional<std::string> body);
     // `next` becomes the request for the next of its models, if it names some.
-    io::Task<ApiResult<Admitted>> admit(
-        http::Request* request, std::optional<std::string> body, std::optional<std::string>* next
+    io::Task<ApiResult<void>> admit(
+        http::Request* request, std::optional<std::string> body, std::optional<std::string>* next,
+        Admitted* out
     );
     ApiResult<void> look_for_kept(
         const http::Request& request, const CallLimits& limits, Admitted& admitted
