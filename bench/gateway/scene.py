@@ -55,7 +55,7 @@ def raise_descriptor_limit():
 
 
 class Scene:
-    ENGINES = {"fast": [], "paced": ["--gap"], "silent": ["--delay", "10m"]}
+    ENGINES = {"fast": [], "paced": ["--gap"], "silent": ["--delay", "10m", "--delay-after", "1"]}
 
     def __init__(self, bench, options, end):
         self.bench, self.options, self.rounds, self.seconds, self.end = bench, options, options.rounds, options.seconds, end

@@ -14,6 +14,10 @@ def request_bytes(subject, body):
     return ("POST /v1/chat/completions HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n").encode() + body
 
 
+def has_content(data):
+    return b'"content":"w' in data.replace(b": ", b":")
+
+
 async def read_stream(subject, request, frames_min):
     """Seconds to the first content of one whole stream."""
     try:
@@ -28,7 +32,7 @@ async def read_stream(subject, request, frames_min):
             if not part:
                 raise Void(f"a stream was cut: {data[-300:]!r}")
             data += part
-            if first is None and b'"content":"w' in data.replace(b": ", b":"):
+            if first is None and has_content(data):
                 first = time.monotonic() - started
         if first is None or data.count(b"data:") < frames_min:
             raise Void(f"a stream was short: {data.count(b'data:')} frames")
@@ -62,7 +66,7 @@ def times_to_first_token(subject, body, clients, each, frames_min, apart_seconds
 
 
 class SilentStreams:
-    """with SilentStreams(…) as streams: streams.count have had their first frame and stay open; `ended` says why not all that were wanted."""
+    """with SilentStreams(…) as streams: streams.count have had their first content and stay open; `ended` says why not all that were wanted."""
 
     def __init__(self, subject, body, wanted, seconds):
         self.subject, self.request, self.wanted, self.end = subject, request_bytes(subject, body), wanted, time.monotonic() + seconds
@@ -82,7 +86,7 @@ class SilentStreams:
         data = b""
         try:
             writer.write(self.request)
-            while b"data:" not in data:
+            while not has_content(data):
                 part = await asyncio.wait_for(reader.read(65536), max(0.1, self.end - time.monotonic()))
                 data += part
                 if not part or b" 200 " not in data[:20]:

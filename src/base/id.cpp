@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/fixed_text.h"
+
 namespace penstock {
 namespace {
 
@@ -13,7 +15,7 @@ constexpr std::array<char, 32> kAlphabet = [] {
     std::ranges::copy(kAlphabetText, characters.begin());
     return characters;
 }();
-constexpr std::size_t kTextLength = 26;  // 26 × 5 = 130 bits: the first character is 0…7
+constexpr std::size_t kTextLength = kRawIdBytes;  // 26 × 5 = 130 bits: the first character is 0…7
 
 int digit_of(char c) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -23,10 +25,10 @@ int digit_of(char c) {
 
 }  // namespace
 
-std::string to_string(const RawId& id) {
+char* write_raw_id(const RawId& id, char* to) {
     // 130 bits in two halves of 13 characters: 65 bits above, 65 bits below.
     constexpr std::size_t kHalf = kTextLength / 2;
-    std::array<char, kTextLength> text;
+    char* const text = to;
     std::uint64_t high = id.high >> 1;
     std::uint64_t low = id.low;
     for (std::size_t i = kHalf; i-- > 1; high >>= 5, low >>= 5) {
@@ -36,6 +38,12 @@ std::string to_string(const RawId& id) {
     text[0] = kAlphabet[high & 31];
     text[kHalf] =
         kAlphabet[(low | (id.high & 1) << 4) & 31];  // four bits are left of the lower half
+    return to + kTextLength;
+}
+
+std::string to_string(const RawId& id) {
+    std::array<char, kTextLength> text;
+    write_raw_id(id, text.data());
     return {text.data(), text.size()};
 }
 

@@ -6,10 +6,11 @@
 #include <cstdlib>
 #include <limits>
 
+#include "base/fixed_text.h"
+
 namespace penstock {
 namespace {
 
-constexpr std::size_t kRfc3339BytesMax = 32;
 constexpr std::int64_t kMicrosPerSecond = 1'000'000;
 
 // Reads exactly `digits` decimal digits at `text[at]`; -1 when they are not there.
@@ -65,14 +66,13 @@ Duration SystemClock::monotonic() const {
 }
 
 // Written for every call of the gateway, so not with printf.
-std::string to_rfc3339(Time time) {
+char* write_rfc3339(Time time, char* to) {
     const auto day = std::chrono::floor<std::chrono::days>(time);
     const std::chrono::year_month_day date(day);
     const std::int64_t us = (time - day).count();
     const std::int64_t seconds = us / kMicrosPerSecond;
     const int year = static_cast<int>(date.year());
-    std::array<char, kRfc3339BytesMax> text;
-    char* at = text.data();
+    char* at = to;
     if (year < 0) *at++ = '-';
     at = put_digits(at, std::abs(year), std::abs(year) > 9999 ? 5 : 4);
     *at++ = '-';
@@ -91,7 +91,12 @@ std::string to_rfc3339(Time time) {
         while (at[-1] == '0') --at;
     }
     *at++ = 'Z';
-    return {text.data(), at};
+    return at;
+}
+
+std::string to_rfc3339(Time time) {
+    std::array<char, kRfc3339BytesMax> text;
+    return {text.data(), write_rfc3339(time, text.data())};
 }
 
 Result<Time> parse_rfc3339(std::string_view text) {

@@ -19,9 +19,9 @@ http::Response error_response(const routing::ApiError& error) {
     return response;
 }
 
-void add_penstock_header(http::Response& response, std::string name, const std::string& value) {
+void add_penstock_header(http::Response& response, std::string_view name, std::string_view value) {
     if (!value.empty() && http::valid_field_value(value))
-        response.headers.add("x-penstock-" + std::move(name), value);
+        response.headers.add_prefixed("x-penstock-", name, value);
 }
 
 std::string exact_text(ExactMoney amount) {

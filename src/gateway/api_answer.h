@@ -19,7 +19,7 @@ using ApiResult = std::expected<T, routing::ApiError>;
 http::Response error_response(const routing::ApiError& error);
 
 // Adds "x-penstock-…: value"; a value that HTTP cannot carry is left out.
-void add_penstock_header(http::Response& response, std::string name, const std::string& value);
+void add_penstock_header(http::Response& response, std::string_view name, std::string_view value);
 
 // Yuan, exact, at most 15 decimals, without trailing zeros: "0.0000126".
 std::string exact_text(ExactMoney amount);

@@ -31,10 +31,10 @@ io::Task<bool> Attempts::wait_for_retry(const Call* call, int number, io::Deadli
     co_return true;
 }
 
-io::Task<ApiResult<OpenedStream>> Attempts::run(Plan* plan, bool* retryable) {
-    const io::Deadline deadline = plan->ask.deadline;
-    EngineAnswer answer = co_await ask(plan);
-    co_return judge(*plan->call, std::move(answer), deadline, *retryable);
+io::Task<ApiResult<OpenedStream>> Attempts::run(Plan plan, bool* retryable) {
+    const io::Deadline deadline = plan.ask.deadline;
+    EngineAnswer answer = co_await ask(&plan);
+    co_return judge(*plan.call, std::move(answer), deadline, *retryable);
 }
 
 io::Task<EngineAnswer> Attempts::ask(Plan* plan) {
@@ -47,9 +47,9 @@ io::Task<EngineAnswer> Attempts::ask(Plan* plan) {
         const std::optional<Duration> after = parts_.calls.endpoints.hedge_after(
             plan->call->record().model, parts_.calls.clock.now()
         );
-        if (after) co_return co_await ask_hedged(plan, *after);
+        if (after) return ask_hedged(plan, *after);
     }
-    co_return co_await ask_engine(&parts_.upstream, std::move(ask));
+    return ask_engine(&parts_.upstream, std::move(ask));
 }
 
 ApiResult<OpenedStream> Attempts::judge(

@@ -50,7 +50,7 @@ class Attempts {
         std::move_only_function<std::optional<Second>()> second;
     };
     // What the client is told where nobody answered. `retryable`: another attempt may do better.
-    io::Task<ApiResult<OpenedStream>> run(Plan* plan, bool* retryable);
+    io::Task<ApiResult<OpenedStream>> run(Plan plan, bool* retryable);
 
     // A call for the model begins: it pays into the budget of retries.
     void on_call(std::string_view model);

@@ -38,9 +38,10 @@ Authenticator::Authenticator(
     : executor_(std::move(executor)), tasks_(tasks), server_(server), clock_(clock) {}
 
 std::string Authenticator::shown(const http::Headers& headers) {
-    if (const std::string* authorization = headers.find("Authorization")) return *authorization;
-    const std::string* key = headers.find("x-api-key");
-    return key == nullptr ? std::string() : std::string(kScheme) + *key;
+    if (const auto authorization = headers.find("Authorization"))
+        return std::string(*authorization);
+    const auto key = headers.find("x-api-key");
+    return key ? std::string(kScheme).append(*key) : std::string();
 }
 
 std::optional<Result<KeyPtr>> Authenticator::authenticate_now(std::string_view authorization

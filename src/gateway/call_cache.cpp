@@ -31,7 +31,7 @@ ApiResult<std::optional<Wish>> wish_of(const http::Headers& headers) {
     if (word.empty() || word == "off") return std::optional<Wish>();
     if (word != "on" && word != "any") return refuse("expected 'on', 'any' or 'off'", kHeader);
     Wish wish{.any = word == "any"};
-    if (const std::string* text = headers.find(kLivesHeader)) {
+    if (const auto text = headers.find(kLivesHeader)) {
         const Result<Duration> lives = parse_duration(*text);
         if (!lives) return refuse(lives.error().message, kLivesHeader);
         wish.lives = std::clamp(*lives, Duration{0}, kCacheLivesMax);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/call_hold.h"
 
+#include "base/fixed_text.h"
 #include "gateway/call_input.h"
 
 namespace penstock::gateway {
@@ -78,14 +79,14 @@ io::Task<ApiResult<routing::Hold>> hold_for_call(CallParts* parts, HoldRequest r
 
 void describe_call(http::Response& response, const Call& call, Budget& budget) {
     const Endpoint& endpoint = call.route().endpoint;
-    add_penstock_header(response, "call", to_string(call.record().id));
+    add_penstock_header(response, "call", IdText(call.record().id).view());
     add_penstock_header(response, "model", call.record().model);
     add_penstock_header(response, "provider", endpoint.provider);
     add_penstock_header(response, "site", endpoint.site);
-    add_penstock_header(response, "endpoint", to_string(endpoint.id));
+    add_penstock_header(response, "endpoint", IdText(endpoint.id).view());
     add_penstock_header(response, "max-cost", to_string(call.cost_max()));
     if (endpoint.simulated) add_penstock_header(response, "simulated", "true");
-    add_penstock_header(response, "cache", std::string(call.cache_word()));
+    add_penstock_header(response, "cache", call.cache_word());
     const routing::CallNeeds needs{
         .model = call.record().model, .admitted_at = call.record().started_at
     };

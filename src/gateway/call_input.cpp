@@ -13,8 +13,8 @@ constexpr Duration kKeepAliveMin = 100ms;
 constexpr std::size_t kListedBytesMax = 1024;
 
 ApiResult<std::optional<Price>> read_price(const http::Headers& headers, std::string_view name) {
-    const std::string* text = headers.find(name);
-    if (text == nullptr) return std::optional<Price>();
+    const auto text = headers.find(name);
+    if (!text) return std::optional<Price>();
     const Result<Price> price = parse_price(*text);
     if (!price)
         return std::unexpected(routing::invalid_request(price.error().message, std::string(name)));
@@ -22,8 +22,8 @@ ApiResult<std::optional<Price>> read_price(const http::Headers& headers, std::st
 }
 
 ApiResult<std::optional<Duration>> read_span(const http::Headers& headers, std::string_view name) {
-    const std::string* text = headers.find(name);
-    if (text == nullptr) return std::optional<Duration>();
+    const auto text = headers.find(name);
+    if (!text) return std::optional<Duration>();
     const Result<Duration> span = parse_duration(*text);
     if (!span)
         return std::unexpected(routing::invalid_request(span.error().message, std::string(name)));
@@ -55,25 +55,20 @@ ApiResult<CallLimits> read_call_limits(
 }
 
 io::Task<ApiResult<std::string>> read_call_body(http::Request* request, std::size_t max) {
-    std::string body;
-    while (true) {
-        const std::optional<Result<std::string_view>> now = request->reader.read_now();
-        const Result<std::string_view> piece = now ? *now : co_await request->reader.read();
-        if (!piece && piece.error().code == ErrorCode::resource_exhausted) {
-            ApiError error = routing::invalid_request(
-                "the request is larger than " + std::to_string(max) + " bytes", {},
-                "request_too_large"
-            );
-            error.status = 413;
-            co_return std::unexpected(std::move(error));
-        }
-        if (!piece)
-            co_return std::unexpected(
-                routing::invalid_request("the request's body was cut: " + piece.error().message)
-            );
-        if (piece->empty()) co_return body;
-        body.append(*piece);
+    if (std::optional<std::string> whole = request->reader.read_all_now())
+        co_return *std::move(whole);
+    Result<std::string> body = co_await request->reader.read_all();
+    if (body) co_return *std::move(body);
+    if (body.error().code == ErrorCode::resource_exhausted) {
+        ApiError error = routing::invalid_request(
+            "the request is larger than " + std::to_string(max) + " bytes", {}, "request_too_large"
+        );
+        error.status = 413;
+        co_return std::unexpected(std::move(error));
     }
+    co_return std::unexpected(
+        routing::invalid_request("the request's body was cut: " + body.error().message)
+    );
 }
 
 ApiError told(const Error& error) {

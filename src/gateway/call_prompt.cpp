@@ -54,13 +54,13 @@ RenderedPrompt render_prompt(const dialects::Request& request) {
 
 ApiResult<std::string> session_of(const http::Headers& headers, std::string_view session) {
     constexpr std::string_view kHeader = "x-penstock-session";
-    const std::string* said = headers.find(kHeader);
-    if (said == nullptr) return std::string(session);
+    const auto said = headers.find(kHeader);
+    if (!said) return std::string(session);
     if (said->empty() || said->size() > routing::kSessionNameBytesMax)
         return std::unexpected(
             routing::invalid_request("expected a text of 1 to 256 bytes", std::string(kHeader))
         );
-    return *said;
+    return std::string(*said);
 }
 
 CallPrompt salt_prompt(

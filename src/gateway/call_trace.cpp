@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/call_trace.h"
 
+#include <optional>
+
 #include "http/message.h"
 #include "telemetry/trace.h"
 
@@ -12,8 +14,9 @@ constexpr std::size_t kStateBytesMax = 512;  // what the standard asks one to pa
 }  // namespace
 
 CallTrace trace_of(const http::Headers& headers, std::uint32_t sample_one_in, Random& random) {
-    const Result<telemetry::TraceContext> given =
-        telemetry::parse_traceparent(headers.get("traceparent"));
+    std::optional<telemetry::TraceContext> given;
+    if (const auto parent = headers.find("traceparent"))
+        if (const auto read = telemetry::parse_traceparent(*parent)) given = *read;
     const bool drawn = !given && sample_one_in > 0 && random.below(sample_one_in) == 0;
     const telemetry::TraceContext own =
         given ? telemetry::child_of(*given, random) : telemetry::new_trace(random, drawn);
@@ -24,8 +27,8 @@ CallTrace trace_of(const http::Headers& headers, std::uint32_t sample_one_in, Ra
     };
     // Without a valid parent the state belongs to nothing.
     if (given)
-        if (const std::string* state = headers.find("tracestate");
-            state != nullptr && state->size() <= kStateBytesMax && http::valid_field_value(*state))
+        if (const auto state = headers.find("tracestate");
+            state && state->size() <= kStateBytesMax && http::valid_field_value(*state))
             trace.state = *state;
     return trace;
 }

@@ -18,7 +18,7 @@ std::unexpected<ApiError> refuse(ApiError error) { return std::unexpected(std::m
 
 }  // namespace
 
-io::Task<http::Response> ChatCompletions::serve(http::Request request) {
+io::Task<http::Response> ChatCompletions::serve(http::Request&& request) {
     return serve_read(std::move(request), std::nullopt);
 }
 
@@ -31,23 +31,24 @@ io::Task<http::Response> ChatCompletions::serve_read(
 ) {
     const http::ClientWatch client = request.client;
     std::optional<std::string> next;
-    ApiResult<Admitted> admitted = co_await admit(&request, std::move(body), &next);
+    Admitted admitted;
+    const ApiResult<void> taken = co_await admit(&request, std::move(body), &next, &admitted);
     http::Response response;
-    if (!admitted) {
+    if (!taken) {
         // Refused before a model was known to exist: no series for what clients invent.
-        parts_.calls.metrics.on_answer({}, admitted.error().status);
-        response = error_response(admitted.error());
-    } else if (admitted->converts) {
+        parts_.calls.metrics.on_answer({}, taken.error().status);
+        response = error_response(taken.error());
+    } else if (admitted.converts) {
         co_return co_await converted_->serve_body(
-            std::move(request), std::move(admitted->body), dialects::Dialect::chat
+            std::move(request), std::move(admitted.body), dialects::Dialect::chat
         );
-    } else if (admitted->ticket && admitted->ticket->hit) {
-        admitted->ticket->trace_id = std::move(admitted->trace.id);
-        co_return co_await parts_.cache.replay(*std::move(admitted->ticket), admitted->key);
-    } else if (admitted->waits) {
-        co_return answer_held(std::move(request), *std::move(admitted));
+    } else if (admitted.ticket && admitted.ticket->hit) {
+        admitted.ticket->trace_id = std::move(admitted.trace.id);
+        co_return co_await parts_.cache.replay(*std::move(admitted.ticket), admitted.key);
+    } else if (admitted.waits) {
+        co_return answer_held(std::move(request), std::move(admitted));
     } else {
-        response = co_await answer(*std::move(admitted), client);
+        response = co_await answer(&admitted, client);
     }
     if (!next || !falls_back(response.status)) co_return response;
     parts_.calls.metrics.on_fallback();
@@ -57,8 +58,9 @@ io::Task<http::Response> ChatCompletions::serve_read(
 
 // ---- admission ----
 
-io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
-    http::Request* request, std::optional<std::string> read, std::optional<std::string>* next
+io::Task<ApiResult<void>> ChatCompletions::admit(
+    http::Request* request, std::optional<std::string> read, std::optional<std::string>* next,
+    Admitted* out
 ) {
     if (ApiResult<void> room =
             check_room(parts_.calls, parts_.options, parts_.routes_known, read.has_value());
@@ -74,8 +76,9 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
     if (!*key) co_return refuse(told(key->error()));
     const ApiResult<CallLimits> limits = read_call_limits(request->headers, parts_.options);
     if (!limits) co_return refuse(limits.error());
-    Admitted admitted;
+    Admitted& admitted = *out;
     admitted.deadline = io::earlier(request->deadline, io::Deadline::after(limits->timeout));
+    if (!read) read = request->reader.read_all_now();
     if (!read) {
         ApiResult<std::string> body =
             co_await read_call_body(request, parts_.options.request_body_max);
@@ -94,13 +97,13 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
         admitted.key = **key;
         admitted.limits = *limits;
         admitted.waits = limits->keep_alive && admitted.chat.stream;
-        if (admitted.waits) co_return admitted;
+        if (admitted.waits) co_return ApiResult<void>();
         ApiResult<void> ready = co_await parts_.held.until_ready(wait_of(admitted, *request));
         if (!ready) co_return refuse(std::move(ready.error()));
     }
     const routing::EndpointPool& endpoints = parts_.calls.endpoints;
     admitted.converts = must_convert(admitted, ***key);
-    if (admitted.converts) co_return admitted;
+    if (admitted.converts) co_return ApiResult<void>();
     admitted.prompt = salt_prompt(
         ***key, admitted.chat.model,
         {std::move(admitted.chat.prompt_chain), admitted.chat.tools_digest}, *session
@@ -111,7 +114,7 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
     admitted.key = **key;
     if (ApiResult<void> looked = look_for_kept(*request, *limits, admitted); !looked)
         co_return refuse(std::move(looked.error()));
-    if (admitted.ticket && admitted.ticket->hit) co_return admitted;
+    if (admitted.ticket && admitted.ticket->hit) co_return ApiResult<void>();
     const routing::EndpointLists lists(***key);
     const HoldRequest wanted{
         .key = key->value().get(),
@@ -123,12 +126,10 @@ io::Task<ApiResult<ChatCompletions::Admitted>> ChatCompletions::admit(
     std::optional<ApiResult<routing::Hold>> hold = hold_for_call_now(parts_.calls, wanted);
     if (!hold) hold = co_await hold_for_call(&parts_.calls, wanted);
     if (!*hold) co_return refuse(std::move(hold->error()));
-    ApiResult<void> begun = begin_call(
+    co_return begin_call(
         *request, admitted,
         {.key = **key, .hold = **std::move(hold), .started_at = started_at, .started = started}
     );
-    if (!begun) co_return refuse(std::move(begun.error()));
-    co_return admitted;
 }
 
 ApiResult<void> ChatCompletions::look_for_kept(
@@ -179,7 +180,7 @@ ApiResult<void> ChatCompletions::begin_call(
     admission.batch = batch_call_of(request);
     admission.id =
         admission.batch ? admission.batch->id : parts_.ids.next<RequestId>(admission.started_at);
-    if (const std::string* key = request.headers.find("Idempotency-Key")) {
+    if (const auto key = request.headers.find("Idempotency-Key")) {
         const Result<IdempotencyWindow::Token> begun = parts_.calls.idempotency.begin(
             admission.key->key_id, *key, admission.id, admission.started_at
         );
@@ -219,12 +220,12 @@ routing::EndpointQuery ChatCompletions::query_of(
 
 // ---- dispatch ----
 
-io::Task<http::Response> ChatCompletions::answer(Admitted admitted, http::ClientWatch client) {
-    parts_.attempts.on_call(admitted.chat.model);
+io::Task<http::Response> ChatCompletions::answer(Admitted* admitted, http::ClientWatch client) {
+    parts_.attempts.on_call(admitted->chat.model);
     std::optional<http::Response> response =
-        co_await client.unless_gone(ask_and_answer(&admitted, client));
+        co_await client.unless_gone(ask_and_answer(admitted, client));
     if (response) co_return *std::move(response);
-    admitted.call->finish(EndReason::client_gone, kNobodyWaits);
+    admitted->call->finish(EndReason::client_gone, kNobodyWaits);
     co_return http::Response::empty(kNobodyWaits);
 }
 
@@ -243,7 +244,7 @@ io::Task<http::Response> ChatCompletions::ask_and_answer(
     if (upstream.status() != 200)
         co_return co_await pass_refusal(admitted, std::move(opened->stream));
     if (is_stream(upstream.headers()) && admitted->chat.stream)
-        co_return answer_stream(std::move(*admitted), *std::move(opened), client);
+        co_return answer_stream(*admitted, *std::move(opened), client);
     co_return co_await answer_whole(admitted, std::move(opened->stream));
 }
 
@@ -328,7 +329,7 @@ io::Task<ChatCompletions::Opened> ChatCompletions::attempt(
         .second = {},
     };
     if (parts_.options.hedge) plan.second = [this, admitted] { return second_of(*admitted); };
-    co_return co_await parts_.attempts.run(&plan, retryable);
+    return parts_.attempts.run(std::move(plan), retryable);
 }
 
 std::optional<Attempts::Second> ChatCompletions::second_of(Admitted& admitted) {
@@ -370,11 +371,11 @@ http::Response ChatCompletions::end_with(Call& call, const ApiError& error, EndR
 }
 
 http::Response ChatCompletions::answer_stream(
-    Admitted admitted, OpenedStream upstream, http::ClientWatch client
+    Admitted& admitted, OpenedStream upstream, http::ClientWatch client
 ) {
     const Call& call = *admitted.call;  // stays where it is; its owner becomes the stream
     ChatStream::Options options{
-        .client_model = admitted.chat.model,
+        .client_model = std::move(admitted.chat.model),
         .include_usage = admitted.chat.include_usage,
         .deadline = admitted.deadline,
         .opening = std::move(upstream.opening),
@@ -439,9 +440,9 @@ io::Task<http::Response> ChatCompletions::pass_refusal(
     Call& call = *admitted->call;
     const int status = upstream.status();
     const std::string provider = call.route().endpoint.provider;
-    const std::string* retry_after = upstream.headers().find("Retry-After");
-    const bool passes_retry_after = (status == 429 || status == 503) && retry_after != nullptr;
-    const std::string retry_after_text = passes_retry_after ? *retry_after : std::string();
+    const auto retry_after = upstream.headers().find("Retry-After");
+    const bool passes_retry_after = (status == 429 || status == 503) && retry_after;
+    const std::string retry_after_text(passes_retry_after ? *retry_after : std::string_view());
     http::Response response;
     if (is_own_mistake(status) || status == 429) {
         const Result<std::string> body =

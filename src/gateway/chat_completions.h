@@ -48,7 +48,7 @@ class ChatCompletions {
     // Who serves a model none of whose engines speaks this dialect.
     void convert_with(DialectCalls& converted) { converted_ = &converted; }
 
-    io::Task<http::Response> serve(http::Request request);
+    io::Task<http::Response> serve(http::Request&& request);
     // The same for a request whose body was read already.
     io::Task<http::Response> serve_body(http::Request request, std::string body);
 
@@ -76,8 +76,9 @@ class ChatCompletions {
 
     io::Task<http::Response> serve_read(http::Request request, std::optional<std::string> body);
     // `next` becomes the request for the next of its models, if it names some.
-    io::Task<ApiResult<Admitted>> admit(
-        http::Request* request, std::optional<std::string> body, std::optional<std::string>* next
+    io::Task<ApiResult<void>> admit(
+        http::Request* request, std::optional<std::string> body, std::optional<std::string>* next,
+        Admitted* out
     );
     ApiResult<void> look_for_kept(
         const http::Request& request, const CallLimits& limits, Admitted& admitted
@@ -109,11 +110,12 @@ class ChatCompletions {
     );
     http::ClientRequest upstream_request(const Admitted& admitted, const Route& route) const;
 
-    io::Task<http::Response> answer(Admitted admitted, http::ClientWatch client);
+    io::Task<http::Response> answer(Admitted* admitted, http::ClientWatch client);
     io::Task<http::Response> ask_and_answer(Admitted* admitted, http::ClientWatch client);
     io::Task<http::Response> answer_whole(Admitted* admitted, http::ResponseStream upstream);
+    // Takes the call.
     http::Response answer_stream(
-        Admitted admitted, OpenedStream upstream, http::ClientWatch client
+        Admitted& admitted, OpenedStream upstream, http::ClientWatch client
     );
     io::Task<http::Response> pass_refusal(Admitted* admitted, http::ResponseStream upstream);
     http::Response end_with(Call& call, const routing::ApiError& error, EndReason reason);

@@ -12,7 +12,9 @@ ChatStream::ChatStream(
     : call_(std::move(call)),
       upstream_(std::move(upstream)),
       client_(client),
-      options_(std::move(options)) {}
+      options_(std::move(options)) {
+    upstream_.forget_headers();
+}
 
 io::Task<void> ChatStream::run(std::unique_ptr<ChatStream> self, http::BodyWriter writer) {
     std::optional<EndReason> reason = co_await self->client_.unless_gone(self->pump(writer));
@@ -28,62 +30,66 @@ io::Task<void> ChatStream::run(std::unique_ptr<ChatStream> self, http::BodyWrite
         writer.abort();
 }
 
-io::Task<std::optional<EndReason>> ChatStream::take(
-    std::string_view bytes, http::BodyWriter writer
-) {
-    if (!parser_.feed(bytes)) co_return EndReason::upstream_error;
-    while (const auto event = parser_.next())
-        if (const auto end = co_await pass(*event, writer)) co_return end;
-    co_return std::nullopt;
-}
-
+// One coroutine for all events: most of what a frame costs would otherwise be coroutines.
 io::Task<EndReason> ChatStream::pump(http::BodyWriter writer) {
-    if (const auto end = co_await take(options_.opening, writer)) co_return *end;
-    options_.opening = {};
+    if (!parser_.feed(std::exchange(options_.opening, {}))) co_return EndReason::upstream_error;
     while (true) {
+        while (const auto event = parser_.next()) {
+            if (done_seen_) continue;  // nothing follows the end
+            const Result<routing::ChatChunk> chunk = routing::read_chat_chunk(event->data);
+            if (!chunk) co_return EndReason::upstream_error;
+            const std::string_view bytes = meet(*event, *chunk);
+            if (bytes.empty()) continue;
+            std::optional<Result<void>> written = writer.write_now(bytes);
+            if (!written) written = co_await writer.flush();
+            if (!*written) co_return EndReason::client_gone;
+            on_delivered(*event, *chunk);
+            if (error_passed_) co_return EndReason::upstream_error;
+        }
         const io::Deadline deadline =
             done_seen_ ? io::earlier(options_.deadline, io::Deadline::after(kDrainFor))
                        : options_.deadline;
-        const Result<std::string_view> piece = co_await upstream_.read(deadline);
-        if (done_seen_ && (!piece || piece->empty())) co_return EndReason::done;
-        if (!piece)
-            co_return piece.error().code == ErrorCode::deadline_exceeded
+        std::optional<Result<std::string_view>> piece = upstream_.read_now();
+        while (!piece) piece = upstream_.take(co_await upstream_.wait(deadline));
+        if (done_seen_ && (!*piece || (*piece)->empty())) co_return EndReason::done;
+        if (!*piece)
+            co_return piece->error().code == ErrorCode::deadline_exceeded
                 ? EndReason::timeout
                 : EndReason::upstream_error;
         // An end that the engine meant, after the model had finished: some engines send no [DONE].
-        if (piece->empty()) co_return finish_seen_ ? EndReason::done : EndReason::upstream_error;
-        if (const auto end = co_await take(*piece, writer)) co_return *end;
+        if ((*piece)->empty()) co_return finish_seen_ ? EndReason::done : EndReason::upstream_error;
+        if (!parser_.feed(**piece)) co_return EndReason::upstream_error;
     }
 }
 
-io::Task<std::optional<EndReason>> ChatStream::pass(
-    http::SseParser::Event event, http::BodyWriter writer
+// What the client is sent of it; nothing where it is left out.
+std::string_view ChatStream::meet(
+    const http::SseParser::Event& event, const routing::ChatChunk& chunk
 ) {
-    if (done_seen_) co_return std::nullopt;  // nothing follows the end
-    const Result<routing::ChatChunk> chunk = routing::read_chat_chunk(event.data);
-    if (!chunk) co_return EndReason::upstream_error;
-    if (chunk->usage) call_->meter().report(*chunk->usage, chunk->deltas);
-    finish_seen_ |= chunk->finished > 0;
-    if (chunk->is_usage_only() && !options_.include_usage) co_return std::nullopt;
-    if (!chunk->deltas.empty()) call_->on_first_token();
+    if (chunk.usage) call_->meter().report(*chunk.usage, chunk.deltas);
+    finish_seen_ |= chunk.finished > 0;
+    if (chunk.is_usage_only() && !options_.include_usage) return {};
+    if (!chunk.deltas.empty()) call_->on_first_token();
     std::string_view bytes = event.raw;
-    if (rewrites_model(*chunk, event.data)) {
+    if (rewrites_model(chunk, event.data)) {
         rewritten_ = http::print_sse({
-            .data = routing::replace_string(event.data, chunk->model_value, options_.client_model),
+            .data = routing::replace_string(event.data, chunk.model_value, options_.client_model),
             .event = std::string(event.event),
         });
         bytes = rewritten_;
     }
     call_->sent(bytes);
-    if (!co_await writer.write(bytes))
-        co_return done_seen_ ? EndReason::done : EndReason::client_gone;
-    call_->meter().deliver(chunk->deltas);
-    if (routing::AnswerTexts* texts = call_->answer_texts(); texts && !chunk->deltas.empty())
+    return bytes;
+}
+
+void ChatStream::on_delivered(
+    const http::SseParser::Event& event, const routing::ChatChunk& chunk
+) {
+    call_->meter().deliver(chunk.deltas);
+    if (routing::AnswerTexts* texts = call_->answer_texts(); texts && !chunk.deltas.empty())
         texts->add_chat(event.data);
-    done_seen_ = chunk->done;
-    if (!chunk->error) co_return std::nullopt;
-    error_passed_ = true;
-    co_return EndReason::upstream_error;
+    done_seen_ = chunk.done;
+    error_passed_ = chunk.error;
 }
 
 // Engines know the model by other names, often by the path of a file.

@@ -39,9 +39,8 @@ class ChatStream {
 
   private:
     io::Task<EndReason> pump(http::BodyWriter writer);
-    io::Task<std::optional<EndReason>> take(std::string_view bytes, http::BodyWriter writer);
-    // Nothing: go on.
-    io::Task<std::optional<EndReason>> pass(http::SseParser::Event event, http::BodyWriter writer);
+    std::string_view meet(const http::SseParser::Event& event, const routing::ChatChunk& chunk);
+    void on_delivered(const http::SseParser::Event& event, const routing::ChatChunk& chunk);
     io::Task<void> tell_error(EndReason reason, http::BodyWriter writer);
     bool rewrites_model(const routing::ChatChunk& chunk, std::string_view data) const;
 

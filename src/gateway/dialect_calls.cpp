@@ -146,8 +146,7 @@ io::Task<ApiResult<void>> DialectCalls::admit(http::Request* request, Admitted* 
     if (!drops) co_return refuse(drops.error());
     admitted->drops = *drops;
     for (const char* name : {"anthropic-version", "anthropic-beta"})
-        if (const std::string* value = request->headers.find(name))
-            admitted->passed.set(name, *value);
+        if (const auto value = request->headers.find(name)) admitted->passed.set(name, *value);
     if (ApiResult<void> read = read_wishes(*admitted); !read) co_return read;
     if (ApiResult<void> read = read_document(*admitted); !read) co_return read;
     std::string named = admitted->wishes.session;
@@ -227,7 +226,7 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
     const BatchCallPtr line = batch_call_of(*request);
     const RequestId id = line ? line->id : parts_.ids.next<RequestId>(started_at);
     std::optional<IdempotencyWindow::Token> token;
-    if (const std::string* idempotency = request->headers.find("Idempotency-Key")) {
+    if (const auto idempotency = request->headers.find("Idempotency-Key")) {
         const Result<IdempotencyWindow::Token> begun =
             parts_.calls.idempotency.begin(admitted->key->key_id, *idempotency, id, started_at);
         if (!begun) co_return refuse(told(begun.error()));
@@ -442,7 +441,7 @@ io::Task<DialectCalls::Opened> DialectCalls::attempt(
         .second = {},
     };
     if (parts_.options.hedge) plan.second = [this, admitted] { return second_of(*admitted); };
-    co_return co_await parts_.attempts.run(&plan, retryable);
+    return parts_.attempts.run(std::move(plan), retryable);
 }
 
 // In the dialect of the first one: its answer is read as that one's would be.

@@ -101,7 +101,9 @@ io::Task<EngineAnswer> ask_engine(http::Client* client, EngineAsk ask) {
         co_return answer;
     OpeningReader reader(ask.engine);
     while (true) {
-        const Result<std::string_view> piece = co_await answer.stream->read(until);
+        std::optional<Result<std::string_view>> next = answer.stream->read_now();
+        while (!next) next = answer.stream->take(co_await answer.stream->wait(until));
+        const Result<std::string_view>& piece = *next;
         if (!piece || piece->empty()) {
             const bool late = !piece && piece.error().code == ErrorCode::deadline_exceeded;
             answer.outcome = late ? EngineAnswer::Outcome::late : EngineAnswer::Outcome::broken;

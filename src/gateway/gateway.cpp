@@ -63,7 +63,7 @@ io::Task<http::Response> refuse_unknown_path(http::Request request) {
     });
 }
 
-io::Task<http::Response> answer_unknown_path(http::Request request, http::Next next) {
+io::Task<http::Response> answer_unknown_path(http::Request&& request, http::Next next) {
     if (request.route == nullptr && is_token_path(request.path))
         return refuse_unknown_path(std::move(request));
     return next(std::move(request));
@@ -164,7 +164,7 @@ class Gateway::State {
         router.use(answer_unknown_path);
         router.add(
             "POST", "/v1/chat/completions",
-            [this](http::Request r) { return chat_.serve(std::move(r)); },
+            [this](http::Request&& r) { return chat_.serve(std::move(r)); },
             {.body_max = options_.request_body_max,
              .stream_body = true,
              .operation = "createChatCompletion",
@@ -200,7 +200,8 @@ class Gateway::State {
         add("/v1/responses", "createResponse", "Answer a model's input (OpenAI's Responses API)",
             [this](http::Request r) { return converted_.serve(std::move(r), Dialect::responses); });
         add("/v1/messages", "createMessage", "Answer a chat with a model (Anthropic's API)",
-            [this](http::Request r) { return converted_.serve(std::move(r), Dialect::anthropic); });
+            [this](http::Request&& r) { return converted_.serve(std::move(r), Dialect::anthropic); }
+        );
         add("/v1/messages/count_tokens", "countTokens", "Tokens of a request (Anthropic's API)",
             [this](http::Request r) { return converted_.count_tokens(std::move(r)); });
         add("/api/chat", "ollamaChat", "Answer a chat with a model (Ollama's API)",

@@ -75,12 +75,11 @@ void ServerProxy::add_routes(http::Router& router) {
 io::Task<http::Response> ServerProxy::pass(http::Request request) {
     http::ClientRequest asked{.method = request.method, .url = server_url_ + request.target};
     for (const std::string_view name : kPassed)
-        if (const std::string* value = request.headers.find(name))
-            asked.headers.set(std::string(name), *value);
+        if (const auto value = request.headers.find(name)) asked.headers.set(name, *value);
     // OpenAI's clients send one of the two.
-    if (const std::string* key = request.headers.find("x-api-key"))
+    if (const auto key = request.headers.find("x-api-key"))
         if (!asked.headers.contains("Authorization"))
-            asked.headers.set("Authorization", "Bearer " + *key);
+            asked.headers.set("Authorization", std::string("Bearer ").append(*key));
     http::BodyReader reader = request.reader;
     if (request.method == "POST")
         asked.body = http::BodySource{.read = [&reader] { return next_piece(&reader); }};
@@ -98,8 +97,7 @@ io::Task<http::Response> ServerProxy::pass(http::Request request) {
         );
     http::Response response{.status = answer->status(), .headers = {}, .body = {}};
     for (const std::string_view name : kPassedBack)
-        if (const std::string* value = answer->headers().find(name))
-            response.headers.set(std::string(name), *value);
+        if (const auto value = answer->headers().find(name)) response.headers.set(name, *value);
     auto from = std::make_unique<http::ResponseStream>(*std::move(answer));
     response.body = [from = std::move(from)](http::BodyWriter writer) mutable {
         return copy(std::move(from), writer);

@@ -101,10 +101,10 @@ io::Task<Result<void>> send_source(io::Stream* stream, BodySource* source, io::D
     }
 }
 
-io::Task<Result<void>> send_request(io::Stream* stream, Outgoing* out, io::Deadline deadline) {
-    std::array<std::string_view, 2> parts = {out->head, out->body};
-    std::span<std::string_view> rest = parts;
-    CO_TRY(stream->write_now(rest));
+// What did not go out at once, and a body that is made in pieces.
+io::Task<Result<void>> send_rest(
+    io::Stream* stream, Outgoing* out, std::span<const std::string_view> rest, io::Deadline deadline
+) {
     if (!rest.empty()) CO_TRY(co_await stream->write(rest, deadline));
     if (!out->source) co_return Result<void>{};
     out->source_used = true;
@@ -119,22 +119,35 @@ Error from_refusal(Refusal refusal, const Target& target) {
     return {code, fmt::format("{}: {}", target.origin, refusal.error.message), {}};
 }
 
-// The header of the final answer; interim ones (1xx) are read over.
-io::Task<Result<void>> read_answer(
-    ClientConnection* connection, const Outgoing* out, io::Deadline deadline
+// Why there was no header, not even its first byte.
+Error no_answer(const ClientConnection& connection, const Target& target) {
+    Error end = connection.reader.end();
+    if (end.message.empty()) end.message = "the connection was closed before an answer came";
+    end.message = fmt::format("{}: {}", target.origin, end.message);
+    return end;
+}
+
+// One try on one connection, up to the header of the final answer; interim ones (1xx) are read
+// over.
+io::Task<Result<void>> exchange(
+    ClientConnection* connection, Outgoing* out, io::Deadline deadline, bool* sent
 ) {
     constexpr int kInterimMax = 8;
+    std::array<std::string_view, 2> parts = {out->head, out->body};
+    std::span<std::string_view> rest = parts;
+    Result<void> written = connection->stream.write_now(rest);
+    if (written && (!rest.empty() || out->source))
+        written = co_await send_rest(&connection->stream, out, rest, deadline);
+    *sent = written.has_value();
+    // A server may refuse a body early and stop reading: its answer says why.
+    if (!written && written.error().code != ErrorCode::unavailable) co_return written;
+    if (!written) deadline = io::earlier(deadline, io::Deadline::after(kEarlyAnswerTimeout));
     for (int i = 0; i < kInterimMax; ++i) {
-        Parsed<bool> head = co_await connection->reader.read_head(
-            deadline, deadline.remaining(), out->no_answer_body
-        );
+        Parsed<bool> head =
+            co_await connection->reader.read_head(deadline, Duration::max(), out->no_answer_body);
+        if (!written && !(head && *head)) co_return written;
         if (!head) co_return std::unexpected(from_refusal(std::move(head.error()), *out->target));
-        if (!*head) {
-            Error end = connection->reader.end();
-            if (end.message.empty())
-                end.message = "the connection was closed before an answer came";
-            co_return fail(end.code, fmt::format("{}: {}", out->target->origin, end.message));
-        }
+        if (!*head) co_return std::unexpected(no_answer(*connection, *out->target));
         const int status = connection->reader.parser().head().status;
         if (status == 101)
             co_return fail(
@@ -143,20 +156,6 @@ io::Task<Result<void>> read_answer(
         if (status >= 200) co_return Result<void>{};
     }
     co_return fail(ErrorCode::unavailable, out->target->origin + ": too many interim answers");
-}
-
-// One try on one connection.
-io::Task<Result<void>> exchange(
-    ClientConnection* connection, Outgoing* out, io::Deadline deadline, bool* sent
-) {
-    const Result<void> written = co_await send_request(&connection->stream, out, deadline);
-    *sent = written.has_value();
-    if (written) co_return co_await read_answer(connection, out, deadline);
-    if (written.error().code != ErrorCode::unavailable) co_return written;
-    // A server may refuse a body early and stop reading: its answer says why.
-    const auto wait = io::earlier(deadline, io::Deadline::after(kEarlyAnswerTimeout));
-    const Result<void> answered = co_await read_answer(connection, out, wait);
-    co_return answered ? answered : written;
 }
 
 }  // namespace
@@ -318,6 +317,20 @@ Result<std::string_view> ResponseStream::State::take(Parsed<std::string_view> pi
     return std::unexpected(std::move(error));
 }
 
+std::optional<Result<std::string_view>> ResponseStream::read_now() { return state_->read_now(); }
+
+io::Task<Result<std::size_t>> ResponseStream::wait(io::Deadline deadline) {
+    return state_->connection->reader.fill(deadline);
+}
+
+std::optional<Result<std::string_view>> ResponseStream::take(const Result<std::size_t>& came) {
+    if (Parsed<void> more = state_->connection->reader.filled(came); !more)
+        return state_->take(std::unexpected(std::move(more.error())));
+    return state_->read_now();
+}
+
+void ResponseStream::forget_headers() { state_->head.headers = {}; }
+
 std::optional<Result<std::string_view>> ResponseStream::State::read_now() {
     if (broken) return std::unexpected(*broken);
     if (!connection) return std::string_view();
@@ -327,17 +340,17 @@ std::optional<Result<std::string_view>> ResponseStream::State::read_now() {
 }
 
 io::Task<Result<std::string_view>> ResponseStream::read(io::Deadline deadline) {
-    State* const state = state_.get();
-    if (std::optional<Result<std::string_view>> piece = state->read_now())
-        co_return *std::move(piece);
-    co_return state->take(co_await state->connection->reader.read_body(UINT64_MAX, deadline));
+    std::optional<Result<std::string_view>> piece = read_now();
+    while (!piece) piece = take(co_await wait(deadline));
+    co_return *std::move(piece);
 }
 
 io::Task<Result<std::string>> ResponseStream::read_all(std::size_t max, io::Deadline deadline) {
     std::string body;
     while (true) {
-        std::optional<Result<std::string_view>> now = state_->read_now();
-        const Result<std::string_view> piece = now ? *std::move(now) : co_await read(deadline);
+        std::optional<Result<std::string_view>> next = read_now();
+        while (!next) next = take(co_await wait(deadline));
+        const Result<std::string_view>& piece = *next;
         if (!piece) co_return std::unexpected(piece.error());
         if (piece->empty()) co_return body;
         if (body.size() + piece->size() > max)

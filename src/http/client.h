@@ -68,6 +68,14 @@ class ResponseStream {
     // until the next read. unavailable: the connection was cut before that end. deadline_exceeded:
     // as it says; the stream can still be read.
     io::Task<Result<std::string_view>> read(io::Deadline deadline = io::Deadline::none());
+    // The same in steps, for loops that do without a coroutine for each piece:
+    //     auto piece = stream.read_now();
+    //     while (!piece) piece = stream.take(co_await stream.wait(deadline));
+    std::optional<Result<std::string_view>> read_now();  // nothing: wait()
+    io::Task<Result<std::size_t>> wait(io::Deadline deadline = io::Deadline::none());
+    std::optional<Result<std::string_view>> take(const Result<std::size_t>& came);
+    // Whoever keeps the stream for long and has read them need not keep them.
+    void forget_headers();
     // All that is left; more than `max` bytes are resource_exhausted.
     io::Task<Result<std::string>> read_all(
         std::size_t max, io::Deadline deadline = io::Deadline::none()

@@ -16,6 +16,8 @@ namespace {
 constexpr Duration kLingerTimeout = 2s;              // for a client to read a refusal
 constexpr std::size_t kWatchBytesMax = 64UL * 1024;  // pipelined bytes that are kept while watching
 constexpr std::size_t kRequestIdMax = 128;
+// Room that is made for a body at once, whatever length it announces.
+constexpr std::uint64_t kBodyReserveMax = 2UL * 1024 * 1024;
 
 bool usable_request_id(std::string_view id) {
     return !id.empty() && id.size() <= kRequestIdMax && std::ranges::all_of(id, [](char c) {
@@ -55,21 +57,39 @@ Connection::~Connection() {
     if (server_->connections_gauge != nullptr) server_->connections_gauge->add(-1);
 }
 
-io::Task<> Connection::run() {
-    if (server_->tls) {
-        const auto deadline = io::Deadline::after(server_->options.header_timeout);
-        const Result<void> secured = co_await stream_.secure_as_server(*server_->tls, deadline);
+// The frames of this task are all that a stream keeps while nothing comes: few, and without what
+// was needed only to understand the request.
+io::Task<> Connection::run(std::unique_ptr<Connection> self) {
+    Connection& own = *self;
+    Server::State& server = *own.server_;
+    if (server.tls) {
+        const Result<void> secured = co_await own.stream_.secure_as_server(
+            *server.tls, io::Deadline::after(server.options.header_timeout)
+        );
         if (!secured) {
-            server_->log.debug(
+            server.log.debug(
                 "TLS handshake failed",
-                {{"peer", stream_.peer()}, {"error", secured.error().message}}
+                {{"peer", own.stream_.peer()}, {"error", secured.error().message}}
             );
             co_return;
         }
     }
-    while (co_await serve_one()) {
+    while (!server.stopping) {
+        own.begin_wait();
+        Response response;
+        {
+            const Parsed<bool> head = co_await own.reader_.read_head(
+                io::Deadline::after(server.options.idle_timeout), server.options.header_timeout
+            );
+            if (head && !*head) break;
+            own.answering_ = true;
+            own.started_ = server.clock.monotonic();
+            if (!head) response = own.refusal(head.error());
+        }
+        if (own.keep_) response = co_await own.respond();
+        if (!co_await own.send(&response)) break;
     }
-    stream_.close();
+    own.stream_.close();
 }
 
 void Connection::finish() {
@@ -78,41 +98,51 @@ void Connection::finish() {
     if (!answering_) stream_.close();
 }
 
-io::Task<bool> Connection::serve_one() {
+void Connection::begin_wait() {
     answering_ = false;
-    if (server_->stopping) co_return false;
-    const ServerOptions& options = server_->options;
-    request_ = {};
-    Parsed<bool> head = co_await reader_.read_head(
-        io::Deadline::after(options.idle_timeout), options.header_timeout
-    );
-    if (head && !*head) co_return false;
-    answering_ = true;
-    started_ = server_->clock.monotonic();
-    if (!head) co_return co_await refuse_and_close(std::move(head.error()));
-    Result<Router::Match> match = prepare_request();
-    if (!match) co_return co_await refuse_and_close({400, std::move(match.error())});
-    Request request = request_;
-    Head& message = reader_.parser().head();
-    if (message.headers.contains("upgrade")) handshake_ = message;
-    request.headers = std::move(message.headers);
-    request.params = std::move(match->params);
-    Result<Query> query = Query::parse(query_of(request.target));
-    if (!query) co_return co_await refuse_and_close({400, std::move(query.error())});
-    request.query = *std::move(query);
-    const bool streams = match->route == nullptr || match->route->options.stream_body;
-    if (!streams)
-        if (Parsed<void> body = co_await read_whole_body(&request); !body)
-            co_return co_await refuse_and_close(std::move(body.error()));
-    const auto handler = server_->handlers.find(match->route);
-    Response response = co_await handle(&handler->second, std::move(request));
-    co_return co_await send(std::move(response));
+    asked_ = {};
+    keep_ = true;
 }
 
-// Fills request_ with what answers, logs and handlers need of the header, and finds the route.
-Result<Router::Match> Connection::prepare_request() {
+io::Task<Response> Connection::respond() {
+    Result<Request> prepared = prepare_request();
+    if (!prepared) co_return refusal({400, std::move(prepared.error())});
+    Request request = *std::move(prepared);
+    const Route* const route = asked_.route;
+    if (route == nullptr || !route->options.stream_body) {
+        Result<std::string> body = co_await read_whole_body();
+        if (!body) co_return refusal({status_of_body_error(body.error()), std::move(body.error())});
+        request.body = *std::move(body);
+    }
+    std::string what;
+    try {
+        co_return co_await server_->handlers.find(route)->second(std::move(request));
+    } catch (const std::exception& error) {
+        if (io::is_cancelled(error)) throw;
+        what = error.what();
+    }
+    end_watch();
+    server_->log.error(
+        "a handler threw", {{"request_id", asked_.request_id},
+                            {"method", asked_.method},
+                            {"path", asked_.path},
+                            {"error", what}}
+    );
+    co_return problem(
+        {ErrorCode::internal, "the server failed; the request id names the entry in its log", {}}
+    );
+}
+
+int Connection::status_of_body_error(const Error& error) {
+    return error.code == ErrorCode::resource_exhausted  ? 413
+           : error.code == ErrorCode::deadline_exceeded ? 408
+                                                        : 400;
+}
+
+// The request as its handler gets it, without its body. What answers and logs need stays in asked_.
+Result<Request> Connection::prepare_request() {
     const ServerOptions& options = server_->options;
-    const Head& head = reader_.parser().head();
+    Head& head = reader_.parser().head();
     head_only_ = head.method == "HEAD";
     keep_ = reader_.parser().keep_alive();
     cut_ = false;
@@ -120,65 +150,66 @@ Result<Router::Match> Connection::prepare_request() {
     write_error_.reset();
     body_wait_ = Duration{0};
     expects_continue_ = head.version >= 11 && head.headers.contains("expect");
-    request_.method = head.method;
     const std::string_view id = head.headers.get("x-request-id");
-    request_.request_id = usable_request_id(id) ? std::string(id) : server_->new_request_id();
-    request_.target = TRY(origin_form(head));
-    request_.path = request_.target.substr(0, request_.target.find_first_of("?#"));
-    request_.peer = stream_.peer();
-    request_.secure = stream_.is_secure();
-    if (request_.secure) request_.peer_name = stream_.peer_certificate_name();
-    request_.reader = BodyReader(this);
-    request_.client = ClientWatch(this);
+    asked_.request_id = usable_request_id(id) ? std::string(id) : server_->new_request_id();
+    asked_.method = head.method;
+    Request request;
+    request.target = TRY(origin_form(head));
+    request.path =
+        request.target.substr(0, std::min(request.target.find('?'), request.target.find('#')));
+    asked_.path = request.path;
+    request.request_id = asked_.request_id;
+    request.method = asked_.method;
+    request.peer = stream_.peer();
+    request.secure = stream_.is_secure();
+    if (request.secure) request.peer_name = stream_.peer_certificate_name();
+    request.reader = BodyReader(this);
+    request.client = ClientWatch(this);
     // A bad path is answered by the handler of no route, behind the middlewares.
     Router::Match match =
-        server_->router->match(request_.method, request_.path).value_or(Router::Match{});
-    request_.route = match.route;
+        server_->router->match(request.method, request.path).value_or(Router::Match{});
+    request.route = asked_.route = match.route;
+    request.params = std::move(match.params);
     body_max_ = options.body_max;
     if (match.route != nullptr) {
         body_max_ = match.route->options.body_max.value_or(options.body_max);
         if (match.route->options.timeout > 0s)
-            request_.deadline = io::Deadline::after(match.route->options.timeout);
+            request.deadline = io::Deadline::after(match.route->options.timeout);
     }
-    return match;
+    handshake_ = head.headers.contains("upgrade") ? std::make_unique<Head>(head) : nullptr;
+    request.headers = std::move(head.headers);
+    request.query = TRY(Query::parse(query_of(request.target)));
+    return request;
 }
 
-io::Task<Response> Connection::handle(const Handler* handler, Request request) {
-    std::string what;
-    try {
-        co_return co_await (*handler)(std::move(request));
-    } catch (const std::exception& error) {
-        if (io::is_cancelled(error)) throw;
-        what = error.what();
-    }
-    end_watch();
-    server_->log.error(
-        "a handler threw", {{"request_id", request_.request_id},
-                            {"method", request_.method},
-                            {"path", request_.path},
-                            {"error", what}}
-    );
-    co_return problem_response(
-        {ErrorCode::internal, "the server failed; the request id names the entry in its log", {}},
-        request_
-    );
-}
-
-io::Task<Parsed<void>> Connection::read_whole_body(Request* request) {
+// All of the body: straight into its text where it is long and its length is known.
+io::Task<Result<std::string>> Connection::read_whole_body() {
+    std::string body;
     if (const auto length = reader_.parser().content_length(); length && *length <= body_max_)
-        request->body.reserve(*length);
+        body.reserve(std::min<std::uint64_t>(*length, kBodyReserveMax));
     while (true) {
         std::optional<Result<std::string_view>> now = body_now();
-        Result<std::string_view> piece = now ? *std::move(now) : co_await read_body();
-        if (!piece) {
-            const int status = piece.error().code == ErrorCode::resource_exhausted  ? 413
-                               : piece.error().code == ErrorCode::deadline_exceeded ? 408
-                                                                                    : 400;
-            co_return std::unexpected(Refusal{status, std::move(piece.error())});
+        if (!now && !expects_continue_) {
+            Parsed<std::size_t> more = reader_.body_straight(body);
+            if (!more) {
+                keep_ = false;
+                co_return std::unexpected(std::move(more.error().error));
+            }
+            if (*more > 0) continue;
         }
-        if (piece->empty()) co_return Parsed<void>{};
-        request->body += *piece;
+        Result<std::string_view> piece = now ? *std::move(now) : co_await read_body();
+        if (!piece) co_return std::unexpected(std::move(piece.error()));
+        if (piece->empty()) co_return body;
+        body += *piece;
     }
+}
+
+std::optional<std::string> Connection::whole_body_now() {
+    const std::optional<std::uint64_t> left = reader_.parser().length_left();
+    if (!left || *left > reader_.buffer().size() || *left > body_max_) return std::nullopt;
+    std::optional<Result<std::string_view>> piece = body_now();
+    if (!piece || !*piece || !reader_.body_done()) return std::nullopt;
+    return std::string(**piece);
 }
 
 // What has come of the body; nothing while more is to be waited for.
@@ -233,13 +264,22 @@ io::Task<Result<std::string_view>> Connection::read_body() {
     co_return piece;
 }
 
+Response Connection::problem(const Error& error, int status) const {
+    Request about;
+    about.path = asked_.path;
+    about.request_id = asked_.request_id;
+    return problem_response(error, about, status);
+}
+
 // The answer to what could not be read as a request; what follows on the connection means nothing.
-io::Task<bool> Connection::refuse_and_close(Refusal refusal) {
+Response Connection::refusal(const Refusal& refusal) {
     keep_ = false;
-    if (request_.request_id.empty()) request_.request_id = server_->new_request_id();
-    if (request_.method.empty()) head_only_ = false;
-    co_await send(problem_response(refusal.error, request_, refusal.status));
-    co_return false;
+    cut_ = false;
+    sent_ = 0;
+    write_error_.reset();
+    if (asked_.request_id.empty()) asked_.request_id = server_->new_request_id();
+    if (asked_.method.empty()) head_only_ = false;
+    return problem(refusal.error, refusal.status);
 }
 
 // Closing with unread bytes would reset the connection, and the client might lose the answer.
@@ -306,28 +346,34 @@ io::Deadline Connection::write_deadline() const {
 
 void Connection::log_request(int status, std::string_view note) {
     const Duration took = server_->clock.monotonic() - started_;
-    server_->metrics.record(request_.route, status, took);
+    server_->metrics.record(asked_.route, status, took);
     const telemetry::Level level =
         status >= 500 ? telemetry::Level::warning : telemetry::Level::debug;
     if (!server_->log.enabled(level)) return;
     server_->log.write(
         level, "request",
-        {{"method", request_.method},
-         {"path", request_.path},
+        {{"method", asked_.method},
+         {"path", asked_.path},
          {"status", status},
          {"bytes", sent_},
          {"ms", to_ms(took)},
-         {"peer", request_.peer},
-         {"request_id", request_.request_id},
+         {"peer", stream_.peer()},
+         {"request_id", asked_.request_id},
          {"note", note}}
     );
 }
 
 io::Task<Result<std::string_view>> BodyReader::read() { return connection_->read_body(); }
 std::optional<Result<std::string_view>> BodyReader::read_now() { return connection_->body_now(); }
+io::Task<Result<std::string>> BodyReader::read_all() { return connection_->read_whole_body(); }
+std::optional<std::string> BodyReader::read_all_now() { return connection_->whole_body_now(); }
 io::Task<Result<void>> BodyWriter::write(std::string_view bytes) {
     return connection_->write_body(bytes);
 }
+std::optional<Result<void>> BodyWriter::write_now(std::string_view bytes) {
+    return connection_->write_body_now(bytes);
+}
+io::Task<Result<void>> BodyWriter::flush() { return connection_->flush_body(); }
 void BodyWriter::abort() { connection_->abort_response(); }
 namespace {
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,14 +24,18 @@ class Connection {
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
-    io::Task<> run();
+    static io::Task<> run(std::unique_ptr<Connection> self);
     // Of the server's stop(): closes now if no request is being answered, else after that.
     void finish();
 
     // Behind the handles that a handler gets.
     io::Task<Result<std::string_view>> read_body();
     std::optional<Result<std::string_view>> body_now();
+    io::Task<Result<std::string>> read_whole_body();
+    std::optional<std::string> whole_body_now();
     io::Task<Result<void>> write_body(std::string_view bytes);
+    std::optional<Result<void>> write_body_now(std::string_view bytes);
+    io::Task<Result<void>> flush_body();
     void abort_response();
     io::Task<> client_gone();
     // Cancels the connection's task when the client goes, between begin and end. Not for TLS.
@@ -43,23 +49,46 @@ class Connection {
 
   private:
     enum class Framing { none, length, chunked, until_close };
+    // What is told of a request in answers and logs; handlers get the request itself.
+    struct Asked {
+        std::string method;
+        std::string path;
+        std::string request_id;
+        const Route* route = nullptr;
+    };
+    // A piece of a streamed body in the form in which it is sent, and the header before the first.
+    struct Chunk {
+        std::string head;
+        std::array<char, 20> size_line;
+        std::array<std::string_view, 4> parts;
+    };
+    // A whole answer: its header, and what is left of its body.
+    struct Text {
+        std::string head;
+        std::string body;
+        std::string_view left;
+    };
 
-    io::Task<bool> serve_one();
-    io::Task<bool> refuse_and_close(Refusal refusal);
-    Result<Router::Match> prepare_request();
-    io::Task<Response> handle(const Handler* handler, Request request);
-    io::Task<Parsed<void>> read_whole_body(Request* request);
+    void begin_wait();
+    io::Task<Response> respond();
+    Response refusal(const Refusal& refusal);
+    Response problem(const Error& error, int status = 0) const;
+    Result<Request> prepare_request();
     Result<std::string_view> take_piece(Parsed<std::string_view> piece);
-    io::Task<bool> send(Response response);
-    io::Task<bool> send_text(Response* response);
-    io::Task<bool> send_stream(Response* response);
+    io::Task<bool> send(Response* response);
+    Text begin_text(Response& response);
+    std::optional<bool> send_text_now(Text& text);
+    io::Task<bool> send_text(Text text);
+    bool begin_stream(Response& response);
     io::Task<bool> send_file(Response* response);
+    Result<void> begin_chunk(std::string_view bytes, Chunk& chunk);
     io::Task<bool> upgrade(Response* response);
     io::Task<bool> finish_body(bool complete);
     io::Task<bool> drain_body();
     io::Task<> linger();
     void wait_for_end();
     void look_for_end();
+    static int status_of_body_error(const Error& error);
     std::string print_head(const Response& response, std::optional<std::uint64_t> length);
     io::Deadline write_deadline() const;
     void log_request(int status, std::string_view note);
@@ -67,7 +96,7 @@ class Connection {
     Server::State* server_;
     io::Stream stream_;
     MessageReader reader_;
-    Request request_;  // what is told of it in answers and logs; handlers get their own
+    Asked asked_;
     std::size_t body_max_ = 0;
     Duration started_{};
     Duration body_wait_{};
@@ -81,8 +110,9 @@ class Connection {
     std::uint64_t length_left_ = 0;
     std::uint64_t sent_ = 0;
     std::string pending_head_;  // goes out with the first piece of the body
-    std::optional<Error> write_error_;
-    Head handshake_;  // of a request that asks for a WebSocket
+    std::string unsent_;        // of a piece that did not go out at once
+    std::unique_ptr<Error> write_error_;
+    std::unique_ptr<Head> handshake_;  // of a request that asks for a WebSocket
     std::weak_ptr<WebSocket> websocket_;
     io::TaskGroup::Canceller canceller_;  // of the task that runs this
     bool watched_ = false;

@@ -62,23 +62,40 @@ class File {
 
 }  // namespace
 
-io::Task<bool> Connection::send(Response response) {
+io::Task<bool> Connection::send(Response* response) {
     if (server_->stopping || server_->retiring) keep_ = false;
     // A client that waits for "100 Continue" may send the body or not: its next bytes mean nothing.
     if (expects_continue_) keep_ = false;
     pending_head_.clear();
     bool sent = false;
-    const int status = response.status;
-    if (std::holds_alternative<Upgrade>(response.body)) co_return co_await upgrade(&response);
-    if (std::holds_alternative<StreamBody>(response.body))
-        sent = co_await send_stream(&response);
-    else if (std::holds_alternative<FileBody>(response.body))
-        sent = co_await send_file(&response);
-    else
-        sent = co_await send_text(&response);
+    const int status = response->status;
+    if (std::holds_alternative<Upgrade>(response->body)) co_return co_await upgrade(response);
+    if (std::holds_alternative<StreamBody>(response->body)) {
+        const bool has_body = begin_stream(*response);
+        std::string what;
+        try {
+            if (has_body) co_await std::get<StreamBody>(response->body)(BodyWriter(this));
+        } catch (const std::exception& error) {
+            if (io::is_cancelled(error)) throw;
+            what = error.what();
+        }
+        response->body = std::string();  // what it holds is not needed any longer
+        if (!what.empty())
+            server_->log.error(
+                "a response stream threw",
+                {{"request_id", asked_.request_id}, {"path", asked_.path}, {"error", what}}
+            );
+        sent = co_await finish_body(what.empty());
+    } else if (std::holds_alternative<FileBody>(response->body)) {
+        sent = co_await send_file(response);
+    } else {
+        Text text = begin_text(*response);
+        const std::optional<bool> now = send_text_now(text);
+        sent = now ? *now : co_await send_text(std::move(text));
+    }
     log_request(status, write_error_ ? std::string_view(write_error_->message) : cut_ ? "cut" : "");
     if (!sent) co_return false;
-    if (!keep_ && reader_.body_done() && reader_.buffer().empty()) co_return false;
+    if (reader_.body_done() && (keep_ || reader_.buffer().empty())) co_return keep_;
     co_return co_await drain_body();
 }
 
@@ -112,7 +129,7 @@ std::string Connection::print_head(const Response& response, std::optional<std::
                 "a response field was left out: it would break the message", {{"field", field.name}}
             );
     }
-    if (!response.headers.contains("x-request-id")) line("X-Request-Id", request_.request_id);
+    if (!response.headers.contains("x-request-id")) line("X-Request-Id", asked_.request_id);
     line("Date", server_->date());
     if (length)
         line("Content-Length", std::to_string(*length));
@@ -125,39 +142,65 @@ std::string Connection::print_head(const Response& response, std::optional<std::
     return head += "\r\n";
 }
 
-io::Task<bool> Connection::send_text(Response* response) {
-    const std::string body = std::get<std::string>(std::move(response->body));
-    framing_ = has_no_body(response->status) ? Framing::none : Framing::length;
+Connection::Text Connection::begin_text(Response& response) {
+    Text text{.body = std::get<std::string>(std::move(response.body))};
+    framing_ = has_no_body(response.status) ? Framing::none : Framing::length;
     std::optional<std::uint64_t> length;
-    if (framing_ == Framing::length) length = body.size();
+    if (framing_ == Framing::length) length = text.body.size();
     // The answer to a HEAD may tell a length without having the body.
-    if (head_only_ && body.empty() && response->headers.contains("content-length"))
-        length = std::strtoull(
-            std::string(response->headers.get("content-length")).c_str(), nullptr, 10
-        );
-    const std::string head = print_head(*response, length);
-    std::string_view left =
-        head_only_ || framing_ == Framing::none ? std::string_view() : std::string_view(body);
-    std::array<std::string_view, 2> parts = {head, left.substr(0, kWritePiece)};
-    while (true) {
-        const std::size_t size = parts[1].size();
-        std::span<std::string_view> rest = parts;
-        Result<void> written = stream_.write_now(rest);
-        if (written && !rest.empty()) written = co_await stream_.write(rest, write_deadline());
-        if (!written) {
-            write_error_ = std::move(written.error());
-            co_return false;
-        }
-        sent_ += size;
-        left.remove_prefix(size);
-        if (left.empty()) co_return true;
-        parts = {std::string_view(), left.substr(0, kWritePiece)};
-    }
+    if (head_only_ && text.body.empty() && response.headers.contains("content-length"))
+        length =
+            std::strtoull(std::string(response.headers.get("content-length")).c_str(), nullptr, 10);
+    text.head = print_head(response, length);
+    return text;
 }
 
-io::Task<bool> Connection::send_stream(Response* response) {
-    StreamBody body = std::get<StreamBody>(std::move(response->body));
-    const std::string_view length = response->headers.get("content-length");
+// Nothing: not all went out at once, send_text() sends the rest.
+std::optional<bool> Connection::send_text_now(Text& text) {
+    if (!head_only_ && framing_ != Framing::none) text.left = text.body;
+    if (text.left.size() > kWritePiece) return std::nullopt;
+    std::array<std::string_view, 2> parts = {text.head, text.left};
+    const std::size_t size = text.left.size();
+    std::span<std::string_view> rest = parts;
+    Result<void> written = stream_.write_now(rest);
+    if (!written) {
+        write_error_ = std::make_unique<Error>(std::move(written.error()));
+        return false;
+    }
+    if (rest.empty()) {
+        sent_ += size;
+        return true;
+    }
+    text.head.erase(0, text.head.size() - (rest.size() == 2 ? rest[0].size() : 0));
+    text.left = rest.back();
+    return std::nullopt;
+}
+
+io::Task<bool> Connection::send_text(Text text) {
+    // The views point into the text, which was moved.
+    std::string_view left =
+        text.left.empty() ? std::string_view()
+                          : std::string_view(text.body).substr(text.body.size() - text.left.size());
+    std::array<std::string_view, 2> parts = {text.head, left.substr(0, kWritePiece)};
+    while (true) {
+        const std::size_t size = parts[1].size();
+        Result<void> written = co_await stream_.write(parts, write_deadline());
+        if (!written) {
+            write_error_ = std::make_unique<Error>(std::move(written.error()));
+            co_return false;
+        }
+        left.remove_prefix(size);
+        if (left.empty()) break;
+        parts = {std::string_view(), left.substr(0, kWritePiece)};
+    }
+    sent_ += head_only_ ? 0 : text.body.size();
+    co_return true;
+}
+
+// Whether a body follows. What is kept while it is written is the header, until it is sent with the
+// first piece.
+bool Connection::begin_stream(Response& response) {
+    const std::string_view length = response.headers.get("content-length");
     framing_ = !length.empty()                         ? Framing::length
                : reader_.parser().head().version >= 11 ? Framing::chunked
                                                        : Framing::until_close;
@@ -165,51 +208,64 @@ io::Task<bool> Connection::send_stream(Response* response) {
     length_left_ =
         framing_ == Framing::length ? std::strtoull(std::string(length).c_str(), nullptr, 10) : 0;
     pending_head_ = print_head(
-        *response, framing_ == Framing::length ? std::optional(length_left_) : std::nullopt
+        response, framing_ == Framing::length ? std::optional(length_left_) : std::nullopt
     );
-    if (head_only_ || has_no_body(response->status)) co_return co_await finish_body(true);
-    std::string what;
-    try {
-        co_await body(BodyWriter(this));
-    } catch (const std::exception& error) {
-        if (io::is_cancelled(error)) throw;
-        what = error.what();
-    }
-    if (!what.empty())
-        server_->log.error(
-            "a response stream threw",
-            {{"request_id", request_.request_id}, {"path", request_.path}, {"error", what}}
-        );
-    co_return co_await finish_body(what.empty());
+    response.headers = {};
+    if (reader_.body_done()) reader_.buffer().release();
+    return !head_only_ && !has_no_body(response.status);
 }
 
-io::Task<Result<void>> Connection::write_body(std::string_view bytes) {
-    if (write_error_) co_return std::unexpected(*write_error_);
-    if (cut_) co_return fail(ErrorCode::conflict, "the response was aborted");
+// The header, if it is still to be sent, and one chunk, for one system call.
+Result<void> Connection::begin_chunk(std::string_view bytes, Chunk& chunk) {
+    if (write_error_) return std::unexpected(*write_error_);
+    if (cut_) return fail(ErrorCode::conflict, "the response was aborted");
     if (framing_ == Framing::length && bytes.size() > length_left_) {
         abort_response();
-        co_return fail(
+        return fail(
             ErrorCode::internal, "the handler writes more than the Content-Length that it gave"
         );
     }
-    // The header, if it is still to be sent, and one chunk, in one system call.
-    const std::string head = std::exchange(pending_head_, {});
-    std::array<char, 20> size_line;
+    chunk.head = std::exchange(pending_head_, {});
     std::string_view before;
     std::string_view after;
     if (framing_ == Framing::chunked && !bytes.empty()) {
-        const auto end = fmt::format_to(size_line.data(), "{:x}\r\n", bytes.size());
-        before =
-            std::string_view(size_line.data(), static_cast<std::size_t>(end - size_line.data()));
+        const auto end = fmt::format_to(chunk.size_line.data(), "{:x}\r\n", bytes.size());
+        before = std::string_view(
+            chunk.size_line.data(), static_cast<std::size_t>(end - chunk.size_line.data())
+        );
         after = "\r\n";
     }
     if (framing_ == Framing::length) length_left_ -= bytes.size();
     sent_ += bytes.size();
-    std::array<std::string_view, 4> parts = {head, before, bytes, after};
-    std::span<std::string_view> rest = parts;
+    chunk.parts = {chunk.head, before, bytes, after};
+    return {};
+}
+
+io::Task<Result<void>> Connection::write_body(std::string_view bytes) {
+    Chunk chunk;
+    CO_TRY(begin_chunk(bytes, chunk));
+    std::span<std::string_view> rest = chunk.parts;
     Result<void> written = stream_.write_now(rest);
     if (written && !rest.empty()) written = co_await stream_.write(rest, write_deadline());
-    if (!written) write_error_ = written.error();
+    if (!written) write_error_ = std::make_unique<Error>(written.error());
+    co_return written;
+}
+
+std::optional<Result<void>> Connection::write_body_now(std::string_view bytes) {
+    Chunk chunk;
+    if (Result<void> begun = begin_chunk(bytes, chunk); !begun) return begun;
+    std::span<std::string_view> rest = chunk.parts;
+    Result<void> written = stream_.write_now(rest);
+    if (!written) write_error_ = std::make_unique<Error>(written.error());
+    if (!written || rest.empty()) return written;
+    for (const std::string_view part : rest) unsent_ += part;
+    return std::nullopt;
+}
+
+io::Task<Result<void>> Connection::flush_body() {
+    const std::string rest = std::exchange(unsent_, {});
+    Result<void> written = co_await stream_.write(rest, write_deadline());
+    if (!written) write_error_ = std::make_unique<Error>(written.error());
     co_return written;
 }
 
@@ -221,8 +277,7 @@ io::Task<bool> Connection::finish_body(bool complete) {
     if (!complete || cut_ || write_error_ || (length_left_ > 0 && !bodiless)) {
         if (complete && !cut_ && !write_error_)
             server_->log.error(
-                "a response is shorter than its Content-Length",
-                {{"request_id", request_.request_id}}
+                "a response is shorter than its Content-Length", {{"request_id", asked_.request_id}}
             );
         cut_ = true;
         // A missing end shows the cut, and what was sent still arrives. Only a body that ends with
@@ -241,7 +296,7 @@ io::Task<bool> Connection::finish_body(bool complete) {
     Result<void> written = stream_.write_now(rest);
     if (written && !rest.empty()) written = co_await stream_.write(rest, write_deadline());
     if (!written) {
-        write_error_ = std::move(written.error());
+        write_error_ = std::make_unique<Error>(std::move(written.error()));
         co_return false;
     }
     co_return true;
@@ -252,10 +307,10 @@ io::Task<bool> Connection::send_file(Response* response) {
     const File file(body.path);
     const std::optional<std::uint64_t> size = file.size();
     if (!size || body.offset > *size) {
-        Response missing = problem_response(
-            {ErrorCode::not_found, "the file is not there any more", {}}, request_
-        );
-        co_return co_await send_text(&missing);
+        Response missing = problem({ErrorCode::not_found, "the file is not there any more", {}});
+        Text text = begin_text(missing);
+        const std::optional<bool> now = send_text_now(text);
+        co_return now ? *now : co_await send_text(std::move(text));
     }
     framing_ = Framing::length;
     length_left_ = std::min(body.length, *size - body.offset);
@@ -285,19 +340,19 @@ io::Task<bool> Connection::send_file(Response* response) {
 
 io::Task<bool> Connection::upgrade(Response* response) {
     Upgrade upgrade = std::get<Upgrade>(std::move(response->body));
-    if (!is_websocket_handshake(handshake_)) {
-        Response needed = problem_response(
+    if (!handshake_ || !is_websocket_handshake(*handshake_)) {
+        Response needed = problem(
             {ErrorCode::invalid_argument, "this address speaks WebSocket (version 13) only", {}},
-            request_, 426
+            426
         );
         needed.headers.set("Upgrade", "websocket");
         needed.headers.set("Sec-WebSocket-Version", "13");
-        co_return co_await send(std::move(needed));
+        co_return co_await send(&needed);
     }
     stream_.unread(reader_.buffer().take());
-    response->headers.set("X-Request-Id", request_.request_id);
+    response->headers.set("X-Request-Id", asked_.request_id);
     Result<std::unique_ptr<WebSocket>> accepted = co_await accept_websocket(
-        std::move(stream_), handshake_, std::move(response->headers),
+        std::move(stream_), *handshake_, std::move(response->headers),
         std::move(upgrade.subprotocol), server_->options.websocket_idle_timeout,
         io::Deadline::after(server_->options.header_timeout)
     );
@@ -315,7 +370,7 @@ io::Task<bool> Connection::upgrade(Response* response) {
     if (!what.empty())
         server_->log.error(
             "a WebSocket session threw",
-            {{"request_id", request_.request_id}, {"path", request_.path}, {"error", what}}
+            {{"request_id", asked_.request_id}, {"path", asked_.path}, {"error", what}}
         );
     co_return false;
 }

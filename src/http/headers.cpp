@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <utility>
 
 namespace penstock::http {
 namespace {
@@ -45,7 +46,9 @@ void each_token(std::string_view list, Take take) {
     }
 }
 
-constexpr std::size_t kFieldsUsual = 16;  // room that is made at once
+// Room that is made at once.
+constexpr std::size_t kFieldsUsual = 16;
+constexpr std::size_t kBytesUsual = 512;
 
 constexpr std::array<std::string_view, 8> kHopByHop = {
     "connection", "keep-alive",        "te",      "trailer",
@@ -74,27 +77,44 @@ bool valid_field_value(std::string_view value) {
     return !bad;
 }
 
-const std::string* Headers::find(std::string_view name) const {
-    for (const Header& field : fields_)
-        if (equal_ignoring_case(field.name, name)) return &field.value;
-    return nullptr;
+Headers::Headers(std::initializer_list<Header> fields) {
+    for (const Header& field : fields) add(field.name, field.value);
+}
+
+Header Headers::field(std::size_t index) const {
+    const Place& place = fields_[index];
+    const char* const at = bytes_.data() + place.at;
+    return {{at, place.name_size}, {at + place.name_size, place.value_size}};
+}
+
+std::string_view Headers::name_of(const Place& place) const {
+    return {bytes_.data() + place.at, place.name_size};
+}
+
+bool Headers::is_named(const Place& place, std::string_view name) const {
+    return place.name_size == name.size() && equal_ignoring_case(name_of(place), name);
+}
+
+std::optional<std::string_view> Headers::find(std::string_view name) const {
+    for (std::size_t i = 0; i < fields_.size(); ++i)
+        if (is_named(fields_[i], name)) return field(i).value;
+    return std::nullopt;
 }
 
 std::string_view Headers::get(std::string_view name) const {
-    const std::string* value = find(name);
-    return value == nullptr ? std::string_view() : std::string_view(*value);
+    return find(name).value_or(std::string_view());
 }
 
 std::vector<std::string_view> Headers::get_all(std::string_view name) const {
     std::vector<std::string_view> all;
-    for (const Header& field : fields_)
+    for (const Header field : *this)
         if (equal_ignoring_case(field.name, name)) all.push_back(field.value);
     return all;
 }
 
 bool Headers::has_token(std::string_view name, std::string_view token) const {
     bool found = false;
-    for (const Header& field : fields_)
+    for (const Header field : *this)
         if (equal_ignoring_case(field.name, name))
             each_token(field.value, [&](std::string_view t) {
                 found = found || equal_ignoring_case(t, token);
@@ -103,49 +123,77 @@ bool Headers::has_token(std::string_view name, std::string_view token) const {
 }
 
 std::size_t Headers::count(std::string_view name) const {
-    return static_cast<std::size_t>(std::ranges::count_if(fields_, [&](const Header& field) {
-        return equal_ignoring_case(field.name, name);
+    return static_cast<std::size_t>(std::ranges::count_if(fields_, [&](const Place& place) {
+        return is_named(place, name);
     }));
 }
 
-void Headers::set(std::string_view name, std::string value) {
-    const auto same = [&](const Header& field) { return equal_ignoring_case(field.name, name); };
-    const auto first = std::ranges::find_if(fields_, same);
-    if (first == fields_.end()) return add(std::string(name), std::move(value));
-    first->value = std::move(value);
-    fields_.erase(std::remove_if(first + 1, fields_.end(), same), fields_.end());
+bool Headers::operator==(const Headers& other) const {
+    return size() == other.size() && std::equal(begin(), end(), other.begin());
 }
 
-void Headers::add(std::string name, std::string value) {
+// The texts may be this object's own: they are read before what they stand in goes away.
+Headers::Place Headers::append(
+    std::string_view prefix, std::string_view name, std::string_view value
+) {
+    const std::size_t at = bytes_.size();
+    const std::size_t size = prefix.size() + name.size() + value.size();
+    std::vector<char> outgrown;
+    if (at + size > bytes_.capacity()) {
+        std::vector<char> more;
+        more.reserve(std::max({2 * bytes_.capacity(), at + size, kBytesUsual}));
+        more = bytes_;
+        outgrown = std::exchange(bytes_, std::move(more));
+    }
+    bytes_.resize(at + size);
+    char* to = bytes_.data() + at;
+    for (const std::string_view text : {prefix, name, value}) to = std::ranges::copy(text, to).out;
+    return {
+        .at = static_cast<std::uint32_t>(at),
+        .name_size = static_cast<std::uint32_t>(prefix.size() + name.size()),
+        .value_size = static_cast<std::uint32_t>(value.size())
+    };
+}
+
+void Headers::set(std::string_view name, std::string_view value) {
+    const auto same = [&](const Place& place) { return is_named(place, name); };
+    const auto first = std::ranges::find_if(fields_, same);
+    if (first == fields_.end()) return add(name, value);
+    fields_.erase(std::remove_if(first + 1, fields_.end(), same), fields_.end());
+    *first = append({}, name_of(*first), value);
+}
+
+void Headers::add(std::string_view name, std::string_view value) { add_prefixed({}, name, value); }
+
+void Headers::add_prefixed(std::string_view prefix, std::string_view name, std::string_view value) {
     if (fields_.empty()) fields_.reserve(kFieldsUsual);
-    fields_.push_back({std::move(name), std::move(value)});
+    fields_.push_back(append(prefix, name, value));
 }
 
 std::size_t Headers::remove(std::string_view name) {
-    return std::erase_if(fields_, [&](const Header& field) {
-        return equal_ignoring_case(field.name, name);
-    });
+    return std::erase_if(fields_, [&](const Place& place) { return is_named(place, name); });
 }
 
 std::size_t Headers::remove_prefix(std::string_view prefix) {
-    return std::erase_if(fields_, [&](const Header& field) {
-        return starts_ignoring_case(field.name, prefix);
+    return std::erase_if(fields_, [&](const Place& place) {
+        return starts_ignoring_case(name_of(place), prefix);
     });
 }
 
 void Headers::remove_hop_by_hop() {
-    std::vector<std::string> named;
-    for (const Header& field : fields_)
+    std::vector<std::string_view> named;
+    for (const Header field : *this)
         if (equal_ignoring_case(field.name, "connection"))
-            each_token(field.value, [&](std::string_view token) { named.emplace_back(token); });
+            each_token(field.value, [&](std::string_view token) { named.push_back(token); });
     const auto is_listed = [](const auto& list, std::string_view name) {
         return std::ranges::any_of(list, [&](std::string_view one) {
             return equal_ignoring_case(one, name);
         });
     };
-    std::erase_if(fields_, [&](const Header& field) {
-        return is_listed(kHopByHop, field.name) || is_listed(named, field.name) ||
-               starts_ignoring_case(field.name, "proxy-");
+    std::erase_if(fields_, [&](const Place& place) {
+        const std::string_view name = name_of(place);
+        return is_listed(kHopByHop, name) || is_listed(named, name) ||
+               starts_ignoring_case(name, "proxy-");
     });
 }
 

@@ -8,7 +8,8 @@ namespace {
 
 std::string render(const Headers& headers) {
     std::string out;
-    for (const Header& field : headers) out += field.name + "=" + field.value + ";";
+    for (const Header field : headers)
+        out.append(field.name).append("=").append(field.value).append(";");
     return out;
 }
 
@@ -28,6 +29,38 @@ TEST(Headers, SetReplacesAllOfAName) {
     headers.set("a", "4");
 
     EXPECT_EQ(render(headers), "A=4;B=2;");
+}
+
+TEST(Headers, ValuesStayWhereTheyAreWhenTheHeadersMove) {
+    Headers headers{{"A", "1"}};
+    const std::string_view value = headers.get("a");
+
+    const Headers moved = std::move(headers);
+
+    EXPECT_EQ(moved.get("a").data(), value.data());
+    EXPECT_EQ(value, "1");
+}
+
+TEST(Headers, CanBeSetToWhatTheyHoldThemselves) {
+    Headers headers{{"A", std::string(100, 'a')}};
+
+    for (int i = 0; i < 20; ++i) headers.set("B", headers.get("A"));
+    headers.set("A", headers.get("B"));
+    headers.add("C", headers.get("A"));
+
+    EXPECT_EQ(headers.get("A"), std::string(100, 'a'));
+    EXPECT_EQ(headers.get("C"), std::string(100, 'a'));
+    EXPECT_EQ(headers.size(), 3U);
+}
+
+TEST(Headers, EqualOnesHaveTheSameFieldsInTheSameOrder) {
+    const Headers headers{{"A", "1"}, {"B", "2"}};
+    Headers other{{"A", "3"}, {"B", "2"}};
+
+    EXPECT_FALSE(headers == other);
+    other.set("A", "1");
+    EXPECT_TRUE(headers == other);
+    EXPECT_FALSE(headers == (Headers{{"B", "2"}, {"A", "1"}}));
 }
 
 TEST(Headers, FindsTokensInListsOverSeveralLines) {

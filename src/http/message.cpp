@@ -58,9 +58,9 @@ constexpr std::array kReasons = {
     Reason{505, "HTTP Version Not Supported"},
 };
 
-Response with_body(int status, std::string type, std::string body) {
+Response with_body(int status, std::string_view type, std::string body) {
     Response response{.status = status, .headers = {}, .body = std::move(body)};
-    response.headers.add("Content-Type", std::move(type));
+    response.headers.add("Content-Type", type);
     return response;
 }
 
@@ -101,7 +101,7 @@ Response Response::event_stream(StreamBody body) {
 
 Response Response::file(std::filesystem::path path, std::string content_type) {
     Response response{.status = 200, .headers = {}, .body = FileBody{.path = std::move(path)}};
-    response.headers.add("Content-Type", std::move(content_type));
+    response.headers.add("Content-Type", content_type);
     return response;
 }
 

@@ -35,6 +35,10 @@ class BodyReader {
     io::Task<Result<std::string_view>> read();
     // The same where it is there already; else nothing.
     std::optional<Result<std::string_view>> read_now();
+    // All that is left, in one text.
+    io::Task<Result<std::string>> read_all();
+    // The same where it is all there already; else nothing, and nothing is taken.
+    std::optional<std::string> read_all_now();
 
   private:
     Connection* connection_ = nullptr;
@@ -48,6 +52,10 @@ class BodyWriter {
     // Waits while the client reads slower than we write. When the client has gone: unavailable.
     // An empty text writes nothing (only sends the header, if that was not yet sent).
     io::Task<Result<void>> write(std::string_view bytes);
+    // The same where it goes out at once. Else nothing: what is left was copied, and flush() must
+    // be awaited before the next write.
+    std::optional<Result<void>> write_now(std::string_view bytes);
+    io::Task<Result<void>> flush();
     // The response will be cut, visibly to the client, instead of ended: for an upstream that died.
     void abort();
 
@@ -73,7 +81,14 @@ class ClientWatch {
         if (!can_be_told()) co_return co_await io::race(std::move(task), gone());
         const bool* const has_gone = begin_watch();
         if (*has_gone) co_return std::nullopt;
-        std::optional<T> result = co_await io::absorb_cancellation(std::move(task), has_gone);
+        std::optional<T> result;
+        try {
+            result.emplace(co_await std::move(task));
+        } catch (const std::exception& error) {
+            if (!*has_gone || !io::is_cancelled(error)) throw;
+        }
+        // The cancellation was ours and ends here.
+        if (*has_gone) co_await io::forget_cancellation();
         end_watch();
         co_return result;
     }

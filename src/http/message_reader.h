@@ -3,7 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -13,27 +15,36 @@
 // Internal to src/http.
 namespace penstock::http {
 
-// Bytes that came and are not yet used. Small while idle; grows with what is sent.
+// Bytes that came and are not yet used. Small while idle; grows with what is sent, and shrinks when
+// less comes.
 class InputBuffer {
   public:
-    static constexpr std::size_t kIdleBytes = 2048;
+    static constexpr std::size_t kHeadBytes = 2048;  // while a header is awaited
+    static constexpr std::size_t kPieceBytes = 512;  // and a piece of a body whose end is not known
+    static constexpr std::size_t kLengthBytes = 16UL * 1024;  // at first, of one whose length is
     static constexpr std::size_t kReadBytes = 64UL * 1024;
 
-    std::string_view view() const { return std::string_view(bytes_).substr(begin_, end_ - begin_); }
+    std::string_view view() const { return {bytes_.get() + begin_, end_ - begin_}; }
     bool empty() const { return begin_ == end_; }
     std::size_t size() const { return end_ - begin_; }
     void consume(std::size_t size);
-    // Room for what comes next, at least one byte and more the more there is already.
-    std::span<char> prepare();
-    void commit(std::size_t size) { end_ += size; }
-    // Gives memory back when nothing is buffered.
-    void shrink();
+    // Room for what comes next, at least one byte: `usual` where nothing is buffered and little
+    // came last, more where what came last filled it.
+    std::span<char> prepare(std::size_t usual = kHeadBytes);
+    void commit(std::size_t size);
+    // Gives all memory back when nothing is buffered.
+    void release();
     std::string take();
 
   private:
-    std::string bytes_;
+    void resize(std::size_t room);
+
+    std::unique_ptr<char[]> bytes_;
+    std::size_t room_ = 0;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
+    std::size_t last_ = 0;  // bytes that came last
+    bool filled_ = false;   // they left no room
 };
 
 // Reads one message after the other from a stream.
@@ -43,7 +54,8 @@ class MessageReader {
         : stream_(stream), parser_(kind, header_max) {}
 
     // False: the peer closed before the first byte of a message. Waits until `idle` for that byte,
-    // then at most `header_timeout` for the rest. Passing `idle` gives false too.
+    // then at most `header_timeout` (max(): until `idle` too) for the rest. Passing `idle` gives
+    // false too.
     io::Task<Parsed<bool>> read_head(
         io::Deadline idle, Duration header_timeout, bool no_body = false
     );
@@ -51,6 +63,14 @@ class MessageReader {
     io::Task<Parsed<std::string_view>> read_body(std::uint64_t body_max, io::Deadline deadline);
     // The same where it is there already; else nothing.
     std::optional<Parsed<std::string_view>> body_now(std::uint64_t body_max);
+    // After body_now() had nothing: waits for more. What it gives goes to filled(), then body_now()
+    // is asked again. For loops that wait themselves, without a coroutine between.
+    io::Task<Result<std::size_t>> fill(io::Deadline deadline);
+    Parsed<void> filled(const Result<std::size_t>& came);
+    // Where body_now() has nothing: what has come of a long body of known length, read straight
+    // behind `into`, without a stop in the buffer. 0: nothing, or not such a body.
+    static constexpr std::size_t kStraightMin = 4096;  // less is not worth it
+    Parsed<std::size_t> body_straight(std::string& into);
     std::uint64_t body_size() const { return body_size_; }  // that was read
     bool body_done() const { return parser_.body_done(); }
 

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/check.h"
+
 // header       = start-line CRLF *( field CRLF ) CRLF
 // request-line = token SP target SP version
 // status-line  = version SP 3DIGIT SP reason
@@ -156,7 +158,7 @@ Parsed<void> Parser::read_field(std::string_view line) {
     if (head_.headers.size() == Headers::kFieldsMax)
         return refuse(431, fmt::format("the header has more than {} fields", Headers::kFieldsMax));
     const std::string_view value = trim(line.substr(colon + 1));
-    head_.headers.add(std::string(name), std::string(value));
+    head_.headers.add(name, value);
     const bool is_connection =
         equal_ignoring_case(name, "connection") || equal_ignoring_case(name, "proxy-connection");
     return is_connection ? read_connection(value) : Parsed<void>();
@@ -263,6 +265,18 @@ Parsed<void> Parser::end_of_stream() {
         return refuse(400, "the connection was closed before the end of the message");
     body_ = Body::done;
     return {};
+}
+
+std::optional<std::uint64_t> Parser::length_left() const {
+    if (body_ != Body::length) return std::nullopt;
+    return length_left_;
+}
+
+void Parser::took_of_length(std::uint64_t size) {
+    CHECK(body_ == Body::length && size <= length_left_, "they are of the body");
+    length_left_ -= size;
+    body_size_ += size;
+    if (length_left_ == 0) body_ = Body::done;
 }
 
 bool Parser::keep_alive() const {

@@ -60,6 +60,11 @@ class Parser {
     // The peer sent its end of stream: completes a body that lasts until then, cuts any other.
     Parsed<void> end_of_stream();
 
+    // What is still to come of a body of known length.
+    std::optional<std::uint64_t> length_left() const;
+    // So many bytes of it did not come through parse_body().
+    void took_of_length(std::uint64_t size);
+
     bool keep_alive() const;
     std::optional<std::uint64_t> content_length() const { return length_; }
 

@@ -223,7 +223,7 @@ Handler Router::chain(Handler last) const {
     for (auto middleware = middlewares_.rbegin(); middleware != middlewares_.rend(); ++middleware) {
         // Shared by the copies that std::function may make of this link, so that Next stays valid.
         auto inner = std::make_shared<const Handler>(std::move(chain));
-        chain = [outer = &*middleware, inner = std::move(inner)](Request request) {
+        chain = [outer = &*middleware, inner = std::move(inner)](Request&& request) {
             return (*outer)(std::move(request), Next(inner.get()));
         };
     }

@@ -14,19 +14,21 @@
 namespace penstock::http {
 
 // Handlers are coroutines: they take the request by value. One that captures must not itself be a
-// coroutine; it calls one: [this](Request r) { return create(std::move(r)); }
-using Handler = std::function<io::Task<Response>(Request)>;
+// coroutine; it calls one: [this](Request&& r) { return create(std::move(r)); }
+using Handler = std::function<io::Task<Response>(Request&&)>;
 
 // The rest of the chain, called at most once. A handle: cheap to copy into a coroutine.
 class Next {
   public:
     explicit Next(const Handler* handler) : handler_(handler) {}
-    io::Task<Response> operator()(Request request) const { return (*handler_)(std::move(request)); }
+    io::Task<Response> operator()(Request&& request) const {
+        return (*handler_)(std::move(request));
+    }
 
   private:
     const Handler* handler_;
 };
-using Middleware = std::function<io::Task<Response>(Request, Next)>;
+using Middleware = std::function<io::Task<Response>(Request&&, Next)>;
 
 struct RouteOptions {
     std::optional<std::size_t> body_max;  // else the server's

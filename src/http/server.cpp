@@ -110,13 +110,10 @@ io::Task<> Server::State::accept_loop() {
         auto connection = std::make_unique<Connection>(this, *std::move(stream));
         Connection* const started = connection.get();
         // The task runs later, and not at all once the group is being closed.
-        if (io::TaskGroup::Canceller canceller = group.spawn(serve(std::move(connection))))
+        if (io::TaskGroup::Canceller canceller =
+                group.spawn(Connection::run(std::move(connection))))
             started->set_canceller(std::move(canceller));
     }
-}
-
-io::Task<> Server::State::serve(std::unique_ptr<Connection> connection) {
-    co_await connection->run();
 }
 
 io::Task<> Server::State::close_websocket(std::shared_ptr<WebSocket> websocket) {
@@ -146,7 +143,7 @@ Result<void> Server::start() {
     if (!state.listener) TRY(bind());
     for (const Route* route : state.router->routes())
         state.handlers.emplace(route, state.router->chain(route->handler));
-    state.handlers.emplace(nullptr, state.router->chain([router = state.router](Request request) {
+    state.handlers.emplace(nullptr, state.router->chain([router = state.router](Request&& request) {
         return unrouted(std::move(request), router);
     }));
     if (state.options.metrics != nullptr)

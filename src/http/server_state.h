@@ -35,7 +35,6 @@ struct Server::State {
     State(io::Runtime& runtime, const Router& router_given, ServerOptions options_given);
 
     io::Task<> accept_loop();
-    io::Task<> serve(std::unique_ptr<Connection> connection);
     io::Task<> close_websocket(std::shared_ptr<WebSocket> websocket);
     std::string new_request_id();
     // "Tue, 24 Nov 2026 19:52:53 GMT"

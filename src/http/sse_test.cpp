@@ -54,6 +54,14 @@ INSTANTIATE_TEST_SUITE_P(
         },
         Stream{"utf8", "data: \xE4\xB8\xAD\xE6\x96\x87\n\n", "[|\xE4\xB8\xAD\xE6\x96\x87||-1]"},
         Stream{"unfinished", "data: a\n\ndata: b\n", "[|a||-1]"},
+        Stream{
+            "long_lines",
+            "event: a name of more than sixteen bytes\r\ndata: "
+            "0123456789012345678901234567890123456789\n"
+            "data: 01234567890123456789\r\n\ndata: 0123456789abc\r\rdata: 0123456789abcd\n\n",
+            "[a name of more than sixteen bytes|0123456789012345678901234567890123456789\n"
+            "01234567890123456789||-1][|0123456789abc||-1][|0123456789abcd||-1]"
+        },
         Stream{"unknown_fields", "foo: x\ndatax: y\ndata: a\n\n", "[|a||-1]"}
     ),
     [](const auto& info) { return info.param.name; }

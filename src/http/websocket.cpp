@@ -24,6 +24,7 @@ namespace beast = boost::beast;
 namespace websocket = boost::beast::websocket;
 using beast::error_code;
 
+constexpr asio::use_awaitable_t<io::Executor> kAwaitable;
 constexpr Duration kCloseTimeout = 5s;  // for the peer to answer our close frame
 
 // Our stream in the form that Beast drives: it starts operations with handlers of its own.
@@ -153,7 +154,7 @@ io::Task<Result<std::optional<WebSocket::Message>>> WebSocket::receive() {
     Message message;
     auto buffer = asio::dynamic_buffer(message.data);
     error_code error;
-    co_await state->wire.async_read(buffer, asio::redirect_error(asio::use_awaitable, error));
+    co_await state->wire.async_read(buffer, asio::redirect_error(kAwaitable, error));
     if (!error) {
         message.text = state->wire.got_text();
         co_return std::optional<Message>(std::move(message));
@@ -201,9 +202,7 @@ io::Task<Result<void>> WebSocket::send(std::string data, bool text) {
         );
     state->wire.text(text);
     error_code error;
-    co_await state->wire.async_write(
-        asio::buffer(data), asio::redirect_error(asio::use_awaitable, error)
-    );
+    co_await state->wire.async_write(asio::buffer(data), asio::redirect_error(kAwaitable, error));
     if (!error) co_return Result<void>{};
     state->open = false;
     if (error == asio::error::operation_aborted) co_await io::unwind_if_cancelled();
@@ -219,7 +218,7 @@ io::Task<void> WebSocket::close(CloseCode code, std::string reason) {
     error_code ignored;
     co_await state->wire.async_close(
         websocket::close_reason(static_cast<websocket::close_code>(code), reason),
-        asio::redirect_error(asio::use_awaitable, ignored)
+        asio::redirect_error(kAwaitable, ignored)
     );
     state->open = false;
     state->wire.next_layer().stream().close();
@@ -263,7 +262,7 @@ io::Task<Result<std::unique_ptr<WebSocket>>> accept_websocket(
     );
     add_headers(request, handshake.headers);
     error_code error;
-    co_await state->wire.async_accept(request, asio::redirect_error(asio::use_awaitable, error));
+    co_await state->wire.async_accept(request, asio::redirect_error(kAwaitable, error));
     if (error) co_return failure(*state, error);
     state->set_timeouts(kCloseTimeout, idle_timeout);
     co_return std::make_unique<WebSocket>(std::move(state));
@@ -281,7 +280,7 @@ io::Task<Result<std::unique_ptr<WebSocket>>> open_websocket(
     websocket::response_type response;
     error_code error;
     co_await state->wire.async_handshake(
-        response, url.authority(), url.target, asio::redirect_error(asio::use_awaitable, error)
+        response, url.authority(), url.target, asio::redirect_error(kAwaitable, error)
     );
     if (error == websocket::error::upgrade_declined) {
         Error told = error_from_response(static_cast<int>(response.result_int()), response.body());

@@ -3,12 +3,10 @@
 
 #include <array>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <optional>
 #include <vector>
 
+#include "io/await.h"
 #include "io/event.h"
 #include "io/stream_state.h"
 
@@ -21,11 +19,13 @@ namespace {
 constexpr std::size_t kAddressesMax = 8;        // of one name; further ones are not tried
 constexpr Duration kAttemptTimeoutMin = 500ms;  // what one address gets at least of the time left
 
+using Resolver = asio::ip::basic_resolver<tcp, Executor>;
+
 // The answer of a resolver, which is left alone when our time is over: the system's resolver cannot
 // be interrupted. Shared between the waiting task and the resolver's completion.
 struct Resolution {
     explicit Resolution(const Executor& executor) : resolver(executor), done(executor) {}
-    tcp::resolver resolver;
+    Resolver resolver;
     Event done;
     std::optional<error_code> error;
     std::vector<tcp::endpoint> endpoints;
@@ -107,9 +107,7 @@ Task<Result<Stream>> connect_to(
 ) {
     auto state = std::make_unique<Stream::State>(Socket(executor), std::move(name));
     state->set_write(deadline);
-    error_code error;
-    co_await std::get<Socket>(state->socket)
-        .async_connect(endpoint, asio::redirect_error(asio::use_awaitable, error));
+    const auto [error] = co_await std::get<Socket>(state->socket).async_connect(endpoint, kAwait);
     const bool expired = state->write_expired;
     state->set_write(Deadline::none());
     if (error && expired)

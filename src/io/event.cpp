@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/event.h"
 
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include "base/check.h"
+#include "io/await.h"
 
 namespace penstock::io {
 namespace asio = boost::asio;
@@ -35,7 +33,7 @@ struct Event::Waiter {
     }
 
     Event* event;
-    asio::steady_timer timer;
+    Timer timer;
     bool notified = false;
     Waiter* previous;
     Waiter* next = nullptr;
@@ -54,8 +52,7 @@ void Event::notify_one() {
 
 Task<bool> Event::wait(Deadline deadline) {
     Waiter waiter(*this, deadline);
-    boost::system::error_code error;
-    co_await waiter.timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    const auto [error] = co_await waiter.timer.async_wait(kAwait);
     if (waiter.notified) co_return true;
     const bool unwinds = co_await asio::this_coro::throw_if_cancelled();
     if (error && unwinds) throw boost::system::system_error(error);

@@ -4,13 +4,12 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <charconv>
 #include <optional>
 #include <variant>
 
+#include "io/await.h"
 #include "io/stream_state.h"
 
 namespace penstock::io {
@@ -19,8 +18,15 @@ using asio::ip::tcp;
 using asio::local::stream_protocol;
 using boost::system::error_code;
 
+namespace {
+
+using TcpAcceptor = asio::basic_socket_acceptor<tcp, Executor>;
+using UnixAcceptor = asio::basic_socket_acceptor<stream_protocol, Executor>;
+
+}  // namespace
+
 struct Listener::State {
-    std::variant<tcp::acceptor, stream_protocol::acceptor> acceptor;
+    std::variant<TcpAcceptor, UnixAcceptor> acceptor;
     std::uint16_t port = 0;
 };
 
@@ -40,7 +46,7 @@ Result<tcp::endpoint> endpoint_of(const Executor& executor, const ListenOptions&
     const auto address = asio::ip::make_address(options.host, error);
     if (!error) return tcp::endpoint(address, options.port);
     // Before anything is served, so a blocking look-up harms nobody.
-    tcp::resolver resolver(executor);
+    asio::ip::basic_resolver<tcp, Executor> resolver(executor);
     const auto found =
         resolver.resolve(options.host, std::to_string(options.port), tcp::resolver::passive, error);
     if (error || found.empty())
@@ -61,10 +67,10 @@ std::optional<int> inherited(const std::string& host) {
     return error == std::errc() && stop == end ? std::optional(fd) : std::nullopt;
 }
 
-Result<tcp::acceptor> adopt(const Executor& executor, int fd) {
+Result<TcpAcceptor> adopt(const Executor& executor, int fd) {
     sockaddr_storage address{};
     socklen_t size = sizeof address;
-    tcp::acceptor acceptor(executor);
+    TcpAcceptor acceptor(executor);
     error_code error;
     if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0)
         error.assign(errno, boost::system::system_category());
@@ -85,8 +91,7 @@ Stream make_stream(UnixSocket socket) {
 
 template <class Acceptor>
 Task<Result<Stream>> accept_on(Acceptor* acceptor) {
-    error_code error;
-    auto socket = co_await acceptor->async_accept(asio::redirect_error(asio::use_awaitable, error));
+    auto [error, socket] = co_await acceptor->async_accept(kAwait);
     if (error == asio::error::operation_aborted) {
         const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
         if (cancellation.cancelled() != asio::cancellation_type::none)
@@ -108,16 +113,16 @@ Listener& Listener::operator=(Listener&&) noexcept = default;
 
 Result<Listener> Listener::bind(Executor executor, ListenOptions options) {
     if (const std::optional<int> fd = inherited(options.host)) {
-        tcp::acceptor adopted = TRY(adopt(executor, *fd));
+        TcpAcceptor adopted = TRY(adopt(executor, *fd));
         error_code unknown;
         const std::uint16_t port = adopted.local_endpoint(unknown).port();
         return Listener(std::make_unique<State>(State{std::move(adopted), port}));
     }
     const tcp::endpoint endpoint = TRY(endpoint_of(executor, options));
-    tcp::acceptor acceptor(executor);
+    TcpAcceptor acceptor(executor);
     error_code error;
     acceptor.open(endpoint.protocol(), error);
-    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor.set_option(TcpAcceptor::reuse_address(true), error);
     if (!error && options.reuse_port) {
         const int on = 1;
         if (::setsockopt(acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0)
@@ -131,7 +136,7 @@ Result<Listener> Listener::bind(Executor executor, ListenOptions options) {
 }
 
 Result<Listener> Listener::bind_unix(Executor executor, std::string path) {
-    stream_protocol::acceptor acceptor(executor);
+    UnixAcceptor acceptor(executor);
     error_code error;
     acceptor.open(stream_protocol(), error);
     if (!error) acceptor.bind(stream_protocol::endpoint(path), error);
@@ -141,9 +146,9 @@ Result<Listener> Listener::bind_unix(Executor executor, std::string path) {
 }
 
 Task<Result<Stream>> Listener::accept() {
-    if (auto* tcp_acceptor = std::get_if<tcp::acceptor>(&state_->acceptor))
+    if (auto* tcp_acceptor = std::get_if<TcpAcceptor>(&state_->acceptor))
         return accept_on(tcp_acceptor);
-    return accept_on(std::get_if<stream_protocol::acceptor>(&state_->acceptor));
+    return accept_on(std::get_if<UnixAcceptor>(&state_->acceptor));
 }
 
 std::uint16_t Listener::local_port() const { return state_->port; }

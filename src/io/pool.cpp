@@ -53,7 +53,7 @@ bool Pool::post(std::move_only_function<void()> function) {
 
 Task<void> Pool::submit(std::move_only_function<void()> function) {
     // No cancellation slot is used: the job refers to the caller's frame, which must wait for it.
-    co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
+    co_await asio::async_initiate<const asio::use_awaitable_t<Executor>&, void()>(
         [this](auto handler, std::move_only_function<void()> job) {
             asio::post(
                 state_->pool,
@@ -64,7 +64,7 @@ Task<void> Pool::submit(std::move_only_function<void()> function) {
                 }
             );
         },
-        asio::use_awaitable, std::move(function)
+        asio::use_awaitable_t<Executor>(), std::move(function)
     );
 }
 

@@ -16,7 +16,9 @@ namespace penstock::io {
 namespace asio = boost::asio;
 
 struct Runtime::State {
-    asio::io_context context{1};
+    // Sockets and timers are used on the loop's thread alone, so their operations need no locks;
+    // what other threads post is locked.
+    asio::io_context context{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
     std::optional<asio::signal_set> signals;
     std::function<void(int)> on_signal;
 

@@ -8,14 +8,14 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <cstring>
+#include <type_traits>
 
 #include "base/check.h"
+#include "io/await.h"
 #include "io/stream_state.h"
 
 namespace penstock::io {
@@ -137,23 +137,32 @@ Stream::Stream(Stream&&) noexcept = default;
 Stream& Stream::operator=(Stream&&) noexcept = default;
 Stream::Stream(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
-Task<Result<std::size_t>> Stream::read_some(std::span<char> into, Deadline deadline) {
-    State* const state = state_.get();
+// The operations are coroutines for each kind of socket, so that none stands between them and the
+// socket.
+
+template <class Socket>
+Task<Result<std::size_t>> Stream::read_from(
+    State* state, Socket* socket, std::span<char> into, Deadline deadline
+) {
     if (!state->pushback.empty()) co_return state->take_pushback(into.data(), into.size());
     const ReadLimit limit(state, deadline);
     while (true) {
         if (state->closed) co_return closed(*state);
-        error_code error;
-        const asio::mutable_buffer buffer(into.data(), into.size());
-        const std::size_t size = co_await state->visit([&](auto& socket) {
-            return socket.async_read_some(buffer, asio::redirect_error(asio::use_awaitable, error));
-        });
+        const auto [error, size] = co_await socket->async_read_some(
+            asio::mutable_buffer(into.data(), into.size()), kAwait
+        );
         if (!error || error == asio::error::eof) co_return size;
         if (error != asio::error::operation_aborted) co_return failure(*state, error);
         const Aborted why = co_await why_aborted(state, state->read_expired);
         if (why == Aborted::repeat) continue;
         co_return aborted(*state, why, "reading");
     }
+}
+
+Task<Result<std::size_t>> Stream::read_some(std::span<char> into, Deadline deadline) {
+    return state_->visit([&](auto& socket) {
+        return read_from(state_.get(), &socket, into, deadline);
+    });
 }
 
 Task<Result<void>> Stream::write(std::string_view bytes, Deadline deadline) {
@@ -190,12 +199,20 @@ Result<void> Stream::write_now(std::span<std::string_view>& parts) {
 
 Task<Result<void>> Stream::write(std::span<const std::string_view> given, Deadline deadline) {
     CHECK(given.size() <= kGatherMax, "the caller gathers at most kGatherMax parts");
-    State* const state = state_.get();
     std::array<std::string_view, kGatherMax> texts;
     std::ranges::copy(given, texts.begin());
     std::span<std::string_view> rest(texts.data(), given.size());
     CO_TRY(write_now(rest));
     if (rest.empty()) co_return Result<void>{};
+    co_return co_await state_->visit([&](auto& socket) {
+        return write_to(state_.get(), &socket, rest, deadline);
+    });
+}
+
+template <class Socket>
+Task<Result<void>> Stream::write_to(
+    State* state, Socket* socket, std::span<const std::string_view> rest, Deadline deadline
+) {
     Parts parts;
     for (std::size_t i = 0; i < rest.size(); ++i)
         parts[i] = asio::const_buffer(rest[i].data(), rest[i].size());
@@ -203,10 +220,7 @@ Task<Result<void>> Stream::write(std::span<const std::string_view> given, Deadli
     const WriteLimit limit(state, deadline);
     while (!left.empty()) {
         if (state->closed) co_return closed(*state);
-        error_code error;
-        const std::size_t sent = co_await state->visit([&](auto& socket) {
-            return socket.async_write_some(left, asio::redirect_error(asio::use_awaitable, error));
-        });
+        const auto [error, sent] = co_await socket->async_write_some(left, kAwait);
         left = skip(left, sent);
         if (!error) continue;
         if (error != asio::error::operation_aborted) co_return failure(*state, error);
@@ -217,28 +231,26 @@ Task<Result<void>> Stream::write(std::span<const std::string_view> given, Deadli
     co_return Result<void>{};
 }
 
-Task<Result<void>> Stream::wait_readable(Deadline deadline) {
-    State* const state = state_.get();
+template <class Socket>
+Task<Result<void>> Stream::wait_for(State* state, Socket* socket, Deadline deadline) {
     if (!state->pushback.empty()) co_return Result<void>{};
-    if (state->secure()) {
-        auto& tls = **std::get_if<2>(&state->socket);
-        if (SSL_has_pending(tls.native_handle()) == 1) co_return Result<void>{};
-    }
+    if constexpr (std::is_same_v<Socket, TlsSocket>)
+        if (SSL_has_pending(socket->native_handle()) == 1) co_return Result<void>{};
     const ReadLimit limit(state, deadline);
     while (true) {
         if (state->closed) co_return closed(*state);
-        error_code error;
-        co_await state->visit([&](auto& socket) {
-            return socket.lowest_layer().async_wait(
-                asio::socket_base::wait_read, asio::redirect_error(asio::use_awaitable, error)
-            );
-        });
+        const auto [error] =
+            co_await socket->lowest_layer().async_wait(asio::socket_base::wait_read, kAwait);
         if (!error) co_return Result<void>{};
         if (error != asio::error::operation_aborted) co_return failure(*state, error);
         const Aborted why = co_await why_aborted(state, state->read_expired);
         if (why == Aborted::repeat) continue;
         co_return aborted(*state, why, "waiting for data");
     }
+}
+
+Task<Result<void>> Stream::wait_readable(Deadline deadline) {
+    return state_->visit([&](auto& socket) { return wait_for(state_.get(), &socket, deadline); });
 }
 
 Result<std::optional<std::size_t>> Stream::read_now(std::span<char> into) {
@@ -288,12 +300,11 @@ void Stream::unread(std::string bytes) {
 Task<void> Stream::shutdown(Deadline deadline) {
     State* const state = state_.get();
     if (state->closed) co_return;
-    error_code error;
     if (state->secure()) {
         const ReadLimit limit(state, deadline);
-        auto& tls = **std::get_if<2>(&state->socket);
-        co_await tls.async_shutdown(asio::redirect_error(asio::use_awaitable, error));
+        co_await (*std::get_if<2>(&state->socket))->async_shutdown(kAwait);
     }
+    error_code error;
     state->visit([&](auto& any) {
         any.lowest_layer().shutdown(asio::socket_base::shutdown_send, error);
     });

@@ -80,6 +80,17 @@ class Stream {
     State& state() { return *state_; }
 
   private:
+    template <class Socket>
+    static Task<Result<std::size_t>> read_from(
+        State* state, Socket* socket, std::span<char> into, Deadline deadline
+    );
+    template <class Socket>
+    static Task<Result<void>> write_to(
+        State* state, Socket* socket, std::span<const std::string_view> rest, Deadline deadline
+    );
+    template <class Socket>
+    static Task<Result<void>> wait_for(State* state, Socket* socket, Deadline deadline);
+
     std::unique_ptr<State> state_;
 };
 

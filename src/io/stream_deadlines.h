@@ -2,9 +2,9 @@
 #pragma once
 
 #include <boost/asio/execution_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <cstddef>
 
+#include "io/await.h"
 #include "io/deadline.h"
 #include "io/task.h"
 
@@ -53,7 +53,7 @@ class StreamDeadlines final : public boost::asio::execution_context::service {
     void schedule(Point point);
     void sweep();
 
-    boost::asio::steady_timer timer_;
+    Timer timer_;
     Entry* first_ = nullptr;
     std::size_t size_ = 0;
     Point next_sweep_ = Point::max();

@@ -15,8 +15,8 @@
 
 namespace penstock::io {
 
-using TcpSocket = boost::asio::ip::tcp::socket;
-using UnixSocket = boost::asio::local::stream_protocol::socket;
+using TcpSocket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, Executor>;
+using UnixSocket = boost::asio::basic_stream_socket<boost::asio::local::stream_protocol, Executor>;
 using TlsSocket = boost::asio::ssl::stream<TcpSocket>;
 
 // "192.0.2.7:80", "[2001:db8::1]:80"

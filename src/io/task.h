@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <optional>
 #include <utility>
@@ -12,7 +12,9 @@
 
 namespace penstock::io {
 
-using Executor = boost::asio::any_io_executor;
+// Of a Runtime. Named for what it is: a type that can hold any executor costs every operation
+// several calls through a table.
+using Executor = boost::asio::io_context::executor_type;
 
 // A coroutine on the one thread of a Runtime. It does nothing until it is awaited or spawned into a
 // TaskGroup. Functions that do I/O return Task<Result<T>>; failures are values, never exceptions.
@@ -25,7 +27,7 @@ using Executor = boost::asio::any_io_executor;
 // Parameters of a Task are taken by value or by pointer, and a lambda that is itself a coroutine
 // has no captures: both would be read after they are gone.
 template <class T = void>
-using Task = boost::asio::awaitable<T>;
+using Task = boost::asio::awaitable<T, Executor>;
 
 bool is_cancelled(const std::exception& error);
 
@@ -68,18 +70,9 @@ Task<std::optional<T>> race(Task<T> task, Task<void> other) {
     co_return result;
 }
 
-// The result of `task`, or nothing when it was cancelled by the caller's own doing, which `*ours`
-// then tells: that cancellation ends here, any other goes on. Costs nothing where none comes.
-template <class T>
-Task<std::optional<T>> absorb_cancellation(Task<T> task, const bool* ours) {
-    std::optional<T> result;
-    try {
-        result.emplace(co_await std::move(task));
-    } catch (const std::exception& error) {
-        if (!*ours || !is_cancelled(error)) throw;
-    }
-    if (*ours) co_await boost::asio::this_coro::reset_cancellation_state();
-    co_return result;
-}
+// The task goes on as if it had not been cancelled: for whoever caused it, and has caught it.
+//     try { … co_await std::move(task) … } catch (…) { if (!ours || !is_cancelled(error)) throw; }
+//     if (ours) co_await forget_cancellation();
+inline auto forget_cancellation() { return boost::asio::this_coro::reset_cancellation_state(); }
 
 }  // namespace penstock::io

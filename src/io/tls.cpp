@@ -4,11 +4,10 @@
 #include <fmt/format.h>
 #include <openssl/ssl.h>
 
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
+#include "io/await.h"
 #include "io/stream_state.h"
 
 namespace penstock::io {
@@ -73,8 +72,7 @@ Task<Result<void>> handshake(
 ) {
     auto& tls = **std::get_if<2>(&state->socket);
     state->set_read(deadline);
-    error_code error;
-    co_await tls.async_handshake(side, asio::redirect_error(asio::use_awaitable, error));
+    const auto [error] = co_await tls.async_handshake(side, kAwait);
     const bool expired = state->read_expired;
     state->set_read(Deadline::none());
     if (!error) co_return Result<void>{};

@@ -207,8 +207,13 @@ ApiError limit_error(
 }
 
 HeaderList rate_headers(std::span<const Demand> demands, const AllowancePool& pool, Time now) {
+    struct Names {
+        std::string_view limit;
+        std::string_view remaining;
+        std::string_view reset;
+    };
     HeaderList headers;
-    const auto add = [&](Measure measure, const std::string& name) {
+    const auto add = [&](Measure measure, const Names& names) {
         const Demand* tightest = nullptr;
         Units least;
         for (const Demand& demand : demands) {
@@ -220,12 +225,15 @@ HeaderList rate_headers(std::span<const Demand> demands, const AllowancePool& po
         }
         if (tightest == nullptr) return;
         const Time resets = std::chrono::floor<std::chrono::minutes>(now) + std::chrono::minutes(1);
-        headers.emplace_back("x-ratelimit-limit-" + name, to_string(tightest->limit));
-        headers.emplace_back("x-ratelimit-remaining-" + name, to_string(least));
-        headers.emplace_back("x-ratelimit-reset-" + name, span_text(resets - now));
+        if (headers.empty()) headers.reserve(2 * 3);
+        headers.emplace_back(names.limit, to_string(tightest->limit));
+        headers.emplace_back(names.remaining, to_string(least));
+        headers.emplace_back(names.reset, span_text(resets - now));
     };
-    add(Measure::requests_minute, "requests");
-    add(Measure::tokens_minute, "tokens");
+    add(Measure::requests_minute, {"x-ratelimit-limit-requests", "x-ratelimit-remaining-requests",
+                                   "x-ratelimit-reset-requests"});
+    add(Measure::tokens_minute,
+        {"x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"});
     return headers;
 }
 

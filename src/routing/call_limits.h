@@ -66,7 +66,7 @@ ApiError limit_error(
 
 // OpenAI's x-ratelimit-limit-, -remaining- and -reset-requests and -tokens, of the tightest minute
 // limit among the demands; empty where there is none.
-using HeaderList = std::vector<std::pair<std::string, std::string>>;
+using HeaderList = std::vector<std::pair<std::string_view, std::string>>;  // names are constants
 HeaderList rate_headers(std::span<const Demand> demands, const AllowancePool& pool, Time now);
 
 }  // namespace penstock::routing

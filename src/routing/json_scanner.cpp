@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "routing/json_scanner.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cstring>
@@ -22,6 +27,20 @@ std::uint64_t special_bytes(std::uint64_t word) {
     const std::uint64_t control = (word - kOnes * 0x20) & ~word & kHighs;
     return quote | backslash | control | (word & kHighs);
 }
+
+#ifdef __SSE2__
+constexpr std::size_t kRunBytes = 16;
+// The same for sixteen bytes, one bit each, all of them right. As signed numbers what is not ASCII
+// lies below the space too.
+unsigned special_of_run(const char* bytes) {
+    const __m128i run = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
+    const __m128i low = _mm_cmplt_epi8(run, _mm_set1_epi8(0x20));
+    const __m128i quote = _mm_cmpeq_epi8(run, _mm_set1_epi8('"'));
+    const __m128i backslash = _mm_cmpeq_epi8(run, _mm_set1_epi8('\\'));
+    const __m128i special = _mm_or_si128(low, _mm_or_si128(quote, backslash));
+    return static_cast<unsigned>(_mm_movemask_epi8(special));
+}
+#endif
 
 bool is_continuation(unsigned char c) { return (c & 0xC0) == 0x80; }
 
@@ -207,6 +226,11 @@ bool JsonScanner::read_string(String& out) {
 }
 
 std::size_t JsonScanner::skip_plain(std::size_t at) const {
+#ifdef __SSE2__
+    for (; at + kRunBytes <= text_.size(); at += kRunBytes)
+        if (const unsigned special = special_of_run(text_.data() + at); special != 0)
+            return at + static_cast<std::size_t>(std::countr_zero(special));
+#endif
     while (at + 8 <= text_.size()) {
         std::uint64_t word = 0;
         std::memcpy(&word, text_.data() + at, 8);
@@ -238,11 +262,14 @@ bool JsonScanner::scan_string(String& out) {
             at_ = at;
             return fail("a control character in a string");
         } else {
-            std::size_t length = utf8_length(text_, at);
-            if (length == 0 && mode_ == Text::lenient) length = 1;
-            at_ = length == 0 ? at : at_;
-            if (length == 0) return fail("invalid UTF-8");
-            at += length;
+            // One such character is seldom alone.
+            do {
+                std::size_t length = utf8_length(text_, at);
+                if (length == 0 && mode_ == Text::lenient) length = 1;
+                at_ = length == 0 ? at : at_;
+                if (length == 0) return fail("invalid UTF-8");
+                at += length;
+            } while (at < text_.size() && static_cast<unsigned char>(text_[at]) >= 0x80);
         }
     }
     out.end = at;
@@ -373,9 +400,11 @@ std::string JsonScanner::decode(const String& string) const {
     std::string out;
     out.reserve(from.size());
     for (std::size_t at = 0; at < from.size();) {
-        if (from[at] != '\\') {
-            out += from[at++];
-        } else if (from[at + 1] == 'u') {
+        const std::size_t escape = std::min(from.find('\\', at), from.size());
+        out.append(from, at, escape - at);
+        at = escape;
+        if (at == from.size()) break;
+        if (from[at + 1] == 'u') {
             decode_unicode(from, ++at, out);
         } else {
             out += unescaped(from[at + 1]);

@@ -47,6 +47,31 @@ TEST(JsonScanner, RefusesControlCharactersAndUnknownEscapes) {
     EXPECT_EQ(problem_of(R"("\u12g4")"), "\\u needs four hexadecimal digits at byte 1");
 }
 
+// Long strings are looked at many bytes at a time.
+TEST(JsonScanner, FindsWhatIsSpecialAtEveryPlaceOfALongString) {
+    constexpr std::size_t kSize = 80;
+    for (std::size_t at = 0; at < kSize; ++at) {
+        const std::string before(at, 'a');
+        const std::string behind(kSize - at, 'b');
+        const std::string place = " at byte " + std::to_string(at + 1);
+        const auto with = [&](std::string_view inside) {
+            return "\"" + before + std::string(inside) + behind + "\"";
+        };
+        EXPECT_EQ(problem_of(with("\x01")), "a control character in a string" + place);
+        EXPECT_EQ(problem_of(with("\x1F")), "a control character in a string" + place);
+        EXPECT_EQ(problem_of(with("\xFF")), "invalid UTF-8" + place);
+        EXPECT_EQ(
+            problem_of(with("\xE4\xB8\xAD\xE6")), "invalid UTF-8 at byte " + std::to_string(at + 4)
+        );
+        EXPECT_EQ(problem_of(with("\\x")), "an unknown escape in a string" + place);
+        EXPECT_EQ(
+            problem_of(with("\"")), "something follows the value at byte " + std::to_string(at + 2)
+        );
+        EXPECT_EQ(problem_of(with(" ~\x7F\xE4\xB8\xAD\xE6\x96\x87")), "valid");
+        EXPECT_EQ(decoded(with("\\n\xE4\xB8\xAD")), before + "\n\xE4\xB8\xAD" + behind);
+    }
+}
+
 TEST(JsonScanner, RefusesTextThatIsNotUtf8) {
     EXPECT_EQ(problem_of("\"\xC3\x28\""), "invalid UTF-8 at byte 1");
     EXPECT_EQ(problem_of("\"\xC0\xAF\""), "invalid UTF-8 at byte 1");      // overlong

@@ -18,20 +18,57 @@ std::uint64_t fold(std::uint64_t a, std::uint64_t b) {
     return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
+constexpr std::size_t kWord = sizeof(std::uint64_t);
+
+std::uint64_t take_word(std::uint64_t hash, const char* word) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, word, kWord);
+    return fold(hash ^ value, kGolden);
+}
+
 std::uint64_t hash_bytes(std::uint64_t seed, std::string_view bytes) {
-    std::uint64_t hash = fold(seed ^ kPi, bytes.size() ^ kGolden);
-    while (bytes.size() >= sizeof(std::uint64_t)) {
-        std::uint64_t word = 0;
-        std::memcpy(&word, bytes.data(), sizeof word);
-        hash = fold(hash ^ word, kGolden);
-        bytes.remove_prefix(sizeof word);
-    }
+    WordHash hash(fold(seed ^ kPi, bytes.size() ^ kGolden));
+    const std::size_t whole = bytes.size() / kWord * kWord;
+    hash.add(bytes.substr(0, whole));
     std::uint64_t rest = 0;
-    std::memcpy(&rest, bytes.data(), bytes.size());
-    return fold(hash ^ rest ^ kPi, kGolden);
+    std::memcpy(&rest, bytes.data() + whole, bytes.size() - whole);
+    return fold(hash.value() ^ rest ^ kPi, kGolden);
 }
 
 }  // namespace
+
+WordHash::WordHash(std::uint64_t seed) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) lanes_[lane] = seed + lane * kPi;
+}
+
+void WordHash::add(std::string_view words) {
+    const char* at = words.data();
+    const char* const end = at + words.size();
+    for (; next_ != 0 && at != end; at += kWord) {
+        lanes_[next_] = take_word(lanes_[next_], at);
+        next_ = (next_ + 1) % kLanes;
+    }
+    static_assert(kLanes == 4, "as many variables, which stay in registers");
+    auto [first, second, third, fourth] = lanes_;
+    const auto room = static_cast<std::size_t>(end - at) / (kLanes * kWord) * (kLanes * kWord);
+    for (const char* const stop = at + room; at != stop; at += kLanes * kWord) {
+        first = take_word(first, at);
+        second = take_word(second, at + kWord);
+        third = take_word(third, at + 2 * kWord);
+        fourth = take_word(fourth, at + 3 * kWord);
+    }
+    lanes_ = {first, second, third, fourth};
+    for (; at != end; at += kWord) {
+        lanes_[next_] = take_word(lanes_[next_], at);
+        next_ = (next_ + 1) % kLanes;
+    }
+}
+
+std::uint64_t WordHash::value() const {
+    std::uint64_t value = lanes_[0];
+    for (std::size_t lane = 1; lane < kLanes; ++lane) value = fold(value ^ lanes_[lane], kGolden);
+    return value;
+}
 
 BlockHash chain_block(BlockHash previous, std::string_view content) {
     return hash_bytes(previous, content);
@@ -47,27 +84,25 @@ BlockHash salt_of(std::string_view tenant, std::string_view model) {
 
 // As hash_bytes() has it for a block of kBlockBytes.
 void PromptHasher::begin_block() {
-    hash_ = fold(last_ ^ kPi, kBlockBytes ^ kGolden);
+    hash_ = WordHash(fold(last_ ^ kPi, kBlockBytes ^ kGolden));
     in_block_ = 0;
 }
 
 void PromptHasher::add_words(std::string_view words) {
-    static_assert(kBlockBytes % sizeof(std::uint64_t) == 0, "a block is made of whole words");
+    static_assert(kBlockBytes % kWord == 0, "a block is made of whole words");
     while (!words.empty() && chain_.size() < kBlocksMax) {
-        std::uint64_t word = 0;
-        std::memcpy(&word, words.data(), sizeof word);
-        words.remove_prefix(sizeof word);
-        hash_ = fold(hash_ ^ word, kGolden);
-        in_block_ += sizeof word;
-        if (in_block_ < kBlockBytes) continue;
-        last_ = fold(hash_ ^ kPi, kGolden);
+        const std::size_t taken = std::min(words.size(), kBlockBytes - in_block_);
+        hash_.add(words.substr(0, taken));
+        words.remove_prefix(taken);
+        in_block_ += taken;
+        if (in_block_ < kBlockBytes) return;
+        last_ = fold(hash_.value() ^ kPi, kGolden);
         chain_.push_back(last_);
         begin_block();
     }
 }
 
 void PromptHasher::add(std::string_view text) {
-    constexpr std::size_t kWord = sizeof(std::uint64_t);
     if (in_word_ > 0) {
         const std::size_t taken = std::min(text.size(), kWord - in_word_);
         std::memcpy(reinterpret_cast<char*>(&word_) + in_word_, text.data(), taken);

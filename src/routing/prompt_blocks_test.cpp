@@ -21,6 +21,40 @@ TEST(PromptHasher, DoesNotDependOnWhereATextIsCut) {
     EXPECT_EQ(std::move(pieces).finish(), expected);
 }
 
+// Whole words that come one by one must meet the lanes that they meet in one piece.
+TEST(PromptHasher, EveryPieceSizeGivesTheSameChain) {
+    std::string text;
+    for (int i = 0; text.size() < 3 * kBlockBytes + 100; ++i) text += std::to_string(i * 7919);
+    PromptHasher whole(5);
+    whole.add(text);
+    const auto expected = std::move(whole).finish();
+    for (std::size_t size = 1; size <= 100; ++size) {
+        PromptHasher pieces(5);
+        for (std::size_t at = 0; at < text.size(); at += size)
+            pieces.add(std::string_view(text).substr(at, size));
+        EXPECT_EQ(std::move(pieces).finish(), expected) << "pieces of " << size;
+    }
+}
+
+// Any word that changes or trades places with another, of its lane or of another one, is seen.
+TEST(PromptHasher, EveryWordAndItsPlaceCount) {
+    std::string text;
+    for (int i = 0; text.size() < kBlockBytes; ++i) text += std::to_string(i * 7919);
+    text.resize(kBlockBytes);
+    const BlockHash before = chain_block(3, text);
+    for (std::size_t at = 0; at + 40 <= text.size(); at += 8) {
+        std::string other = text;
+        other[at + 3] ^= 1;
+        EXPECT_NE(chain_block(3, other), before) << at;
+        for (const std::size_t apart : {std::size_t{8}, std::size_t{32}}) {
+            if (text.substr(at, 8) == text.substr(at + apart, 8)) continue;
+            other = text;
+            other.replace(at, 8, text, at + apart, 8).replace(at + apart, 8, text, at, 8);
+            EXPECT_NE(chain_block(3, other), before) << at;
+        }
+    }
+}
+
 TEST(PromptHasher, EqualBeginningsHaveEqualBlocksAndNoneAfterADifference) {
     std::string text(4 * kBlockBytes, 'a');
     PromptHasher first(1);

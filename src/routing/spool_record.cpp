@@ -7,8 +7,10 @@
 
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
+#include "base/fixed_text.h"
 #include "json/codec.h"
 #include "json/json.h"
 
@@ -40,30 +42,40 @@ constexpr std::size_t kCallBytesUsual = 640;  // room that is made at once
 
 // What needs no escape goes straight to `out`.
 void print_field(Time value, std::string& out) {
-    out.append(1, '"').append(to_rfc3339(value)).append(1, '"');
+    std::array<char, kRfc3339BytesMax> text;
+    out.append(1, '"').append(text.data(), write_rfc3339(value, text.data())).append(1, '"');
 }
 template <class Tag>
 void print_field(const Id<Tag>& value, std::string& out) {
-    out.append(1, '"').append(Tag::kPrefix).append(1, '_').append(to_string(value.raw()));
-    out += '"';
+    out.append(1, '"').append(IdText(value).view()).append(1, '"');
 }
 template <class T>
 void print_field(const T& value, std::string& out) {
     json::print_to(value, out);
 }
+template <class Tag>
+void print_field(const std::optional<std::vector<Id<Tag>>>& ids, std::string& out) {
+    char before = '[';
+    for (const Id<Tag>& id : *ids) {
+        out += std::exchange(before, ',');
+        print_field(id, out);
+    }
+    out += before == '[' ? "[]" : "]";
+}
 
 // As json::print() does it, to the byte. Two records are written for each call of the gateway.
 void print_call(const CallRecord& call, std::string& out) {
-    char before = '{';
+    const std::size_t begin = out.size();
     boost::mp11::mp_for_each<json::Codec<CallRecord>::Members>([&](auto member) {
         const auto& field = call.*member.pointer;
         if constexpr (json::IsOptional<std::remove_cvref_t<decltype(field)>>::value)
             if (!field) return;
+        static const std::string before =
+            ",\"" + std::string(json::json_key<CallRecord>(member.name)) + "\":";
         out += before;
-        before = ',';
-        out.append(1, '"').append(json::json_key<CallRecord>(member.name)).append("\":");
         print_field(field, out);
     });
+    out[begin] = '{';  // before the first member, which is always there
     out += '}';
 }
 

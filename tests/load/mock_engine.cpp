@@ -19,8 +19,9 @@ struct Script {
     std::int64_t tokens = 64;
     std::int64_t cut_after = -1;  // tokens; below 0: never
     int status = 200;
-    Duration delay{};  // before the first token
-    Duration gap{};    // between tokens
+    Duration delay{};              // before the first token,
+    std::int64_t delay_after = 0;  // or, in a stream, after so many
+    Duration gap{};                // between tokens
 };
 
 constexpr std::string_view kWord = "word ";
@@ -107,9 +108,10 @@ class MockEngine {
         const std::string piece = event(R"({"content":"word "})", "null");
         if (!co_await writer.write(event(R"({"role":"assistant","content":""})", "null")))
             co_return;
-        if (script_.delay > Duration{0}) co_await io::sleep_for(script_.delay);
         for (std::int64_t i = 0; i < tokens; ++i) {
             if (i == script_.cut_after) co_return writer.abort();
+            if (script_.delay > Duration{0} && i == script_.delay_after)
+                co_await io::sleep_for(script_.delay);
             if (script_.gap > Duration{0} && i > 0) co_await io::sleep_for(script_.gap);
             if (!co_await writer.write(piece)) co_return;
         }
@@ -135,6 +137,10 @@ int run(int argc, char** argv) {
     app.add_option("--model", script.model)->capture_default_str();
     app.add_option("--tokens", script.tokens, "per answer")->capture_default_str();
     app.add_option("--delay", delay, "before the first token")->capture_default_str();
+    app.add_option(
+           "--delay-after", script.delay_after, "in a stream: so many tokens come before the delay"
+    )
+        ->capture_default_str();
     app.add_option("--gap", gap, "between tokens")->capture_default_str();
     app.add_option("--cut-after", script.cut_after, "tokens after which a stream breaks");
     app.add_option("--status", script.status, "answer every chat with this status")

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/message_reader.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace penstock::http {
+namespace {
+
+void put(InputBuffer& buffer, std::string_view text, std::size_t usual) {
+    const std::span<char> room = buffer.prepare(usual);
+    ASSERT_GE(room.size(), text.size());
+    std::ranges::copy(text, room.begin());
+    buffer.commit(text.size());
+}
+
+TEST(InputBuffer, IsAsSmallAsWhatIsUsual) {
+    InputBuffer buffer;
+
+    EXPECT_EQ(buffer.prepare(InputBuffer::kPieceBytes).size(), InputBuffer::kPieceBytes);
+    EXPECT_EQ(buffer.prepare().size(), InputBuffer::kHeadBytes);
+}
+
+TEST(InputBuffer, GrowsWhenWhatComesFillsItAndShrinksWhenLittleComes) {
+    InputBuffer buffer;
+    std::size_t before = 0;
+    for (std::size_t size = buffer.prepare(512).size(); size > before;) {
+        before = size;
+        buffer.commit(size);
+        buffer.consume(size);
+        size = buffer.prepare(512).size();
+    }
+    EXPECT_EQ(before, InputBuffer::kReadBytes);
+
+    put(buffer, "little", 512);
+    buffer.consume(6);
+
+    EXPECT_EQ(buffer.prepare(512).size(), 512U);
+}
+
+TEST(InputBuffer, KeepsWhatIsNotUsedYetWhileItGrows) {
+    InputBuffer buffer;
+    std::string all;
+    for (int i = 0; i < 300; ++i) {
+        const std::string text = "piece " + std::to_string(i) + ";";
+        const std::span<char> room = buffer.prepare(16);
+        const std::size_t fits = std::min(room.size(), text.size());
+        std::ranges::copy(std::string_view(text).substr(0, fits), room.begin());
+        buffer.commit(fits);
+        all += text.substr(0, fits);
+        if (i % 3 == 0) {
+            buffer.consume(4);
+            all.erase(0, 4);
+        }
+        ASSERT_EQ(buffer.view(), all);
+    }
+    buffer.release();
+    EXPECT_EQ(buffer.view(), all) << "what is not used is not given up";
+}
+
+TEST(InputBuffer, ReleasedItHasNothingAndCanBeUsedAgain) {
+    InputBuffer buffer;
+    put(buffer, "text", 2048);
+    buffer.consume(4);
+
+    buffer.release();
+
+    EXPECT_TRUE(buffer.empty());
+    EXPECT_EQ(buffer.prepare(512).size(), 512U);
+    put(buffer, "more", 512);
+    EXPECT_EQ(buffer.take(), "more");
+    EXPECT_TRUE(buffer.empty());
+}
+
+}  // namespace
+}  // namespace penstock::http
