@@ -82,6 +82,7 @@ inline constexpr Message kMessagesEnOfFlags[] = {
     {"flag.priority", "higher goes first, -1000 to 1000"},
     {"flag.project", "the project"},
     {"flag.protocol", "what the engine speaks"},
+    {"flag.purpose", "only files of this purpose"},
     {"flag.quantization", "of the weights: int4, int8, fp4, fp6, fp8, fp16, bf16, fp32, unknown"},
     {"flag.quiet", "no progress, no hints"},
     {"flag.quota_guaranteed",

@@ -75,6 +75,7 @@ constexpr Message kMessagesZhOfFlags[] = {
     {"flag.priority", "优先级，-1000 到 1000，大者在先"},
     {"flag.project", "项目"},
     {"flag.protocol", "引擎的协议"},
+    {"flag.purpose", "仅列出此用途的文件"},
     {"flag.quantization", "权重的量化：int4、int8、fp4、fp6、fp8、fp16、bf16、fp32、unknown"},
     {"flag.quiet", "不显示进度与提示"},
     {"flag.quota_guaranteed", "保底配额：cpus=8、memory_gib=64、H100=2、any=4；=none 取消"},
