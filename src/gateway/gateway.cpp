@@ -127,13 +127,14 @@ class Gateway::State {
                  with.clock, calls_running_, loads_,     tokenizers_,  log_},
           cache_(calls_, ids_, with.metrics),
           attempts_({with.runtime.executor(), calls_, upstream_, ids_, with.random, options_}),
+          continuations_{calls_, upstream_, ids_, with.random, with.metrics},
           chat_(
               {calls_, authenticator_, attempts_, upstream_, ids_, with.random, options_,
-               routes_known_, held_, cache_}
+               routes_known_, held_, cache_, continuations_}
           ),
           converted_(
               {calls_, authenticator_, attempts_, upstream_, ids_, with.random, options_,
-               routes_known_, held_, cache_}
+               routes_known_, held_, cache_, continuations_}
           ),
           state_(authenticator_, server_),
           batches_(
@@ -314,6 +315,8 @@ class Gateway::State {
     void apply(RouteTable table) {
         routes_version_ = table.version;
         routes_known_ = true;
+        if (table.keys_version != std::exchange(keys_version_, table.keys_version))
+            authenticator_.cache().ask_again(clock_.now());
         for (const std::string& hash : table.revoked_key_hashes)
             authenticator_.cache().revoke(hash, clock_.now());
         std::set<std::string> tokenizers;
@@ -354,6 +357,7 @@ class Gateway::State {
     Settler settler_;
     std::int64_t calls_running_ = 0;
     std::int64_t routes_version_ = 0;
+    std::int64_t keys_version_ = 0;
     bool routes_known_ = false;
     bool started_ = false;
     TokenizerShelf tokenizers_;
@@ -362,6 +366,7 @@ class Gateway::State {
     CallParts calls_;
     CallCache cache_;
     Attempts attempts_;
+    ContinuationParts continuations_;
     ChatCompletions chat_;
     DialectCalls converted_;
     ResponseState state_;

@@ -92,6 +92,10 @@ void KeyCache::put_unknown(const Sha256& digest, Time now) {
     entries_[digest] = {.key = nullptr, .fresh_until = now + kUnknownFor};
 }
 
+void KeyCache::ask_again(Time now) {
+    for (auto& [digest, entry] : entries_) entry.fresh_until = std::min(entry.fresh_until, now);
+}
+
 void KeyCache::revoke(std::string_view sha256_hex, Time now) {
     if (const auto digest = sha256_from_hex(sha256_hex)) put_unknown(*digest, now);
 }

@@ -43,6 +43,8 @@ class KeyCache {
     const Entry* find(const Sha256& digest) const;
     void put_known(const Sha256& digest, ResolvedKey key, Time now);
     void put_unknown(const Sha256& digest, Time now);
+    // Settings of keys have changed: each is asked for again before its next use.
+    void ask_again(Time now);
     // From the route table; the key is not accepted again, not even stale.
     void revoke(std::string_view sha256_hex, Time now);
     std::size_t size() const { return entries_.size(); }

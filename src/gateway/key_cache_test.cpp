@@ -29,6 +29,17 @@ TEST(KeyCache, KeepsAKnownKeyForAsLongAsTheServerAllowsButNotLonger) {
     EXPECT_EQ(cache.find(sha256("c")), nullptr);
 }
 
+TEST(KeyCache, AsksAgainForEveryKeyWhenSettingsHaveChanged) {
+    KeyCache cache;
+    cache.put_known(sha256("a"), {.cache_for = 1min}, kStart);
+    cache.put_unknown(sha256("b"), kStart);
+    cache.ask_again(kStart + 1s);
+    EXPECT_EQ(cache.find(sha256("a"))->fresh_until, kStart + 1s);
+    EXPECT_TRUE(cache.find(sha256("a"))->key);
+    cache.ask_again(kStart + 2s);
+    EXPECT_EQ(cache.find(sha256("a"))->fresh_until, kStart + 1s);
+}
+
 TEST(KeyCache, ForgetsWhatARevocationNames) {
     KeyCache cache;
     cache.put_known(sha256("a"), {.cache_for = 1min}, kStart);

@@ -38,6 +38,7 @@ io::Task<http::Response> watch_routes(Platform* platform, http::Request request)
         if (row.endpoint.state != EndpointState::deleted)
             table.routes.emplace_back(row.endpoint, row.api_key).endpoint.second_meter.reset();
     table.elastic = elastic_routes(*platform);
+    table.keys_version = platform->keys_version;
     table.revoked_key_hashes =
         platform->directory.revoked_since(platform->now() - kRevocationsToldFor);
     // What it shows may have been changed a moment ago.

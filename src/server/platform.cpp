@@ -121,6 +121,7 @@ class Restorer final : public storage::Visitor {
         options.id_hash_seed = platform_.random_.next();
         platform_.ledger = TRY(ledger::Ledger::restore(std::move(rows_), options));
         platform_.route_version = platform_.last_route_version();
+        platform_.keys_version = platform_.route_version;
         // Gateways that could not report while the server was away do so first.
         platform_.allowances.keep_until(platform_.now() + kReportAfterPause);
         for (const Attempt* attempt : platform_.board.active_attempts()) {
@@ -309,6 +310,12 @@ void Platform::touch_routes(Change& change) {
         route_version = version;
         routes_changed.notify_all();
     });
+}
+
+void Platform::touch_keys(Change& change) {
+    const std::int64_t version = last_route_version() + 1;
+    change.after.emplace_back([this, version] { keys_version = version; });
+    touch_routes(change);
 }
 
 void Platform::remove(Change& change, std::string kind, std::string id) {

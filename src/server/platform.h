@@ -131,6 +131,8 @@ class Platform {
     void put_blob_owner(Change& change, const std::string& sha256, OrganisationId owner);
     // Endpoints or keys changed: gateways are to ask again once it is durable.
     void touch_routes(Change& change);
+    // The same, and gateways ask for every key again.
+    void touch_keys(Change& change);
     // Of touch_routes(), durable or not.
     std::int64_t last_route_version() const;
     void remove(Change& change, std::string kind, std::string id);
@@ -184,6 +186,7 @@ class Platform {
     std::set<std::pair<std::string, OrganisationId>> blob_owners;
     static constexpr std::int64_t kFirstRouteVersion = 1;  // gateways that have no table ask with 0
     std::int64_t route_version = kFirstRouteVersion;       // of their table: what is durable
+    std::int64_t keys_version = kFirstRouteVersion;        // of that version settings are the last
     io::Event routes_changed;
     EventLog events;
 
