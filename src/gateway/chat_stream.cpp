@@ -129,7 +129,7 @@ io::Task<void> ChatStream::tell_error(EndReason reason, http::BodyWriter writer)
         options_.continuation ? options_.continuation->why_not() : std::string();
     if (!held_error_.empty()) {
         // The engine's own words, as they came.
-        std::string told = http::print_sse_comment("penstock not continued: " + why_not);
+        std::string told = http::print_sse_comment("penstock " + why_not);
         static_cast<void>(co_await writer.write(told + held_error_));
     } else if (!error_passed_) {
         const std::optional<Duration> silence =

@@ -101,7 +101,7 @@ io::Task<EndReason> StreamContinuation::go_on(Broken broken, http::BodyWriter wr
     std::optional<Next> next;
     if (why_not_.empty()) next = choose(broken_.by);
     if (!next) {
-        if (why_not_.empty()) why_not_ = kNobody;
+        why_not_ = "not continued: " + (why_not_.empty() ? std::string(kNobody) : why_not_);
         count("refused");
         co_return broken_.by;
     }
@@ -403,7 +403,7 @@ dialects::StreamFailure failure_of(
         failure.message =
             "the engine was silent for " + to_string(*silence) + " before the answer was complete";
     }
-    if (!why_not.empty()) failure.message += "; not continued: " + std::string(why_not);
+    if (!why_not.empty()) failure.message += "; " + std::string(why_not);
     return failure;
 }
 

@@ -152,7 +152,8 @@ TEST(Marks, StandBetweenEventsAndBesideTheUsage) {
 
 TEST(FailureOfAStream, SaysWhyNobodyWentOn) {
     EXPECT_EQ(
-        failure_of(EndReason::upstream_error, 30s, "a call of a tool had begun").message,
+        failure_of(EndReason::upstream_error, 30s, "not continued: a call of a tool had begun")
+            .message,
         "the engine broke off before the answer was complete; not continued: a call of a tool had "
         "begun"
     );

@@ -223,7 +223,7 @@ io::Task<void> DialectStream::tell_error(EndReason reason, http::BodyWriter writ
         // The engine's own words, as they came; between lines of JSON nothing can stand.
         std::string told;
         if (options_.client != Dialect::ollama)
-            told = http::print_sse_comment("penstock not continued: " + why_not);
+            told = http::print_sse_comment("penstock " + why_not);
         static_cast<void>(co_await writer.write(told + held_error_));
     } else if (!error_passed_) {
         const std::optional<Duration> silence =
@@ -231,7 +231,7 @@ io::Task<void> DialectStream::tell_error(EndReason reason, http::BodyWriter writ
         dialects::StreamFailure failure = failure_of(reason, silence, why_not);
         if (reason != EndReason::timeout && !problem_.empty()) {
             failure.message = problem_;
-            if (!why_not.empty()) failure.message += "; not continued: " + why_not;
+            if (!why_not.empty()) failure.message += "; " + why_not;
         }
         out_.clear();
         writer_->fail(failure, out_);
