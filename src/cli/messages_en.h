@@ -39,6 +39,7 @@ inline constexpr Message kMessagesEnButFlags[] = {
     {"column.CHARGED", "CHARGED"},
     {"column.CHOSEN/FILTER", "CHOSEN/FILTER"},
     {"column.CONTINUATION", "CONTINUATION"},
+    {"column.CONTINUES", "CONTINUES"},
     {"column.CORDON", "CORDON"},
     {"column.COST", "COST"},
     {"column.CPU-USED", "CPU-USED"},

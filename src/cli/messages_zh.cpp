@@ -34,6 +34,7 @@ constexpr Message kMessagesZhButFlags[] = {
     {"column.CHARGED", "费用"},
     {"column.CHOSEN/FILTER", "选中/排除"},
     {"column.CONTINUATION", "续写方式"},
+    {"column.CONTINUES", "续写自"},
     {"column.CORDON", "停派"},
     {"column.COST", "费用"},
     {"column.CPU-USED", "CPU 使用"},

@@ -212,9 +212,9 @@ io::Task<EndReason> StreamContinuation::carry(EngineAsk ask, http::BodyWriter wr
         if (answer.outcome == EngineAnswer::Outcome::answered)
             why_not_ = "the engine that was to go on answered with status " +
                        std::to_string(answer.stream->status());
-        if (answer.outcome == EngineAnswer::Outcome::late) broken_.call->on_silence();
-        co_return answer.outcome == EngineAnswer::Outcome::late ? EndReason::timeout
-                                                                : EndReason::upstream_error;
+        if (answer.outcome != EngineAnswer::Outcome::late) co_return EndReason::upstream_error;
+        if (!options_.deadline.passed()) broken_.call->on_silence();
+        co_return EndReason::timeout;
     }
     upstream_ = std::move(answer.stream);
     opening_ = std::move(answer.opening);

@@ -175,6 +175,7 @@ io::Task<http::Response> ScriptedServer::resolve(http::Request request) {
                  .organisation_limits = {},
                  .project_limits = {},
                  .key_limits = key_limits,
+                 .settings = key_settings_,
              })
     );
 }
@@ -213,7 +214,7 @@ Units ScriptedServer::used_of(Measure measure) const {
     for (const auto& [id, call] : records) {
         if (routing::is_money(measure))
             sum += Units::of(*routing::charge_of(call.tokens, routing::prices_of(call)));
-        if (measure == Measure::requests_day) sum += Units::whole(1);
+        if (measure == Measure::requests_day) sum += Units::whole(call.continues ? 0 : 1);
         if (measure == Measure::tokens_day) sum += Units::whole(routing::total_tokens(call.tokens));
     }
     return sum;
@@ -226,7 +227,8 @@ void ScriptedServer::draw(const CallRecord& call) {
         const AllowanceAccount* account = authority_.account_of(lease);
         if (account == nullptr) continue;
         Units amount = Units::of(*routing::charge_of(call.tokens, routing::prices_of(call)));
-        if (account->measure == Measure::requests_day) amount = Units::whole(1);
+        if (account->measure == Measure::requests_day)
+            amount = Units::whole(call.continues ? 0 : 1);
         if (account->measure == Measure::tokens_day)
             amount = Units::whole(routing::total_tokens(call.tokens));
         authority_.draw(lease, amount);
