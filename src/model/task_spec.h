@@ -13,7 +13,6 @@
 #include "json/json.h"
 #include "json/key_name.h"
 #include "model/class_prices.h"
-#include "model/continuation.h"
 #include "model/quantity.h"
 
 // What a user states: one document, YAML or JSON. SkyPilot's keys keep their meaning; ours stand in
@@ -185,14 +184,13 @@ struct ServiceSpec {
     std::optional<std::int64_t> batch_percent;    // of an endpoint of its replicas
     std::optional<std::int64_t> cached_percent;   // likewise
     std::optional<std::string> tokenizer_sha256;  // a stored tokenizer.json or GGUF's head
-    std::optional<Continuation> continuation;     // as of an endpoint
     std::optional<ServiceSlo> slo;
     bool operator==(const ServiceSpec&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     ServiceSpec, (),
     (readiness_probe, replica_policy, replicas, protocol, model, price_input, price_output,
-     class_prices, batch_percent, cached_percent, tokenizer_sha256, continuation, slo)
+     class_prices, batch_percent, cached_percent, tokenizer_sha256, slo)
 )
 
 // Weights of the five strategies. Read from a name ("green", "balanced") or a map of weights;

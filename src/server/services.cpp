@@ -6,7 +6,6 @@
 #include "identity/code_issuer.h"
 #include "identity/resource_encoder.h"
 #include "model/replica_policy.h"
-#include "server/endpoint_prices.h"
 #include "tasks/state.h"
 
 namespace penstock::server {
@@ -82,7 +81,6 @@ void add_endpoint(Platform& platform, Change& change, const Task& task, const At
     row.endpoint.batch_percent = service.batch_percent;
     row.endpoint.cached_percent = service.cached_percent;
     row.endpoint.tokenizer_sha256 = service.tokenizer_sha256;
-    row.endpoint.continuation = stated(service.continuation);
     platform.add_event(
         change, "endpoint/" + to_string(row.endpoint.id), "endpoint_ready", task.organisation_id,
         "platform", row.endpoint.model + " at " + row.endpoint.site
