@@ -39,6 +39,7 @@ const View& line_view() {
                 wide(text_column("BASIS", "basis")),
                 wide(text_column("TARIFF", "tariff")),
                 wide(text_column("BATCH-LINE", "batch_line")),
+                wide(text_column("CONTINUES", "continues")),
                 wide(text_column("DISPUTED", "disputed")),
                 wide(text_column("RESOURCE", "resource")),
                 wide(text_column("TRACE", "trace_id")),

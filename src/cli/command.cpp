@@ -18,7 +18,8 @@ const std::vector<Command>& commands() {
               explain_commands, output_commands,    profile_commands,      offer_commands,
               node_commands,    site_commands,      key_commands,          wallet_commands,
               bill_commands,    identity_commands,  model_commands,        endpoint_commands,
-              gateway_commands, batch_commands,     organisation_commands, event_commands,
+              gateway_commands, batch_commands,     file_commands,         organisation_commands,
+              event_commands,
               context_commands, spec_commands,      sim_commands,          doctor_commands,
               version_commands, completion_commands}) {
             std::vector<Command> some = make();
@@ -43,6 +44,7 @@ const std::vector<Noun>& nouns() {
         {"endpoint", "", "noun.endpoint"},
         {"gateway", "", "noun.gateway"},
         {"batch", "", "noun.batch"},
+        {"file", "", "noun.file"},
         {"organisation", "", "noun.organisation"},
         {"project", "", "noun.project"},
         {"event", "", "noun.event"},

@@ -96,6 +96,9 @@ std::variant<const Command*, HelpWanted, UsageError> find(Search& search) {
     if (verb_at >= search.words.size()) return HelpWanted{name};
     const std::string verb = search.take(verb_at);
     if (const Command* command = find_command(name + " " + verb)) return command;
+    // What shows one of a noun goes by two words; help and completion name the first.
+    if (verb == "show")
+        if (const Command* command = find_command(name + " get")) return command;
     return UsageError{
         format(search.language, "usage.unknown_verb", name, verb) +
             suggestion(search.language, verb, verbs_of(name)),

@@ -36,6 +36,7 @@ const View& view() {
                 wide(text_column("CACHED-PERCENT", "cached_percent")),
                 wide(text_column("PRICE-VERSION", "price_version")),
                 wide(computed_column("SECOND-METER", second_meter_cell)),
+                wide(text_column("CONTINUATION", "continuation")),
                 wide(text_column("PROTOCOL", "protocol")),
                 wide(text_column("UPSTREAM-MODEL", "upstream_model")),
                 wide(text_column("C-URL", "c_url")),
@@ -123,6 +124,18 @@ std::optional<std::string> quantization(const Invocation& invocation) {
     return name == "none" ? std::string() : name;
 }
 
+Result<std::optional<Continuation>> continuation(const Invocation& invocation) {
+    const std::optional<std::string> word = invocation.arguments.value("continuation");
+    if (!word) return std::optional<Continuation>();
+    Continuation way{};
+    if (!boost::describe::enum_from_string(word->c_str(), way))
+        return fail_field(
+            ErrorCode::invalid_argument, "--continuation",
+            "'" + *word + "' is not one of none, final_message, prefill, prefix"
+        );
+    return std::optional(way);
+}
+
 std::vector<Flag> offer_flags() {
     return {
         {.name = "price-input", .value = "YUAN", .help = "flag.price_input"},
@@ -136,6 +149,10 @@ std::vector<Flag> offer_flags() {
         {.name = "tokenizer", .value = "FILE", .help = "flag.tokenizer"},
         {.name = "quantization", .value = "NAME", .help = "flag.quantization"},
         {.name = "data-policy", .value = "WORD", .help = "flag.data_policy"},
+        {.name = "continuation",
+         .value = "WAY",
+         .help = "flag.continuation",
+         .choices = "none|final_message|prefill|prefix"},
     };
 }
 
@@ -172,6 +189,7 @@ Result<CreateEndpoint> wanted_endpoint(const Invocation& invocation) {
     endpoint.quantization = quantization(invocation);
     if (endpoint.quantization == "") endpoint.quantization.reset();
     endpoint.data_policy = TRY(data_policy(invocation));
+    endpoint.continuation = TRY(continuation(invocation));
     endpoint.upstream_model = invocation.arguments.value("upstream-model");
     if (const auto site = invocation.arguments.value("site"))
         endpoint.site = TRY(name_of(*site, "site"));
@@ -200,6 +218,7 @@ io::Task<Result<int>> update(Invocation* invocation) {
         change.price_output = CO_TRY(parsed_price("price-output", *text));
     change.quantization = quantization(*invocation);
     change.data_policy = CO_TRY(data_policy(*invocation));
+    change.continuation = CO_TRY(continuation(*invocation));
     const Endpoint before = CO_TRY(co_await client->endpoint(id));
     change.class_prices = CO_TRY(class_prices(*invocation, before.class_prices));
     change.batch_percent = CO_TRY(share(*invocation, "batch-percent"));

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <sstream>
 
+#include "cli/call_settings.h"
 #include "cli/invocation.h"
 #include "cli/json_path.h"
 #include "cli/nouns.h"
@@ -46,6 +47,7 @@ const View& view() {
                 text_column("PREFIX", "prefix"),
                 text_column("SCOPES", "scopes"),
                 computed_column("LIMITS", limits_cell),
+                computed_column("SETTINGS", key_settings_cell),
                 text_column("EXPIRES", "expires_at"),
                 text_column("REVOKED", "revoked_at"),
                 wide(text_column("SITE", "site_id")),
@@ -111,7 +113,9 @@ Result<CreateKey> wanted_key(const Invocation& invocation) {
     json::Object limits;
     TRY(read_limits(invocation, limits));
     if (!limits.empty()) document["limits"] = std::move(limits);
-    return json::decode<CreateKey>(document);
+    CreateKey wanted = TRY(json::decode<CreateKey>(document));
+    wanted.settings = TRY(call_settings_from_flags(invocation.arguments, std::nullopt));
+    return wanted;
 }
 
 io::Task<Result<int>> create(Invocation* invocation) {
@@ -142,7 +146,8 @@ io::Task<Result<int>> update(Invocation* invocation) {
     CO_TRY(read_limits(*invocation, limits));
     json::Object document{{"limits", std::move(limits)}};
     if (const auto span = invocation->arguments.value("expires-in")) document["expires_in"] = *span;
-    const UpdateKey wanted = CO_TRY(json::decode<UpdateKey>(document));
+    UpdateKey wanted = CO_TRY(json::decode<UpdateKey>(document));
+    wanted.settings = CO_TRY(call_settings_from_flags(invocation->arguments, before.settings));
     const Key key = CO_TRY(co_await client->update_key(id, wanted));
     co_return print_object(*invocation, view(), key);
 }
@@ -166,6 +171,7 @@ std::vector<Flag> limit_flags() {
 
 std::vector<Flag> with_limits(std::vector<Flag> flags) {
     for (const Flag& flag : limit_flags()) flags.push_back(flag);
+    for (const Flag& flag : call_settings_flags()) flags.push_back(flag);
     return flags;
 }
 
@@ -213,9 +219,11 @@ std::vector<Command> key_commands() {
          .run = get},
         {.path = "key update",
          .summary = "key.update.summary",
-         .examples = {"penstock key update ci --budget 5.00 --budget-period month --rpm 60"},
+         .examples =
+             {"penstock key update ci --budget 5.00 --budget-period month --rpm 60",
+              "penstock key update ci --stream-failure continue --cache inherit"},
          .operands = {{.name = "KEY"}},
-         .flags = limit_flags(),
+         .flags = with_limits({}),
          .run = update},
         {.path = "key list",
          .summary = "key.list.summary",

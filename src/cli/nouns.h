@@ -18,6 +18,7 @@ std::vector<Command> model_commands();
 std::vector<Command> endpoint_commands();
 std::vector<Command> gateway_commands();
 std::vector<Command> batch_commands();
+std::vector<Command> file_commands();
 std::vector<Command> organisation_commands();  // and project
 std::vector<Command> context_commands();       // and config
 std::vector<Command> spec_commands();

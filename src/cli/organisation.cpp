@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <boost/json.hpp>
 
+#include "cli/call_settings.h"
 #include "cli/invocation.h"
 #include "cli/nouns.h"
 #include "cli/quota.h"
@@ -26,7 +27,7 @@ const View& project_view() {
         .columns =
             {text_column("ID", "id"), text_column("NAME", "name"),
              text_column("ORGANISATION", "organisation_id"), computed_column("QUOTA", quota_cell),
-             age_column("AGE", "created_at")},
+             computed_column("SETTINGS", project_settings_cell), age_column("AGE", "created_at")},
     };
     return kView;
 }
@@ -77,8 +78,11 @@ io::Task<Result<int>> update_project(Invocation* invocation) {
     const std::string id = CO_TRY(name_of(invocation->operand(0), "project"));
     const Project before = CO_TRY(co_await client->project(id));
     UpdateLimits change;
-    change.quota =
+    change.settings = CO_TRY(call_settings_from_flags(invocation->arguments, before.settings));
+    const ComputeQuota quota =
         CO_TRY(quota_from_flags(invocation->arguments, before.quota.value_or(SetQuota{})));
+    const bool is_changed = quota != ComputeQuota(before.quota.value_or(SetQuota{}));
+    if (is_changed || !change.settings) change.quota = quota;
     co_return print_object(
         *invocation, project_view(), CO_TRY(co_await client->update_project(id, change))
     );
@@ -90,6 +94,11 @@ io::Task<Result<int>> create_project(Invocation* invocation) {
     co_return print_object(
         *invocation, project_view(), CO_TRY(co_await client->create_project(wanted))
     );
+}
+std::vector<Flag> project_flags() {
+    std::vector<Flag> flags = quota_flags();
+    for (const Flag& flag : call_settings_flags()) flags.push_back(flag);
+    return flags;
 }
 io::Task<Result<int>> list_projects(Invocation* invocation) {
     co_return co_await print_list<ProjectPage>(invocation, "/v1/projects", &project_view());
@@ -136,9 +145,11 @@ std::vector<Command> organisation_commands() {
          .run = get_project},
         {.path = "project update",
          .summary = "project.update.summary",
-         .examples = {"penstock project update vision --guaranteed cpus=16 --at-most any=4"},
+         .examples =
+             {"penstock project update vision --guaranteed cpus=16 --at-most any=4",
+              "penstock project update vision --unsupported refuse --fix unsupported"},
          .operands = {{.name = "NAME"}},
-         .flags = quota_flags(),
+         .flags = project_flags(),
          .run = update_project},
         {.path = "project create",
          .summary = "project.create.summary",

@@ -118,6 +118,15 @@ class Client {
     // Newest first, at most `limit`; goes on behind `after`.
     io::Task<Result<BatchList>> batches(std::int64_t limit, std::string after = {});
     io::Task<Done> file_content(std::string id, std::ostream* to);
+    // Newest first; `purpose` empty: of any.
+    struct FileQuery {
+        std::int64_t limit = 0;
+        std::string after = {};
+        std::string purpose = {};
+    };
+    io::Task<Result<FileList>> files(FileQuery query);
+    io::Task<Result<FileObject>> file(std::string id);
+    io::Task<Done> delete_file(std::string id);
     // What carries a C-URL or registration code: the answer's shape depends on what it is.
     io::Task<Result<json::Text>> identifier(std::string c_url_or_code);
 

@@ -76,6 +76,29 @@ io::Task<Result<BatchList>> Client::batches(std::int64_t limit, std::string afte
     );
 }
 
+io::Task<Result<FileList>> Client::files(FileQuery wanted) {
+    http::Query query;
+    query.add("limit", std::to_string(wanted.limit));
+    if (!wanted.after.empty()) query.add("after", std::move(wanted.after));
+    if (!wanted.purpose.empty()) query.add("purpose", std::move(wanted.purpose));
+    co_return co_await connection_.call_for<FileList>(
+        {.path = "/v1/files", .query = std::move(query)}
+    );
+}
+
+io::Task<Result<FileObject>> Client::file(std::string id) {
+    co_return co_await connection_.call_for<FileObject>(
+        {.path = "/v1/files/" + http::percent_encode(id)}
+    );
+}
+
+io::Task<Done> Client::delete_file(std::string id) {
+    CO_TRY(co_await connection_.call_for<DeletedObject>(
+        {.method = "DELETE", .path = "/v1/files/" + http::percent_encode(id)}
+    ));
+    co_return Done();
+}
+
 io::Task<Done> Client::file_content(std::string id, std::ostream* to) {
     http::ResponseStream stream = CO_TRY(co_await connection_.open(
         {.path = "/v1/files/" + http::percent_encode(id) + "/content"}, {{"Accept", "*/*"}}

@@ -15,6 +15,7 @@ struct AnswerContext {
     std::int64_t created = 0;    // seconds since 1970
     bool include_usage = false;  // Chat: the client wants the usage chunk
     Json::Object echo = {};      // Responses: members of the request that its answers repeat
+    std::string told_id = {};    // Chat: the whole id, where the client has been told one
 };
 
 }  // namespace penstock::dialects

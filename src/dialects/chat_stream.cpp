@@ -405,7 +405,7 @@ class ChatWriter final : public StreamWriter {
     }
     Json::Object head() const {
         return {
-            {"id", "chatcmpl-" + context_.id},
+            {"id", context_.told_id.empty() ? "chatcmpl-" + context_.id : context_.told_id},
             {"object", "chat.completion.chunk"},
             {"created", context_.created},
             {"model", context_.model},

@@ -29,6 +29,10 @@ routing::AttemptOutcome outcome_of(EndReason reason) {
     return routing::AttemptOutcome::abandoned;
 }
 
+std::int64_t output_of(const TokenCounts& tokens) {
+    return tokens.output_visible.value_or(0) + tokens.output_reasoning.value_or(0);
+}
+
 void reduce(CallRecord& record, std::string tariff, std::optional<std::int64_t> percent) {
     constexpr std::int64_t kListPrices = 100;  // what is no longer declared was when it was chosen
     record.tariff = std::move(tariff);
@@ -43,6 +47,7 @@ Call::Call(CallParts& parts, Admission admission)
       admission_(std::move(admission)),
       meter_(admission_.bound, admission_.prompt_text_bytes) {
     record_.id = admission_.id;
+    record_started_ = admission_.started;
     cost_max_ = admission_.hold.amount();
     record_.lease_id = admission_.hold.wallet_lease();
     if (std::vector<LeaseId> drawn = admission_.hold.drawn(); !drawn.empty())
@@ -177,9 +182,9 @@ void Call::replace_attempt(const Replacement& by) {
 void Call::on_first_token() {
     if (record_.ttft_us) return;
     const Duration now = parts_.clock.monotonic();
-    record_.ttft_us = (now - admission_.started).count();
+    record_.ttft_us = (now - record_started_).count();
     if (visit_ && record_.streamed)
-        parts_.loads.first_token(visit_->task_id, now - admission_.started);
+        parts_.loads.first_token(visit_->task_id, now - record_started_);
     // What comes whole says nothing of its first token.
     if (attempt_ && record_.streamed)
         parts_.endpoints.first_token(*attempt_, now - attempt_started_, parts_.clock.now());
@@ -190,9 +195,7 @@ void Call::finish(EndReason reason, int status) {
     finished_ = true;
     --parts_.calls_running;
     record_.status = status;
-    // Spans are measured on the clock that does not jump.
-    record_.ended_at =
-        record_.started_at + std::max(Duration{0}, parts_.clock.monotonic() - admission_.started);
+    record_.ended_at = admission_.started_at + lasted();
     parts_.metrics.on_answer(record_.model, status);
     if (dispatched_) {
         settle(reason);
@@ -203,8 +206,66 @@ void Call::finish(EndReason reason, int status) {
     if (admission_.logged) log();
     if (admission_.idempotency)
         parts_.idempotency.finish(
-            *admission_.idempotency, charge_ > ExactMoney(), parts_.clock.now()
+            *admission_.idempotency, total_ > ExactMoney(), parts_.clock.now()
         );
+}
+
+// Spans are measured on the clock that does not jump.
+Duration Call::lasted() const {
+    return std::max(Duration{0}, parts_.clock.monotonic() - admission_.started);
+}
+
+// A piece may be more than one token, where a tokenizer has counted them.
+std::int64_t Call::output_left(EndReason broken_by) const {
+    const std::int64_t made = output_of(meter_.finish(broken_by).tokens);
+    return admission_.bound.output - std::max(meter_.pieces(), made);
+}
+
+bool Call::covers_rest(const Endpoint& endpoint, EndReason broken_by) const {
+    const TokenCounts delivered = meter_.finish(broken_by).tokens;
+    const Result<ExactMoney> spent = routing::charge_of(delivered, routing::prices_of(record_));
+    const Result<ExactMoney> rest = routing::worst_case_exact(
+        {.input = admission_.bound.input, .output = output_left(broken_by)},
+        routing::prices_of(endpoint)
+    );
+    if (!spent || !rest) return false;
+    const Result<ExactMoney> sum = add(*spent, *rest);
+    const Result<Money> most = sum ? ceil_money(*sum) : std::unexpected(sum.error());
+    return most && *most <= cost_max_;
+}
+
+void Call::continue_on(const GoingOn& by) {
+    CHECK(attempt_ && !continued_, "a call is continued once, while it is in flight");
+    record_.status = 200;
+    record_.ended_at = admission_.started_at + lasted();
+    const routing::MeteredCall metered = rate(by.broken_by);
+    // Whatever the client's own deadline says: it broke off, or was silent for too long.
+    end_attempt({.outcome = routing::AttemptOutcome::failed});
+    count_load(by.broken_by);
+    parts_.metrics.on_record(record_, metered.violations);
+    const std::int64_t left = output_left(by.broken_by);
+    const std::int64_t overlap = output_of(record_.tokens);
+    record_.continued_by = by.id;
+    continued_ = record_;
+    record_.continued_by.reset();
+    record_.id = by.id;
+    record_.continues = continued_->id;
+    record_.started_at = continued_->ended_at;
+    record_started_ = parts_.clock.monotonic();
+    record_.tokens = {};
+    record_.basis = UsageBasis::upstream;
+    record_.end_reason = EndReason::done;
+    record_.counted.reset();
+    record_.ttft_us.reset();
+    meter_ = routing::CallMeter(
+        {.input = admission_.bound.input, .output = left}, admission_.prompt_text_bytes, overlap
+    );
+    texts_.reset();
+    admission_.recorder.reset();  // half an answer is not given again
+    silent_ = false;
+    // Opened first: a crash between the two leaves neither without the other.
+    dispatch(by.choice);
+    parts_.spool.append_settled(*continued_, [] {});
 }
 
 // Nothing of what was asked or answered: numbers and names of the platform's own.
@@ -228,17 +289,26 @@ void Call::log() const {
     );
 }
 
-void Call::settle(EndReason reason) {
+routing::MeteredCall Call::rate(EndReason reason) {
     const routing::MeteredCall metered =
         cached_ ? routing::MeteredCall{cached_->record.tokens, UsageBasis::cached}
                 : meter_.finish(reason);
     record_.tokens = metered.tokens;
     record_.basis = metered.basis;
     record_.end_reason = reason;
+    if (metered.overlap_tokens > 0) record_.overlap_tokens = metered.overlap_tokens;
     const Result<ExactMoney> charge =
         routing::charge_of(record_.tokens, routing::prices_of(record_));
     CHECK(charge.has_value(), "the route table refuses prices that cannot be rated");
     charge_ = *charge;
+    const Result<ExactMoney> total = add(total_, charge_);
+    CHECK(total.has_value(), "the charges of one call are within its hold");
+    total_ = *total;
+    return metered;
+}
+
+void Call::settle(EndReason reason) {
+    const routing::MeteredCall metered = rate(reason);
     if (!cached_) {
         end_measured(reason);
         count_load(reason);
@@ -250,9 +320,9 @@ void Call::settle(EndReason reason) {
         admission_.recorder->keep(record_, parts_.clock.now());
     // Classes that are not priced here may be reported beyond the bound: limits count up to it.
     const std::int64_t tokens_max = admission_.bound.input + admission_.bound.output;
-    const routing::Actual actual{
-        charge_, std::min(routing::total_tokens(record_.tokens), tokens_max)
-    };
+    std::int64_t tokens = routing::total_tokens(record_.tokens);
+    if (continued_) tokens += routing::total_tokens(continued_->tokens);
+    const routing::Actual actual{total_, std::min(tokens, tokens_max)};
     admission_.hold.stop_running();
     if (admission_.batch) {
         admission_.batch->record = record_;
@@ -266,9 +336,10 @@ void Call::settle(EndReason reason) {
 }
 
 void Call::end_measured(EndReason reason) {
-    routing::AttemptReport report{.outcome = outcome_of(reason)};
-    const std::int64_t output =
-        record_.tokens.output_visible.value_or(0) + record_.tokens.output_reasoning.value_or(0);
+    routing::AttemptReport report{
+        .outcome = silent_ ? routing::AttemptOutcome::failed : outcome_of(reason)
+    };
+    const std::int64_t output = output_of(record_.tokens);
     if (reason == EndReason::done) {
         report.output_tokens = output;
         report.tokens_charged = routing::total_tokens(record_.tokens);
@@ -283,10 +354,7 @@ void Call::end_measured(EndReason reason) {
 
 void Call::count_load(EndReason reason) {
     if (!route_->endpoint.task_id) return;
-    LoadMeter::Ended ended{
-        .output_tokens =
-            record_.tokens.output_visible.value_or(0) + record_.tokens.output_reasoning.value_or(0)
-    };
+    LoadMeter::Ended ended{.output_tokens = output_of(record_.tokens)};
     ended.input_tokens = routing::total_tokens(record_.tokens) - ended.output_tokens;
     if (reason == EndReason::done && record_.streamed && record_.ttft_us && ended.output_tokens > 1)
         ended.gap = (record_.ended_at - record_.started_at - Duration(*record_.ttft_us)) /

@@ -85,7 +85,27 @@ class Call {
         bool lost = false;
     };
     void replace_attempt(const Replacement& by);
+    // The engine in flight broke off when the client had a part of its answer, and another one goes
+    // on with it, once. What was delivered is a record of its own, under the id that the call has
+    // had; from now on the call is the second attempt, under `by.id`, and its meter begins anew.
+    struct GoingOn {
+        routing::EndpointPool::Choice choice;
+        RequestId id;
+        EndReason broken_by = EndReason::upstream_error;
+    };
+    void continue_on(const GoingOn& by);
+    // Whether the hold covers what was delivered and the worst case of the rest at `endpoint`.
+    bool covers_rest(const Endpoint& endpoint, EndReason broken_by) const;
+    // Of the bound on the output, if the attempt ended now.
+    std::int64_t output_left(EndReason broken_by) const;
+    // The record of the engine that broke off; null: none did, or nobody went on.
+    const CallRecord* continued() const { return continued_ ? &*continued_ : nullptr; }
+    // What a client is told of both attempts together, if it ended now: the input once.
+    routing::MeteredCall measured(EndReason reason) const { return meter_.finish(reason); }
+
     void on_first_token();
+    // The engine in flight was silent for longer than a stream may be.
+    void on_silence() { silent_ = true; }
     // What the client is sent, as it is written.
     void sent(std::string_view bytes) {
         if (admission_.recorder) admission_.recorder->add(bytes);
@@ -117,11 +137,14 @@ class Call {
     Money cost_max() const { return cost_max_; }
     // The route of the present attempt, as it was when the attempt began.
     const Route& route() const { return *route_; }
-    // After finish(): what the call costs, exactly.
-    ExactMoney charge() const { return charge_; }
+    // After finish(): what the call costs, exactly, all its attempts together.
+    ExactMoney charge() const { return total_; }
 
   private:
     void settle(EndReason reason);
+    // Tokens, basis and end of the attempt's record, and its charge.
+    routing::MeteredCall rate(EndReason reason);
+    Duration lasted() const;
     // The attempt's end, with what it has shown.
     void end_measured(EndReason reason);
     void count_load(EndReason reason);
@@ -137,11 +160,15 @@ class Call {
     std::optional<LoadMeter::Visit> visit_;
     std::unique_ptr<TextMeter> texts_;
     Duration attempt_started_{};  // on the monotonic clock
+    Duration record_started_{};   // likewise
     std::shared_ptr<const Route> route_;
     CachedAnswerPtr cached_;  // null: an engine is asked
     Money cost_max_;
-    ExactMoney charge_;
+    ExactMoney charge_;                    // of the present attempt
+    ExactMoney total_;                     // and of the one that it goes on with
+    std::optional<CallRecord> continued_;  // the record of that one
     bool dispatched_ = false;
+    bool silent_ = false;
     bool finished_ = false;
 };
 

@@ -10,11 +10,9 @@
 #include "gateway/api_answer.h"
 #include "gateway/call.h"
 #include "gateway/call_input.h"
+#include "model/call_settings.h"
 
 namespace penstock::gateway {
-
-constexpr Duration kCacheLivesDefault = 1h;
-constexpr Duration kCacheLivesMax = 24h;
 
 // Answers that are given again to the same request of the same project, where the client asks for
 // it (x-penstock-cache) and the provider declares a price for it. Every hit is a call with a record

@@ -51,6 +51,9 @@ ApiResult<CallLimits> read_call_limits(
     ApiResult<std::optional<Duration>> keep_alive = read_span(headers, "x-penstock-keep-alive");
     if (!keep_alive) return std::unexpected(std::move(keep_alive.error()));
     if (*keep_alive) limits.keep_alive = std::max(**keep_alive, kKeepAliveMin);
+    ApiResult<StreamPolicy> stream = read_stream_policy(headers);
+    if (!stream) return std::unexpected(std::move(stream.error()));
+    limits.stream = *stream;
     return limits;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gateway/api_answer.h"
+#include "gateway/call_settings.h"
 #include "gateway/gateway.h"
 #include "http/message.h"
 
@@ -18,6 +19,7 @@ struct CallLimits {
     Duration timeout{};
     std::optional<Duration> wait;        // for the first replica of a service
     std::optional<Duration> keep_alive;  // comments in a stream that waits, so often
+    StreamPolicy stream;
 };
 ApiResult<CallLimits> read_call_limits(const http::Headers& headers, const GatewayOptions& options);
 

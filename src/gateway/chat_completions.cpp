@@ -74,6 +74,8 @@ io::Task<ApiResult<void>> ChatCompletions::admit(
         line ? Result<KeyPtr>(line->key) : parts_.authenticator.authenticate_now(shown);
     if (!key) key = co_await parts_.authenticator.authenticate(std::move(shown));
     if (!*key) co_return refuse(told(key->error()));
+    if (ApiResult<void> set = take_settings(request->headers, ***key, line != nullptr); !set)
+        co_return refuse(std::move(set.error()));
     const ApiResult<CallLimits> limits = read_call_limits(request->headers, parts_.options);
     if (!limits) co_return refuse(limits.error());
     Admitted& admitted = *out;
@@ -93,6 +95,7 @@ io::Task<ApiResult<void>> ChatCompletions::admit(
     if (!session) co_return refuse(session.error());
     admitted.input_price_max = limits->input_price_max;
     admitted.output_price_max = limits->output_price_max;
+    admitted.stream_policy = limits->stream;
     if (parts_.held.sleeps(admitted.chat.model)) {
         admitted.key = **key;
         admitted.limits = *limits;
@@ -367,27 +370,6 @@ http::Response ChatCompletions::end_with(Call& call, const ApiError& error, EndR
     call.finish(reason, error.status);
     http::Response response = error_response(error);
     add_penstock_header(response, "call", to_string(call.record().id));
-    return response;
-}
-
-http::Response ChatCompletions::answer_stream(
-    Admitted& admitted, OpenedStream upstream, http::ClientWatch client
-) {
-    const Call& call = *admitted.call;  // stays where it is; its owner becomes the stream
-    ChatStream::Options options{
-        .client_model = std::move(admitted.chat.model),
-        .include_usage = admitted.chat.include_usage,
-        .deadline = admitted.deadline,
-        .opening = std::move(upstream.opening),
-    };
-    auto stream = std::make_unique<ChatStream>(
-        std::move(admitted.call), std::move(upstream.stream), client, std::move(options)
-    );
-    http::Response response =
-        http::Response::event_stream([stream = std::move(stream)](http::BodyWriter writer) mutable {
-            return ChatStream::run(std::move(stream), writer);
-        });
-    describe_call(response, call, parts_.calls.budget);
     return response;
 }
 

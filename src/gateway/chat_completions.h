@@ -14,6 +14,7 @@
 #include "gateway/call_input.h"
 #include "gateway/call_prompt.h"
 #include "gateway/call_trace.h"
+#include "gateway/continuation.h"
 #include "gateway/gateway.h"
 #include "gateway/held_calls.h"
 #include "http/client.h"
@@ -42,6 +43,7 @@ class ChatCompletions {
         const bool& routes_known;
         HeldCalls& held;
         CallCache& cache;
+        ContinuationParts& continuations;
     };
     explicit ChatCompletions(Parts parts) : parts_(parts) {}
 
@@ -66,6 +68,7 @@ class ChatCompletions {
         std::unique_ptr<Call> call;
         std::optional<Price> input_price_max;
         std::optional<Price> output_price_max;
+        StreamPolicy stream_policy;
         io::Deadline deadline;
         CallTrace trace;
         std::optional<CallCache::Ticket> ticket;  // of a call that asked for kept answers
@@ -117,6 +120,8 @@ class ChatCompletions {
     http::Response answer_stream(
         Admitted& admitted, OpenedStream upstream, http::ClientWatch client
     );
+    // Nothing where a stream that breaks is to end.
+    std::unique_ptr<StreamContinuation> continuation_of(Admitted& admitted);
     io::Task<http::Response> pass_refusal(Admitted* admitted, http::ResponseStream upstream);
     http::Response end_with(Call& call, const routing::ApiError& error, EndReason reason);
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "gateway/call.h"
+#include "gateway/continuation.h"
 #include "http/client.h"
 #include "http/message.h"
 #include "http/sse.h"
@@ -27,7 +28,9 @@ class ChatStream {
         std::string client_model;    // as the client named it
         bool include_usage = false;  // the client wants the usage chunk
         io::Deadline deadline;
-        std::string opening;  // what was read of the stream already
+        std::string opening;                        // what was read of the stream already
+        std::optional<Duration> read_timeout = {};  // silence of the engine that is a failure
+        std::unique_ptr<StreamContinuation> continuation = {};  // null: the call's policy is to end
     };
     ChatStream(
         std::unique_ptr<Call> call, http::ResponseStream upstream, http::ClientWatch client,
@@ -39,9 +42,13 @@ class ChatStream {
 
   private:
     io::Task<EndReason> pump(http::BodyWriter writer);
+    // Another engine may go on, where there is one and time is left.
+    io::Task<EndReason> go_on(EndReason broken_by, http::BodyWriter writer);
     std::string_view meet(const http::SseParser::Event& event, const routing::ChatChunk& chunk);
     void on_delivered(const http::SseParser::Event& event, const routing::ChatChunk& chunk);
+    EndReason end_of(const Error& error);
     io::Task<void> tell_error(EndReason reason, http::BodyWriter writer);
+    void note_received(std::string_view data);
     bool rewrites_model(const routing::ChatChunk& chunk, std::string_view data) const;
 
     std::unique_ptr<Call> call_;
@@ -50,6 +57,8 @@ class ChatStream {
     Options options_;
     http::SseParser parser_{kEventBytesMax};
     std::string rewritten_;
+    std::string held_error_;  // the engine's own, that another engine may spare the client
+    std::unique_ptr<dialects::StreamReader> reader_;  // where another engine may go on
     bool done_seen_ = false;
     bool finish_seen_ = false;
     bool error_passed_ = false;  // the engine's own error event

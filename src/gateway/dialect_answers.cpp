@@ -67,6 +67,24 @@ dialects::AnswerContext DialectCalls::context_of(const Admitted& admitted) const
     };
 }
 
+std::unique_ptr<StreamContinuation> DialectCalls::continuation_of(Admitted& admitted) {
+    if (admitted.limits.stream.failure != StreamFailure::continue_) return nullptr;
+    dialects::AnswerContext context = context_of(admitted);
+    StreamContinuation::Options options{
+        .client = admitted.dialect,
+        .request = std::move(admitted.request),
+        .body = std::move(admitted.body),
+        .passed = admitted.passed,
+        .trace = admitted.trace,
+        .limits = admitted.limits,
+        .wishes = admitted.wishes,
+        .drops = admitted.drops,
+        .context = std::move(context),
+        .deadline = admitted.deadline,
+    };
+    return std::make_unique<StreamContinuation>(parts_.continuations, std::move(options));
+}
+
 http::Response DialectCalls::answer_stream(
     Admitted admitted, OpenedStream upstream, http::ClientWatch client
 ) {
@@ -76,6 +94,7 @@ http::Response DialectCalls::answer_stream(
         .context = context_of(admitted),
         .deadline = admitted.deadline,
         .opening = std::move(upstream.opening),
+        .read_timeout = admitted.limits.stream.read_timeout,
     };
     if (admitted.turn)
         options.keep = [state = state_, turn = *admitted.turn](std::string answer) {
@@ -83,6 +102,8 @@ http::Response DialectCalls::answer_stream(
         };
     http::Response response;
     describe(response, admitted);
+    options.continuation = continuation_of(admitted);  // takes the request over
+    describe_continuation(response, options.continuation.get());
     auto stream = std::make_unique<DialectStream>(
         std::move(admitted.call), std::move(upstream.stream), client, std::move(options)
     );

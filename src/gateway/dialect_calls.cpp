@@ -8,6 +8,7 @@
 #include "dialects/stream.h"
 #include "gateway/call_hold.h"
 #include "gateway/call_input.h"
+#include "gateway/engine_request.h"
 
 namespace penstock::gateway {
 namespace {
@@ -20,13 +21,6 @@ std::unexpected<ApiError> refuse(ApiError error) { return std::unexpected(std::m
 
 std::string json_string(std::string_view text) { return dialects::print_json(Json(text)); }
 
-// Where each protocol is asked.
-std::string_view path_of(Dialect engine, bool embeddings) {
-    if (embeddings) return "/v1/embeddings";
-    if (engine == Dialect::anthropic) return "/v1/messages";
-    return engine == Dialect::ollama ? "/api/chat" : "/v1/chat/completions";
-}
-
 ApiResult<bool> read_drops(const http::Headers& headers) {
     const std::string_view word = headers.get("x-penstock-unsupported");
     if (word.empty() || word == "refuse") return false;
@@ -36,11 +30,6 @@ ApiResult<bool> read_drops(const http::Headers& headers) {
 }
 
 }  // namespace
-
-Dialect dialect_of_protocol(std::string_view protocol) {
-    if (protocol == "anthropic") return Dialect::anthropic;
-    return protocol == "ollama" ? Dialect::ollama : Dialect::chat;
-}
 
 std::string_view protocol_of(Dialect dialect) {
     if (dialect == Dialect::anthropic) return "anthropic";
@@ -138,6 +127,9 @@ io::Task<ApiResult<void>> DialectCalls::admit(http::Request* request, Admitted* 
         if (!key) co_return refuse(told(key.error()));
         admitted->key = *key;
     }
+    const bool is_line = batch_call_of(*request) != nullptr;
+    if (ApiResult<void> set = take_settings(request->headers, *admitted->key, is_line); !set)
+        co_return set;
     const ApiResult<CallLimits> limits = read_call_limits(request->headers, parts_.options);
     if (!limits) co_return refuse(limits.error());
     admitted->limits = *limits;
@@ -397,7 +389,14 @@ ApiResult<http::ClientRequest> DialectCalls::engine_request(Admitted& admitted, 
     const {
     admitted.engine = dialect_of_protocol(route.endpoint.protocol);
     admitted.dropped.clear();
-    http::ClientRequest request{.method = "POST", .url = route.endpoint.url, .repeatable = true};
+    http::ClientRequest request = request_to(
+        {.route = &route,
+         .engine = admitted.engine,
+         .embeddings = admitted.embeddings,
+         .passed = admitted.converts() ? nullptr : &admitted.passed,
+         .trace = &admitted.trace,
+         .id = admitted.call->record().id}
+    );
     if (admitted.converts()) {
         dialects::Request asked = admitted.request;
         asked.model = route.endpoint.upstream_model;
@@ -409,21 +408,6 @@ ApiResult<http::ClientRequest> DialectCalls::engine_request(Admitted& admitted, 
     } else {
         request.body = engine_body(admitted, route);
     }
-    while (request.url.ends_with('/')) request.url.pop_back();
-    request.url += path_of(admitted.engine, admitted.embeddings);
-    request.headers.add("Content-Type", "application/json");
-    request.headers.add("Accept", "application/json, text/event-stream, application/x-ndjson");
-    if (admitted.engine == Dialect::anthropic) {
-        if (!admitted.converts()) request.headers = admitted.passed;
-        request.headers.set("Content-Type", "application/json");
-        if (!request.headers.contains("anthropic-version"))
-            request.headers.set("anthropic-version", "2023-06-01");
-        if (route.api_key) request.headers.set("x-api-key", *route.api_key);
-    } else if (route.api_key) {
-        request.headers.set("Authorization", "Bearer " + *route.api_key);
-    }
-    add_trace(request.headers, admitted.trace);
-    request.headers.set("X-Request-Id", to_string(admitted.call->record().id));
     return request;
 }
 

@@ -96,6 +96,8 @@ class DialectCalls {
     http::Response answer_stream(
         Admitted admitted, OpenedStream upstream, http::ClientWatch client
     );
+    // Nothing where a stream that breaks is to end.
+    std::unique_ptr<StreamContinuation> continuation_of(Admitted& admitted);
     io::Task<http::Response> answer_whole(Admitted* admitted, http::ResponseStream upstream);
     struct WholeAnswer {
         std::string body;
@@ -114,8 +116,6 @@ class DialectCalls {
     ResponseState* state_ = nullptr;
 };
 
-// The dialect of an engine, by its endpoint's protocol.
-dialects::Dialect dialect_of_protocol(std::string_view protocol);
 std::string_view protocol_of(dialects::Dialect dialect);
 // An error in the shape of a dialect, with the headers of error_response().
 http::Response error_response(dialects::Dialect dialect, const routing::ApiError& error);

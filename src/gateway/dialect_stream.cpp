@@ -62,6 +62,7 @@ io::Task<void> DialectStream::run(std::unique_ptr<DialectStream> self, http::Bod
     End reason = co_await self->client_.unless_gone(self->pump(writer));
     // A client may leave as soon as it has seen the end.
     if (!reason) reason = self->ended_ ? EndReason::done : EndReason::client_gone;
+    reason = co_await self->go_on(*reason, writer);
     if (self->call_->answer_texts() != nullptr && self->call_->meter().delivered_any())
         co_await self->call_->count_texts();
     // The record comes first: the client is told nothing that was not accounted for.
@@ -72,19 +73,44 @@ io::Task<void> DialectStream::run(std::unique_ptr<DialectStream> self, http::Bod
         writer.abort();
 }
 
+io::Task<EndReason> DialectStream::go_on(EndReason broken_by, http::BodyWriter writer) {
+    const bool broken = broken_by == EndReason::upstream_error || broken_by == EndReason::timeout;
+    if (!broken || !options_.continuation || options_.deadline.passed()) co_return broken_by;
+    // Closed, so that a silent engine does not work on for nobody.
+    {
+        const http::ResponseStream closed = std::move(upstream_);
+    }
+    const EndReason end = co_await options_.continuation->go_on(
+        {.call = call_.get(),
+         .by = broken_by,
+         .client = client_,
+         .writer = converts() ? writer_.get() : nullptr,
+         .keep = options_.keep},
+        writer
+    );
+    if (call_->continued() != nullptr) {
+        held_error_.clear();
+        problem_.clear();
+    }
+    co_return end;
+}
+
 io::Task<EndReason> DialectStream::pump(http::BodyWriter writer) {
     if (const End end = co_await take(options_.opening, writer)) co_return *end;
     options_.opening = {};
     while (true) {
+        const std::optional<Duration> within =
+            ended_ ? std::optional(kDrainFor) : options_.read_timeout;
         const io::Deadline deadline =
-            ended_ ? io::earlier(options_.deadline, io::Deadline::after(kDrainFor))
+            within ? io::earlier(options_.deadline, io::Deadline::after(*within))
                    : options_.deadline;
         const Result<std::string_view> piece = co_await upstream_.read(deadline);
         if (ended_ && (!piece || piece->empty())) co_return EndReason::done;
-        if (!piece)
-            co_return piece.error().code == ErrorCode::deadline_exceeded
-                ? EndReason::timeout
-                : EndReason::upstream_error;
+        if (!piece && piece.error().code == ErrorCode::deadline_exceeded) {
+            if (!options_.deadline.passed()) call_->on_silence();
+            co_return EndReason::timeout;
+        }
+        if (!piece) co_return EndReason::upstream_error;
         if (piece->empty()) {
             // An end that the engine meant, where it had given a reason to stop.
             const dialects::StreamFrame last = reader_->close();
@@ -135,11 +161,16 @@ io::Task<DialectStream::End> DialectStream::pass(
         if (const End end = co_await send(&*frame, writer)) co_return end;
     } else {
         out_ = renamed(*frame, name, data, raw);
+        if (error != nullptr && options_.continuation) {
+            held_error_ = out_;
+            co_return EndReason::upstream_error;
+        }
         call_->sent(out_);
         if (!co_await writer.write(out_)) co_return EndReason::client_gone;
     }
     call_->meter().deliver(pieces);
     if (routing::AnswerTexts* texts = call_->answer_texts()) add_texts(*frame, *texts);
+    if (options_.continuation) options_.continuation->received(*frame);
     ended_ = ended_ || find_event(*frame, StreamEvent::Kind::end) != nullptr;
     if (error == nullptr) co_return std::nullopt;
     error_passed_ = true;
@@ -186,19 +217,24 @@ std::string DialectStream::renamed(
 }
 
 io::Task<void> DialectStream::tell_error(EndReason reason, http::BodyWriter writer) {
-    if (!error_passed_) {
-        const bool late = reason == EndReason::timeout;
+    const std::string why_not =
+        options_.continuation ? options_.continuation->why_not() : std::string();
+    if (!held_error_.empty()) {
+        // The engine's own words, as they came; between lines of JSON nothing can stand.
+        std::string told;
+        if (options_.client != Dialect::ollama)
+            told = http::print_sse_comment("penstock " + why_not);
+        static_cast<void>(co_await writer.write(told + held_error_));
+    } else if (!error_passed_) {
+        const std::optional<Duration> silence =
+            options_.deadline.passed() ? std::nullopt : options_.read_timeout;
+        dialects::StreamFailure failure = failure_of(reason, silence, why_not);
+        if (reason != EndReason::timeout && !problem_.empty()) {
+            failure.message = problem_;
+            if (!why_not.empty()) failure.message += "; " + why_not;
+        }
         out_.clear();
-        std::string message = late ? "the call's deadline passed before the answer was complete"
-                                   : "the engine broke off before the answer was complete";
-        if (!late && !problem_.empty()) message = problem_;
-        writer_->fail(
-            {.status = late ? 504 : 502,
-             .type = late ? "timeout_error" : "server_error",
-             .code = late ? "deadline_exceeded" : "upstream_error",
-             .message = std::move(message)},
-            out_
-        );
+        writer_->fail(failure, out_);
         // The client may be gone as well: nothing more can be done for it.
         static_cast<void>(co_await writer.write(out_));
     }

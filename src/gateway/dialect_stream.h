@@ -9,6 +9,7 @@
 #include "dialects/stream.h"
 #include "gateway/api_answer.h"
 #include "gateway/call.h"
+#include "gateway/continuation.h"
 #include "gateway/engine_ask.h"
 #include "http/client.h"
 #include "http/message.h"
@@ -34,6 +35,8 @@ class DialectStream {
         std::string opening;  // what was read of the stream already
         // Keeps the answer of a stateful Responses call, before its last event is sent.
         std::function<io::Task<ApiResult<void>>(std::string response)> keep = {};
+        std::optional<Duration> read_timeout = {};  // silence of the engine that is a failure
+        std::unique_ptr<StreamContinuation> continuation = {};  // null: the call's policy is to end
     };
     DialectStream(
         std::unique_ptr<Call> call, http::ResponseStream upstream, http::ClientWatch client,
@@ -52,6 +55,8 @@ class DialectStream {
         std::string_view name, std::string_view data, std::string_view raw, http::BodyWriter writer
     );
     io::Task<End> send(const dialects::StreamFrame* frame, http::BodyWriter writer);
+    // Another engine may go on, where there is one and time is left.
+    io::Task<EndReason> go_on(EndReason broken_by, http::BodyWriter writer);
     io::Task<void> tell_error(EndReason reason, http::BodyWriter writer);
     bool converts() const { return options_.engine != options_.client; }
     // The frame as it came, with the client's name of the model.
@@ -69,7 +74,8 @@ class DialectStream {
     http::SseParser events_{kFrameBytesMax};
     LineParser lines_{kFrameBytesMax};
     std::string out_;
-    std::string problem_;  // what the client is told; empty: the usual
+    std::string problem_;     // what the client is told; empty: the usual
+    std::string held_error_;  // the engine's own, that another engine may spare the client
     bool ended_ = false;
     bool error_passed_ = false;  // the engine's own error event
 };

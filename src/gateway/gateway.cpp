@@ -129,13 +129,14 @@ class Gateway::State {
                  calls_running_, loads_,  tokenizers_, log_,         draining_},
           cache_(calls_, ids_, with.metrics),
           attempts_({with.runtime.executor(), calls_, upstream_, ids_, with.random, options_}),
+          continuations_{calls_, upstream_, ids_, with.random, with.metrics},
           chat_(
               {calls_, authenticator_, attempts_, upstream_, ids_, with.random, options_,
-               routes_known_, held_, cache_}
+               routes_known_, held_, cache_, continuations_}
           ),
           converted_(
               {calls_, authenticator_, attempts_, upstream_, ids_, with.random, options_,
-               routes_known_, held_, cache_}
+               routes_known_, held_, cache_, continuations_}
           ),
           state_(authenticator_, server_),
           batches_(
@@ -382,6 +383,7 @@ class Gateway::State {
     CallParts calls_;
     CallCache cache_;
     Attempts attempts_;
+    ContinuationParts continuations_;
     ChatCompletions chat_;
     DialectCalls converted_;
     ResponseState state_;

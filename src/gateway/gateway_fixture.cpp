@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/gateway_fixture.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "gateway/key_cache.h"
@@ -126,6 +127,13 @@ ScriptedServer::ScriptedServer(io::Runtime& runtime) : changed_(runtime.executor
 
 io::Task<void> ScriptedServer::stop() { return server_->stop(io::Deadline::after(0s)); }
 
+void ScriptedServer::set_key_settings(std::optional<CallSettings> settings) {
+    key_settings_ = std::move(settings);
+    std::string hash;
+    for (const unsigned char byte : sha256(kKey)) hash += fmt::format("{:02x}", byte);
+    table_.changed_key_hashes = {std::move(hash)};
+}
+
 void ScriptedServer::set_routes(std::vector<Route> list, std::vector<std::string> revoked) {
     ++table_.version;
     table_.routes = std::move(list);
@@ -180,6 +188,7 @@ io::Task<http::Response> ScriptedServer::resolve(http::Request request) {
                  .organisation_limits = {},
                  .project_limits = {},
                  .key_limits = key_limits,
+                 .settings = key_settings_,
              })
     );
 }
@@ -218,7 +227,7 @@ Units ScriptedServer::used_of(Measure measure) const {
     for (const auto& [id, call] : records) {
         if (routing::is_money(measure))
             sum += Units::of(*routing::charge_of(call.tokens, routing::prices_of(call)));
-        if (measure == Measure::requests_day) sum += Units::whole(1);
+        if (measure == Measure::requests_day) sum += Units::whole(call.continues ? 0 : 1);
         if (measure == Measure::tokens_day) sum += Units::whole(routing::total_tokens(call.tokens));
     }
     return sum;
@@ -231,7 +240,8 @@ void ScriptedServer::draw(const CallRecord& call) {
         const AllowanceAccount* account = authority_.account_of(lease);
         if (account == nullptr) continue;
         Units amount = Units::of(*routing::charge_of(call.tokens, routing::prices_of(call)));
-        if (account->measure == Measure::requests_day) amount = Units::whole(1);
+        if (account->measure == Measure::requests_day)
+            amount = Units::whole(call.continues ? 0 : 1);
         if (account->measure == Measure::tokens_day)
             amount = Units::whole(routing::total_tokens(call.tokens));
         authority_.draw(lease, amount);

@@ -76,6 +76,8 @@ class ScriptedServer {
     void set_routes(std::vector<Route> routes, std::vector<std::string> revoked = {});
 
     std::int64_t routes_version() const { return table_.version; }
+    // Gateways learn with the next set_routes() that they are to ask again.
+    void set_key_settings(std::optional<CallSettings> settings);
 
     static constexpr std::string_view kKey = "sk-consumer-key-of-the-test";
     OrganisationId organisation_id{RawId{1, 1}};
@@ -131,6 +133,7 @@ class ScriptedServer {
     void draw(const CallRecord& call);
 
     io::Event changed_;
+    std::optional<CallSettings> key_settings_;
     RouteTable table_;
     routing::AllowanceAuthority authority_;
     http::Router router_;

@@ -45,7 +45,7 @@ class KeyCache {
     void put_unknown(const Sha256& digest, Time now);
     // From the route table; the key is not accepted again, not even stale.
     void revoke(std::string_view sha256_hex, Time now);
-    // Likewise: its limits have changed; it is asked for again before its next call.
+    // Likewise: its limits or settings have changed; it is asked for again before its next call.
     void renew(std::string_view sha256_hex, Time now);
     std::size_t size() const { return entries_.size(); }
 

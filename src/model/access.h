@@ -9,6 +9,7 @@
 
 #include "base/money.h"
 #include "base/time.h"
+#include "model/call_settings.h"
 #include "model/compute_quota.h"
 #include "model/ids.h"
 #include "model/limits.h"
@@ -36,11 +37,12 @@ struct Project {
     OrganisationId organisation_id;
     std::string name;
     Time created_at;
-    std::optional<Limits> limits;   // of its token calls
-    std::optional<SetQuota> quota;  // of its tasks; within the organisation's
+    std::optional<Limits> limits;          // of its token calls
+    std::optional<SetQuota> quota;         // of its tasks; within the organisation's
+    std::optional<CallSettings> settings;  // of its token calls
     bool operator==(const Project&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(Project, (), (id, organisation_id, name, created_at, limits, quota))
+BOOST_DESCRIBE_STRUCT(Project, (), (id, organisation_id, name, created_at, limits, quota, settings))
 
 struct User {
     UserId id;
@@ -81,13 +83,16 @@ struct Key {
     Time created_at;
     std::optional<Time> expires_at;
     std::optional<Time> revoked_at;
-    std::optional<Limits> limits;  // of its token calls
+    std::optional<Limits> limits;          // of its token calls
+    std::optional<CallSettings> settings;  // likewise
+    // In answers only: what holds for its calls, and who says so.
+    std::optional<std::vector<SettingInForce>> settings_in_force;
     bool operator==(const Key&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     Key, (),
     (id, organisation_id, project_id, user_id, name, prefix, scopes, site_id, created_at,
-     expires_at, revoked_at, limits)
+     expires_at, revoked_at, limits, settings, settings_in_force)
 )
 
 // The only answer that carries the secret.
@@ -101,10 +106,12 @@ struct CreatedKey {
     Time created_at;
     std::optional<Time> expires_at;
     std::optional<Limits> limits;
+    std::optional<CallSettings> settings;
     bool operator==(const CreatedKey&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    CreatedKey, (), (id, name, key, prefix, scopes, project_id, created_at, expires_at, limits)
+    CreatedKey, (),
+    (id, name, key, prefix, scopes, project_id, created_at, expires_at, limits, settings)
 )
 
 struct CreateKey {
@@ -117,32 +124,35 @@ struct CreateKey {
     std::optional<std::string>
         user;  // id or name: the key then never does more than the user's roles allow
     std::optional<Limits> limits;
+    std::optional<CallSettings> settings;
     std::optional<std::string> request_id;
     bool operator==(const CreateKey&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    CreateKey, (), (name, scopes, expires_in, project, site, user, limits, request_id)
+    CreateKey, (), (name, scopes, expires_in, project, site, user, limits, settings, request_id)
 )
 
-// What is absent stays as it is; limits are replaced as a whole.
+// What is absent stays as it is; limits and settings are replaced as a whole.
 struct UpdateKey {
     static constexpr bool kJsonDefaults = true;
     std::optional<std::string> name;
     std::optional<Duration> expires_in;  // from now
     std::optional<Limits> limits;
+    std::optional<CallSettings> settings;
     bool operator==(const UpdateKey&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(UpdateKey, (), (name, expires_in, limits))
+BOOST_DESCRIBE_STRUCT(UpdateKey, (), (name, expires_in, limits, settings))
 
-// Of an organisation or a project. What is absent stays as it is; limits and quota are replaced as
-// a whole, empty ones lift all of them.
+// Of an organisation or a project. What is absent stays as it is; limits, quota and settings (of a
+// project) are replaced as a whole, empty ones lift all of them.
 struct UpdateLimits {
     static constexpr bool kJsonDefaults = true;
     std::optional<Limits> limits;
     std::optional<ComputeQuota> quota;
+    std::optional<CallSettings> settings;
     bool operator==(const UpdateLimits&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(UpdateLimits, (), (limits, quota))
+BOOST_DESCRIBE_STRUCT(UpdateLimits, (), (limits, quota, settings))
 
 struct CreateOrganisation {
     static constexpr bool kJsonDefaults = true;

@@ -10,6 +10,7 @@
 
 #include "base/time.h"
 #include "model/billing.h"
+#include "model/call_settings.h"
 #include "model/ids.h"
 #include "model/limits.h"
 #include "model/units.h"
@@ -143,12 +144,13 @@ struct KeyData {
     Units usage_monthly;
     std::optional<Time> expires_at;
     std::vector<LimitUse> limits;
+    std::vector<SettingInForce> settings;  // that hold for its calls
     bool operator==(const KeyData&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     KeyData, (),
     (label, limit, limit_remaining, limit_reset, usage, usage_daily, usage_weekly, usage_monthly,
-     expires_at, limits)
+     expires_at, limits, settings)
 )
 struct KeyAnswer {
     KeyData data;
@@ -190,12 +192,16 @@ struct GenerationData {
     std::vector<UsageItem> usage;
     std::vector<std::string> transfers;
     std::optional<std::string> trace_id;  // W3C Trace Context
+    // Of a stream that two engines answered: the other one's call; see BillLine.
+    std::optional<std::string> continues;
+    std::optional<std::string> continued_by;
     bool operator==(const GenerationData&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     GenerationData, (),
     (id, model, provider_name, site, c_url, key_id, created_at, ended_at, latency_us, tokens_prompt,
-     tokens_completion, basis, finish_reason, total_cost, charged, usage, transfers, trace_id)
+     tokens_completion, basis, finish_reason, total_cost, charged, usage, transfers, trace_id,
+     continues, continued_by)
 )
 struct GenerationAnswer {
     GenerationData data;

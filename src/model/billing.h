@@ -108,13 +108,21 @@ struct BillLine {
     std::optional<std::string> tariff;      // batch, cached; absent: list prices
     std::optional<std::string> batch_line;  // "batch_…/12": the line of a batch that the call was
     std::optional<std::string> trace_id;    // of a call: its W3C trace
+    // A stream whose engine broke off is two calls: this one goes on with that one's answer, or
+    // that one with this one's. "call/rq_…"
+    std::optional<std::string> continues;
+    std::optional<std::string> continued_by;
+    // Of one that goes on: tokens of the answer before it that its engine read again, and that are
+    // not charged.
+    std::optional<std::int64_t> overlap_tokens;
     bool operator==(const BillLine&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     BillLine, (),
     (id, organisation_id, project_id, provider_id, provider, kind, resource, task, name, site,
      c_url, from, to, usage, basis, end_reason, disputed, simulated, charged, fee, provider_share,
-     transfers, key_id, ttft_us, counted, tariff, batch_line, trace_id)
+     transfers, key_id, ttft_us, counted, tariff, batch_line, trace_id, continues, continued_by,
+     overlap_tokens)
 )
 
 struct StatementEntry {

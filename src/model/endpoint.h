@@ -12,7 +12,9 @@
 #include "base/money.h"
 #include "base/time.h"
 #include "model/billing.h"
+#include "model/call_settings.h"
 #include "model/class_prices.h"
+#include "model/continuation.h"
 #include "model/ids.h"
 #include "model/limits.h"
 #include "model/second_meter.h"
@@ -60,6 +62,7 @@ struct Endpoint {
     std::optional<std::string> tokenizer_sha256;  // blob with which gateways count its texts
     std::optional<std::string> quantization;      // of its weights: "fp8", "int4"; absent: not told
     std::optional<DataPolicy> data_policy;
+    std::optional<Continuation> continuation;  // absent: goes on with nobody's answer
     std::optional<SecondMeter> second_meter;
     EndpointState state = EndpointState::ready;
     std::string probe;  // what the probe found: "200 in 12 ms, models: …"
@@ -71,8 +74,8 @@ BOOST_DESCRIBE_STRUCT(
     Endpoint, (),
     (id, provider_id, provider, model, upstream_model, url, protocol, site, c_url, attempt_id,
      task_id, price_input, price_output, class_prices, batch_percent, cached_percent, price_version,
-     prices_valid_from, prices, tokenizer_sha256, quantization, data_policy, second_meter, state,
-     probe, simulated, created_at)
+     prices_valid_from, prices, tokenizer_sha256, quantization, data_policy, continuation,
+     second_meter, state, probe, simulated, created_at)
 )
 
 struct CreateEndpoint {
@@ -92,6 +95,7 @@ struct CreateEndpoint {
     std::optional<std::string> tokenizer_sha256;  // a tokenizer.json or a GGUF's head, uploaded
     std::optional<std::string> quantization;
     std::optional<DataPolicy> data_policy;
+    std::optional<Continuation> continuation;
     std::optional<std::string> site;
     std::optional<std::string> request_id;
     bool operator==(const CreateEndpoint&) const = default;
@@ -99,7 +103,8 @@ struct CreateEndpoint {
 BOOST_DESCRIBE_STRUCT(
     CreateEndpoint, (),
     (model, url, protocol, upstream_model, api_key, price_input, price_output, class_prices,
-     batch_percent, cached_percent, tokenizer_sha256, quantization, data_policy, site, request_id)
+     batch_percent, cached_percent, tokenizer_sha256, quantization, data_policy, continuation, site,
+     request_id)
 )
 
 // What is absent stays as it is; prices of classes are replaced as a whole, empty ones lift all.
@@ -114,12 +119,13 @@ struct UpdateEndpoint {
     std::optional<std::string> tokenizer_sha256;  // empty: none
     std::optional<std::string> quantization;      // empty: not told
     std::optional<DataPolicy> data_policy;
+    std::optional<Continuation> continuation;
     bool operator==(const UpdateEndpoint&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     UpdateEndpoint, (),
     (price_input, price_output, class_prices, batch_percent, cached_percent, tokenizer_sha256,
-     quantization, data_policy)
+     quantization, data_policy, continuation)
 )
 
 // A model of the catalogue: what may be asked for, at which prices.
@@ -195,12 +201,13 @@ struct ResolvedKey {
     std::optional<Limits> organisation_limits;
     std::optional<Limits> project_limits;
     std::optional<Limits> key_limits;
+    std::optional<CallSettings> settings;  // that hold for its calls; absent: none is set
     bool operator==(const ResolvedKey&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     ResolvedKey, (),
     (key_id, organisation_id, project_id, may_use_tokens, expires_at, cache_for,
-     organisation_limits, project_limits, key_limits)
+     organisation_limits, project_limits, key_limits, settings)
 )
 
 // The record of one finished call; `id` makes its settlement happen once.
@@ -232,13 +239,18 @@ struct CallRecord {
     // pays the supplier.
     std::optional<RequestId> attempt_of;
     std::optional<std::string> trace_id;  // W3C Trace Context, 32 hex digits
+    // Of a stream that two engines answered, each with a record of its own; see BillLine.
+    std::optional<RequestId> continues;
+    std::optional<RequestId> continued_by;
+    std::optional<std::int64_t> overlap_tokens;
     bool operator==(const CallRecord&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     CallRecord, (),
     (id, lease_id, organisation_id, project_id, key_id, endpoint_id, model, started_at, ended_at,
      status, streamed, tokens, basis, counted, end_reason, price_input, price_output, class_prices,
-     price_version, ttft_us, drawn, tariff, batch_line, attempt_of, trace_id)
+     price_version, ttft_us, drawn, tariff, batch_line, attempt_of, trace_id, continues,
+     continued_by, overlap_tokens)
 )
 
 // POST /v1/gateway/settlements. Repeating a record changes nothing.

@@ -74,7 +74,9 @@ MeteredCall CallMeter::finish_done() const {
         call.tokens.output_reasoning.reset();
     }
     // A class that the engine left out is not free: the gateway's own count stands for it.
-    if (!call.tokens.input_fresh) {
+    if (call.tokens.input_fresh) {
+        leave_out_overlap(call);
+    } else {
         call.tokens.input_fresh = counted_input();
         call.basis = UsageBasis::counted;
     }
@@ -112,6 +114,7 @@ MeteredCall CallMeter::finish_cut(bool with_prompt) const {
         call.tokens.cache_read.reset();
         call.tokens.cache_write_5m.reset();
         call.tokens.cache_write_1h.reset();
+        call.overlap_tokens = 0;
     }
     if (call.basis == UsageBasis::upstream) call.basis = UsageBasis::counted;
     return call;
@@ -135,6 +138,22 @@ DeltaCount CallMeter::counted_output() const {
 
 std::int64_t CallMeter::counted_input() const {
     return input_counted_.value_or(prompt_text_bytes_ / kPromptBytesPerToken);
+}
+
+void CallMeter::leave_out_overlap(MeteredCall& call) const {
+    constexpr std::array<Class, 4> kOrder{
+        &TokenCounts::input_fresh, &TokenCounts::cache_write_5m, &TokenCounts::cache_write_1h,
+        &TokenCounts::cache_read
+    };
+    std::int64_t left = overlap_;
+    for (const Class part : kOrder) {
+        std::optional<std::int64_t>& count = call.tokens.*part;
+        if (!count) continue;
+        const std::int64_t taken = std::min(*count, left);
+        *count -= taken;
+        left -= taken;
+    }
+    call.overlap_tokens = overlap_ - left;
 }
 
 void CallMeter::clip(MeteredCall& call) const {

@@ -13,7 +13,8 @@ namespace penstock::routing {
 struct MeteredCall {
     TokenCounts tokens;
     UsageBasis basis = UsageBasis::upstream;
-    std::uint8_t violations = 0;  // UsageViolation bits
+    std::uint8_t violations = 0;      // UsageViolation bits
+    std::int64_t overlap_tokens = 0;  // reported as input and left out
 };
 
 // Counts one call. Pure; the owner tells it what the engine reported and what the client received,
@@ -26,10 +27,13 @@ struct MeteredCall {
 // A cut call takes the smaller of count and report: no class of it is more than what the engine has
 // reported, so that it never costs more than the same call done, whatever the classes cost. What
 // was not reported by then is counted: the prompt as fresh input, pieces as they were delivered.
+// Of an engine that goes on with an answer, `overlap` tokens of it were charged as another engine's
+// output; as many are taken off the input that it reports: fresh ones first, then written to a
+// cache, then read from one. What the gateway counts of a prompt has no answer in it.
 class CallMeter {
   public:
-    CallMeter(TokenBound bound, std::int64_t prompt_text_bytes)
-        : bound_(bound), prompt_text_bytes_(prompt_text_bytes) {}
+    CallMeter(TokenBound bound, std::int64_t prompt_text_bytes, std::int64_t overlap = 0)
+        : bound_(bound), prompt_text_bytes_(prompt_text_bytes), overlap_(overlap) {}
 
     // The last report wins: engines that report often report running totals. It covers the pieces
     // delivered so far and those of its own frame; with more pieces after it than it has tokens it
@@ -48,6 +52,7 @@ class CallMeter {
         input_counted_ = input;
         output_counted_ = output;
     }
+    std::int64_t pieces() const { return delivered_.visible + delivered_.reasoning; }
     bool delivered_any() const { return !delivered_.empty() || text_bytes_ > 0; }
     bool has_report() const { return reported_.has_value(); }
 
@@ -59,10 +64,12 @@ class CallMeter {
     bool is_report_outrun() const;
     DeltaCount counted_output() const;
     std::int64_t counted_input() const;
+    void leave_out_overlap(MeteredCall& call) const;
     void clip(MeteredCall& call) const;
 
     TokenBound bound_;
     std::int64_t prompt_text_bytes_;
+    std::int64_t overlap_;
     std::optional<DisjointUsage> reported_;
     std::int64_t pieces_covered_ = 0;  // by the report
     DeltaCount delivered_;

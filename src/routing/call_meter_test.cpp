@@ -39,6 +39,22 @@ TEST(CallMeter, ChargesWhatTheEngineReportedWhenDone) {
     );
 }
 
+TEST(CallMeter, OfAnAnswerThatItGoesOnWithNothingIsChargedAsInput) {
+    CallMeter made(kBound, 60, 7);
+    made.deliver({.visible = 3, .reasoning = 0});
+    EXPECT_EQ(shown(made.finish(EndReason::done)), "10+- 3+- counted");
+    made.report({.prompt_tokens = 27, .completion_tokens = 3});
+    EXPECT_EQ(shown(made.finish(EndReason::done)), "20+- 3+- upstream");
+    EXPECT_EQ(made.finish(EndReason::done).overlap_tokens, 7);
+    EXPECT_EQ(shown(made.finish(EndReason::client_gone)), "20+- 3+- counted");
+    EXPECT_EQ(shown(made.finish(EndReason::upstream_error)), "0+- 3+- counted");
+    made.report({.prompt_tokens = 27, .completion_tokens = 3, .cached_tokens = 24});
+    EXPECT_EQ(shown(made.finish(EndReason::done)), "0+20 3+- upstream");
+    made.report({.prompt_tokens = 5, .completion_tokens = 3});
+    EXPECT_EQ(shown(made.finish(EndReason::done)), "0+- 3+- upstream");
+    EXPECT_EQ(made.finish(EndReason::done).overlap_tokens, 5);
+}
+
 TEST(CallMeter, TakesTheLastOfSeveralReports) {
     CallMeter made = meter(3, 0, UpstreamUsage{.prompt_tokens = 20, .completion_tokens = 1});
     made.report({.prompt_tokens = 20, .completion_tokens = 3});

@@ -133,10 +133,12 @@ std::int64_t total_tokens(const TokenCounts& tokens) {
     return total;
 }
 
+Result<ExactMoney> worst_case_exact(const TokenBound& bound, const TokenPrices& prices) {
+    return add(TRY(dearest(bound.input, prices, false)), TRY(dearest(bound.output, prices, true)));
+}
+
 Result<Money> worst_case(const TokenBound& bound, const TokenPrices& prices) {
-    return ceil_money(
-        TRY(add(TRY(dearest(bound.input, prices, false)), TRY(dearest(bound.output, prices, true))))
-    );
+    return ceil_money(TRY(worst_case_exact(bound, prices)));
 }
 
 }  // namespace penstock::routing

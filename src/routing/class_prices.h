@@ -102,5 +102,7 @@ std::int64_t total_tokens(const TokenCounts& tokens);
 // What is reserved for a call: the bound at the dearest class of input and of output, rounded up to
 // a micro-yuan. No settlement within the bound is above it.
 Result<Money> worst_case(const TokenBound& bound, const TokenPrices& prices);
+// The same before it is rounded.
+Result<ExactMoney> worst_case_exact(const TokenBound& bound, const TokenPrices& prices);
 
 }  // namespace penstock::routing

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "server/key_settings.h"
 #include "server/lists.h"
 #include "server/routes.h"
 
@@ -31,6 +32,10 @@ Outcome create_key(Platform& platform, Call& call) {
             }));
         key.project_id = project->id;
     }
+    if (wanted.settings) {
+        TRY(check_key_settings(*platform.directory.find_project(key.project_id), *wanted.settings));
+        key.settings = stored_settings(*wanted.settings);
+    }
     if (wanted.user) {
         const User* user = platform.directory.find_user(key.organisation_id, *wanted.user);
         if (user == nullptr)
@@ -59,7 +64,7 @@ Outcome create_key(Platform& platform, Call& call) {
     return answer(
         CreatedKey{
             stored.id, stored.name, made.secret, stored.prefix, stored.scopes, stored.project_id,
-            stored.created_at, stored.expires_at, stored.limits
+            stored.created_at, stored.expires_at, stored.limits, stored.settings
         },
         201
     );
@@ -69,7 +74,7 @@ Outcome list_keys(Platform& platform, Call& call) {
     std::vector<Key> keys;
     for (const access::StoredKey* stored :
          platform.directory.keys_of(call.principal.organisation_id))
-        if (!stored->key.revoked_at) keys.push_back(stored->key);
+        if (!stored->key.revoked_at) keys.push_back(with_settings(platform, stored->key));
     return list_page(call.request, keys, &KeyPage::keys, [](const Key& key) {
         return to_string(key.id);
     });
@@ -128,6 +133,8 @@ Outcome create_organisation_key(Platform& platform, Call& call) {
     if (wanted.limits)
         if (std::vector<Error> errors = check(*wanted.limits, "limits"); !errors.empty())
             return std::unexpected(Failure(std::move(errors)));
+    const Project& project = *platform.directory.projects_of(organisation->id).front();
+    if (wanted.settings) TRY(check_key_settings(project, *wanted.settings));
     std::vector<Scope> scopes = wanted.scopes;
     for (const Role role : organisation->roles)
         for (const Scope scope : access::scopes_of(role))
@@ -136,11 +143,12 @@ Outcome create_organisation_key(Platform& platform, Call& call) {
     const access::NewKey made = TRY(platform.directory.add_key(
         {.id = platform.make_id<KeyId>(),
          .organisation_id = organisation->id,
-         .project_id = platform.directory.projects_of(organisation->id).front()->id,
+         .project_id = project.id,
          .name = wanted.name,
          .scopes = scopes,
          .created_at = call.now,
-         .limits = wanted.limits},
+         .limits = wanted.limits,
+         .settings = wanted.settings ? stored_settings(*wanted.settings) : std::nullopt},
         access::make_secret(platform.random())
     ));
     platform.put(call.change, made.stored);
@@ -148,7 +156,7 @@ Outcome create_organisation_key(Platform& platform, Call& call) {
     return answer(
         CreatedKey{
             stored.id, stored.name, made.secret, stored.prefix, stored.scopes, stored.project_id,
-            stored.created_at, stored.expires_at, stored.limits
+            stored.created_at, stored.expires_at, stored.limits, stored.settings
         },
         201
     );

@@ -212,15 +212,17 @@ void Billing::resize_pool(
 
 // The call's part of every allowance it was admitted on, and of the counts of use.
 void Billing::count_call(const CallRecord& call, Units charge, std::int64_t tokens) {
+    // What goes on with another call's answer is the same request.
+    const std::int64_t requests = call.continues ? 0 : 1;
     for (const LeaseId lease : call.drawn.value_or(std::vector<LeaseId>())) {
         const AllowanceAccount* account = platform_.allowances.account_of(lease);
         if (account == nullptr || !routing::is_consumed(account->measure)) continue;
         Units amount = charge;
-        if (account->measure == Measure::requests_day) amount = Units::whole(1);
+        if (account->measure == Measure::requests_day) amount = Units::whole(requests);
         if (account->measure == Measure::tokens_day) amount = Units::whole(tokens);
         platform_.allowances.draw(lease, amount);
     }
-    const routing::Tally tally{charge, 1, tokens};
+    const routing::Tally tally{charge, requests, tokens};
     for (const std::string& text :
          {to_string(call.organisation_id), to_string(call.project_id), to_string(call.key_id)}) {
         platform_.uses.add(text, std::string(), tally, call.started_at);

@@ -35,8 +35,12 @@ Result<void> write_line(IncomingFile& file, std::string_view text) {
     return file.write("\n");
 }
 
-// Of lines that nobody ran.
-Result<std::int64_t> write_expired(const OutputPlan& plan, IncomingFile& error) {
+// Of lines that nobody ran, or whose end nobody waited for.
+Result<std::int64_t> write_unfinished(const OutputPlan& plan, IncomingFile& error) {
+    constexpr std::string_view kExpired =
+        "This request could not be executed before the completion window expired.";
+    constexpr std::string_view kCancelled =
+        "This request was not completed before the batch was cancelled.";
     std::ifstream file(plan.input, std::ios::binary);
     std::string text;
     std::int64_t number = -1;
@@ -49,8 +53,9 @@ Result<std::int64_t> write_expired(const OutputPlan& plan, IncomingFile& error) 
         TRY(write_line(
             error, batches::error_line(
                        line ? line->custom_id : std::string(),
-                       batches::record_id_of({plan.batch_id, number, 1}), "batch_expired",
-                       "This request could not be executed before the completion window expired."
+                       batches::record_id_of({plan.batch_id, number, 1}),
+                       plan.cancelled ? "batch_cancelled" : "batch_expired",
+                       plan.cancelled ? kCancelled : kExpired
                    )
         ));
         ++lines;
@@ -99,7 +104,7 @@ Result<OutputLines> write_outputs(
             return write_line(good ? output : error, record.text);
         }
     ));
-    if (!plan.ended.empty()) lines.error += TRY(write_expired(plan, error));
+    if (!plan.ended.empty()) lines.error += TRY(write_unfinished(plan, error));
     return lines;
 }
 

@@ -33,11 +33,12 @@ Result<std::vector<ResultSeen>> read_results_file(
 struct OutputPlan {
     std::filesystem::path results;
     std::int64_t results_bytes = 0;
-    // Only where lines that never ran get errors, as of a batch that has expired:
+    // Only where lines that never ran get errors, as of a batch that has expired or was cancelled:
     std::filesystem::path input;
     std::string endpoint;
     BatchId batch_id;
     std::vector<bool> ended;  // by line; empty: lines that never ran get none
+    bool cancelled = false;   // else its time was over
 };
 // Writes both; returns how many lines the output and the error file have.
 struct OutputLines {

@@ -257,10 +257,12 @@ io::Task<void> BatchOwner::finalize(BatchId id) {
         .results_bytes = before.results_bytes,
         .input = files_.path_of(before.input_file_id),
         .endpoint = before.endpoint,
-        .batch_id = id
+        .batch_id = id,
+        .cancelled = before.ends_as == BatchStatus::cancelled
     };
     const batches::LineBook& book = running_.at(id).book;
-    if (before.ends_as == BatchStatus::expired)
+    const std::int64_t lines_all = book.total();
+    if (before.ends_as != BatchStatus::completed)
         for (std::int64_t line = 0; line < book.total(); ++line)
             plan.ended.push_back(book.has_ended(line));
     const std::unique_ptr<IncomingFile> output = files_.begin();
@@ -290,6 +292,8 @@ io::Task<void> BatchOwner::finalize(BatchId id) {
         keep_output(change, batch, {error_id, "_error.jsonl"}, *error);
         batch.error_file_id = error_id;
     }
+    // Of one that was cancelled before its input had been looked at nobody counted them.
+    batch.counts.total = std::max(batch.counts.total, lines_all);
     batch.counts.failed = std::max(batch.counts.failed, lines->error);
     batches::on_finalized(batch, platform_.now());
     store(change, batch);

@@ -68,6 +68,22 @@ Result<void> check_quantization(const std::optional<std::string>& name) {
     );
 }
 
+std::optional<Continuation> stated(const std::optional<Continuation>& continuation) {
+    return continuation == Continuation::none ? std::nullopt : continuation;
+}
+
+Result<void> check_continuation(
+    const std::optional<Continuation>& continuation, std::string_view protocol
+) {
+    const bool any_way = protocol == "openai" || !stated(continuation);
+    if (any_way || continuation == Continuation::prefill) return {};
+    return fail_field(
+        ErrorCode::invalid_argument, "continuation",
+        "an engine that speaks '" + std::string(protocol) +
+            "' goes on by 'prefill' alone: say that, or none"
+    );
+}
+
 Outcome update_endpoint(
     Platform& platform, Change& change, const EndpointChange& to, const Endpoint& endpoint
 ) {
@@ -108,6 +124,10 @@ Outcome update_endpoint(
         changed.quantization = wanted.quantization;
     }
     if (wanted.data_policy) changed.data_policy = wanted.data_policy;
+    if (wanted.continuation) {
+        TRY(check_continuation(wanted.continuation, changed.protocol));
+        changed.continuation = stated(wanted.continuation);
+    }
     if (changed != endpoint) {
         platform.put(change, row);
         platform.endpoints[changed.id] = row;

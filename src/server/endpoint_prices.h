@@ -14,6 +14,12 @@ Endpoint with_prices(Endpoint endpoint);
 void add_prices(ModelEntry& entry, const Endpoint& endpoint, bool first);
 // invalid_argument where it is none of kQuantizations.
 Result<void> check_quantization(const std::optional<std::string>& name);
+// Nothing where it says "none".
+std::optional<Continuation> stated(const std::optional<Continuation>& continuation);
+// invalid_argument where engines of the protocol cannot be asked so.
+Result<void> check_continuation(
+    const std::optional<Continuation>& continuation, std::string_view protocol
+);
 // Takes effect with the gateways' next route table; not for replicas of services.
 // A tokenizer that `wanted` names has been checked.
 struct EndpointChange {

@@ -61,6 +61,7 @@ Result<void> check(const CreateEndpoint& wanted) {
     TRY(check_share(wanted.batch_percent, "batch_percent"));
     TRY(check_share(wanted.cached_percent, "cached_percent"));
     TRY(check_quantization(wanted.quantization));
+    TRY(check_continuation(wanted.continuation, wanted.protocol));
     return routing::check(routing::prices_of(wanted));
 }
 
@@ -168,6 +169,7 @@ Outcome store_endpoint(
         .tokenizer_sha256 = wanted.tokenizer_sha256,
         .quantization = wanted.quantization,
         .data_policy = wanted.data_policy,
+        .continuation = stated(wanted.continuation),
         .probe = probe.text,
         .created_at = platform.now()
     };

@@ -5,7 +5,8 @@ namespace penstock::server {
 
 ResolvedKey resolved_key(const Platform& platform, const access::Principal& principal) {
     const access::StoredKey& stored = *platform.directory.find_key(principal.key_id);
-    return {
+    const Project& project = *platform.directory.find_project(principal.project_id);
+    ResolvedKey resolved{
         .key_id = principal.key_id,
         .organisation_id = principal.organisation_id,
         .project_id = principal.project_id,
@@ -14,9 +15,12 @@ ResolvedKey resolved_key(const Platform& platform, const access::Principal& prin
         .cache_for = kKeyCacheSpan,
         .organisation_limits =
             platform.directory.find_organisation(principal.organisation_id)->limits,
-        .project_limits = platform.directory.find_project(principal.project_id)->limits,
+        .project_limits = project.limits,
         .key_limits = stored.key.limits
     };
+    if (project.settings || stored.key.settings)
+        resolved.settings = settings_of(project.settings, stored.key.settings);
+    return resolved;
 }
 
 io::Task<Result<std::set<std::string>>> settled_before(

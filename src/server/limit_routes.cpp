@@ -6,6 +6,7 @@
 #include "json/json.h"
 #include "model/allowance.h"
 #include "routing/class_prices.h"
+#include "server/key_settings.h"
 #include "server/quota_routes.h"
 #include "server/routes.h"
 #include "server/stored_list.h"
@@ -63,10 +64,16 @@ Outcome update_key(Platform& platform, Call& call) {
         TRY(check_limits(*wanted.limits));
         changed.key.limits = wanted.limits;
     }
+    if (wanted.settings) {
+        TRY(check_key_settings(
+            *platform.directory.find_project(changed.key.project_id), *wanted.settings
+        ));
+        changed.key.settings = stored_settings(*wanted.settings);
+    }
     platform.directory.restore(changed);
     platform.put(call.change, changed);
     platform.touch_keys(call.change, {platform.directory.find_key(changed.key.id)});
-    return answer(changed.key);
+    return answer(with_settings(platform, changed.key));
 }
 
 Outcome update_project(Platform& platform, Call& call) {
@@ -82,9 +89,13 @@ Outcome update_project(Platform& platform, Call& call) {
             call, *platform.directory.find_organisation(changed.organisation_id), changed,
             *wanted.quota
         ));
+    if (wanted.settings) {
+        TRY(check_project_settings(platform, *found, *wanted.settings));
+        changed.settings = stored_settings(*wanted.settings);
+    }
     platform.directory.restore(changed);
     platform.put(call.change, changed);
-    if (wanted.limits)
+    if (wanted.limits || changed.settings != found->settings)
         platform.touch_keys(call.change, keys_in(platform, changed.organisation_id, changed.id));
     return answer(changed);
 }
@@ -96,6 +107,11 @@ Outcome update_organisation(Platform& platform, Call& call) {
                                               call.principal.is_operator());
     if (!allowed) return missing("organisation", call.request.param("id"));
     if (wanted.limits) TRY(check_limits(*wanted.limits));
+    if (wanted.settings)
+        return std::unexpected(Failure(Error{
+            ErrorCode::invalid_argument, "organisations have none: set them for a project or a key",
+            "settings"
+        }));
     Organisation changed = *found;
     if (wanted.limits) changed.limits = wanted.limits;
     if (wanted.quota) TRY(set_quota(call, changed, *wanted.quota));
@@ -114,6 +130,7 @@ Outcome own_key(Platform& platform, Billing& billing, Call& call) {
     data.usage_weekly = report.spending.week;
     data.usage_monthly = report.spending.month;
     data.limits = report.limits;
+    data.settings = *with_settings(platform, key).settings_in_force;
     for (const LimitUse& use : report.limits)
         if (use.level == "key" && use.model.empty() && use.limit == "budget") {
             data.limit = use.allowed;
@@ -148,6 +165,8 @@ Outcome generation_of(const std::string& id, const BillLine& line) {
     data.usage = line.usage;
     data.transfers = line.transfers;
     data.trace_id = line.trace_id;
+    data.continues = line.continues;
+    data.continued_by = line.continued_by;
     for (const UsageItem& item : line.usage) {
         const auto* facts = std::ranges::find(
             routing::kTokenClasses, std::string_view(item.meter), &routing::TokenClassFacts::meter
@@ -190,12 +209,12 @@ void add_key_routes(Api& api, Billing& billing) {
     api.query(
         "/v1/keys/{id}",
         {.operation = "getKey",
-         .summary = "One key with its limits",
+         .summary = "One key with its limits and settings",
          .response = json::schema<Key>},
         [&platform](Call& call) -> Outcome {
             const access::StoredKey* found = find_key(platform, call);
             if (found == nullptr) return missing("key", call.request.param("id"));
-            return answer(found->key);
+            return answer(with_settings(platform, found->key));
         }
     );
     api.query(
@@ -213,7 +232,7 @@ void add_key_routes(Api& api, Billing& billing) {
     api.command(
         "PATCH", "/v1/keys/{id}",
         {.operation = "updateKey",
-         .summary = "Change a key's name, expiry or limits",
+         .summary = "Change a key's name, expiry, limits or settings",
          .scope = Scope::keys_write,
          .request = json::schema<UpdateKey>,
          .response = json::schema<Key>},
@@ -222,7 +241,7 @@ void add_key_routes(Api& api, Billing& billing) {
     api.command(
         "PATCH", "/v1/projects/{id}",
         {.operation = "updateProject",
-         .summary = "Set the limits or the quota of a project",
+         .summary = "Set the limits, the quota or the settings of a project",
          .scope = Scope::keys_write,
          .request = json::schema<UpdateLimits>,
          .response = json::schema<Project>},

@@ -323,6 +323,9 @@ BillLine line_of(const CallRecord& call, const Endpoint* endpoint) {
         .batch_line = call.batch_line,
         .trace_id = call.trace_id
     };
+    if (call.continues) line.continues = "call/" + to_string(*call.continues);
+    if (call.continued_by) line.continued_by = "call/" + to_string(*call.continued_by);
+    line.overlap_tokens = call.overlap_tokens;
     if (endpoint != nullptr) {
         line.provider_id = endpoint->provider_id;
         line.provider = endpoint->provider;

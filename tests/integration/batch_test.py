@@ -6,7 +6,6 @@ import http.server
 import json
 import os
 import random
-import socket
 import struct
 import subprocess
 import sys
@@ -18,11 +17,11 @@ from decimal import Decimal
 from pathlib import Path
 
 from platform_process import ROOT, Platform, wait_until
+from real_engine import MODEL, offer_real, real_engine
 
 CLOCK_SHIFT = Path(os.environ.get("CLOCK_SHIFT", ROOT / "build/dev/tests/load/libclock_shift.so")).resolve()
 WORDS = ["water", "falls"]
 LINES = 40
-QUIET_SECONDS = 1.5  # in which lines would have begun if they could
 
 
 class Engine:
@@ -234,9 +233,13 @@ class OneProcess(unittest.TestCase):
         self.assertIn(self.batched.api("POST", f"/v1/batches/{batch}/cancel").json["status"], ("cancelling", "cancelled"))
         self.engine.gate.set()
         ended = self.batched.wait_for(batch, "cancelled")
-        done = len(self.batched.lines_of(ended["output_file_id"]))
-        self.assertEqual((done, len(self.batched.bills_of(batch))), (ended["request_counts"]["completed"],) * 2)
-        self.assertLess(done, 30)
+        done = self.batched.lines_of(ended["output_file_id"])
+        self.assertEqual((len(done), len(self.batched.bills_of(batch))), (ended["request_counts"]["completed"],) * 2)
+        self.assertLess(len(done), 30)
+        left = self.batched.lines_of(ended["error_file_id"])
+        self.assertEqual({answer["error"]["code"] for answer in left}, {"batch_cancelled"})
+        self.assertEqual(sorted(answer["custom_id"] for answer in done + left), sorted(f"id-{number}" for number in range(30)))
+        self.assertEqual(ended["request_counts"], {"total": 30, "completed": len(done), "failed": len(left)})
         self.assertIsNotNone(ended["cancelled_at"])
         self.assertEqual(self.batched.api("POST", f"/v1/batches/{batch}/cancel").status, 409)
 
@@ -249,7 +252,12 @@ class OneProcess(unittest.TestCase):
         name = uuid.uuid4().hex
         batch = self.batched.create([line("a", name)])
         self.batched.wait_for(batch, "in_progress")
-        threading.Event().wait(QUIET_SECONDS)
+        # Where there is room lines that came later begin and end: these could have begun as well.
+        idle = self.enterContext(Engine())
+        offer(self.platform, idle, "idle")
+        wait_until(lambda: self.platform.api("GET", "/v1/models/idle").status == 200, "the route")
+        for number in range(3):
+            self.batched.wait_for(self.batched.create([line("b", f"later {number}", model="idle")]), "completed")
         self.assertNotIn(name, self.engine.asked)
         self.engine.gate.set()
         self.batched.wait_for(batch, "completed")
@@ -310,6 +318,26 @@ class OneProcess(unittest.TestCase):
         refused = self.platform.cli("batch", "download", made["id"], "--errors", code=None)
         self.assertNotEqual(refused.code, 0)
         self.assertIn("has no errors file", refused.err)
+
+    def test_the_command_line_keeps_files(self):
+        file = self.platform.folder / "kept.jsonl"
+        file.write_text(json.dumps(line("a", "hello")) + "\n")
+        made = self.platform.get_json("file", "upload", file)
+        self.assertEqual((made["filename"], made["purpose"], made["bytes"]), ("kept.jsonl", "batch", file.stat().st_size))
+        self.assertEqual(self.platform.get_json("file", "show", made["id"]), self.platform.get_json("file", "get", "file/" + made["id"]))
+        self.assertIn(made["id"], [one["id"] for one in self.platform.get_json("file", "list", "--purpose", "batch", "--all")["files"]])
+        self.assertNotIn(made["id"], [one["id"] for one in self.platform.get_json("file", "list", "--purpose", "batch_output", "--all")["files"]])
+        self.assertEqual(len(self.platform.get_json("file", "list", "--limit", "1")["files"]), 1)
+        self.assertEqual(self.platform.cli("file", "download", made["id"]).out, file.read_text())
+        copy = self.platform.folder / "copy.jsonl"
+        self.platform.cli("file", "download", made["id"], "--to", copy)
+        self.assertEqual(copy.read_text(), file.read_text())
+        self.platform.cli("file", "delete", made["id"])
+        gone = self.platform.cli("file", "get", made["id"], code=None)
+        self.assertNotEqual(gone.code, 0)
+        self.assertIn("no file", gone.err)
+        self.platform.cli("file", "download", made["id"], "--to", copy, code=gone.code)
+        self.assertEqual(copy.read_text(), file.read_text(), "a file that is there is kept when there is none to be had")
 
 
 class Killed(unittest.TestCase):
@@ -428,19 +456,9 @@ class RealEngine(unittest.TestCase):
     """llama.cpp's own server: what it says was not made for this test."""
 
     def test_the_official_client_runs_batches_on_it(self):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        settings = os.environ | {"PENSTOCK_PORT": str(port), "OMP_NUM_THREADS": "1"}
-        engine = subprocess.Popen([sys.executable, ROOT / "examples/serve-llm/serve.py"], env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(engine.wait)
-        self.addCleanup(engine.kill)
         platform = self.enterContext(Platform(agent=False))
-        words = ["endpoint", "create", "--model", "real", "--url", f"http://127.0.0.1:{port}", "--protocol", "openai", "--price-input", "1",
-                 "--price-output", "2", "--batch-percent", "40"]
-        wait_until(lambda: platform.cli(*words, code=None).code == 0, "the engine")
-        wait_until(lambda: platform.api("GET", "/v1/models").json["data"], "the route")
-        environment = platform.environment | {"OPENAI_BASE_URL": platform.url + "/v1", "OPENAI_API_KEY": platform.key(), "MODEL": "real"}
+        offer_real(platform, self.enterContext(real_engine()), "--batch-percent", "40")
+        environment = platform.environment | {"OPENAI_BASE_URL": platform.url + "/v1", "OPENAI_API_KEY": platform.key(), "MODEL": MODEL}
         done = subprocess.run([sys.executable, ROOT / "tests/clients/batch_python_test.py"], env=environment, capture_output=True, text=True, timeout=240)
         self.assertEqual(done.returncode, 0, done.stdout[-6000:] + done.stderr[-6000:])
         self.assertEqual({bill["tariff"] for bill in platform.bills()}, {"batch"})

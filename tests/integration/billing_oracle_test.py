@@ -90,7 +90,7 @@ class Reader:
         self.port, self.key = port, key
 
     def __call__(self, case):
-        path, body = body_of(case)
+        path, body = self.request_of(case)
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS_MAX)
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"} | case.headers
         data = b""
@@ -101,7 +101,7 @@ class Reader:
             response = connection.getresponse()
             with contextlib.suppress(http.client.IncompleteRead, ConnectionError):
                 while True:
-                    if case.script.hold_after is not None and self.has_come(case, data):
+                    if self.watches(case) and self.has_come(case, data):
                         case.arrived.set()
                         if case.leaves:
                             break
@@ -120,6 +120,12 @@ class Reader:
                     connection.sock.shutdown(socket.SHUT_RDWR)
             connection.close()
         return case
+
+    def request_of(self, case):
+        return body_of(case)
+
+    def watches(self, case):
+        return case.script.hold_after is not None
 
     @staticmethod
     def frames_of(case):
@@ -157,11 +163,11 @@ class Bench(unittest.TestCase):
         cls.wait_for_routes()
 
     @classmethod
-    def register(cls, model, engine, protocol, prices):
+    def register(cls, model, engine, protocol, prices, **more):
         own = {name: price for name, price in prices.items() if name in FALLBACKS}
         answer = cls.platform.api("POST", "/v1/endpoints", {"model": model, "url": engine.url, "protocol": protocol, "price_input": prices["input_fresh"],
                                                             "price_output": prices["output_visible"], "upstream_model": "metered"}
-                                  | ({"class_prices": own} if own else {}))
+                                  | ({"class_prices": own} if own else {}) | more)
         assert answer.status in (200, 201), answer.text
         cls.prices.setdefault(model, []).append((engine, {name: Decimal(price) for name, price in prices.items()}))
 

@@ -4,6 +4,7 @@
 
 What was spent never passes a cap by a unit, no hold is left, what was answered is on the bill once. SEED=n repeats the choice of faults.
 """
+import contextlib
 import http.client
 import json
 import os
@@ -225,11 +226,12 @@ class Storm(unittest.TestCase):
 
     @staticmethod
     def asked_again(question):
-        while True:
-            try:
-                return question()
-            except OSError:  # the server is being started
-                time.sleep(MEANWHILE)
+        def answer():
+            with contextlib.suppress(OSError):  # the server is being started
+                return (question(),)
+            return None
+
+        return wait_until(answer, "the server to answer")[0]
 
 
 class RateLimit(unittest.TestCase):

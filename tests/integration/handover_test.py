@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import threading
-import time
 import unittest
 from urllib.parse import urlsplit
 
@@ -15,7 +14,7 @@ from platform_process import Platform, wait_until
 
 TOKENS = 20
 REPLACEMENTS = 3
-SECONDS_BETWEEN = 1.5
+CALLS_BETWEEN = 2  # of each client, between two replacements
 ENDS_WITHIN = 60
 
 
@@ -55,8 +54,6 @@ class Client(threading.Thread):
             except (OSError, http.client.HTTPException) as problem:
                 self.problems.append(repr(problem))
                 connection.close()
-            if not self.streams:
-                time.sleep(0.002)
         connection.close()
 
 
@@ -66,7 +63,7 @@ class Handover(unittest.TestCase):
         cls.platform = cls.enterClassContext(Platform(agent=False, roles=True, credit="1000.00"))
         cls.key = cls.platform.key()
         cls.url = cls.platform.gateway_url
-        for model, words in (("fast", ()), ("paced", ("--gap", "40ms"))):
+        for model, words in (("fast", ("--delay", "10ms")), ("paced", ("--gap", "40ms"))):
             url = cls.enterClassContext(engine("--model", model, *words))
             cls.platform.cli("endpoint", "create", "--model", model, "--url", url, "--protocol", "openai", "--price-input", "1", "--price-output", "2")
         wait_until(lambda: len(cls.platform.api("GET", "/v1/models", url=cls.url).json["data"]) == 2, "the routes")
@@ -75,17 +72,23 @@ class Handover(unittest.TestCase):
         return self.platform.launch(name, "gateway", "--listen", f"127.0.0.1:{self.platform.gateway_port}", "--server", self.platform.url, "--key-file",
                                     self.platform.state / "gateway.key", "--state-dir", self.platform.folder / "gateway", "--replica", "gateway", *words)
 
+    @staticmethod
+    def wait_for_calls(clients):
+        before = [len(client.calls) for client in clients]
+        wait_until(lambda: any(client.problems for client in clients) or
+                   all(len(client.calls) >= count + CALLS_BETWEEN for client, count in zip(clients, before, strict=True)), "every client's next calls")
+
     def test_no_request_is_lost(self):
         clients = [Client(self, streams) for streams in (False, False, False, True, True, True)]
         older, names = self.platform.running["gateway"], []
         for number in range(REPLACEMENTS):
-            time.sleep(SECONDS_BETWEEN)
+            self.wait_for_calls(clients)
             names.append(f"newer-{number}")
             newer = self.launch(names[-1], "--take-over")
             newer.wait_for(r"gateway at (http://[^\s,]+)", newer.offset)
             self.assertEqual(older.process.wait(ENDS_WITHIN), 0, older.log.read_text())
             older = newer
-        time.sleep(SECONDS_BETWEEN)
+        self.wait_for_calls(clients)
         for client in clients:
             client.stopping = True
         for client in clients:
@@ -108,7 +111,7 @@ class Handover(unittest.TestCase):
         broken = self.platform.launch("broken", "gateway", "--listen", f"127.0.0.1:{self.platform.gateway_port}", "--server", "http://127.0.0.1:1", "--key-file",
                                       self.platform.state / "gateway.key", "--state-dir", self.platform.folder / "gateway", "--take-over")
         self.addCleanup(broken.kill)
-        time.sleep(1)
+        broken.wait_for("(routes cannot be fetched)", broken.offset)
         broken.kill()
         answer = self.platform.api("POST", "/v1/chat/completions", {"model": "fast", "messages": [{"role": "user", "content": "hello"}]}, url=self.url)
         self.assertEqual(answer.status, 200, answer.text)

@@ -45,6 +45,7 @@ class Script:
     body: str = None  # instead of the whole answer
     doubled: bool = False  # the hidden text under two names, as some engines send it
     tool: bool = False  # a call of a tool instead of text
+    second: "Script" = None  # followed by an engine that is asked to go on with what another one began
 
 
 def total(usage, *names):
@@ -227,6 +228,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             calls.append(self.headers["X-Request-Id"])
             self.engine.last[self.headers["X-Request-Id"]] = time.monotonic()
             status = script.fail.get(sum(len(other.asked.get(number, ())) for other in self.engine.beside), 200)
+            goes_on = self.text_to_go_on_with(json.loads(text)) if script.second else None
+            if goes_on is not None:
+                self.engine.continued[number] = goes_on
+                script, status = script.second, script.second.fail.get(1, 200)
         if status == 0:
             self.cut()
         elif status != 200:
@@ -237,6 +242,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.stream(script)
         else:
             self.whole(script, self.speaks.whole(script))
+
+    def text_to_go_on_with(self, asked):
+        last = asked["messages"][-1]
+        if last["role"] != "assistant":
+            return None
+        return last["content"] if isinstance(last["content"], str) else "".join(part["text"] for part in last["content"])
 
     def embed(self, script):
         read = script.usage.get("input_fresh")
@@ -316,6 +327,7 @@ class MeteredEngine:
 
     def __init__(self, protocol, scripts):
         self.asked, self.last = {}, {}
+        self.continued = {}  # script → the text that it was to go on with
         bound = {"engine": self, "speaks": PROTOCOLS[protocol](), "scripts": scripts, "lock": threading.Lock()}
         self.beside = [self]  # engines that count attempts together
         self.server = Server(("127.0.0.1", 0), type("BoundHandler", (Handler,), bound))

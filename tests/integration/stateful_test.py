@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kept answers, conversations and the cache of answers by the real binary: the official client, tenants, restarts, the bill."""
 import os
-import socket
 import subprocess
 import sys
 import unittest
@@ -11,6 +10,7 @@ from decimal import Decimal
 
 from batch_test import Engine, offer
 from platform_process import ROOT, Platform, wait_until
+from real_engine import MODEL, offer_real, real_engine
 
 CLIENT = ROOT / "tests/clients/responses_state_python_test.py"
 
@@ -80,18 +80,9 @@ class RealEngine(unittest.TestCase):
     """llama.cpp's own server: what it says was not made for this test."""
 
     def test_the_official_client_is_served(self):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        settings = os.environ | {"PENSTOCK_PORT": str(port), "OMP_NUM_THREADS": "1"}
-        engine = subprocess.Popen([sys.executable, ROOT / "examples/serve-llm/serve.py"], env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(engine.wait)
-        self.addCleanup(engine.kill)
         platform = self.enterContext(Platform(agent=False))
-        words = ["endpoint", "create", "--model", "real", "--url", f"http://127.0.0.1:{port}", "--protocol", "openai", "--price-input", "1", "--price-output", "2"]
-        wait_until(lambda: platform.cli(*words, code=None).code == 0, "the engine")
-        wait_until(lambda: platform.api("GET", "/v1/models").json["data"], "the route")
-        run_client(self, platform, platform.url, "real")
+        offer_real(platform, self.enterContext(real_engine()))
+        run_client(self, platform, platform.url, MODEL)
 
 
 class Cache(unittest.TestCase):

@@ -4,7 +4,6 @@
 import importlib.util
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 import unittest
@@ -12,6 +11,7 @@ from decimal import Decimal
 
 from dialect_engines import PROTOCOLS, WORDS, Engine
 from platform_process import ROOT, Platform, wait_until
+from real_engine import MODEL, offer_real, real_engine
 
 CLIENTS_SECONDS_MAX = 120
 TEMPLATE_TOKENS_MAX = 64  # of SmolLM2's: two marks for each message, and a system text of its own
@@ -88,23 +88,13 @@ class RealEngine(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.platform = cls.enterClassContext(Platform(agent=False))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        settings = os.environ | {"PENSTOCK_PORT": str(port), "OMP_NUM_THREADS": "1"}
-        engine = subprocess.Popen([sys.executable, ROOT / "examples/serve-llm/serve.py"], env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        cls.addClassCleanup(engine.wait)
-        cls.addClassCleanup(engine.kill)
-        words = ["endpoint", "create", "--model", "real", "--url", f"http://127.0.0.1:{port}", "--protocol", "anthropic", "--price-input", "1",
-                 "--price-output", "2", "--tokenizer", str(WEIGHTS)]
-        wait_until(lambda: cls.platform.cli(*words, code=None).code == 0, "the engine")
-        wait_until(lambda: cls.platform.api("GET", "/v1/models").json["data"], "the route")
+        offer_real(cls.platform, cls.enterClassContext(real_engine()), "--tokenizer", str(WEIGHTS), protocol="anthropic")
         wait_until(lambda: 'penstock_gateway_tokenizers{state="loaded"} 1' in cls.platform.api("GET", "/metrics").text, "the tokenizer")
 
     def test_the_gateways_count_agrees_with_the_engines(self):
         """Of plain texts: the engine counts the marks of its chat template and the end as well, and nothing else."""
         for question in ("Why is the sky blue?", "Name three rivers.", "Count to ten, in words, one line each."):
-            body = {"model": "real", "messages": [{"role": "user", "content": question}], "max_tokens": 60}
+            body = {"model": MODEL, "messages": [{"role": "user", "content": question}], "max_tokens": 60}
             call = self.platform.api("POST", "/v1/chat/completions", body).headers["x-penstock-call"]
             line = wait_until(lambda call=call: next((line for line in self.platform.bills() if call in line["resource"]), None), "the bill line")
             told = {item["meter"]: item["quantity"] for item in line["usage"]}
@@ -114,16 +104,16 @@ class RealEngine(unittest.TestCase):
             self.assertIn(read - line["counted"]["input"], range(1, TEMPLATE_TOKENS_MAX), line)
 
     def test_is_told_to_anthropics_client(self):
-        run_client(self, self.platform, CLIENTS["anthropic-python"], "real")
+        run_client(self, self.platform, CLIENTS["anthropic-python"], MODEL)
 
     def test_is_told_to_the_client_of_responses(self):
-        run_client(self, self.platform, CLIENTS["responses-python"], "real")
+        run_client(self, self.platform, CLIENTS["responses-python"], MODEL)
 
     def test_is_told_to_the_client_of_chat(self):
-        run_client(self, self.platform, CHAT_WITHOUT_SEED, "real")
+        run_client(self, self.platform, CHAT_WITHOUT_SEED, MODEL)
 
     def test_is_told_to_ollamas_client(self):
-        run_client(self, self.platform, CLIENTS["ollama-python"], "real")
+        run_client(self, self.platform, CLIENTS["ollama-python"], MODEL)
 
 
 def check(client, model):
