@@ -236,7 +236,9 @@ TEST_F(CliTest, ShowsWhatChangesWouldStartATask) {
     explanation.changes_tried = 7;
     answer("GET", "/v1/tasks/{id}:explain", 200, json::print(explanation));
     EXPECT_EQ(run({"explain", "train"}).out, "task/train is PENDING\nor         with A\n");
-    EXPECT_EQ(run({"explain", "train", "--lang=zh"}).out, "task/train 的状态是 PENDING\n或者   甲\n");
+    EXPECT_EQ(
+        run({"explain", "train", "--lang=zh"}).out, "task/train 的状态是 PENDING\n或者   甲\n"
+    );
 
     explanation.changes->clear();
     explanation.changes_cut = true;

@@ -14,14 +14,13 @@ const std::vector<Command>& commands() {
     static const std::vector<Command> kCommands = [] {
         std::vector<Command> all;
         for (const auto& make :
-             {run_commands,     task_commands,      log_commands,          wait_commands,
-              explain_commands, output_commands,    profile_commands,      offer_commands,
-              node_commands,    site_commands,      key_commands,          wallet_commands,
-              bill_commands,    identity_commands,  model_commands,        endpoint_commands,
-              gateway_commands, batch_commands,     file_commands,         organisation_commands,
-              event_commands,
-              context_commands, spec_commands,      sim_commands,          doctor_commands,
-              version_commands, completion_commands}) {
+             {run_commands,     task_commands,     log_commands,       wait_commands,
+              explain_commands, output_commands,   profile_commands,   offer_commands,
+              node_commands,    site_commands,     key_commands,       wallet_commands,
+              bill_commands,    identity_commands, model_commands,     endpoint_commands,
+              gateway_commands, batch_commands,    file_commands,      organisation_commands,
+              event_commands,   context_commands,  spec_commands,      sim_commands,
+              doctor_commands,  version_commands,  completion_commands}) {
             std::vector<Command> some = make();
             std::ranges::move(some, std::back_inserter(all));
         }
@@ -32,26 +31,16 @@ const std::vector<Command>& commands() {
 
 const std::vector<Noun>& nouns() {
     static const std::vector<Noun> kNouns = {
-        {"task", "", "noun.task"},
-        {"node", "", "noun.node"},
-        {"site", "provider", "noun.site"},
-        {"offer", "", "noun.offer"},
-        {"key", "", "noun.key"},
-        {"wallet", "", "noun.wallet"},
-        {"bill", "", "noun.bill"},
-        {"identity", "", "noun.identity"},
-        {"model", "", "noun.model"},
-        {"endpoint", "", "noun.endpoint"},
-        {"gateway", "", "noun.gateway"},
-        {"batch", "", "noun.batch"},
-        {"file", "", "noun.file"},
-        {"organisation", "", "noun.organisation"},
-        {"project", "", "noun.project"},
-        {"event", "", "noun.event"},
-        {"context", "", "noun.context"},
-        {"config", "", "noun.config"},
-        {"spec", "", "noun.spec"},
-        {"sim", "", "noun.sim"},
+        {"task", "", "noun.task"},         {"node", "", "noun.node"},
+        {"site", "provider", "noun.site"}, {"offer", "", "noun.offer"},
+        {"key", "", "noun.key"},           {"wallet", "", "noun.wallet"},
+        {"bill", "", "noun.bill"},         {"identity", "", "noun.identity"},
+        {"model", "", "noun.model"},       {"endpoint", "", "noun.endpoint"},
+        {"gateway", "", "noun.gateway"},   {"batch", "", "noun.batch"},
+        {"file", "", "noun.file"},         {"organisation", "", "noun.organisation"},
+        {"project", "", "noun.project"},   {"event", "", "noun.event"},
+        {"context", "", "noun.context"},   {"config", "", "noun.config"},
+        {"spec", "", "noun.spec"},         {"sim", "", "noun.sim"},
     };
     return kNouns;
 }

@@ -116,8 +116,8 @@ DecisionAnswer Engine::decide_reclaim(const DecisionQuestion& question) {
     fill(ground, question);
     DecisionAnswer answer;
     answer.plan.spec_sha256 = question.spec_sha256;
-    answer.plan.strategy = question.spec.placement ? question.spec.placement->optimize
-                                                   : balanced_strategy();
+    answer.plan.strategy =
+        question.spec.placement ? question.spec.placement->optimize : balanced_strategy();
     if (ground.ground.places.empty()) return answer;
     scheduler::Asker asker = asker_of(question);
     if (question.spec.num_nodes > 1)

@@ -103,8 +103,7 @@ io::Task<ApiResult<void>> DialectCalls::admit_count(http::Request* request, Admi
     admitted->request = *std::move(asked);
     admitted->deadline = io::Deadline::after(kCountTimeout);
     for (const char* name : {"anthropic-version", "anthropic-beta"})
-        if (const auto value = request->headers.find(name))
-            admitted->passed.set(name, *value);
+        if (const auto value = request->headers.find(name)) admitted->passed.set(name, *value);
     const std::string& model = admitted->request.model;
     if (!parts_.calls.endpoints.has_model(model)) co_return refuse(no_such_model(model));
     if (const Result<void> allowed = routing::check_model(*admitted->key, model); !allowed)
