@@ -206,6 +206,7 @@ TEST(DecisionLog, ARestartWithASmallerLimitForgetsTheOldestAndTheirRows) {
         ASSERT_TRUE(after.log.restore(key.first, key.second, body));
     after.log.ready();
     after.store = before.store;
+    after.random = SeededRandom(8);  // other ids than those of the process before
 
     EXPECT_EQ(after.log.decisions().size(), 5);
     EXPECT_EQ(replayed(after.log, made[15]), "identical");

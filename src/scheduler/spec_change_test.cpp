@@ -88,7 +88,7 @@ std::string all_changes() {
          .set_by = "user/li"},
         10
     ));
-    out += line(priority_change(0, 11)) + line(not_as_spot());
+    out += line(priority_change(0, 20)) + line(not_as_spot());
     const Text one = starting_text({{"with A", "甲"}}, "centre/a", false);
     const Text two = starting_text({{"with A", "甲"}, {"without B", "乙"}}, "centre/a", false);
     const Text notice = starting_text({{"with A", "甲"}}, "centre/a", true);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <chrono>
-
 #include "scheduler/reservations.h"
 #include "scheduler/start_record.h"
 #include "server/platform.h"
@@ -27,7 +25,7 @@ void explain_changes(
 // For one explanation, on the executor of all state: plans, of them pairs, and the time they take.
 constexpr std::size_t kStartingPlansMax = 96;
 constexpr std::size_t kStartingPairsMax = 32;
-constexpr std::chrono::milliseconds kStartingPlansTime{500};
+constexpr Duration kStartingPlansTime = 250ms;   // of CPU
 constexpr std::size_t kStartingChangesMax = 16;  // that are told
 constexpr std::size_t kStartingPairsTold = 3;
 constexpr std::size_t kPrioritiesTriedMax = 4;  // above those of its project that run
