@@ -93,9 +93,7 @@ io::Task<ApiResult<void>> ChatCompletions::admit(
     admitted.chat = *std::move(chat);
     const ApiResult<std::string> session = take_wishes(*request, admitted, *next);
     if (!session) co_return refuse(session.error());
-    admitted.input_price_max = limits->input_price_max;
-    admitted.output_price_max = limits->output_price_max;
-    admitted.stream_policy = limits->stream;
+    admitted.bounded_by(*limits);
     if (parts_.held.sleeps(admitted.chat.model)) {
         admitted.key = **key;
         admitted.limits = *limits;

@@ -73,6 +73,11 @@ class ChatCompletions {
         CallTrace trace;
         std::optional<CallCache::Ticket> ticket;  // of a call that asked for kept answers
         CallPrompt prompt;
+        void bounded_by(const CallLimits& its) {
+            input_price_max = its.input_price_max;
+            output_price_max = its.output_price_max;
+            stream_policy = its.stream;
+        }
     };
     // What an engine answered, or what the client is told instead.
     using Opened = ApiResult<OpenedStream>;
