@@ -239,10 +239,15 @@ void Call::continue_on(const GoingOn& by) {
     record_.status = 200;
     record_.ended_at = admission_.started_at + lasted();
     const routing::MeteredCall metered = rate(by.broken_by);
+    const GenAiMetrics::Facts facts{
+        .endpoint = route_->endpoint,
+        .embeddings = admission_.embeddings,
+        .attempt = parts_.clock.monotonic() - attempt_started_
+    };
     // Whatever the client's own deadline says: it broke off, or was silent for too long.
     end_attempt({.outcome = routing::AttemptOutcome::failed});
     count_load(by.broken_by);
-    parts_.metrics.on_record(record_, metered.violations);
+    parts_.metrics.on_record(record_, facts, metered.violations);
     const std::int64_t left = output_left(by.broken_by);
     const std::int64_t overlap = output_of(record_.tokens);
     record_.continued_by = by.id;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/gateway_fixture.h"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "gateway/key_cache.h"
@@ -129,9 +128,7 @@ io::Task<void> ScriptedServer::stop() { return server_->stop(io::Deadline::after
 
 void ScriptedServer::set_key_settings(std::optional<CallSettings> settings) {
     key_settings_ = std::move(settings);
-    std::string hash;
-    for (const unsigned char byte : sha256(kKey)) hash += fmt::format("{:02x}", byte);
-    table_.changed_key_hashes = {std::move(hash)};
+    changed_keys = {to_hex(sha256(kKey))};
 }
 
 void ScriptedServer::set_routes(std::vector<Route> list, std::vector<std::string> revoked) {

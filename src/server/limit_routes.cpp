@@ -95,7 +95,7 @@ Outcome update_project(Platform& platform, Call& call) {
     }
     platform.directory.restore(changed);
     platform.put(call.change, changed);
-    if (wanted.limits || changed.settings != found->settings)
+    if (wanted.limits || wanted.settings)
         platform.touch_keys(call.change, keys_in(platform, changed.organisation_id, changed.id));
     return answer(changed);
 }

@@ -19,7 +19,6 @@ using ledger::TransferKind;
 using ledger::TransferRequest;
 
 namespace {
-
 std::string exact_text(ExactMoney amount) {
     // 10⁻¹⁵ yuan as a decimal of 15 places.
     constexpr __int128 kPerYuan = __int128{1'000'000} * ExactMoney::kPerMicro;
