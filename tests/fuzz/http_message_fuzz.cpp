@@ -33,7 +33,8 @@ std::string read(std::string_view bytes, Parser::Kind kind, std::size_t step) {
     }
     CHECK(begin <= kHeaderMax, "the limit of a header holds");
     std::string text = parser.head().method + " " + parser.head().target + " ";
-    for (const auto& field : parser.head().headers) text += field.name + ":" + field.value + "\n";
+    for (const penstock::http::Header field : parser.head().headers)
+        text.append(field.name).append(":").append(field.value).append("\n");
     std::string body;
     while (!parser.body_done()) {
         const auto piece = parser.parse_body(bytes.substr(begin, end - begin), kBodyMax);
