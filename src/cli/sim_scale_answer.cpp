@@ -19,15 +19,13 @@ json::Object decision_object(const sim::DecisionTimes& times) {
 
 json::Object group_object(const sim::GroupTimes& times) {
     return {
-        {"devices", times.devices},
-        {"placed_rounds", times.done},
-        {"p50_ms", times.p50_ms},
-        {"max_ms", times.max_ms},
+        {"devices", times.devices}, {"members", times.members}, {"placed_rounds", times.done},
+        {"p50_ms", times.p50_ms},   {"max_ms", times.max_ms},
     };
 }
 
 // --no-timing leaves these keys out, wherever they stand.
-constexpr std::array<std::string_view, 13> kTimings = {
+constexpr std::array<std::string_view, 11> kTimings = {
     "decisions_per_second",
     "p50_us",
     "p99_us",
@@ -38,8 +36,6 @@ constexpr std::array<std::string_view, 13> kTimings = {
     "recorded_decisions_per_second",
     "record_ms",
     "replay_ms",
-    "gang_p50_ms",
-    "gang_max_ms",
     "engine_bytes_per_node",
 };
 
@@ -60,10 +56,6 @@ json::Object dispatch_object(const sim::DispatchTimes& times) {
         {"bytes_per_decision", times.bytes_per_decision},
         {"record_ms", times.record_ms},
         {"replay_ms", times.replay_ms},
-        {"gang_nodes", times.gang_nodes},
-        {"gangs", times.gangs},
-        {"gang_p50_ms", times.gang_p50_ms},
-        {"gang_max_ms", times.gang_max_ms},
     };
 }
 
@@ -81,8 +73,8 @@ json::Object report_object(const sim::ScaleReport& report, const sim::ScaleOptio
         {"engine_bytes_per_node", report.dispatch.bytes_per_node},
         {"empty", decision_object(report.empty)},
         {"saturated", decision_object(report.saturated)},
-        {"gang", group_object(report.gang)},
-        {"preemption", group_object(report.preemption)},
+        {"gang", group_object(report.dispatch.gang)},
+        {"preemption", group_object(report.dispatch.preemption)},
         {"dispatch", dispatch_object(report.dispatch)},
     };
 }
@@ -93,7 +85,7 @@ std::string counts_of(Language language, const sim::ScaleReport& report) {
                language, "sim.scale.counts", report.nodes, report.devices, report.shapes,
                fmt::format("{:.0f}", report.bytes_per_node),
                rounded(report.empty.allocated_percent), rounded(report.saturated.allocated_percent),
-               report.gang.done, report.preemption.done
+               report.dispatch.gang.done, report.dispatch.preemption.done
            ) +
            "\n";
 }
@@ -116,14 +108,15 @@ std::string lines_of(Language language, const sim::ScaleReport& report) {
                  ) +
                  "\n";
     lines += format(
-                 language, "sim.scale.gang", report.gang.devices, rounded(report.gang.p50_ms),
-                 rounded(report.gang.max_ms), report.gang.done
+                 language, "sim.scale.gang", report.dispatch.gang.devices,
+                 rounded(report.dispatch.gang.p50_ms), rounded(report.dispatch.gang.max_ms),
+                 report.dispatch.gang.done
              ) +
              "\n";
     lines += format(
-                 language, "sim.scale.preemption", report.preemption.devices,
-                 rounded(report.preemption.p50_ms), rounded(report.preemption.max_ms),
-                 report.preemption.done
+                 language, "sim.scale.preemption", report.dispatch.preemption.devices,
+                 rounded(report.dispatch.preemption.p50_ms),
+                 rounded(report.dispatch.preemption.max_ms), report.dispatch.preemption.done
              ) +
              "\n";
     if (report.dispatch.decisions > 0)

@@ -173,7 +173,7 @@ DecisionLog::Rows DecisionLog::add(
     stored_ = position;
     decision.position = static_cast<std::int64_t>(position);
     decision.answer_sha256 = digest_of(answer);
-    blockers_.erase(decision.task_id);
+    if (decision.outcome != DecisionOutcome::preempt) blockers_.erase(decision.task_id);
     if (blockers_.size() >= kWaitingRememberedMax) blockers_.clear();
     if (decision.outcome == DecisionOutcome::wait)
         blockers_[decision.task_id] = blockers_of(answer);
@@ -241,7 +241,8 @@ const Decision* DecisionLog::find(DecisionId id) const {
 
 std::optional<DecisionId> DecisionLog::newest_of(TaskId task) const {
     for (auto decision = decisions_.rbegin(); decision != decisions_.rend(); ++decision)
-        if (decision->task_id == task) return decision->id;
+        if (decision->task_id == task && decision->outcome != DecisionOutcome::preempt)
+            return decision->id;
     return std::nullopt;
 }
 

@@ -69,6 +69,7 @@ class DecisionLog final : public fleet::Listener {
     // record.
     bool differs(TaskId task, const DecisionAnswer& answer) const;
     const Decision* find(DecisionId id) const;
+    // What became of the task itself; who was told to leave for it stands apart.
     std::optional<DecisionId> newest_of(TaskId task) const;
     // not_found when it is not kept (any more).
     Result<DecisionRecord> record(DecisionId id) const;

@@ -266,22 +266,6 @@ std::optional<Pick> Engine::pick(
     return from->pick(request, hosts_of(*site_of(id), avoid), position_ ^ id.raw().low);
 }
 
-std::optional<GangPick> Engine::pick_gang(
-    SiteId id, const GangRequest& gang, const std::vector<NodeId>& avoid
-) {
-    Pool* from = pool(id, sku_of(gang.request));
-    if (from == nullptr) return std::nullopt;
-    return from->pick_gang(gang, hosts_of(*site_of(id), avoid));
-}
-
-std::optional<PreemptionPick> Engine::pick_preemption(
-    SiteId id, const GangRequest& gang, std::int32_t priority, const Stoppable& stoppable
-) {
-    Pool* from = pool(id, sku_of(gang.request));
-    if (from == nullptr) return std::nullopt;
-    return from->pick_preemption(gang, priority, stoppable);
-}
-
 Pool* Engine::pool(SiteId id, std::string_view sku) {
     SiteState* site = site_of(id);
     return site == nullptr ? nullptr : ready_pool(*site, sku);
@@ -309,6 +293,7 @@ scheduler::Input Engine::input_of(const DecisionQuestion& question) {
 }
 
 DecisionAnswer Engine::decide(const DecisionQuestion& question) {
+    if (question.reclaim) return decide_reclaim(question);
     if (question.spec.num_nodes > 1) return decide_gang(question);
     scheduler::Input input = input_of(question);
     const std::vector<Choice> choices = choices_of(question.spec);

@@ -13,6 +13,7 @@
 #include "fleet/fleet.h"
 #include "model/decision.h"
 #include "placement/fragmentation.h"
+#include "scheduler/reclaim.h"
 #include "scheduler/scheduler.h"
 
 namespace penstock::dispatch {
@@ -32,6 +33,9 @@ constexpr std::size_t kWorkloadAnew = 32'768;
 // A start later than now leaves so much until the deadline, beyond what the run takes at most: for
 // setting up, for waiting when the place is taken meanwhile.
 constexpr Duration kDeadlineMargin = 30min;
+
+// Places looked at for room that others could leave.
+constexpr std::size_t kReclaimPlacesMax = 65'536;
 
 // As scheduler::plan() takes it; the source of staged bytes lies in `runs`.
 scheduler::Profile profile_of(const KnownRuns& runs);
@@ -61,7 +65,8 @@ class Engine final : public fleet::Listener {
     void released(AttemptId attempt) override;
 
     // ---- decisions
-    // What is to be done; nothing is held by it. A task of several nodes is decided as a whole.
+    // What is to be done; nothing is held by it. A task of several nodes is decided as a whole. Of
+    // a question that asks who leaves for the task, only that.
     DecisionAnswer decide(const DecisionQuestion& question);
     // What an answer that is feasible takes: one hold, or one of each member by rank.
     std::vector<fleet::CapacityHold> holds_of(const DecisionAnswer& answer) const;
@@ -70,13 +75,9 @@ class Engine final : public fleet::Listener {
         SiteId site, const ResourceRequest& request, const std::vector<NodeId>& avoid
     );
 
-    // As Pool has them, for work of more than one node; nothing where the site has no such pool.
-    std::optional<GangPick> pick_gang(
-        SiteId site, const GangRequest& gang, const std::vector<NodeId>& avoid
-    );
-    std::optional<PreemptionPick> pick_preemption(
-        SiteId site, const GangRequest& gang, std::int32_t priority, const Stoppable& stoppable
-    );
+    // Where a task, or each member of its gang, could run were all else gone, as things are and
+    // last: the best first, `most` at most.
+    std::vector<scheduler::Place> suited(const DecisionQuestion& question, std::size_t most) const;
 
     // Ready to be asked; null: the site has no such pool.
     Pool* pool(SiteId site, std::string_view sku);
@@ -138,6 +139,13 @@ class Engine final : public fleet::Listener {
         const SiteState& site, const std::vector<Choice>& choices, const std::vector<NodeId>& avoid,
         Peers& peers, scheduler::Input& input
     );
+    // Who stands where, and the ids by which its residents go.
+    struct Ground {
+        std::vector<AttemptId> attempts;
+        scheduler::ReclaimGround ground;
+    };
+    void fill(Ground& ground, const DecisionQuestion& question);
+    DecisionAnswer decide_reclaim(const DecisionQuestion& question);
     void add_few(
         SiteState& site, const std::vector<Choice>& choices, const Picks& picks,
         scheduler::Input& input

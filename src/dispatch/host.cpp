@@ -41,7 +41,7 @@ void Host::renew(const Node& node) {
     for (std::size_t i = 0; i < node.devices.size(); ++i)
         positions_[node.devices[i].model].push_back(static_cast<std::int64_t>(i));
     for (const auto& [model, milli] : node.total.accelerator_milli) add_slots(model, milli);
-    for (auto& [attempt, hold] : holds_) use(hold, 1);
+    for (auto& [attempt, hold] : holds_) use_devices(slots_, hold, 1);
 }
 
 // The devices that are well share the stated amount, first come first served; an amount beyond them
@@ -66,21 +66,17 @@ bool Host::resized_by(const Node& node) const {
            next.labels != node_.labels;
 }
 
-std::int64_t Host::room(std::int64_t position) const {
-    const Slot& slot = slots_.at(static_cast<std::size_t>(position));
-    return std::max<std::int64_t>(0, slot.size - slot.used);
-}
-
 const DevicePositions& Host::positions(const std::string& model) const {
     static const DevicePositions kNone;
     const auto found = positions_.find(model);
     return found == positions_.end() ? kNone : found->second;
 }
 
-DevicePositions Host::in_one_group(const std::string& model, std::size_t count, GroupOf group_of)
-    const {
+DevicePositions Host::in_one_group(
+    const std::string& model, std::size_t count, GroupOf group_of, const DeviceSlots& slots
+) const {
     std::map<std::int64_t, DevicePositions> groups;
-    for (const std::int64_t position : whole_ones(model, false))
+    for (const std::int64_t position : whole_ones(model, false, slots))
         if (const std::optional<std::int64_t> group = (this->*group_of)(position))
             groups[*group].push_back(position);
     DevicePositions tightest;
@@ -91,18 +87,18 @@ DevicePositions Host::in_one_group(const std::string& model, std::size_t count, 
     return tightest;
 }
 
-DevicePositions Host::choose(const Accelerator& asked) const {
+DevicePositions Host::choose(const Accelerator& asked, const DeviceSlots& slots) const {
     const auto count = static_cast<std::size_t>(device_count(asked));
     if (count > 1)
         for (const GroupOf group_of : {&Host::link_domain, &Host::numa_node}) {
-            DevicePositions together = in_one_group(asked.model, count, group_of);
+            DevicePositions together = in_one_group(asked.model, count, group_of, slots);
             if (!together.empty()) return together;
         }
     const std::int64_t each = fleet::milli_of_each(asked);
     DevicePositions all = positions(asked.model);
     // With room first, of these the fullest; without, the emptiest: an old hold must lie somewhere.
     std::ranges::sort(all, {}, [&](std::int64_t position) {
-        const std::int64_t free = room(position);
+        const std::int64_t free = slots[static_cast<std::size_t>(position)].room();
         return std::tuple(free < each, free < each ? -free : free, position);
     });
     all.resize(std::min(all.size(), count));
@@ -110,12 +106,12 @@ DevicePositions Host::choose(const Accelerator& asked) const {
     return all;
 }
 
-void Host::use(const fleet::CapacityHold& hold, std::int64_t sign) {
+void use_devices(DeviceSlots& slots, const fleet::CapacityHold& hold, std::int64_t sign) {
     if (!hold.request.accelerator) return;
     const std::int64_t each = fleet::milli_of_each(*hold.request.accelerator);
     for (const std::int64_t position : hold.devices)
-        if (position < std::ssize(slots_))
-            slots_[static_cast<std::size_t>(position)].used += sign * each;
+        if (position < std::ssize(slots))
+            slots[static_cast<std::size_t>(position)].used += sign * each;
 }
 
 const fleet::CapacityHold& Host::hold(AttemptId attempt, const fleet::CapacityHold& hold) {
@@ -123,7 +119,7 @@ const fleet::CapacityHold& Host::hold(AttemptId attempt, const fleet::CapacityHo
     if (kept.request.accelerator && kept.devices.empty())
         kept.devices = choose(*kept.request.accelerator);
     fleet::give(held_, kept.request);
-    use(kept, 1);
+    use_devices(slots_, kept, 1);
     return kept;
 }
 
@@ -133,14 +129,16 @@ fleet::CapacityHold Host::release(AttemptId attempt) {
     fleet::CapacityHold hold = std::move(found->second);
     holds_.erase(found);
     fleet::take(held_, hold.request);
-    use(hold, -1);
+    use_devices(slots_, hold, -1);
     return hold;
 }
 
-DevicePositions Host::whole_ones(const std::string& model, bool linked) const {
+DevicePositions Host::whole_ones(const std::string& model, bool linked, const DeviceSlots& slots)
+    const {
     DevicePositions free;
     for (const std::int64_t position : positions(model))
-        if (room(position) == kWholeDeviceMilli) free.push_back(position);
+        if (slots[static_cast<std::size_t>(position)].room() == kWholeDeviceMilli)
+            free.push_back(position);
     if (!linked || free.size() < 2) return free;
     std::map<std::int64_t, DevicePositions> domains;
     for (const std::int64_t position : free)
@@ -152,12 +150,13 @@ DevicePositions Host::whole_ones(const std::string& model, bool linked) const {
     return free;
 }
 
-std::int64_t Host::usable_milli(const Accelerator& asked, bool linked) const {
+std::int64_t Host::usable_milli(const Accelerator& asked, bool linked, const DeviceSlots& slots)
+    const {
     if (asked.count_milli >= kWholeDeviceMilli)
-        return std::ssize(whole_ones(asked.model, linked)) * kWholeDeviceMilli;
+        return std::ssize(whole_ones(asked.model, linked, slots)) * kWholeDeviceMilli;
     std::int64_t most = 0;
     for (const std::int64_t position : positions(asked.model))
-        most = std::max(most, room(position));
+        most = std::max(most, slots[static_cast<std::size_t>(position)].room());
     return most;
 }
 

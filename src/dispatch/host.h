@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -27,6 +28,17 @@ constexpr std::string_view kDomainLabel = scheduler::kDomainLabel;
 // Without what no decision reads: load, holds, other labels, address, serial numbers.
 Node bare(Node node);
 
+// Of one device: thousandths.
+struct DeviceSlot {
+    std::int64_t size = 0;  // that can be used; 0: failed
+    std::int64_t used = 0;
+    std::int64_t room() const { return std::max<std::int64_t>(0, size - used); }
+};
+using DeviceSlots = std::vector<DeviceSlot>;  // by position
+
+// Adds what a hold takes of devices, `sign` times.
+void use_devices(DeviceSlots& slots, const fleet::CapacityHold& hold, std::int64_t sign);
+
 // A node, what is held of it and by whom, and what is used of every device. Pure.
 class Host {
   public:
@@ -49,19 +61,31 @@ class Host {
     // Thousandths of that model that one such request could have of this node now: wholly free
     // devices for whole ones, the emptiest device for a share.
     // `linked`: within one link domain.
-    std::int64_t usable_milli(const Accelerator& asked, bool linked) const;
+    std::int64_t usable_milli(const Accelerator& asked, bool linked) const {
+        return usable_milli(asked, linked, slots_);
+    }
     // The wholly free devices of a model, rising; `linked`: of the link domain that has most of
     // them.
-    DevicePositions whole_ones(const std::string& model, bool linked) const;
+    DevicePositions whole_ones(const std::string& model, bool linked) const {
+        return whole_ones(model, linked, slots_);
+    }
     // Thousandths of device `position` that are free; 0 where it has failed.
-    std::int64_t room(std::int64_t position) const;
+    std::int64_t room(std::int64_t position) const {
+        return slots_.at(static_cast<std::size_t>(position)).room();
+    }
 
     // Of device `position`; absent: no link is known.
     std::optional<std::int64_t> link_domain(std::int64_t position) const;
 
     // The devices that a hold takes which names none: several whole ones of the tightest link
     // domain that holds them, else of the tightest NUMA node.
-    DevicePositions choose(const Accelerator& asked) const;
+    DevicePositions choose(const Accelerator& asked) const { return choose(asked, slots_); }
+
+    // The same of its devices as they would be.
+    const DeviceSlots& slots() const { return slots_; }
+    std::int64_t usable_milli(const Accelerator& asked, bool linked, const DeviceSlots& slots)
+        const;
+    DevicePositions choose(const Accelerator& asked, const DeviceSlots& slots) const;
 
     // The positions of a model's devices, rising; failed ones included.
     const DevicePositions& positions(const std::string& model) const;
@@ -71,22 +95,20 @@ class Host {
     const std::string& rack() const;
 
   private:
-    struct Slot {
-        std::int64_t size = 0;  // thousandths that can be used; 0: failed
-        std::int64_t used = 0;
-    };
     void add_slots(const std::string& model, std::int64_t milli);
     std::optional<std::int64_t> numa_node(std::int64_t position) const;
+    DevicePositions whole_ones(const std::string& model, bool linked, const DeviceSlots& slots)
+        const;
     // `count` of the wholly free devices of a model that lie in one group, of the smallest group
     // that has as many; empty: none has.
     using GroupOf = std::optional<std::int64_t> (Host::*)(std::int64_t) const;
-    DevicePositions in_one_group(const std::string& model, std::size_t count, GroupOf group_of)
-        const;
-    void use(const fleet::CapacityHold& hold, std::int64_t sign);
+    DevicePositions in_one_group(
+        const std::string& model, std::size_t count, GroupOf group_of, const DeviceSlots& slots
+    ) const;
 
     Node node_;
     Capacity held_;
-    std::vector<Slot> slots_;
+    DeviceSlots slots_;
     std::map<std::string, DevicePositions> positions_;
     std::map<AttemptId, fleet::CapacityHold> holds_;
 };

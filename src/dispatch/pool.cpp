@@ -92,7 +92,6 @@ void Pool::make(PoolParts parts) {
     for (auto& [name, index] : racks_) index = rack++;
     for (const Host* host : parts.hosts) add_slices(*host, nodes);
     changes_.reset(nodes.size());
-    topology_.emplace(nodes);
     meter_.emplace(parts.terms.workload, std::max(1, static_cast<int>(models_.size())));
     placer_.emplace(std::move(nodes), std::move(parts.terms.policy));
     tell_holds();
@@ -298,6 +297,25 @@ std::int64_t Pool::fitting(const ResourceRequest& request) {
     const placement::VerdictCounts& counts = placer_->verdicts(*shape);
     return counts[static_cast<std::size_t>(Verdict::fits)] +
            counts[static_cast<std::size_t>(Verdict::fits_cpu_only)];
+}
+
+std::int64_t Pool::fragments(const Host& host, const DeviceSlots& slots, std::int64_t cpu_free)
+    const {
+    std::int64_t sum = 0;
+    for (const auto& [model, index] : models_) {
+        const DevicePositions& positions = host.positions(model);
+        for (std::size_t first = 0; first < positions.size(); first += kSliceDevices) {
+            placement::Node node{.cpu_free = fitted<std::int32_t>(cpu_free), .model = index};
+            const std::size_t count = std::min(positions.size() - first, kSliceDevices);
+            node.devices = static_cast<std::uint8_t>(count);
+            for (std::size_t i = 0; i < count; ++i)
+                node.free[i] = static_cast<std::uint16_t>(
+                    slots[static_cast<std::size_t>(positions[first + i])].room()
+                );
+            sum += meter_->of(node);
+        }
+    }
+    return sum;
 }
 
 // Nodes that refuse alike: what they lack now, whether they would ever have it, and why closed. A

@@ -13,7 +13,6 @@
 #include "dispatch/refusal_tally.h"
 #include "placement/fragmentation.h"
 #include "placement/placer.h"
-#include "placement/topology.h"
 
 namespace penstock::dispatch {
 
@@ -44,30 +43,6 @@ std::string_view sku_of(const ResourceRequest& request);
 std::optional<placement::Request> request_for(
     const ResourceRequest& request, const std::map<std::string, std::uint8_t>& models
 );
-
-// `count` equal tasks that start together or not at all, in one cell of at most that level.
-struct GangRequest {
-    ResourceRequest request;  // of each
-    std::int32_t count = 1;
-    placement::Level widest = placement::Level::cluster;  // of the pool: its whole site
-};
-struct GangPick {
-    placement::Level level = placement::Level::node;  // of the smallest cell that holds it
-    std::vector<Pick> tasks;
-};
-
-// What stopping an attempt would cost; attempts that may not be stopped have none.
-struct StopTerms {
-    std::int32_t priority = 0;      // higher is more important
-    std::int64_t seconds_lost = 0;  // since its last checkpoint
-};
-using Stoppable = std::map<AttemptId, StopTerms>;
-struct PreemptionPick {
-    std::vector<AttemptId> victims;
-    GangPick gang;                         // fits once they are gone
-    std::int32_t priority_max = 0;         // of the victims
-    std::int64_t device_seconds_lost = 0;  // × 1000
-};
 
 // What is placed by, for the workload to come.
 struct PoolTerms {
@@ -109,19 +84,13 @@ class Pool {
     std::optional<Pick> pick(
         const ResourceRequest& request, const std::vector<const Host*>& avoid, std::uint64_t seed
     );
-    // A gang all or nothing, in the smallest cell; takes nothing. Nodes to be avoided are left out.
-    std::optional<GangPick> pick_gang(
-        const GangRequest& gang, const std::vector<const Host*>& avoid
-    );
-    // Which attempts of lower priority to stop so that the gang fits; changes nothing. A node of
-    // several slices, or one that holds more than it has, keeps what runs there.
-    std::optional<PreemptionPick> pick_preemption(
-        const GangRequest& gang, std::int32_t priority, const Stoppable& stoppable
-    );
     // Where nothing fits: one node of each kind of refusal, the nearest to fitting of its kind.
     const std::vector<Refusal>& refusals(const ResourceRequest& request);
     // How many nodes of the pool the request fits on now.
     std::int64_t fitting(const ResourceRequest& request);
+    // What the workload to come could not use of a host with these devices and so much free CPU: a
+    // unit of the pool's own, the same for all its hosts. The pool is ready.
+    std::int64_t fragments(const Host& host, const DeviceSlots& slots, std::int64_t cpu_free) const;
 
     const Host& host_at(placement::NodeIndex slice) const { return *slices_[slice].host; }
     const placement::Placer& placer() const { return *placer_; }
@@ -143,9 +112,6 @@ class Pool {
     std::uint64_t domains_of(const Slice& slice, std::size_t count) const;
     placement::Request part_of(const Slice& slice, const fleet::CapacityHold& task) const;
     Pick pick_of(const placement::Placement& placed) const;
-    bool hosts_hold(const GangPick& gang, const ResourceRequest& each) const;
-    struct Standing;
-    Standing standing(const Stoppable& stoppable);
     std::optional<Pick> find(const ResourceRequest& request);
     std::optional<Pick> find_wide(
         const ResourceRequest& request, const std::vector<const Host*>& avoid
@@ -172,7 +138,6 @@ class Pool {
     };
     std::vector<Size> sizes_;  // distinct ones
     std::optional<placement::Placer> placer_;
-    std::optional<placement::Topology> topology_;
     std::optional<placement::FragmentationMeter> meter_;
     BlockChanges changes_;  // of slices
     struct Counted {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "model/compute_quota.h"
 #include "model/ids.h"
 #include "model/outlook.h"
 #include "model/plan.h"
@@ -75,6 +76,85 @@ BOOST_DESCRIBE_STRUCT(
      result_bytes, watts_per_device, run_time_at_most, run_time_at_most_on)
 )
 
+// What an organisation, or one of its projects, may have and has.
+struct TenantStand {
+    static constexpr bool kJsonDefaults = true;
+    OrganisationId organisation_id;
+    std::optional<ProjectId> project_id;  // absent: the organisation as a whole
+    ComputeQuota quota;
+    Capacity used;  // of a project
+    bool operator==(const TenantStand&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(TenantStand, (), (organisation_id, project_id, quota, used))
+
+// Work that runs and may have to leave: attempts of one tenant that differ in nothing else.
+struct LeavableWork {
+    static constexpr bool kJsonDefaults = true;
+    struct Run {
+        AttemptId attempt_id;
+        Duration unsaved{};  // running time since its last checkpoint
+        bool operator==(const Run&) const = default;
+    };
+    OrganisationId organisation_id;
+    ProjectId project_id;
+    std::int64_t priority = 0;
+    bool spot = false;
+    bool leaves = false;              // was told to already
+    std::optional<Time> quiet_until;  // it gave way before
+    std::vector<Run> runs;
+    bool operator==(const LeavableWork&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(LeavableWork::Run, (), (attempt_id, unsaved))
+BOOST_DESCRIBE_STRUCT(
+    LeavableWork, (), (organisation_id, project_id, priority, spot, leaves, quiet_until, runs)
+)
+
+// What is promised of a node to others.
+struct PromisedRoom {
+    NodeId node_id;
+    ResourceRequest request;
+    bool operator==(const PromisedRoom&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(PromisedRoom, (), (node_id, request))
+
+// Whether others could leave for the task of a question, beside what that says of it.
+struct ReclaimQuestion {
+    static constexpr bool kJsonDefaults = true;
+    OrganisationId organisation_id;
+    ProjectId project_id;
+    bool spot = false;
+    std::vector<TenantStand> tenants;
+    std::vector<LeavableWork> leavable;  // who is not among them stays
+    std::vector<PromisedRoom> promised;
+    bool operator==(const ReclaimQuestion&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(
+    ReclaimQuestion, (), (organisation_id, project_id, spot, tenants, leavable, promised)
+)
+
+// By what right one asks another to leave.
+//   spot: what is paid in full goes before spot work of any tenant.
+//   priority: in one project the higher one goes before the lower one; spot work only before spot
+//     work.
+//   guarantee: a tenant takes back what it lent; not for spot work.
+enum class Claim : std::uint8_t { none, spot, priority, guarantee };
+BOOST_DESCRIBE_ENUM(Claim, none, spot, priority, guarantee)
+
+// Who leaves, and where the task, or each member of its gang, has room then.
+struct ReclaimAnswer {
+    struct Victim {
+        AttemptId attempt_id;
+        Claim claim = Claim::none;
+        bool operator==(const Victim&) const = default;
+    };
+    std::vector<PromisedRoom> places;
+    std::vector<Victim> victims;
+    std::string cell;  // of a gang: the kind of cell that was cleared
+    bool operator==(const ReclaimAnswer&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(ReclaimAnswer::Victim, (), (attempt_id, claim))
+BOOST_DESCRIBE_STRUCT(ReclaimAnswer, (), (places, victims, cell))
+
 // All that one decision read beside the state.
 struct DecisionQuestion {
     TaskSpec spec;  // without what a decision does not read: scripts and environment
@@ -87,11 +167,12 @@ struct DecisionQuestion {
     std::optional<std::vector<CallerShare>> callers;  // of a service, where calls come from
     std::optional<bool> at_once;                      // true: no later start, it has begun before
     std::optional<std::vector<NodeId>> leave;         // to work of its project that waits too
+    std::optional<ReclaimQuestion> reclaim;           // asked instead: who leaves for it
     bool operator==(const DecisionQuestion&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     DecisionQuestion, (),
-    (spec, spec_sha256, items, avoid, runs, budget_left, now, callers, at_once, leave)
+    (spec, spec_sha256, items, avoid, runs, budget_left, now, callers, at_once, leave, reclaim)
 )
 
 // The node that the policy of a pool chose.
@@ -110,12 +191,14 @@ struct DecisionAnswer {
     std::vector<std::int64_t> devices;  // of the chosen candidate
     // Of a gang, instead: those of each member.
     std::optional<std::vector<std::vector<std::int64_t>>> devices_by_rank;
+    std::optional<ReclaimAnswer> reclaim;  // where that was asked; absent: nobody can
     bool operator==(const DecisionAnswer&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(DecisionAnswer, (), (picks, plan, devices, devices_by_rank))
+BOOST_DESCRIBE_STRUCT(DecisionAnswer, (), (picks, plan, devices, devices_by_rank, reclaim))
 
-enum class DecisionOutcome { place, wait, refuse };
-BOOST_DESCRIBE_ENUM(DecisionOutcome, place, wait, refuse)
+// preempt: it waits, and others were told to leave for it.
+enum class DecisionOutcome { place, wait, refuse, preempt };
+BOOST_DESCRIBE_ENUM(DecisionOutcome, place, wait, refuse, preempt)
 
 struct Decision {
     DecisionId id;

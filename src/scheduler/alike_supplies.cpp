@@ -56,7 +56,7 @@ std::vector<AlikeSupplies> alike_supplies(
     return groups;
 }
 
-std::vector<Place> suited_places(Input input) {
+std::vector<Place> suited_places(Input input, std::size_t most) {
     const std::vector<AlikeSupplies> groups = alike_supplies(input.supplies, input.spec);
     input.supplies.clear();
     std::map<NodeId, const AlikeSupplies*> by_node;
@@ -69,7 +69,7 @@ std::vector<Place> suited_places(Input input) {
     for (const Candidate& candidate : plan(input).candidates) {
         if (candidate.filter != FilterReason::none) continue;
         for (const Node* node : by_node.at(candidate.node_id)->nodes) {
-            if (places.size() == kSuitedPlacesMax) return places;
+            if (places.size() == most) return places;
             places.push_back({node->id, candidate.request});
         }
     }

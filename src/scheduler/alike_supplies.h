@@ -24,7 +24,7 @@ std::vector<AlikeSupplies> alike_supplies(
 
 constexpr std::size_t kSuitedPlacesMax = 512;
 // Where an item could run were the supplies of the input empty; the best first, of equal ones by
-// name, kSuitedPlacesMax at most.
-std::vector<Place> suited_places(Input input);
+// name, `most` at most.
+std::vector<Place> suited_places(Input input, std::size_t most = kSuitedPlacesMax);
 
 }  // namespace penstock::scheduler

@@ -64,6 +64,33 @@ Amounts FairQueue::used(OrganisationId organisation) const {
     return found == nullptr ? Amounts{} : found->used;
 }
 
+std::vector<TenantStand> FairQueue::stands() const {
+    std::vector<TenantStand> stands;
+    const auto capacity_of = [](const Amounts& amounts) {
+        return Capacity{amounts.cpu_milli, amounts.memory_mib, amounts.models};
+    };
+    for (const auto& [id, organisation] : organisations_) {
+        stands.push_back({.organisation_id = id, .quota = organisation.quota});
+        for (const auto& [project_id, project] : organisation.projects)
+            stands.push_back({id, project_id, project.quota, capacity_of(project.used)});
+    }
+    return stands;
+}
+
+FairQueue FairQueue::of(Amounts total, const std::vector<TenantStand>& stands) {
+    FairQueue queue(std::move(total));
+    for (const TenantStand& stand : stands) {
+        if (!stand.project_id) {
+            queue.set_quota(stand.organisation_id, stand.quota);
+            continue;
+        }
+        const Tenant tenant{stand.organisation_id, *stand.project_id};
+        queue.set_quota(tenant, stand.quota);
+        queue.charge(tenant, amounts_of(stand.used));
+    }
+    return queue;
+}
+
 FairQueue::Rank FairQueue::rank_of(const Party& party, const Amounts& asked) const {
     if (is_covered(party.quota, party.used, asked))
         return {false, guarantee_share(party.quota, party.used)};

@@ -8,7 +8,9 @@
 #include <optional>
 #include <set>
 #include <tuple>
+#include <vector>
 
+#include "model/decision.h"
 #include "model/ids.h"
 #include "scheduler/tenant_quota.h"
 
@@ -54,6 +56,9 @@ class FairQueue {
     ) const;
     Amounts used(const Tenant& tenant) const;  // by the project
     Amounts used(OrganisationId organisation) const;
+    // Quotas, and what every project holds: what another queue is the same of, but for its items.
+    std::vector<TenantStand> stands() const;
+    static FairQueue of(Amounts total, const std::vector<TenantStand>& stands);
 
   private:
     // Rank of who is next: not covered by a guarantee, share.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -221,15 +222,30 @@ class Court final : public Yard {
         if (std::ssize(places) < item.nodes) return std::nullopt;
         return std::vector<Place>(places.begin(), places.begin() + item.nodes);
     }
-    std::map<NodeId, NodeResidents> residents(const std::vector<Place>& places) override {
-        std::map<NodeId, NodeResidents> all;
-        for (const Place& place : places) {
-            NodeResidents& node = all[place.node];
-            node.free = free(place.node);
+    ReclaimGround ground(const QueueItem& item, const Reservations& kept_room) {
+        ReclaimGround ground{.places = suited(item)};
+        for (const Place& place : ground.places)
             for (const Job& job : jobs)
-                if (job.is_on(place.node)) node.residents.push_back(resident(job));
-        }
-        return all;
+                if (job.is_on(place.node)) ground.residents[place.node].push_back(resident(job));
+        for (const Place& place : kept_room.given_by_notice(item.work))
+            ground.promised[place.node].push_back(place.request);
+        ground.overlay = [this](NodeId node) {
+            return std::make_unique<AmountsOverlay>(free(node));
+        };
+        if (item.nodes == 1) return ground;
+        ground.gang = {.members = item.nodes};
+        for (std::size_t i = 0; i < ground.places.size(); ++i)
+            ground.seats.push_back(
+                {.candidate = i, .site = "here", .node = to_string(ground.places[i].node)}
+            );
+        return ground;
+    }
+    std::optional<Reclaim> reclaim(
+        const QueueItem& item, const FairQueue& fair, const Reservations& kept_room
+    ) override {
+        Asker asker{item.tenant, item.priority, item.spot};
+        if (item.nodes > 1) asker.of_all = amounts_of(item.request);
+        return plan_reclaim(fair, asker, ground(item, kept_room), now);
     }
     void give_notice(const QueueItem& item, const Reclaim& reclaim) override {
         for (const Resident& victim : reclaim.victims) {

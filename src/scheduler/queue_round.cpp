@@ -101,9 +101,9 @@ void QueueRound::make_room(const QueueItem& item, Time now) {
     const bool may_promise =
         rules_.promise && promises_.has_room_for(item.work, item.tenant.organisation);
     if (!may_ask && !may_promise) return;
-    const std::vector<Place> suited = yard_.suited(item);
-    if (may_ask && reclaim(item, suited, now)) return;
+    if (may_ask && reclaim(item, now)) return;
     if (!may_promise) return;
+    const std::vector<Place> suited = yard_.suited(item);
     (void)promises_.reserve(
         {.work = item.work, .organisation = item.tenant.organisation, .span = item.at_most}, suited,
         now, yard_, together_of(item)
@@ -120,15 +120,10 @@ bool QueueRound::starts_soon(const QueueItem& item, Time now) const {
     return promise != nullptr && promise->start && *promise->start <= now + kPreemptionGrace;
 }
 
-bool QueueRound::reclaim(const QueueItem& item, const std::vector<Place>& suited, Time now) {
+bool QueueRound::reclaim(const QueueItem& item, Time now) {
     if (starts_soon(item, now)) return false;
     --searches_left_;
-    std::map<NodeId, NodeResidents> nodes = yard_.residents(suited);
-    for (auto& [id, node] : nodes) node.promised = promises_.given_by_notice(id, item.work);
-    Asker asker{item.work, item.tenant, item.priority, item.spot};
-    if (item.nodes > 1) asker.of_all = amounts_of(item.request);
-    const std::optional<Reclaim> found =
-        plan_reclaim(queue_, asker, suited, nodes, now, together_of(item));
+    const std::optional<Reclaim> found = yard_.reclaim(item, queue_, promises_);
     if (!found) return false;
     --reclaims_left_;
     promises_.promise(

@@ -51,7 +51,10 @@ class Yard : public NodeBook {
     virtual std::optional<std::vector<Place>> together(
         const QueueItem& item, const std::vector<Place>& places
     ) = 0;
-    virtual std::map<NodeId, NodeResidents> residents(const std::vector<Place>& places) = 0;
+    // Who leaves for it: plan_reclaim() over every place where it could run.
+    virtual std::optional<Reclaim> reclaim(
+        const QueueItem& item, const FairQueue& queue, const Reservations& promises
+    ) = 0;
     // Tells the victims to leave; their room is promised to the item already.
     virtual void give_notice(const QueueItem& item, const Reclaim& reclaim) = 0;
     virtual void wait(const QueueItem& item, const WaitCause& cause) = 0;
@@ -83,7 +86,7 @@ class QueueRound {
     // False: nothing behind it may start.
     bool pass(const QueueItem& item, Time now);
     void make_room(const QueueItem& item, Time now);
-    bool reclaim(const QueueItem& item, const std::vector<Place>& suited, Time now);
+    bool reclaim(const QueueItem& item, Time now);
     Together together_of(const QueueItem& item);
     bool starts_soon(const QueueItem& item, Time now) const;
 

@@ -2,11 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <vector>
 
+#include "model/decision.h"
 #include "scheduler/fair_queue.h"
+#include "scheduler/gang.h"
 #include "scheduler/reservations.h"
 
 // Who gives way, so that work which does not fit can start.
@@ -16,6 +20,8 @@ namespace penstock::scheduler {
 constexpr Duration kPreemptionGrace = 30s;
 // Work that gave way is left alone for so long after it runs again: nobody is sent to and fro.
 constexpr Duration kPreemptionQuiet = 10min;
+// Places, or cells, that cost the same are told apart by the fragments they leave; so many of them.
+constexpr std::size_t kEqualCostsWeighed = 64;
 
 // Work that runs and might give way.
 struct Resident {
@@ -32,45 +38,77 @@ struct Resident {
 
 // Work that waits and might have others give way.
 struct Asker {
-    WorkId work = 0;
     Tenant tenant;
     std::int64_t priority = 0;
     bool spot = false;
     std::optional<Amounts> of_all = {};  // of a gang: what all members ask for
 };
 
-// By what right one asks another to leave.
-//   spot: what is paid in full goes before spot work of any tenant.
-//   priority: in one project the higher one goes before the lower one; spot work only before spot
-//     work.
-//   guarantee: a tenant takes back what it lent (FairQueue::may_reclaim); not for spot work.
-// `part` is what the resident's side would give up in all.
-enum class Claim : std::uint8_t { none, spot, priority, guarantee };
+// By what right `resident` may be asked to leave. `asked` is what the asker takes in all; `part()`
+// what the resident's side would give up in all, asked for only where a guarantee is to be weighed.
 Claim claim_on(
     const FairQueue& queue, const Asker& asker, const Amounts& asked, const Resident& resident,
-    const Amounts& part
+    const std::function<Amounts()>& part
 );
+
+// A node as it would be: some have left it, others have come. Leaves no trace on the node.
+class NodeOverlay {
+  public:
+    NodeOverlay() = default;
+    NodeOverlay(const NodeOverlay&) = delete;
+    NodeOverlay& operator=(const NodeOverlay&) = delete;
+    virtual ~NodeOverlay() = default;
+    virtual void leave(const Resident& resident) = 0;
+    virtual void stay(const Resident& resident) = 0;  // after all: takes leave() back
+    virtual void take(const ResourceRequest& request) = 0;
+    // Devices and their links included.
+    virtual bool fits(const ResourceRequest& request) const = 0;
+    // How much more of the node the work to come could not use once the request is there as well:
+    // in a unit of the owner's, the same for all nodes. Smaller is better.
+    virtual std::int64_t fragments_grown(const ResourceRequest& request) const = 0;
+};
+
+// Of a node whose owner knows amounts only; what is left over counts as fragments.
+class AmountsOverlay final : public NodeOverlay {
+  public:
+    explicit AmountsOverlay(const Capacity& free) : free_(amounts_of(free)) {}
+    void leave(const Resident& resident) override { free_.add(amounts_of(resident.request)); }
+    void stay(const Resident& resident) override { free_.add(amounts_of(resident.request), -1); }
+    void take(const ResourceRequest& request) override { free_.add(amounts_of(request), -1); }
+    bool fits(const ResourceRequest& request) const override;
+    std::int64_t fragments_grown(const ResourceRequest& request) const override;
+
+  private:
+    Amounts free_;
+};
+
+// Where work could run and who is there.
+struct ReclaimGround {
+    std::vector<Place> places;  // best first
+    // Of a gang: where members may lie, and by place where it stands. Without rules: one place.
+    std::optional<GangRules> gang;
+    std::vector<Seat> seats;
+    std::map<NodeId, std::vector<Resident>> residents;
+    std::map<NodeId, std::vector<ResourceRequest>>
+        promised;  // to others: of what is free or leaves
+    std::function<std::unique_ptr<NodeOverlay>(NodeId)> overlay;  // as the node is now
+};
 
 struct Reclaim {
     std::vector<Place> places;  // one, or one for each member of a gang
     std::vector<Resident> victims;
     std::vector<Claim> claims;  // by victim
+    GangLevel level{};          // of a gang: of the cell it gets
 };
 
-// Of the places the one whose victims are the least: spot work before all other, the lowest of the
-// highest priorities, the least work lost (devices × time since the checkpoint), the least left
-// over; then the first. Only residents with a claim on them leave, and only who has to. `free` and
-// `residents` are of each node that a place names. nullopt: no place can be cleared by right.
-struct NodeResidents {
-    Capacity free;
-    std::vector<Resident> residents;
-    std::vector<ResourceRequest> promised;  // to others, of what is free and of who leaves
-};
-// For a gang each node is cleared by itself, the least first, until `together` finds a whole; then
-// those are cleared with one count of what each side gives up. All leave, or none is told to.
+// Makes room by having residents leave that the asker has a claim on, and only those that have to:
+// all of them together or nobody. Of the places the one whose victims are the least, in this order:
+// spot work before all other, the lowest of the highest priorities, the least work lost (devices ×
+// time since the checkpoint), the least fragments grown; then the first. For a gang the same over
+// cells: the smallest kind of cell that its rules allow and that can be cleared, and of these the
+// one that costs the least. nullopt: nothing can be cleared by right.
 std::optional<Reclaim> plan_reclaim(
-    const FairQueue& queue, const Asker& asker, const std::vector<Place>& places,
-    const std::map<NodeId, NodeResidents>& nodes, Time now, const Together& together = nullptr
+    const FairQueue& queue, const Asker& asker, const ReclaimGround& ground, Time now
 );
 
 }  // namespace penstock::scheduler

@@ -29,12 +29,14 @@ struct Reclaims : testing::Test {
     std::string victims(
         const Tenant& tenant, std::int64_t count, std::int64_t priority, bool spot = false
     ) {
-        const QueueItem item{.work = 99, .tenant = tenant, .request = devices(count)};
-        const std::vector<Place> places = court.suited(item);
-        const FairQueue queue = court.queue();
-        const auto found = plan_reclaim(
-            queue, {99, tenant, priority, spot}, places, court.residents(places), court.now
-        );
+        const QueueItem item{
+            .work = 99,
+            .tenant = tenant,
+            .priority = priority,
+            .spot = spot,
+            .request = devices(count)
+        };
+        const auto found = court.reclaim(item, court.queue(), court.promises);
         if (!found) return "nobody";
         std::string all;
         for (const Resident& victim : found->victims) all += std::to_string(victim.id - 1) + " ";

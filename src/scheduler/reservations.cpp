@@ -279,12 +279,11 @@ bool Reservations::is_its_turn(WorkId work, const Place& place, Time now) const 
     return own->by_notice || own->start.value_or(now) <= now;
 }
 
-std::vector<ResourceRequest> Reservations::given_by_notice(NodeId node, WorkId work) const {
-    std::vector<ResourceRequest> given;
+std::vector<Place> Reservations::given_by_notice(WorkId work) const {
+    std::vector<Place> given;
     for (const Reservation& each : all_)
         if (each.by_notice && each.work != work)
-            for (const Place& place : each.places)
-                if (place.node == node) given.push_back(place.request);
+            given.insert(given.end(), each.places.begin(), each.places.end());
     return given;
 }
 

@@ -84,8 +84,8 @@ class Reservations {
         WorkId work, const Place& place, std::optional<Duration> span, Time now,
         const NodeBook& book
     ) const;
-    // What is promised of the node to others by notice; what leaves it is theirs.
-    std::vector<ResourceRequest> given_by_notice(NodeId node, WorkId work) const;
+    // What is promised to others by notice; what leaves those nodes is theirs.
+    std::vector<Place> given_by_notice(WorkId work) const;
     const Reservation* find(WorkId work) const;
     // Whether the work has a promise, or one could be made.
     bool has_room_for(WorkId work, OrganisationId organisation) const;

@@ -28,6 +28,14 @@ Outcome get_decision(const Platform& platform, const Call& call) {
                 std::to_string(dispatch::kDecisionsKeptMax) + " of the platform are",
             "id"
         }));
+    if (decision->outcome == DecisionOutcome::preempt && !call.principal.is_operator())
+        return std::unexpected(Failure(Error{
+            ErrorCode::permission_denied,
+            "decision '" + to_string(id) +
+                "' was made from what other organisations run and may have: ask an operator of "
+                "the platform for its record",
+            "id"
+        }));
     return answer(TRY(platform.decisions.record(id)));
 }
 

@@ -171,9 +171,18 @@ void Dispatcher::round() {
     QueueYard* here = nullptr;
     QueueYard yard(
         platform_, platform_.board.waiting(platform_.now()),
-        [&](const tasks::Waiting& waiting, const scheduler::QueueItem& item) {
-            return place(waiting, item, *here);
-        }
+        {.start = [&](const tasks::Waiting& waiting,
+                      const scheduler::QueueItem& item) { return place(waiting, item, *here); },
+         .ask = [&](const tasks::Waiting& waiting
+                ) { return question_of(*platform_.board.find(waiting.task_id), false, {}); },
+         .record =
+             [&](Change& change, const tasks::Waiting& waiting, DecisionQuestion question,
+                 DecisionAnswer answer) {
+                 record(
+                     change, {waiting, std::move(question), std::move(answer)},
+                     DecisionOutcome::preempt, std::nullopt
+                 );
+             }}
     );
     here = &yard;
     planned_.begin_round();

@@ -206,32 +206,19 @@ scheduler::RunTimes run_times_of(
 }
 
 std::vector<scheduler::Place> suited_places(
-    const Platform& platform, const TaskSpec& of_all, OrganisationId organisation
+    const Platform& platform, const TaskSpec& spec, OrganisationId organisation
 ) {
-    TaskSpec spec = of_all;
-    if (spec.num_nodes > 1 && spec.placement) spec.placement->topology.reset();  // of the whole
-    spec.num_nodes = 1;
-    scheduler::Input input{
-        .spec = spec,
+    DecisionQuestion question{
+        .spec = dispatch::without_what_is_not_read(spec),
         .spec_sha256 = "",
-        .supplies = {},
         .avoid = {},
-        .profile = profile_of(platform, of_all, organisation),
+        .runs = dispatch::runs_of(profile_of(platform, spec, organisation)),
         .budget_left = {},
-        .now = platform.now(),
-        .at_once = true
+        .now = platform.now()
     };
-    if (spec.budget && spec.budget->max_total)
-        input.budget_left = Money::micro(spec.budget->max_total->micro() / of_all.num_nodes);
-    for (const Node* node : platform.fleet.nodes())
-        if (node->state == NodeState::online && !node->cordoned)
-            input.supplies.push_back(
-                {platform.fleet.find_site(node->site_id),
-                 node,
-                 {},
-                 platform.engine.outlook_of(node->site_id)}
-            );
-    return scheduler::suited_places(std::move(input));
+    if (spec.budget) question.budget_left = spec.budget->max_total;
+    if (question.runs.staging_bytes > 0) question.runs.staging_source = staging_source_of(platform);
+    return platform.engine.suited(question, scheduler::kSuitedPlacesMax);
 }
 
 }  // namespace penstock::server

@@ -2,6 +2,8 @@
 #include "server/queue_yard.h"
 
 #include <algorithm>
+#include <ranges>
+#include <tuple>
 
 #include "model/time_shared.h"
 #include "scheduler/gang.h"
@@ -16,7 +18,6 @@ namespace {
 using scheduler::Held;
 using scheduler::Place;
 using scheduler::QueueItem;
-using scheduler::Resident;
 using scheduler::Started;
 using scheduler::WorkId;
 
@@ -69,8 +70,8 @@ scheduler::FairQueue fair_queue(const Platform& platform) {
     return queue;
 }
 
-QueueYard::QueueYard(Platform& platform, const std::vector<tasks::Waiting>& waiting, Start start)
-    : platform_(platform), start_(std::move(start)) {
+QueueYard::QueueYard(Platform& platform, const std::vector<tasks::Waiting>& waiting, Hooks hooks)
+    : platform_(platform), hooks_(std::move(hooks)) {
     for (const tasks::Waiting& each : waiting) {
         const Task& task = *platform.board.find(each.task_id);
         QueueItem item{
@@ -169,7 +170,7 @@ const scheduler::RunTimes& QueueYard::times_of(
 }
 
 Started QueueYard::start(const QueueItem& item, const scheduler::Reservations&) {
-    const Started started = start_(waiting_.at(item.work), item);
+    const Started started = hooks_.start(waiting_.at(item.work), item);
     if (started == Started::yes) ++starts_;
     return started;
 }
@@ -199,50 +200,87 @@ std::optional<std::vector<Place>> QueueYard::together(
     return chosen;
 }
 
-Resident QueueYard::resident(const Attempt& attempt) const {
-    const Task& task = *platform_.board.find(attempt.task_id);
-    const TaskItem& item =
-        platform_.board.items(task.id)->at(static_cast<std::size_t>(attempt.item));
-    const Time saved =
-        attempt.checkpoint ? attempt.checkpoint->at : attempt.running_at.value_or(platform_.now());
-    Resident resident{
-        .id = attempt.id.raw().low,
-        .tenant = tenant_of(task),
-        .request = attempt.request,
-        .priority = task.spec.priority,
-        .preemptible = is_preemptible(task.spec) && !attempt.gang,  // one that leaves ends all
+// Who might leave, or was told to; what nobody may ask to leave is not among it.
+std::vector<LeavableWork> QueueYard::leavable() const {
+    // Attempts that differ in nothing but what they have not saved go together.
+    using Key =
+        std::tuple<OrganisationId, ProjectId, std::int64_t, bool, bool, std::optional<Time>>;
+    std::map<Key, LeavableWork> groups;
+    const Time now = platform_.now();
+    for (const Attempt* attempt : platform_.board.active_attempts()) {
+        const Task& task = *platform_.board.find(attempt->task_id);
+        const bool leaves = attempt->notice.has_value();
+        // One member of a gang that leaves ends all.
+        if (!leaves && (!is_preemptible(task.spec) || attempt->gang)) continue;
+        const TaskItem& item =
+            platform_.board.items(task.id)->at(static_cast<std::size_t>(attempt->item));
         // All work in the queue goes before what takes turns on the devices it leaves.
-        .spot = is_spot(task.spec) || is_time_shared(task.spec),
-        .unsaved = std::max(platform_.now() - saved, Duration{0}),
-        .leaves = attempt.notice.has_value()
-    };
-    if (item.preemptions && !is_time_shared(task.spec))
-        resident.quiet_until = attempt.created_at + scheduler::kPreemptionQuiet;
-    return resident;
-}
-
-std::map<NodeId, scheduler::NodeResidents> QueueYard::residents(const std::vector<Place>& places) {
-    std::map<NodeId, scheduler::NodeResidents> all;
-    for (const Place& place : places) {
-        const Node* node = platform_.fleet.find_node(place.node);
-        if (node == nullptr || all.contains(place.node)) continue;
-        scheduler::NodeResidents& here = all[place.node];
-        here.free = platform_.fleet.free_of(*node);
-        for (const Attempt* attempt : attempts_on(place.node)) {
-            here.residents.push_back(resident(*attempt));
-            resident_ids_[here.residents.back().id] = attempt->id;
-        }
+        const bool turns = is_time_shared(task.spec);
+        std::optional<Time> quiet_until;
+        if (item.preemptions && !turns)
+            quiet_until = attempt->created_at + scheduler::kPreemptionQuiet;
+        if (quiet_until && *quiet_until <= now) quiet_until.reset();
+        const scheduler::Tenant tenant = tenant_of(task);
+        const bool spot = is_spot(task.spec) || turns;
+        LeavableWork& group = groups[{
+            tenant.organisation, tenant.project, task.spec.priority, spot, leaves, quiet_until
+        }];
+        group.organisation_id = tenant.organisation;
+        group.project_id = tenant.project;
+        group.priority = task.spec.priority;
+        group.spot = spot;
+        group.leaves = leaves;
+        group.quiet_until = quiet_until;
+        const Time saved =
+            attempt->checkpoint ? attempt->checkpoint->at : attempt->running_at.value_or(now);
+        group.runs.push_back({attempt->id, std::max(now - saved, Duration{0})});
     }
+    std::vector<LeavableWork> all;
+    for (LeavableWork& group : std::views::values(groups)) all.push_back(std::move(group));
     return all;
 }
 
-void QueueYard::give_notice(const QueueItem& item, const scheduler::Reclaim& reclaim) {
+std::optional<scheduler::Reclaim> QueueYard::reclaim(
+    const QueueItem& item, const scheduler::FairQueue& queue,
+    const scheduler::Reservations& promises
+) {
+    DecisionQuestion question = hooks_.ask(waiting_.at(item.work));
+    ReclaimQuestion& asked = question.reclaim.emplace();
+    asked.organisation_id = item.tenant.organisation;
+    asked.project_id = item.tenant.project;
+    asked.spot = item.spot;
+    asked.leavable = leavable();
+    if (asked.leavable.empty()) return std::nullopt;
+    asked.tenants = queue.stands();
+    for (const Place& place : promises.given_by_notice(item.work))
+        asked.promised.push_back({place.node, place.request});
+    DecisionAnswer answer = platform_.engine.decide(question);
+    if (!answer.reclaim) return std::nullopt;
+    scheduler::Reclaim found;
+    for (const PromisedRoom& place : answer.reclaim->places)
+        found.places.push_back({place.node_id, place.request});
+    for (const ReclaimAnswer::Victim& victim : answer.reclaim->victims) {
+        const Attempt& attempt = *platform_.board.find_attempt(victim.attempt_id);
+        found.victims.push_back(
+            {.tenant = tenant_of(*platform_.board.find(attempt.task_id)), .request = attempt.request
+            }
+        );
+        found.claims.push_back(victim.claim);
+    }
+    reclaims_[item.work] = {std::move(question), std::move(answer)};
+    return found;
+}
+
+// The victims of the reclaim that was just found for the item.
+void QueueYard::give_notice(const QueueItem& item, const scheduler::Reclaim&) {
     const tasks::Waiting& waiting = waiting_.at(item.work);
+    Decided decided = std::move(reclaims_.extract(item.work).mapped());
+    const std::vector<ReclaimAnswer::Victim> victims = decided.answer.reclaim->victims;
     Change change;
-    for (const Resident& victim : reclaim.victims)
+    hooks_.record(change, waiting, std::move(decided.question), std::move(decided.answer));
+    for (const ReclaimAnswer::Victim& victim : victims)
         platform_.board.give_way(
-            resident_ids_.at(victim.id), waiting.task_id, waiting.item, platform_.now(),
-            change.tasks
+            victim.attempt_id, waiting.task_id, waiting.item, platform_.now(), change.tasks
         );
     platform_.commit(std::move(change));
     ++starts_;

@@ -25,7 +25,17 @@ class QueueYard final : public scheduler::Yard {
     // Starts an item where that breaks no promise; says with explain() why it found no room.
     using Start =
         std::function<scheduler::Started(const tasks::Waiting&, const scheduler::QueueItem&)>;
-    QueueYard(Platform& platform, const std::vector<tasks::Waiting>& waiting, Start start);
+    // A reclaim as it was decided: what was asked, and what came of it. `record` is told within the
+    // change that gives notice.
+    using Ask = std::function<DecisionQuestion(const tasks::Waiting&)>;
+    using Record =
+        std::function<void(Change&, const tasks::Waiting&, DecisionQuestion, DecisionAnswer)>;
+    struct Hooks {
+        Start start;
+        Ask ask;
+        Record record;
+    };
+    QueueYard(Platform& platform, const std::vector<tasks::Waiting>& waiting, Hooks hooks);
 
     std::vector<scheduler::QueueItem> items() const { return items_; }
     const scheduler::QueueItem& item(scheduler::WorkId work) const;
@@ -44,25 +54,31 @@ class QueueYard final : public scheduler::Yard {
     std::optional<std::vector<scheduler::Place>> together(
         const scheduler::QueueItem& item, const std::vector<scheduler::Place>& places
     ) override;
-    std::map<NodeId, scheduler::NodeResidents> residents(const std::vector<scheduler::Place>& places
+    std::optional<scheduler::Reclaim> reclaim(
+        const scheduler::QueueItem& item, const scheduler::FairQueue& queue,
+        const scheduler::Reservations& promises
     ) override;
     void give_notice(const scheduler::QueueItem& item, const scheduler::Reclaim& reclaim) override;
     void wait(const scheduler::QueueItem& item, const scheduler::WaitCause& cause) override;
 
   private:
     const std::vector<const Attempt*>& attempts_on(NodeId node) const;
-    scheduler::Resident resident(const Attempt& attempt) const;
+    std::vector<LeavableWork> leavable() const;
     std::string names_of(const std::vector<scheduler::Place>& places) const;
     const scheduler::RunTimes& times_of(
         const Task& task, const std::optional<Accelerator>& accelerator
     ) const;
 
     Platform& platform_;
-    Start start_;
+    Hooks hooks_;
     std::vector<scheduler::QueueItem> items_;
     std::map<scheduler::WorkId, tasks::Waiting> waiting_;
     std::map<scheduler::WorkId, std::pair<std::string, std::string>> said_;
-    std::map<std::uint64_t, AttemptId> resident_ids_;
+    struct Decided {
+        DecisionQuestion question;
+        DecisionAnswer answer;
+    };
+    std::map<scheduler::WorkId, Decided> reclaims_;  // found, and notice is still to be given
     mutable std::map<NodeId, std::vector<const Attempt*>> on_node_;
     // By task and accelerator: to look them up costs a hash.
     mutable std::map<std::pair<TaskId, std::string>, scheduler::RunTimes> times_;

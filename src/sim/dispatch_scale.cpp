@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
 
 #include "dispatch/decision_log.h"
 #include "dispatch/pool_policy.h"
@@ -20,7 +21,14 @@ constexpr std::string_view kPrice = "0.00001";
 constexpr std::int64_t kMemoryMibUnknown = 1 << 20;  // of a node whose memory the list leaves out
 constexpr std::int64_t kPhases = 3;
 constexpr std::int64_t kProgressStep = 256;
-constexpr std::int64_t kGangNodes = 64;
+constexpr double kHalfFullPercent = 50;
+constexpr double kFullPercent = 100;
+constexpr std::int64_t kRefusalsOfAFullCluster = 200;  // in a row
+constexpr std::int64_t kDevicesPerMemberMax = 8;
+constexpr std::int64_t kRoomForGang = 4;  // times what it asks, on nodes large enough
+constexpr std::int64_t kMemberCpuMilli = 1000;
+constexpr std::int64_t kPriorities = 10;  // of what runs: 0…9
+constexpr int kLeaveBetweenRounds = 10;   // so that no two gangs meet the same cluster
 
 class DispatchBench {
   public:
@@ -57,12 +65,13 @@ class DispatchBench {
         return static_cast<double>(options_.dispatch_tasks) / seconds;
     }
 
-    // Gangs of one task's requests on many nodes, each as the tasks that run leave room for it.
-    Result<void> decide_gangs(DispatchTimes& times) {
+    // Gangs on a cluster that is half full, each as the tasks that run leave room for it.
+    Result<void> decide_gangs(GroupTimes& times) {
+        fill_to(kHalfFullPercent, "gangs");
+        times = {.devices = options_.gang_devices, .members = members_of(options_.gang_devices)};
         std::vector<double> each_ms;
         for (std::int64_t round = 0; round < options_.rounds; ++round) {
-            DecisionQuestion question = any_question();
-            question.spec.num_nodes = kGangNodes;
+            const DecisionQuestion question = group_question(times);
             const double begin = thread_cpu_seconds();
             const DecisionAnswer answer = engine_.decide(question);
             each_ms.push_back((thread_cpu_seconds() - begin) * 1e3);
@@ -73,13 +82,40 @@ class DispatchBench {
                 );
             }
             for (const AttemptId member : members) fleet_.release(member);
-            times.gangs += members.empty() ? 0 : 1;
+            times.done += members.empty() ? 0 : 1;
+            for (int i = 0; i < kLeaveBetweenRounds && !running_.empty(); ++i) leave();
         }
-        times.gang_nodes = kGangNodes;
-        if (each_ms.empty()) return {};
-        std::ranges::sort(each_ms);
-        times.gang_p50_ms = each_ms[each_ms.size() / 2];
-        times.gang_max_ms = each_ms.back();
+        finish(times, each_ms);
+        return {};
+    }
+
+    // Who leaves a full cluster for a group of more priority. What was decided is done: the room
+    // that it names has to be there once they are gone.
+    Result<void> decide_reclaims(GroupTimes& times) {
+        fill_to(kFullPercent, "preemptions");
+        times = {
+            .devices = options_.preempted_devices, .members = members_of(options_.preempted_devices)
+        };
+        std::vector<double> each_ms;
+        for (std::int64_t round = 0; round < options_.rounds; ++round) {
+            DecisionQuestion question = group_question(times);
+            question.spec.priority = kPriorities;
+            question.reclaim = reclaim_question();
+            const double begin = thread_cpu_seconds();
+            const DecisionAnswer answer = engine_.decide(question);
+            each_ms.push_back((thread_cpu_seconds() - begin) * 1e3);
+            if (!answer.reclaim) continue;
+            ++times.done;
+            for (const ReclaimAnswer::Victim& victim : answer.reclaim->victims) {
+                std::erase_if(running_, [&](const auto& each) {
+                    return each.first == victim.attempt_id;
+                });
+                fleet_.release(victim.attempt_id);
+            }
+            for (const PromisedRoom& place : answer.reclaim->places)
+                TRY(fleet_.hold(ids_.next<AttemptId>(now_), place.node_id, place.request, {}));
+        }
+        finish(times, each_ms);
         return {};
     }
 
@@ -115,6 +151,85 @@ class DispatchBench {
     }
 
   private:
+    // Tasks arrive until so much is allocated, or none of many in a row fits.
+    void fill_to(double percent, const std::string& stage) {
+        const auto devices = [](const Capacity& capacity) {
+            std::int64_t sum = 0;
+            for (const auto& [model, milli] : capacity.accelerator_milli) sum += milli;
+            return static_cast<double>(sum);
+        };
+        progress_.begin(stage, 100);
+        const double total = devices(engine_.total());
+        for (std::int64_t refused = 0; refused < kRefusalsOfAFullCluster;) {
+            const double held = static_cast<double>(devices_held_) * 100 / std::max(total, 1.0);
+            if (held >= percent) break;
+            const std::size_t before = running_.size();
+            decide(false);
+            refused = running_.size() == before ? refused + 1 : 0;
+            progress_.done(static_cast<std::size_t>(held));
+        }
+    }
+
+    // Members have as many devices as most nodes could give, at most eight: those of one node.
+    std::int64_t members_of(std::int64_t devices) const {
+        return std::max<std::int64_t>(1, devices / devices_per_member(devices));
+    }
+    std::int64_t devices_per_member(std::int64_t devices) const {
+        std::map<std::string, std::map<std::int64_t, std::int64_t>> nodes;  // by model and size
+        for (const Node* node : fleet_.nodes())
+            for (const auto& [model, milli] : node->total.accelerator_milli)
+                ++nodes[model][milli / fleet::kWholeDeviceMilli];
+        for (std::int64_t size = kDevicesPerMemberMax; size > 1; size /= 2)
+            for (const auto& [model, sizes] : nodes) {
+                std::int64_t enough = 0;
+                for (const auto& [has, count] : sizes) enough += has >= size ? count : 0;
+                if (enough * size >= kRoomForGang * devices) return size;
+            }
+        return 1;
+    }
+
+    // A task of `times.members` members with whole devices of any one model.
+    DecisionQuestion group_question(const GroupTimes& times) const {
+        DecisionQuestion question{.spec = {}, .spec_sha256 = "", .budget_left = {}, .now = now_};
+        TaskSpec& spec = question.spec;
+        spec.num_nodes = times.members;
+        spec.resources.cpus = CpuRange{{kMemberCpuMilli, kMemberCpuMilli}};
+        spec.resources.memory = MemoryRange{{1, 1}};
+        Accelerators& asked = spec.resources.accelerators.emplace();
+        for (const std::string& model : models_)
+            if (!model.empty())
+                asked.choices.push_back(
+                    {model, fleet::kWholeDeviceMilli * times.devices / times.members}
+                );
+        return question;
+    }
+
+    // All that runs may be asked to leave; priorities and work lost differ.
+    ReclaimQuestion reclaim_question() {
+        ReclaimQuestion asked{.organisation_id = organisation_, .project_id = project_};
+        std::vector<LeavableWork> groups(static_cast<std::size_t>(kPriorities));
+        for (const AttemptId attempt : std::views::keys(running_)) {
+            const std::size_t priority = attempt.raw().low % kPriorities;
+            groups[priority].runs.push_back(
+                {attempt, std::chrono::seconds(attempt.raw().low / kPriorities % 3600)}
+            );
+        }
+        for (std::size_t priority = 0; priority < groups.size(); ++priority) {
+            groups[priority].organisation_id = organisation_;
+            groups[priority].project_id = project_;
+            groups[priority].priority = static_cast<std::int64_t>(priority);
+        }
+        asked.leavable = std::move(groups);
+        return asked;
+    }
+
+    static void finish(GroupTimes& times, std::vector<double>& each_ms) {
+        if (each_ms.empty()) return;
+        std::ranges::sort(each_ms);
+        times.p50_ms = each_ms[each_ms.size() / 2];
+        times.max_ms = each_ms.back();
+    }
+
     Result<SiteId> site_of(std::uint32_t number) {
         const auto found = sites_.find(number);
         if (found != sites_.end()) return found->second;
@@ -193,12 +308,15 @@ class DispatchBench {
         if (!fleet_.hold(attempt, chosen.node_id, chosen.request, std::move(answer.devices)))
             return;
         ++placed_;
-        running_.push_back(attempt);
+        const std::optional<Accelerator>& asked = chosen.request.accelerator;
+        running_.emplace_back(attempt, asked ? asked->count_milli : 0);
+        devices_held_ += running_.back().second;
     }
 
     void leave() {
         std::swap(running_[arrivals_.below(running_.size())], running_.back());
-        fleet_.release(running_.back());
+        fleet_.release(running_.back().first);
+        devices_held_ -= running_.back().second;
         running_.pop_back();
     }
 
@@ -214,7 +332,10 @@ class DispatchBench {
     fleet::Fleet fleet_;
     std::map<std::uint32_t, SiteId> sites_;
     std::vector<TaskSpec> specs_;
-    std::vector<AttemptId> running_;
+    std::vector<std::pair<AttemptId, std::int64_t>> running_;  // and its devices, thousandths
+    std::int64_t devices_held_ = 0;                            // thousandths
+    OrganisationId organisation_ = ids_.next<OrganisationId>(now_);
+    ProjectId project_ = ids_.next<ProjectId>(now_);
     std::int64_t nodes_ = 0;
     std::int64_t placed_ = 0;
     std::int64_t recorded_ = 0;
@@ -245,7 +366,8 @@ Result<DispatchTimes> measure_dispatch(
     times.recorded_per_second = recorded;
     times.bytes_per_node = static_cast<double>(taken) / static_cast<double>(bench.nodes());
     TRY(bench.replay_one(times));
-    TRY(bench.decide_gangs(times));
+    TRY(bench.decide_gangs(times.gang));
+    TRY(bench.decide_reclaims(times.preemption));
     return times;
 }
 

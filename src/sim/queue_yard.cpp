@@ -6,7 +6,6 @@ namespace penstock::sim {
 namespace {
 
 using scheduler::Held;
-using scheduler::NodeResidents;
 using scheduler::Place;
 using scheduler::QueueItem;
 using scheduler::Resident;
@@ -264,33 +263,42 @@ ReplayYard::together(const QueueItem&, const std::vector<Place>&) {
     return std::nullopt;
 }
 
-std::map<NodeId, NodeResidents> ReplayYard::residents(const std::vector<Place>& places) {
-    std::map<NodeId, NodeResidents> all;
-    for (const Place& place : places) {
-        const Node& node = nodes_[index_of(place.node)];
-        NodeResidents& here = all[place.node];
-        here.free = node.free;
-        for (const std::size_t index : node.jobs) {
-            const QueueJob& job = jobs_[index];
-            if (!job.preemptible) continue;
-            const Duration ran = now_ - job.started;
-            const Duration every = options_.checkpoint_every;
-            Resident resident{
-                .id = job.item.work,
-                .tenant = job.item.tenant,
-                .request = job.holds,
-                .priority = job.item.priority,
-                .preemptible = true,
-                .spot = job.item.spot,
-                .unsaved = every > Duration{0} ? ran % every : ran,
-                .leaves = job.leaves_at.has_value()
-            };
-            if (job.preemptions > 0)
-                resident.quiet_until = job.started + scheduler::kPreemptionQuiet;
-            here.residents.push_back(std::move(resident));
-        }
+std::vector<Resident> ReplayYard::residents_on(const Node& node) const {
+    std::vector<Resident> residents;
+    for (const std::size_t index : node.jobs) {
+        const QueueJob& job = jobs_[index];
+        if (!job.preemptible) continue;
+        const Duration ran = now_ - job.started;
+        const Duration every = options_.checkpoint_every;
+        Resident resident{
+            .id = job.item.work,
+            .tenant = job.item.tenant,
+            .request = job.holds,
+            .priority = job.item.priority,
+            .preemptible = true,
+            .spot = job.item.spot,
+            .unsaved = every > Duration{0} ? ran % every : ran,
+            .leaves = job.leaves_at.has_value()
+        };
+        if (job.preemptions > 0) resident.quiet_until = job.started + scheduler::kPreemptionQuiet;
+        residents.push_back(std::move(resident));
     }
-    return all;
+    return residents;
+}
+
+std::optional<scheduler::Reclaim> ReplayYard::reclaim(
+    const QueueItem& item, const scheduler::FairQueue& queue,
+    const scheduler::Reservations& promises
+) {
+    scheduler::ReclaimGround ground{.places = suited(item)};
+    for (const Place& place : ground.places)
+        ground.residents[place.node] = residents_on(nodes_[index_of(place.node)]);
+    for (const Place& place : promises.given_by_notice(item.work))
+        ground.promised[place.node].push_back(place.request);
+    ground.overlay = [this](NodeId node) {
+        return std::make_unique<scheduler::AmountsOverlay>(nodes_[index_of(node)].free);
+    };
+    return scheduler::plan_reclaim(queue, {item.tenant, item.priority, item.spot}, ground, now_);
 }
 
 void ReplayYard::give_notice(const QueueItem&, const scheduler::Reclaim& reclaim) {

@@ -67,7 +67,9 @@ class ReplayYard final : public scheduler::Yard {
     std::optional<std::vector<scheduler::Place>> together(
         const scheduler::QueueItem& item, const std::vector<scheduler::Place>& places
     ) override;
-    std::map<NodeId, scheduler::NodeResidents> residents(const std::vector<scheduler::Place>& places
+    std::optional<scheduler::Reclaim> reclaim(
+        const scheduler::QueueItem& item, const scheduler::FairQueue& queue,
+        const scheduler::Reservations& promises
     ) override;
     void give_notice(const scheduler::QueueItem& item, const scheduler::Reclaim& reclaim) override;
     void wait(const scheduler::QueueItem&, const scheduler::WaitCause&) override {}
@@ -82,6 +84,7 @@ class ReplayYard final : public scheduler::Yard {
     };
     using End = std::pair<Time, std::size_t>;
 
+    std::vector<scheduler::Resident> residents_on(const Node& node) const;
     std::optional<ResourceRequest> request_on(const Node& node, const QueuedTask& task) const;
     QueueJob& job_of(const scheduler::QueueItem& item) { return jobs_[item.work - 1]; }
     std::size_t index_of(NodeId node) const { return numbers_.at(node); }

@@ -8,7 +8,6 @@
 
 #include "placement/placer.h"
 #include "placement/policies.h"
-#include "placement/preemption.h"
 #include "sim/cpu_time.h"
 #include "sim/dispatch_scale.h"
 
@@ -25,11 +24,6 @@ constexpr std::uint64_t kTaskStream = 0x7461736B73ULL;
 constexpr std::int64_t kSaturationTriesMax = 20'000'000;
 constexpr std::int64_t kRefusalsOfAFullCluster = 2000;  // in a row
 constexpr std::size_t kProgressEvery = 4096;
-constexpr Request kOneDevice{
-    .cpu_milli = 1000, .devices = 1, .device_milli = placement::kWholeDevice
-};
-constexpr double kHalfFullPercent = 50;
-constexpr std::int32_t kPriorities = 10;  // of residents: 0…9
 
 std::vector<placement::Node> repeated_nodes(
     const ClusterTrace& cluster, const ScaleOptions& options
@@ -74,7 +68,6 @@ class Bench {
 
     Result<void> know(const std::vector<TracedTask>& tasks) {
         for (const TracedTask& task : tasks) arriving_.push_back(TRY(placer_.intern(task.request)));
-        one_device_ = TRY(placer_.intern(kOneDevice));
         return {};
     }
 
@@ -111,60 +104,6 @@ class Bench {
         return end();
     }
 
-    void drain_to(double allocated_percent) {
-        while (!running_.empty() && allocated() > allocated_percent)
-            for (std::size_t i = running_.size() / 50 + 1; i > 0; --i) leave();
-    }
-
-    GroupTimes gangs() {
-        GroupTimes times{.devices = options_.gang_devices};
-        const placement::Topology topology(placer_.nodes());
-        std::vector<double> milliseconds;
-        for (std::int64_t round = 0; round < options_.rounds; ++round) {
-            const double start = thread_cpu_seconds();
-            const auto placed = placement::place_gang(
-                placer_, topology,
-                {.shape = one_device_, .count = static_cast<std::int32_t>(options_.gang_devices)}
-            );
-            milliseconds.push_back((thread_cpu_seconds() - start) * 1e3);
-            if (!placed) continue;
-            ++times.done;
-            // The next round meets another cluster: some leave, and the gang goes.
-            for (const Placement& task : placed->tasks) placer_.release(task);
-            for (int i = 0; i < 10 && !running_.empty(); ++i) leave();
-        }
-        return finish(times, milliseconds);
-    }
-
-    // Last: who runs is no longer known to running_.
-    GroupTimes preemptions(const placement::FragmentationMeter& meter) {
-        GroupTimes times{.devices = options_.preempted_devices};
-        const placement::Topology topology(placer_.nodes());
-        placement::Residents residents(placer_.nodes().size());
-        for (const Placement& placement : running_)
-            residents.add(
-                {.placement = placement,
-                 .priority = static_cast<std::int32_t>(random_.below(kPriorities)),
-                 .seconds_lost = static_cast<std::int64_t>(random_.below(3600))}
-            );
-        std::vector<double> milliseconds;
-        for (std::int64_t round = 0; round < options_.rounds; ++round) {
-            const placement::Gang gang{
-                .shape = one_device_, .count = static_cast<std::int32_t>(options_.preempted_devices)
-            };
-            const double start = thread_cpu_seconds();
-            const auto done =
-                placement::preempt(placer_, topology, residents, gang, kPriorities, meter);
-            milliseconds.push_back((thread_cpu_seconds() - start) * 1e3);
-            if (!done) continue;
-            ++times.done;
-            for (const placement::ResidentId victim : done->victims) residents.remove(victim);
-            for (const Placement& task : done->tasks)
-                residents.add({.placement = task, .priority = kPriorities});
-        }
-        return finish(times, milliseconds);
-    }
-
   private:
     void begin(const std::string& stage, std::int64_t steps) {
         progress_.begin(stage, static_cast<std::size_t>(steps));
@@ -181,12 +120,6 @@ class Bench {
         times.p99_us = at_share(microseconds_, 0.99);
         times.max_us = at_share(microseconds_, 1);
         times.allocated_percent = allocated();
-        return times;
-    }
-
-    GroupTimes finish(GroupTimes times, std::vector<double>& milliseconds) const {
-        times.p50_ms = at_share(milliseconds, 0.5);
-        times.max_ms = at_share(milliseconds, 1);
         return times;
     }
 
@@ -223,7 +156,6 @@ class Bench {
     SeededRandom random_;
     std::int64_t capacity_milli_ = 0;
     std::vector<ShapeId> arriving_;
-    ShapeId one_device_ = 0;
     std::vector<Placement> running_;
     std::vector<double> microseconds_;
     double started_at_ = 0;
@@ -265,7 +197,6 @@ Result<ScaleReport> measure_scale(
         .seed = options.seed,
         .power = options.power
     };
-    const placement::FragmentationMeter meter(inputs.workload, inputs.models);
     Bench bench(
         repeated_nodes(cluster, options), TRY(placement::make_policy(options.policy, inputs)),
         options, progress
@@ -281,10 +212,6 @@ Result<ScaleReport> measure_scale(
     report.saturated = bench.churn();
     report.bytes_per_node =
         static_cast<double>(bench.placer().bytes()) / static_cast<double>(report.nodes);
-    bench.drain_to(kHalfFullPercent);
-    report.gang = bench.gangs();
-    TRY(bench.saturate());
-    report.preemption = bench.preemptions(meter);
     report.dispatch = TRY(measure_dispatch(cluster, tasks, options, progress));
     return report;
 }

@@ -41,7 +41,8 @@ struct DecisionTimes {
 };
 struct GroupTimes {
     std::int64_t devices = 0;
-    std::int64_t done = 0;  // of `rounds`
+    std::int64_t members = 0;  // each on a node of its own
+    std::int64_t done = 0;     // of `rounds`
     double p50_ms = 0;
     double max_ms = 0;
 };
@@ -57,10 +58,8 @@ struct DispatchTimes {
     double bytes_per_decision = 0;   // of those rows, checkpoints included
     double record_ms = 0;            // to put the record of one together, its state included
     double replay_ms = 0;            // to make it again from that; identical, or the run fails
-    std::int64_t gang_nodes = 0;     // of the gangs that are decided, held and released at the end
-    std::int64_t gangs = 0;          // of `rounds`, those that found room
-    double gang_p50_ms = 0;          // to decide one
-    double gang_max_ms = 0;
+    GroupTimes gang;                 // to decide one, half full
+    GroupTimes preemption;           // to decide who leaves for one, full; priorities 0…9
     // Of the fleet, its engine and their log, after the first decisions: what the allocator had
     // given out for them by then, over the nodes. Not the same on every machine.
     double bytes_per_node = 0;
@@ -72,8 +71,6 @@ struct ScaleReport {
     std::int64_t shapes = 0;
     DecisionTimes empty;        // from the first task on, each shape's first scoring included
     DecisionTimes saturated;    // tasks leave at random, so that the next one fits
-    GroupTimes gang;            // of one-device tasks, half full
-    GroupTimes preemption;      // of one-device tasks, full; victims hold priorities 0…9
     double bytes_per_node = 0;  // of the placer alone
     DispatchTimes dispatch;
 };

@@ -55,6 +55,19 @@ class Queue(unittest.TestCase):
         begins = [int(line.split()[-1]) for line in self.platform.logs(low) if line.startswith("begins at")]
         self.assertEqual(begins[0], 0)
         self.assertGreater(begins[1], 0, "it goes on where it was")
+        self.check_the_record(high, attempts[0]["id"])
+
+    def check_the_record(self, asker, victim):
+        """Who was told to leave is a decision; its record names what others run, so operators alone make it again."""
+        operator = self.platform.key("operator")
+        made = [each for each in self.platform.api("GET", "/v1/decisions", key=operator).json["decisions"] if each["outcome"] == "preempt"]
+        self.assertEqual([each["task_id"] for each in made], [self.platform.task(asker)["id"]])
+        record = self.platform.api("GET", f"/v1/decisions/{made[0]['id']}", key=operator).json
+        self.assertEqual(record["answer"]["reclaim"]["victims"], [{"attempt_id": victim, "claim": "priority"}])
+        replayed = self.platform.cli("sim", "replay-decision", made[0]["id"], "-o", "json", key=operator).json
+        self.assertEqual((replayed["identical"], replayed["outcome"]), (True, "preempt"))
+        refused = self.platform.api("GET", f"/v1/decisions/{made[0]['id']}")
+        self.assertEqual(refused.status, 403, refused.json)
 
     def test_work_that_did_not_agree_is_left_alone(self):
         low = self.platform.create(COUNTS.format(name="low", preemptible="false", more="", to=10))
