@@ -25,7 +25,8 @@ using scheduler::Supply;
 Duration thread_time() {
     timespec now{};
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+    return std::chrono::seconds(now.tv_sec) +
+           std::chrono::duration_cast<Duration>(std::chrono::nanoseconds(now.tv_nsec));
 }
 
 // Whether waiting for room, or for leave to take it, is what it does.
