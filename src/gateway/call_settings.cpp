@@ -10,7 +10,7 @@ namespace {
 bool concerns_batches(std::string_view setting) { return setting == "unsupported"; }
 
 // Spans may be written in several ways.
-bool says_the_same(const std::string& said, const std::string& set) {
+bool says_the_same(std::string_view said, std::string_view set) {
     if (said == set) return true;
     const Result<Duration> a = parse_duration(said);
     const Result<Duration> b = parse_duration(set);
@@ -25,8 +25,8 @@ ApiResult<void> take_settings(http::Headers& headers, const ResolvedKey& key, bo
         const std::optional<std::string> set = setting_text(*key.settings, each.name);
         if (!set || (is_batch_line && !concerns_batches(each.name))) continue;
         const std::string header(each.header);
-        const std::string* said = headers.find(header);
-        if (said == nullptr) {
+        const std::optional<std::string_view> said = headers.find(header);
+        if (!said) {
             headers.set(header, *set);
         } else if (is_fixed(*key.settings, each.name) && !says_the_same(*said, *set)) {
             routing::ApiError error = routing::invalid_request(
@@ -52,7 +52,7 @@ ApiResult<StreamPolicy> read_stream_policy(const http::Headers& headers) {
         policy.failure = StreamFailure::continue_;
     else if (!word.empty() && word != "terminate")
         return wrong("expected 'terminate' or 'continue'", kFailure);
-    if (const std::string* text = headers.find(kTimeout)) {
+    if (const auto text = headers.find(kTimeout)) {
         const Result<Duration> span = parse_duration(*text);
         if (!span) return wrong(span.error().message, kTimeout);
         if (*span < kReadTimeoutMin || *span > kReadTimeoutMax)
