@@ -239,10 +239,18 @@ TEST_F(CliTest, ShowsWhatChangesWouldStartATask) {
     EXPECT_EQ(
         run({"explain", "train", "--lang=zh"}).out, "task/train 的状态是 PENDING\n或者   甲\n"
     );
+}
 
-    explanation.changes->clear();
+TEST_F(CliTest, SaysWhereNoChangeWouldStartATask) {
+    Explanation explanation;
+    explanation.task = "task/train";
+    explanation.state = "PENDING";
+    explanation.plan.strategy = balanced_strategy();
+    explanation.changes.emplace();
+    explanation.changes_tried = 7;
     explanation.changes_cut = true;
     answer("GET", "/v1/tasks/{id}:explain", 200, json::print(explanation));
+
     EXPECT_EQ(
         run({"explain", "train"}).out,
         "task/train is PENDING\n"
