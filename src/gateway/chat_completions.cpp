@@ -117,13 +117,16 @@ io::Task<ApiResult<void>> ChatCompletions::admit(
         co_return refuse(std::move(looked.error()));
     if (admitted.ticket && admitted.ticket->hit) co_return ApiResult<void>();
     const routing::EndpointLists lists(***key);
-    const HoldRequest wanted{
+    HoldRequest wanted{
         .key = key->value().get(),
         .endpoints = query_of(admitted, lists),
         .bound = routing::token_bound(admitted.chat, parts_.options.output_tokens_default),
         .admitted_at = started_at,
         .deadline = parts_.calls.clock.now() + parts_.options.deadline_max
     };
+    // Whoever goes on with the answer may speak another protocol.
+    if (admitted.chat.stream && admitted.stream_policy.failure == StreamFailure::continue_)
+        wanted.endpoints.protocol = {};
     std::optional<ApiResult<routing::Hold>> hold = hold_for_call_now(parts_.calls, wanted);
     if (!hold) hold = co_await hold_for_call(&parts_.calls, wanted);
     if (!*hold) co_return refuse(std::move(hold->error()));
