@@ -60,6 +60,7 @@ Result<std::string> read_file(const std::filesystem::path& file, std::size_t byt
             ErrorCode::resource_exhausted,
             fmt::format("'{}' is larger than {} bytes", file.string(), bytes_max)
         );
+    text.shrink_to_fit();  // a key of some bytes is kept for as long as the process runs
     return text;
 }
 

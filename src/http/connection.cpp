@@ -209,7 +209,9 @@ std::optional<std::string> Connection::whole_body_now() {
     if (!left || *left > reader_.buffer().size() || *left > body_max_) return std::nullopt;
     std::optional<Result<std::string_view>> piece = body_now();
     if (!piece || !*piece || !reader_.body_done()) return std::nullopt;
-    return std::string(**piece);
+    std::string body(**piece);
+    reader_.let_go_of_piece();
+    return body;
 }
 
 // What has come of the body; nothing while more is to be waited for.

@@ -211,7 +211,7 @@ bool Connection::begin_stream(Response& response) {
         response, framing_ == Framing::length ? std::optional(length_left_) : std::nullopt
     );
     response.headers = {};
-    if (reader_.body_done()) reader_.buffer().release();
+    if (reader_.body_done()) reader_.release();
     return !head_only_ && !has_no_body(response.status);
 }
 

@@ -37,8 +37,8 @@ std::span<char> InputBuffer::prepare(std::size_t usual) {
         room = std::max(2 * room_, usual);
     else if (filled_)
         room = std::max(room, std::min(4 * room_, kReadBytes));
-    else if (end_ == 0 && last_ <= usual)
-        room = usual;
+    else if (end_ <= usual / 2 && last_ <= usual)
+        room = usual;  // the end of a chunk stays until the next one begins
     if (room != room_) resize(room);
     return {bytes_.get() + end_, room_ - end_};
 }
@@ -82,6 +82,7 @@ io::Task<Parsed<bool>> MessageReader::read_head(
             if (!head) co_return std::unexpected(std::move(head.error()));
             if (*head) {
                 buffer_.consume(**head);
+                buffer_.forget_size();
                 co_return true;
             }
         }
@@ -111,6 +112,13 @@ std::optional<Parsed<std::string_view>> MessageReader::body_now(std::uint64_t bo
         if (piece->need_more) return std::nullopt;
     }
     return std::string_view();
+}
+
+void MessageReader::let_go_of_piece() { buffer_.consume(std::exchange(used_, 0)); }
+
+void MessageReader::release() {
+    let_go_of_piece();
+    buffer_.release();
 }
 
 io::Task<Result<std::size_t>> MessageReader::fill(io::Deadline deadline) {

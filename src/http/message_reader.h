@@ -32,6 +32,8 @@ class InputBuffer {
     // came last, more where what came last filled it.
     std::span<char> prepare(std::size_t usual = kHeadBytes);
     void commit(std::size_t size);
+    // What came with a header tells nothing of how much comes next.
+    void forget_size() { last_ = 0; }
     // Gives all memory back when nothing is buffered.
     void release();
     std::string take();
@@ -73,6 +75,11 @@ class MessageReader {
     Parsed<std::size_t> body_straight(std::string& into);
     std::uint64_t body_size() const { return body_size_; }  // that was read
     bool body_done() const { return parser_.body_done(); }
+
+    // Nobody looks at the piece that was given out any more.
+    void let_go_of_piece();
+    // That, and the buffer's memory is given back unless more has come.
+    void release();
 
     Parser& parser() { return parser_; }
     InputBuffer& buffer() { return buffer_; }

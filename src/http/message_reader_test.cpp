@@ -39,6 +39,18 @@ TEST(InputBuffer, GrowsWhenWhatComesFillsItAndShrinksWhenLittleComes) {
     EXPECT_EQ(buffer.prepare(512).size(), 512U);
 }
 
+TEST(InputBuffer, IsSmallBehindAHeaderHoweverMuchCameWithIt) {
+    InputBuffer buffer;
+    put(buffer, std::string(1500, 'h'), 2048);
+    buffer.consume(1000);
+    buffer.forget_size();
+    EXPECT_EQ(buffer.view(), std::string(500, 'h'));
+    buffer.consume(498);
+
+    EXPECT_EQ(buffer.prepare(512).size(), 510U);
+    EXPECT_EQ(buffer.view(), "hh");
+}
+
 TEST(InputBuffer, KeepsWhatIsNotUsedYetWhileItGrows) {
     InputBuffer buffer;
     std::string all;
