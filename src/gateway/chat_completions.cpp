@@ -58,6 +58,15 @@ io::Task<http::Response> ChatCompletions::serve_read(
 
 // ---- admission ----
 
+namespace {
+
+// Whoever goes on with an answer may speak another protocol: the hold covers the dearest of all.
+void let_others_go_on(routing::EndpointQuery& query, bool streamed, const StreamPolicy& policy) {
+    if (streamed && policy.failure == StreamFailure::continue_) query.protocol = {};
+}
+
+}  // namespace
+
 io::Task<ApiResult<void>> ChatCompletions::admit(
     http::Request* request, std::optional<std::string> read, std::optional<std::string>* next,
     Admitted* out
@@ -102,7 +111,6 @@ io::Task<ApiResult<void>> ChatCompletions::admit(
         ApiResult<void> ready = co_await parts_.held.until_ready(wait_of(admitted, *request));
         if (!ready) co_return refuse(std::move(ready.error()));
     }
-    const routing::EndpointPool& endpoints = parts_.calls.endpoints;
     admitted.converts = must_convert(admitted, ***key);
     if (admitted.converts) co_return ApiResult<void>();
     admitted.prompt = salt_prompt(
@@ -110,7 +118,7 @@ io::Task<ApiResult<void>> ChatCompletions::admit(
         {std::move(admitted.chat.prompt_chain), admitted.chat.tools_digest}, *session
     );
     admitted.trace = trace_of(request->headers, parts_.options.log_one_in, parts_.random);
-    if (!endpoints.has_model(admitted.chat.model))
+    if (!parts_.calls.endpoints.has_model(admitted.chat.model))
         co_return refuse(no_such_model(admitted.chat.model));
     admitted.key = **key;
     if (ApiResult<void> looked = look_for_kept(*request, *limits, admitted); !looked)
@@ -124,9 +132,7 @@ io::Task<ApiResult<void>> ChatCompletions::admit(
         .admitted_at = started_at,
         .deadline = parts_.calls.clock.now() + parts_.options.deadline_max
     };
-    // Whoever goes on with the answer may speak another protocol.
-    if (admitted.chat.stream && admitted.stream_policy.failure == StreamFailure::continue_)
-        wanted.endpoints.protocol = {};
+    let_others_go_on(wanted.endpoints, admitted.chat.stream, admitted.stream_policy);
     std::optional<ApiResult<routing::Hold>> hold = hold_for_call_now(parts_.calls, wanted);
     if (!hold) hold = co_await hold_for_call(&parts_.calls, wanted);
     if (!*hold) co_return refuse(std::move(hold->error()));
