@@ -37,7 +37,7 @@ std::function<std::string(const json::Value&, const Look&)> rounded(
 // How long from now: "42s"; "0s" for what is over.
 std::function<std::string(const json::Value&, const Look&)> until(std::string path) {
     return [path = std::move(path)](const json::Value& row, const Look& look) {
-        const std::string at = text_at(row, path);
+        std::string at = text_at(row, path);
         if (at.empty() || look.machine) return at;
         const Result<Time> time = parse_rfc3339(at);
         return time ? age_text(*time - look.now) : at;

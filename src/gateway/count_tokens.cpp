@@ -38,8 +38,8 @@ class CountedRequest {
 // A call in flight at an endpoint until it is told how it ended, or nobody waits for it any more.
 class Visit {
   public:
-    Visit(CallParts& parts, routing::EndpointPool::Choice choice)
-        : parts_(parts), choice_(std::move(choice)) {}
+    Visit(CallParts& parts, const routing::EndpointPool::Choice& choice)
+        : parts_(parts), choice_(choice) {}
     ~Visit() { parts_.endpoints.finish(choice_, outcome, parts_.clock.now()); }
     Visit(const Visit&) = delete;
     Visit& operator=(const Visit&) = delete;
