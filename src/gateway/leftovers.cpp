@@ -21,6 +21,31 @@ std::unique_ptr<Spool> try_open(const Leftovers& left) {
     return nullptr;
 }
 
+// Its process is gone and all of its calls are settled: what it had of wallets and limits is free
+// again, and not only when the leases run out. Said while its lock is held, so that no other
+// process speaks under its name yet.
+io::Task<void> end_leases(const Leftovers* left) {
+    IdSource ids(left->parts.random);
+    const AcquireAllowances nothing{
+        .replica = left->replica, .run = ids.next<RunId>(left->parts.clock.now())
+    };
+    while (true) {
+        const Result<GrantedAllowances> answer =
+            co_await left->parts.server.acquire_allowances(nothing);
+        if (answer) co_return;
+        if (answer.error().code != ErrorCode::unavailable &&
+            answer.error().code != ErrorCode::deadline_exceeded) {
+            left->log.error(
+                "what the process before had of wallets and limits stays reserved until its leases "
+                "run out",
+                answer.error()
+            );
+            co_return;
+        }
+        co_await io::sleep_for(kLookEvery);
+    }
+}
+
 io::Task<void> settle_all(io::TaskGroup* group, const Leftovers* left, Spool* spool) {
     group->spawn(spool->commit_forever());
     Settler settler(
@@ -31,6 +56,7 @@ io::Task<void> settle_all(io::TaskGroup* group, const Leftovers* left, Spool* sp
     while (!co_await spool->flush(io::Deadline::after(kDrainAtOnce)) ||
            !co_await settler.drain(io::Deadline::after(kDrainAtOnce))) {
     }
+    co_await end_leases(left);
 }
 
 }  // namespace

@@ -19,8 +19,8 @@ struct Leftovers {
     std::filesystem::path refused_file;
 };
 
-// Waits until the other process has ended and settles what it left: a spool has one writer at a
-// time, whose lock ends with its process. Ends when nothing is left.
+// Waits until the other process has ended, settles what it left and ends its leases: a spool has
+// one writer at a time, whose lock ends with its process. Ends when nothing is left.
 io::Task<void> settle_what_is_left(Leftovers left);
 
 }  // namespace penstock::gateway

@@ -14,6 +14,7 @@ import http.client
 import itertools
 import json
 import re
+import threading
 import unittest
 from decimal import Decimal
 
@@ -104,11 +105,15 @@ class Continued(Bench):
         """Of the engine that breaks before those of the one that goes on."""
         return list(dict.fromkeys(call for engine, _ in self.prices[case.model] for call in engine.asked.get(case.number, ())))
 
-    def run_pairs(self, cases):
+    def add(self, case):
+        case.goes_on = lambda: case.number in self.seconds[case.other].continued
+        return super().add(case)
+
+    def run_pairs(self, cases, key=None):
         self.wait_for_pairs()
         for case in cases:
             self.add(case)
-        reader = Watcher(self.platform.gateway_port, self.platform.key())
+        reader = Watcher(self.platform.gateway_port, key or self.platform.key())
         with concurrent.futures.ThreadPoolExecutor(THREADS) as threads:
             return list(threads.map(reader, cases))
 
@@ -245,9 +250,67 @@ class Continued(Bench):
                       for place, frame in enumerate(frames) if frame.visible]
         self.check_pairs(self.run_pairs(cases))
 
+    def test_the_client_leaves_before_the_engine_that_goes_on_has_said_anything(self):
+        cases = [self.case(client, OWN[client], other, cut_after=4, leaves=True, second_hold_after=0) for client in CLIENTS for other in PROTOCOLS]
+        self.check_pairs(self.run_pairs(cases))
+
+    def test_a_limit_counts_both_attempts_as_one_request(self):
+        key = self.platform.cli("key", "create", "--name", "limited", "--scope", "tokens", "--budget", "50", "--rpd", "100", "--tpd", "1000000",
+                                "--concurrency", "50").out.strip()
+        cases = [self.case(client, OWN[client], other, cut_after=4, **second) for client in CLIENTS for other in PROTOCOLS
+                 for second in ({}, {"second_cut_after": 3}, {"second_fail": {1: 500}}, {"leaves": True, "second_hold_after": 3})]
+        self.check_pairs(self.run_pairs(cases, key))
+        lines = [self.lines()[call] for case in cases for call in self.calls_of(case)]
+        items = [item for line in lines for item in line["usage"]]
+        used = self.uses_of_limits()
+        self.assertEqual(used["requests_per_day"], len(cases))
+        self.assertEqual(used["tokens_per_day"], sum(item["quantity"] for item in items))
+        self.assertEqual(used["budget"], sum(Decimal(item["exact_amount"]) for item in items))
+
+    def uses_of_limits(self, part="used"):
+        usage = self.platform.api("GET", f"/v1/keys/{self.platform.get_json('key', 'show', 'limited')['id']}/usage").json
+        return {use["limit"]: Decimal(use[part]) for use in usage["limits"] if use["level"] == "key"}
+
+    def pause(self):
+        """Calls whose second engine has said a part of its answer, and how they end: after `resume`."""
+        resume = threading.Event()
+        self.addCleanup(resume.set)
+        cases = [self.case(client, OWN[client], other, cut_after=4, second_pause_after=4, second_resume=resume) for client in CLIENTS for other in PROTOCOLS]
+        threads = concurrent.futures.ThreadPoolExecutor(len(cases))
+        self.wait_for_pairs()
+        for case in cases:
+            self.add(case)
+        running = threads.map(Watcher(self.platform.gateway_port, self.platform.key()), cases)
+        wait_until(lambda: all(case.goes_on() for case in cases), "the engines to go on")
+
+        def end():
+            resume.set()
+            list(running)
+            threads.shutdown()
+            self.check_pairs(cases)
+
+        return end
+
+    def test_kill_9_of_the_server_while_another_engine_goes_on(self):
+        end = self.pause()
+        self.platform.kill("server")
+        self.platform.start_server()
+        end()
+
+    def test_another_gateway_takes_over_while_another_engine_goes_on(self):
+        end = self.pause()
+        older, port = self.platform.running["gateway"], self.platform.gateway_port
+        newer = self.platform.launch("newer", "gateway", "--listen", f"127.0.0.1:{port}", "--server", self.platform.url, "--key-file",
+                                     self.platform.state / "gateway.key", "--state-dir", self.platform.folder / "gateway", "--replica", "gateway", "--take-over")
+        newer.wait_for(r"gateway at (http://[^\s,]+)", newer.offset)
+        end()
+        self.assertEqual(older.process.wait(SECONDS_MAX), 0)
+        self.platform.running["gateway"] = newer
+        self.wait_for_pairs()
+
     def test_kill_9_of_the_gateway_while_another_engine_goes_on(self):
         frames = {other: next(place for place, frame in enumerate(PROTOCOLS[other]().stream(Script(usage(3), visible=3))) if frame.visible) + 1 for other in PROTOCOLS}
-        held = [self.case(client, OWN[client], other, cut_after=4, crashes=True, second_hold_after=frames[other]) for client in CLIENTS for other in PROTOCOLS]
+        held = [self.case(client, OWN[client], other, cut_after=4, crashes=True, second_hold_after=place) for client in CLIENTS for other in PROTOCOLS for place in (0, frames[other])]
         self.wait_for_pairs()
         for case in held:
             self.add(case)
@@ -308,9 +371,9 @@ class Continued(Bench):
         wait_until(lambda: re.search(r"^penstock_gateway_holds_open 0$", self.platform.api("GET", "/metrics", url=self.platform.gateway_url).text, re.M),
                    "no hold to be open")
         self.platform.stop("gateway")
-        wallet = self.platform.get_json("wallet", "get")
+        wallet, reserved = self.platform.get_json("wallet", "get"), self.uses_of_limits("reserved")
         self.platform.start_gateway()
-        self.assertEqual(Decimal(wallet["held"]), 0)
+        self.assertEqual((Decimal(wallet["held"]), set(reserved.values())), (0, {0}))
 
 
 Told = collections.namedtuple("Told", "status headers text")
@@ -324,7 +387,10 @@ class Watcher(Reader):
 
     def has_come(self, case, data):
         frames = list(PROTOCOLS[case.other]().stream(case.second()))[:case.second().hold_after]
-        return len(re.findall(PIECES[case.client], data)) >= case.delivered + sum(frame.visible for frame in frames)
+        come = len(re.findall(PIECES[case.client], data)) >= case.delivered + sum(frame.visible for frame in frames)
+        if come and not any(frame.visible for frame in frames):
+            wait_until(case.goes_on, "another engine to be asked")
+        return come
 
     def waits_for_answer(self, case):
         return True
