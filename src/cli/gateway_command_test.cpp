@@ -38,7 +38,7 @@ GatewayRoute route_of(std::string model) {
 class GatewayCommands : public ApiFixture {
   protected:
     // Each answer once, the last one again and again.
-    void answer_in_turn(std::vector<GatewayStatus> statuses) {
+    void answer_in_turn(const std::vector<GatewayStatus>& statuses) {
         router_.add("GET", "/v1/gateways/{name}", [this, statuses](http::Request request) {
             const std::size_t at = std::min(asked_++, statuses.size() - 1);
             return reply(std::move(request), http::Response::json(200, json::print(statuses[at])));
