@@ -131,6 +131,8 @@ class Continued(Bench):
             return (*charge(case, "upstream_error", None, 0, 0), "upstream_error"), None
         taken = dataclasses.replace(case, protocol=case.other, script=script)
         meters, basis, reason = expected_stream(taken, frames)
+        if script.hold_after is not None and not case.leaves:
+            reason = "timeout"
         if not any(frame.visible for frame in frames) or reason in ("upstream_error", "timeout") or not any(frame.report for frame in frames):
             return (meters, basis, reason), None
         left = case.delivered
@@ -213,6 +215,11 @@ class Continued(Bench):
 
     # ---- cases ----
 
+    @staticmethod
+    def first_piece(protocol):
+        """After so many frames a piece has been said."""
+        return next(place for place, frame in enumerate(PROTOCOLS[protocol]().stream(Script(usage(3), visible=3))) if frame.visible) + 1
+
     def places(self, protocol, visible=4):
         return range(len(list(PROTOCOLS[protocol]().stream(Script(usage(visible), visible=visible)))))
 
@@ -234,7 +241,15 @@ class Continued(Bench):
 
     def test_an_engine_that_falls_silent_is_a_failure_only_when_the_time_to_read_is_over(self):
         cases = [self.case(client, protocol, next_to(client, protocol), hold_after=4, headers={"x-penstock-read-timeout": "1s"}) for client in CLIENTS for protocol in PROTOCOLS]
+        cases += [self.case(client, OWN[client], other, hold_after=4, second_hold_after=self.first_piece(other), headers={"x-penstock-read-timeout": "1s"})
+                  for client in CLIENTS for other in PROTOCOLS]
         self.check_pairs(self.run_pairs(cases), reason="timeout")
+
+    def test_engines_report_their_usage_elsewhere_or_not_at_all(self):
+        cases = [self.case(client, OWN[client], other, cut_after=4, placement=first, second_placement=second)
+                 for client in CLIENTS for other in ("openai", "ollama") for first in (("end", "each") if OWN[client] == "openai" else ("end",))
+                 for second in (("each", "finish", "absent", "empty_after") if other == "openai" else ("absent",))]
+        self.check_pairs(self.run_pairs(cases))
 
     def test_the_engine_that_goes_on_breaks_off_as_well(self):
         cases = [self.case(client, OWN[client], other, cut_after=4, second_cut_after=place) for client in CLIENTS for other in PROTOCOLS
@@ -309,8 +324,7 @@ class Continued(Bench):
         self.wait_for_pairs()
 
     def test_kill_9_of_the_gateway_while_another_engine_goes_on(self):
-        frames = {other: next(place for place, frame in enumerate(PROTOCOLS[other]().stream(Script(usage(3), visible=3))) if frame.visible) + 1 for other in PROTOCOLS}
-        held = [self.case(client, OWN[client], other, cut_after=4, crashes=True, second_hold_after=place) for client in CLIENTS for other in PROTOCOLS for place in (0, frames[other])]
+        held = [self.case(client, OWN[client], other, cut_after=4, crashes=True, second_hold_after=place) for client in CLIENTS for other in PROTOCOLS for place in (0, self.first_piece(other))]
         self.wait_for_pairs()
         for case in held:
             self.add(case)
