@@ -52,7 +52,7 @@ io::Task<http::Response> ChatCompletions::serve_read(
     }
     if (!next || !falls_back(response.status)) co_return response;
     parts_.calls.metrics.on_fallback();
-    response = co_await serve_read(std::move(request), *std::move(next));
+    response = co_await serve_read(std::move(request), std::move(next));
     co_return response;
 }
 

@@ -19,12 +19,12 @@ std::string chunk(std::string_view delta, std::string_view reason = "null") {
 // What a client of `client` is told of `first` by an engine that passes through, then of `second`
 // by another engine, in which `[DONE]` ends.
 struct Halves {
-    explicit Halves(Dialect first_engine, std::vector<std::string> first) {
+    explicit Halves(Dialect first_engine, const std::vector<std::string>& first) {
         auto reader = dialects::make_stream_reader(first_engine);
         for (const std::string& data : first) so_far.add(*reader->read({}, data));
     }
     std::string go_on(
-        Dialect client, std::vector<std::string> second, std::string left_out = "",
+        Dialect client, const std::vector<std::string>& second, std::string left_out = "",
         Dialect engine = Dialect::chat
     ) {
         auto writer = so_far.writer(client, {.id = "id", .model = "mine", .created = 1});
