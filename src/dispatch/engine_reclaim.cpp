@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "base/check.h"
 #include "dispatch/engine.h"
@@ -29,6 +29,47 @@ scheduler::Amounts of_all_members(const ResourceRequest& each, std::int64_t memb
     all.devices_milli *= members;
     for (auto& [model, milli] : all.models) milli *= members;
     return all;
+}
+
+// Work that may leave, by attempt.
+class Leavable {
+  public:
+    struct Entry {
+        const LeavableWork* work = nullptr;
+        const LeavableWork::Run* run = nullptr;
+    };
+    explicit Leavable(const std::vector<LeavableWork>& all) {
+        std::size_t runs = 0;
+        for (const LeavableWork& work : all) runs += work.runs.size();
+        by_attempt_.reserve(runs);
+        for (const LeavableWork& work : all)
+            for (const LeavableWork::Run& run : work.runs)
+                by_attempt_.emplace(run.attempt_id, Entry{&work, &run});
+    }
+    Entry find(AttemptId attempt) const {
+        const auto found = by_attempt_.find(attempt);
+        return found == by_attempt_.end() ? Entry{} : found->second;
+    }
+
+  private:
+    std::unordered_map<AttemptId, Entry> by_attempt_;
+};
+
+scheduler::Resident resident_of(
+    const LeavableWork& work, const LeavableWork::Run& run, const ResourceRequest& request,
+    std::uint64_t id
+) {
+    return {
+        .id = id,
+        .tenant = {work.organisation_id, work.project_id},
+        .request = request,
+        .priority = work.priority,
+        .preemptible = true,
+        .spot = work.spot,
+        .unsaved = run.unsaved,
+        .quiet_until = work.quiet_until,
+        .leaves = work.leaves
+    };
 }
 
 }  // namespace
@@ -68,27 +109,17 @@ void Engine::fill(Ground& filled, const DecisionQuestion& question) {
     const ReclaimQuestion& asked = *question.reclaim;
     scheduler::ReclaimGround& ground = filled.ground;
     ground.places = suited(question, kReclaimPlacesMax);
-    std::unordered_set<NodeId> nodes;
-    for (const scheduler::Place& place : ground.places) nodes.insert(place.node);
-    for (const LeavableWork& work : asked.leavable)
-        for (const LeavableWork::Run& run : work.runs) {
-            const auto host = held_by_.find(run.attempt_id);
-            if (host == held_by_.end()) continue;
-            const fleet::CapacityHold& hold = host->second->holds().at(run.attempt_id);
-            if (!nodes.contains(hold.node_id)) continue;
-            ground.residents[hold.node_id].push_back(
-                {.id = filled.attempts.size(),
-                 .tenant = {work.organisation_id, work.project_id},
-                 .request = hold.request,
-                 .priority = work.priority,
-                 .preemptible = true,
-                 .spot = work.spot,
-                 .unsaved = run.unsaved,
-                 .quiet_until = work.quiet_until,
-                 .leaves = work.leaves}
-            );
-            filled.attempts.push_back(run.attempt_id);
+    const Leavable leavable(asked.leavable);
+    for (const scheduler::Place& place : ground.places) {
+        const auto [at, is_new] = ground.residents.try_emplace(place.node);
+        if (!is_new) continue;
+        for (const auto& [attempt, hold] : find(place.node)->holds()) {
+            const auto [work, run] = leavable.find(attempt);
+            if (run == nullptr) continue;
+            at->second.push_back(resident_of(*work, *run, hold.request, filled.attempts.size()));
+            filled.attempts.push_back(attempt);
         }
+    }
     for (const PromisedRoom& room : asked.promised)
         ground.promised[room.node_id].push_back(room.request);
     if (question.spec.num_nodes > 1) {
@@ -98,13 +129,13 @@ void Engine::fill(Ground& filled, const DecisionQuestion& question) {
             ground.seats.push_back(scheduler::seat_on(site->site, host->node(), place.request));
         }
     }
-    // A place's request says which pool weighs its fragments; all of a question ask one SKU a node.
-    std::map<NodeId, const Pool*> pools;
+    // Fragments of a node are weighed by the pool of the first accelerator that it could give.
+    std::unordered_map<NodeId, const Pool*> pools;
     for (const scheduler::Place& place : ground.places) {
-        SiteState& site = *host_of_.at(place.node).first;
-        const Pool* pool = ready_pool(site, sku_of(place.request));
-        CHECK(pool != nullptr, "a node that suits a request lies in its pool");
-        pools.try_emplace(place.node, pool);
+        const auto [at, is_new] = pools.try_emplace(place.node);
+        if (!is_new) continue;
+        at->second = ready_pool(*host_of_.at(place.node).first, sku_of(place.request));
+        CHECK(at->second != nullptr, "a node that suits a request lies in its pool");
     }
     ground.overlay = [this, &attempts = filled.attempts, pools = std::move(pools)](NodeId node) {
         return std::make_unique<HostOverlay>(*find(node), attempts, *pools.at(node));

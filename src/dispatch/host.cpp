@@ -152,8 +152,13 @@ DevicePositions Host::whole_ones(const std::string& model, bool linked, const De
 
 std::int64_t Host::usable_milli(const Accelerator& asked, bool linked, const DeviceSlots& slots)
     const {
-    if (asked.count_milli >= kWholeDeviceMilli)
+    if (asked.count_milli >= kWholeDeviceMilli && linked)
         return std::ssize(whole_ones(asked.model, linked, slots)) * kWholeDeviceMilli;
+    if (asked.count_milli >= kWholeDeviceMilli)
+        return kWholeDeviceMilli *
+               std::ranges::count_if(positions(asked.model), [&](std::int64_t position) {
+                   return slots[static_cast<std::size_t>(position)].room() == kWholeDeviceMilli;
+               });
     std::int64_t most = 0;
     for (const std::int64_t position : positions(asked.model))
         most = std::max(most, slots[static_cast<std::size_t>(position)].room());

@@ -2,6 +2,7 @@
 #include "scheduler/reclaim.h"
 
 #include <algorithm>
+#include <map>
 #include <ranges>
 #include <set>
 
