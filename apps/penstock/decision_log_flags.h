@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <cstdint>
 
 #include "dispatch/decision_log.h"
-
-namespace CLI {
-class App;
-}
 
 namespace penstock {
 

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <string>
 
 #include "server/platform.h"
-
-namespace CLI {
-class App;
-}
 
 namespace penstock {
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/completion.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "cli/command.h"
@@ -167,11 +169,14 @@ std::string fish_script(Language language) {
         } else {
             const std::string noun = path.substr(0, space);
             const std::string verb = path.substr(space + 1);
-            out += "complete -c penstock -n '__fish_seen_subcommand_from " + noun +
-                   "; and not __fish_seen_subcommand_from " + joined(verbs_of(noun)) + "' -a " +
-                   verb + " -d " + fish_quoted(text(language, command.summary)) + "\n";
-            condition =
-                "__fish_seen_subcommand_from " + noun + "; and __fish_seen_subcommand_from " + verb;
+            out += fmt::format(
+                "complete -c penstock -n '__fish_seen_subcommand_from {}; and not "
+                "__fish_seen_subcommand_from {}' -a {} -d {}\n",
+                noun, joined(verbs_of(noun)), verb, fish_quoted(text(language, command.summary))
+            );
+            condition = fmt::format(
+                "__fish_seen_subcommand_from {}; and __fish_seen_subcommand_from {}", noun, verb
+            );
         }
         for (const Flag& flag : all_flags(command)) {
             out += "complete -c penstock -n '" + condition + "' -l " + std::string(flag.name);
@@ -186,8 +191,10 @@ std::string fish_script(Language language) {
         if (noun == "file")
             out += "complete -c penstock -n '" + condition + "' -F\n";
         else if (!noun.empty())
-            out += "complete -c penstock -n '" + condition + "' -a '(penstock " +
-                   std::string(kCompleteCommand) + " " + noun + " 2>/dev/null)'\n";
+            out += fmt::format(
+                "complete -c penstock -n '{}' -a '(penstock {} {} 2>/dev/null)'\n", condition,
+                kCompleteCommand, noun
+            );
     }
     return out;
 }
