@@ -22,7 +22,7 @@ constexpr std::int64_t kMemoryMibUnknown = 1 << 20;  // of a node whose memory t
 constexpr std::int64_t kPhases = 3;
 constexpr std::int64_t kProgressStep = 256;
 constexpr double kHalfFullPercent = 50;
-constexpr double kFullPercent = 100;
+constexpr double kFullPercent = 90;  // beyond, most decisions of filling it would be refusals
 constexpr std::int64_t kRefusalsOfAFullCluster = 200;  // in a row
 constexpr std::int64_t kDevicesPerMemberMax = 8;
 constexpr std::int64_t kRoomForGang = 4;  // times what it asks, on nodes large enough
@@ -89,8 +89,8 @@ class DispatchBench {
         return {};
     }
 
-    // Who leaves a full cluster for a group of more priority. What was decided is done: the room
-    // that it names has to be there once they are gone.
+    // Who leaves a nearly full cluster for a group of more priority. What was decided is done: the
+    // room that it names has to be there once they are gone.
     Result<void> decide_reclaims(GroupTimes& times) {
         fill_to(kFullPercent, "preemptions");
         times = {
