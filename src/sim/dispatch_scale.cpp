@@ -22,7 +22,7 @@ constexpr std::int64_t kMemoryMibUnknown = 1 << 20;  // of a node whose memory t
 constexpr std::int64_t kPhases = 3;
 constexpr std::int64_t kProgressStep = 256;
 constexpr double kHalfFullPercent = 50;
-constexpr double kFullPercent = 90;  // beyond, most decisions of filling it would be refusals
+constexpr double kNearlyFullPercent = 90;              // beyond, most tasks of a list are refused
 constexpr std::int64_t kRefusalsOfAFullCluster = 200;  // in a row
 constexpr std::int64_t kDevicesPerMemberMax = 8;
 constexpr std::int64_t kRoomForGang = 4;  // times what it asks, on nodes large enough
@@ -89,10 +89,11 @@ class DispatchBench {
         return {};
     }
 
-    // Who leaves a nearly full cluster for a group of more priority. What was decided is done: the
-    // room that it names has to be there once they are gone.
+    // Who leaves a full cluster for a group of more priority. What was decided is done: the room
+    // that it names has to be there once they are gone.
     Result<void> decide_reclaims(GroupTimes& times) {
-        fill_to(kFullPercent, "preemptions");
+        fill_to(kNearlyFullPercent, "preemptions");
+        fill_devices();
         times = {
             .devices = options_.preempted_devices, .members = members_of(options_.preempted_devices)
         };
@@ -293,8 +294,18 @@ class DispatchBench {
         };
     }
 
-    void decide(bool recorded) {
-        const DecisionQuestion question = any_question();
+    // Tasks of one device take every device that is still free.
+    void fill_devices() {
+        const DecisionQuestion question = group_question({.devices = 1, .members = 1});
+        std::size_t before = 0;
+        do {
+            before = running_.size();
+            decide(question, false);
+        } while (running_.size() > before);
+    }
+
+    void decide(bool recorded) { decide(any_question(), recorded); }
+    void decide(const DecisionQuestion& question, bool recorded) {
         DecisionAnswer answer = engine_.decide(question);
         if (recorded) {
             const dispatch::DecisionLog::Rows rows =

@@ -59,7 +59,7 @@ struct DispatchTimes {
     double record_ms = 0;            // to put the record of one together, its state included
     double replay_ms = 0;            // to make it again from that; identical, or the run fails
     GroupTimes gang;                 // to decide one, half full
-    GroupTimes preemption;           // to decide who leaves for one, 90 % full; priorities 0…9
+    GroupTimes preemption;           // to decide who leaves for one, full; priorities 0…9
     // Of the fleet, its engine and their log, after the first decisions: what the allocator had
     // given out for them by then, over the nodes. Not the same on every machine.
     double bytes_per_node = 0;
