@@ -137,7 +137,10 @@ Result<void> Printer::list(const View& view, const json::Value& page) const {
         return {};
     }
     if (rows.empty()) {
-        terminal_.say(format(look_.language, "list.empty", view.plural));
+        terminal_.say(
+            view.if_empty ? std::string(text(look_.language, *view.if_empty))
+                          : format(look_.language, "list.empty", view.plural)
+        );
         return {};
     }
     std::vector<Table::Heading> headings;
