@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <sstream>
+
 #include "gateway/key_cache.h"
 #include "http/problem.h"
 #include "json/json.h"
@@ -38,7 +41,7 @@ EngineScript whole_answer() {
 }
 
 ScriptedEngine::ScriptedEngine(io::Runtime& runtime, EngineScript answer)
-    : script(std::move(answer)), runtime_(runtime), never_(runtime.executor()) {
+    : script(std::move(answer)), runtime_(runtime), told_(runtime.executor()) {
     for (const char* path :
          {"/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens", "/api/chat",
           "/v1/embeddings"})
@@ -76,11 +79,25 @@ io::Task<void> ScriptedEngine::write_answer(http::BodyWriter writer, http::Clien
         co_await client.gone();
         ++answers_abandoned;
     }
+    if (script.end == EngineScript::End::when_told) {
+        const std::optional<bool> told = co_await client.unless_gone(told_.wait());
+        if (told)
+            writer.abort();
+        else
+            ++answers_abandoned;
+    }
     if (script.end == EngineScript::End::cut) {
         // What was written reaches the gateway before the cut does.
         co_await io::sleep_for(kPollEvery);
         writer.abort();
     }
+}
+
+std::string tokenizer_file() {
+    std::ifstream file(PENSTOCK_TOKENIZER_TESTDATA "/byte_level.tokenizer.json");
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
 }
 
 // ---- server ----
@@ -131,6 +148,11 @@ void ScriptedServer::set_key_settings(std::optional<CallSettings> settings) {
     changed_keys = {to_hex(sha256(kKey))};
 }
 
+void ScriptedServer::answer_keys() {
+    keys_wait = false;
+    changed_.notify_all();
+}
+
 void ScriptedServer::set_routes(std::vector<Route> list, std::vector<std::string> revoked) {
     ++table_.version;
     table_.routes = std::move(list);
@@ -171,6 +193,7 @@ io::Task<http::Response> ScriptedServer::blob(http::Request request) {
 
 io::Task<http::Response> ScriptedServer::resolve(http::Request request) {
     ++keys_asked;
+    while (keys_wait) co_await changed_.wait();
     const Result<ResolveKey> asked = json::parse<ResolveKey>(request.body);
     if (!asked || asked->key_sha256 != to_hex(sha256(kKey)))
         co_return problem_response(Error{ErrorCode::not_found, "no such key"}, request);
@@ -256,6 +279,7 @@ io::Task<http::Response> ScriptedServer::take_status(http::Request request) {
     const Result<ReportGateway> report = json::parse<ReportGateway>(request.body);
     EXPECT_TRUE(report) << to_string(report.error());
     status = *report;
+    states.push_back(report->state);
     co_await io::sleep_for(10ms);
     co_return http::Response::json(200, json::print(GatewayWishes{.details = wants_details}));
 }
