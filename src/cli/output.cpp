@@ -87,7 +87,10 @@ Result<std::vector<Column>> Printer::columns_of(const View& view, const json::Va
         if (!is_path) {
             const std::string meant = nearest(upper(wanted), known);
             std::string all;
-            for (const std::string& name : known) all += (all.empty() ? "" : ", ") + name;
+            for (const std::string& name : known) {
+                if (!all.empty()) all += ", ";
+                all += name;
+            }
             return fail_field(
                 ErrorCode::invalid_argument, "--columns",
                 "there is no column '" + wanted + "'" +

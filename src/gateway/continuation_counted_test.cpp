@@ -21,7 +21,9 @@ std::int64_t tokens_of(std::string_view text) {
 }
 
 struct CountedPair : Pair {
-    CountedPair(EngineScript first, EngineScript second, std::vector<std::size_t> counted = {0, 1})
+    CountedPair(
+        EngineScript first, EngineScript second, const std::vector<std::size_t>& counted = {0, 1}
+    )
         : Pair(std::move(first), std::move(second)) {
         const std::string file = tokenizer_file();
         const std::string hash = to_hex(sha256(file));
