@@ -14,8 +14,8 @@ namespace penstock::gateway {
 
 // Takes this gateway out of service and back, as the route table tells: while `told`, new calls are
 // refused (check_room of call_hold.h), those that run are finished and settled, no line of a batch
-// is claimed, and what is free of the leases is given back. A request that had
-// come when the word did is still served, with all models that it names. The gateway's thread.
+// is claimed, and what is free of the leases is given back. A request that was
+// let in when the word came is still served, with all models that it names. The gateway's thread.
 class Drain {
   public:
     struct Parts {
