@@ -5,6 +5,8 @@
 #include <ranges>
 #include <tuple>
 
+#include "base/check.h"
+
 namespace penstock::dispatch {
 
 using fleet::kWholeDeviceMilli;
@@ -41,7 +43,7 @@ void Host::renew(const Node& node) {
     for (std::size_t i = 0; i < node.devices.size(); ++i)
         positions_[node.devices[i].model].push_back(static_cast<std::int64_t>(i));
     for (const auto& [model, milli] : node.total.accelerator_milli) add_slots(model, milli);
-    for (auto& [attempt, hold] : holds_) use_devices(slots_, hold, 1);
+    for (const auto& [attempt, hold] : holds_) use_devices(slots_, hold, 1);
 }
 
 // The devices that are well share the stated amount, first come first served; an amount beyond them
@@ -115,7 +117,10 @@ void use_devices(DeviceSlots& slots, const fleet::CapacityHold& hold, std::int64
 }
 
 const fleet::CapacityHold& Host::hold(AttemptId attempt, const fleet::CapacityHold& hold) {
-    fleet::CapacityHold& kept = holds_[attempt] = hold;
+    // New attempts come last: their ids rise.
+    const auto at = std::ranges::lower_bound(holds_, attempt, {}, &HeldByAttempt::attempt);
+    CHECK(at == holds_.end() || at->attempt != attempt, "an attempt is placed once");
+    fleet::CapacityHold& kept = holds_.insert(at, {attempt, hold})->hold;
     if (kept.request.accelerator && kept.devices.empty())
         kept.devices = choose(*kept.request.accelerator);
     fleet::give(held_, kept.request);
@@ -124,13 +129,19 @@ const fleet::CapacityHold& Host::hold(AttemptId attempt, const fleet::CapacityHo
 }
 
 fleet::CapacityHold Host::release(AttemptId attempt) {
-    const auto found = holds_.find(attempt);
-    if (found == holds_.end()) return {};
-    fleet::CapacityHold hold = std::move(found->second);
+    const auto found = std::ranges::lower_bound(holds_, attempt, {}, &HeldByAttempt::attempt);
+    if (found == holds_.end() || found->attempt != attempt) return {};
+    fleet::CapacityHold hold = std::move(found->hold);
     holds_.erase(found);
     fleet::take(held_, hold.request);
     use_devices(slots_, hold, -1);
     return hold;
+}
+
+const fleet::CapacityHold& Host::hold_of(AttemptId attempt) const {
+    const auto found = std::ranges::lower_bound(holds_, attempt, {}, &HeldByAttempt::attempt);
+    CHECK(found != holds_.end() && found->attempt == attempt, "the attempt holds something here");
+    return found->hold;
 }
 
 DevicePositions Host::whole_ones(const std::string& model, bool linked, const DeviceSlots& slots)

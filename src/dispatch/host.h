@@ -39,6 +39,12 @@ using DeviceSlots = std::vector<DeviceSlot>;  // by position
 // Adds what a hold takes of devices, `sign` times.
 void use_devices(DeviceSlots& slots, const fleet::CapacityHold& hold, std::int64_t sign);
 
+// What an attempt holds of a node.
+struct HeldByAttempt {
+    AttemptId attempt;
+    fleet::CapacityHold hold;
+};
+
 // A node, what is held of it and by whom, and what is used of every device. Pure.
 class Host {
   public:
@@ -54,7 +60,8 @@ class Host {
     const fleet::CapacityHold& hold(AttemptId attempt, const fleet::CapacityHold& hold);
     // What was held; nothing happens when nothing was.
     fleet::CapacityHold release(AttemptId attempt);
-    const std::map<AttemptId, fleet::CapacityHold>& holds() const { return holds_; }
+    const std::vector<HeldByAttempt>& holds() const { return holds_; }  // by attempt
+    const fleet::CapacityHold& hold_of(AttemptId attempt) const;        // which holds something
 
     const Capacity& held() const { return held_; }
     Capacity free() const { return fleet::free_of(node_.total, held_); }
@@ -110,7 +117,7 @@ class Host {
     Capacity held_;
     DeviceSlots slots_;
     std::map<std::string, DevicePositions> positions_;
-    std::map<AttemptId, fleet::CapacityHold> holds_;
+    std::vector<HeldByAttempt> holds_;
 };
 
 // How many devices a request takes, and how much of each.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <tuple>
+#include <utility>
 
 namespace penstock::scheduler {
 namespace {
@@ -40,11 +41,13 @@ struct Before {
 
 }  // namespace
 
-std::vector<AlikeSupplies> alike_supplies(
-    const std::vector<Supply>& supplies, const TaskSpec& spec, const std::vector<NodeId>& apart
+namespace {
+
+std::vector<AlikeSupplies> sorted(
+    const std::vector<Supply>& supplies, bool linked, const std::vector<NodeId>& apart
 ) {
     std::vector<AlikeSupplies> groups;
-    std::map<const Supply*, std::size_t, Before> known(Before{request_of(spec).linked});
+    std::map<const Supply*, std::size_t, Before> known(Before{linked});
     for (const Supply& supply : supplies) {
         const bool alone = std::ranges::binary_search(apart, supply.node->id);
         std::size_t group = groups.size();
@@ -56,19 +59,38 @@ std::vector<AlikeSupplies> alike_supplies(
     return groups;
 }
 
+}  // namespace
+
+std::vector<AlikeSupplies> alike_supplies(
+    const std::vector<Supply>& supplies, const TaskSpec& spec, const std::vector<NodeId>& apart
+) {
+    return sorted(supplies, request_of(spec).linked, apart);
+}
+
+std::vector<AlikeSupplies> alike_supplies(const std::vector<Supply>& supplies, bool linked) {
+    return sorted(supplies, linked, {});
+}
+
 std::vector<Place> suited_places(Input input, std::size_t most) {
     const std::vector<AlikeSupplies> groups = alike_supplies(input.supplies, input.spec);
     input.supplies.clear();
-    std::map<NodeId, const AlikeSupplies*> by_node;
     for (const AlikeSupplies& group : groups) {
         input.supplies.push_back(group.shown);
-        input.supplies.back().free = group.shown.node->total;
-        by_node.emplace(group.shown.node->id, &group);
+        input.supplies.back().peers = &group.nodes;
+    }
+    return suited_places_of_groups(std::move(input), most);
+}
+
+std::vector<Place> suited_places_of_groups(Input input, std::size_t most) {
+    std::map<NodeId, const std::vector<const Node*>*> peers_of;
+    for (Supply& supply : input.supplies) {
+        peers_of.emplace(supply.node->id, std::exchange(supply.peers, nullptr));
+        supply.free = supply.node->total;
     }
     std::vector<Place> places;
     for (const Candidate& candidate : plan(input).candidates) {
         if (candidate.filter != FilterReason::none) continue;
-        for (const Node* node : by_node.at(candidate.node_id)->nodes) {
+        for (const Node* node : *peers_of.at(candidate.node_id)) {
             if (places.size() == most) return places;
             places.push_back({node->id, candidate.request});
         }

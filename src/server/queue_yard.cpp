@@ -262,8 +262,8 @@ std::optional<scheduler::Reclaim> QueueYard::reclaim(
     for (const ReclaimAnswer::Victim& victim : answer.reclaim->victims) {
         const Attempt& attempt = *platform_.board.find_attempt(victim.attempt_id);
         found.victims.push_back(
-            {.tenant = tenant_of(*platform_.board.find(attempt.task_id)), .request = attempt.request
-            }
+            {.tenant = tenant_of(*platform_.board.find(attempt.task_id)),
+             .request = &attempt.request}
         );
         found.claims.push_back(victim.claim);
     }
