@@ -279,6 +279,17 @@ Claim claim_on(const Asker& asker, const Resident& resident, const std::function
     return Claim::none;
 }
 
+bool may_claim(
+    const FairQueue& queue, const Asker& asker, const std::vector<Amounts>& asked,
+    const Resident& resident
+) {
+    return claim_on(asker, resident, [&] {
+               return std::ranges::any_of(asked, [&](const Amounts& each) {
+                   return queue.is_due(asker.tenant, each, resident.tenant);
+               });
+           }) != Claim::none;
+}
+
 bool AmountsOverlay::fits(const ResourceRequest& request) const {
     return fits_in(free_, amounts_of(request));
 }

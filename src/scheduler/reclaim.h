@@ -48,6 +48,12 @@ struct Asker {
 // by a guarantee; asked only where nothing else gives a right.
 Claim claim_on(const Asker& asker, const Resident& resident, const std::function<bool()>& is_lent);
 
+// Whether there could be any, whoever else leaves: the asker takes one of `asked` in all.
+bool may_claim(
+    const FairQueue& queue, const Asker& asker, const std::vector<Amounts>& asked,
+    const Resident& resident
+);
+
 // A node as it would be: some have left it, others have come. Leaves no trace on the node.
 class NodeOverlay {
   public:
