@@ -136,7 +136,7 @@ void Engine::node_put(const Node& node) {
     ++position_;
     SiteState& site = sites_[node.site_id];
     site.alike = {};
-    const auto [at, is_new] = site.hosts.try_emplace({node.name, node.id}, node);
+    const auto [at, is_new] = site.hosts.try_emplace({node.name, node.id}, node, kinds_);
     Host& host = at->second;
     host_of_[node.id] = {&site, &host};
     const bool resized = is_new || host.resized_by(node);
@@ -150,7 +150,7 @@ void Engine::node_put(const Node& node) {
         if (!is_new) add_to(total_, host.node().total, -1);
         add_to(total_, node.total, 1);
     }
-    host.renew(node);
+    if (!is_new) host.renew(node, kinds_);
     if (resized)
         drop_pools();
     else

@@ -161,6 +161,7 @@ class Engine final : public fleet::Listener {
         scheduler::Input& input
     );
 
+    HostKinds kinds_;
     std::map<SiteId, SiteState> sites_;
     std::map<SiteId, scheduler::SiteRestarts> restarts_;
     std::unordered_map<NodeId, std::pair<SiteState*, Host*>> host_of_;

@@ -19,6 +19,14 @@ bool links_before(const Device& left, const Device& right) {
     return key(left) < key(right);
 }
 
+bool linked_before(const DeviceList& left, const DeviceList& right) {
+    for (std::size_t i = 0; i < std::min(left.size(), right.size()); ++i) {
+        if (links_before(left.kind(i), right.kind(i))) return true;
+        if (links_before(right.kind(i), left.kind(i))) return false;
+    }
+    return left.size() < right.size();
+}
+
 // By all that plan() reads of a node with room, but its names.
 struct Before {
     bool linked = false;
@@ -33,9 +41,7 @@ struct Before {
         };
         const std::weak_ordering order = key(*left) <=> key(*right);
         if (order != 0 || !linked) return order < 0;
-        return std::ranges::lexicographical_compare(
-            left->node->devices, right->node->devices, links_before
-        );
+        return linked_before(left->node->devices, right->node->devices);
     }
 };
 
