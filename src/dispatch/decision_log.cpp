@@ -155,7 +155,7 @@ void DecisionLog::held(AttemptId attempt, const fleet::CapacityHold& hold) {
     engine_.held(attempt, hold);
     if (!recording_) return;
     // With the devices that the host chose where none were named.
-    const fleet::CapacityHold& kept = engine_.find(hold.node_id)->holds().at(attempt);
+    const fleet::CapacityHold& kept = engine_.find(hold.node_id)->hold_of(attempt);
     note({.hold = HeldCapacity{attempt, kept.node_id, kept.request, kept.devices}});
 }
 

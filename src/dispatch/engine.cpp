@@ -86,7 +86,7 @@ DecisionState Engine::state() const {
     for (const auto& [site, restarts] : restarts_)
         for (const auto& [kind, history] : restarts) state.restarts->push_back(history);
     for (const auto& [attempt, host] : held_by_) {
-        const fleet::CapacityHold& hold = host->holds().at(attempt);
+        const fleet::CapacityHold& hold = host->hold_of(attempt);
         state.holds.push_back({attempt, hold.node_id, hold.request, hold.devices});
     }
     return state;
@@ -112,7 +112,9 @@ void Engine::site_put(const Site& site) {
 void Engine::outlook_put(const SiteOutlook& outlook) {
     ++position_;
     ++site_changes_;
-    sites_[outlook.site_id].outlook = scheduler::outlook_of(outlook);
+    SiteState& site = sites_[outlook.site_id];
+    site.outlook = scheduler::outlook_of(outlook);
+    site.alike = {};
 }
 
 void Engine::restarts_put(const RestartHistory& history) {
@@ -133,7 +135,8 @@ const scheduler::Outlook* Engine::outlook_of(SiteId site) const {
 void Engine::node_put(const Node& node) {
     ++position_;
     SiteState& site = sites_[node.site_id];
-    const auto [at, is_new] = site.hosts.try_emplace({node.name, node.id}, node);
+    site.alike = {};
+    const auto [at, is_new] = site.hosts.try_emplace({node.name, node.id}, node, kinds_);
     Host& host = at->second;
     host_of_[node.id] = {&site, &host};
     const bool resized = is_new || host.resized_by(node);
@@ -147,7 +150,7 @@ void Engine::node_put(const Node& node) {
         if (!is_new) add_to(total_, host.node().total, -1);
         add_to(total_, node.total, 1);
     }
-    host.renew(node);
+    if (!is_new) host.renew(node, kinds_);
     if (resized)
         drop_pools();
     else

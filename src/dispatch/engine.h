@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -13,6 +14,7 @@
 #include "fleet/fleet.h"
 #include "model/decision.h"
 #include "placement/fragmentation.h"
+#include "scheduler/alike_supplies.h"
 #include "scheduler/reclaim.h"
 #include "scheduler/scheduler.h"
 
@@ -102,6 +104,10 @@ class Engine final : public fleet::Listener {
         std::map<std::pair<std::string, NodeId>, Host> hosts;  // the order of ties
         std::map<std::string, Pool, std::less<>> pools;        // by SKU
         std::optional<scheduler::Outlook> outlook;             // of its hours to come
+        // Its nodes that take new work, as suited() last sorted them: for requests whose devices
+        // need not be linked, and for those whose devices do. Absent: something changed since.
+        using Alike = std::optional<std::vector<scheduler::AlikeSupplies>>;
+        mutable std::array<Alike, 2> alike;
     };
     struct Choice {
         const Accelerator* asked = nullptr;
@@ -143,11 +149,11 @@ class Engine final : public fleet::Listener {
         const SiteState& site, const std::vector<Choice>& choices, const std::vector<NodeId>& avoid,
         Peers& peers, scheduler::Input& input
     );
-    // Who stands where, and the ids by which its residents go.
-    struct Ground {
-        std::vector<AttemptId> attempts;
-        scheduler::ReclaimGround ground;
-    };
+    static const std::vector<scheduler::AlikeSupplies>& alike_in(
+        const SiteState& site, bool linked
+    );
+    // Where work could run and who is there, as the question names them; which outlives it.
+    struct Ground;
     void fill(Ground& ground, const DecisionQuestion& question);
     DecisionAnswer decide_reclaim(const DecisionQuestion& question);
     void add_few(
@@ -155,6 +161,7 @@ class Engine final : public fleet::Listener {
         scheduler::Input& input
     );
 
+    HostKinds kinds_;
     std::map<SiteId, SiteState> sites_;
     std::map<SiteId, scheduler::SiteRestarts> restarts_;
     std::unordered_map<NodeId, std::pair<SiteState*, Host*>> host_of_;

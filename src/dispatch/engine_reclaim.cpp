@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "dispatch/engine.h"
 #include "dispatch/host_overlay.h"
+#include "dispatch/leavable.h"
 #include "dispatch/staging_routes.h"
 #include "scheduler/alike_supplies.h"
 
@@ -31,47 +32,6 @@ scheduler::Amounts of_all_members(const ResourceRequest& each, std::int64_t memb
     return all;
 }
 
-// Work that may leave, by attempt.
-class Leavable {
-  public:
-    struct Entry {
-        const LeavableWork* work = nullptr;
-        const LeavableWork::Run* run = nullptr;
-    };
-    explicit Leavable(const std::vector<LeavableWork>& all) {
-        std::size_t runs = 0;
-        for (const LeavableWork& work : all) runs += work.runs.size();
-        by_attempt_.reserve(runs);
-        for (const LeavableWork& work : all)
-            for (const LeavableWork::Run& run : work.runs)
-                by_attempt_.emplace(run.attempt_id, Entry{&work, &run});
-    }
-    Entry find(AttemptId attempt) const {
-        const auto found = by_attempt_.find(attempt);
-        return found == by_attempt_.end() ? Entry{} : found->second;
-    }
-
-  private:
-    std::unordered_map<AttemptId, Entry> by_attempt_;
-};
-
-scheduler::Resident resident_of(
-    const LeavableWork& work, const LeavableWork::Run& run, const ResourceRequest& request,
-    std::uint64_t id
-) {
-    return {
-        .id = id,
-        .tenant = {work.organisation_id, work.project_id},
-        .request = request,
-        .priority = work.priority,
-        .preemptible = true,
-        .spot = work.spot,
-        .unsaved = run.unsaved,
-        .quiet_until = work.quiet_until,
-        .leaves = work.leaves
-    };
-}
-
 }  // namespace
 
 std::vector<scheduler::Place> Engine::suited(const DecisionQuestion& question, std::size_t most)
@@ -94,77 +54,103 @@ std::vector<scheduler::Place> Engine::suited(const DecisionQuestion& question, s
     if (question.budget_left)
         of_one.budget_left = Money::micro(question.budget_left->micro() / members);
     const StagingRoutes routes(question.runs.staging_source);
+    const bool linked = scheduler::request_of(one).linked;
     for (const auto& [id, site] : sites_)
-        for (const auto& [name, host] : site.hosts) {
-            if (host.node().state != NodeState::online || host.node().cordoned) continue;
-            of_one.supplies.push_back({&site.site, &host.node(), {}});
-            if (site.outlook) of_one.supplies.back().outlook = &*site.outlook;
-            of_one.supplies.back().staging = routes.to(site.site);
-            of_one.supplies.back().restarts = restarts_of(id);
+        for (const scheduler::AlikeSupplies& group : alike_in(site, linked)) {
+            scheduler::Supply& shown = of_one.supplies.emplace_back(group.shown);
+            shown.peers = &group.nodes;
+            shown.staging = routes.to(site.site);
+            shown.restarts = restarts_of(id);
         }
-    return scheduler::suited_places(std::move(of_one), most);
+    return scheduler::suited_places_of_groups(std::move(of_one), most);
 }
 
+const std::vector<scheduler::AlikeSupplies>& Engine::alike_in(const SiteState& site, bool linked) {
+    SiteState::Alike& alike = site.alike[linked ? 1 : 0];
+    if (alike) return *alike;
+    std::vector<scheduler::Supply> supplies;
+    for (const auto& [name, host] : site.hosts) {
+        if (host.node().state != NodeState::online || host.node().cordoned) continue;
+        supplies.push_back({&site.site, &host.node(), {}});
+        if (site.outlook) supplies.back().outlook = &*site.outlook;
+    }
+    return alike.emplace(scheduler::alike_supplies(supplies, linked));
+}
+
+struct Engine::Ground {
+    explicit Ground(const std::vector<LeavableWork>& all) : leavable(all) {}
+    Ground(const Ground&) = delete;
+    Ground& operator=(const Ground&) = delete;
+
+    Leavable leavable;
+    std::vector<std::pair<SiteState*, const Host*>> hosts;  // by place
+    std::unordered_map<NodeId, std::size_t> first_place;    // of each node, once it is asked for
+    HostOverlay::PoolOf pool_of;
+    scheduler::ReclaimGround ground;
+};
+
 void Engine::fill(Ground& filled, const DecisionQuestion& question) {
-    const ReclaimQuestion& asked = *question.reclaim;
     scheduler::ReclaimGround& ground = filled.ground;
     ground.places = suited(question, kReclaimPlacesMax);
-    const Leavable leavable(asked.leavable);
-    for (const scheduler::Place& place : ground.places) {
-        const auto [at, is_new] = ground.residents.try_emplace(place.node);
-        if (!is_new) continue;
-        for (const auto& [attempt, hold] : find(place.node)->holds()) {
-            const auto [work, run] = leavable.find(attempt);
-            if (run == nullptr) continue;
-            at->second.push_back(resident_of(*work, *run, hold.request, filled.attempts.size()));
-            filled.attempts.push_back(attempt);
-        }
-    }
-    for (const PromisedRoom& room : asked.promised)
+    filled.hosts.reserve(ground.places.size());
+    for (const scheduler::Place& place : ground.places)
+        filled.hosts.emplace_back(host_of_.at(place.node));
+    for (const PromisedRoom& room : question.reclaim->promised)
         ground.promised[room.node_id].push_back(room.request);
     if (question.spec.num_nodes > 1) {
         ground.gang = scheduler::gang_rules(question.spec);
-        for (const scheduler::Place& place : ground.places) {
-            const auto [site, host] = host_of_.at(place.node);
-            ground.seats.push_back(scheduler::seat_on(site->site, host->node(), place.request));
+        ground.seats.reserve(ground.places.size());
+        for (std::size_t i = 0; i < ground.places.size(); ++i) {
+            const auto [site, host] = filled.hosts[i];
+            ground.seats.push_back(
+                scheduler::seat_on(site->site, host->node(), ground.places[i].request)
+            );
         }
     }
     // Fragments of a node are weighed by the pool of the first accelerator that it could give.
-    std::unordered_map<NodeId, const Pool*> pools;
-    for (const scheduler::Place& place : ground.places) {
-        const auto [at, is_new] = pools.try_emplace(place.node);
-        if (!is_new) continue;
-        at->second = ready_pool(*host_of_.at(place.node).first, sku_of(place.request));
-        CHECK(at->second != nullptr, "a node that suits a request lies in its pool");
-    }
-    ground.overlay = [this, &attempts = filled.attempts, pools = std::move(pools)](NodeId node) {
-        return std::make_unique<HostOverlay>(*find(node), attempts, *pools.at(node));
+    filled.pool_of = [this, &filled](std::size_t place) -> const Pool& {
+        const std::vector<scheduler::Place>& places = filled.ground.places;
+        if (filled.first_place.empty())
+            for (std::size_t i = 0; i < places.size(); ++i)
+                filled.first_place.try_emplace(places[i].node, i);
+        const std::size_t first = filled.first_place.at(places[place].node);
+        const Pool* pool = ready_pool(*filled.hosts[first].first, sku_of(places[first].request));
+        CHECK(pool != nullptr, "a node that suits a request lies in its pool");
+        return *pool;
+    };
+    ground.overlay = [&filled](std::size_t place) {
+        return std::make_unique<HostOverlay>(
+            *filled.hosts[place].second, place, filled.leavable, filled.pool_of
+        );
     };
 }
 
 DecisionAnswer Engine::decide_reclaim(const DecisionQuestion& question) {
-    Ground ground;
-    fill(ground, question);
+    Ground filled(question.reclaim->leavable);
+    fill(filled, question);
+    const scheduler::ReclaimGround& ground = filled.ground;
     DecisionAnswer answer;
     answer.plan.spec_sha256 = question.spec_sha256;
     answer.plan.strategy =
         question.spec.placement ? question.spec.placement->optimize : balanced_strategy();
-    if (ground.ground.places.empty()) return answer;
+    if (ground.places.empty()) return answer;
     scheduler::Asker asker = asker_of(question);
     if (question.spec.num_nodes > 1)
-        asker.of_all =
-            of_all_members(ground.ground.places.front().request, question.spec.num_nodes);
+        asker.of_all = of_all_members(ground.places.front().request, question.spec.num_nodes);
     const scheduler::FairQueue queue =
         scheduler::FairQueue::of(scheduler::amounts_of(total_), question.reclaim->tenants);
     const std::optional<scheduler::Reclaim> found =
-        scheduler::plan_reclaim(queue, asker, ground.ground, question.now);
+        scheduler::plan_reclaim(queue, asker, ground, question.now);
     if (!found) return answer;
     ReclaimAnswer& reclaim = answer.reclaim.emplace();
     for (const scheduler::Place& place : found->places)
         reclaim.places.push_back({place.node, place.request});
-    for (std::size_t i = 0; i < found->victims.size(); ++i)
-        reclaim.victims.push_back({ground.attempts.at(found->victims[i].id), found->claims[i]});
-    if (ground.ground.gang) reclaim.cell = scheduler::name_of(found->level);
+    for (std::size_t i = 0; i < found->victims.size(); ++i) {
+        const std::uint64_t id = found->victims[i].id;
+        const Host& host = *filled.hosts.at(place_of(id)).second;
+        reclaim.victims.push_back({host.holds().at(hold_of(id)).attempt, found->claims[i]});
+    }
+    if (ground.gang) reclaim.cell = scheduler::name_of(found->level);
     return answer;
 }
 

@@ -5,6 +5,8 @@
 #include <ranges>
 #include <tuple>
 
+#include "base/check.h"
+
 namespace penstock::dispatch {
 
 using fleet::kWholeDeviceMilli;
@@ -22,7 +24,8 @@ Node bare(Node node) {
     node.address.clear();
     node.cpu_model.clear();
     node.version.clear();
-    for (Device& device : node.devices)
+    std::vector<Device> devices = node.devices.to_vector();
+    for (Device& device : devices)
         device = {
             .index = device.index,
             .model = std::move(device.model),
@@ -31,33 +34,67 @@ Node bare(Node node) {
             .health = device.health,
             .simulated = device.simulated
         };
+    node.devices = devices;
     return node;
 }
 
-void Host::renew(const Node& node) {
-    node_ = bare(node);
-    slots_.assign(node.devices.size(), {});
-    positions_.clear();
-    for (std::size_t i = 0; i < node.devices.size(); ++i)
-        positions_[node.devices[i].model].push_back(static_cast<std::int64_t>(i));
-    for (const auto& [model, milli] : node.total.accelerator_milli) add_slots(model, milli);
-    for (auto& [attempt, hold] : holds_) use_devices(slots_, hold, 1);
-}
+namespace {
 
 // The devices that are well share the stated amount, first come first served; an amount beyond them
 // lies in devices that the node did not list.
-void Host::add_slots(const std::string& model, std::int64_t milli) {
-    DevicePositions& positions = positions_[model];
+void add_slots(
+    const DeviceList& devices, const std::string& model, std::int64_t milli, DeviceLayout& layout
+) {
+    const auto part_of = [](std::int64_t rest) {
+        return static_cast<std::int32_t>(std::clamp<std::int64_t>(rest, 0, kWholeDeviceMilli));
+    };
+    DevicePositions& positions = layout.positions[model];
     for (const std::int64_t position : positions) {
         const auto at = static_cast<std::size_t>(position);
-        if (node_.devices[at].health == Health::failed) continue;
-        slots_[at].size = std::clamp<std::int64_t>(milli, 0, kWholeDeviceMilli);
-        milli -= slots_[at].size;
+        if (devices.kind(at).health == Health::failed) continue;
+        layout.sizes[at] = part_of(milli);
+        milli -= layout.sizes[at];
     }
-    for (; milli > 0 && slots_.size() < fleet::kDevicesPerNodeMax; milli -= slots_.back().size) {
-        positions.push_back(std::ssize(slots_));
-        slots_.push_back({.size = std::min(milli, kWholeDeviceMilli)});
+    for (; milli > 0 && layout.sizes.size() < fleet::kDevicesPerNodeMax;
+         milli -= layout.sizes.back()) {
+        positions.push_back(std::ssize(layout.sizes));
+        layout.sizes.push_back(part_of(milli));
     }
+}
+
+DeviceLayout layout_of(const Node& node) {
+    DeviceLayout layout;
+    layout.sizes.resize(node.devices.size());
+    for (std::size_t i = 0; i < node.devices.size(); ++i)
+        layout.positions[node.devices.kind(i).model].push_back(static_cast<std::int64_t>(i));
+    for (const auto& [model, milli] : node.total.accelerator_milli)
+        add_slots(node.devices, model, milli, layout);
+    return layout;
+}
+
+}  // namespace
+
+std::pair<Node, std::shared_ptr<const DeviceLayout>> HostKinds::of(const Node& node) {
+    Node known = bare(node);
+    known.devices = devices_.shared(known.devices);
+    std::vector<Known>& same = layouts_[known.total.accelerator_milli];
+    // A layout that no host has any more makes room.
+    std::erase_if(same, [](const Known& each) { return each.layout.use_count() == 1; });
+    auto found = std::ranges::find_if(same, [&](const Known& each) {
+        return each.devices.same_as(known.devices);
+    });
+    if (found == same.end())
+        found = same.insert(
+            same.end(), {known.devices, std::make_shared<const DeviceLayout>(layout_of(known))}
+        );
+    return {std::move(known), found->layout};
+}
+
+void Host::renew(const Node& node, HostKinds& kinds) {
+    std::tie(node_, layout_) = kinds.of(node);
+    slots_.assign(layout_->sizes.size(), {});
+    for (std::size_t i = 0; i < slots_.size(); ++i) slots_[i].size = layout_->sizes[i];
+    for (const auto& [attempt, hold] : holds_) use_devices(slots_, hold, 1);
 }
 
 bool Host::resized_by(const Node& node) const {
@@ -68,8 +105,8 @@ bool Host::resized_by(const Node& node) const {
 
 const DevicePositions& Host::positions(const std::string& model) const {
     static const DevicePositions kNone;
-    const auto found = positions_.find(model);
-    return found == positions_.end() ? kNone : found->second;
+    const auto found = layout_->positions.find(model);
+    return found == layout_->positions.end() ? kNone : found->second;
 }
 
 DevicePositions Host::in_one_group(
@@ -111,11 +148,15 @@ void use_devices(DeviceSlots& slots, const fleet::CapacityHold& hold, std::int64
     const std::int64_t each = fleet::milli_of_each(*hold.request.accelerator);
     for (const std::int64_t position : hold.devices)
         if (position < std::ssize(slots))
-            slots[static_cast<std::size_t>(position)].used += sign * each;
+            slots[static_cast<std::size_t>(position)].used +=
+                static_cast<std::int32_t>(sign * each);
 }
 
 const fleet::CapacityHold& Host::hold(AttemptId attempt, const fleet::CapacityHold& hold) {
-    fleet::CapacityHold& kept = holds_[attempt] = hold;
+    // New attempts come last: their ids rise.
+    const auto at = std::ranges::lower_bound(holds_, attempt, {}, &HeldByAttempt::attempt);
+    CHECK(at == holds_.end() || at->attempt != attempt, "an attempt is placed once");
+    fleet::CapacityHold& kept = holds_.insert(at, {attempt, hold})->hold;
     if (kept.request.accelerator && kept.devices.empty())
         kept.devices = choose(*kept.request.accelerator);
     fleet::give(held_, kept.request);
@@ -124,13 +165,19 @@ const fleet::CapacityHold& Host::hold(AttemptId attempt, const fleet::CapacityHo
 }
 
 fleet::CapacityHold Host::release(AttemptId attempt) {
-    const auto found = holds_.find(attempt);
-    if (found == holds_.end()) return {};
-    fleet::CapacityHold hold = std::move(found->second);
+    const auto found = std::ranges::lower_bound(holds_, attempt, {}, &HeldByAttempt::attempt);
+    if (found == holds_.end() || found->attempt != attempt) return {};
+    fleet::CapacityHold hold = std::move(found->hold);
     holds_.erase(found);
     fleet::take(held_, hold.request);
     use_devices(slots_, hold, -1);
     return hold;
+}
+
+const fleet::CapacityHold& Host::hold_of(AttemptId attempt) const {
+    const auto found = std::ranges::lower_bound(holds_, attempt, {}, &HeldByAttempt::attempt);
+    CHECK(found != holds_.end() && found->attempt == attempt, "the attempt holds something here");
+    return found->hold;
 }
 
 DevicePositions Host::whole_ones(const std::string& model, bool linked, const DeviceSlots& slots)
@@ -167,12 +214,12 @@ std::int64_t Host::usable_milli(const Accelerator& asked, bool linked, const Dev
 
 std::optional<std::int64_t> Host::link_domain(std::int64_t position) const {
     if (position >= std::ssize(node_.devices)) return std::nullopt;
-    return node_.devices[static_cast<std::size_t>(position)].link_domain;
+    return node_.devices.kind(static_cast<std::size_t>(position)).link_domain;
 }
 
 std::optional<std::int64_t> Host::numa_node(std::int64_t position) const {
     if (position >= std::ssize(node_.devices)) return std::nullopt;
-    return node_.devices[static_cast<std::size_t>(position)].numa_node;
+    return node_.devices.kind(static_cast<std::size_t>(position)).numa_node;
 }
 
 const std::string& Host::rack() const {

@@ -4,11 +4,14 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fleet/fleet.h"
+#include "model/device_kinds.h"
 #include "placement/cluster.h"
 #include "scheduler/gang.h"
 
@@ -30,21 +33,48 @@ Node bare(Node node);
 
 // Of one device: thousandths.
 struct DeviceSlot {
-    std::int64_t size = 0;  // that can be used; 0: failed
-    std::int64_t used = 0;
-    std::int64_t room() const { return std::max<std::int64_t>(0, size - used); }
+    std::int32_t size = 0;  // that can be used; 0: failed
+    std::int32_t used = 0;
+    std::int64_t room() const { return std::max(0, size - used); }
 };
 using DeviceSlots = std::vector<DeviceSlot>;  // by position
+
+// What nodes with equal devices and amounts have in common: of each model the positions of its
+// devices, rising, and of each device the thousandths that can be used.
+struct DeviceLayout {
+    std::map<std::string, DevicePositions> positions;
+    std::vector<std::int32_t> sizes;  // by position
+};
+// Keeps it once for all nodes of one owner, and their devices likewise.
+class HostKinds {
+  public:
+    // The node without what no decision reads, and its layout.
+    std::pair<Node, std::shared_ptr<const DeviceLayout>> of(const Node& node);
+
+  private:
+    struct Known {
+        DeviceList devices;
+        std::shared_ptr<const DeviceLayout> layout;
+    };
+    DeviceKinds devices_;
+    std::map<std::map<std::string, std::int64_t>, std::vector<Known>> layouts_;  // by amounts
+};
 
 // Adds what a hold takes of devices, `sign` times.
 void use_devices(DeviceSlots& slots, const fleet::CapacityHold& hold, std::int64_t sign);
 
+// What an attempt holds of a node.
+struct HeldByAttempt {
+    AttemptId attempt;
+    fleet::CapacityHold hold;
+};
+
 // A node, what is held of it and by whom, and what is used of every device. Pure.
 class Host {
   public:
-    explicit Host(const Node& node) { renew(node); }
+    Host(const Node& node, HostKinds& kinds) { renew(node, kinds); }
     // As it is now; what is held stays.
-    void renew(const Node& node);
+    void renew(const Node& node, HostKinds& kinds);
     const Node& node() const { return node_; }
     // Whether `node` differs from this one in what it has, not only in how it is.
     bool resized_by(const Node& node) const;
@@ -54,7 +84,8 @@ class Host {
     const fleet::CapacityHold& hold(AttemptId attempt, const fleet::CapacityHold& hold);
     // What was held; nothing happens when nothing was.
     fleet::CapacityHold release(AttemptId attempt);
-    const std::map<AttemptId, fleet::CapacityHold>& holds() const { return holds_; }
+    const std::vector<HeldByAttempt>& holds() const { return holds_; }  // by attempt
+    const fleet::CapacityHold& hold_of(AttemptId attempt) const;        // which holds something
 
     const Capacity& held() const { return held_; }
     Capacity free() const { return fleet::free_of(node_.total, held_); }
@@ -89,13 +120,12 @@ class Host {
 
     // The positions of a model's devices, rising; failed ones included.
     const DevicePositions& positions(const std::string& model) const;
-    const std::map<std::string, DevicePositions>& models() const { return positions_; }
+    const std::map<std::string, DevicePositions>& models() const { return layout_->positions; }
     Closed closed(bool advisory_limits) const;
     // By the label `rack`; empty: not stated.
     const std::string& rack() const;
 
   private:
-    void add_slots(const std::string& model, std::int64_t milli);
     std::optional<std::int64_t> numa_node(std::int64_t position) const;
     DevicePositions whole_ones(const std::string& model, bool linked, const DeviceSlots& slots)
         const;
@@ -109,8 +139,8 @@ class Host {
     Node node_;
     Capacity held_;
     DeviceSlots slots_;
-    std::map<std::string, DevicePositions> positions_;
-    std::map<AttemptId, fleet::CapacityHold> holds_;
+    std::shared_ptr<const DeviceLayout> layout_;
+    std::vector<HeldByAttempt> holds_;
 };
 
 // How many devices a request takes, and how much of each.

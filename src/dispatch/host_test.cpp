@@ -23,7 +23,8 @@ Host host_of(const Groups& groups) {
         node.devices.push_back(std::move(device));
     }
     node.total = {.cpu_milli = 64000, .memory_mib = 65536, .accelerator_milli = {{"H100", 8000}}};
-    return Host(node);
+    HostKinds kinds;
+    return Host(node, kinds);
 }
 
 DevicePositions chosen(const Host& host, std::int64_t devices) {

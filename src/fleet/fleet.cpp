@@ -217,8 +217,8 @@ std::vector<std::string> Fleet::skus_without_pool(SiteId site) const {
     for (const auto& [id, node] : nodes_) {
         if (node.site_id != site) continue;
         skus.insert("cpu");
-        for (const Device& device : node.devices)
-            if (!device.simulated) skus.insert(device.model);
+        for (std::size_t i = 0; i < node.devices.size(); ++i)
+            if (!node.devices.kind(i).simulated) skus.insert(node.devices.kind(i).model);
     }
     std::erase_if(skus, [&](const std::string& sku) { return find_pool(site, sku) != nullptr; });
     return {skus.begin(), skus.end()};
@@ -257,7 +257,7 @@ Result<Node> Fleet::hello(SiteId site_id, const AgentHello& hello, NodeId fresh_
     node.cpu_model = hello.cpu_model;
     node.address = hello.address;
     node.total = hello.total;
-    node.devices = hello.devices;
+    node.devices = kinds_.shared(hello.devices);
     node.enforces = hello.enforces;
     node.labels = hello.labels;
     node.version = hello.version;
@@ -363,7 +363,7 @@ Result<void> Fleet::check_devices(const Node& node, const CapacityHold& hold) co
     for (const std::int64_t position : hold.devices) {
         if (position < 0 || position >= std::ssize(node.devices))
             return refuse(position, "is not there");
-        if (node.devices[static_cast<std::size_t>(position)].health == Health::failed)
+        if (node.devices.kind(static_cast<std::size_t>(position)).health == Health::failed)
             return refuse(position, "has failed");
         if (use == device_use_.end()) continue;
         const auto used = use->second.find(position);
@@ -474,6 +474,7 @@ void Fleet::restore_outlook(SiteOutlook outlook) {
 void Fleet::restore_node(Node node) {
     node.state = NodeState::unreachable;
     node.held = {};
+    node.devices = kinds_.shared(node.devices);
     node_by_name_[{node.site_id, node.name}] = node.id;
     tell_node(nodes_[node.id] = std::move(node));
 }

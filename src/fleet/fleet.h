@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "model/agent_protocol.h"
+#include "model/device_kinds.h"
 #include "model/outlook.h"
 #include "model/plan.h"
 #include "model/site.h"
@@ -101,6 +102,7 @@ class Fleet {
     std::map<SiteId, SiteOutlook> outlooks_;
     std::map<std::pair<SiteId, std::string>, Pool> pools_;
     std::map<NodeId, Node> nodes_;
+    DeviceKinds kinds_;  // of their devices
     std::map<std::pair<SiteId, std::string>, NodeId> node_by_name_;
     std::map<AttemptId, CapacityHold> holds_;
     // Thousandths in use of each device that holds name.

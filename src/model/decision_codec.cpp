@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "json/codec.h"
 #include "model/decision.h"
+#include "model/device_list_codec.h"
 #include "model/quantity_codec.h"
 
 JSON_INSTANTIATE(penstock::HeldCapacity);

@@ -10,6 +10,7 @@
 
 #include "base/money.h"
 #include "base/time.h"
+#include "model/device_list.h"
 #include "model/ids.h"
 #include "model/task_spec.h"
 
@@ -104,34 +105,6 @@ struct Pool {
 };
 BOOST_DESCRIBE_STRUCT(Pool, (), (site_id, sku, c_url, created_at))
 
-enum class Health { ok, degraded, failed, unknown };
-BOOST_DESCRIBE_ENUM(Health, ok, degraded, failed, unknown)
-
-// An accelerator found on a node. CPU and memory stand in Capacity.
-struct Device {
-    static constexpr bool kJsonDefaults = true;
-    std::int64_t index = 0;
-    std::string vendor;
-    std::string model;  // the name tasks ask for: "H100"
-    std::string uuid;
-    std::int64_t memory_mib = 0;
-    std::optional<std::int64_t> numa_node;  // of the host; absent: not known
-    // Devices of the node with the same number reach each other over links of their own (NVLink,
-    // HCCS, XGMI); absent: none is known.
-    std::optional<std::int64_t> link_domain;
-    std::map<std::string, double> peak_tflops;  // by precision, of the maker; empty: not known
-    std::optional<std::int64_t> board_watts;    // the most it may draw, of the maker
-    Health health = Health::unknown;
-    std::string driver_version;
-    bool simulated = false;  // declared by a development setting; never sold beside real ones
-    bool operator==(const Device&) const = default;
-};
-BOOST_DESCRIBE_STRUCT(
-    Device, (),
-    (index, vendor, model, uuid, memory_mib, numa_node, link_domain, peak_tflops, board_watts,
-     health, driver_version, simulated)
-)
-
 struct Capacity {
     static constexpr bool kJsonDefaults = true;
     std::int64_t cpu_milli = 0;
@@ -173,7 +146,7 @@ struct Node {
     std::string address;  // where its services listen, as seen by the gateway
     Capacity total;
     Capacity held;  // by attempts; total − held is free
-    std::vector<Device> devices;
+    DeviceList devices;
     std::vector<std::string> enforces;  // "cpu", "memory", "pids" …: limits the driver can keep
     std::map<std::string, std::string> labels;
     std::optional<NodeLoad> load;

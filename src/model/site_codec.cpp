@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "model/device_list_codec.h"
 #include "model/quantity_codec.h"
 #include "model/site.h"
 

@@ -21,10 +21,14 @@ struct AlikeSupplies {
 std::vector<AlikeSupplies> alike_supplies(
     const std::vector<Supply>& supplies, const TaskSpec& spec, const std::vector<NodeId>& apart = {}
 );
+// The same for a request of which it is only known whether its devices are to be linked.
+std::vector<AlikeSupplies> alike_supplies(const std::vector<Supply>& supplies, bool linked);
 
 constexpr std::size_t kSuitedPlacesMax = 512;
 // Where an item could run were the supplies of the input empty; the best first, of equal ones by
 // name, `most` at most.
 std::vector<Place> suited_places(Input input, std::size_t most = kSuitedPlacesMax);
+// The same where they are sorted already: each supply of the input stands for its peers.
+std::vector<Place> suited_places_of_groups(Input input, std::size_t most);
 
 }  // namespace penstock::scheduler

@@ -25,7 +25,7 @@ struct ClearingCost {
     auto operator<=>(const ClearingCost&) const = default;
 };
 
-using Victims = std::vector<std::pair<const Resident*, Claim>>;
+using Victims = std::vector<std::pair<const Resident*, Claim>>;  // residents of overlays
 
 struct Cleared {
     ClearingCost cost;
@@ -37,10 +37,10 @@ struct Cleared {
     }
 };
 
-// Those that have to leave `place` for its request, the cheapest first, of whom the asker has a
+// Those that have to leave a place for its request, the cheapest first, of whom the asker has a
 // claim on; `beside` leave other nodes for it. nullopt: it cannot be cleared.
 std::optional<Cleared> clear_place(
-    const FairQueue& queue, const Asker& asker, const ReclaimGround& ground, const Place& place,
+    const FairQueue& queue, const Asker& asker, const ReclaimGround& ground, std::size_t place,
     Time now, const Victims& beside = {}
 );
 

@@ -43,15 +43,17 @@ std::optional<TenantLimit> FairQueue::blocked(const Tenant& tenant, const Amount
     return std::nullopt;
 }
 
-bool FairQueue::may_reclaim(
-    const Tenant& tenant, const Amounts& asked, const Tenant& holder, const Amounts& part
-) const {
+bool FairQueue::is_due(const Tenant& tenant, const Amounts& asked, const Tenant& holder) const {
     if (tenant == holder) return false;
     const bool own = tenant.organisation == holder.organisation;
     const Party* owner = own ? static_cast<const Party*>(find(tenant)) : find(tenant.organisation);
+    return owner != nullptr && is_covered(owner->quota, owner->used, asked);
+}
+
+bool FairQueue::is_lent(const Tenant& tenant, const Tenant& holder, const Amounts& part) const {
+    const bool own = tenant.organisation == holder.organisation;
     const Party* lent = own ? static_cast<const Party*>(find(holder)) : find(holder.organisation);
-    return owner != nullptr && lent != nullptr && is_covered(owner->quota, owner->used, asked) &&
-           is_borrowed(lent->quota, lent->used, part);
+    return lent != nullptr && is_borrowed(lent->quota, lent->used, part);
 }
 
 Amounts FairQueue::used(const Tenant& tenant) const {

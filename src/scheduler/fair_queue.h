@@ -53,7 +53,13 @@ class FairQueue {
     // from it: of another organisation beyond its guarantee, or of another project of the same.
     bool may_reclaim(
         const Tenant& tenant, const Amounts& asked, const Tenant& holder, const Amounts& part
-    ) const;
+    ) const {
+        return is_due(tenant, asked, holder) && is_lent(tenant, holder, part);
+    }
+    // The two halves of it: the first is the same for all holders of one organisation but the
+    // tenant itself, and for all of the others.
+    bool is_due(const Tenant& tenant, const Amounts& asked, const Tenant& holder) const;
+    bool is_lent(const Tenant& tenant, const Tenant& holder, const Amounts& part) const;
     Amounts used(const Tenant& tenant) const;  // by the project
     Amounts used(OrganisationId organisation) const;
     // Quotas, and what every project holds: what another queue is the same of, but for its items.

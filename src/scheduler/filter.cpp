@@ -57,7 +57,8 @@ std::int64_t linked_milli(const Node& node, const std::string& model) {
     constexpr std::int64_t kWholeDevice = 1000;
     std::map<std::int64_t, std::int64_t> of_domain;
     std::int64_t most = 0;
-    for (const Device& device : node.devices) {
+    for (std::size_t i = 0; i < node.devices.size(); ++i) {
+        const Device& device = node.devices.kind(i);
         if (device.model != model || device.health == Health::failed) continue;
         most = std::max(most, kWholeDevice);
         if (device.link_domain)

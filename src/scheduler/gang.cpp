@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 #include <tuple>
+#include <unordered_map>
+#include <unordered_set>
 
 namespace penstock::scheduler {
 namespace {
@@ -12,11 +14,14 @@ namespace {
 using Seats = std::vector<const Seat*>;
 using Cells = std::map<std::string, Seats>;
 
-template <class Key>
-Cells cells_by(const Seats& seats, const Key& key) {
-    Cells cells;
+// By name.
+Cells cells_of(const Seats& seats, GangLevel level) {
+    std::unordered_map<CellName, Seats, CellHash> found;
     for (const Seat* seat : seats)
-        if (std::string name = key(*seat); !name.empty()) cells[std::move(name)].push_back(seat);
+        if (const std::optional<CellName> name = cell_of(*seat, level))
+            found[*name].push_back(seat);
+    Cells cells;
+    for (auto& [name, members] : found) cells.emplace(to_string(name), std::move(members));
     return cells;
 }
 
@@ -62,13 +67,6 @@ Seats over(const Seats& seats, Cells cells, std::size_t count) {
     return taken;
 }
 
-std::string rack_of(const Seat& seat) {
-    return seat.rack.empty() ? "" : seat.site + "/" + seat.rack;
-}
-std::string domain_of(const Seat& seat) {
-    return seat.domain.empty() ? "" : seat.site + "/" + seat.domain;
-}
-
 struct Found {
     Seats members;
     GangLevel level = GangLevel::site;
@@ -82,53 +80,30 @@ class Chooser {
     }
 
     std::optional<Found> choose() const {
-        const Cells sites = cells_by(seats_, [](const Seat& seat) { return seat.site; });
-        std::optional<Found> best = in_one_site(sites);
-        if (best || rules_.widest < GangLevel::metro) return best;
-        best = over_sites(
-            cells_by(seats_, [](const Seat& seat) { return seat.region; }), GangLevel::metro
-        );
-        if (best || rules_.widest < GangLevel::any) return best;
-        return over_sites({{"all sites", seats_}}, GangLevel::any);
+        std::optional<Found> best = in_one_site(cells_of(seats_, GangLevel::site));
+        for (const GangLevel level : {GangLevel::metro, GangLevel::any}) {
+            if (best || rules_.widest < level) return best;
+            best = over_sites(cells_of(seats_, level), level);
+        }
+        return best;
     }
 
     // The roomiest of the largest cells that the rules allow.
     std::pair<std::int64_t, std::string> roomiest() const {
         std::pair<std::int64_t, std::string> most;
-        const auto look = [&](const Cells& cells) {
-            for (const auto& [name, seats] : cells)
-                if (std::ssize(seats) > most.first) most = {std::ssize(seats), name};
-        };
-        switch (rules_.widest) {
-            case GangLevel::domain:
-                look(cells_by(seats_, domain_of));
-                break;
-            case GangLevel::rack:
-                look(cells_by(seats_, rack_of));
-                break;
-            case GangLevel::site:
-                look(cells_by(seats_, [](const Seat& seat) { return seat.site; }));
-                break;
-            case GangLevel::metro:
-                look(cells_by(seats_, [](const Seat& seat) { return seat.region; }));
-                break;
-            case GangLevel::any:
-                look({{"all sites", seats_}});
-                break;
-        }
+        for (const auto& [name, seats] : cells_of(seats_, rules_.widest))
+            if (std::ssize(seats) > most.first) most = {std::ssize(seats), name};
         return most;
     }
 
   private:
     std::size_t count() const { return static_cast<std::size_t>(rules_.members); }
 
-    // The best seat of each rack, or of each site. Nodes of a site without a rack count as one.
+    // The best seat of each rack, or of each site.
     void keep_one_in_each(GangLevel level) {
-        std::set<std::string> seen;
+        std::unordered_set<CellName, CellHash> seen;
         std::erase_if(seats_, [&](const Seat* seat) {
-            const std::string name =
-                level == GangLevel::site ? seat->site : seat->site + "/" + seat->rack;
-            return !seen.insert(name).second;
+            return !seen.insert(spread_cell_of(*seat, level)).second;
         });
     }
 
@@ -146,7 +121,8 @@ class Chooser {
 
     std::optional<Found> in_site(const std::string& site, const Seats& seats) const {
         if (seats.size() < count()) return std::nullopt;
-        const Cells domains = cells_by(seats, domain_of), racks = cells_by(seats, rack_of);
+        const Cells domains = cells_of(seats, GangLevel::domain);
+        const Cells racks = cells_of(seats, GangLevel::rack);
         if (const auto* cell = tightest(domains, count())) return best_of(*cell, GangLevel::domain);
         if (rules_.widest < GangLevel::rack) return std::nullopt;
         if (const auto* cell = tightest(racks, count())) return best_of(*cell, GangLevel::rack);
@@ -166,10 +142,7 @@ class Chooser {
         std::tuple<std::size_t, std::int64_t> best_key;
         for (const auto& [name, seats] : cells) {
             if (seats.size() < count()) continue;
-            Found found{
-                over(seats, cells_by(seats, [](const Seat& seat) { return seat.site; }), count()),
-                level, name
-            };
+            Found found{over(seats, cells_of(seats, GangLevel::site), count()), level, name};
             std::set<std::string> sites;
             for (const Seat* seat : found.members) sites.insert(seat->site);
             if (rules_.max_sites && std::ssize(sites) > *rules_.max_sites) continue;
@@ -231,6 +204,43 @@ Seat seat_on(const Site& site, const Node& node, const ResourceRequest& request)
         .node = node.name,
         .accelerator = request.accelerator ? to_string(*request.accelerator) : ""
     };
+}
+
+std::string to_string(const CellName& name) {
+    std::string text(name.whole);
+    if (name.part) text.append("/").append(*name.part);
+    return text;
+}
+
+std::size_t CellHash::operator()(const CellName& name) const {
+    constexpr std::size_t kOdd = 0x9E3779B97F4A7C15;
+    const std::hash<std::string_view> hash;
+    return hash(name.whole) * kOdd ^ (name.part ? hash(*name.part) : 0);
+}
+
+std::optional<CellName> cell_of(const Seat& seat, GangLevel level) {
+    const auto named = [](const CellName& name) {
+        const std::string_view last = name.part.value_or(name.whole);
+        return last.empty() ? std::nullopt : std::optional(name);
+    };
+    switch (level) {
+        case GangLevel::domain:
+            return named({seat.site, seat.domain});
+        case GangLevel::rack:
+            return named({seat.site, seat.rack});
+        case GangLevel::site:
+            return named({seat.site});
+        case GangLevel::metro:
+            return named({seat.region});
+        case GangLevel::any:
+            return CellName{"all sites"};
+    }
+    return std::nullopt;
+}
+
+CellName spread_cell_of(const Seat& seat, GangLevel level) {
+    if (level == GangLevel::site) return {seat.site};
+    return {seat.site, seat.rack};
 }
 
 GangRules gang_rules(const TaskSpec& spec) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/plan.h"
@@ -39,6 +40,23 @@ struct Seat {
 
 // A seat on that node; candidate and score are the caller's.
 Seat seat_on(const Site& site, const Node& node, const ResourceRequest& request);
+
+// A cell by its name, in parts that lie in a seat: "here/r1" is a rack or a domain of a site,
+// "here" a site, "cn-hubei" a metro. No two cells of one kind have the same name.
+struct CellName {
+    std::string_view whole;
+    std::optional<std::string_view> part = {};
+    bool operator==(const CellName&) const = default;
+};
+std::string to_string(const CellName& name);
+// Where the seat lies; nullopt: in no cell of that kind.
+std::optional<CellName> cell_of(const Seat& seat, GangLevel level);
+// The same for members that are to be spread, over racks or sites: seats of a site without a rack
+// lie in one.
+CellName spread_cell_of(const Seat& seat, GangLevel level);
+struct CellHash {
+    std::size_t operator()(const CellName& name) const;
+};
 
 struct GangChoice {
     std::vector<std::size_t>

@@ -43,7 +43,7 @@ GangRules any_rules() {
     return rules;
 }
 
-std::string cell_of(const Seat& seat, GangLevel level) {
+std::string cell_text(const Seat& seat, GangLevel level) {
     switch (level) {
         case GangLevel::domain:
             return seat.domain.empty() ? "" : seat.site + "/" + seat.domain;
@@ -66,7 +66,7 @@ bool holds(const std::vector<Seat>& seats, const GangRules& rules, GangLevel lev
         std::string place = seat.node;
         if (rules.spread == GangLevel::rack) place = seat.rack;
         if (rules.spread == GangLevel::site) place = "";
-        const std::string cell = cell_of(seat, level);
+        const std::string cell = cell_text(seat, level);
         if (!cell.empty()) cells[cell][seat.site].insert(place);
     }
     for (const auto& [name, sites] : cells) {
@@ -100,7 +100,7 @@ RC_GTEST_PROP(ChooseGangProperty, FindsAPlaceExactlyWhereThereIsOneAndKeepsTheRu
     RC_ASSERT(members.size() == static_cast<std::size_t>(rules.members));
     std::set<std::string> cells, sites, racks;
     for (const std::size_t member : members) {
-        cells.insert(cell_of(seats[member], choice->level));
+        cells.insert(cell_text(seats[member], choice->level));
         sites.insert(seats[member].site);
         racks.insert(seats[member].site + "/" + seats[member].rack);
     }

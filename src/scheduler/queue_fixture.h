@@ -224,13 +224,15 @@ class Court final : public Yard {
     }
     ReclaimGround ground(const QueueItem& item, const Reservations& kept_room) {
         ReclaimGround ground{.places = suited(item)};
-        for (const Place& place : ground.places)
-            for (const Job& job : jobs)
-                if (job.is_on(place.node)) ground.residents[place.node].push_back(resident(job));
         for (const Place& place : kept_room.given_by_notice(item.work))
             ground.promised[place.node].push_back(place.request);
-        ground.overlay = [this](NodeId node) {
-            return std::make_unique<AmountsOverlay>(free(node));
+        std::vector<NodeId> nodes;
+        for (const Place& place : ground.places) nodes.push_back(place.node);
+        ground.overlay = [this, nodes = std::move(nodes)](std::size_t place) {
+            std::vector<Resident> residents;
+            for (const Job& job : jobs)
+                if (job.is_on(nodes[place])) residents.push_back(resident(job));
+            return std::make_unique<AmountsOverlay>(free(nodes[place]), std::move(residents));
         };
         if (item.nodes == 1) return ground;
         ground.gang = {.members = item.nodes};
@@ -275,7 +277,7 @@ class Court final : public Yard {
         Resident resident{
             .id = job.item.work,
             .tenant = job.item.tenant,
-            .request = job.each,
+            .request = &job.each,
             .priority = job.item.priority,
             .preemptible = (job.preemptible || job.item.spot) && job.item.nodes == 1,
             .spot = job.item.spot,

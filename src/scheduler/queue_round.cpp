@@ -136,7 +136,7 @@ bool QueueRound::reclaim(const QueueItem& item, Time now) {
     );
     queue_.charge(item.tenant, amounts_of(item.request));
     for (const Resident& victim : found->victims)
-        queue_.release(victim.tenant, amounts_of(victim.request));
+        queue_.release(victim.tenant, amounts_of(*victim.request));
     yard_.give_notice(item, *found);
     return true;
 }

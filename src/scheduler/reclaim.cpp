@@ -5,6 +5,9 @@
 #include <map>
 #include <ranges>
 #include <set>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "scheduler/clearing.h"
 
@@ -54,8 +57,7 @@ std::vector<std::size_t> best_first(
 // ---- one place
 
 struct OnePlace {
-    const Place* place = nullptr;
-    Cleared cleared;
+    std::size_t place = 0;
     ClearingCost cost;
 };
 
@@ -63,28 +65,30 @@ std::optional<Reclaim> plan_for_one(
     const FairQueue& queue, const Asker& asker, const ReclaimGround& ground, Time now
 ) {
     std::vector<OnePlace> options;
-    for (const Place& place : ground.places) {
-        std::optional<Cleared> cleared = clear_place(queue, asker, ground, place, now);
+    for (std::size_t i = 0; i < ground.places.size(); ++i) {
+        const std::optional<Cleared> cleared = clear_place(queue, asker, ground, i, now);
         if (!cleared || cleared->victims.empty()) continue;  // with room nobody has to leave
-        const ClearingCost cost = cleared->cost;
-        options.push_back({&place, *std::move(cleared), cost});
+        options.push_back({i, cleared->cost});
     }
     if (options.empty()) return std::nullopt;
-    const std::size_t best = best_first(options, [](const OnePlace& option) {
-                                 return option.cleared.fragments_grown(*option.place);
+    const std::size_t best = best_first(options, [&](const OnePlace& option) {
+                                 return clear_place(queue, asker, ground, option.place, now)
+                                     ->fragments_grown(ground.places[option.place]);
                              }).front();
-    Reclaim reclaim{.places = {*options[best].place}};
-    add_victims(reclaim, options[best].cleared.victims);
+    Reclaim reclaim{.places = {ground.places[options[best].place]}};
+    add_victims(reclaim, clear_place(queue, asker, ground, options[best].place, now)->victims);
     return reclaim;
 }
 
 // ---- gangs
 
-// A place of the gang that has room or can be cleared.
+// A place of the gang that has room or can be cleared. Who has to leave is found again where it is
+// weighed: most never are.
 struct Member {
-    const Place* place = nullptr;
+    std::size_t place = 0;
     const Seat* seat = nullptr;
-    Cleared cleared;
+    bool has_room = false;
+    ClearingCost cost;
 };
 using Members = std::vector<const Member*>;  // the cheapest first
 
@@ -100,12 +104,8 @@ class GangPlanner {
 
     // With the first accelerator that allows it.
     std::optional<Reclaim> plan() const {
-        std::vector<std::string> accelerators;
-        for (const Seat& seat : ground_.seats)
-            if (std::ranges::find(accelerators, seat.accelerator) == accelerators.end())
-                accelerators.push_back(seat.accelerator);
-        for (const std::string& accelerator : accelerators)
-            if (std::optional<Reclaim> found = plan_with(accelerator)) {
+        for (const std::vector<std::size_t>& places : by_accelerator())
+            if (std::optional<Reclaim> found = plan_on(places)) {
                 if (found->victims.empty()) break;  // there is room: nobody has to leave
                 return found;
             }
@@ -115,14 +115,35 @@ class GangPlanner {
   private:
     std::size_t count() const { return static_cast<std::size_t>(rules_.members); }
 
-    std::optional<Reclaim> plan_with(const std::string& accelerator) const {
-        const std::vector<Member> all = members_with(accelerator);
+    // The places of each accelerator, in the order in which the first of each came.
+    std::vector<std::vector<std::size_t>> by_accelerator() const {
+        std::vector<std::string_view> accelerators;
+        std::vector<std::vector<std::size_t>> places;
+        std::size_t at = 0;
+        for (std::size_t i = 0; i < ground_.seats.size(); ++i) {
+            const std::string_view accelerator = ground_.seats[i].accelerator;
+            if (at == accelerators.size() || accelerators[at] != accelerator)
+                at = static_cast<std::size_t>(
+                    std::ranges::find(accelerators, accelerator) - accelerators.begin()
+                );
+            if (at == accelerators.size()) {
+                accelerators.push_back(accelerator);
+                places.emplace_back();
+            }
+            places[at].push_back(i);
+        }
+        return places;
+    }
+
+    std::optional<Reclaim> plan_on(const std::vector<std::size_t>& places) const {
+        const std::vector<Member> all = members_on(places);
         if (all.size() < count()) return std::nullopt;
         Members sorted;
         for (const Member& each : all) sorted.push_back(&each);
         // Of equal ones the first: they lie in one array.
-        std::ranges::sort(sorted, {}, [](const Member* each) {
-            return std::pair(each->cleared.cost, each);
+        std::ranges::sort(sorted, [](const Member* left, const Member* right) {
+            const auto order = left->cost <=> right->cost;
+            return order != 0 ? order < 0 : left < right;
         });
         for (const GangLevel level :
              {GangLevel::domain, GangLevel::rack, GangLevel::site, GangLevel::metro, GangLevel::any
@@ -136,63 +157,47 @@ class GangPlanner {
         return std::nullopt;
     }
 
-    std::vector<Member> members_with(const std::string& accelerator) const {
+    std::vector<Member> members_on(const std::vector<std::size_t>& places) const {
         std::vector<Member> all;
-        std::set<NodeId> seen;
-        for (std::size_t i = 0; i < ground_.places.size(); ++i) {
-            const Place& place = ground_.places[i];
-            if (ground_.seats[i].accelerator != accelerator || !seen.insert(place.node).second)
-                continue;
-            std::optional<Cleared> cleared = clear_place(queue_, asker_, ground_, place, now_);
-            if (cleared) all.push_back({&place, &ground_.seats[i], *std::move(cleared)});
+        all.reserve(places.size());
+        std::unordered_set<NodeId> seen;
+        seen.reserve(places.size());
+        for (const std::size_t place : places) {
+            if (!seen.insert(ground_.places[place].node).second) continue;
+            if (const auto cleared = clear_place(queue_, asker_, ground_, place, now_))
+                all.push_back(
+                    {place, &ground_.seats[place], cleared->victims.empty(), cleared->cost}
+                );
         }
         return all;
     }
 
-    // The cells of that kind that hold the gang, each with its cheapest members.
+    // The cells of that kind that hold the gang, by name, each with its cheapest members.
     std::vector<Cell> cells_of(GangLevel level, const Members& sorted) const {
-        std::map<std::string, Members> by_cell;
+        std::unordered_map<CellName, Members, CellHash> found;
         for (const Member* each : sorted)
-            if (const std::string name = cell_of(*each->seat, level); !name.empty())
-                by_cell[name].push_back(each);
+            if (const std::optional<CellName> name = cell_of(*each->seat, level))
+                found[*name].push_back(each);
+        std::map<std::string, Members*> by_name;
+        for (auto& [name, members] : found)
+            if (members.size() >= count()) by_name.emplace(to_string(name), &members);
         std::vector<Cell> cells;
-        for (Members& members : std::views::values(by_cell)) {
-            if (rules_.spread) keep_one_in_each(members);
-            if (level >= GangLevel::metro) keep_few_sites(members);
-            if (members.size() < count()) continue;
-            Cell cell{.cost = {}, .members = std::move(members)};
+        for (Members* members : std::views::values(by_name)) {
+            if (rules_.spread) keep_one_in_each(*members);
+            if (level >= GangLevel::metro) keep_few_sites(*members);
+            if (members->size() < count()) continue;
+            Cell cell{.cost = {}, .members = std::move(*members)};
             for (const Member* each : cell.members | std::views::take(rules_.members))
-                cell.cost.add(each->cleared.cost);
+                cell.cost.add(each->cost);
             cells.push_back(std::move(cell));
         }
         return cells;
     }
 
-    static std::string cell_of(const Seat& seat, GangLevel level) {
-        switch (level) {
-            case GangLevel::domain:
-                return seat.domain.empty() ? "" : seat.site + "/" + seat.domain;
-            case GangLevel::rack:
-                return seat.rack.empty() ? "" : seat.site + "/" + seat.rack;
-            case GangLevel::site:
-                return seat.site;
-            case GangLevel::metro:
-                return seat.region;
-            case GangLevel::any:
-                return "all sites";
-        }
-        return "";
-    }
-
     void keep_one_in_each(Members& members) const {
-        std::set<std::string> seen;
+        std::unordered_set<CellName, CellHash> seen;
         std::erase_if(members, [&](const Member* each) {
-            const Seat& seat = *each->seat;
-            return !seen.insert(
-                            rules_.spread == GangLevel::site ? seat.site
-                                                             : seat.site + "/" + seat.rack
-            )
-                        .second;
+            return !seen.insert(spread_cell_of(*each->seat, *rules_.spread)).second;
         });
     }
 
@@ -221,7 +226,8 @@ class GangPlanner {
     std::int64_t fragments_of(const Cell& cell) const {
         std::int64_t sum = 0;
         for (const Member* each : cell.members | std::views::take(rules_.members))
-            sum += each->cleared.fragments_grown(*each->place);
+            sum += clear_place(queue_, asker_, ground_, each->place, now_)
+                       ->fragments_grown(ground_.places[each->place]);
         return sum;
     }
 
@@ -229,25 +235,27 @@ class GangPlanner {
     // may be left out which alone could be cleared; another takes its place.
     std::optional<Reclaim> settle(const Cell& cell, GangLevel level) const {
         Reclaim reclaim{.places = {}, .victims = {}, .claims = {}, .level = level};
+        std::vector<Cleared> kept;  // victims are of their overlays
         Victims victims;
-        std::vector<std::pair<const Seat*, const Place*>> chosen;
+        std::vector<const Member*> chosen;
         for (const Member* each : cell.members) {
             if (chosen.size() == count()) break;
-            if (!each->cleared.victims.empty()) {
-                const std::optional<Cleared> again =
-                    clear_place(queue_, asker_, ground_, *each->place, now_, victims);
+            if (!each->has_room) {
+                std::optional<Cleared> again =
+                    clear_place(queue_, asker_, ground_, each->place, now_, victims);
                 if (!again) continue;
                 victims.insert(victims.end(), again->victims.begin(), again->victims.end());
+                kept.push_back(*std::move(again));
             }
-            chosen.emplace_back(each->seat, each->place);
+            chosen.push_back(each);
         }
         if (chosen.size() < count()) return std::nullopt;
         // Neighbours of a rack follow each other.
-        std::ranges::sort(chosen, {}, [](const auto& each) {
-            const Seat& seat = *each.first;
+        std::ranges::sort(chosen, {}, [](const Member* each) {
+            const Seat& seat = *each->seat;
             return std::tie(seat.site, seat.rack, seat.domain, seat.node);
         });
-        for (const auto& [seat, place] : chosen) reclaim.places.push_back(*place);
+        for (const Member* each : chosen) reclaim.places.push_back(ground_.places[each->place]);
         add_victims(reclaim, victims);
         return reclaim;
     }
@@ -261,18 +269,25 @@ class GangPlanner {
 
 }  // namespace
 
-Claim claim_on(
-    const FairQueue& queue, const Asker& asker, const Amounts& asked, const Resident& resident,
-    const std::function<Amounts()>& part
-) {
+Claim claim_on(const Asker& asker, const Resident& resident, const std::function<bool()>& is_lent) {
     const bool same_project = asker.tenant == resident.tenant;
     if (same_project && resident.priority > asker.priority) return Claim::none;
     if (resident.spot && !asker.spot) return Claim::spot;
     if (same_project && resident.priority < asker.priority && asker.spot == resident.spot)
         return Claim::priority;
-    if (!asker.spot && queue.may_reclaim(asker.tenant, asked, resident.tenant, part()))
-        return Claim::guarantee;
+    if (!asker.spot && is_lent()) return Claim::guarantee;
     return Claim::none;
+}
+
+bool may_claim(
+    const FairQueue& queue, const Asker& asker, const std::vector<Amounts>& asked,
+    const Resident& resident
+) {
+    return claim_on(asker, resident, [&] {
+               return std::ranges::any_of(asked, [&](const Amounts& each) {
+                   return queue.is_due(asker.tenant, each, resident.tenant);
+               });
+           }) != Claim::none;
 }
 
 bool AmountsOverlay::fits(const ResourceRequest& request) const {

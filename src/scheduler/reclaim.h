@@ -5,7 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <unordered_map>
+#include <span>
 #include <vector>
 
 #include "model/decision.h"
@@ -27,7 +27,7 @@ constexpr std::size_t kEqualCostsWeighed = 64;
 struct Resident {
     std::uint64_t id = 0;  // of the owner's choosing
     Tenant tenant;
-    ResourceRequest request;
+    const ResourceRequest* request = nullptr;  // what it holds; borrowed, set always
     std::int64_t priority = 0;
     bool preemptible = false;
     bool spot = false;
@@ -44,11 +44,14 @@ struct Asker {
     std::optional<Amounts> of_all = {};  // of a gang: what all members ask for
 };
 
-// By what right `resident` may be asked to leave. `asked` is what the asker takes in all; `part()`
-// what the resident's side would give up in all, asked for only where a guarantee is to be weighed.
-Claim claim_on(
-    const FairQueue& queue, const Asker& asker, const Amounts& asked, const Resident& resident,
-    const std::function<Amounts()>& part
+// By what right `resident` may be asked to leave. `is_lent()`: whether what it holds is the asker's
+// by a guarantee; asked only where nothing else gives a right.
+Claim claim_on(const Asker& asker, const Resident& resident, const std::function<bool()>& is_lent);
+
+// Whether there could be any, whoever else leaves: the asker takes one of `asked` in all.
+bool may_claim(
+    const FairQueue& queue, const Asker& asker, const std::vector<Amounts>& asked,
+    const Resident& resident
 );
 
 // A node as it would be: some have left it, others have come. Leaves no trace on the node.
@@ -58,8 +61,10 @@ class NodeOverlay {
     NodeOverlay(const NodeOverlay&) = delete;
     NodeOverlay& operator=(const NodeOverlay&) = delete;
     virtual ~NodeOverlay() = default;
-    virtual void leave(const Resident& resident) = 0;
-    virtual void stay(const Resident& resident) = 0;  // after all: takes leave() back
+    // Who is there as the node is now; valid as long as this is.
+    virtual std::span<const Resident> residents() const = 0;
+    virtual void leave(const Resident& resident) = 0;  // one of residents()
+    virtual void stay(const Resident& resident) = 0;   // after all: takes leave() back
     virtual void take(const ResourceRequest& request) = 0;
     // Devices and their links included.
     virtual bool fits(const ResourceRequest& request) const = 0;
@@ -71,15 +76,18 @@ class NodeOverlay {
 // Of a node whose owner knows amounts only; what is left over counts as fragments.
 class AmountsOverlay final : public NodeOverlay {
   public:
-    explicit AmountsOverlay(const Capacity& free) : free_(amounts_of(free)) {}
-    void leave(const Resident& resident) override { free_.add(amounts_of(resident.request)); }
-    void stay(const Resident& resident) override { free_.add(amounts_of(resident.request), -1); }
+    AmountsOverlay(const Capacity& free, std::vector<Resident> residents)
+        : free_(amounts_of(free)), residents_(std::move(residents)) {}
+    std::span<const Resident> residents() const override { return residents_; }
+    void leave(const Resident& resident) override { free_.add(amounts_of(*resident.request)); }
+    void stay(const Resident& resident) override { free_.add(amounts_of(*resident.request), -1); }
     void take(const ResourceRequest& request) override { free_.add(amounts_of(request), -1); }
     bool fits(const ResourceRequest& request) const override;
     std::int64_t fragments_grown(const ResourceRequest& request) const override;
 
   private:
     Amounts free_;
+    std::vector<Resident> residents_;
 };
 
 // Where work could run and who is there.
@@ -88,17 +96,18 @@ struct ReclaimGround {
     // Of a gang: where members may lie, and by place where it stands. Without rules: one place.
     std::optional<GangRules> gang;
     std::vector<Seat> seats;
-    std::map<NodeId, std::vector<Resident>> residents;
     std::map<NodeId, std::vector<ResourceRequest>>
         promised;  // to others: of what is free or leaves
-    std::function<std::unique_ptr<NodeOverlay>(NodeId)> overlay;  // as the node is now
+    // Of the node of that place, as it is now. Made for each look, so that only those that are
+    // being weighed are in memory; the same each time.
+    std::function<std::unique_ptr<NodeOverlay>(std::size_t place)> overlay;
 };
 
 struct Reclaim {
-    std::vector<Place> places;  // one, or one for each member of a gang
-    std::vector<Resident> victims;
-    std::vector<Claim> claims;  // by victim
-    GangLevel level{};          // of a gang: of the cell it gets
+    std::vector<Place> places;      // one, or one for each member of a gang
+    std::vector<Resident> victims;  // their requests are borrowed from the owner of the work
+    std::vector<Claim> claims;      // by victim
+    GangLevel level{};              // of a gang: of the cell it gets
 };
 
 // Makes room by having residents leave that the asker has a claim on, and only those that have to:

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <ranges>
-#include <tuple>
 
 #include "model/time_shared.h"
 #include "scheduler/gang.h"
@@ -46,8 +45,6 @@ ResourceRequest counted_request(const TaskSpec& spec) {
     return request;
 }
 
-scheduler::Tenant tenant_of(const Task& task) { return {task.organisation_id, task.project_id}; }
-
 WorkId work_of(TaskId task, std::int64_t item) {
     constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15;  // spreads the items of a task
     const WorkId work = task.raw().low ^ (static_cast<std::uint64_t>(item) * kOdd);
@@ -61,12 +58,9 @@ scheduler::FairQueue fair_queue(const Platform& platform) {
         for (const Project* project : platform.directory.projects_of(organisation->id))
             if (project->quota) queue.set_quota({organisation->id, project->id}, *project->quota);
     }
-    for (const Attempt* attempt : platform.board.active_attempts())
+    for (const auto& [attempt, task, item] : platform.board.running())
         if (!attempt->notice)
-            queue.charge(
-                tenant_of(*platform.board.find(attempt->task_id)),
-                scheduler::amounts_of(attempt->request)
-            );
+            queue.charge(tenant_of(*task), scheduler::amounts_of(attempt->request));
     return queue;
 }
 
@@ -171,7 +165,10 @@ const scheduler::RunTimes& QueueYard::times_of(
 
 Started QueueYard::start(const QueueItem& item, const scheduler::Reservations&) {
     const Started started = hooks_.start(waiting_.at(item.work), item);
-    if (started == Started::yes) ++starts_;
+    if (started == Started::yes) {
+        ++starts_;
+        leavers_.reset();
+    }
     return started;
 }
 
@@ -200,57 +197,22 @@ std::optional<std::vector<Place>> QueueYard::together(
     return chosen;
 }
 
-// Who might leave, or was told to; what nobody may ask to leave is not among it.
-std::vector<LeavableWork> QueueYard::leavable() const {
-    // Attempts that differ in nothing but what they have not saved go together.
-    using Key =
-        std::tuple<OrganisationId, ProjectId, std::int64_t, bool, bool, std::optional<Time>>;
-    std::map<Key, LeavableWork> groups;
-    const Time now = platform_.now();
-    for (const Attempt* attempt : platform_.board.active_attempts()) {
-        const Task& task = *platform_.board.find(attempt->task_id);
-        const bool leaves = attempt->notice.has_value();
-        // One member of a gang that leaves ends all.
-        if (!leaves && (!is_preemptible(task.spec) || attempt->gang)) continue;
-        const TaskItem& item =
-            platform_.board.items(task.id)->at(static_cast<std::size_t>(attempt->item));
-        // All work in the queue goes before what takes turns on the devices it leaves.
-        const bool turns = is_time_shared(task.spec);
-        std::optional<Time> quiet_until;
-        if (item.preemptions && !turns)
-            quiet_until = attempt->created_at + scheduler::kPreemptionQuiet;
-        if (quiet_until && *quiet_until <= now) quiet_until.reset();
-        const scheduler::Tenant tenant = tenant_of(task);
-        const bool spot = is_spot(task.spec) || turns;
-        LeavableWork& group = groups[{
-            tenant.organisation, tenant.project, task.spec.priority, spot, leaves, quiet_until
-        }];
-        group.organisation_id = tenant.organisation;
-        group.project_id = tenant.project;
-        group.priority = task.spec.priority;
-        group.spot = spot;
-        group.leaves = leaves;
-        group.quiet_until = quiet_until;
-        const Time saved =
-            attempt->checkpoint ? attempt->checkpoint->at : attempt->running_at.value_or(now);
-        group.runs.push_back({attempt->id, std::max(now - saved, Duration{0})});
-    }
-    std::vector<LeavableWork> all;
-    for (LeavableWork& group : std::views::values(groups)) all.push_back(std::move(group));
-    return all;
-}
-
 std::optional<scheduler::Reclaim> QueueYard::reclaim(
     const QueueItem& item, const scheduler::FairQueue& queue,
     const scheduler::Reservations& promises
 ) {
+    if (!leavers_) leavers_.emplace(platform_.board);
+    const TaskSpec& spec = platform_.board.find(waiting_.at(item.work).task_id)->spec;
+    std::vector<LeavableWork> leavable = leavers_->of(
+        queue, {item.tenant, item.priority, item.spot}, amounts_asked(spec), platform_.now()
+    );
+    if (leavable.empty()) return std::nullopt;
     DecisionQuestion question = hooks_.ask(waiting_.at(item.work));
     ReclaimQuestion& asked = question.reclaim.emplace();
     asked.organisation_id = item.tenant.organisation;
     asked.project_id = item.tenant.project;
     asked.spot = item.spot;
-    asked.leavable = leavable();
-    if (asked.leavable.empty()) return std::nullopt;
+    asked.leavable = std::move(leavable);
     asked.tenants = queue.stands();
     for (const Place& place : promises.given_by_notice(item.work))
         asked.promised.push_back({place.node, place.request});
@@ -262,8 +224,8 @@ std::optional<scheduler::Reclaim> QueueYard::reclaim(
     for (const ReclaimAnswer::Victim& victim : answer.reclaim->victims) {
         const Attempt& attempt = *platform_.board.find_attempt(victim.attempt_id);
         found.victims.push_back(
-            {.tenant = tenant_of(*platform_.board.find(attempt.task_id)), .request = attempt.request
-            }
+            {.tenant = tenant_of(*platform_.board.find(attempt.task_id)),
+             .request = &attempt.request}
         );
         found.claims.push_back(victim.claim);
     }
@@ -284,6 +246,9 @@ void QueueYard::give_notice(const QueueItem& item, const scheduler::Reclaim&) {
         );
     platform_.commit(std::move(change));
     ++starts_;
+    if (leavers_)
+        for (const ReclaimAnswer::Victim& victim : victims)
+            leavers_->told_to_leave(victim.attempt_id);
 }
 
 std::string QueueYard::names_of(const std::vector<Place>& places) const {

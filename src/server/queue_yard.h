@@ -7,6 +7,7 @@
 
 #include "scheduler/queue_round.h"
 #include "scheduler/run_times.h"
+#include "server/leavers.h"
 #include "server/platform.h"
 
 // The platform as the queue of scheduler/queue_round.h sees it, for one round.
@@ -14,7 +15,6 @@ namespace penstock::server {
 
 // What an item counts with against quotas: of a gang all that its members take.
 ResourceRequest counted_request(const TaskSpec& spec);
-scheduler::Tenant tenant_of(const Task& task);
 // Of an item; the same from round to round and from process to process.
 scheduler::WorkId work_of(TaskId task, std::int64_t item);
 // Quotas, and what every tenant holds; what was told to leave no longer counts.
@@ -63,7 +63,6 @@ class QueueYard final : public scheduler::Yard {
 
   private:
     const std::vector<const Attempt*>& attempts_on(NodeId node) const;
-    std::vector<LeavableWork> leavable() const;
     std::string names_of(const std::vector<scheduler::Place>& places) const;
     const scheduler::RunTimes& times_of(
         const Task& task, const std::optional<Accelerator>& accelerator
@@ -79,6 +78,7 @@ class QueueYard final : public scheduler::Yard {
         DecisionAnswer answer;
     };
     std::map<scheduler::WorkId, Decided> reclaims_;  // found, and notice is still to be given
+    std::optional<Leavers> leavers_;                 // absent: not asked for since the last start
     mutable std::map<NodeId, std::vector<const Attempt*>> on_node_;
     // By task and accelerator: to look them up costs a hash.
     mutable std::map<std::pair<TaskId, std::string>, scheduler::RunTimes> times_;

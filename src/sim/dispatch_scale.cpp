@@ -19,6 +19,9 @@ constexpr std::uint64_t kIdStream = 0x696473ULL;
 constexpr std::uint64_t kArrivalStream = 0x6172726976ULL;
 constexpr std::string_view kPrice = "0.00001";
 constexpr std::int64_t kMemoryMibUnknown = 1 << 20;  // of a node whose memory the list leaves out
+constexpr std::int64_t kDeviceMemoryMib = 81'920;
+constexpr double kDeviceTflops = 989;
+constexpr std::int64_t kDeviceWatts = 700;
 constexpr std::int64_t kPhases = 3;
 constexpr std::int64_t kProgressStep = 256;
 constexpr double kHalfFullPercent = 50;
@@ -261,16 +264,31 @@ class DispatchBench {
         hello.total.memory_mib =
             spec.memory_mib == placement::kMemoryUnknown ? kMemoryMibUnknown : spec.memory_mib;
         for (int i = 0; i < spec.devices; ++i) {
-            hello.devices.push_back({.index = i, .model = models_[spec.model], .health = Health::ok}
-            );
+            hello.devices.push_back(device(models_[spec.model], i));
             hello.total.accelerator_milli[models_[spec.model]] += fleet::kWholeDeviceMilli;
         }
         const std::int64_t rack =
-            cluster.topology_known ? spec.rack : nodes_++ / options_.nodes_per_rack;
+            cluster.topology_known ? spec.rack : nodes_ / options_.nodes_per_rack;
+        ++nodes_;
         hello.labels["rack"] = fmt::format("r{}", rack);
         const SiteId site = TRY(site_of(cluster.topology_known ? spec.site : 0));
         TRY(fleet_.hello(site, hello, ids_.next<NodeId>(now_), now_));
         return {};
+    }
+
+    // As an agent describes one: what no decision reads of it takes memory too.
+    Device device(const std::string& model, int index) const {
+        return {
+            .index = index,
+            .vendor = "vendor",
+            .model = model,
+            .uuid = fmt::format("GPU-00000000-0000-4000-8000-{:08x}{:04x}", nodes_, index),
+            .memory_mib = kDeviceMemoryMib,
+            .peak_tflops = {{"bf16", kDeviceTflops}, {"fp32", kDeviceTflops / 16}},
+            .board_watts = kDeviceWatts,
+            .health = Health::ok,
+            .driver_version = "550.54.15"
+        };
     }
 
     TaskSpec spec_of(const placement::Request& request) const {
@@ -363,10 +381,10 @@ Result<DispatchTimes> measure_dispatch(
     site.placement[std::string(dispatch::kCpuSku)] = options.policy;
     // The server has policies without watts only.
     if (!dispatch::validate_policies(site)) return DispatchTimes{};
-    const std::size_t before = allocated_bytes();
     DispatchBench bench(cluster, options, progress);
-    TRY(bench.build(cluster));
     bench.know(tasks);
+    const std::size_t before = allocated_bytes();
+    TRY(bench.build(cluster));
     const double first = bench.decisions_per_second("dispatch, first", false);
     const std::size_t taken = allocated_bytes() - before;
     const double decided = bench.decisions_per_second("dispatch", false);

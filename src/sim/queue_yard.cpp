@@ -273,7 +273,7 @@ std::vector<Resident> ReplayYard::residents_on(const Node& node) const {
         Resident resident{
             .id = job.item.work,
             .tenant = job.item.tenant,
-            .request = job.holds,
+            .request = &job.holds,
             .priority = job.item.priority,
             .preemptible = true,
             .spot = job.item.spot,
@@ -291,12 +291,11 @@ std::optional<scheduler::Reclaim> ReplayYard::reclaim(
     const scheduler::Reservations& promises
 ) {
     scheduler::ReclaimGround ground{.places = suited(item)};
-    for (const Place& place : ground.places)
-        ground.residents[place.node] = residents_on(nodes_[index_of(place.node)]);
     for (const Place& place : promises.given_by_notice(item.work))
         ground.promised[place.node].push_back(place.request);
-    ground.overlay = [this](NodeId node) {
-        return std::make_unique<scheduler::AmountsOverlay>(nodes_[index_of(node)].free);
+    ground.overlay = [this, &places = ground.places](std::size_t place) {
+        const Node& node = nodes_[index_of(places[place].node)];
+        return std::make_unique<scheduler::AmountsOverlay>(node.free, residents_on(node));
     };
     return scheduler::plan_reclaim(queue, {item.tenant, item.priority, item.spot}, ground, now_);
 }

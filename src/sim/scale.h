@@ -61,7 +61,8 @@ struct DispatchTimes {
     GroupTimes gang;                 // to decide one, half full
     GroupTimes preemption;           // to decide who leaves for one, full; priorities 0…9
     // Of the fleet, its engine and their log, after the first decisions: what the allocator had
-    // given out for them by then, over the nodes. Not the same on every machine.
+    // given out for them by then, over the nodes. Devices are described as agents do, each with a
+    // UUID of its own; tasks that were not placed do not count. Not the same on every machine.
     double bytes_per_node = 0;
 };
 

@@ -78,6 +78,13 @@ struct ReplicaStanding {
 // what is ready; among equals the dearer, then the farther from its users, then the newer one.
 bool before_in_leaving(const ReplicaStanding& left, const ReplicaStanding& right);
 
+// An attempt that is active, with what it is of.
+struct Running {
+    const Attempt* attempt = nullptr;
+    const Task* task = nullptr;
+    const TaskItem* item = nullptr;
+};
+
 // One item that could start now, were there room for it.
 struct Waiting {
     TaskId task_id;
@@ -89,6 +96,11 @@ struct Waiting {
 // `changes`.
 class Board {
   public:
+    Board() = default;
+    // What is active is pointed to from within.
+    Board(const Board&) = delete;
+    Board& operator=(const Board&) = delete;
+
     // ---- commands
     // `task` comes with id, tenant, spec and times set; its items are made here.
     Result<void> create(Task task, Changes& changes);
@@ -162,7 +174,8 @@ class Board {
     const std::vector<TaskItem>* items(TaskId id) const;
     const Attempt* find_attempt(AttemptId id) const;
     std::vector<const Attempt*> attempts_of(TaskId id) const;
-    std::vector<const Attempt*> active_attempts() const;
+    std::vector<const Attempt*> active_attempts() const;  // by id
+    std::vector<Running> running() const;                 // the same, without a look-up for each
     std::vector<const Attempt*> active_attempts_on(NodeId node) const;
     // Whether all members of its gang were ready and none has failed.
     bool may_go(const Attempt& attempt) const;
@@ -228,7 +241,12 @@ class Board {
     std::map<TaskId, Record> records_;
     std::map<AttemptId, Attempt> attempts_;
     std::set<TaskId> open_;  // not terminal
-    std::set<AttemptId> active_;
+    struct Active {
+        const Attempt* attempt = nullptr;
+        const Record* record = nullptr;
+    };
+    std::map<AttemptId, Active>
+        active_;  // into records_ and attempts_, of which nothing is removed
     std::map<std::pair<ProjectId, std::string>, TaskId> newest_by_name_;
 };
 

@@ -63,9 +63,8 @@ std::vector<Attempt> Board::begin_gang(
         record.attempts.push_back(attempt.id);
         task.simulated = task.simulated || attempt.placement.simulated;
         task.held = *add(task.held, attempt.held);
-        active_.insert(attempt.id);
         changes.attempts.insert(attempt.id);
-        attempts_[attempt.id] = attempt;
+        active_[attempt.id] = {&(attempts_[attempt.id] = attempt), &record};
     }
     item.state = TaskState::reserved;
     item.reason = TaskReason::none;

@@ -119,8 +119,8 @@ bool Board::is_wanted(const Attempt& attempt) const {
 
 void Board::end_unassembled(Time now, Changes& changes) {
     std::vector<AttemptId> late;
-    for (const AttemptId id : active_) {
-        const Attempt& attempt = attempts_.at(id);
+    for (const auto& [id, active] : active_) {
+        const Attempt& attempt = *active.attempt;
         const bool before_run =
             attempt.state == TaskState::reserved || attempt.state == TaskState::staging;
         if (attempt.gang && before_run && now - attempt.created_at > kGangAssemblyMax)

@@ -56,7 +56,18 @@ std::vector<const Attempt*> Board::members_of(const Attempt& attempt) const {
 
 std::vector<const Attempt*> Board::active_attempts() const {
     std::vector<const Attempt*> all;
-    for (const AttemptId id : active_) all.push_back(&attempts_.at(id));
+    all.reserve(active_.size());
+    for (const auto& [id, active] : active_) all.push_back(active.attempt);
+    return all;
+}
+
+std::vector<Running> Board::running() const {
+    std::vector<Running> all;
+    all.reserve(active_.size());
+    for (const auto& [id, active] : active_) {
+        const auto item = static_cast<std::size_t>(active.attempt->item);
+        all.push_back({active.attempt, &active.record->task, &active.record->items.at(item)});
+    }
     return all;
 }
 
@@ -169,8 +180,8 @@ void Board::restore_attempt(Attempt attempt) {
     Record& record = records_[attempt.task_id];
     record.attempts.push_back(attempt.id);
     std::ranges::sort(record.attempts);
-    if (is_active(attempt.state)) active_.insert(attempt.id);
-    attempts_[attempt.id] = std::move(attempt);
+    Attempt& kept = attempts_[attempt.id] = std::move(attempt);
+    if (is_active(kept.state)) active_[kept.id] = {&kept, &record};
 }
 
 }  // namespace penstock::tasks
