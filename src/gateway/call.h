@@ -181,8 +181,8 @@ class Call {
     std::shared_ptr<const Route> route_;
     CachedAnswerPtr cached_;  // null: an engine is asked
     Money cost_max_;
-    ExactMoney charge_;                    // of the present attempt
-    ExactMoney total_;                     // and of the one that it goes on with
+    ExactMoney charge_;                      // of the present attempt
+    ExactMoney total_;                       // and of the one that it goes on with
     std::unique_ptr<CallRecord> continued_;  // the record of that one
     bool dispatched_ = false;
     bool silent_ = false;
