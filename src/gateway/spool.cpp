@@ -90,10 +90,12 @@ Spool::Spool(io::Executor executor, io::Pool& pool, telemetry::Logger log, Optio
     : pool_(pool),
       log_(std::move(log)),
       options_(std::move(options)),
+      writing_(executor, [this] { write_out(); }),
       appended_(executor),
       committed_(executor) {}
 
 Spool::~Spool() {
+    if (!unwritten_.empty()) write_out();
     if (lock_file_ >= 0) ::close(lock_file_);
 }
 
@@ -187,8 +189,7 @@ fs::path Spool::path_of(std::uint64_t number) const {
 
 Result<void> Spool::start_segment() {
     const std::uint64_t number = segments_.empty() ? 1 : segments_.back().number + 1;
-    const auto room = static_cast<std::size_t>(options_.segment_bytes + options_.segment_bytes / 4);
-    SpoolSegment fresh = TRY(SpoolSegment::create(path_of(number), room));
+    SpoolSegment fresh = TRY(SpoolSegment::create(path_of(number)));
     if (active_.file() >= 0) {
         // Whoever starts a segment has synced the one before, or does so here (at start only).
         if (segments_.back().synced < segments_.back().size) ::fdatasync(active_.file());
@@ -201,37 +202,36 @@ Result<void> Spool::start_segment() {
     return {};
 }
 
-void Spool::append_opened(const CallRecord& call) {
-    append(SpoolKind::opened, call);
-    write_out();
-}
+void Spool::append_opened(const CallRecord& call) { append(SpoolKind::opened, call); }
 
 void Spool::append_settled(const CallRecord& call, std::move_only_function<void()> durable) {
     append(SpoolKind::settled, call);
     const Segment& active = segments_.back();
     waiting_.push_back({active.number, active.size + unwritten_.size(), std::move(durable)});
-    write_out();
     appended_.notify_one();
 }
 
 void Spool::append(SpoolKind kind, const CallRecord& call) {
     routing::append_spool_record(unwritten_, kind, call);
+    writing_.ask();
 }
 
 // False when the disk did not take everything; the rest is kept and tried again.
 bool Spool::write_out() {
+    writing_.take_back();
     if (broken_) return false;
     const std::size_t written = active_.append(unwritten_);
     segments_.back().size += written;
     unwritten_.erase(0, written);
-    return unwritten_.empty();
+    stuck_ = !unwritten_.empty();
+    return !stuck_;
 }
 
-bool Spool::has_room() const {
-    return !broken_ && unwritten_.empty() && bytes() < options_.bytes_max;
-}
+bool Spool::has_room() const { return !broken_ && !stuck_ && bytes() < options_.bytes_max; }
 
-std::uint64_t Spool::bytes() const { return closed_bytes_ + segments_.back().size; }
+std::uint64_t Spool::bytes() const {
+    return closed_bytes_ + segments_.back().size + unwritten_.size();
+}
 
 io::Task<void> Spool::commit_forever() {
     while (true) {

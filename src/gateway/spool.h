@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "gateway/spool_segment.h"
+#include "io/before_sending.h"
 #include "io/event.h"
 #include "io/pool.h"
 #include "io/task.h"
@@ -24,9 +25,10 @@ namespace penstock::gateway {
 
 // The local write-ahead log of calls: "NNNNNNNNNN.spool" files of routing/spool_record.h, written
 // in order (spool_segment.h), read back from the front, deleted when the server has acknowledged
-// them. A record is in the system's hands (and survives kill -9) when append() returns, and on the
-// disk when its `durable` runs: many records share one fsync, which a thread of the pool makes. One
-// process at a time (lock file).
+// them. A record is in the system's hands (and survives kill -9) before anything more is sent by a
+// stream of the loop, at the end of the loop's turn at the latest, and on the disk when its
+// `durable` runs: the records of a turn share one write, and many turns one fsync, which a thread
+// of the pool makes. One process at a time (lock file).
 class Spool {
   public:
     static constexpr std::uint64_t kSegmentBytes = 4UL * 1024 * 1024;
@@ -81,7 +83,7 @@ class Spool {
     // Waits for durable records behind the last acknowledged ones.
     io::Task<void> wait_for_records();
 
-    std::uint64_t bytes() const;                            // on the disk
+    std::uint64_t bytes() const;                            // on the disk, or about to be
     std::uint64_t recovered() const { return recovered_; }  // calls that a crash had left open
     // Durable records wait for an acknowledgement.
     bool has_unsettled() const { return anything_to_read(); }
@@ -122,7 +124,9 @@ class Spool {
     int lock_file_ = -1;
     SpoolSegment active_;  // the last one of `segments_`
     std::deque<Segment> segments_;
-    std::string unwritten_;  // what the disk did not take yet
+    std::string unwritten_;  // of this turn, or what the disk did not take
+    bool stuck_ = false;     // the disk did not take all of it
+    io::BeforeSending writing_;
     std::deque<Waiting> waiting_;
     std::uint64_t read_segment_ = 0;  // the next batch begins here
     std::uint64_t read_offset_ = 0;

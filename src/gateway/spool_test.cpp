@@ -5,10 +5,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <fstream>
 
 #include "io/runtime.h"
+#include "io/stream.h"
 #include "io/task_group.h"
 #include "json/json.h"
 
@@ -104,6 +106,40 @@ TEST(Spool, GivesBackSettledRecordsInOrderOnce) {
     EXPECT_FALSE(f.spool->has_unsettled());
 }
 
+struct Sent {
+    std::uintmax_t before = 0;
+    std::uintmax_t after = 0;
+};
+
+// How large the first segment is before and after a stream of the same loop sent a byte, in the
+// turn of an append.
+io::Task<Sent> append_and_send(Spool* spool, io::Executor executor, fs::path segment) {
+    io::Listener listener = *io::Listener::bind(executor, {});
+    auto stream = co_await io::connect_tcp(
+        executor, "127.0.0.1", listener.local_port(), io::Deadline::after(5s)
+    );
+    spool->append_opened(call(1));
+    Sent sent{.before = fs::file_size(segment)};
+    std::array<std::string_view, 1> parts{"x"};
+    std::span<std::string_view> rest = parts;
+    EXPECT_TRUE(stream->write_now(rest));
+    sent.after = fs::file_size(segment);
+    co_return sent;
+}
+
+TEST(Spool, IsWrittenBeforeAnythingIsSent) {
+    Folder folder;
+    Opened f(folder.path);
+
+    const Sent sent = f.runtime.block_on(
+        append_and_send(f.spool.get(), f.runtime.executor(), folder.path / "0000000001.spool")
+    );
+
+    EXPECT_EQ(sent.before, 0U);
+    EXPECT_EQ(sent.after, f.spool->bytes());
+    EXPECT_GT(sent.after, 0U);
+}
+
 TEST(Spool, CallsBackOnlyAfterTheRecordIsDurable) {
     Folder folder;
     Opened f(folder.path);
@@ -127,6 +163,7 @@ TEST(Spool, SurvivesKillWithWhatWasAppendedAndTellsWhichCallsWereCut) {
         spool->append_opened(call(1));
         spool->append_opened(call(2));
         spool->append_settled(call(1), [] {});
+        runtime.block_on(io::yield_now());  // the turn ends
         ::kill(::getpid(), SIGKILL);
     });
     Opened f(folder.path);
@@ -145,6 +182,7 @@ TEST(Spool, RecordsACrashedCallWithNoTokens) {
             runtime.executor(), pool, {}, {.directory = folder.path, .bytes_max = 1'000'000}, kStart
         );
         spool->append_opened(call(1));
+        runtime.block_on(io::yield_now());  // the turn ends
         ::kill(::getpid(), SIGKILL);
     });
     Opened f(folder.path);

@@ -13,8 +13,11 @@
 namespace penstock::http {
 namespace {
 
-constexpr std::size_t kHeadUsual = 512;       // room that is made at once
-constexpr std::size_t kTargetsMax = 256;      // URLs that are remembered; then they are read again
+constexpr std::size_t kHeadUsual = 512;   // room that is made at once
+constexpr std::size_t kTargetsMax = 256;  // URLs that are remembered; then they are read again
+// Whether a connection was closed while it was kept is asked only after this long: what the system
+// would tell sooner is no newer than what is on its way.
+constexpr Duration kFresh = 1ms;
 constexpr Duration kEarlyAnswerTimeout = 1s;  // for an answer after the server stopped reading
 
 // A request in the form in which it is sent.
@@ -135,7 +138,8 @@ io::Task<Result<void>> exchange(
     constexpr int kInterimMax = 8;
     std::array<std::string_view, 2> parts = {out->head, out->body};
     std::span<std::string_view> rest = parts;
-    Result<void> written = connection->stream.write_now(rest);
+    Result<void> written =
+        out->source ? connection->stream.write_now(rest) : connection->stream.write_soon(rest);
     if (written && (!rest.empty() || out->source))
         written = co_await send_rest(&connection->stream, out, rest, deadline);
     *sent = written.has_value();
@@ -146,6 +150,7 @@ io::Task<Result<void>> exchange(
         Parsed<bool> head =
             co_await connection->reader.read_head(deadline, Duration::max(), out->no_answer_body);
         if (!written && !(head && *head)) co_return written;
+        if (connection->stream.send_failed()) *sent = false;
         if (!head) co_return std::unexpected(from_refusal(std::move(head.error()), *out->target));
         if (!*head) co_return std::unexpected(no_answer(*connection, *out->target));
         const int status = connection->reader.parser().head().status;
@@ -171,12 +176,15 @@ Result<TargetPtr> Client::State::target_of(const std::string& url) {
 
 ConnectionPtr Client::State::take_idle(const std::string& origin) {
     const auto found = idle.find(origin);
+    const io::Deadline now = io::Deadline::after(Duration{0});
     ConnectionPtr good;
     while (found != idle.end() && !found->second.empty() && !good) {
         ConnectionPtr candidate = std::move(found->second.back());
         found->second.pop_back();
         --idle_count;
-        if (!candidate->expires.passed() && candidate->stream.idle_and_open())
+        const bool fresh = candidate->expires.point() - now.point() > options.idle_timeout - kFresh;
+        if (candidate->stream.is_open() &&
+            (fresh || (now < candidate->expires && candidate->stream.idle_and_open())))
             good = std::move(candidate);
     }
     if (found != idle.end() && found->second.empty() && idle.size() > kTargetsMax)

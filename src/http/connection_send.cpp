@@ -162,7 +162,8 @@ std::optional<bool> Connection::send_text_now(Text& text) {
     std::array<std::string_view, 2> parts = {text.head, text.left};
     const std::size_t size = text.left.size();
     std::span<std::string_view> rest = parts;
-    Result<void> written = stream_.write_now(rest);
+    // What is the last on its connection is not put off.
+    Result<void> written = keep_ ? stream_.write_soon(rest) : stream_.write_now(rest);
     if (!written) {
         write_error_ = std::make_unique<Error>(std::move(written.error()));
         return false;
@@ -349,6 +350,8 @@ io::Task<bool> Connection::upgrade(Response* response) {
         needed.headers.set("Sec-WebSocket-Version", "13");
         co_return co_await send(&needed);
     }
+    // What was put off goes out before another owner writes.
+    (void)co_await stream_.write(std::string_view(), write_deadline());
     stream_.unread(reader_.buffer().take());
     response->headers.set("X-Request-Id", asked_.request_id);
     Result<std::unique_ptr<WebSocket>> accepted = co_await accept_websocket(

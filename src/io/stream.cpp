@@ -93,8 +93,14 @@ std::span<asio::const_buffer> skip(std::span<asio::const_buffer> parts, std::siz
 }  // namespace
 
 Stream::State::State(Socket socket_given, std::string peer_given)
-    : socket(std::move(socket_given)), peer(std::move(peer_given)) {
+    : socket(std::move(socket_given)), peer(std::move(peer_given)), turn(TurnEnd::of(executor())) {
     join(StreamDeadlines::of(executor()));
+}
+
+Stream::State::~State() {
+    if (!closed) send_kept();
+    if (readiness) readiness->told = nullptr;
+    if (waits_for_room) *waits_for_room = nullptr;
 }
 
 void Stream::State::cancel() {
@@ -103,6 +109,7 @@ void Stream::State::cancel() {
 }
 
 void Stream::State::close() {
+    if (!closed) send_kept();
     closed = true;
     error_code ignored;
     visit([&](auto& any) { any.lowest_layer().close(ignored); });
@@ -154,6 +161,8 @@ Task<Result<std::size_t>> Stream::read_from(
         if (!error || error == asio::error::eof) co_return size;
         if (error != asio::error::operation_aborted) co_return failure(*state, error);
         const Aborted why = co_await why_aborted(state, state->read_expired);
+        if (why == Aborted::repeat && state->send_error)
+            co_return failure(*state, state->send_error);
         if (why == Aborted::repeat) continue;
         co_return aborted(*state, why, "reading");
     }
@@ -169,25 +178,39 @@ Task<Result<void>> Stream::write(std::string_view bytes, Deadline deadline) {
     co_return co_await write(std::span(&bytes, 1), deadline);
 }
 
-Result<void> Stream::write_now(std::span<std::string_view>& parts) {
-    CHECK(parts.size() <= kGatherMax, "the caller gathers at most kGatherMax parts");
-    if (state_->closed) return closed(*state_);
-    if (state_->secure()) return {};
-    std::array<iovec, kGatherMax> vectors;
+Result<void> Stream::State::send_kept_and(std::span<std::string_view>& parts) {
+    turn.prepare_to_send();
+    leave();
+    std::array<iovec, kGatherMax + 1> vectors;
+    std::size_t count = 0;
     std::size_t size = 0;
-    for (std::size_t i = 0; i < parts.size(); ++i) {
+    const auto add = [&](std::string_view part) {
+        if (part.empty()) return;
         // sendmsg reads only.
-        vectors[i] = {const_cast<char*>(parts[i].data()), parts[i].size()};  // NOLINT
-        size += parts[i].size();
-    }
+        vectors[count++] = {const_cast<char*>(part.data()), part.size()};  // NOLINT
+        size += part.size();
+    };
+    add(kept);
+    for (const std::string_view part : parts) add(part);
     if (size > 0) {
         msghdr message{};
         message.msg_iov = vectors.data();
-        message.msg_iovlen = parts.size();
-        const ssize_t sent = ::sendmsg(state_->handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-            return failure(*state_, error_code(errno, boost::system::system_category()));
+        message.msg_iovlen = count;
+        const ssize_t sent = ::sendmsg(handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+            const error_code error(errno, boost::system::system_category());
+            if (!kept.empty()) send_error = error;
+            kept.clear();
+            return failure(*this, error);
+        }
         size = sent < 0 ? 0 : static_cast<std::size_t>(sent);
+    }
+    const std::size_t of_kept = std::min(size, kept.size());
+    kept.erase(0, of_kept);
+    size -= of_kept;
+    if (!kept.empty()) {
+        wait_for_room();
+        return {};
     }
     while (!parts.empty() && size >= parts.front().size()) {
         size -= parts.front().size();
@@ -197,13 +220,60 @@ Result<void> Stream::write_now(std::span<std::string_view>& parts) {
     return {};
 }
 
+// Whoever reads learns the end of a connection by reading, of other failures by this.
+void Stream::State::send_kept() {
+    if (kept.empty()) return;
+    std::span<std::string_view> nothing;
+    if (send_kept_and(nothing)) return;
+    if (send_error != asio::error::broken_pipe && send_error != asio::error::connection_reset)
+        cancel();
+}
+
+void Stream::State::wait_for_room() {
+    if (waits_for_room) return;
+    waits_for_room = std::make_shared<State*>(this);
+    visit([&](auto& any) {
+        any.lowest_layer().async_wait(
+            asio::socket_base::wait_write,
+            [waiting = waits_for_room](const error_code&) {
+                State* const state = *waiting;
+                if (state == nullptr) return;
+                state->waits_for_room.reset();
+                if (!state->closed) state->send_kept();
+            }
+        );
+    });
+}
+
+Result<void> Stream::write_now(std::span<std::string_view>& parts) {
+    CHECK(parts.size() <= kGatherMax, "the caller gathers at most kGatherMax parts");
+    if (state_->closed) return closed(*state_);
+    if (state_->send_error) return failure(*state_, state_->send_error);
+    if (!state_->secure()) return state_->send_kept_and(parts);
+    state_->turn.prepare_to_send();
+    return {};
+}
+
+Result<void> Stream::write_soon(std::span<std::string_view>& parts) {
+    std::size_t size = state_->kept.size();
+    for (const std::string_view part : parts) size += part.size();
+    if (size > kSoonMax || state_->closed || state_->send_error || state_->secure())
+        return write_now(parts);
+    for (const std::string_view part : parts) state_->kept += part;
+    parts = {};
+    state_->turn.put_off_sending(*state_);
+    return {};
+}
+
+bool Stream::send_failed() const { return state_ && state_->send_error.failed(); }
+
 Task<Result<void>> Stream::write(std::span<const std::string_view> given, Deadline deadline) {
     CHECK(given.size() <= kGatherMax, "the caller gathers at most kGatherMax parts");
     std::array<std::string_view, kGatherMax> texts;
     std::ranges::copy(given, texts.begin());
     std::span<std::string_view> rest(texts.data(), given.size());
     CO_TRY(write_now(rest));
-    if (rest.empty()) co_return Result<void>{};
+    if (rest.empty() && state_->kept.empty()) co_return Result<void>{};
     co_return co_await state_->visit([&](auto& socket) {
         return write_to(state_.get(), &socket, rest, deadline);
     });
@@ -213,6 +283,7 @@ template <class Socket>
 Task<Result<void>> Stream::write_to(
     State* state, Socket* socket, std::span<const std::string_view> rest, Deadline deadline
 ) {
+    if (!state->kept.empty()) CO_TRY(co_await drain(state, socket, deadline));
     Parts parts;
     for (std::size_t i = 0; i < rest.size(); ++i)
         parts[i] = asio::const_buffer(rest[i].data(), rest[i].size());
@@ -223,6 +294,27 @@ Task<Result<void>> Stream::write_to(
         const auto [error, sent] = co_await socket->async_write_some(left, kAwait);
         left = skip(left, sent);
         if (!error) continue;
+        if (error != asio::error::operation_aborted) co_return failure(*state, error);
+        const Aborted why = co_await why_aborted(state, state->write_expired);
+        if (why == Aborted::repeat) continue;
+        co_return aborted(*state, why, "writing");
+    }
+    co_return Result<void>{};
+}
+
+// Until what write_soon() kept has gone out.
+template <class Socket>
+Task<Result<void>> Stream::drain(State* state, Socket* socket, Deadline deadline) {
+    const WriteLimit limit(state, deadline);
+    while (!state->kept.empty()) {
+        if (state->closed) co_return closed(*state);
+        const auto [error] =
+            co_await socket->lowest_layer().async_wait(asio::socket_base::wait_write, kAwait);
+        if (!error) {
+            std::span<std::string_view> nothing;
+            CO_TRY(state->send_kept_and(nothing));
+            continue;
+        }
         if (error != asio::error::operation_aborted) co_return failure(*state, error);
         const Aborted why = co_await why_aborted(state, state->write_expired);
         if (why == Aborted::repeat) continue;
@@ -285,7 +377,8 @@ void Stream::call_when_readable(std::move_only_function<void()> told) {
 }
 
 bool Stream::idle_and_open() {
-    if (!state_ || state_->closed || !state_->pushback.empty()) return false;
+    if (!state_ || state_->closed || !state_->pushback.empty() || !state_->kept.empty())
+        return false;
     char byte = 0;
     const ssize_t size = ::recv(state_->handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
@@ -300,6 +393,8 @@ void Stream::unread(std::string bytes) {
 Task<void> Stream::shutdown(Deadline deadline) {
     State* const state = state_.get();
     if (state->closed) co_return;
+    if (!state->kept.empty())
+        (void)co_await state->visit([&](auto& socket) { return drain(state, &socket, deadline); });
     if (state->secure()) {
         const ReadLimit limit(state, deadline);
         co_await (*std::get_if<2>(&state->socket))->async_shutdown(kAwait);

@@ -24,6 +24,7 @@ class Stream {
   public:
     static constexpr Duration kDeadlineGrain = 20ms;
     static constexpr std::size_t kGatherMax = 16;
+    static constexpr std::size_t kSoonMax = 8UL * 1024;
 
     Stream();
     ~Stream();
@@ -42,6 +43,13 @@ class Stream {
     // As much as goes out at once, without waiting: `parts` become what is left, for write(). With
     // TLS that is all of it. A write that ends here costs no turn of the loop and no coroutine.
     Result<void> write_now(std::span<std::string_view>& parts);
+    // Small messages: as write(), but sent at the end of the loop's turn, together with what other
+    // streams send (turn_end.h), or before what is written to this one next; more than kSoonMax
+    // bytes and TLS are as with write_now(). That it failed is told by send_failed() and by the
+    // next write.
+    Result<void> write_soon(std::span<std::string_view>& parts);
+    // Whether bytes that were to go out could not. Reading may go on: the peer may have said why.
+    bool send_failed() const;
     // Until read_some() has something to tell: bytes, the end, or an error. Holds no buffer.
     Task<Result<void>> wait_readable(Deadline deadline = Deadline::none());
     // What is there now, at most `into.size()` bytes; nothing when it would have to wait; 0 at the
@@ -90,6 +98,8 @@ class Stream {
     );
     template <class Socket>
     static Task<Result<void>> wait_for(State* state, Socket* socket, Deadline deadline);
+    template <class Socket>
+    static Task<Result<void>> drain(State* state, Socket* socket, Deadline deadline);
 
     std::unique_ptr<State> state_;
 };

@@ -12,6 +12,7 @@
 
 #include "io/stream.h"
 #include "io/stream_deadlines.h"
+#include "io/turn_end.h"
 
 namespace penstock::io {
 
@@ -22,13 +23,11 @@ using TlsSocket = boost::asio::ssl::stream<TcpSocket>;
 // "192.0.2.7:80", "[2001:db8::1]:80"
 std::string to_string(const boost::asio::ip::tcp::endpoint& endpoint);
 
-struct Stream::State final : StreamDeadlines::Entry {
+struct Stream::State final : StreamDeadlines::Entry, TurnEnd::Entry {
     using Socket = std::variant<TcpSocket, UnixSocket, std::unique_ptr<TlsSocket>>;
 
     State(Socket socket_given, std::string peer_given);
-    ~State() override {
-        if (readiness) readiness->told = nullptr;
-    }
+    ~State() override;
     State(const State&) = delete;
     State& operator=(const State&) = delete;
     void expire() override { cancel(); }
@@ -40,6 +39,13 @@ struct Stream::State final : StreamDeadlines::Entry {
     Executor executor();
     // Takes from what was put back; 0 when there is nothing.
     std::size_t take_pushback(char* into, std::size_t size);
+
+    // Sends what write_soon() kept, and then the parts, as far as the socket takes them; the parts
+    // become what is left.
+    Result<void> send_kept_and(std::span<std::string_view>& parts);
+    void send_kept();
+    void wait_for_room();
+    void turn_ended() override { send_kept(); }
 
     // Applies `use` to the socket, whatever it is.
     template <class Use>
@@ -60,6 +66,11 @@ struct Stream::State final : StreamDeadlines::Entry {
     std::size_t pushback_at = 0;
     std::shared_ptr<TlsContext::State> tls;  // the context of a TLS socket, which refers to it
     bool closed = false;
+
+    TurnEnd& turn;
+    std::string kept;                        // by write_soon(), until the turn ends
+    boost::system::error_code send_error;    // of what was kept
+    std::shared_ptr<State*> waits_for_room;  // to send the rest of it; null once it is gone
 
     // Of call_when_readable(). Shared with the operation that waits, which may outlive the stream.
     struct Readiness {

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/turn_end.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <vector>
+
+#include "io/before_sending.h"
+#include "io/runtime.h"
+#include "io/stream.h"
+#include "io/task_group.h"
+
+namespace penstock::io {
+namespace {
+
+using Seen = std::optional<std::string>;  // nothing: not even the end
+
+struct Pair {
+    Stream client;
+    Stream server;
+};
+
+class TurnEndTest : public testing::Test {
+  protected:
+    static Task<Pair> connect_both(Executor executor, Listener* listener) {
+        Result<Stream> client = co_await connect_tcp(
+            executor, "127.0.0.1", listener->local_port(), Deadline::after(10s)
+        );
+        Result<Stream> server = co_await listener->accept();
+        co_return Pair{*std::move(client), *std::move(server)};
+    }
+    Pair connect() { return runtime.block_on(connect_both(runtime.executor(), &listener)); }
+    void end_turn() { runtime.block_on(yield_now()); }
+    // What is there now.
+    static Seen seen(Stream& stream) {
+        std::array<char, 256> buffer;
+        const auto size = stream.read_now(buffer);
+        if (!size || !*size) return std::nullopt;
+        return std::string(buffer.data(), **size);
+    }
+    static bool soon(Stream& stream, std::string_view text) {
+        std::array<std::string_view, 1> parts{text};
+        std::span<std::string_view> rest = parts;
+        return stream.write_soon(rest).has_value() && rest.empty();
+    }
+    // As much as the socket takes at once of so many bytes; how many are left.
+    static std::size_t now(Stream& stream, std::string_view text) {
+        std::array<std::string_view, 1> parts{text};
+        std::span<std::string_view> rest = parts;
+        EXPECT_TRUE(stream.write_now(rest));
+        return rest.empty() ? 0 : rest[0].size();
+    }
+    static Task<std::string> read_to_end(Stream* stream) {
+        std::string all;
+        std::array<char, 65536> buffer;
+        while (true) {
+            const auto size = co_await stream->read_some(buffer, Deadline::after(10s));
+            EXPECT_TRUE(size) << to_string(size.error());
+            if (!size || *size == 0) co_return all;
+            all.append(buffer.data(), *size);
+        }
+    }
+    static Task<Result<void>> write(Stream* stream, std::string_view text) {
+        co_return co_await stream->write(text, Deadline::after(10s));
+    }
+    static Task<> shut_down(Stream* stream) { co_await stream->shutdown(Deadline::after(10s)); }
+
+    Runtime runtime;
+    Listener listener = *Listener::bind(runtime.executor(), {});
+};
+
+TEST_F(TurnEndTest, WhatIsWrittenSoonGoesOutWhenTheTurnEnds) {
+    Pair pair = connect();
+
+    EXPECT_TRUE(soon(pair.client, "one "));
+    EXPECT_TRUE(soon(pair.client, "two"));
+    EXPECT_EQ(seen(pair.server), std::nullopt);
+    end_turn();
+
+    EXPECT_EQ(seen(pair.server), "one two");
+}
+
+TEST_F(TurnEndTest, WhatIsWrittenNextFollowsIt) {
+    Pair pair = connect();
+
+    EXPECT_TRUE(soon(pair.client, "one "));
+    EXPECT_EQ(now(pair.client, "two"), 0U);
+
+    EXPECT_EQ(seen(pair.server), "one two");
+    end_turn();
+    EXPECT_EQ(seen(pair.server), std::nullopt);
+}
+
+TEST_F(TurnEndTest, MuchIsSentAtOnce) {
+    Pair pair = connect();
+
+    EXPECT_TRUE(soon(pair.client, std::string(Stream::kSoonMax + 1, 'x')));
+
+    EXPECT_TRUE(seen(pair.server).has_value());
+}
+
+TEST_F(TurnEndTest, ManySendersDoNotWaitForEachOther) {
+    std::vector<Pair> pairs;
+    for (std::size_t i = 0; i < TurnEnd::kSendersMax; ++i) pairs.push_back(connect());
+
+    for (std::size_t i = 0; i + 1 < pairs.size(); ++i) EXPECT_TRUE(soon(pairs[i].client, "x"));
+    EXPECT_EQ(seen(pairs.front().server), std::nullopt);
+    EXPECT_TRUE(soon(pairs.back().client, "x"));
+
+    for (Pair& pair : pairs) EXPECT_EQ(seen(pair.server), "x");
+}
+
+TEST_F(TurnEndTest, AStreamThatEndsHasSentIt) {
+    Pair closed = connect();
+    Pair destroyed = connect();
+    Pair shut = connect();
+
+    EXPECT_TRUE(soon(closed.client, "closed"));
+    closed.client.close();
+    {
+        const Stream gone = std::move(destroyed.client);
+        EXPECT_TRUE(soon(const_cast<Stream&>(gone), "destroyed"));
+    }
+    EXPECT_TRUE(soon(shut.client, "shut"));
+    runtime.block_on(shut_down(&shut.client));
+
+    EXPECT_EQ(runtime.block_on(read_to_end(&closed.server)), "closed");
+    EXPECT_EQ(runtime.block_on(read_to_end(&destroyed.server)), "destroyed");
+    EXPECT_EQ(runtime.block_on(read_to_end(&shut.server)), "shut");
+}
+
+TEST_F(TurnEndTest, WhatDoesNotFitFollowsWhenThereIsRoom) {
+    Pair pair = connect();
+    const std::string much(64UL << 20, 'a');
+    const std::size_t filled = much.size() - now(pair.client, much);
+    ASSERT_LT(filled, much.size());
+
+    EXPECT_TRUE(soon(pair.client, "b"));
+    end_turn();
+    EXPECT_EQ(now(pair.client, "c"), 1U);  // not before what is kept
+    TaskGroup group(runtime.executor(), "test");
+    group.spawn([](Stream* stream) -> Task<> {
+        EXPECT_TRUE(co_await write(stream, "c"));
+        stream->close();
+    }(&pair.client));
+
+    const std::string read = runtime.block_on(read_to_end(&pair.server));
+    EXPECT_EQ(read.size(), filled + 2);
+    EXPECT_EQ(read.substr(filled), "bc");
+    runtime.block_on(group.close());
+}
+
+TEST_F(TurnEndTest, AStreamMayEndWhileItWaitsForRoom) {
+    Pair pair = connect();
+    now(pair.client, std::string(64UL << 20, 'a'));
+
+    EXPECT_TRUE(soon(pair.client, "b"));
+    end_turn();
+    pair.client = {};
+    end_turn();
+
+    EXPECT_FALSE(runtime.block_on(read_to_end(&pair.server)).empty());
+}
+
+TEST_F(TurnEndTest, TellsThatItCouldNotBeSent) {
+    Pair pair = connect();
+    pair.server.abort();
+    EXPECT_TRUE(soon(pair.client, "x"));
+    EXPECT_FALSE(pair.client.send_failed());
+    end_turn();
+
+    EXPECT_TRUE(pair.client.send_failed());
+    std::array<std::string_view, 1> parts{"y"};
+    std::span<std::string_view> rest = parts;
+    EXPECT_EQ(pair.client.write_now(rest).error().code, ErrorCode::unavailable);
+}
+
+TEST_F(TurnEndTest, APreparationIsDoneOnceBeforeAnythingIsSent) {
+    Pair pair = connect();
+    Seen at_preparation = "not prepared";
+    int times = 0;
+    BeforeSending preparation(runtime.executor(), [&] {
+        ++times;
+        at_preparation = seen(pair.server);
+    });
+
+    EXPECT_TRUE(soon(pair.client, "x"));
+    preparation.ask();
+    preparation.ask();
+    end_turn();
+    EXPECT_EQ(times, 1);
+    EXPECT_EQ(at_preparation, std::nullopt);
+
+    preparation.ask();
+    EXPECT_EQ(now(pair.client, "y"), 0U);
+    EXPECT_EQ(times, 2);
+    end_turn();
+    EXPECT_EQ(times, 2);
+}
+
+TEST_F(TurnEndTest, APreparationIsDoneThoughNothingIsSent) {
+    bool done = false;
+    BeforeSending preparation(runtime.executor(), [&] { done = true; });
+
+    preparation.ask();
+    end_turn();
+    EXPECT_TRUE(done);
+
+    done = false;
+    preparation.ask();
+    preparation.take_back();
+    end_turn();
+    EXPECT_FALSE(done);
+}
+
+}  // namespace
+}  // namespace penstock::io
