@@ -36,6 +36,14 @@ TEST(Units, PrintsAndReadsExactly) {
     EXPECT_EQ(to_string(Units::whole(60)), "60");
     EXPECT_EQ(to_string(*parse_units("0.00056")), "0.00056");
     EXPECT_EQ(to_string(*parse_units("-1.5")), "-1.5");
+    EXPECT_EQ(to_string(Units()), "0");
+    EXPECT_EQ(
+        to_string(*parse_units("-999999999999999999.000000000000001")),
+        "-999999999999999999.000000000000001"
+    );
+    Units most = Units::whole(999'999'999'999'999'999);
+    for (int i = 0; i < 10; ++i) most = most + most;
+    EXPECT_EQ(to_string(most), "1023999999999999998976");
     EXPECT_FALSE(parse_units("1."));
     EXPECT_FALSE(parse_units("1e3"));
 }

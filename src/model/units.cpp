@@ -8,6 +8,12 @@ namespace {
 
 constexpr std::size_t kPlaces = 15;
 constexpr std::size_t kWholeDigitsMax = 18;
+constexpr std::int64_t kWholeEnd = 1'000'000'000'000'000'000;  // 10 to the kWholeDigitsMax
+
+void append_padded(std::string& text, std::uint64_t value, std::size_t places) {
+    const std::string digits = std::to_string(value);
+    text.append(places - digits.size(), '0').append(digits);
+}
 
 std::unexpected<Error> not_units(std::string_view text) {
     return fail(
@@ -23,14 +29,21 @@ std::string to_string(Units units) {
     __int128 rest = units.exact_money().femto();
     const bool negative = rest < 0;
     if (negative) rest = -rest;
-    std::string digits;
-    for (; rest > 0; rest /= 10) digits += static_cast<char>('0' + static_cast<int>(rest % 10));
-    if (digits.size() <= kPlaces) digits.append(kPlaces + 1 - digits.size(), '0');
-    std::ranges::reverse(digits);
-    digits.insert(digits.size() - kPlaces, ".");
-    while (digits.back() == '0') digits.pop_back();
-    if (digits.back() == '.') digits.pop_back();
-    return negative ? "-" + digits : digits;
+    // Dividing 128 bits is slow: the digits come from 64.
+    const __int128 whole = rest / Units::kPerWhole;
+    const auto fraction = static_cast<std::uint64_t>(rest % Units::kPerWhole);
+    std::string text = negative ? "-" : "";
+    if (whole >= kWholeEnd) text += std::to_string(static_cast<std::uint64_t>(whole / kWholeEnd));
+    const auto low = static_cast<std::uint64_t>(whole % kWholeEnd);
+    if (whole >= kWholeEnd)
+        append_padded(text, low, kWholeDigitsMax);
+    else
+        text += std::to_string(low);
+    if (fraction == 0) return text;
+    text += '.';
+    append_padded(text, fraction, kPlaces);
+    text.erase(text.find_last_not_of('0') + 1);
+    return text;
 }
 
 Result<Units> parse_units(std::string_view text) {
