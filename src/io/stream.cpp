@@ -132,7 +132,7 @@ std::size_t Stream::State::take_pushback(char* into, std::size_t size) {
     std::memcpy(into, pushback.data() + pushback_at, taken);
     pushback_at += taken;
     if (pushback_at == pushback.size()) {
-        pushback = {};
+        std::string().swap(pushback);  // its memory too
         pushback_at = 0;
     }
     return taken;
@@ -205,13 +205,13 @@ Result<void> Stream::State::send_kept_and(std::span<std::string_view>& parts) {
         }
         size = sent < 0 ? 0 : static_cast<std::size_t>(sent);
     }
-    const std::size_t of_kept = std::min(size, kept.size());
-    kept.erase(0, of_kept);
-    size -= of_kept;
-    if (!kept.empty()) {
+    if (size < kept.size()) {
+        kept.erase(0, size);
         wait_for_room();
         return {};
     }
+    size -= kept.size();
+    std::string().swap(kept);  // its memory too: most streams are silent for long
     while (!parts.empty() && size >= parts.front().size()) {
         size -= parts.front().size();
         parts = parts.subspan(1);
