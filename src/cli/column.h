@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,7 +34,8 @@ struct View {
     std::string plural;    // the key of the list in a page: "tasks"
     std::string singular;  // for -o name: "task"
     std::vector<Column> columns;
-    std::string id = "id";  // path of what -o name prints
+    std::string id = "id";                              // path of what -o name prints
+    std::optional<MessageKey> if_empty = std::nullopt;  // instead of "No tasks found."
 };
 
 Column text_column(std::string name, std::string path);

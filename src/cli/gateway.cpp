@@ -139,6 +139,7 @@ const View& route_view() {
                 age_column("DATA-AGE", "reported_at"),
             },
         .id = "endpoint_id",
+        .if_empty = "gateway.routes.empty",
     };
     return kView;
 }

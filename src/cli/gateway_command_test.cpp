@@ -100,6 +100,25 @@ TEST_F(GatewayCommands, ShowBreakersAndMeasuredFigures) {
     );
 }
 
+TEST_F(GatewayCommands, WhoSeesNoRoutesIsToldWhoSeesWhich) {
+    const std::string page = json::print(GatewayRoutePage());
+    answer("GET", "/v1/gateways/gw-1/routes", 200, page);
+    const Run english = run({"gateway", "routes", "gw-1"});
+    EXPECT_EQ(english.out, "");
+    EXPECT_EQ(
+        english.err,
+        "No routes found. A provider sees the routes to its own endpoints, an operator sees all.\n"
+    );
+    EXPECT_EQ(
+        run({"gateway", "routes", "gw-1", "--lang", "zh"}).err,
+        "没有找到 routes。提供方只看到通往自己端点的 routes，运营方看到全部。\n"
+    );
+    const Run machine = run({"gateway", "routes", "gw-1", "-o", "json"});
+    EXPECT_EQ(*json::parse_value(machine.out), *json::parse_value(page));
+    EXPECT_EQ(machine.err, "");
+    EXPECT_EQ(run({"gateway", "routes", "gw-1", "-q"}).code, 0);
+}
+
 TEST_F(GatewayCommands, ShowLeasesAndPassOnTheOrganisation) {
     GatewayLease lease;
     lease.organisation = "acme";

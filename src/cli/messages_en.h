@@ -201,6 +201,8 @@ inline constexpr Message kMessagesEnButFlags[] = {
     {"gateway.get.summary", "one gateway"},
     {"gateway.leases.summary", "parts of wallets and limits that a gateway holds"},
     {"gateway.list.summary", "the gateways of the platform and what they carry"},
+    {"gateway.routes.empty",
+     "No routes found. A provider sees the routes to its own endpoints, an operator sees all."},
     {"gateway.routes.summary", "where a gateway may send calls, what it has measured, its breakers"
     },
     {"gateway.undrain.summary", "let a gateway take calls again (operator)"},

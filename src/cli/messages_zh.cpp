@@ -189,6 +189,8 @@ constexpr Message kMessagesZhButFlags[] = {
     {"gateway.get.summary", "查看一个网关"},
     {"gateway.leases.summary", "网关持有的钱包与限额份额"},
     {"gateway.list.summary", "平台的网关及其负载"},
+    {"gateway.routes.empty", "没有找到 routes。提供方只看到通往自己端点的 routes，运营方看到全部。"
+    },
     {"gateway.routes.summary", "网关可将调用送往何处、测得的数据及熔断器"},
     {"gateway.undrain.summary", "让网关重新接受调用（运营方）"},
     {"help.commands", "日常命令"},

@@ -44,6 +44,23 @@ std::string name_line(const View& view, const json::Value& row) {
     return view.singular + "/" + text_at(row, view.id) + "\n";
 }
 
+std::unexpected<Error> no_such_column(
+    const std::string& wanted, const std::vector<std::string>& known
+) {
+    const std::string meant = nearest(upper(wanted), known);
+    std::string all;
+    for (const std::string& name : known) {
+        if (!all.empty()) all += ", ";
+        all += name;
+    }
+    return fail_field(
+        ErrorCode::invalid_argument, "--columns",
+        "there is no column '" + wanted + "'" +
+            (meant.empty() ? "" : " (did you mean " + meant + "?)") + "; there are " + all +
+            ", and every path of the JSON, such as spec.priority"
+    );
+}
+
 }  // namespace
 
 Result<Format> parse_format(std::string_view text) {
@@ -84,17 +101,7 @@ Result<std::vector<Column>> Printer::columns_of(const View& view, const json::Va
         const std::string first = wanted.substr(0, wanted.find('.'));
         const bool is_path = first != wanted || (sample != nullptr && sample->is_object() &&
                                                  sample->get_object().contains(first));
-        if (!is_path) {
-            const std::string meant = nearest(upper(wanted), known);
-            std::string all;
-            for (const std::string& name : known) all += (all.empty() ? "" : ", ") + name;
-            return fail_field(
-                ErrorCode::invalid_argument, "--columns",
-                "there is no column '" + wanted + "'" +
-                    (meant.empty() ? "" : " (did you mean " + meant + "?)") + "; there are " + all +
-                    ", and every path of the JSON, such as spec.priority"
-            );
-        }
+        if (!is_path) return no_such_column(wanted, known);
         columns.push_back(path_column(wanted));
     }
     return columns;
@@ -137,7 +144,10 @@ Result<void> Printer::list(const View& view, const json::Value& page) const {
         return {};
     }
     if (rows.empty()) {
-        terminal_.say(format(look_.language, "list.empty", view.plural));
+        terminal_.say(
+            view.if_empty ? std::string(text(look_.language, *view.if_empty))
+                          : format(look_.language, "list.empty", view.plural)
+        );
         return {};
     }
     std::vector<Table::Heading> headings;

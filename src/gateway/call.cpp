@@ -113,7 +113,7 @@ bool Call::begin_second_meter() {
 }
 
 io::Task<void> Call::count_texts() {
-    if (!texts_) co_return;
+    if (!texts_ || record_.counted) co_return;
     record_.counted = co_await texts_->finish();
     std::optional<routing::DeltaCount> output;
     if (record_.counted->output_visible)

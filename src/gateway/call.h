@@ -21,6 +21,18 @@
 
 namespace penstock::gateway {
 
+// One more in `count` for as long as it lives.
+class Counted {
+  public:
+    explicit Counted(std::int64_t& count) : count_(count) { ++count_; }
+    ~Counted() { --count_; }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+
+  private:
+    std::int64_t& count_;
+};
+
 // What every call works with; all of it lives as long as the gateway.
 struct CallParts {
     Spool& spool;
@@ -30,6 +42,9 @@ struct CallParts {
     GatewayMetrics& metrics;
     const Clock& clock;
     std::int64_t& calls_running;
+    // From admission until the answer is known: also where there is no call yet, or none any more
+    // and the request's next model is asked.
+    std::int64_t& requests_open;
     LoadMeter& loads;
     TokenizerShelf& tokenizers;
     const telemetry::Logger& log;
@@ -120,7 +135,8 @@ class Call {
     }
     // The texts that the client receives; nothing where none are counted.
     routing::AnswerTexts* answer_texts() { return texts_ ? &texts_->answer() : nullptr; }
-    // Before finish(), so that the record has both counts; not where the client received nothing.
+    // Before finish(), so that the record has both counts, and when the client has received all;
+    // once for each attempt. Not where the client received nothing.
     io::Task<void> count_texts();
 
     // `status` is what the client was told.

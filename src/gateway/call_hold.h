@@ -8,8 +8,9 @@
 
 namespace penstock::gateway {
 
-// What the client is told where no call can be taken now, whosever it is. `goes_on`: with another
-// model of its request; a gateway that drains finishes those.
+// What the client is told where no call can be taken now, whosever it is. `goes_on`: it was let in
+// before, and goes on with another model or in another dialect; a gateway that drains finishes
+// those.
 ApiResult<void> check_room(
     const CallParts& parts, const GatewayOptions& options, bool routes_known, bool goes_on = false
 );

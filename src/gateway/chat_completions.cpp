@@ -29,6 +29,7 @@ io::Task<http::Response> ChatCompletions::serve_body(http::Request request, std:
 io::Task<http::Response> ChatCompletions::serve_read(
     http::Request request, std::optional<std::string> body
 ) {
+    const Counted here(parts_.calls.requests_open);
     const http::ClientWatch client = request.client;
     std::optional<std::string> next;
     Admitted admitted;

@@ -51,7 +51,7 @@ class ChatCompletions {
     void convert_with(DialectCalls& converted) { converted_ = &converted; }
 
     io::Task<http::Response> serve(http::Request&& request);
-    // The same for a request whose body was read already.
+    // The same for a request that was let in and read already.
     io::Task<http::Response> serve_body(http::Request request, std::string body);
 
   private:

@@ -5,7 +5,6 @@
 #include "gateway/engine_request.h"
 #include "gateway/response_state.h"
 #include "gateway/second_half.h"
-#include "routing/attempt_plan.h"
 #include "routing/call_limits.h"
 #include "routing/prompt_blocks.h"
 
@@ -18,18 +17,6 @@ using dialects::StreamEvent;
 
 constexpr std::string_view kNobody =
     "no other engine of the model that goes on with answers could take it";
-
-// A second attempt that is under way, however it ends.
-class Running {
-  public:
-    explicit Running(std::int64_t& count) : count_(count) { ++count_; }
-    ~Running() { --count_; }
-    Running(const Running&) = delete;
-    Running& operator=(const Running&) = delete;
-
-  private:
-    std::int64_t& count_;
-};
 
 routing::DeltaCount pieces_of(const dialects::StreamFrame& frame) {
     routing::DeltaCount count;
@@ -105,7 +92,7 @@ io::Task<EndReason> StreamContinuation::go_on(Broken broken, http::BodyWriter wr
         count("refused");
         co_return broken_.by;
     }
-    const Running running(parts_.running);
+    const Counted running(parts_.running);
     provider_before_ = call.route().endpoint.provider;
     call.continue_on(
         {.choice = next->choice,
@@ -122,15 +109,14 @@ io::Task<EndReason> StreamContinuation::go_on(Broken broken, http::BodyWriter wr
         own_writer_ = so_far_.writer(options_.client, options_.context);
         writer_ = own_writer_.get();
     }
+    // The client's stream has begun: for its first content this engine has the time that it has for
+    // any other, and no attempt follows for which time would be kept.
     EngineAsk ask{
         .request = std::move(next->request),
         .engine = engine_,
         .streamed = true,
         .deadline = options_.deadline,
-        .first_content = io::earlier(
-            options_.deadline,
-            io::Deadline::after(routing::first_content_within(1, options_.deadline.remaining()))
-        )
+        .first_content = io::earlier(options_.deadline, io::Deadline::after(silence_max()))
     };
     const std::optional<EndReason> end =
         co_await broken_.client.unless_gone(carry(std::move(ask), writer));
@@ -205,6 +191,10 @@ std::optional<StreamContinuation::Next> StreamContinuation::choose(EndReason by)
 
 // ---- the second engine's stream ----
 
+Duration StreamContinuation::silence_max() const {
+    return options_.limits.stream.read_timeout.value_or(kReadTimeoutDefault);
+}
+
 io::Task<EndReason> StreamContinuation::carry(EngineAsk ask, http::BodyWriter writer) {
     EngineAnswer answer = co_await ask_engine(&parts_.upstream, std::move(ask));
     if (!answer.is_content() || !is_stream(answer.stream->headers())) {
@@ -224,10 +214,9 @@ io::Task<EndReason> StreamContinuation::carry(EngineAsk ask, http::BodyWriter wr
 io::Task<EndReason> StreamContinuation::pump(http::BodyWriter writer) {
     if (const End end = co_await take(opening_, writer)) co_return *end;
     opening_ = {};
-    const Duration silence_max = options_.limits.stream.read_timeout.value_or(kReadTimeoutDefault);
     while (true) {
         const io::Deadline deadline =
-            io::earlier(options_.deadline, io::Deadline::after(ended_ ? kDrainFor : silence_max));
+            io::earlier(options_.deadline, io::Deadline::after(ended_ ? kDrainFor : silence_max()));
         const Result<std::string_view> piece = co_await upstream_->read(deadline);
         if (ended_ && (!piece || piece->empty())) co_return EndReason::done;
         if (!piece) {
@@ -299,7 +288,9 @@ io::Task<StreamContinuation::End> StreamContinuation::pass(
 
 // The end of both halves: usage of both together, and who made what.
 io::Task<StreamContinuation::End> StreamContinuation::finish(http::BodyWriter writer) {
-    const Call& call = *broken_.call;
+    Call& call = *broken_.call;
+    // Counted before the client is told: it is told what it is charged.
+    if (call.answer_texts() != nullptr) co_await call.count_texts();
     StreamEvent usage = dialects::event_of(StreamEvent::Kind::usage);
     usage.usage.tokens = call.measured(EndReason::done).tokens;
     usage.usage.tokens.output_visible =

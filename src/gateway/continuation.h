@@ -106,6 +106,7 @@ class StreamContinuation {
     std::string obstacle_now(EndReason by) const;
     std::optional<Next> choose(EndReason by);
     void count(std::string_view outcome) const;
+    Duration silence_max() const;
 
     io::Task<EndReason> carry(EngineAsk ask, http::BodyWriter writer);
     io::Task<EndReason> pump(http::BodyWriter writer);

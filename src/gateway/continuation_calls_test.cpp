@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
+#include <list>
 
 #include "dialects/json_tree.h"
-#include "gateway/gateway_fixture.h"
+#include "gateway/continuation.h"
+#include "gateway/continuation_pair.h"
 
 // Streams whose engine breaks off, over real sockets: another one goes on, or the client is told
 // why none does. Money is held against the truth in tests/integration/continuation_oracle_test.py.
@@ -12,74 +15,6 @@ namespace penstock::gateway {
 namespace {
 
 using End = EngineScript::End;
-
-const std::string kBroken =
-    "data: {\"id\":\"c1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"one \"}}]}\n\n";
-
-std::string word(std::string_view text) {
-    return "data: {\"id\":\"c2\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" +
-           std::string(text) + "\"}}]}\n\n";
-}
-std::string usage(int prompt, int made) {
-    return "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":" + std::to_string(prompt) +
-           ",\"completion_tokens\":" + std::to_string(made) +
-           ",\"total_tokens\":" + std::to_string(prompt + made) + "}}\n\n";
-}
-const std::string kStop =
-    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
-const std::string kDone = "data: [DONE]\n\n";
-const std::string kError = "data: {\"error\":{\"message\":\"out of memory\"}}\n\n";
-
-std::string chat(std::string_view more = "") {
-    return R"({"model":"m","messages":[{"role":"user","content":"hello there, engine"}],)"
-           R"("max_tokens":50,"stream":true,"stream_options":{"include_usage":true},)"
-           R"("provider":{"sort":"price"})" +
-           std::string(more) + "}";
-}
-
-// An engine that breaks, which is the cheaper one and so the first, and one that goes on.
-struct Pair : Fixture {
-    Pair(EngineScript first, EngineScript second) {
-        add_engine(std::move(first));
-        add_engine(std::move(second));
-        routes[1].endpoint.price_input = *parse_price("3");
-        routes[1].endpoint.price_output = *parse_price("4");
-        routes[1].endpoint.continuation = penstock::Continuation::final_message;
-        apply_routes();
-    }
-    ClientAnswer ask_on(const std::string& body, const std::string& path = "/v1/chat/completions") {
-        return ask_at(path, body, {{"x-penstock-stream-failure", "continue"}});
-    }
-    // "upstream_error 0+1 counted; done 5+2 upstream overlap 1", in the order of their ids.
-    std::string told(std::size_t count) {
-        wait_for_records(count);
-        constexpr const char* kEnds[] = {"done",    "client_gone",   "upstream_error",
-                                         "timeout", "gateway_crash", "refused"};
-        constexpr const char* kBases[] = {"upstream", "counted", "estimated"};
-        std::string all;
-        for (const auto& [id, call] : server.records) {
-            all += (all.empty() ? "" : "; ") +
-                   std::string(kEnds[static_cast<std::size_t>(call.end_reason)]) + " " +
-                   std::to_string(call.tokens.input_fresh.value_or(0)) + "+" +
-                   std::to_string(call.tokens.output_visible.value_or(0)) + " " +
-                   kBases[static_cast<std::size_t>(call.basis)];
-            if (call.overlap_tokens) all += " overlap " + std::to_string(*call.overlap_tokens);
-        }
-        return all;
-    }
-    void expect_nothing_held() {
-        wait_until(
-            [&] { return metrics().contains("penstock_gateway_holds_open 0\n"); }, "no open hold"
-        );
-    }
-};
-
-EngineScript breaks(std::vector<std::string> pieces = {kBroken}) {
-    return {.pieces = std::move(pieces), .end = End::cut};
-}
-EngineScript goes_on() {
-    return {.pieces = {word("two "), word("three"), kStop, usage(6, 2), kDone}};
-}
 
 TEST(Continuation, AnotherEngineGoesOnInTheSameStream) {
     Pair f(breaks(), goes_on());
@@ -142,16 +77,6 @@ TEST(Continuation, IsNothingThatAnybodyGetsUnasked) {
     EXPECT_TRUE(f.engines[1]->requests.empty());
 }
 
-void expect_refusal(Pair& f, const std::string& body, const std::string& why) {
-    const ClientAnswer answer = f.ask_on(body);
-    EXPECT_TRUE(answer.cut);
-    EXPECT_NE(answer.body.find("not continued: " + why), std::string::npos) << answer.body;
-    EXPECT_TRUE(f.engines[1]->requests.empty());
-    f.wait_for_records(1);
-    EXPECT_FALSE(f.server.records.begin()->second.continued_by);
-    f.expect_nothing_held();
-}
-
 TEST(Continuation, IsRefusedByTheNameOfWhatAsksForMoreThanText) {
     Pair f(breaks(), goes_on());
     expect_refusal(
@@ -212,21 +137,9 @@ TEST(Continuation, AnEngineThatRefusesToGoOnIsChargedNothing) {
 
 TEST(Continuation, AClientThatLeavesMeanwhilePaysWhatItGotAndThePrompt) {
     Pair f(breaks(), {.pieces = {word("two ")}, .end = End::hang});
-    http::ClientRequest request{.method = "POST", .url = f.front->url() + "/v1/chat/completions"};
-    request.headers.add("Authorization", "Bearer " + f.key);
-    request.headers.add("x-penstock-stream-failure", "continue");
-    request.body = chat();
     {
-        Result<http::ResponseStream> answer =
-            f.runtime.block_on(f.client.open(std::move(request), io::Deadline::after(10s)));
-        ASSERT_TRUE(answer) << to_string(answer.error());
-        std::string got;
-        while (!got.contains("two")) {
-            const Result<std::string_view> piece =
-                f.runtime.block_on(answer->read(io::Deadline::after(10s)));
-            ASSERT_TRUE(piece && !piece->empty()) << got;
-            got += *piece;
-        }
+        OpenStream stream(f);
+        EXPECT_TRUE(stream.read_until("two ", "error").contains("two "));
     }
     // "hello there, engine" are three tokens by the gateway's measure; there is no overlap in it.
     EXPECT_EQ(f.told(2), "upstream_error 0+1 counted; client_gone 3+1 counted");
@@ -245,6 +158,98 @@ TEST(Continuation, SilenceIsAFailureWhenTheTimeToReadIsOver) {
     f.wait_until(
         [&] { return f.engines[0]->answers_abandoned == 1; }, "the silent engine to be left"
     );
+}
+
+// Whether it never answers or says nothing of content: the client waits no longer for the first
+// piece of the engine that goes on than for any other piece.
+TEST(Continuation, AnEngineThatIsToGoOnMayBeSilentForTheTimeToReadOnly) {
+    const std::string role = R"(data: {"choices":[{"index":0,"delta":{"role":"assistant"}}]})";
+    for (const EngineScript& silent :
+         {EngineScript{.silent = true}, EngineScript{.pieces = {role + "\n\n"}, .end = End::hang}
+         }) {
+        Pair f(breaks(), silent);
+        const ClientAnswer answer = f.ask_at(
+            "/v1/chat/completions", chat(),
+            {{"x-penstock-stream-failure", "continue"}, {"x-penstock-read-timeout", "1s"}}
+        );
+        EXPECT_TRUE(answer.cut);
+        EXPECT_NE(
+            answer.body.find(
+                "the engine was silent for 1s before the answer was complete; the engine that was "
+                "to go on did not answer"
+            ),
+            answer.body.npos
+        ) << answer.body;
+        EXPECT_EQ(f.told(2), "upstream_error 0+1 counted; timeout 0+0 counted");
+        f.wait_until(
+            [&] { return f.engines[1]->answers_abandoned == 1; }, "the silent engine to be left"
+        );
+        f.expect_nothing_held();
+    }
+}
+
+// No attempt follows, so that nothing of the call's time is kept for one.
+TEST(Continuation, AnEngineThatIsToGoOnHasAllThatIsLeftOfTheCallsTime) {
+    Pair f(breaks(), {.silent = true});
+    const ClientAnswer answer = f.ask_at(
+        "/v1/chat/completions", chat(),
+        {{"x-penstock-stream-failure", "continue"}, {"x-penstock-timeout", "4100ms"}}
+    );
+    EXPECT_TRUE(answer.cut);
+    EXPECT_NE(answer.body.find(R"("code":"deadline_exceeded")"), answer.body.npos) << answer.body;
+    EXPECT_EQ(f.told(2), "upstream_error 0+1 counted; timeout 0+0 counted");
+}
+
+// Sockets of both sides of every connection are in this process.
+void allow_open_files(rlim_t wanted) {
+    rlimit files{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &files), 0);
+    ASSERT_GE(files.rlim_max, wanted);
+    files.rlim_cur = std::max(files.rlim_cur, wanted);
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &files), 0);
+}
+
+// An engine that dies with all its streams: one more than may be gone on with is told so, and each
+// end of another makes room for one.
+TEST(Continuation, NoMoreThanSoManyAtOneTimeAndEachEndMakesRoom) {
+    constexpr std::size_t kMax = ContinuationParts::kRunningMax;
+    constexpr std::string_view kTooMany =
+        "not continued: too many answers are being gone on with at this time";
+    ASSERT_NO_FATAL_FAILURE(allow_open_files(4096));
+    Pair f(
+        {.pieces = {kBroken}, .end = End::when_told},
+        {.pieces = {word("two ")}, .end = End::when_told}
+    );
+    std::list<OpenStream> streams;
+    while (streams.size() < kMax + 1) streams.emplace_back(f);
+    f.wait_until([&] { return f.engines[0]->waiting() == kMax + 1; }, "all streams");
+
+    f.engines[0]->cut();
+    std::size_t refused = 0;
+    for (OpenStream& stream : streams) {
+        const std::string& got = stream.read_until("two ", kTooMany);
+        EXPECT_TRUE(got.contains("one ")) << got;
+        refused += got.contains(kTooMany) ? 1 : 0;
+    }
+    EXPECT_EQ(refused, 1U);
+    EXPECT_EQ(f.engines[1]->requests.size(), kMax);
+
+    // A client leaves; the engine that broke so often is not left alone any more.
+    streams.erase(std::ranges::find_if(streams, [](const OpenStream& stream) {
+        return stream.got().contains("two ");
+    }));
+    f.wait_until([&] { return f.engines[1]->waiting() + 1 == kMax; }, "a stream to end");
+    f.engines[0]->script = breaks();
+    f.renew_endpoints();
+    OpenStream next(f);
+    EXPECT_TRUE(next.read_until("two ", kTooMany).contains("two "));
+    EXPECT_TRUE(OpenStream(f).read_until("two ", kTooMany).contains(kTooMany));
+
+    f.engines[1]->cut();
+    f.expect_nothing_held();
+    f.engines[1]->script = goes_on();
+    f.renew_endpoints();
+    EXPECT_TRUE(f.ask_on(chat()).body.ends_with(kDone));
 }
 
 TEST(Continuation, WithoutItSilenceIsToldAsSuch) {

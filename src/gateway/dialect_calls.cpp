@@ -48,9 +48,9 @@ io::Task<http::Response> DialectCalls::serve(http::Request request, Dialect dial
     ApiResult<std::string> body =
         co_await read_call_body(&request, parts_.options.request_body_max);
     if (!body) co_return error_response(dialect, body.error());
-    if (dialect != Dialect::responses || state_ == nullptr)
-        co_return co_await serve_body(std::move(request), *std::move(body), dialect);
     Admitted admitted{.dialect = dialect, .body = *std::move(body)};
+    if (dialect != Dialect::responses || state_ == nullptr)
+        co_return co_await run(std::move(request), std::move(admitted));
     ApiResult<std::optional<ResponseTurn>> turn = co_await state_->begin(&request, &admitted.body);
     if (!turn) {
         parts_.calls.metrics.on_answer({}, turn.error().status);
@@ -63,7 +63,7 @@ io::Task<http::Response> DialectCalls::serve(http::Request request, Dialect dial
 io::Task<http::Response> DialectCalls::serve_body(
     http::Request request, std::string body, Dialect dialect
 ) {
-    Admitted admitted{.dialect = dialect, .body = std::move(body)};
+    Admitted admitted{.dialect = dialect, .goes_on = true, .body = std::move(body)};
     return run(std::move(request), std::move(admitted));
 }
 
@@ -71,17 +71,19 @@ io::Task<http::Response> DialectCalls::serve_embeddings(http::Request request) {
     ApiResult<std::string> body =
         co_await read_call_body(&request, parts_.options.request_body_max);
     if (!body) co_return error_response(body.error());
-    co_return co_await serve_embeddings_body(std::move(request), *std::move(body));
+    Admitted admitted{.embeddings = true, .body = *std::move(body)};
+    co_return co_await run(std::move(request), std::move(admitted));
 }
 
 io::Task<http::Response> DialectCalls::serve_embeddings_body(
     http::Request request, std::string body
 ) {
-    Admitted admitted{.embeddings = true, .body = std::move(body)};
+    Admitted admitted{.embeddings = true, .goes_on = true, .body = std::move(body)};
     return run(std::move(request), std::move(admitted));
 }
 
 io::Task<http::Response> DialectCalls::run(http::Request request, Admitted admitted) {
+    const Counted here(parts_.calls.requests_open);
     const http::ClientWatch client = request.client;
     const ApiResult<void> fine = co_await admit(&request, &admitted);
     const Dialect dialect = admitted.dialect;

@@ -25,7 +25,7 @@ class DialectCalls {
     void keep_with(ResponseState& state) { state_ = &state; }
 
     io::Task<http::Response> serve(http::Request request, dialects::Dialect dialect);
-    // The same for a request whose body was read already.
+    // The same for a request that was let in and read already.
     io::Task<http::Response> serve_body(
         http::Request request, std::string body, dialects::Dialect dialect
     );
@@ -40,7 +40,7 @@ class DialectCalls {
     struct Admitted {
         dialects::Dialect dialect = dialects::Dialect::chat;  // the client's
         bool embeddings = false;
-        bool goes_on = false;  // with another model of its request
+        bool goes_on = false;  // was let in before, with another model or by whoever read it
         bool drops = false;    // goes without what the engine's dialect cannot say
         std::string body;
         dialects::Request request;

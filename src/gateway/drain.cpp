@@ -20,8 +20,8 @@ void Drain::tell(bool drains) {
 
 GatewayState Drain::state() const {
     if (!parts_.told) return GatewayState::serving;
-    const bool idle =
-        parts_.calls_running == 0 && parts_.held.held() == 0 && parts_.batches.lines() == 0;
+    const bool idle = parts_.calls_running == 0 && parts_.requests_open == 0 &&
+                      parts_.held.held() == 0 && parts_.batches.lines() == 0;
     const bool settled = !parts_.spool.has_unsettled() && parts_.budget.pool().accounts() == 0;
     return idle && settled ? GatewayState::drained : GatewayState::draining;
 }

@@ -14,8 +14,8 @@ namespace penstock::gateway {
 
 // Takes this gateway out of service and back, as the route table tells: while `told`, new calls are
 // refused (check_room of call_hold.h), those that run are finished and settled, no line of a batch
-// is claimed, and what is free of the leases is given back. A request that was being read when the
-// word came is still served. The gateway's thread.
+// is claimed, and what is free of the leases is given back. A request that was
+// let in when the word came is still served, with all models that it names. The gateway's thread.
 class Drain {
   public:
     struct Parts {
@@ -25,6 +25,7 @@ class Drain {
         const HeldCalls& held;
         BatchRunner& batches;
         const std::int64_t& calls_running;
+        const std::int64_t& requests_open;
         const telemetry::Logger& log;
     };
     explicit Drain(Parts parts) : parts_(parts) {}

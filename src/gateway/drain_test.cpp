@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "gateway/gateway_fixture.h"
 #include "gateway/key_cache.h"
+#include "io/task_group.h"
 
 // How a gateway is taken out of service, and what it tells of itself.
 namespace penstock::gateway {
@@ -80,6 +83,96 @@ TEST(GatewayDrain, FinishesWhatRunsSettlesAndGivesBackItsLeases) {
     EXPECT_EQ(f.server.reserved(), Units()) << "nothing is held any more";
     EXPECT_EQ(f.server.status->leases, 0);
     EXPECT_EQ(f.server.status->holds_open, 0);
+}
+
+io::Task<void> keep(io::Task<ClientAnswer> asked, std::optional<ClientAnswer>* answer) {
+    answer->emplace(co_await std::move(asked));
+}
+
+// A request that goes on while the test does, and what the gateway says meanwhile.
+struct InFlight : Fixture {
+    io::TaskGroup group{runtime.executor(), "client"};
+    std::optional<ClientAnswer> answer;
+
+    ~InFlight() { runtime.block_on(group.close()); }
+    void begin(std::string body, std::string path = "/v1/chat/completions") {
+        group.spawn(keep(ask_task(std::move(body), {}, std::move(path)), &answer));
+    }
+    void begin_to_drain() {
+        drain(*this, true);
+        wait_for(*this, GatewayState::draining);
+    }
+    // By reports that begin from now on, and by all before.
+    void expect_not_drained() {
+        const std::size_t heard = server.states.size();
+        wait_until([&] { return server.states.size() >= heard + 3; }, "reports");
+        EXPECT_EQ(std::ranges::count(server.states, GatewayState::drained), 0);
+    }
+    void expect_answer_then_drained() {
+        wait_until([&] { return answer.has_value(); }, "the answer");
+        EXPECT_EQ(answer->status, 200) << answer->body;
+        wait_for(*this, GatewayState::drained);
+        EXPECT_EQ(server.reserved(), Units());
+    }
+};
+
+// The first model's engine breaks when the drain has begun: the request was let in before, and its
+// further model is asked, whatever its engines speak.
+TEST(GatewayDrain, ACallThatRunsMayStillFallBackToItsNextModel) {
+    struct Case {
+        const char* path;
+        const char* protocol;
+        const char* second;
+    };
+    for (const Case& each :
+         {Case{"/v1/chat/completions", "openai", "openai"},
+          Case{"/v1/chat/completions", "openai", "anthropic"},
+          Case{"/v1/messages", "anthropic", "openai"}}) {
+        InFlight f;
+        f.server.cache_keys_for = Duration{0};  // so that the key is asked for again
+        f.add_engine({.pieces = {}, .end = EngineScript::End::when_told}, "m", each.protocol);
+        f.add_engine(whole_answer(), "n", each.second);
+        if (each.second == std::string_view("anthropic"))
+            f.engines[1]->script.pieces = {
+                R"({"id":"a","type":"message","role":"assistant","model":"u","content":[{"type":"text","text":"Hi!"}],)"
+                R"("stop_reason":"end_turn","usage":{"input_tokens":10,"output_tokens":3}})"
+            };
+        f.begin(
+            R"({"model":"m","models":["n"],"max_tokens":50,"messages":[{"role":"user","content":"hello"}]})",
+            each.path
+        );
+        f.wait_until([&] { return f.engines[0]->waiting() == 1; }, "the first engine");
+        f.begin_to_drain();
+        const int asked = f.server.keys_asked;
+        f.server.keys_wait = true;
+        f.engines[0]->cut();
+        f.wait_until(
+            [&] {
+                f.engines[0]->cut();  // each attempt
+                return f.server.keys_asked > asked || f.answer.has_value();
+            },
+            "the next model"
+        );
+        f.expect_not_drained();
+        f.server.answer_keys();
+        f.wait_until([&] { return f.answer.has_value(); }, "the answer");
+
+        EXPECT_TRUE(f.answer->headers.get("x-penstock-model") == "n") << f.answer->body;
+        f.expect_answer_then_drained();
+    }
+}
+
+TEST(GatewayDrain, IsNotOverWhileARequestIsBeingAdmitted) {
+    InFlight f;
+    f.add_engine(whole_answer());
+    f.server.keys_wait = true;
+    f.begin(std::string(kChat));
+    f.wait_until([&] { return f.server.keys_asked == 1; }, "the key to be asked for");
+    drain(f, true);
+    f.wait_until([&] { return f.server.status && f.server.status->told_to_drain; }, "the word");
+    f.expect_not_drained();
+    f.server.answer_keys();
+    f.expect_answer_then_drained();
 }
 
 TEST(GatewayDrain, TakesCallsAgainWhenItIsLifted) {

@@ -125,8 +125,8 @@ class Gateway::State {
               {loads_, held_, endpoints_, server_, routes_version_, options_, log_},
               ids_.next<RunId>(with.clock.now())
           ),
-          calls_{*spool_,        budget_, endpoints_,  idempotency_, metrics_, with.clock,
-                 calls_running_, loads_,  tokenizers_, log_,         draining_},
+          calls_{*spool_,        budget_,        endpoints_, idempotency_, metrics_, with.clock,
+                 calls_running_, requests_open_, loads_,     tokenizers_,  log_,     draining_},
           cache_(calls_, ids_, with.metrics),
           attempts_({with.runtime.executor(), calls_, upstream_, ids_, with.random, options_}),
           continuations_{calls_, upstream_, ids_, with.random, with.metrics},
@@ -144,7 +144,9 @@ class Gateway::State {
                with.metrics},
               with.runtime.executor(), ids_.next<RunId>(with.clock.now())
           ),
-          drain_({draining_, budget_, *spool_, held_, batches_, calls_running_, log_}),
+          drain_(
+              {draining_, budget_, *spool_, held_, batches_, calls_running_, requests_open_, log_}
+          ),
           status_(
               {calls_, held_, batches_, drain_, server_, routes_version_, routes_known_,
                refused_routes_, options_, log_},
@@ -372,6 +374,7 @@ class Gateway::State {
     Budget budget_;
     Settler settler_;
     std::int64_t calls_running_ = 0;
+    std::int64_t requests_open_ = 0;
     std::int64_t routes_version_ = 0;
     bool routes_known_ = false;
     bool draining_ = false;

@@ -24,65 +24,6 @@ io::Task<void> wait_for(io::Runtime* runtime, std::function<bool()> condition, b
 
 }  // namespace
 
-// ---- engine ----
-
-EngineScript whole_answer() {
-    return {
-        .content_type = "application/json",
-        .pieces =
-            {R"({"id":"c","object":"chat.completion","model":"upstream-model","choices":[{"index":0,"message":)",
-             R"({"role":"assistant","content":"Hi!"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,)",
-             R"("completion_tokens":3,"total_tokens":13,"prompt_tokens_details":{"cached_tokens":4}}})"
-            }
-    };
-}
-
-ScriptedEngine::ScriptedEngine(io::Runtime& runtime, EngineScript answer)
-    : script(std::move(answer)), runtime_(runtime), never_(runtime.executor()) {
-    for (const char* path :
-         {"/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens", "/api/chat",
-          "/v1/embeddings"})
-        router_.add("POST", path, [this](http::Request r) { return serve(std::move(r)); });
-    server_ = std::make_unique<http::Server>(runtime_, router_, http::ServerOptions{});
-    EXPECT_TRUE(server_->start());
-}
-
-io::Task<void> ScriptedEngine::stop() { return server_->stop(io::Deadline::after(0s)); }
-
-io::Task<http::Response> ScriptedEngine::serve(http::Request request) {
-    http::ClientWatch client = request.client;
-    requests.push_back(std::move(request));
-    if (script.silent) {
-        co_await client.gone();
-        ++answers_abandoned;
-    }
-    http::Response response{.status = script.status, .headers = script.headers, .body = {}};
-    response.headers.set("Content-Type", script.content_type);
-    response.body = [this, client](http::BodyWriter writer) {
-        return write_answer(writer, client);
-    };
-    co_return response;
-}
-
-io::Task<void> ScriptedEngine::write_answer(http::BodyWriter writer, http::ClientWatch client) {
-    static_cast<void>(co_await writer.write({}));
-    for (const std::string& piece : std::vector(script.pieces)) {
-        if (!co_await writer.write(piece)) {
-            ++answers_abandoned;
-            co_return;
-        }
-    }
-    if (script.end == EngineScript::End::hang) {
-        co_await client.gone();
-        ++answers_abandoned;
-    }
-    if (script.end == EngineScript::End::cut) {
-        // What was written reaches the gateway before the cut does.
-        co_await io::sleep_for(kPollEvery);
-        writer.abort();
-    }
-}
-
 // ---- server ----
 
 ScriptedServer::ScriptedServer(io::Runtime& runtime) : changed_(runtime.executor()) {
@@ -131,6 +72,11 @@ void ScriptedServer::set_key_settings(std::optional<CallSettings> settings) {
     changed_keys = {to_hex(sha256(kKey))};
 }
 
+void ScriptedServer::answer_keys() {
+    keys_wait = false;
+    changed_.notify_all();
+}
+
 void ScriptedServer::set_routes(std::vector<Route> list, std::vector<std::string> revoked) {
     ++table_.version;
     table_.routes = std::move(list);
@@ -171,6 +117,7 @@ io::Task<http::Response> ScriptedServer::blob(http::Request request) {
 
 io::Task<http::Response> ScriptedServer::resolve(http::Request request) {
     ++keys_asked;
+    while (keys_wait) co_await changed_.wait();
     const Result<ResolveKey> asked = json::parse<ResolveKey>(request.body);
     if (!asked || asked->key_sha256 != to_hex(sha256(kKey)))
         co_return problem_response(Error{ErrorCode::not_found, "no such key"}, request);
@@ -256,6 +203,7 @@ io::Task<http::Response> ScriptedServer::take_status(http::Request request) {
     const Result<ReportGateway> report = json::parse<ReportGateway>(request.body);
     EXPECT_TRUE(report) << to_string(report.error());
     status = *report;
+    states.push_back(report->state);
     co_await io::sleep_for(10ms);
     co_return http::Response::json(200, json::print(GatewayWishes{.details = wants_details}));
 }

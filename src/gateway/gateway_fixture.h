@@ -38,21 +38,26 @@ struct EngineScript {
     int status = 200;
     std::string content_type = "text/event-stream";
     http::Headers headers = {};
-    std::vector<std::string> pieces = {};  // one write each
-    enum class End { whole, cut, hang } end = End::whole;
-    bool silent = false;  // never answers
+    std::vector<std::string> pieces = {};                             // one write each
+    enum class End { whole, cut, hang, when_told } end = End::whole;  // when_told: see cut()
+    bool silent = false;                                              // never answers
 };
 
 // A small chat for model "m", and an engine that answers one whole with 13 tokens.
 inline constexpr std::string_view kChat =
     R"({"model":"m","messages":[{"role":"user","content":"hello there, engine"}],"max_tokens":50})";
 EngineScript whole_answer();
+// A tokenizer.json of the tokenizer module's tests.
+std::string tokenizer_file();
 
 class ScriptedEngine {
   public:
     ScriptedEngine(io::Runtime& runtime, EngineScript script);
     std::string url() const { return server_->url(); }
     io::Task<void> stop();
+    // Of answers that end when they are told to: how many wait for that, and the word to be cut.
+    std::size_t waiting() const { return told_.waiting(); }
+    void cut() { told_.notify_all(); }
 
     EngineScript script;
     std::vector<http::Request> requests;
@@ -62,7 +67,7 @@ class ScriptedEngine {
     io::Task<http::Response> serve(http::Request request);
     io::Task<void> write_answer(http::BodyWriter writer, http::ClientWatch client);
     io::Runtime& runtime_;
-    io::Event never_;
+    io::Event told_;
     http::Router router_;
     std::unique_ptr<http::Server> server_;
 };
@@ -98,6 +103,7 @@ class ScriptedServer {
     std::vector<std::string> draining;         // likewise: of the next set_routes()
     std::vector<std::string> changed_keys;     // likewise, by their hashes
     std::optional<ReportGateway> status;       // the last one
+    std::vector<GatewayState> states;          // of all of them
     bool wants_details = false;                // in the next one
 
     std::string said = "[]";               // before any turn
@@ -111,6 +117,8 @@ class ScriptedServer {
     int repeated = 0;
     int keys_asked = 0;
     int keys_asked_in_vain = 0;  // while it was away
+    bool keys_wait = false;      // until answer_keys()
+    void answer_keys();
     int leases_asked = 0;
     int leases_asked_in_vain = 0;
     Money granted_most;

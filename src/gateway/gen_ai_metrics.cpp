@@ -20,11 +20,35 @@ constexpr std::array<double, 16> kFirstTokenBounds{
 };
 constexpr std::array<double, 13> kPerTokenBounds{0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2,
                                                  0.3,  0.4,   0.5,  0.75,  1.0, 2.5};
+using Label = telemetry::Registry::Label;
+
 constexpr double kMicrosPerSecond = 1e6;
 constexpr std::string_view kOther = "other";
 
 std::int64_t output_of(const TokenCounts& tokens) {
     return tokens.output_visible.value_or(0) + tokens.output_reasoning.value_or(0);
+}
+
+struct Metric {
+    const char* name;
+    const char* help;
+    std::span<const double> bounds;
+};
+// The series of these names, with the labels that this metric has besides.
+template <class Names, class... Labels>
+telemetry::Histogram& series_of_names(
+    telemetry::Registry& registry, const Metric& metric, const Names& names, Labels... more
+) {
+    return registry.histogram(
+        metric.name, metric.help,
+        {{"organisation", names.organisation},
+         {"gen_ai_operation_name", names.operation},
+         {"gen_ai_provider_name", names.provider},
+         {"gen_ai_request_model", names.model},
+         {"gen_ai_response_model", names.response_model},
+         more...},
+        metric.bounds
+    );
 }
 
 }  // namespace
@@ -37,16 +61,10 @@ std::size_t GenAiMetrics::MetHash::operator()(const Met& met) const noexcept {
 }
 
 telemetry::Histogram& GenAiMetrics::tokens(const Names& names, std::string_view type) {
-    return registry_.histogram(
-        "gen_ai_client_token_usage", "Billable tokens of an operation.",
-        {{"organisation", names.organisation},
-         {"gen_ai_operation_name", names.operation},
-         {"gen_ai_provider_name", names.provider},
-         {"gen_ai_request_model", names.model},
-         {"gen_ai_response_model", names.response_model},
-         {"gen_ai_token_type", type}},
-        kTokenBounds
-    );
+    constexpr Metric kUsage{
+        "gen_ai_client_token_usage", "Billable tokens of an operation.", kTokenBounds
+    };
+    return series_of_names(registry_, kUsage, names, Label{"gen_ai_token_type", type});
 }
 
 GenAiMetrics::Series& GenAiMetrics::series_named(Names names) {
@@ -90,35 +108,29 @@ void GenAiMetrics::observe_tokens(Series& series, const CallRecord& call) {
 }
 
 void GenAiMetrics::observe_durations(Series& series, const CallRecord& call, const Facts& facts) {
-    const auto duration = [&](telemetry::Histogram*& slot, const char* name, const char* help,
-                              double seconds) {
+    const auto duration = [&](telemetry::Histogram*& slot, const Metric& metric, double seconds) {
         // Empty where it ended well: Prometheus takes that as no label.
         const std::string_view error =
             call.end_reason == EndReason::done
                 ? std::string_view()
                 : boost::describe::enum_to_string(call.end_reason, "unknown");
         if (slot == nullptr)
-            slot = &registry_.histogram(
-                name, help,
-                {{"organisation", series.names.organisation},
-                 {"gen_ai_operation_name", series.names.operation},
-                 {"gen_ai_provider_name", series.names.provider},
-                 {"gen_ai_request_model", series.names.model},
-                 {"gen_ai_response_model", series.names.response_model},
-                 {"error_type", error}},
-                kDurationBounds
-            );
+            slot = &series_of_names(registry_, metric, series.names, Label{"error_type", error});
         slot->observe(seconds);
     };
     const auto end = static_cast<std::size_t>(call.end_reason);
     duration(
-        series.request.at(end), "gen_ai_server_request_duration_seconds",
-        "From a request's arrival to its end.", to_seconds(call.ended_at - call.started_at)
+        series.request.at(end),
+        {"gen_ai_server_request_duration_seconds", "From a request's arrival to its end.",
+         kDurationBounds},
+        to_seconds(call.ended_at - call.started_at)
     );
     if (facts.attempt)
         duration(
-            series.operation.at(end), "gen_ai_client_operation_duration_seconds",
-            "Of the attempt at the engine that answered.", to_seconds(*facts.attempt)
+            series.operation.at(end),
+            {"gen_ai_client_operation_duration_seconds",
+             "Of the attempt at the engine that answered.", kDurationBounds},
+            to_seconds(*facts.attempt)
         );
 }
 
@@ -126,32 +138,25 @@ void GenAiMetrics::on_call(const CallRecord& call, const Facts& facts) {
     Series& series = series_of(call.organisation_id, facts);
     observe_tokens(series, call);
     observe_durations(series, call, facts);
-    const auto span = [&](telemetry::Histogram*& slot, const char* name, const char* help,
-                          std::span<const double> bounds, double seconds) {
-        if (slot == nullptr)
-            slot = &registry_.histogram(
-                name, help,
-                {{"organisation", series.names.organisation},
-                 {"gen_ai_operation_name", series.names.operation},
-                 {"gen_ai_provider_name", series.names.provider},
-                 {"gen_ai_request_model", series.names.model},
-                 {"gen_ai_response_model", series.names.response_model}},
-                bounds
-            );
+    const auto span = [&](telemetry::Histogram*& slot, const Metric& metric, double seconds) {
+        if (slot == nullptr) slot = &series_of_names(registry_, metric, series.names);
         slot->observe(seconds);
     };
     if (!call.ttft_us) return;
     const double first = static_cast<double>(*call.ttft_us) / kMicrosPerSecond;
     span(
-        series.first_token, "gen_ai_server_time_to_first_token_seconds",
-        "From a request's arrival to its first token.", kFirstTokenBounds, first
+        series.first_token,
+        {"gen_ai_server_time_to_first_token_seconds",
+         "From a request's arrival to its first token.", kFirstTokenBounds},
+        first
     );
     const std::int64_t output = output_of(call.tokens);
     const double after_first = to_seconds(call.ended_at - call.started_at) - first;
     if (call.streamed && call.end_reason == EndReason::done && output > 1 && after_first > 0)
         span(
-            series.per_token, "gen_ai_server_time_per_output_token_seconds",
-            "Of a stream, after its first token.", kPerTokenBounds,
+            series.per_token,
+            {"gen_ai_server_time_per_output_token_seconds", "Of a stream, after its first token.",
+             kPerTokenBounds},
             after_first / static_cast<double>(output - 1)
         );
 }

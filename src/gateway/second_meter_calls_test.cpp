@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <sstream>
-
 #include "gateway/gateway_fixture.h"
 #include "gateway/key_cache.h"
 #include "gateway/tokenizer_shelf.h"
@@ -12,13 +9,6 @@
 // The second meter of a gateway, as its server and its clients meet it.
 namespace penstock::gateway {
 namespace {
-
-std::string tokenizer_file() {
-    std::ifstream file(PENSTOCK_TOKENIZER_TESTDATA "/byte_level.tokenizer.json");
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
-}
 
 std::string chat_about(std::size_t bytes) {
     return R"({"model":"m","max_tokens":50,"messages":[{"role":"user","content":")" +

@@ -202,7 +202,7 @@ INSTANTIATE_TEST_SUITE_P(
             "400 a line of the header contains a bare CR"
         },
         Smuggled{
-            "nul", std::string("GET / HTTP/1.1\r\nHost: x\r\nA: b\0\r\n\r\n", 36),
+            "nul", std::string("GET / HTTP/1.1\r\nHost: x\r\nA: b") + '\0' + "\r\n\r\n",
             "400 the header contains a NUL byte"
         },
         Smuggled{

@@ -214,7 +214,11 @@ SettlementReport Billing::settlement() const {
             report.parties.push_back({.party = party, .role = "provider", .earned = each->cr_post});
         if (each->spec.kind == AccountKind::platform_fee)
             report.parties.push_back(
-                {.party = party, .role = "platform", .earned = each->cr_post, .fee = each->cr_post}
+                {.party = party,
+                 .role = "platform",
+                 .paid = each->dr_post,  // for attempts beside calls, to their suppliers
+                 .earned = each->cr_post,
+                 .fee = each->cr_post}
             );
     }
     report.total_debits = Money::micro(static_cast<std::int64_t>(debits));
