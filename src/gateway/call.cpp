@@ -251,7 +251,7 @@ void Call::continue_on(const GoingOn& by) {
     const std::int64_t left = output_left(by.broken_by);
     const std::int64_t overlap = output_of(record_.tokens);
     record_.continued_by = by.id;
-    continued_ = record_;
+    continued_ = std::make_unique<CallRecord>(record_);
     record_.continued_by.reset();
     record_.id = by.id;
     record_.continues = continued_->id;

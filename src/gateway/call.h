@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -114,7 +115,7 @@ class Call {
     // Of the bound on the output, if the attempt ended now.
     std::int64_t output_left(EndReason broken_by) const;
     // The record of the engine that broke off; null: none did, or nobody went on.
-    const CallRecord* continued() const { return continued_ ? &*continued_ : nullptr; }
+    const CallRecord* continued() const { return continued_.get(); }
     // What a client is told of both attempts together, if it ended now: the input once.
     routing::MeteredCall measured(EndReason reason) const { return meter_.finish(reason); }
 
@@ -182,7 +183,7 @@ class Call {
     Money cost_max_;
     ExactMoney charge_;                    // of the present attempt
     ExactMoney total_;                     // and of the one that it goes on with
-    std::optional<CallRecord> continued_;  // the record of that one
+    std::unique_ptr<CallRecord> continued_;  // the record of that one
     bool dispatched_ = false;
     bool silent_ = false;
     bool finished_ = false;

@@ -70,6 +70,7 @@ io::Task<EndReason> ChatStream::pump(http::BodyWriter writer) {
             on_delivered(*event, *chunk);
             if (error_passed_) co_return EndReason::upstream_error;
         }
+        parser_.release();
         const std::optional<Duration> within =
             done_seen_ ? std::optional(kDrainFor) : options_.read_timeout;
         const io::Deadline deadline =

@@ -127,6 +127,13 @@ std::optional<SseParser::Event> SseParser::next() {
 
 bool SseParser::has_partial() const { return event_begin_ < buffer_.size(); }
 
+void SseParser::release() {
+    if (has_partial()) return;
+    if (given_) begin_event();
+    std::string().swap(buffer_);
+    event_begin_ = line_begin_ = scanned_ = 0;
+}
+
 void SseParser::begin_event() {
     given_ = false;
     data_lines_ = 0;

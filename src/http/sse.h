@@ -58,6 +58,9 @@ class SseParser {
     std::optional<Event> next();
     // Bytes of an unfinished event: at the end of a stream it was cut.
     bool has_partial() const;
+    // Gives its memory back where nothing unfinished is in it, for streams that may be silent for
+    // long; ends the views of the last event.
+    void release();
 
   private:
     std::optional<std::string_view> next_line();

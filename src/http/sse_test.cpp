@@ -7,8 +7,9 @@
 namespace penstock::http {
 namespace {
 
-// Feeds the text in pieces of `step` bytes and renders the events.
-std::string parse(std::string_view text, std::size_t step) {
+// Feeds the text in pieces of `step` bytes and renders the events; `releases`: between the pieces
+// memory is given back.
+std::string parse(std::string_view text, std::size_t step, bool releases) {
     SseParser parser;
     std::string out;
     for (std::size_t at = 0; at < text.size(); at += step) {
@@ -17,6 +18,7 @@ std::string parse(std::string_view text, std::size_t step) {
             out += fmt::format(
                 "[{}|{}|{}|{}]", event->event, event->data, event->id, event->retry_ms.value_or(-1)
             );
+        if (releases) parser.release();
     }
     return out;
 }
@@ -30,7 +32,8 @@ class SseParsing : public testing::TestWithParam<Stream> {};
 
 TEST_P(SseParsing, IsTheSameForEverySplit) {
     for (std::size_t step = 1; step <= GetParam().text.size(); ++step)
-        EXPECT_EQ(parse(GetParam().text, step), GetParam().events) << step;
+        for (const bool releases : {false, true})
+            EXPECT_EQ(parse(GetParam().text, step, releases), GetParam().events) << step;
 }
 
 INSTANTIATE_TEST_SUITE_P(
