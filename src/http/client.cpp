@@ -15,9 +15,6 @@ namespace {
 
 constexpr std::size_t kHeadUsual = 512;   // room that is made at once
 constexpr std::size_t kTargetsMax = 256;  // URLs that are remembered; then they are read again
-// Whether a connection was closed while it was kept is asked only after this long: what the system
-// would tell sooner is no newer than what is on its way.
-constexpr Duration kFresh = 1ms;
 constexpr Duration kEarlyAnswerTimeout = 1s;  // for an answer after the server stopped reading
 
 // A request in the form in which it is sent.
@@ -176,15 +173,12 @@ Result<TargetPtr> Client::State::target_of(const std::string& url) {
 
 ConnectionPtr Client::State::take_idle(const std::string& origin) {
     const auto found = idle.find(origin);
-    const io::Deadline now = io::Deadline::after(Duration{0});
     ConnectionPtr good;
     while (found != idle.end() && !found->second.empty() && !good) {
         ConnectionPtr candidate = std::move(found->second.back());
         found->second.pop_back();
         --idle_count;
-        const bool fresh = candidate->expires.point() - now.point() > options.idle_timeout - kFresh;
-        if (candidate->stream.is_open() &&
-            (fresh || (now < candidate->expires && candidate->stream.idle_and_open())))
+        if (!candidate->expires.passed() && candidate->stream.idle_and_open())
             good = std::move(candidate);
     }
     if (found != idle.end() && found->second.empty() && idle.size() > kTargetsMax)
