@@ -13,8 +13,8 @@
 namespace penstock::http {
 namespace {
 
-constexpr std::size_t kHeadUsual = 512;   // room that is made at once
-constexpr std::size_t kTargetsMax = 256;  // URLs that are remembered; then they are read again
+constexpr std::size_t kHeadUsual = 512;       // room that is made at once
+constexpr std::size_t kTargetsMax = 256;      // URLs that are remembered; then they are read again
 constexpr Duration kEarlyAnswerTimeout = 1s;  // for an answer after the server stopped reading
 
 // A request in the form in which it is sent.
