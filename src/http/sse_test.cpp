@@ -9,7 +9,7 @@ namespace {
 
 // Feeds the text in pieces of `step` bytes and renders the events; `releases`: between the pieces
 // memory is given back.
-std::string parse(std::string_view text, std::size_t step, bool releases) {
+std::string parse(std::string_view text, std::size_t step, bool releases = false) {
     SseParser parser;
     std::string out;
     for (std::size_t at = 0; at < text.size(); at += step) {
