@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// In JSON a DeviceList is a list of Device. For .cpp files of this module only.
+// In JSON a DeviceList is a list of Device. Heavy: include it in .cpp files only.
 #include "json/codec.h"
 #include "model/device_list.h"
 

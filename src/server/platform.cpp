@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "json/codec.h"
+#include "model/device_list_codec.h"
 #include "model/quantity_codec.h"
 #include "server/profiles.h"
 #include "tasks/state.h"
