@@ -202,4 +202,4 @@ PARTS = {"requests": requests, "frames": frames, "idle": idle, "prompts": prompt
 # Parts that share their processes.
 GROUPS = (("requests", "prompts"), ("frames",), ("idle",), ("keys",), ("backends",))
 # How the time of a whole run is shared.
-SHARES = {"requests": 0.40, "prompts": 0.13, "frames": 0.18, "idle": 0.10, "keys": 0.14, "backends": 0.05}
+SHARES = {"requests": 0.35, "prompts": 0.10, "frames": 0.26, "idle": 0.10, "keys": 0.13, "backends": 0.06}
