@@ -18,11 +18,6 @@ namespace penstock::io {
 namespace asio = boost::asio;
 namespace {
 
-Task<void> start_later(Task<void> task) {
-    co_await yield_now();
-    co_await std::move(task);
-}
-
 std::string describe(const std::exception_ptr& error) {
     try {
         std::rethrow_exception(error);
@@ -39,16 +34,22 @@ struct TaskGroup::State {
     State(Executor executor_given, std::string name_given)
         : executor(std::move(executor_given)), name(std::move(name_given)), ended(executor) {}
 
-    using Signal = asio::cancellation_signal;
+    struct Running {
+        void cancel() {
+            cancelled = true;
+            signal.emit(asio::cancellation_type::terminal);
+        }
+        asio::cancellation_signal signal;
+        bool cancelled = false;  // before it has started it hears no signal
+    };
+    using Place = std::list<std::shared_ptr<Running>>::iterator;
     Executor executor;
     std::string name;
-    std::list<std::shared_ptr<Signal>> running;
+    std::list<std::shared_ptr<Running>> running;
     Event ended;
     bool closing = false;
 
-    void finish(
-        std::list<std::shared_ptr<Signal>>::iterator task, const std::exception_ptr& error
-    ) {
+    void finish(Place task, const std::exception_ptr& error) {
         running.erase(task);
         if (error) {
             const std::string text = describe(error);
@@ -71,30 +72,38 @@ TaskGroup::~TaskGroup() {
 }
 
 void TaskGroup::Canceller::cancel() const {
-    if (const auto signal = std::static_pointer_cast<State::Signal>(signal_.lock()))
-        signal->emit(asio::cancellation_type::terminal);
+    if (const auto task = std::static_pointer_cast<State::Running>(signal_.lock())) task->cancel();
 }
 
 TaskGroup::Canceller TaskGroup::spawn(Task<void> task) {
     if (state_->closing) return {};
-    const auto entry =
-        state_->running.insert(state_->running.end(), std::make_shared<State::Signal>());
-    asio::co_spawn(
-        state_->executor, start_later(std::move(task)),
-        asio::bind_cancellation_slot(
-            (*entry)->slot(), [state = state_, entry](const std::exception_ptr& error
-                              ) { state->finish(entry, error); }
-        )
-    );
-    return Canceller(*entry);
+    const State::Place place =
+        state_->running.insert(state_->running.end(), std::make_shared<State::Running>());
+    // A coroutine that waited for its start would be kept as long as the task.
+    asio::post(state_->executor, [state = state_, place, task = std::move(task)]() mutable {
+        if ((*place)->cancelled) {
+            {
+                const Task<void> dropped = std::move(task);
+            }
+            return state->finish(place, nullptr);
+        }
+        asio::co_spawn(
+            state->executor, std::move(task),
+            asio::bind_cancellation_slot(
+                (*place)->signal.slot(),
+                [state, place](const std::exception_ptr& error) { state->finish(place, error); }
+            )
+        );
+    });
+    return Canceller(*place);
 }
 
 void TaskGroup::cancel() {
     // Copied, since a task may end, and leave the list, while others are being told.
-    const std::vector<std::shared_ptr<State::Signal>> signals(
+    const std::vector<std::shared_ptr<State::Running>> tasks(
         state_->running.begin(), state_->running.end()
     );
-    for (const auto& signal : signals) signal->emit(asio::cancellation_type::terminal);
+    for (const auto& task : tasks) task->cancel();
 }
 
 Task<void> TaskGroup::close() {

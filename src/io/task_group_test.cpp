@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <stdexcept>
 
 #include "io/event.h"
@@ -24,6 +25,11 @@ Task<> short_task(int* ended) {
     ++*ended;
 }
 
+Task<> holder(std::shared_ptr<int> /*kept*/, int* ended) {
+    ++*ended;
+    co_return;
+}
+
 Task<> thrower() {
     co_await yield_now();
     throw std::runtime_error("broken");
@@ -34,16 +40,23 @@ Task<> run_two_and_close(TaskGroup* group) {
     co_await group->close();
 }
 
-Task<> nested_owner(int* ended, Event* started) {
+struct Start {
+    explicit Start(Executor executor) : told(std::move(executor)) {}
+    bool has_come = false;
+    Event told;
+};
+
+Task<> nested_owner(int* ended, Start* start) {
     co_await with_group("inner", [=](TaskGroup* group) -> Task<> {
         group->spawn(sleeper(ended));
-        started->notify_all();
+        start->has_come = true;
+        start->told.notify_all();
         return sleep_for(1h);
     });
 }
 
-Task<> close_after(TaskGroup* group, Event* started) {
-    (void)co_await started->wait();
+Task<> close_after(TaskGroup* group, Start* start) {
+    while (!start->has_come) (void)co_await start->told.wait();
     co_await yield_now();
     co_await yield_now();
     co_await group->close();
@@ -76,6 +89,22 @@ TEST(TaskGroup, DropsWhatIsSpawnedAfterClose) {
     EXPECT_EQ(ended, 0);
 }
 
+TEST(TaskGroup, WhatIsCancelledBeforeItStartsNeverRuns) {
+    Runtime runtime;
+    TaskGroup group(runtime.executor(), "test");
+    int ended = 0;
+    const auto kept = std::make_shared<int>(0);
+    const TaskGroup::Canceller canceller = group.spawn(holder(kept, &ended));
+    EXPECT_EQ(kept.use_count(), 2);
+
+    canceller.cancel();
+    EXPECT_TRUE(runtime.block_on(group.drain(Deadline::after(10s))));
+
+    EXPECT_EQ(ended, 0);
+    EXPECT_EQ(kept.use_count(), 1);
+    EXPECT_FALSE(canceller);
+}
+
 TEST(TaskGroup, DrainWaitsForTheTasks) {
     Runtime runtime;
     TaskGroup group(runtime.executor(), "test");
@@ -103,11 +132,11 @@ TEST(TaskGroup, DrainGivesUpAtItsDeadline) {
 TEST(TaskGroup, ANestedGroupIsClosedWhenItsOwnerIsCancelled) {
     Runtime runtime;
     TaskGroup group(runtime.executor(), "outer");
-    Event started(runtime.executor());
+    Start start(runtime.executor());
     int ended = 0;
-    group.spawn(nested_owner(&ended, &started));
+    group.spawn(nested_owner(&ended, &start));
 
-    runtime.block_on(close_after(&group, &started));
+    runtime.block_on(close_after(&group, &start));
 
     EXPECT_EQ(ended, 1);
 }
