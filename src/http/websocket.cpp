@@ -38,12 +38,12 @@ class Wire {
     template <class Buffers, class Completion>
     void async_read_some(const Buffers& buffers, Completion&& completion) {
         io::Stream::State& state = stream_.state();
-        if (!state.pushback.empty()) {
+        if (state.has_pushback()) {
             std::size_t size = 0;
             for (auto it = asio::buffer_sequence_begin(buffers);
                  it != asio::buffer_sequence_end(buffers); ++it) {
                 const asio::mutable_buffer buffer(*it);
-                if (!state.pushback.empty())
+                if (state.has_pushback())
                     size += state.take_pushback(static_cast<char*>(buffer.data()), buffer.size());
             }
             asio::post(

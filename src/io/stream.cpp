@@ -39,6 +39,8 @@ Task<Aborted> why_aborted(const Stream::State* state, bool expired) {
     co_return cancelled ? Aborted::closed : Aborted::repeat;
 }
 
+error_code system_code(int error) { return {error, boost::system::system_category()}; }
+
 std::unexpected<Error> failure(const Stream::State& state, const error_code& error) {
     return fail(
         ErrorCode::unavailable, fmt::format("connection with {}: {}", state.peer, error.message())
@@ -128,13 +130,10 @@ Executor Stream::State::executor() {
 }
 
 std::size_t Stream::State::take_pushback(char* into, std::size_t size) {
-    const std::size_t taken = std::min(size, pushback.size() - pushback_at);
-    std::memcpy(into, pushback.data() + pushback_at, taken);
-    pushback_at += taken;
-    if (pushback_at == pushback.size()) {
-        std::string().swap(pushback);  // its memory too
-        pushback_at = 0;
-    }
+    std::string& pushback = uncommon->pushback;
+    const std::size_t taken = pushback.copy(into, size);
+    pushback.erase(0, taken);
+    if (pushback.empty()) std::string().swap(pushback);  // its memory too
     return taken;
 }
 
@@ -151,7 +150,7 @@ template <class Socket>
 Task<Result<std::size_t>> Stream::read_from(
     State* state, Socket* socket, std::span<char> into, Deadline deadline
 ) {
-    if (!state->pushback.empty()) co_return state->take_pushback(into.data(), into.size());
+    if (state->has_pushback()) co_return state->take_pushback(into.data(), into.size());
     const ReadLimit limit(state, deadline);
     while (true) {
         if (state->closed) co_return closed(*state);
@@ -161,8 +160,8 @@ Task<Result<std::size_t>> Stream::read_from(
         if (!error || error == asio::error::eof) co_return size;
         if (error != asio::error::operation_aborted) co_return failure(*state, error);
         const Aborted why = co_await why_aborted(state, state->read_expired);
-        if (why == Aborted::repeat && state->send_error)
-            co_return failure(*state, state->send_error);
+        if (why == Aborted::repeat && state->send_error != 0)
+            co_return failure(*state, system_code(state->send_error));
         if (why == Aborted::repeat) continue;
         co_return aborted(*state, why, "reading");
     }
@@ -198,10 +197,10 @@ Result<void> Stream::State::send_kept_and(std::span<std::string_view>& parts) {
         message.msg_iovlen = count;
         const ssize_t sent = ::sendmsg(handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
-            const error_code error(errno, boost::system::system_category());
+            const int error = errno;
             if (!kept.empty()) send_error = error;
             kept.clear();
-            return failure(*this, error);
+            return failure(*this, system_code(error));
         }
         size = sent < 0 ? 0 : static_cast<std::size_t>(sent);
     }
@@ -225,8 +224,7 @@ void Stream::State::send_kept() {
     if (kept.empty()) return;
     std::span<std::string_view> nothing;
     if (send_kept_and(nothing)) return;
-    if (send_error != asio::error::broken_pipe && send_error != asio::error::connection_reset)
-        cancel();
+    if (send_error != EPIPE && send_error != ECONNRESET) cancel();
 }
 
 void Stream::State::wait_for_room() {
@@ -248,7 +246,7 @@ void Stream::State::wait_for_room() {
 Result<void> Stream::write_now(std::span<std::string_view>& parts) {
     CHECK(parts.size() <= kGatherMax, "the caller gathers at most kGatherMax parts");
     if (state_->closed) return closed(*state_);
-    if (state_->send_error) return failure(*state_, state_->send_error);
+    if (state_->send_error != 0) return failure(*state_, system_code(state_->send_error));
     if (!state_->secure()) return state_->send_kept_and(parts);
     state_->turn.prepare_to_send();
     return {};
@@ -257,7 +255,7 @@ Result<void> Stream::write_now(std::span<std::string_view>& parts) {
 Result<void> Stream::write_soon(std::span<std::string_view>& parts) {
     std::size_t size = state_->kept.size();
     for (const std::string_view part : parts) size += part.size();
-    if (size > kSoonMax || state_->closed || state_->send_error || state_->secure())
+    if (size > kSoonMax || state_->closed || state_->send_error != 0 || state_->secure())
         return write_now(parts);
     for (const std::string_view part : parts) state_->kept += part;
     parts = {};
@@ -265,7 +263,7 @@ Result<void> Stream::write_soon(std::span<std::string_view>& parts) {
     return {};
 }
 
-bool Stream::send_failed() const { return state_ && state_->send_error.failed(); }
+bool Stream::send_failed() const { return state_ && state_->send_error != 0; }
 
 Task<Result<void>> Stream::write(std::span<const std::string_view> given, Deadline deadline) {
     CHECK(given.size() <= kGatherMax, "the caller gathers at most kGatherMax parts");
@@ -325,7 +323,7 @@ Task<Result<void>> Stream::drain(State* state, Socket* socket, Deadline deadline
 
 template <class Socket>
 Task<Result<void>> Stream::wait_for(State* state, Socket* socket, Deadline deadline) {
-    if (!state->pushback.empty()) co_return Result<void>{};
+    if (state->has_pushback()) co_return Result<void>{};
     if constexpr (std::is_same_v<Socket, TlsSocket>)
         if (SSL_has_pending(socket->native_handle()) == 1) co_return Result<void>{};
     const ReadLimit limit(state, deadline);
@@ -348,11 +346,11 @@ Task<Result<void>> Stream::wait_readable(Deadline deadline) {
 Result<std::optional<std::size_t>> Stream::read_now(std::span<char> into) {
     CHECK(!state_->secure(), "records of TLS are read by the task that waits for them");
     if (state_->closed) return closed(*state_);
-    if (!state_->pushback.empty()) return state_->take_pushback(into.data(), into.size());
+    if (state_->has_pushback()) return state_->take_pushback(into.data(), into.size());
     const ssize_t size = ::recv(state_->handle(), into.data(), into.size(), MSG_DONTWAIT);
     if (size >= 0) return static_cast<std::size_t>(size);
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return std::nullopt;
-    return failure(*state_, error_code(errno, boost::system::system_category()));
+    return failure(*state_, system_code(errno));
 }
 
 void Stream::call_when_readable(std::move_only_function<void()> told) {
@@ -377,17 +375,16 @@ void Stream::call_when_readable(std::move_only_function<void()> told) {
 }
 
 bool Stream::idle_and_open() {
-    if (!state_ || state_->closed || !state_->pushback.empty() || !state_->kept.empty())
-        return false;
+    if (!state_ || state_->closed || state_->has_pushback() || !state_->kept.empty()) return false;
     char byte = 0;
     const ssize_t size = ::recv(state_->handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
 void Stream::unread(std::string bytes) {
-    bytes.append(state_->pushback, state_->pushback_at);
-    state_->pushback = std::move(bytes);
-    state_->pushback_at = 0;
+    if (bytes.empty()) return;
+    std::string& pushback = state_->make_uncommon().pushback;
+    pushback.insert(0, bytes);
 }
 
 Task<void> Stream::shutdown(Deadline deadline) {

@@ -38,6 +38,7 @@ struct Stream::State final : StreamDeadlines::Entry, TurnEnd::Entry {
     bool open() const;
     Executor executor();
     // Takes from what was put back; 0 when there is nothing.
+    bool has_pushback() const { return uncommon && !uncommon->pushback.empty(); }
     std::size_t take_pushback(char* into, std::size_t size);
 
     // Sends what write_soon() kept, and then the parts, as far as the socket takes them; the parts
@@ -60,16 +61,24 @@ struct Stream::State final : StreamDeadlines::Entry, TurnEnd::Entry {
         }
     }
 
+    // What few streams have: there may be many.
+    struct Uncommon {
+        std::shared_ptr<TlsContext::State> tls;  // of a TLS socket, which refers to it
+        std::string pushback;                    // comes before what the socket gives
+    };
+    std::unique_ptr<Uncommon> uncommon;
+    Uncommon& make_uncommon() {
+        if (!uncommon) uncommon = std::make_unique<Uncommon>();
+        return *uncommon;
+    }
+
     Socket socket;
     std::string peer;
-    std::string pushback;
-    std::size_t pushback_at = 0;
-    std::shared_ptr<TlsContext::State> tls;  // the context of a TLS socket, which refers to it
     bool closed = false;
+    int send_error = 0;  // of the system, of what was kept
 
     TurnEnd& turn;
     std::string kept;                        // by write_soon(), until the turn ends
-    boost::system::error_code send_error;    // of what was kept
     std::shared_ptr<State*> waits_for_room;  // to send the rest of it; null once it is gone
 
     // Of call_when_readable(). Shared with the operation that waits, which may outlive the stream.

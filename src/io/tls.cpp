@@ -91,8 +91,8 @@ Task<Result<void>> handshake(
 // Moves the TCP socket of `state` below a TLS socket.
 void wrap(Stream::State& state, const TlsContext& context) {
     TcpSocket tcp = std::move(std::get<TcpSocket>(state.socket));
-    state.tls = context.state();
-    state.socket = std::make_unique<TlsSocket>(std::move(tcp), state.tls->context);
+    const std::shared_ptr<TlsContext::State>& tls = state.make_uncommon().tls = context.state();
+    state.socket = std::make_unique<TlsSocket>(std::move(tcp), tls->context);
 }
 
 }  // namespace
