@@ -47,14 +47,19 @@ struct ChunkReader::Engine {
     Reader reader;
 };
 
-ChunkReader::ChunkReader() : engine_(std::make_unique<Engine>()) {
+ChunkReader::ChunkReader() = default;
+ChunkReader::~ChunkReader() = default;
+ChunkReader::ChunkReader(ChunkReader&&) noexcept = default;
+ChunkReader& ChunkReader::operator=(ChunkReader&&) noexcept = default;
+
+void ChunkReader::begin() {
+    engine_ = std::make_unique<Engine>();
     error_code error;
     engine_->reader.put(boost::asio::const_buffer(kHead.data(), kHead.size()), error);
     CHECK(!error && engine_->reader.is_header_done(), "the parser knows chunks");
 }
-ChunkReader::~ChunkReader() = default;
-ChunkReader::ChunkReader(ChunkReader&&) noexcept = default;
-ChunkReader& ChunkReader::operator=(ChunkReader&&) noexcept = default;
+
+void ChunkReader::end() { engine_.reset(); }
 
 Result<ChunkReader::Piece> ChunkReader::read(std::string_view bytes) {
     Reader& reader = engine_->reader;

@@ -19,11 +19,14 @@ class ChunkReader {
     ChunkReader(ChunkReader&&) noexcept;
     ChunkReader& operator=(ChunkReader&&) noexcept;
 
+    // A body comes; between bodies it keeps nothing.
+    void begin();
+    void end();
     struct Piece {
         std::size_t consumed = 0;
         std::string_view body;  // within the bytes given; empty: what is there tells no more
     };
-    // Until done(). The error tells what is malformed.
+    // From begin() until done(). The error tells what is malformed.
     Result<Piece> read(std::string_view bytes);
     bool done() const;
 

@@ -242,7 +242,8 @@ io::Task<Result<ResponseStream>> Client::open(ClientRequest request, io::Deadlin
             auto stream = std::make_unique<ResponseStream::State>();
             Parser& parser = connection->reader.parser();
             stream->reusable = sent && parser.keep_alive();
-            stream->head = std::move(parser.head());
+            stream->head = parser.take_head();
+            stream->status = stream->head->status;
             stream->client = state;
             stream->target = out.target;
             stream->connection = std::move(connection);
@@ -296,8 +297,11 @@ void ResponseStream::State::finish() {
     connection.reset();
 }
 
-int ResponseStream::status() const { return state_->head.status; }
-const Headers& ResponseStream::headers() const { return state_->head.headers; }
+int ResponseStream::status() const { return state_->status; }
+const Headers& ResponseStream::headers() const {
+    static const Headers kForgotten;
+    return state_->head ? state_->head->headers : kForgotten;
+}
 
 // What a piece that came from the reader means; at the end the connection is given back.
 Result<std::string_view> ResponseStream::State::take(Parsed<std::string_view> piece) {
@@ -313,7 +317,7 @@ Result<std::string_view> ResponseStream::State::take(Parsed<std::string_view> pi
         {}
     };
     if (!late) {
-        broken = error;
+        broken = std::make_unique<Error>(error);
         connection.reset();
     }
     return std::unexpected(std::move(error));
@@ -331,7 +335,7 @@ std::optional<Result<std::string_view>> ResponseStream::take(const Result<std::s
     return state_->read_now();
 }
 
-void ResponseStream::forget_headers() { state_->head.headers = {}; }
+void ResponseStream::forget_headers() { state_->head.reset(); }
 
 std::optional<Result<std::string_view>> ResponseStream::State::read_now() {
     if (broken) return std::unexpected(*broken);

@@ -59,9 +59,10 @@ struct ResponseStream::State {
     std::shared_ptr<Client::State> client;
     ConnectionPtr connection;
     TargetPtr target;
-    Head head;
+    std::unique_ptr<Head> head;  // null: forgotten
+    int status = 0;
     bool reusable = false;
-    std::optional<Error> broken;
+    std::unique_ptr<Error> broken;
 
     ~State();
     // The next piece of the body where it is there already; else nothing.

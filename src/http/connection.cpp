@@ -40,13 +40,14 @@ std::string_view query_of(std::string_view target) {
     return mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
 }
 
+io::Task<Response> answered(Response response) { co_return response; }
+
 }  // namespace
 
 Connection::Connection(Server::State* server, io::Stream stream)
     : server_(server),
       stream_(std::move(stream)),
-      reader_(&stream_, Parser::Kind::request, server->options.header_max),
-      never_(server->executor) {
+      reader_(&stream_, Parser::Kind::request, server->options.header_max) {
     server_->connections.insert(this);
     if (server_->connections_gauge != nullptr) server_->connections_gauge->add(1);
 }
@@ -57,39 +58,88 @@ Connection::~Connection() {
     if (server_->connections_gauge != nullptr) server_->connections_gauge->add(-1);
 }
 
-// The frames of this task are all that a stream keeps while nothing comes: few, and without what
-// was needed only to understand the request.
+Connection::Asked::Asked(
+    std::string_view method, std::string_view request_id, std::string_view path
+)
+    : method_size(static_cast<std::uint32_t>(method.size())),
+      id_size(static_cast<std::uint32_t>(request_id.size())) {
+    text.reserve(method.size() + request_id.size() + path.size());
+    text.append(method).append(request_id).append(path);
+}
+
+// The frames of this task and those of a streamed body are all that a stream keeps while nothing
+// comes: what is needed only to understand a request, or to end an answer, is in coroutines that
+// have returned.
 io::Task<> Connection::run(std::unique_ptr<Connection> self) {
     Connection& own = *self;
-    Server::State& server = *own.server_;
-    if (server.tls) {
-        const Result<void> secured = co_await own.stream_.secure_as_server(
-            *server.tls, io::Deadline::after(server.options.header_timeout)
-        );
-        if (!secured) {
-            server.log.debug(
-                "TLS handshake failed",
-                {{"peer", own.stream_.peer()}, {"error", secured.error().message}}
-            );
-            co_return;
+    while (!own.server_->stopping) {
+        Next next = co_await own.answer_next();
+        if (next == Next::body) {
+            bool whole = true;
+            try {
+                co_await own.body_(BodyWriter(&own));
+            } catch (const std::exception& error) {
+                if (io::is_cancelled(error)) throw;
+                own.log_thrown("a response stream threw", error.what());
+                whole = false;
+            }
+            next = co_await own.end_body(whole);
         }
-    }
-    while (!server.stopping) {
-        own.begin_wait();
-        Response response;
-        {
-            const Parsed<bool> head = co_await own.reader_.read_head(
-                io::Deadline::after(server.options.idle_timeout), server.options.header_timeout
-            );
-            if (head && !*head) break;
-            own.answering_ = true;
-            own.started_ = server.clock.monotonic();
-            if (!head) response = own.refusal(head.error());
-        }
-        if (own.keep_) response = co_await own.respond();
-        if (!co_await own.send(&response)) break;
+        if (next == Next::end) break;
     }
     own.stream_.close();
+}
+
+io::Task<bool> Connection::secure() {
+    const Result<void> secured = co_await stream_.secure_as_server(
+        *server_->tls, io::Deadline::after(server_->options.header_timeout)
+    );
+    if (!secured)
+        server_->log.debug(
+            "TLS handshake failed", {{"peer", stream_.peer()}, {"error", secured.error().message}}
+        );
+    co_return secured.has_value();
+}
+
+// Reads a request and answers it. A body that is streamed is left to run(), in body_.
+io::Task<Connection::Next> Connection::answer_next() {
+    begin_wait();
+    if (server_->tls && !stream_.is_secure() && !co_await secure()) co_return Next::end;
+    Response response;
+    {
+        const Parsed<bool> head = co_await reader_.read_head(
+            io::Deadline::after(server_->options.idle_timeout), server_->options.header_timeout
+        );
+        if (head && !*head) co_return Next::end;
+        answering_ = true;
+        started_ = server_->clock.monotonic();
+        if (!head) response = refusal(head.error());
+    }
+    if (keep_) response = co_await respond();
+    begin_answer();
+    if (std::holds_alternative<Upgrade>(response.body)) {
+        if (can_upgrade()) {
+            co_await upgrade(&response);
+            co_return Next::end;
+        }
+        response = upgrade_needed();
+    }
+    status_ = response.status;
+    bool sent = false;
+    if (auto* body = std::get_if<StreamBody>(&response.body)) {
+        body_ = std::move(*body);
+        if (begin_stream(response)) co_return Next::body;
+        co_return co_await end_body(true);
+    }
+    if (std::holds_alternative<FileBody>(response.body)) {
+        sent = co_await send_file(&response);
+    } else {
+        Text text = begin_text(response);
+        const std::optional<bool> now = send_text_now(text);
+        sent = now ? *now : co_await send_text(std::move(text));
+    }
+    const std::optional<Next> next = end_answer(sent);
+    co_return next ? *next : co_await drain_body();
 }
 
 void Connection::finish() {
@@ -105,32 +155,39 @@ void Connection::begin_wait() {
 }
 
 io::Task<Response> Connection::respond() {
-    Result<Request> prepared = prepare_request();
-    if (!prepared) co_return refusal({400, std::move(prepared.error())});
-    Request request = *std::move(prepared);
-    const Route* const route = asked_.route;
-    if (route == nullptr || !route->options.stream_body) {
-        Result<std::string> body = co_await read_whole_body();
-        if (!body) co_return refusal({status_of_body_error(body.error()), std::move(body.error())});
-        request.body = *std::move(body);
-    }
     std::string what;
     try {
-        co_return co_await server_->handlers.find(route)->second(std::move(request));
+        co_return co_await handle();
     } catch (const std::exception& error) {
         if (io::is_cancelled(error)) throw;
         what = error.what();
     }
     end_watch();
-    server_->log.error(
-        "a handler threw", {{"request_id", asked_.request_id},
-                            {"method", asked_.method},
-                            {"path", asked_.path},
-                            {"error", what}}
-    );
+    log_thrown("a handler threw", what);
     co_return problem(
         {ErrorCode::internal, "the server failed; the request id names the entry in its log", {}}
     );
+}
+
+// The task that answers the request, which is the handler's own wherever that can be: the request
+// is then nowhere else.
+io::Task<Response> Connection::handle() {
+    Result<Request> prepared = prepare_request();
+    if (!prepared) return answered(refusal({400, std::move(prepared.error())}));
+    const Route* const route = asked_.route;
+    if (route == nullptr || !route->options.stream_body) {
+        std::optional<std::string> body = reader_.body_done() ? std::string() : whole_body_now();
+        if (!body) return handle_whole(*std::move(prepared));
+        prepared->body = *std::move(body);
+    }
+    return server_->handlers.find(route)->second(*std::move(prepared));
+}
+
+io::Task<Response> Connection::handle_whole(Request request) {
+    Result<std::string> body = co_await read_whole_body();
+    if (!body) co_return refusal({status_of_body_error(body.error()), std::move(body.error())});
+    request.body = *std::move(body);
+    co_return co_await server_->handlers.find(asked_.route)->second(std::move(request));
 }
 
 int Connection::status_of_body_error(const Error& error) {
@@ -151,15 +208,13 @@ Result<Request> Connection::prepare_request() {
     body_wait_ = Duration{0};
     expects_continue_ = head.version >= 11 && head.headers.contains("expect");
     const std::string_view id = head.headers.get("x-request-id");
-    asked_.request_id = usable_request_id(id) ? std::string(id) : server_->new_request_id();
-    asked_.method = head.method;
     Request request;
-    request.target = TRY(origin_form(head));
-    request.path =
-        request.target.substr(0, std::min(request.target.find('?'), request.target.find('#')));
-    asked_.path = request.path;
-    request.request_id = asked_.request_id;
-    request.method = asked_.method;
+    request.request_id = usable_request_id(id) ? std::string(id) : server_->new_request_id();
+    request.method = head.method;
+    Result<std::string> target = origin_form(head);
+    if (target) request.path = target->substr(0, std::min(target->find('?'), target->find('#')));
+    asked_ = Asked(request.method, request.request_id, request.path);
+    request.target = TRY(std::move(target));
     request.peer = stream_.peer();
     request.secure = stream_.is_secure();
     if (request.secure) request.peer_name = stream_.peer_certificate_name();
@@ -199,7 +254,10 @@ io::Task<Result<std::string>> Connection::read_whole_body() {
         }
         Result<std::string_view> piece = now ? *std::move(now) : co_await read_body();
         if (!piece) co_return std::unexpected(std::move(piece.error()));
-        if (piece->empty()) co_return body;
+        if (piece->empty()) {
+            reader_.let_go_of_piece();
+            co_return body;
+        }
         body += *piece;
     }
 }
@@ -268,8 +326,8 @@ io::Task<Result<std::string_view>> Connection::read_body() {
 
 Response Connection::problem(const Error& error, int status) const {
     Request about;
-    about.path = asked_.path;
-    about.request_id = asked_.request_id;
+    about.path = asked_.path();
+    about.request_id = asked_.request_id();
     return problem_response(error, about, status);
 }
 
@@ -279,8 +337,8 @@ Response Connection::refusal(const Refusal& refusal) {
     cut_ = false;
     sent_ = 0;
     write_error_.reset();
-    if (asked_.request_id.empty()) asked_.request_id = server_->new_request_id();
-    if (asked_.method.empty()) head_only_ = false;
+    if (asked_.text.empty()) asked_ = Asked({}, server_->new_request_id(), {});
+    if (asked_.method().empty()) head_only_ = false;
     return problem(refusal.error, refusal.status);
 }
 
@@ -302,7 +360,8 @@ io::Task<> Connection::client_gone() {
         // While the body is being read its reader sees the end; with too much pipelined, nobody
         // can.
         if (!reader_.body_done() || reader_.buffer().size() >= kWatchBytesMax) {
-            co_await never_.wait();
+            if (!never_) never_ = std::make_unique<io::Event>(server_->executor);
+            co_await never_->wait();
             continue;
         }
         const Result<std::size_t> size = co_await stream_.read_some(reader_.buffer().prepare());
@@ -323,6 +382,12 @@ void Connection::end_watch() {
     watched_ = false;
     server_->departures.remove(this);
     stream_.call_when_readable(nullptr);
+}
+
+// A handler waits, perhaps for long: what came of its request is not kept for the next one's bytes.
+void Connection::look_for_departure() {
+    if (reader_.body_done()) reader_.release_if_idle();
+    wait_for_end();
 }
 
 // While the body is being read its reader sees the end; with too much pipelined, nobody can.
@@ -346,22 +411,31 @@ io::Deadline Connection::write_deadline() const {
     return io::Deadline::after(server_->options.write_timeout);
 }
 
-void Connection::log_request(int status, std::string_view note) {
+void Connection::log_request(std::string_view note) {
     const Duration took = server_->clock.monotonic() - started_;
-    server_->metrics.record(asked_.route, status, took);
+    server_->metrics.record(asked_.route, status_, took);
     const telemetry::Level level =
-        status >= 500 ? telemetry::Level::warning : telemetry::Level::debug;
+        status_ >= 500 ? telemetry::Level::warning : telemetry::Level::debug;
     if (!server_->log.enabled(level)) return;
     server_->log.write(
         level, "request",
-        {{"method", asked_.method},
-         {"path", asked_.path},
-         {"status", status},
+        {{"method", asked_.method()},
+         {"path", asked_.path()},
+         {"status", status_},
          {"bytes", sent_},
          {"ms", to_ms(took)},
          {"peer", stream_.peer()},
-         {"request_id", asked_.request_id},
+         {"request_id", asked_.request_id()},
          {"note", note}}
+    );
+}
+
+void Connection::log_thrown(std::string_view what_threw, std::string_view what) const {
+    server_->log.error(
+        what_threw, {{"request_id", asked_.request_id()},
+                     {"method", asked_.method()},
+                     {"path", asked_.path()},
+                     {"error", what}}
     );
 }
 

@@ -44,16 +44,25 @@ class Connection {
     void end_watch();
     void set_canceller(io::TaskGroup::Canceller canceller) { canceller_ = std::move(canceller); }
     // Of Departures, for a watch that has lasted.
-    void look_for_departure() { wait_for_end(); }
+    void look_for_departure();
     std::size_t departure_at = Departures::kNowhere;
 
   private:
-    enum class Framing { none, length, chunked, until_close };
-    // What is told of a request in answers and logs; handlers get the request itself.
+    enum class Framing : std::uint8_t { none, length, chunked, until_close };
+    // What comes next on the connection.
+    enum class Next : std::uint8_t { request, body, end };
+    // What is told of a request in answers and logs, in one piece of memory; handlers get the
+    // request itself.
     struct Asked {
-        std::string method;
-        std::string path;
-        std::string request_id;
+        Asked() = default;
+        Asked(std::string_view method, std::string_view request_id, std::string_view path);
+        std::string_view method() const { return view().substr(0, method_size); }
+        std::string_view request_id() const { return view().substr(method_size, id_size); }
+        std::string_view path() const { return view().substr(method_size + id_size); }
+        std::string_view view() const { return text; }
+        std::string text;
+        std::uint32_t method_size = 0;
+        std::uint32_t id_size = 0;
         const Route* route = nullptr;
     };
     // A piece of a streamed body in the form in which it is sent, and the header before the first.
@@ -69,29 +78,38 @@ class Connection {
         std::string_view left;
     };
 
+    io::Task<bool> secure();
     void begin_wait();
+    io::Task<Next> answer_next();
     io::Task<Response> respond();
+    io::Task<Response> handle();
+    io::Task<Response> handle_whole(Request request);
     Response refusal(const Refusal& refusal);
     Response problem(const Error& error, int status = 0) const;
     Result<Request> prepare_request();
     Result<std::string_view> take_piece(Parsed<std::string_view> piece);
-    io::Task<bool> send(Response* response);
+    void begin_answer();
+    std::optional<Next> end_answer(bool sent);
+    io::Task<Next> end_body(bool complete);
     Text begin_text(Response& response);
     std::optional<bool> send_text_now(Text& text);
     io::Task<bool> send_text(Text text);
     bool begin_stream(Response& response);
     io::Task<bool> send_file(Response* response);
     Result<void> begin_chunk(std::string_view bytes, Chunk& chunk);
-    io::Task<bool> upgrade(Response* response);
-    io::Task<bool> finish_body(bool complete);
-    io::Task<bool> drain_body();
+    Response upgrade_needed() const;
+    bool can_upgrade() const;
+    io::Task<> upgrade(Response* response);
+    std::optional<bool> finish_body_now(bool complete);
+    io::Task<Next> drain_body();
     io::Task<> linger();
     void wait_for_end();
     void look_for_end();
     static int status_of_body_error(const Error& error);
     std::string print_head(const Response& response, std::optional<std::uint64_t> length);
     io::Deadline write_deadline() const;
-    void log_request(int status, std::string_view note);
+    void log_request(std::string_view note);
+    void log_thrown(std::string_view what_threw, std::string_view what) const;
 
     Server::State* server_;
     io::Stream stream_;
@@ -105,18 +123,20 @@ class Connection {
     bool answering_ = false;
     bool head_only_ = false;
     bool cut_ = false;  // the answer was left incomplete
+    bool watched_ = false;
     bool input_ended_ = false;
     Framing framing_ = Framing::none;
+    int status_ = 0;  // of the answer
     std::uint64_t length_left_ = 0;
     std::uint64_t sent_ = 0;
-    std::string pending_head_;  // goes out with the first piece of the body
-    std::string unsent_;        // of a piece that did not go out at once
+    StreamBody body_;  // of the answer that is being streamed
+    // Goes out before the next piece of the body: the header, later what a piece left.
+    std::string unsent_;
     std::unique_ptr<Error> write_error_;
     std::unique_ptr<Head> handshake_;  // of a request that asks for a WebSocket
     std::weak_ptr<WebSocket> websocket_;
     io::TaskGroup::Canceller canceller_;  // of the task that runs this
-    bool watched_ = false;
-    io::Event never_;  // for a watch that can see nothing more
+    std::unique_ptr<io::Event> never_;    // for a watch that can see nothing more
 };
 
 }  // namespace penstock::http

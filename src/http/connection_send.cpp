@@ -62,54 +62,33 @@ class File {
 
 }  // namespace
 
-io::Task<bool> Connection::send(Response* response) {
+void Connection::begin_answer() {
     if (server_->stopping || server_->retiring) keep_ = false;
     // A client that waits for "100 Continue" may send the body or not: its next bytes mean nothing.
     if (expects_continue_) keep_ = false;
-    pending_head_.clear();
-    bool sent = false;
-    const int status = response->status;
-    if (std::holds_alternative<Upgrade>(response->body)) co_return co_await upgrade(response);
-    if (std::holds_alternative<StreamBody>(response->body)) {
-        const bool has_body = begin_stream(*response);
-        std::string what;
-        try {
-            if (has_body) co_await std::get<StreamBody>(response->body)(BodyWriter(this));
-        } catch (const std::exception& error) {
-            if (io::is_cancelled(error)) throw;
-            what = error.what();
-        }
-        response->body = std::string();  // what it holds is not needed any longer
-        if (!what.empty())
-            server_->log.error(
-                "a response stream threw",
-                {{"request_id", asked_.request_id}, {"path", asked_.path}, {"error", what}}
-            );
-        sent = co_await finish_body(what.empty());
-    } else if (std::holds_alternative<FileBody>(response->body)) {
-        sent = co_await send_file(response);
-    } else {
-        Text text = begin_text(*response);
-        const std::optional<bool> now = send_text_now(text);
-        sent = now ? *now : co_await send_text(std::move(text));
-    }
-    log_request(status, write_error_ ? std::string_view(write_error_->message) : cut_ ? "cut" : "");
-    if (!sent) co_return false;
-    if (reader_.body_done() && (keep_ || reader_.buffer().empty())) co_return keep_;
-    co_return co_await drain_body();
+    unsent_.clear();
+}
+
+// Nothing: what the handler left of the request's body is read over first.
+std::optional<Connection::Next> Connection::end_answer(bool sent) {
+    log_request(write_error_ ? std::string_view(write_error_->message) : cut_ ? "cut" : "");
+    if (!sent) return Next::end;
+    if (reader_.body_done() && (keep_ || reader_.buffer().empty()))
+        return keep_ ? Next::request : Next::end;
+    return std::nullopt;
 }
 
 // Reads over what a handler left of the body, so that the next request can follow.
-io::Task<bool> Connection::drain_body() {
+io::Task<Connection::Next> Connection::drain_body() {
     std::size_t drained = 0;
     while (keep_ && !reader_.body_done() && drained <= kDrainBytesMax) {
         const Result<std::string_view> piece = co_await read_body();
         if (!piece) break;
         drained += piece->size();
     }
-    if (keep_ && reader_.body_done()) co_return true;
+    if (keep_ && reader_.body_done()) co_return Next::request;
     co_await linger();
-    co_return false;
+    co_return Next::end;
 }
 
 std::string Connection::print_head(const Response& response, std::optional<std::uint64_t> length) {
@@ -129,7 +108,7 @@ std::string Connection::print_head(const Response& response, std::optional<std::
                 "a response field was left out: it would break the message", {{"field", field.name}}
             );
     }
-    if (!response.headers.contains("x-request-id")) line("X-Request-Id", asked_.request_id);
+    if (!response.headers.contains("x-request-id")) line("X-Request-Id", asked_.request_id());
     line("Date", server_->date());
     if (length)
         line("Content-Length", std::to_string(*length));
@@ -137,7 +116,7 @@ std::string Connection::print_head(const Response& response, std::optional<std::
         line("Transfer-Encoding", "chunked");
     if (!keep_)
         line("Connection", "close");
-    else if (reader_.parser().head().version < 11)
+    else if (reader_.parser().version() < 11)
         line("Connection", "keep-alive");
     return head += "\r\n";
 }
@@ -202,21 +181,21 @@ io::Task<bool> Connection::send_text(Text text) {
 // first piece.
 bool Connection::begin_stream(Response& response) {
     const std::string_view length = response.headers.get("content-length");
-    framing_ = !length.empty()                         ? Framing::length
-               : reader_.parser().head().version >= 11 ? Framing::chunked
-                                                       : Framing::until_close;
+    framing_ = !length.empty()                    ? Framing::length
+               : reader_.parser().version() >= 11 ? Framing::chunked
+                                                  : Framing::until_close;
     if (framing_ == Framing::until_close) keep_ = false;
     length_left_ =
         framing_ == Framing::length ? std::strtoull(std::string(length).c_str(), nullptr, 10) : 0;
-    pending_head_ = print_head(
+    unsent_ = print_head(
         response, framing_ == Framing::length ? std::optional(length_left_) : std::nullopt
     );
-    response.headers = {};
+    reader_.parser().forget_head();
     if (reader_.body_done()) reader_.release();
     return !head_only_ && !has_no_body(response.status);
 }
 
-// The header, if it is still to be sent, and one chunk, for one system call.
+// What is still to be sent before it, and one chunk, for one system call.
 Result<void> Connection::begin_chunk(std::string_view bytes, Chunk& chunk) {
     if (write_error_) return std::unexpected(*write_error_);
     if (cut_) return fail(ErrorCode::conflict, "the response was aborted");
@@ -226,7 +205,7 @@ Result<void> Connection::begin_chunk(std::string_view bytes, Chunk& chunk) {
             ErrorCode::internal, "the handler writes more than the Content-Length that it gave"
         );
     }
-    chunk.head = std::exchange(pending_head_, {});
+    chunk.head = std::exchange(unsent_, {});
     std::string_view before;
     std::string_view after;
     if (framing_ == Framing::chunked && !bytes.empty()) {
@@ -273,13 +252,15 @@ io::Task<Result<void>> Connection::flush_body() {
 
 void Connection::abort_response() { cut_ = true; }
 
-// Ends the body so that the client can tell a whole answer from a cut one.
-io::Task<bool> Connection::finish_body(bool complete) {
+// Ends the body so that the client can tell a whole answer from a cut one. Nothing: not all went
+// out at once, flush_body() sends the rest.
+std::optional<bool> Connection::finish_body_now(bool complete) {
     const bool bodiless = head_only_;
     if (!complete || cut_ || write_error_ || (length_left_ > 0 && !bodiless)) {
         if (complete && !cut_ && !write_error_)
             server_->log.error(
-                "a response is shorter than its Content-Length", {{"request_id", asked_.request_id}}
+                "a response is shorter than its Content-Length",
+                {{"request_id", asked_.request_id()}}
             );
         cut_ = true;
         // A missing end shows the cut, and what was sent still arrives. Only a body that ends with
@@ -288,20 +269,29 @@ io::Task<bool> Connection::finish_body(bool complete) {
             stream_.abort();
         else
             stream_.close();
-        co_return false;
+        return false;
     }
-    const std::string head = std::exchange(pending_head_, {});
+    const std::string head = std::exchange(unsent_, {});
     std::array<std::string_view, 2> parts = {
         head, framing_ == Framing::chunked && !bodiless ? kLastChunk : std::string_view()
     };
     std::span<std::string_view> rest = parts;
     Result<void> written = stream_.write_now(rest);
-    if (written && !rest.empty()) written = co_await stream_.write(rest, write_deadline());
     if (!written) {
         write_error_ = std::make_unique<Error>(std::move(written.error()));
-        co_return false;
+        return false;
     }
-    co_return true;
+    if (rest.empty()) return true;
+    for (const std::string_view part : rest) unsent_ += part;
+    return std::nullopt;
+}
+
+io::Task<Connection::Next> Connection::end_body(bool complete) {
+    body_ = nullptr;  // what it holds is not needed any longer
+    std::optional<bool> sent = finish_body_now(complete);
+    if (!sent) sent = (co_await flush_body()).has_value();
+    const std::optional<Next> next = end_answer(*sent);
+    co_return next ? *next : co_await drain_body();
 }
 
 io::Task<bool> Connection::send_file(Response* response) {
@@ -316,7 +306,7 @@ io::Task<bool> Connection::send_file(Response* response) {
     }
     framing_ = Framing::length;
     length_left_ = std::min(body.length, *size - body.offset);
-    pending_head_ = print_head(*response, length_left_);
+    unsent_ = print_head(*response, length_left_);
     std::uint64_t offset = body.offset;
     while (!head_only_ && length_left_ > 0 && !write_error_) {
         const auto want =
@@ -337,46 +327,44 @@ io::Task<bool> Connection::send_file(Response* response) {
         offset += piece->size();
         (void)co_await write_body(*piece);
     }
-    co_return co_await finish_body(true);
+    const std::optional<bool> ended = finish_body_now(true);
+    co_return ended ? *ended : (co_await flush_body()).has_value();
 }
 
-io::Task<bool> Connection::upgrade(Response* response) {
+bool Connection::can_upgrade() const { return handshake_ && is_websocket_handshake(*handshake_); }
+
+Response Connection::upgrade_needed() const {
+    Response needed = problem(
+        {ErrorCode::invalid_argument, "this address speaks WebSocket (version 13) only", {}}, 426
+    );
+    needed.headers.set("Upgrade", "websocket");
+    needed.headers.set("Sec-WebSocket-Version", "13");
+    return needed;
+}
+
+// The connection is the WebSocket's from now on.
+io::Task<> Connection::upgrade(Response* response) {
     Upgrade upgrade = std::get<Upgrade>(std::move(response->body));
-    if (!handshake_ || !is_websocket_handshake(*handshake_)) {
-        Response needed = problem(
-            {ErrorCode::invalid_argument, "this address speaks WebSocket (version 13) only", {}},
-            426
-        );
-        needed.headers.set("Upgrade", "websocket");
-        needed.headers.set("Sec-WebSocket-Version", "13");
-        co_return co_await send(&needed);
-    }
     // What was put off goes out before another owner writes.
     (void)co_await stream_.write(std::string_view(), write_deadline());
     stream_.unread(reader_.buffer().take());
-    response->headers.set("X-Request-Id", asked_.request_id);
+    response->headers.set("X-Request-Id", asked_.request_id());
     Result<std::unique_ptr<WebSocket>> accepted = co_await accept_websocket(
         std::move(stream_), *handshake_, std::move(response->headers),
         std::move(upgrade.subprotocol), server_->options.websocket_idle_timeout,
         io::Deadline::after(server_->options.header_timeout)
     );
-    log_request(101, accepted ? std::string_view() : std::string_view(accepted.error().message));
-    if (!accepted) co_return false;
+    status_ = 101;
+    log_request(accepted ? std::string_view() : std::string_view(accepted.error().message));
+    if (!accepted) co_return;
     const std::shared_ptr<WebSocket> websocket = *std::move(accepted);
     websocket_ = websocket;
-    std::string what;
     try {
         co_await upgrade.run(websocket);
     } catch (const std::exception& error) {
         if (io::is_cancelled(error)) throw;
-        what = error.what();
+        log_thrown("a WebSocket session threw", error.what());
     }
-    if (!what.empty())
-        server_->log.error(
-            "a WebSocket session threw",
-            {{"request_id", asked_.request_id}, {"path", asked_.path}, {"error", what}}
-        );
-    co_return false;
 }
 
 }  // namespace penstock::http

@@ -68,8 +68,7 @@ io::Task<Parsed<bool>> MessageReader::read_head(
     buffer_.consume(std::exchange(used_, 0));
     parser_.begin(no_body);
     saw_bytes_ = false;
-    body_size_ = 0;
-    end_ = {ErrorCode::unavailable, {}, {}};
+    end_.reset();
     io::Deadline deadline = idle;
     while (true) {
         // An empty line before a request is left over from a sloppy body; RFC 9112 lets it pass.
@@ -88,7 +87,7 @@ io::Task<Parsed<bool>> MessageReader::read_head(
         }
         const Result<std::size_t> size = co_await stream_->read_some(buffer_.prepare(), deadline);
         if (!size && !saw_bytes_) {
-            end_ = size.error();
+            end_ = std::make_unique<Error>(size.error());
             co_return false;
         }
         if (!size) co_return std::unexpected(refusal_of(size.error()));
@@ -105,7 +104,6 @@ std::optional<Parsed<std::string_view>> MessageReader::body_now(std::uint64_t bo
         if (!piece) return std::unexpected(std::move(piece.error()));
         if (!piece->body.empty()) {
             used_ = piece->consumed;
-            body_size_ += piece->body.size();
             return piece->body;
         }
         buffer_.consume(piece->consumed);
@@ -155,7 +153,6 @@ Parsed<std::size_t> MessageReader::body_straight(std::string& into) {
             return std::unexpected(std::move(end.error()));
     }
     parser_.took_of_length(**came);
-    body_size_ += **came;
     return **came;
 }
 

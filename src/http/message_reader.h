@@ -73,19 +73,23 @@ class MessageReader {
     // behind `into`, without a stop in the buffer. 0: nothing, or not such a body.
     static constexpr std::size_t kStraightMin = 4096;  // less is not worth it
     Parsed<std::size_t> body_straight(std::string& into);
-    std::uint64_t body_size() const { return body_size_; }  // that was read
+    std::uint64_t body_size() const { return parser_.body_size(); }  // that was read
     bool body_done() const { return parser_.body_done(); }
 
     // Nobody looks at the piece that was given out any more.
     void let_go_of_piece();
     // That, and the buffer's memory is given back unless more has come.
     void release();
+    // The same, unless a piece is out.
+    void release_if_idle() {
+        if (used_ == 0) buffer_.release();
+    }
 
     Parser& parser() { return parser_; }
     InputBuffer& buffer() { return buffer_; }
     bool saw_bytes() const { return saw_bytes_; }  // of the message being read
     // Why read_head() gave false; an empty message when the peer closed in order.
-    const Error& end() const { return end_; }
+    Error end() const { return end_ ? *end_ : Error{ErrorCode::unavailable, {}, {}}; }
 
   private:
     io::Stream* stream_;
@@ -93,8 +97,7 @@ class MessageReader {
     InputBuffer buffer_;
     std::size_t used_ = 0;  // of the buffer, by the piece that was given out
     bool saw_bytes_ = false;
-    std::uint64_t body_size_ = 0;
-    Error end_;
+    std::unique_ptr<Error> end_;
 };
 
 }  // namespace penstock::http

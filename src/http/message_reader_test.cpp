@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "io/runtime.h"
+
 namespace penstock::http {
 namespace {
 
@@ -83,6 +85,40 @@ TEST(InputBuffer, ReleasedItHasNothingAndCanBeUsedAgain) {
     put(buffer, "more", 512);
     EXPECT_EQ(buffer.take(), "more");
     EXPECT_TRUE(buffer.empty());
+}
+
+io::Task<Result<io::Stream>> connected(io::Runtime* runtime, std::optional<io::Stream>* peer) {
+    io::Listener listener = CO_TRY(io::Listener::bind(runtime->executor(), {}));
+    io::Stream stream = CO_TRY(co_await io::connect_tcp(
+        runtime->executor(), "127.0.0.1", listener.local_port(), io::Deadline::after(10s)
+    ));
+    *peer = CO_TRY(co_await listener.accept());
+    co_return stream;
+}
+
+io::Task<std::string> read_a_piece(MessageReader* reader) {
+    (void)co_await reader->read_head(io::Deadline::after(10s), 10s);
+    const auto piece = co_await reader->read_body(100, io::Deadline::after(10s));
+    EXPECT_TRUE(reader->body_done());
+    reader->release_if_idle();
+    std::string seen(piece.value_or("none"));
+    reader->let_go_of_piece();
+    reader->release_if_idle();
+    co_return seen;
+}
+
+TEST(MessageReader, KeepsItsBufferWhileAPieceIsOut) {
+    io::Runtime runtime;
+    std::optional<io::Stream> peer;
+    Result<io::Stream> stream = runtime.block_on(connected(&runtime, &peer));
+    ASSERT_TRUE(stream) << stream.error().message;
+    MessageReader reader(&*stream, Parser::Kind::request, 4096);
+    const std::string_view sent = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody";
+    ASSERT_TRUE(runtime.block_on(peer->write(sent)));
+
+    EXPECT_EQ(runtime.block_on(read_a_piece(&reader)), "body");
+
+    EXPECT_TRUE(reader.buffer().empty());
 }
 
 }  // namespace

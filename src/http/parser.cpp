@@ -62,14 +62,18 @@ std::unexpected<Refusal> refuse(int status, std::string message) {
 }
 
 void Parser::begin(bool no_body) {
-    head_ = {};
+    if (head_)
+        *head_ = {};
+    else
+        head_ = std::make_unique<Head>();
+    version_ = head_->version;
     scanned_ = line_begin_ = 0;
     no_body_ = no_body;
     says_close_ = says_keep_alive_ = lasts_until_close_ = false;
     length_.reset();
     body_ = Body::unknown;
     length_left_ = body_size_ = 0;
-    chunks_.reset();
+    chunks_.end();
 }
 
 // ---- header ----
@@ -107,7 +111,7 @@ Parsed<std::optional<std::size_t>> Parser::parse_head(std::string_view bytes) {
 
 // Refuses first what parsers disagree about.
 Parsed<void> Parser::read_line(std::string_view line) {
-    const bool is_start = head_.method.empty() && head_.status == 0;
+    const bool is_start = head_->method.empty() && head_->status == 0;
     if (!valid_field_value(line)) {
         if (line.contains('\r')) return refuse(400, "a line of the header contains a bare CR");
         if (line.contains('\0')) return refuse(400, "the header contains a NUL byte");
@@ -125,8 +129,8 @@ Parsed<void> Parser::read_request_line(std::string_view line) {
     const std::size_t target_end = std::min(line.find(' '), line.size());
     const std::string_view target = line.substr(0, target_end);
     if (!valid_target(target) || target_end == line.size()) return malformed("target");
-    head_.method = method;
-    head_.target = target;
+    head_->method = method;
+    head_->target = target;
     return read_version(line.substr(target_end + 1));
 }
 
@@ -138,14 +142,14 @@ Parsed<void> Parser::read_status_line(std::string_view line) {
     if (status.size() < kStatusSize || status.front() != ' ' || status.back() != ' ' ||
         status[1] == '0' || !std::ranges::all_of(status.substr(1, 3), is_digit))
         return malformed("status");
-    head_.status = (status[1] - '0') * 100 + (status[2] - '0') * 10 + (status[3] - '0');
+    head_->status = (status[1] - '0') * 100 + (status[2] - '0') * 10 + (status[3] - '0');
     return {};
 }
 
 Parsed<void> Parser::read_version(std::string_view text) {
     if (text != "HTTP/1.1" && text != "HTTP/1.0")
         return refuse(505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
-    head_.version = text.back() == '1' ? 11 : 10;
+    head_->version = version_ = text.back() == '1' ? 11 : 10;
     return {};
 }
 
@@ -155,10 +159,10 @@ Parsed<void> Parser::read_field(std::string_view line) {
     const std::size_t colon = line.find(':');
     const std::string_view name = line.substr(0, colon);
     if (colon == std::string_view::npos || !valid_field_name(name)) return malformed("field");
-    if (head_.headers.size() == Headers::kFieldsMax)
+    if (head_->headers.size() == Headers::kFieldsMax)
         return refuse(431, fmt::format("the header has more than {} fields", Headers::kFieldsMax));
     const std::string_view value = trim(line.substr(colon + 1));
-    head_.headers.add(name, value);
+    head_->headers.add(name, value);
     const bool is_connection =
         equal_ignoring_case(name, "connection") || equal_ignoring_case(name, "proxy-connection");
     return is_connection ? read_connection(value) : Parsed<void>();
@@ -179,7 +183,7 @@ Parsed<void> Parser::read_connection(std::string_view list) {
 
 // How long the body is must be said once and in one way.
 Parsed<void> Parser::check_framing() {
-    const Headers& headers = head_.headers;
+    const Headers& headers = head_->headers;
     const std::size_t lengths = headers.count("content-length");
     const std::size_t codings = headers.count("transfer-encoding");
     if (lengths > 0 && codings > 0)
@@ -195,17 +199,17 @@ Parsed<void> Parser::check_framing() {
             kind_ == Kind::request ? 501 : 502,
             "of the transfer codings only 'chunked' is supported"
         );
-    if (codings == 1 && head_.version < 11) return refuse(400, "HTTP/1.0 has no Transfer-Encoding");
+    if (codings == 1 && version_ < 11) return refuse(400, "HTTP/1.0 has no Transfer-Encoding");
     if (codings == 1) body_ = Body::chunks;
     return {};
 }
 
 Parsed<void> Parser::check_request() const {
-    const std::size_t hosts = head_.headers.count("host");
+    const std::size_t hosts = head_->headers.count("host");
     if (hosts > 1) return refuse(400, "Host is given more than once");
-    if (hosts == 0 && head_.version >= 11) return refuse(400, "the Host field is missing");
-    if (!valid_host(head_.headers.get("host"))) return refuse(400, "the Host field is not a host");
-    const std::string_view expect = head_.headers.get("expect");
+    if (hosts == 0 && version_ >= 11) return refuse(400, "the Host field is missing");
+    if (!valid_host(head_->headers.get("host"))) return refuse(400, "the Host field is not a host");
+    const std::string_view expect = head_->headers.get("expect");
     if (!expect.empty() && !equal_ignoring_case(expect, "100-continue"))
         return refuse(417, "of the expectations only '100-continue' is supported");
     return {};
@@ -216,11 +220,11 @@ Parsed<void> Parser::check_request() const {
 void Parser::begin_body() {
     const bool bodiless =
         no_body_ || (kind_ == Kind::response &&
-                     (head_.status / 100 == 1 || head_.status == 204 || head_.status == 304));
+                     (head_->status / 100 == 1 || head_->status == 204 || head_->status == 304));
     if (bodiless) {
         body_ = Body::done;
     } else if (body_ == Body::chunks) {
-        chunks_.emplace();
+        chunks_.begin();
     } else if (length_) {
         length_left_ = *length_;
         body_ = length_left_ > 0 ? Body::length : Body::done;
@@ -237,10 +241,10 @@ Parsed<Parser::Piece> Parser::parse_body(std::string_view bytes, std::uint64_t b
     if (length_.value_or(0) > body_max) return too_large();
     Piece piece;
     if (body_ == Body::chunks) {
-        const Result<ChunkReader::Piece> chunk = chunks_->read(bytes);
+        const Result<ChunkReader::Piece> chunk = chunks_.read(bytes);
         if (!chunk) return refuse(400, "the body is malformed: " + chunk.error().message);
         piece = {.consumed = chunk->consumed, .body = chunk->body};
-        if (chunks_->done()) body_ = Body::done;
+        if (chunks_.done()) body_ = Body::done;
     } else if (body_ == Body::length) {
         piece.body = bytes.substr(0, std::min<std::uint64_t>(bytes.size(), length_left_));
         piece.consumed = piece.body.size();
@@ -281,7 +285,7 @@ void Parser::took_of_length(std::uint64_t size) {
 
 bool Parser::keep_alive() const {
     if (body_ == Body::unknown || lasts_until_close_) return false;
-    return !says_close_ && (head_.version >= 11 || says_keep_alive_);
+    return !says_close_ && (version_ >= 11 || says_keep_alive_);
 }
 
 }  // namespace penstock::http

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,7 +40,7 @@ struct Head {
 // or beside a transfer coding, codings other than chunked.
 class Parser {
   public:
-    enum class Kind { request, response };
+    enum class Kind : std::uint8_t { request, response };
     Parser(Kind kind, std::size_t header_max) : kind_(kind), header_max_(header_max) {}
 
     // Begins a message. `no_body`: the response to a HEAD.
@@ -47,7 +48,12 @@ class Parser {
     // `bytes` starts with the message. Nothing while its header is not complete; else the header's
     // size.
     Parsed<std::optional<std::size_t>> parse_head(std::string_view bytes);
-    Head& head() { return head_; }
+    // Until it is taken; begin() makes another one.
+    Head& head() { return *head_; }
+    // A header may be needed for less long than its connection, whose body takes its time.
+    std::unique_ptr<Head> take_head() { return std::move(head_); }
+    void forget_head() { head_.reset(); }
+    int version() const { return version_; }  // of the message: 10 or 11
 
     struct Piece {
         std::size_t consumed = 0;
@@ -62,6 +68,7 @@ class Parser {
 
     // What is still to come of a body of known length.
     std::optional<std::uint64_t> length_left() const;
+    std::uint64_t body_size() const { return body_size_; }  // that was read
     // So many bytes of it did not come through parse_body().
     void took_of_length(std::uint64_t size);
 
@@ -69,7 +76,7 @@ class Parser {
     std::optional<std::uint64_t> content_length() const { return length_; }
 
   private:
-    enum class Body { unknown, length, chunks, until_close, done };  // what is still to come
+    enum class Body : std::uint8_t { unknown, length, chunks, until_close, done };  // to come
 
     Parsed<void> read_line(std::string_view line);
     Parsed<void> read_request_line(std::string_view line);
@@ -82,18 +89,19 @@ class Parser {
     void begin_body();
 
     Kind kind_;
-    std::size_t header_max_;
-    Head head_;
-    std::size_t scanned_ = 0;     // bytes of the header that were looked at
-    std::size_t line_begin_ = 0;  // of the line that is not complete
+    Body body_ = Body::unknown;
     bool no_body_ = false;
     bool says_close_ = false;
     bool says_keep_alive_ = false;
     bool lasts_until_close_ = false;
+    int version_ = 11;
+    std::size_t header_max_;
+    std::unique_ptr<Head> head_ = std::make_unique<Head>();
+    std::size_t scanned_ = 0;     // bytes of the header that were looked at
+    std::size_t line_begin_ = 0;  // of the line that is not complete
     std::optional<std::uint64_t> length_;
-    Body body_ = Body::unknown;
     std::uint64_t length_left_ = 0;
-    std::optional<ChunkReader> chunks_;
+    ChunkReader chunks_;
     std::uint64_t body_size_ = 0;
 };
 
