@@ -22,7 +22,7 @@ void Attempts::on_call(std::string_view model) {
 }
 
 io::Task<bool> Attempts::wait_for_retry(const Call* call, int number, io::Deadline deadline) {
-    routing::RetryBudget* budget = parts_.calls.endpoints.retries(call->record().model);
+    routing::RetryBudget* budget = parts_.calls.endpoints.retries(call->model());
     if (budget == nullptr || !budget->try_retry()) co_return false;
     const std::optional<Duration> wait =
         routing::back_off(number, std::nullopt, deadline.remaining(), parts_.random);
@@ -31,28 +31,37 @@ io::Task<bool> Attempts::wait_for_retry(const Call* call, int number, io::Deadli
     co_return true;
 }
 
-io::Task<ApiResult<OpenedStream>> Attempts::run(Plan plan, bool* retryable) {
+io::Task<bool> Attempts::run(Plan plan, std::optional<Answer>* answer) {
+    Call* const call = plan.call;
     const io::Deadline deadline = plan.ask.deadline;
-    EngineAnswer answer = co_await ask(&plan);
-    co_return judge(*plan.call, std::move(answer), deadline, *retryable);
+    return judge(call, deadline, ask(std::move(plan)), answer);
 }
 
-io::Task<EngineAnswer> Attempts::ask(Plan* plan) {
-    EngineAsk& ask = plan->ask;
+// Without a frame of its own, which would keep the plan while the engine works.
+io::Task<EngineAnswer> Attempts::ask(Plan plan) {
+    EngineAsk& ask = plan.ask;
     ask.first_content = io::earlier(
         ask.deadline,
-        io::Deadline::after(routing::first_content_within(plan->number, ask.deadline.remaining()))
+        io::Deadline::after(routing::first_content_within(plan.number, ask.deadline.remaining()))
     );
-    if (ask.streamed && plan->number == 0 && parts_.options.hedge) {
-        const std::optional<Duration> after = parts_.calls.endpoints.hedge_after(
-            plan->call->record().model, parts_.calls.clock.now()
-        );
-        if (after) return ask_hedged(plan, *after);
+    if (ask.streamed && plan.number == 0 && parts_.options.hedge) {
+        const std::optional<Duration> after =
+            parts_.calls.endpoints.hedge_after(plan.call->model(), parts_.calls.clock.now());
+        if (after) return ask_hedged(std::move(plan), *after);
     }
     return ask_engine(&parts_.upstream, std::move(ask));
 }
 
-ApiResult<OpenedStream> Attempts::judge(
+io::Task<bool> Attempts::judge(
+    Call* call, io::Deadline deadline, io::Task<EngineAnswer> asked, std::optional<Answer>* answer
+) {
+    EngineAnswer came = co_await std::move(asked);
+    bool retryable = false;
+    answer->emplace(read_outcome(*call, std::move(came), deadline, retryable));
+    co_return retryable;
+}
+
+Attempts::Answer Attempts::read_outcome(
     Call& call, EngineAnswer answer, io::Deadline deadline, bool& retryable
 ) {
     const std::string provider = call.route().endpoint.provider;
@@ -67,7 +76,9 @@ ApiResult<OpenedStream> Attempts::judge(
                                       : routing::AttemptOutcome::failed}
                 );
             }
-            return OpenedStream{*std::move(answer.stream), std::move(answer.opening)};
+            return OpenedStream{
+                *std::move(answer.stream), answer.streams, std::move(answer.opening)
+            };
         case Outcome::unreachable:
             retryable = true;
             call.end_attempt({.outcome = routing::AttemptOutcome::failed});
@@ -136,7 +147,7 @@ io::Task<void> Attempts::run_race(io::TaskGroup* group, Plan* plan, Duration aft
     const io::Deadline patience = io::Deadline::after(after);
     while (!race->first && co_await race->changed.wait(patience)) {
     }
-    routing::RetryBudget* budget = parts_.calls.endpoints.retries(plan->call->record().model);
+    routing::RetryBudget* budget = parts_.calls.endpoints.retries(plan->call->model());
     if (!race->first && budget != nullptr && budget->try_retry()) {
         if (std::optional<Second> second = plan->second()) {
             race->second_choice = second->choice;
@@ -151,10 +162,10 @@ io::Task<void> Attempts::run_race(io::TaskGroup* group, Plan* plan, Duration aft
     while (!race->settled()) co_await race->changed.wait();
 }
 
-io::Task<EngineAnswer> Attempts::ask_hedged(Plan* plan, Duration after) {
-    Race race(parts_.executor, plan->call);
-    co_await io::with_group("attempts", [this, plan, after, &race](io::TaskGroup* group) {
-        return run_race(group, plan, after, &race);
+io::Task<EngineAnswer> Attempts::ask_hedged(Plan plan, Duration after) {
+    Race race(parts_.executor, plan.call);
+    co_await io::with_group("attempts", [this, &plan, after, &race](io::TaskGroup* group) {
+        return run_race(group, &plan, after, &race);
     });
     if (!race.second_choice) co_return *std::move(race.first);
     const bool wins =
@@ -162,7 +173,7 @@ io::Task<EngineAnswer> Attempts::ask_hedged(Plan* plan, Duration after) {
     parts_.calls.metrics.on_hedge(wins);
     if (wins) {
         const bool failed = race.first.has_value();
-        plan->call->replace_attempt(
+        plan.call->replace_attempt(
             {.choice = *std::exchange(race.second_choice, std::nullopt),
              .started = race.second_started,
              .lost_id = race.second_id,

@@ -20,6 +20,7 @@ namespace penstock::gateway {
 // An engine that answered: its status and body, of which `opening` was read already.
 struct OpenedStream {
     http::ResponseStream stream;
+    bool streams = false;  // as was asked, with status 200; it has no headers any more
     std::string opening;
 };
 
@@ -49,8 +50,10 @@ class Attempts {
         // Another engine of the same dialect, for a hedge; nothing where there is none.
         std::move_only_function<std::optional<Second>()> second;
     };
-    // What the client is told where nobody answered. `retryable`: another attempt may do better.
-    io::Task<ApiResult<OpenedStream>> run(Plan plan, bool* retryable);
+    // What an engine answered, or what the client is told instead.
+    using Answer = ApiResult<OpenedStream>;
+    // Writes the answer. True: another attempt may do better.
+    io::Task<bool> run(Plan plan, std::optional<Answer>* answer);
 
     // A call for the model begins: it pays into the budget of retries.
     void on_call(std::string_view model);
@@ -60,12 +63,14 @@ class Attempts {
 
   private:
     struct Race;
-    io::Task<EngineAnswer> ask(Plan* plan);
-    io::Task<EngineAnswer> ask_hedged(Plan* plan, Duration after);
+    io::Task<EngineAnswer> ask(Plan plan);
+    io::Task<EngineAnswer> ask_hedged(Plan plan, Duration after);
     io::Task<void> run_race(io::TaskGroup* group, Plan* plan, Duration after, Race* race);
-    ApiResult<OpenedStream> judge(
-        Call& call, EngineAnswer answer, io::Deadline deadline, bool& retryable
+    io::Task<bool> judge(
+        Call* call, io::Deadline deadline, io::Task<EngineAnswer> asked,
+        std::optional<Answer>* answer
     );
+    Answer read_outcome(Call& call, EngineAnswer answer, io::Deadline deadline, bool& retryable);
 
     Parts parts_;
 };

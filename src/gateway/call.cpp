@@ -33,6 +33,14 @@ std::int64_t output_of(const TokenCounts& tokens) {
     return tokens.output_visible.value_or(0) + tokens.output_reasoning.value_or(0);
 }
 
+void price_by(CallRecord& record, const Endpoint& endpoint) {
+    record.endpoint_id = endpoint.id;
+    record.price_input = endpoint.price_input;
+    record.price_output = endpoint.price_output;
+    record.class_prices = endpoint.class_prices;
+    record.price_version = endpoint.price_version;
+}
+
 void reduce(CallRecord& record, std::string tariff, std::optional<std::int64_t> percent) {
     constexpr std::int64_t kListPrices = 100;  // what is no longer declared was when it was chosen
     record.tariff = std::move(tariff);
@@ -45,21 +53,10 @@ void reduce(CallRecord& record, std::string tariff, std::optional<std::int64_t> 
 Call::Call(CallParts& parts, Admission admission)
     : parts_(parts),
       admission_(std::move(admission)),
-      meter_(admission_.bound, admission_.prompt_text_bytes) {
-    record_.id = admission_.id;
-    record_started_ = admission_.started;
-    cost_max_ = admission_.hold.amount();
-    record_.lease_id = admission_.hold.wallet_lease();
-    if (std::vector<LeaseId> drawn = admission_.hold.drawn(); !drawn.empty())
-        record_.drawn = std::move(drawn);
-    record_.organisation_id = admission_.key->organisation_id;
-    record_.project_id = admission_.key->project_id;
-    record_.key_id = admission_.key->key_id;
-    record_.model = admission_.model;
-    record_.streamed = admission_.streamed;
-    record_.started_at = admission_.started_at;
-    record_.ended_at = admission_.started_at;
-    if (!admission_.trace_id.empty()) record_.trace_id = std::move(admission_.trace_id);
+      meter_(admission_.bound, admission_.prompt_text_bytes),
+      drawn_(admission_.hold.drawn()),
+      record_started_(admission_.started),
+      cost_max_(admission_.hold.amount()) {
     ++parts_.calls_running;
 }
 
@@ -73,34 +70,43 @@ void Call::dispatch(const routing::EndpointPool::Choice& choice) {
     attempt_started_ = parts_.clock.monotonic();
     route_ = parts_.endpoints.find(choice.endpoint_id);
     CHECK(route_ != nullptr, "an endpoint with a call in flight is kept");
-    price_by(route_->endpoint);
-    if (admission_.batch) {
-        record_.batch_line = admission_.batch->line;
-        reduce(record_, "batch", route_->endpoint.batch_percent);
-    }
     visit_ = parts_.loads.arrive(
         route_->endpoint, routing::estimated_tokens(admission_.prompt_text_bytes)
     );
-    dispatched_ = true;
     // Of a line that nobody reported nothing is charged, and it is run again under the same id.
-    if (!admission_.batch) parts_.spool.append_opened(record_);
+    if (!admission_.batch) parts_.spool.append_opened(record_so_far());
 }
 
-void Call::price_by(const Endpoint& endpoint) {
-    record_.endpoint_id = endpoint.id;
-    record_.price_input = endpoint.price_input;
-    record_.price_output = endpoint.price_output;
-    record_.class_prices = endpoint.class_prices;
-    record_.price_version = endpoint.price_version;
+CallRecord Call::record_so_far() const {
+    const ResolvedKey& key = *admission_.key;
+    CallRecord record;
+    record.id = admission_.id;
+    record.lease_id = admission_.hold.wallet_lease();
+    if (!drawn_.empty()) record.drawn = drawn_;
+    record.organisation_id = key.organisation_id;
+    record.project_id = key.project_id;
+    record.key_id = key.key_id;
+    record.model = admission_.model;
+    record.streamed = admission_.streamed;
+    record.started_at = record.ended_at = started_at();
+    record.ttft_us = ttft_us_;
+    if (counted_) record.counted = *counted_;
+    if (!admission_.trace_id.empty()) record.trace_id = admission_.trace_id;
+    if (continued_) record.continues = continued_->id;
+    if (!route_) return record;
+    price_by(record, route_->endpoint);
+    if (cached_) reduce(record, "cached", route_->endpoint.cached_percent);
+    if (admission_.batch && !cached_) {
+        record.batch_line = admission_.batch->line;
+        reduce(record, "batch", route_->endpoint.batch_percent);
+    }
+    return record;
 }
 
 void Call::take_cached(CachedAnswerPtr answer, std::shared_ptr<const Route> route) {
     cached_ = std::move(answer);
     route_ = std::move(route);
-    price_by(route_->endpoint);
-    reduce(record_, "cached", route_->endpoint.cached_percent);
-    dispatched_ = true;
-    parts_.spool.append_opened(record_);
+    parts_.spool.append_opened(record_so_far());
 }
 
 // A second attempt at an endpoint with the same tokenizer goes on with what was counted.
@@ -113,15 +119,15 @@ bool Call::begin_second_meter() {
 }
 
 io::Task<void> Call::count_texts() {
-    if (!texts_ || record_.counted) co_return;
-    record_.counted = co_await texts_->finish();
+    if (!texts_ || counted_) co_return;
+    counted_ = std::make_unique<TextTokens>(co_await texts_->finish());
     std::optional<routing::DeltaCount> output;
-    if (record_.counted->output_visible)
+    if (counted_->output_visible)
         output = {
-            .visible = *record_.counted->output_visible,
-            .reasoning = record_.counted->output_reasoning.value_or(0)
+            .visible = *counted_->output_visible,
+            .reasoning = counted_->output_reasoning.value_or(0)
         };
-    meter_.count_texts(record_.counted->input, output);
+    meter_.count_texts(counted_->input, output);
 }
 
 void Call::end_attempt(const routing::AttemptReport& report) {
@@ -141,17 +147,13 @@ void Call::book_lost(
     routing::EndpointPool::Choice late = choice;
     parts_.endpoints.first_token(late, lasted, parts_.clock.now());
     parts_.endpoints.finish(late, routing::AttemptOutcome::abandoned, parts_.clock.now());
-    CallRecord record = record_;
+    CallRecord record = record_so_far();
     record.id = id;
-    record.attempt_of = record_.id;
+    record.attempt_of = admission_.id;
     record.drawn.reset();
-    record.endpoint_id = route->endpoint.id;
-    record.price_input = route->endpoint.price_input;
-    record.price_output = route->endpoint.price_output;
-    record.class_prices = route->endpoint.class_prices;
-    record.price_version = route->endpoint.price_version;
+    price_by(record, route->endpoint);
     record.ttft_us.reset();
-    record.started_at = record_.started_at + (started - admission_.started);
+    record.started_at += started - admission_.started;
     record.ended_at = record.started_at + lasted;
     record.status = kClientClosedRequest;
     record.tokens = {
@@ -180,13 +182,13 @@ void Call::replace_attempt(const Replacement& by) {
 }
 
 void Call::on_first_token() {
-    if (record_.ttft_us) return;
+    if (ttft_us_) return;
     const Duration now = parts_.clock.monotonic();
-    record_.ttft_us = (now - record_started_).count();
-    if (visit_ && record_.streamed)
+    ttft_us_ = (now - record_started_).count();
+    if (visit_ && admission_.streamed)
         parts_.loads.first_token(visit_->task_id, now - record_started_);
     // What comes whole says nothing of its first token.
-    if (attempt_ && record_.streamed)
+    if (attempt_ && admission_.streamed)
         parts_.endpoints.first_token(*attempt_, now - attempt_started_, parts_.clock.now());
 }
 
@@ -194,16 +196,17 @@ void Call::finish(EndReason reason, int status) {
     if (finished_) return;
     finished_ = true;
     --parts_.calls_running;
-    record_.status = status;
-    record_.ended_at = admission_.started_at + lasted();
-    parts_.metrics.on_answer(record_.model, status);
-    if (dispatched_) {
-        settle(reason);
+    parts_.metrics.on_answer(admission_.model, status);
+    CallRecord record = record_so_far();
+    record.status = status;
+    record.ended_at = admission_.started_at + lasted();
+    if (route_) {
+        settle(record, reason);
     } else {
         end_attempt({.outcome = outcome_of(reason)});
         admission_.hold.release();
     }
-    if (admission_.logged) log();
+    if (admission_.logged) log(record);
     if (admission_.idempotency)
         parts_.idempotency.finish(
             *admission_.idempotency, total_ > ExactMoney(), parts_.clock.now()
@@ -223,7 +226,8 @@ std::int64_t Call::output_left(EndReason broken_by) const {
 
 bool Call::covers_rest(const Endpoint& endpoint, EndReason broken_by) const {
     const TokenCounts delivered = meter_.finish(broken_by).tokens;
-    const Result<ExactMoney> spent = routing::charge_of(delivered, routing::prices_of(record_));
+    const Result<ExactMoney> spent =
+        routing::charge_of(delivered, routing::prices_of(record_so_far()));
     const Result<ExactMoney> rest = routing::worst_case_exact(
         {.input = admission_.bound.input, .output = output_left(broken_by)},
         routing::prices_of(endpoint)
@@ -236,9 +240,10 @@ bool Call::covers_rest(const Endpoint& endpoint, EndReason broken_by) const {
 
 void Call::continue_on(const GoingOn& by) {
     CHECK(attempt_ && !continued_, "a call is continued once, while it is in flight");
-    record_.status = 200;
-    record_.ended_at = admission_.started_at + lasted();
-    const routing::MeteredCall metered = rate(by.broken_by);
+    CallRecord record = record_so_far();
+    record.status = 200;
+    record.ended_at = admission_.started_at + lasted();
+    const Rated rated = rate(record, by.broken_by);
     const GenAiMetrics::Facts facts{
         .endpoint = route_->endpoint,
         .embeddings = admission_.embeddings,
@@ -246,22 +251,16 @@ void Call::continue_on(const GoingOn& by) {
     };
     // Whatever the client's own deadline says: it broke off, or was silent for too long.
     end_attempt({.outcome = routing::AttemptOutcome::failed});
-    count_load(by.broken_by);
-    parts_.metrics.on_record(record_, facts, metered.violations);
+    count_load(record, by.broken_by);
+    parts_.metrics.on_record(record, facts, rated.metered.violations);
     const std::int64_t left = output_left(by.broken_by);
-    const std::int64_t overlap = output_of(record_.tokens);
-    record_.continued_by = by.id;
-    continued_ = std::make_unique<CallRecord>(record_);
-    record_.continued_by.reset();
-    record_.id = by.id;
-    record_.continues = continued_->id;
-    record_.started_at = continued_->ended_at;
+    const std::int64_t overlap = output_of(record.tokens);
+    record.continued_by = by.id;
+    continued_ = std::make_unique<CallRecord>(std::move(record));
+    admission_.id = by.id;
     record_started_ = parts_.clock.monotonic();
-    record_.tokens = {};
-    record_.basis = UsageBasis::upstream;
-    record_.end_reason = EndReason::done;
-    record_.counted.reset();
-    record_.ttft_us.reset();
+    counted_.reset();
+    ttft_us_.reset();
     meter_ = routing::CallMeter(
         {.input = admission_.bound.input, .output = left}, admission_.prompt_text_bytes, overlap
     );
@@ -274,95 +273,93 @@ void Call::continue_on(const GoingOn& by) {
 }
 
 // Nothing of what was asked or answered: numbers and names of the platform's own.
-void Call::log() const {
+void Call::log(const CallRecord& record) const {
     const auto tokens = [](const std::optional<std::int64_t>& count) { return count.value_or(-1); };
-    const std::string id = to_string(record_.id);
-    const std::string endpoint = dispatched_ ? to_string(record_.endpoint_id) : std::string();
-    const std::string organisation = to_string(record_.organisation_id);
+    const std::string id = to_string(record.id);
+    const std::string endpoint = route_ ? to_string(record.endpoint_id) : std::string();
+    const std::string organisation = to_string(record.organisation_id);
     parts_.log.info(
-        "call", {{"trace_id", record_.trace_id.value_or(std::string())},
+        "call", {{"trace_id", record.trace_id.value_or(std::string())},
                  {"call", id},
                  {"organisation", organisation},
-                 {"model", record_.model},
+                 {"model", record.model},
                  {"endpoint", endpoint},
-                 {"status", record_.status},
-                 {"streamed", record_.streamed},
-                 {"first_token_us", tokens(record_.ttft_us)},
-                 {"duration_us", (record_.ended_at - record_.started_at).count()},
-                 {"input_tokens", tokens(record_.tokens.input_fresh)},
-                 {"output_tokens", tokens(record_.tokens.output_visible)}}
+                 {"status", record.status},
+                 {"streamed", record.streamed},
+                 {"first_token_us", tokens(record.ttft_us)},
+                 {"duration_us", (record.ended_at - record.started_at).count()},
+                 {"input_tokens", tokens(record.tokens.input_fresh)},
+                 {"output_tokens", tokens(record.tokens.output_visible)}}
     );
 }
 
-routing::MeteredCall Call::rate(EndReason reason) {
-    const routing::MeteredCall metered =
+Call::Rated Call::rate(CallRecord& record, EndReason reason) {
+    routing::MeteredCall metered =
         cached_ ? routing::MeteredCall{cached_->record.tokens, UsageBasis::cached}
                 : meter_.finish(reason);
-    record_.tokens = metered.tokens;
-    record_.basis = metered.basis;
-    record_.end_reason = reason;
-    if (metered.overlap_tokens > 0) record_.overlap_tokens = metered.overlap_tokens;
-    const Result<ExactMoney> charge =
-        routing::charge_of(record_.tokens, routing::prices_of(record_));
+    record.tokens = metered.tokens;
+    record.basis = metered.basis;
+    record.end_reason = reason;
+    if (metered.overlap_tokens > 0) record.overlap_tokens = metered.overlap_tokens;
+    const Result<ExactMoney> charge = routing::charge_of(record.tokens, routing::prices_of(record));
     CHECK(charge.has_value(), "the route table refuses prices that cannot be rated");
-    charge_ = *charge;
-    const Result<ExactMoney> total = add(total_, charge_);
+    const Result<ExactMoney> total = add(total_, *charge);
     CHECK(total.has_value(), "the charges of one call are within its hold");
     total_ = *total;
-    return metered;
+    return {std::move(metered), *charge};
 }
 
-void Call::settle(EndReason reason) {
-    const routing::MeteredCall metered = rate(reason);
+void Call::settle(CallRecord& record, EndReason reason) {
+    const Rated rated = rate(record, reason);
     if (!cached_) {
-        end_measured(reason);
-        count_load(reason);
+        end_measured(record, reason, rated.charge);
+        count_load(record, reason);
     }
     GenAiMetrics::Facts facts{.endpoint = route_->endpoint, .embeddings = admission_.embeddings};
     if (!cached_) facts.attempt = parts_.clock.monotonic() - attempt_started_;
-    parts_.metrics.on_record(record_, facts, metered.violations);
+    parts_.metrics.on_record(record, facts, rated.metered.violations);
     if (admission_.recorder && reason == EndReason::done && route_->endpoint.cached_percent)
-        admission_.recorder->keep(record_, parts_.clock.now());
+        admission_.recorder->keep(record, parts_.clock.now());
     // Classes that are not priced here may be reported beyond the bound: limits count up to it.
     const std::int64_t tokens_max = admission_.bound.input + admission_.bound.output;
-    std::int64_t tokens = routing::total_tokens(record_.tokens);
+    std::int64_t tokens = routing::total_tokens(record.tokens);
     if (continued_) tokens += routing::total_tokens(continued_->tokens);
     const routing::Actual actual{total_, std::min(tokens, tokens_max)};
     admission_.hold.stop_running();
     if (admission_.batch) {
-        admission_.batch->record = record_;
+        admission_.batch->record = record;
         admission_.batch->hold = std::move(admission_.hold);
         admission_.batch->actual = actual;
         return;
     }
-    parts_.spool.append_settled(record_, [hold = std::move(admission_.hold), actual]() mutable {
+    parts_.spool.append_settled(record, [hold = std::move(admission_.hold), actual]() mutable {
         hold.settle(actual);
     });
 }
 
-void Call::end_measured(EndReason reason) {
+void Call::end_measured(const CallRecord& record, EndReason reason, ExactMoney charge) {
     routing::AttemptReport report{
         .outcome = silent_ ? routing::AttemptOutcome::failed : outcome_of(reason)
     };
-    const std::int64_t output = output_of(record_.tokens);
+    const std::int64_t output = output_of(record.tokens);
     if (reason == EndReason::done) {
         report.output_tokens = output;
-        report.tokens_charged = routing::total_tokens(record_.tokens);
-        report.charge = charge_;
-        const double after_first = to_seconds(record_.ended_at - record_.started_at) -
-                                   to_seconds(Duration(record_.ttft_us.value_or(0)));
-        if (record_.streamed && record_.ttft_us && output > 1 && after_first > 0)
+        report.tokens_charged = routing::total_tokens(record.tokens);
+        report.charge = charge;
+        const double after_first = to_seconds(record.ended_at - record.started_at) -
+                                   to_seconds(Duration(record.ttft_us.value_or(0)));
+        if (record.streamed && record.ttft_us && output > 1 && after_first > 0)
             report.tokens_per_second = static_cast<double>(output - 1) / after_first;
     }
     end_attempt(report);
 }
 
-void Call::count_load(EndReason reason) {
+void Call::count_load(const CallRecord& record, EndReason reason) {
     if (!route_->endpoint.task_id) return;
-    LoadMeter::Ended ended{.output_tokens = output_of(record_.tokens)};
-    ended.input_tokens = routing::total_tokens(record_.tokens) - ended.output_tokens;
-    if (reason == EndReason::done && record_.streamed && record_.ttft_us && ended.output_tokens > 1)
-        ended.gap = (record_.ended_at - record_.started_at - Duration(*record_.ttft_us)) /
+    LoadMeter::Ended ended{.output_tokens = output_of(record.tokens)};
+    ended.input_tokens = routing::total_tokens(record.tokens) - ended.output_tokens;
+    if (reason == EndReason::done && record.streamed && record.ttft_us && ended.output_tokens > 1)
+        ended.gap = (record.ended_at - record.started_at - Duration(*record.ttft_us)) /
                     (ended.output_tokens - 1);
     parts_.loads.end(*route_->endpoint.task_id, ended);
 }

@@ -59,7 +59,7 @@ struct CallParts {
 class Call {
   public:
     struct Admission {
-        RequestId id;
+        RequestId id;  // later of the present attempt
         KeyPtr key;
         std::string model;
         bool streamed = false;
@@ -143,7 +143,10 @@ class Call {
     // `status` is what the client was told.
     void finish(EndReason reason, int status);
 
-    const CallRecord& record() const { return record_; }
+    // Of the record of the present attempt.
+    const RequestId& id() const { return admission_.id; }
+    Time started_at() const { return continued_ ? continued_->ended_at : admission_.started_at; }
+    const std::string& model() const { return admission_.model; }
     const ResolvedKey& key() const { return *admission_.key; }
     std::string_view cache_word() const { return admission_.cache_word; }
     // Endpoints that it may not be sent to, whatever its limits say.
@@ -158,33 +161,40 @@ class Call {
     ExactMoney charge() const { return total_; }
 
   private:
-    void settle(EndReason reason);
+    // What an attempt's end says of it.
+    struct Rated {
+        routing::MeteredCall metered;
+        ExactMoney charge;
+    };
+    // The record of the present attempt, without what only its end tells. It is made when it is
+    // written and not kept: most of the time a call waits, and there may be many.
+    CallRecord record_so_far() const;
+    void settle(CallRecord& record, EndReason reason);
     // Tokens, basis and end of the attempt's record, and its charge.
-    routing::MeteredCall rate(EndReason reason);
+    Rated rate(CallRecord& record, EndReason reason);
     Duration lasted() const;
     // The attempt's end, with what it has shown.
-    void end_measured(EndReason reason);
-    void count_load(EndReason reason);
-    void price_by(const Endpoint& endpoint);
+    void end_measured(const CallRecord& record, EndReason reason, ExactMoney charge);
+    void count_load(const CallRecord& record, EndReason reason);
     bool begin_second_meter();
-    void log() const;
+    void log(const CallRecord& record) const;
 
     CallParts& parts_;
     Admission admission_;
-    CallRecord record_;
     routing::CallMeter meter_;
     std::optional<routing::EndpointPool::Choice> attempt_;
     std::optional<LoadMeter::Visit> visit_;
     std::unique_ptr<TextMeter> texts_;
-    Duration attempt_started_{};  // on the monotonic clock
-    Duration record_started_{};   // likewise
-    std::shared_ptr<const Route> route_;
-    CachedAnswerPtr cached_;  // null: an engine is asked
+    std::unique_ptr<TextTokens> counted_;  // by the second meter
+    std::vector<LeaseId> drawn_;           // beside the wallet's, as they were when it was admitted
+    std::optional<std::int64_t> ttft_us_;  // of the present attempt
+    Duration attempt_started_{};           // on the monotonic clock
+    Duration record_started_{};            // likewise
+    std::shared_ptr<const Route> route_;   // null: not dispatched
+    CachedAnswerPtr cached_;               // null: an engine is asked
     Money cost_max_;
-    ExactMoney charge_;                      // of the present attempt
-    ExactMoney total_;                       // and of the one that it goes on with
-    std::unique_ptr<CallRecord> continued_;  // the record of that one
-    bool dispatched_ = false;
+    ExactMoney total_;                       // of all attempts
+    std::unique_ptr<CallRecord> continued_;  // the record of the one that it goes on with
     bool silent_ = false;
     bool finished_ = false;
 };

@@ -79,17 +79,15 @@ io::Task<ApiResult<routing::Hold>> hold_for_call(CallParts* parts, HoldRequest r
 
 void describe_call(http::Response& response, const Call& call, Budget& budget) {
     const Endpoint& endpoint = call.route().endpoint;
-    add_penstock_header(response, "call", IdText(call.record().id).view());
-    add_penstock_header(response, "model", call.record().model);
+    add_penstock_header(response, "call", IdText(call.id()).view());
+    add_penstock_header(response, "model", call.model());
     add_penstock_header(response, "provider", endpoint.provider);
     add_penstock_header(response, "site", endpoint.site);
     add_penstock_header(response, "endpoint", IdText(endpoint.id).view());
     add_penstock_header(response, "max-cost", to_string(call.cost_max()));
     if (endpoint.simulated) add_penstock_header(response, "simulated", "true");
     add_penstock_header(response, "cache", call.cache_word());
-    const routing::CallNeeds needs{
-        .model = call.record().model, .admitted_at = call.record().started_at
-    };
+    const routing::CallNeeds needs{.model = call.model(), .admitted_at = call.started_at()};
     for (const auto& [name, value] : budget.rate_headers(call.key(), needs))
         response.headers.set(name, value);
 }

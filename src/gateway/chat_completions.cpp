@@ -16,6 +16,8 @@ using routing::ApiError;
 constexpr int kNobodyWaits = 499;
 std::unexpected<ApiError> refuse(ApiError error) { return std::unexpected(std::move(error)); }
 
+io::Task<http::Response> told_at_once(http::Response response) { co_return response; }
+
 }  // namespace
 
 io::Task<http::Response> ChatCompletions::serve(http::Request&& request) {
@@ -30,31 +32,40 @@ io::Task<http::Response> ChatCompletions::serve_read(
     http::Request request, std::optional<std::string> body
 ) {
     const Counted here(parts_.calls.requests_open);
-    const http::ClientWatch client = request.client;
-    std::optional<std::string> next;
-    Admitted admitted;
-    const ApiResult<void> taken = co_await admit(&request, std::move(body), &next, &admitted);
-    http::Response response;
+    while (true) {
+        Admitted admitted;
+        // Once it is admitted, `body` is the request for the next of its models.
+        const ApiResult<void> taken =
+            co_await admit(&request, std::exchange(body, std::nullopt), &body, &admitted);
+        http::Response response = co_await answer_admitted(taken, request, admitted, body);
+        if (!body || !falls_back(response.status)) co_return response;
+        parts_.calls.metrics.on_fallback();
+    }
+}
+
+io::Task<http::Response> ChatCompletions::answer_admitted(
+    const ApiResult<void>& taken, http::Request& request, Admitted& admitted,
+    std::optional<std::string>& next
+) {
     if (!taken) {
         // Refused before a model was known to exist: no series for what clients invent.
         parts_.calls.metrics.on_answer({}, taken.error().status);
-        response = error_response(taken.error());
-    } else if (admitted.converts) {
-        co_return co_await converted_->serve_body(
+        return told_at_once(error_response(taken.error()));
+    }
+    const bool hit = admitted.ticket && admitted.ticket->hit;
+    if (admitted.converts || hit || admitted.waits) next.reset();
+    if (admitted.converts)
+        return converted_->serve_body(
             std::move(request), std::move(admitted.body), dialects::Dialect::chat
         );
-    } else if (admitted.ticket && admitted.ticket->hit) {
+    if (hit) {
         admitted.ticket->trace_id = std::move(admitted.trace.id);
-        co_return co_await parts_.cache.replay(*std::move(admitted.ticket), admitted.key);
-    } else if (admitted.waits) {
-        co_return answer_held(std::move(request), std::move(admitted));
-    } else {
-        response = co_await answer(&admitted, client);
+        return parts_.cache.replay(*std::move(admitted.ticket), admitted.key);
     }
-    if (!next || !falls_back(response.status)) co_return response;
-    parts_.calls.metrics.on_fallback();
-    response = co_await serve_read(std::move(request), std::move(next));
-    co_return response;
+    if (admitted.waits) return told_at_once(answer_held(std::move(request), std::move(admitted)));
+    const http::ClientWatch client = request.client;
+    if (!next) request = {};
+    return answer(&admitted, client);
 }
 
 // ---- admission ----
@@ -103,10 +114,9 @@ io::Task<ApiResult<void>> ChatCompletions::admit(
     admitted.chat = *std::move(chat);
     const ApiResult<std::string> session = take_wishes(*request, admitted, *next);
     if (!session) co_return refuse(session.error());
-    admitted.bounded_by(*limits);
+    admitted.limits = *limits;
     if (parts_.held.sleeps(admitted.chat.model)) {
         admitted.key = **key;
-        admitted.limits = *limits;
         admitted.waits = limits->keep_alive && admitted.chat.stream;
         if (admitted.waits) co_return ApiResult<void>();
         ApiResult<void> ready = co_await parts_.held.until_ready(wait_of(admitted, *request));
@@ -122,7 +132,7 @@ io::Task<ApiResult<void>> ChatCompletions::admit(
     if (!parts_.calls.endpoints.has_model(admitted.chat.model))
         co_return refuse(no_such_model(admitted.chat.model));
     admitted.key = **key;
-    if (ApiResult<void> looked = look_for_kept(*request, *limits, admitted); !looked)
+    if (ApiResult<void> looked = look_for_kept(*request, admitted); !looked)
         co_return refuse(std::move(looked.error()));
     if (admitted.ticket && admitted.ticket->hit) co_return ApiResult<void>();
     const routing::EndpointLists lists(***key);
@@ -133,7 +143,7 @@ io::Task<ApiResult<void>> ChatCompletions::admit(
         .admitted_at = started_at,
         .deadline = parts_.calls.clock.now() + parts_.options.deadline_max
     };
-    let_others_go_on(wanted.endpoints, admitted.chat.stream, admitted.stream_policy);
+    let_others_go_on(wanted.endpoints, admitted.chat.stream, admitted.limits.stream);
     std::optional<ApiResult<routing::Hold>> hold = hold_for_call_now(parts_.calls, wanted);
     if (!hold) hold = co_await hold_for_call(&parts_.calls, wanted);
     if (!*hold) co_return refuse(std::move(hold->error()));
@@ -143,13 +153,11 @@ io::Task<ApiResult<void>> ChatCompletions::admit(
     );
 }
 
-ApiResult<void> ChatCompletions::look_for_kept(
-    const http::Request& request, const CallLimits& limits, Admitted& admitted
-) {
+ApiResult<void> ChatCompletions::look_for_kept(const http::Request& request, Admitted& admitted) {
     ApiResult<std::optional<CallCache::Ticket>> ticket = parts_.cache.look(
         {.request = &request,
          .key = &admitted.key,
-         .limits = &limits,
+         .limits = &admitted.limits,
          .path = "/v1/chat/completions",
          .body = admitted.body,
          .model = admitted.chat.model}
@@ -218,8 +226,8 @@ routing::EndpointQuery ChatCompletions::query_of(
     return {
         .model = admitted.chat.model,
         .protocol = "openai",
-        .input_price_max = admitted.input_price_max,
-        .output_price_max = admitted.output_price_max,
+        .input_price_max = admitted.limits.input_price_max,
+        .output_price_max = admitted.limits.output_price_max,
         .providers = lists.providers(),
         .sites = lists.sites(),
         .preferences = admitted.chat.wishes.provider ? &*admitted.chat.wishes.provider : nullptr,
@@ -244,7 +252,9 @@ io::Task<http::Response> ChatCompletions::answer(Admitted* admitted, http::Clien
 io::Task<http::Response> ChatCompletions::ask_and_answer(
     Admitted* admitted, http::ClientWatch client
 ) {
-    Opened opened = co_await open(admitted);
+    std::optional<Opened> last;
+    co_await open(admitted, &last);
+    Opened& opened = *last;
     if (!opened) {
         const bool late = opened.error().status == 504;
         co_return end_with(
@@ -254,48 +264,57 @@ io::Task<http::Response> ChatCompletions::ask_and_answer(
     const http::ResponseStream& upstream = opened->stream;
     if (upstream.status() != 200)
         co_return co_await pass_refusal(admitted, std::move(opened->stream));
-    if (is_stream(upstream.headers()) && admitted->chat.stream)
-        co_return answer_stream(*admitted, *std::move(opened), client);
+    if (opened->streams) co_return answer_stream(*admitted, *std::move(opened), client);
     co_return co_await answer_whole(admitted, std::move(opened->stream));
 }
 
 // Tries endpoints until one answers, none is left, or the deadline or the retry budget ends it.
-io::Task<ChatCompletions::Opened> ChatCompletions::open(Admitted* admitted) {
+io::Task<void> ChatCompletions::open(Admitted* admitted, std::optional<Opened>* last) {
     std::vector<EndpointId> tried = admitted->call->excluded();
-    std::optional<Opened> last;
     for (int number = 0; number < kAttemptsMax; ++number) {
         if (number > 0 && !co_await parts_.attempts.wait_for_retry(
                               admitted->call.get(), number, admitted->deadline
                           ))
-            break;
-        ApiResult<routing::EndpointPool::Choice> choice = choose(*admitted, tried);
-        if (!choice && !last && parts_.held.sleeps(admitted->chat.model)) {
-            // The last replica left when the call had been admitted.
-            ApiResult<void> ready = co_await parts_.held.until_ready(
-                {.key = &admitted->call->key(),
-                 .model = admitted->chat.model,
-                 .bytes = admitted->body.size(),
-                 .deadline = admitted->deadline}
-            );
-            if (!ready) co_return refuse(std::move(ready.error()));
-            choice = choose(*admitted, tried);
+            co_return;
+        if (!dispatch_next(*admitted, number, tried, *last)) {
+            const bool sleeps = number == 0 && parts_.held.sleeps(admitted->chat.model);
+            if (!sleeps || !co_await dispatch_when_ready(admitted, &tried, last)) co_return;
         }
-        if (!choice) {
-            if (!last) last.emplace(refuse(choice.error()));
-            break;
-        }
-        if (number > 0) parts_.calls.metrics.on_retry();
-        // The answer of the attempt before is dropped only now: if nobody else can answer, it is
-        // given.
-        last.reset();
-        admitted->call->dispatch(*choice);
-        admitted->call->count_prompt([&] { return TextMeter::Prompt{.body = admitted->body}; });
-        bool retryable = false;
-        last.emplace(co_await attempt(admitted, number, &retryable));
-        if (!retryable || admitted->deadline.passed()) break;
-        tried.push_back(admitted->call->record().endpoint_id);
+        const bool retryable = co_await attempt(admitted, number, last);
+        if (!retryable || admitted->deadline.passed()) co_return;
+        tried.push_back(admitted->call->route().endpoint.id);
     }
-    co_return *std::move(last);
+}
+
+bool ChatCompletions::dispatch_next(
+    Admitted& admitted, int number, std::vector<EndpointId>& tried, std::optional<Opened>& last
+) {
+    const ApiResult<routing::EndpointPool::Choice> choice = choose(admitted, tried);
+    if (!choice) {
+        if (!last) last.emplace(refuse(choice.error()));
+        return false;
+    }
+    if (number > 0) parts_.calls.metrics.on_retry();
+    // The answer of the attempt before is dropped only now: if nobody else can answer, it is given.
+    last.reset();
+    admitted.call->dispatch(*choice);
+    admitted.call->count_prompt([&] { return TextMeter::Prompt{.body = admitted.body}; });
+    return true;
+}
+
+io::Task<bool> ChatCompletions::dispatch_when_ready(
+    Admitted* admitted, std::vector<EndpointId>* tried, std::optional<Opened>* last
+) {
+    last->reset();
+    ApiResult<void> ready = co_await parts_.held.until_ready(
+        {.key = &admitted->call->key(),
+         .model = admitted->chat.model,
+         .bytes = admitted->body.size(),
+         .deadline = admitted->deadline}
+    );
+    if (ready) co_return dispatch_next(*admitted, 0, *tried, *last);
+    last->emplace(refuse(std::move(ready.error())));
+    co_return false;
 }
 
 ApiResult<routing::EndpointPool::Choice> ChatCompletions::choose(
@@ -327,8 +346,8 @@ ApiResult<routing::EndpointPool::Choice> ChatCompletions::choose(
     }
 }
 
-io::Task<ChatCompletions::Opened> ChatCompletions::attempt(
-    Admitted* admitted, int number, bool* retryable
+io::Task<bool> ChatCompletions::attempt(
+    Admitted* admitted, int number, std::optional<Opened>* opened
 ) {
     Attempts::Plan plan{
         .call = admitted->call.get(),
@@ -340,11 +359,11 @@ io::Task<ChatCompletions::Opened> ChatCompletions::attempt(
         .second = {},
     };
     if (parts_.options.hedge) plan.second = [this, admitted] { return second_of(*admitted); };
-    return parts_.attempts.run(std::move(plan), retryable);
+    return parts_.attempts.run(std::move(plan), opened);
 }
 
 std::optional<Attempts::Second> ChatCompletions::second_of(Admitted& admitted) {
-    std::vector<EndpointId> tried{admitted.call->record().endpoint_id};
+    std::vector<EndpointId> tried{admitted.call->route().endpoint.id};
     const ApiResult<routing::EndpointPool::Choice> choice = choose(admitted, tried);
     if (!choice) return std::nullopt;
     const std::shared_ptr<const Route> route = parts_.calls.endpoints.find(choice->endpoint_id);
@@ -363,7 +382,7 @@ http::ClientRequest ChatCompletions::upstream_request(const Admitted& admitted, 
     request.headers.add("Accept", admitted.chat.stream ? "text/event-stream" : "application/json");
     if (route.api_key) request.headers.add("Authorization", "Bearer " + *route.api_key);
     add_trace(request.headers, admitted.trace);
-    request.headers.add("X-Request-Id", to_string(admitted.call->record().id));
+    request.headers.add("X-Request-Id", to_string(admitted.call->id()));
     request.body = routing::upstream_body(
         admitted.body, admitted.chat,
         {.model = route.endpoint.upstream_model,
@@ -377,7 +396,7 @@ http::ClientRequest ChatCompletions::upstream_request(const Admitted& admitted, 
 http::Response ChatCompletions::end_with(Call& call, const ApiError& error, EndReason reason) {
     call.finish(reason, error.status);
     http::Response response = error_response(error);
-    add_penstock_header(response, "call", to_string(call.record().id));
+    add_penstock_header(response, "call", to_string(call.id()));
     return response;
 }
 

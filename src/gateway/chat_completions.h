@@ -60,27 +60,17 @@ class ChatCompletions {
     struct Admitted {
         bool converts = false;  // nothing but the body was looked at
         bool waits = false;     // in an open stream, for a first replica; nothing is reserved yet
-        // Of a call that waits:
         CallLimits limits;
         KeyPtr key;
         std::string body;
         routing::ChatRequest chat;
         std::unique_ptr<Call> call;
-        std::optional<Price> input_price_max;
-        std::optional<Price> output_price_max;
-        StreamPolicy stream_policy;
         io::Deadline deadline;
         CallTrace trace;
         std::optional<CallCache::Ticket> ticket;  // of a call that asked for kept answers
         CallPrompt prompt;
-        void bounded_by(const CallLimits& its) {
-            input_price_max = its.input_price_max;
-            output_price_max = its.output_price_max;
-            stream_policy = its.stream;
-        }
     };
-    // What an engine answered, or what the client is told instead.
-    using Opened = ApiResult<OpenedStream>;
+    using Opened = Attempts::Answer;
 
     io::Task<http::Response> serve_read(http::Request request, std::optional<std::string> body);
     // `next` becomes the request for the next of its models, if it names some.
@@ -88,9 +78,13 @@ class ChatCompletions {
         http::Request* request, std::optional<std::string> body, std::optional<std::string>* next,
         Admitted* out
     );
-    ApiResult<void> look_for_kept(
-        const http::Request& request, const CallLimits& limits, Admitted& admitted
+    // The task that answers what was admitted, or refused. Where that ends the request, whatever
+    // comes of it, `next` is taken away; what nobody needs any more goes as well.
+    io::Task<http::Response> answer_admitted(
+        const ApiResult<void>& taken, http::Request& request, Admitted& admitted,
+        std::optional<std::string>& next
     );
+    ApiResult<void> look_for_kept(const http::Request& request, Admitted& admitted);
     static ApiResult<std::string> take_wishes(
         http::Request& request, const Admitted& admitted, std::optional<std::string>& next
     );
@@ -110,8 +104,19 @@ class ChatCompletions {
     routing::EndpointQuery query_of(const Admitted& admitted, const routing::EndpointLists& lists)
         const;
 
-    io::Task<Opened> open(Admitted* admitted);
-    io::Task<Opened> attempt(Admitted* admitted, int number, bool* retryable);
+    // Writes the answer.
+    io::Task<void> open(Admitted* admitted, std::optional<Opened>* last);
+    // Chooses an engine and dispatches the call to it. False: none can be asked, which is told
+    // where there is no answer from before.
+    bool dispatch_next(
+        Admitted& admitted, int number, std::vector<EndpointId>& tried, std::optional<Opened>& last
+    );
+    // The same when the last replica has left since the call was admitted.
+    io::Task<bool> dispatch_when_ready(
+        Admitted* admitted, std::vector<EndpointId>* tried, std::optional<Opened>* last
+    );
+    // Writes what came of it. True: another attempt may do better.
+    io::Task<bool> attempt(Admitted* admitted, int number, std::optional<Opened>* opened);
     std::optional<Attempts::Second> second_of(Admitted& admitted);
     ApiResult<routing::EndpointPool::Choice> choose(
         Admitted& admitted, std::vector<EndpointId>& tried

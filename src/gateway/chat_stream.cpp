@@ -1,45 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/chat_stream.h"
 
+#include "base/check.h"
 #include "gateway/api_answer.h"
 
 namespace penstock::gateway {
 
 ChatStream::ChatStream(
-    std::unique_ptr<Call> call, http::ResponseStream upstream, http::ClientWatch client,
-    Options options
+    std::unique_ptr<Call> call, OpenedStream upstream, http::ClientWatch client, Options options
 )
     : call_(std::move(call)),
-      upstream_(std::move(upstream)),
+      upstream_(std::move(upstream.stream)),
       client_(client),
-      options_(std::move(options)) {
-    upstream_.forget_headers();
-    if (options_.continuation) reader_ = dialects::make_stream_reader(dialects::Dialect::chat);
+      deadline_(options.deadline),
+      read_timeout_(options.read_timeout),
+      continuation_(std::move(options.continuation)),
+      include_usage_(options.include_usage) {
+    if (continuation_) reader_ = dialects::make_stream_reader(dialects::Dialect::chat);
+    CHECK(parser_.feed(upstream.opening).has_value(), "an opening is less than an event may be");
 }
 
+// This frame and that of pump() live as long as the stream: what is needed at its end is in end().
 io::Task<void> ChatStream::run(std::unique_ptr<ChatStream> self, http::BodyWriter writer) {
-    std::optional<EndReason> reason = co_await self->client_.unless_gone(self->pump(writer));
+    const std::optional<EndReason> reason = co_await self->client_.unless_gone(self->pump(writer));
     // A client may leave as soon as it has seen the end.
-    if (!reason) reason = self->done_seen_ ? EndReason::done : EndReason::client_gone;
-    reason = co_await self->go_on(*reason, writer);
-    if (self->call_->answer_texts() != nullptr && self->call_->meter().delivered_any())
-        co_await self->call_->count_texts();
+    co_await self->end(
+        reason.value_or(self->done_seen_ ? EndReason::done : EndReason::client_gone), writer
+    );
+}
+
+io::Task<void> ChatStream::end(EndReason reason, http::BodyWriter writer) {
+    if (may_go_on(reason)) reason = co_await go_on(reason, writer);
+    if (call_->answer_texts() != nullptr && call_->meter().delivered_any())
+        co_await call_->count_texts();
     // The record comes first: the client is told nothing that was not accounted for.
-    self->call_->finish(*reason, 200);
-    if (*reason == EndReason::upstream_error || *reason == EndReason::timeout)
-        co_await self->tell_error(*reason, writer);
-    else if (*reason == EndReason::client_gone)
+    call_->finish(reason, 200);
+    if (reason == EndReason::upstream_error || reason == EndReason::timeout)
+        co_await tell_error(reason, writer);
+    else if (reason == EndReason::client_gone)
         writer.abort();
 }
 
-io::Task<EndReason> ChatStream::go_on(EndReason broken_by, http::BodyWriter writer) {
+bool ChatStream::may_go_on(EndReason broken_by) const {
     const bool broken = broken_by == EndReason::upstream_error || broken_by == EndReason::timeout;
-    if (!broken || !options_.continuation || options_.deadline.passed()) co_return broken_by;
+    return broken && continuation_ && !deadline_.passed();
+}
+
+io::Task<EndReason> ChatStream::go_on(EndReason broken_by, http::BodyWriter writer) {
     // Closed, so that a silent engine does not work on for nobody.
     {
         const http::ResponseStream closed = std::move(upstream_);
     }
-    const EndReason end = co_await options_.continuation->go_on(
+    const EndReason end = co_await continuation_->go_on(
         {.call = call_.get(), .by = broken_by, .client = client_}, writer
     );
     if (call_->continued() != nullptr) held_error_.clear();
@@ -49,60 +61,98 @@ io::Task<EndReason> ChatStream::go_on(EndReason broken_by, http::BodyWriter writ
 // How a stream ends whose engine cannot be read any more. Silence is no break.
 EndReason ChatStream::end_of(const Error& error) {
     if (error.code != ErrorCode::deadline_exceeded) return EndReason::upstream_error;
-    if (!options_.deadline.passed()) call_->on_silence();
+    if (!deadline_.passed()) call_->on_silence();
     return EndReason::timeout;
 }
 
-// One coroutine for all events: most of what a frame costs would otherwise be coroutines.
+// One coroutine for all events: most of what a frame costs would otherwise be coroutines. It has
+// nothing of an event in its own frame, which lasts while the engine is silent.
 io::Task<EndReason> ChatStream::pump(http::BodyWriter writer) {
-    if (!parser_.feed(std::exchange(options_.opening, {}))) co_return EndReason::upstream_error;
+    std::optional<EndReason> end = pass_on(writer);
+    while (!end) {
+        if (undelivered_)
+            end = co_await flush(writer);
+        else
+            end = on_received(co_await upstream_.wait(patience()));
+        if (!end) end = pass_on(writer);
+    }
+    co_return *end;
+}
+
+// All that has come, until the client or the engine must be waited for.
+std::optional<EndReason> ChatStream::pass_on(http::BodyWriter writer) {
     while (true) {
         while (const auto event = parser_.next()) {
             if (done_seen_) continue;  // nothing follows the end
             const Result<routing::ChatChunk> chunk = routing::read_chat_chunk(event->data);
-            if (!chunk) co_return EndReason::upstream_error;
-            const std::string_view bytes = meet(*event, *chunk);
-            if (!held_error_.empty()) co_return EndReason::upstream_error;
+            if (!chunk) return EndReason::upstream_error;
+            std::string rewritten;
+            const std::string_view bytes = meet(*event, *chunk, rewritten);
+            if (!held_error_.empty()) return EndReason::upstream_error;
             if (bytes.empty()) continue;
-            std::optional<Result<void>> written = writer.write_now(bytes);
-            if (!written) written = co_await writer.flush();
-            if (!*written) co_return EndReason::client_gone;
+            const std::optional<Result<void>> written = writer.write_now(bytes);
+            if (!written) {
+                undelivered_ = std::make_unique<Undelivered>(*event, *chunk);
+                return std::nullopt;
+            }
+            if (!*written) return EndReason::client_gone;
             on_delivered(*event, *chunk);
-            if (error_passed_) co_return EndReason::upstream_error;
+            if (error_passed_) return EndReason::upstream_error;
         }
         parser_.release();
-        const std::optional<Duration> within =
-            done_seen_ ? std::optional(kDrainFor) : options_.read_timeout;
-        const io::Deadline deadline =
-            within ? io::earlier(options_.deadline, io::Deadline::after(*within))
-                   : options_.deadline;
-        std::optional<Result<std::string_view>> piece = upstream_.read_now();
-        while (!piece) piece = upstream_.take(co_await upstream_.wait(deadline));
-        if (done_seen_ && (!*piece || (*piece)->empty())) co_return EndReason::done;
-        if (!*piece) co_return end_of(piece->error());
-        // An end that the engine meant, after the model had finished: some engines send no [DONE].
-        if ((*piece)->empty()) co_return finish_seen_ ? EndReason::done : EndReason::upstream_error;
-        if (!parser_.feed(**piece)) co_return EndReason::upstream_error;
+        const std::optional<Result<std::string_view>> piece = upstream_.read_now();
+        if (!piece) return std::nullopt;
+        if (const auto end = feed(*piece)) return end;
     }
+}
+
+io::Task<std::optional<EndReason>> ChatStream::flush(http::BodyWriter writer) {
+    const Result<void> flushed = co_await writer.flush();
+    const std::unique_ptr<Undelivered> delivered = std::move(undelivered_);
+    if (!flushed) co_return EndReason::client_gone;
+    on_delivered(delivered->event, delivered->chunk);
+    if (error_passed_) co_return EndReason::upstream_error;
+    co_return std::nullopt;
+}
+
+// Bytes of the engine's, which need not be of the stream's body.
+std::optional<EndReason> ChatStream::on_received(const Result<std::size_t>& came) {
+    const std::optional<Result<std::string_view>> piece = upstream_.take(came);
+    return piece ? feed(*piece) : std::nullopt;
+}
+
+std::optional<EndReason> ChatStream::feed(const Result<std::string_view>& piece) {
+    if (done_seen_ && (!piece || piece->empty())) return EndReason::done;
+    if (!piece) return end_of(piece.error());
+    // An end that the engine meant, after the model had finished: some engines send no [DONE].
+    if (piece->empty()) return finish_seen_ ? EndReason::done : EndReason::upstream_error;
+    if (!parser_.feed(*piece)) return EndReason::upstream_error;
+    return std::nullopt;
+}
+
+// Until when the engine may be silent.
+io::Deadline ChatStream::patience() const {
+    const std::optional<Duration> within = done_seen_ ? std::optional(kDrainFor) : read_timeout_;
+    return within ? io::earlier(deadline_, io::Deadline::after(*within)) : deadline_;
 }
 
 // What the client is sent of it; nothing where it is left out.
 std::string_view ChatStream::meet(
-    const http::SseParser::Event& event, const routing::ChatChunk& chunk
+    const http::SseParser::Event& event, const routing::ChatChunk& chunk, std::string& rewritten
 ) {
     if (chunk.usage) call_->meter().report(*chunk.usage, chunk.deltas);
     finish_seen_ |= chunk.finished > 0;
-    if (chunk.is_usage_only() && !options_.include_usage) return {};
+    if (chunk.is_usage_only() && !include_usage_) return {};
     if (!chunk.deltas.empty()) call_->on_first_token();
     std::string_view bytes = event.raw;
     if (rewrites_model(chunk, event.data)) {
-        rewritten_ = http::print_sse({
-            .data = routing::replace_string(event.data, chunk.model_value, options_.client_model),
+        rewritten = http::print_sse({
+            .data = routing::replace_string(event.data, chunk.model_value, call_->model()),
             .event = std::string(event.event),
         });
-        bytes = rewritten_;
+        bytes = rewritten;
     }
-    if (chunk.error && options_.continuation) {
+    if (chunk.error && continuation_) {
         held_error_ = bytes;
         return {};
     }
@@ -124,26 +174,23 @@ void ChatStream::on_delivered(
 void ChatStream::note_received(std::string_view data) {
     if (!reader_) return;
     const Result<dialects::StreamFrame> frame = reader_->read({}, data);
-    if (frame) options_.continuation->received(*frame);
+    if (frame) continuation_->received(*frame);
 }
 
 // Engines know the model by other names, often by the path of a file.
 bool ChatStream::rewrites_model(const routing::ChatChunk& chunk, std::string_view data) const {
     if (chunk.model_value.empty()) return false;
-    return data.substr(chunk.model_value.begin + 1, chunk.model_value.size() - 2) !=
-           options_.client_model;
+    return data.substr(chunk.model_value.begin + 1, chunk.model_value.size() - 2) != call_->model();
 }
 
 io::Task<void> ChatStream::tell_error(EndReason reason, http::BodyWriter writer) {
-    const std::string why_not =
-        options_.continuation ? options_.continuation->why_not() : std::string();
+    const std::string why_not = continuation_ ? continuation_->why_not() : std::string();
     if (!held_error_.empty()) {
         // The engine's own words, as they came.
         std::string told = http::print_sse_comment("penstock " + why_not);
         static_cast<void>(co_await writer.write(told + held_error_));
     } else if (!error_passed_) {
-        const std::optional<Duration> silence =
-            options_.deadline.passed() ? std::nullopt : options_.read_timeout;
+        const std::optional<Duration> silence = deadline_.passed() ? std::nullopt : read_timeout_;
         const dialects::StreamFailure failure = failure_of(reason, silence, why_not);
         const routing::ApiError error{
             .message = failure.message, .type = failure.type, .code = failure.code

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "gateway/attempts.h"
 #include "gateway/call.h"
 #include "gateway/continuation.h"
 #include "http/client.h"
@@ -25,26 +26,41 @@ class ChatStream {
     static constexpr Duration kDrainFor = 1s;
 
     struct Options {
-        std::string client_model;    // as the client named it
         bool include_usage = false;  // the client wants the usage chunk
         io::Deadline deadline;
-        std::string opening;                        // what was read of the stream already
         std::optional<Duration> read_timeout = {};  // silence of the engine that is a failure
         std::unique_ptr<StreamContinuation> continuation = {};  // null: the call's policy is to end
     };
     ChatStream(
-        std::unique_ptr<Call> call, http::ResponseStream upstream, http::ClientWatch client,
-        Options options
+        std::unique_ptr<Call> call, OpenedStream upstream, http::ClientWatch client, Options options
     );
 
     // The body of the response; ends the call.
     static io::Task<void> run(std::unique_ptr<ChatStream> self, http::BodyWriter writer);
 
   private:
+    // An event that the client's socket has not taken whole; its views point into the parser.
+    struct Undelivered {
+        http::SseParser::Event event;
+        routing::ChatChunk chunk;
+    };
+
     io::Task<EndReason> pump(http::BodyWriter writer);
-    // Another engine may go on, where there is one and time is left.
+    // The steps of pump(), each without waiting; what they give ends the stream.
+    std::optional<EndReason> pass_on(http::BodyWriter writer);
+    std::optional<EndReason> on_received(const Result<std::size_t>& came);
+    std::optional<EndReason> feed(const Result<std::string_view>& piece);
+    // The rest of an event for a client that reads slowly.
+    io::Task<std::optional<EndReason>> flush(http::BodyWriter writer);
+    io::Deadline patience() const;
+    io::Task<void> end(EndReason reason, http::BodyWriter writer);
+    // Whether another engine may go on: there is one, and time is left.
+    bool may_go_on(EndReason broken_by) const;
     io::Task<EndReason> go_on(EndReason broken_by, http::BodyWriter writer);
-    std::string_view meet(const http::SseParser::Event& event, const routing::ChatChunk& chunk);
+    // Writes `rewritten` where the event cannot pass as it came.
+    std::string_view meet(
+        const http::SseParser::Event& event, const routing::ChatChunk& chunk, std::string& rewritten
+    );
     void on_delivered(const http::SseParser::Event& event, const routing::ChatChunk& chunk);
     EndReason end_of(const Error& error);
     io::Task<void> tell_error(EndReason reason, http::BodyWriter writer);
@@ -54,11 +70,14 @@ class ChatStream {
     std::unique_ptr<Call> call_;
     http::ResponseStream upstream_;
     http::ClientWatch client_;
-    Options options_;
+    const io::Deadline deadline_;
+    const std::optional<Duration> read_timeout_;
+    std::unique_ptr<StreamContinuation> continuation_;
     http::SseParser parser_{kEventBytesMax};
-    std::string rewritten_;
+    std::unique_ptr<Undelivered> undelivered_;
     std::string held_error_;  // the engine's own, that another engine may spare the client
     std::unique_ptr<dialects::StreamReader> reader_;  // where another engine may go on
+    const bool include_usage_;
     bool done_seen_ = false;
     bool finish_seen_ = false;
     bool error_passed_ = false;  // the engine's own error event

@@ -11,16 +11,14 @@ http::Response ChatCompletions::answer_stream(
 ) {
     const Call& call = *admitted.call;  // stays where it is; its owner becomes the stream
     ChatStream::Options options{
-        .client_model = admitted.chat.model,
         .include_usage = admitted.chat.include_usage,
         .deadline = admitted.deadline,
-        .opening = std::move(upstream.opening),
-        .read_timeout = admitted.stream_policy.read_timeout,
+        .read_timeout = admitted.limits.stream.read_timeout,
         .continuation = continuation_of(admitted),
     };
     const StreamContinuation* continuation = options.continuation.get();
     auto stream = std::make_unique<ChatStream>(
-        std::move(admitted.call), std::move(upstream.stream), client, std::move(options)
+        std::move(admitted.call), std::move(upstream), client, std::move(options)
     );
     http::Response response =
         http::Response::event_stream([stream = std::move(stream)](http::BodyWriter writer) mutable {
@@ -33,19 +31,18 @@ http::Response ChatCompletions::answer_stream(
 
 // The body is not needed any more for anything else.
 std::unique_ptr<StreamContinuation> ChatCompletions::continuation_of(Admitted& admitted) {
-    if (admitted.stream_policy.failure != StreamFailure::continue_) return nullptr;
-    const CallRecord& record = admitted.call->record();
+    if (admitted.limits.stream.failure != StreamFailure::continue_) return nullptr;
     StreamContinuation::Options options{
         .trace = admitted.trace,
         .limits =
-            {.input_price_max = admitted.input_price_max,
-             .output_price_max = admitted.output_price_max,
-             .stream = admitted.stream_policy},
+            {.input_price_max = admitted.limits.input_price_max,
+             .output_price_max = admitted.limits.output_price_max,
+             .stream = admitted.limits.stream},
         .wishes = admitted.chat.wishes,
         .context =
-            {.id = to_string(record.id),
+            {.id = to_string(admitted.call->id()),
              .model = admitted.chat.model,
-             .created = to_ms(record.started_at.time_since_epoch()) / 1000,
+             .created = to_ms(admitted.call->started_at().time_since_epoch()) / 1000,
              .include_usage = admitted.chat.include_usage},
         .deadline = admitted.deadline,
     };

@@ -100,9 +100,9 @@ io::Task<EndReason> StreamContinuation::go_on(Broken broken, http::BodyWriter wr
          .broken_by = broken_.by}
     );
     call.count_prompt([&] { return TextMeter::Prompt{options_.client, false, options_.body}; });
-    next->request.headers.set("X-Request-Id", to_string(call.record().id));
+    next->request.headers.set("X-Request-Id", to_string(call.id()));
     engine_ = dialect_of_protocol(next->route->endpoint.protocol);
-    reader_ = dialects::make_stream_reader(engine_, "call_" + to_string(call.record().id) + "_");
+    reader_ = dialects::make_stream_reader(engine_, "call_" + to_string(call.id()) + "_");
     half_ = std::make_unique<SecondHalf>(so_far_, std::move(next->left_out));
     writer_ = broken_.writer;
     if (writer_ == nullptr) {
@@ -137,8 +137,8 @@ std::optional<StreamContinuation::Next> StreamContinuation::choose(EndReason by)
     Call& call = *broken_.call;
     routing::EndpointPool& endpoints = parts_.calls.endpoints;
     const Time now = parts_.calls.clock.now();
-    const std::string& model = call.record().model;
-    std::vector<EndpointId> excluded{call.record().endpoint_id};
+    const std::string& model = call.model();
+    std::vector<EndpointId> excluded{call.route().endpoint.id};
     for (const std::shared_ptr<const Route>& route : endpoints.routes(model))
         if (!route->endpoint.continuation) excluded.push_back(route->endpoint.id);
     const routing::EndpointLists lists(call.key());
@@ -197,7 +197,7 @@ Duration StreamContinuation::silence_max() const {
 
 io::Task<EndReason> StreamContinuation::carry(EngineAsk ask, http::BodyWriter writer) {
     EngineAnswer answer = co_await ask_engine(&parts_.upstream, std::move(ask));
-    if (!answer.is_content() || !is_stream(answer.stream->headers())) {
+    if (!answer.streams || !answer.is_content()) {
         why_not_ = "the engine that was to go on did not answer";
         if (answer.outcome == EngineAnswer::Outcome::answered)
             why_not_ = "the engine that was to go on answered with status " +
@@ -336,7 +336,7 @@ Json StreamContinuation::beginning() const {
         {"continued",
          Json::Object{
              {"call", to_string(first.id)},
-             {"by", to_string(broken_.call->record().id)},
+             {"by", to_string(broken_.call->id())},
              {"provider", endpoint.provider},
              {"endpoint", to_string(endpoint.id)},
              {"reason", word_of(first.end_reason)},
@@ -346,12 +346,13 @@ Json StreamContinuation::beginning() const {
 }
 
 Json StreamContinuation::attempts() const {
-    const auto shown = [](const CallRecord& record, const TokenCounts& tokens,
-                          const std::string& provider, std::string_view reason) {
+    const auto shown = [](const RequestId& id, const EndpointId& endpoint,
+                          const TokenCounts& tokens, const std::string& provider,
+                          std::string_view reason) {
         return Json::Object{
-            {"call", to_string(record.id)},
+            {"call", to_string(id)},
             {"provider", provider},
-            {"endpoint", to_string(record.endpoint_id)},
+            {"endpoint", to_string(endpoint)},
             {"end_reason", reason},
             {"input_tokens", input_of(tokens)},
             {"output_tokens", output_of(tokens)},
@@ -360,12 +361,16 @@ Json StreamContinuation::attempts() const {
     const Call& call = *broken_.call;
     const CallRecord& first = *call.continued();
     const routing::MeteredCall second = call.measured(EndReason::done);
-    Json::Object last = shown(call.record(), second.tokens, call.route().endpoint.provider, "done");
+    const Endpoint& endpoint = call.route().endpoint;
+    Json::Object last = shown(call.id(), endpoint.id, second.tokens, endpoint.provider, "done");
     last.push_back({"overlap_tokens", second.overlap_tokens});
     return Json::Object{
         {"attempts",
          Json::Array{
-             shown(first, first.tokens, provider_before_, word_of(first.end_reason)),
+             shown(
+                 first.id, first.endpoint_id, first.tokens, provider_before_,
+                 word_of(first.end_reason)
+             ),
              std::move(last)
          }}
     };

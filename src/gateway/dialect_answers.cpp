@@ -46,7 +46,7 @@ void add_texts(const dialects::Response& response, routing::AnswerTexts& texts) 
 http::Response DialectCalls::end_with(Admitted& admitted, const ApiError& error, EndReason reason) {
     admitted.call->finish(reason, error.status);
     http::Response response = error_response(admitted.dialect, error);
-    add_penstock_header(response, "call", to_string(admitted.call->record().id));
+    add_penstock_header(response, "call", to_string(admitted.call->id()));
     return response;
 }
 
@@ -54,14 +54,14 @@ void DialectCalls::describe(http::Response& response, const Admitted& admitted) 
     describe_call(response, *admitted.call, parts_.calls.budget);
     add_penstock_header(response, "dropped", listed(admitted.dropped));
     if (admitted.dialect == Dialect::anthropic)
-        response.headers.set("request-id", to_string(admitted.call->record().id));
+        response.headers.set("request-id", to_string(admitted.call->id()));
 }
 
 dialects::AnswerContext DialectCalls::context_of(const Admitted& admitted) const {
     return {
-        .id = to_string(admitted.call->record().id),
+        .id = to_string(admitted.call->id()),
         .model = admitted.request.model,
-        .created = seconds_of(admitted.call->record().started_at),
+        .created = seconds_of(admitted.call->started_at()),
         .include_usage = admitted.request.include_usage,
         .echo = admitted.echo,
     };
@@ -160,7 +160,7 @@ ApiResult<DialectCalls::WholeAnswer> DialectCalls::read_answer(
     if (const auto error = dialects::read_error(admitted.engine, 502, *document))
         return refuse(engine_failure(502, "the engine failed: " + error->message));
     Result<dialects::Response> response = dialects::read_response(
-        admitted.engine, *std::move(document), "call_" + to_string(call.record().id) + "_"
+        admitted.engine, *std::move(document), "call_" + to_string(call.id()) + "_"
     );
     if (!response) return refuse(engine_failure(502, "the engine's answer is not a completion"));
     if (response->usage)

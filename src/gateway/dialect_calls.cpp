@@ -270,8 +270,7 @@ io::Task<http::Response> DialectCalls::answer(Admitted admitted, http::ClientWat
     }
     OpenedStream answer = **std::move(opened);
     http::ResponseStream& upstream = answer.stream;
-    if (upstream.status() == 200 && is_stream(upstream.headers()) && admitted.request.stream)
-        co_return answer_stream(std::move(admitted), std::move(answer), client);
+    if (answer.streams) co_return answer_stream(std::move(admitted), std::move(answer), client);
     auto body = upstream.status() == 200 ? answer_whole(&admitted, std::move(upstream))
                                          : pass_refusal(&admitted, std::move(upstream));
     std::optional<http::Response> response = co_await client.unless_gone(std::move(body));
@@ -325,10 +324,9 @@ io::Task<DialectCalls::Opened> DialectCalls::open(Admitted* admitted) {
         admitted->call->count_prompt([&] {
             return TextMeter::Prompt{admitted->dialect, admitted->embeddings, admitted->body};
         });
-        bool retryable = false;
-        last.emplace(co_await attempt(admitted, {number, *std::move(request)}, &retryable));
+        const bool retryable = co_await attempt(admitted, {number, *std::move(request)}, &last);
         if (!retryable || admitted->deadline.passed()) break;
-        tried.push_back(admitted->call->record().endpoint_id);
+        tried.push_back(admitted->call->route().endpoint.id);
     }
     co_return *std::move(last);
 }
@@ -397,7 +395,7 @@ ApiResult<http::ClientRequest> DialectCalls::engine_request(Admitted& admitted, 
          .embeddings = admitted.embeddings,
          .passed = admitted.converts() ? nullptr : &admitted.passed,
          .trace = &admitted.trace,
-         .id = admitted.call->record().id}
+         .id = admitted.call->id()}
     );
     if (admitted.converts()) {
         dialects::Request asked = admitted.request;
@@ -413,8 +411,8 @@ ApiResult<http::ClientRequest> DialectCalls::engine_request(Admitted& admitted, 
     return request;
 }
 
-io::Task<DialectCalls::Opened> DialectCalls::attempt(
-    Admitted* admitted, Attempt attempt, bool* retryable
+io::Task<bool> DialectCalls::attempt(
+    Admitted* admitted, Attempt attempt, std::optional<Opened>* opened
 ) {
     Attempts::Plan plan{
         .call = admitted->call.get(),
@@ -427,13 +425,13 @@ io::Task<DialectCalls::Opened> DialectCalls::attempt(
         .second = {},
     };
     if (parts_.options.hedge) plan.second = [this, admitted] { return second_of(*admitted); };
-    return parts_.attempts.run(std::move(plan), retryable);
+    return parts_.attempts.run(std::move(plan), opened);
 }
 
 // In the dialect of the first one: its answer is read as that one's would be.
 std::optional<Attempts::Second> DialectCalls::second_of(Admitted& admitted) {
     routing::EndpointPool& endpoints = parts_.calls.endpoints;
-    std::vector<EndpointId> tried{admitted.call->record().endpoint_id};
+    std::vector<EndpointId> tried{admitted.call->route().endpoint.id};
     const ApiResult<routing::EndpointPool::Choice> choice = choose(admitted, tried);
     if (!choice) return std::nullopt;
     const std::shared_ptr<const Route> route = endpoints.find(choice->endpoint_id);

@@ -64,7 +64,7 @@ class DialectCalls {
         std::vector<std::string> dropped;
         bool converts() const { return !embeddings && engine != dialect; }
     };
-    using Opened = ApiResult<OpenedStream>;
+    using Opened = Attempts::Answer;
 
     io::Task<http::Response> run(http::Request request, Admitted admitted);
     io::Task<ApiResult<void>> admit(http::Request* request, Admitted* admitted);
@@ -90,7 +90,8 @@ class DialectCalls {
         int number = 0;
         http::ClientRequest request;
     };
-    io::Task<Opened> attempt(Admitted* admitted, Attempt attempt, bool* retryable);
+    // Writes what came of it. True: another attempt may do better.
+    io::Task<bool> attempt(Admitted* admitted, Attempt attempt, std::optional<Opened>* opened);
     std::optional<Attempts::Second> second_of(Admitted& admitted);
 
     http::Response answer_stream(

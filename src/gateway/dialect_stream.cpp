@@ -53,9 +53,8 @@ DialectStream::DialectStream(
       upstream_(std::move(upstream)),
       client_(client),
       options_(std::move(options)),
-      reader_(dialects::make_stream_reader(
-          options_.engine, "call_" + to_string(call_->record().id) + "_"
-      )),
+      reader_(dialects::make_stream_reader(options_.engine, "call_" + to_string(call_->id()) + "_")
+      ),
       writer_(dialects::make_stream_writer(options_.engine, options_.client, options_.context)) {}
 
 io::Task<void> DialectStream::run(std::unique_ptr<DialectStream> self, http::BodyWriter writer) {

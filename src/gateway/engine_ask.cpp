@@ -78,6 +78,7 @@ Found OpeningReader::feed(std::string_view bytes) {
     if (!events_.feed(bytes)) return Found::content;
     while (const auto event = events_.next())
         if (found = look(event->event, event->data); found != Found::nothing) return found;
+    events_.release();  // there may be silence now
     return found;
 }
 
@@ -86,35 +87,65 @@ bool is_stream(const http::Headers& headers) {
     return type.starts_with("text/event-stream") || type.starts_with("application/x-ndjson");
 }
 
-io::Task<EngineAnswer> ask_engine(http::Client* client, EngineAsk ask) {
-    EngineAnswer answer;
-    const io::Deadline until = ask.streamed ? ask.first_content : ask.deadline;
-    Result<http::ResponseStream> opened = co_await client->open(std::move(ask.request), until);
-    if (!opened) {
-        if (opened.error().code == ErrorCode::deadline_exceeded)
-            answer.outcome = EngineAnswer::Outcome::late;
-        co_return answer;
-    }
-    answer.stream = *std::move(opened);
-    answer.outcome = EngineAnswer::Outcome::answered;
-    if (!ask.streamed || answer.stream->status() != 200 || !is_stream(answer.stream->headers()))
-        co_return answer;
-    OpeningReader reader(ask.engine);
-    while (true) {
-        std::optional<Result<std::string_view>> next = answer.stream->read_now();
-        while (!next) next = answer.stream->take(co_await answer.stream->wait(until));
-        const Result<std::string_view>& piece = *next;
-        if (!piece || piece->empty()) {
-            const bool late = !piece && piece.error().code == ErrorCode::deadline_exceeded;
+namespace {
+
+// Takes what has come of a stream's beginning. True: it is known what it is.
+bool read_opening(
+    EngineAnswer& answer, OpeningReader& reader, std::optional<Result<std::string_view>> piece
+) {
+    for (; piece; piece = answer.stream->read_now()) {
+        if (!*piece || (*piece)->empty()) {
+            const bool late = !*piece && piece->error().code == ErrorCode::deadline_exceeded;
             answer.outcome = late ? EngineAnswer::Outcome::late : EngineAnswer::Outcome::broken;
+            return true;
+        }
+        answer.opening.append(**piece);
+        const Found found = reader.feed(**piece);
+        if (found == Found::failure) answer.outcome = EngineAnswer::Outcome::broken;
+        if (found != Found::nothing) return true;
+    }
+    return false;
+}
+
+bool came(EngineAnswer& answer, OpeningReader& reader, const Result<std::size_t>& size) {
+    return read_opening(answer, reader, answer.stream->take(size));
+}
+
+// Engines may take long to begin, and what was asked is not kept meanwhile. `streamed`: the dialect
+// of the stream that is expected.
+io::Task<EngineAnswer> hear(
+    io::Task<Result<http::ResponseStream>> asked, std::optional<Dialect> streamed,
+    io::Deadline until
+) {
+    EngineAnswer answer;
+    {
+        Result<http::ResponseStream> opened = co_await std::move(asked);
+        if (!opened) {
+            if (opened.error().code == ErrorCode::deadline_exceeded)
+                answer.outcome = EngineAnswer::Outcome::late;
             co_return answer;
         }
-        answer.opening.append(*piece);
-        const Found found = reader.feed(*piece);
-        if (found == Found::content) co_return answer;
-        if (found == Found::failure) answer.outcome = EngineAnswer::Outcome::broken;
-        if (found == Found::failure) co_return answer;
+        answer.stream = *std::move(opened);
+        answer.outcome = EngineAnswer::Outcome::answered;
     }
+    answer.streams =
+        streamed && answer.stream->status() == 200 && is_stream(answer.stream->headers());
+    if (!answer.streams) co_return answer;
+    answer.stream->forget_headers();
+    OpeningReader reader(*streamed);
+    bool known = read_opening(answer, reader, answer.stream->read_now());
+    while (!known) known = came(answer, reader, co_await answer.stream->wait(until));
+    co_return answer;
+}
+
+}  // namespace
+
+io::Task<EngineAnswer> ask_engine(http::Client* client, EngineAsk ask) {
+    const io::Deadline until = ask.streamed ? ask.first_content : ask.deadline;
+    return hear(
+        client->open(std::move(ask.request), until),
+        ask.streamed ? std::optional(ask.engine) : std::nullopt, until
+    );
 }
 
 }  // namespace penstock::gateway

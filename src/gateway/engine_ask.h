@@ -66,7 +66,8 @@ struct EngineAnswer {
     };
     Outcome outcome = Outcome::unreachable;
     std::optional<http::ResponseStream> stream;
-    std::string opening;  // of the stream's body; what follows is still to be read
+    bool streams = false;  // as was asked; its headers have been forgotten then
+    std::string opening;   // of the stream's body; what follows is still to be read
     bool is_content() const { return outcome == Outcome::answered && stream->status() == 200; }
 };
 io::Task<EngineAnswer> ask_engine(http::Client* client, EngineAsk ask);

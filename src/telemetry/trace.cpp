@@ -48,6 +48,7 @@ Result<TraceContext> parse_traceparent(std::string_view text) {
 
 std::string trace_id_text(const TraceContext& context) {
     std::string text;
+    text.reserve(32);
     put_hex(text, context.trace_id[0], 16);
     put_hex(text, context.trace_id[1], 16);
     return text;
