@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <string_view>
+#include <utility>
 
 #include "gateway/answer_cache.h"
 
@@ -10,8 +12,9 @@ namespace penstock::gateway {
 // Collects what a client is sent, to be kept when its call has ended well.
 class AnswerRecorder {
   public:
-    AnswerRecorder(AnswerCache& cache, const Sha256& key, Duration lives)
-        : cache_(cache), key_(key), lives_(lives) {}
+    using Keep = std::move_only_function<void(CachedAnswer)>;
+    // `keep` gets the answer once, if it is no larger than AnswerCache::kAnswerBytesMax.
+    explicit AnswerRecorder(Keep keep) : keep_(std::move(keep)) {}
 
     void add(std::string_view bytes) {
         if (too_large_ || bytes.empty()) return;
@@ -27,14 +30,12 @@ class AnswerRecorder {
         answer_.streamed = record.streamed;
         answer_.record = record;
         answer_.kept_at = now;
-        answer_.expires_at = now + lives_;
-        cache_.put(key_, std::move(answer_));
+        keep_(std::move(answer_));
     }
+    bool too_large() const { return too_large_; }
 
   private:
-    AnswerCache& cache_;  // outlives the call
-    Sha256 key_;
-    Duration lives_;
+    Keep keep_;
     CachedAnswer answer_;
     std::size_t bytes_ = 0;
     bool too_large_ = false;

@@ -10,8 +10,9 @@
 #include "gateway/answer_recorder.h"
 #include "gateway/batch_call.h"
 #include "gateway/budget.h"
+#include "gateway/departed_calls.h"
 #include "gateway/gateway_metrics.h"
-#include "gateway/idempotency.h"
+#include "gateway/idempotent_call.h"
 #include "gateway/key_cache.h"
 #include "gateway/load_meter.h"
 #include "gateway/spool.h"
@@ -39,7 +40,7 @@ struct CallParts {
     Spool& spool;
     Budget& budget;
     routing::EndpointPool& endpoints;
-    IdempotencyWindow& idempotency;
+    DepartedCalls& departed;
     GatewayMetrics& metrics;
     const Clock& clock;
     std::int64_t& calls_running;
@@ -67,7 +68,8 @@ class Call {
         routing::TokenBound bound;
         std::int64_t prompt_text_bytes = 0;
         routing::Hold hold;
-        std::optional<IdempotencyWindow::Token> idempotency;
+        IdempotentCallPtr idempotent;              // null: without an Idempotency-Key
+        routing::BlockHash prompt_digest = 0;      // CallPrompt::digest
         BatchCallPtr batch;                        // null: an interactive call
         std::unique_ptr<AnswerRecorder> recorder;  // null: its answer is not kept
         std::string_view cache_word;               // what the client is told of that
@@ -159,6 +161,8 @@ class Call {
 
   private:
     void settle(EndReason reason);
+    // Whoever waits for the request's key, or may send it again.
+    void tell_end(EndReason reason);
     // Tokens, basis and end of the attempt's record, and its charge.
     routing::MeteredCall rate(EndReason reason);
     Duration lasted() const;

@@ -90,7 +90,7 @@ io::Task<ApiResult<void>> ChatCompletions::admit(
     if (!limits) co_return refuse(limits.error());
     Admitted& admitted = *out;
     admitted.deadline = io::earlier(request->deadline, io::Deadline::after(limits->timeout));
-    if (!read) read = request->reader.read_all_now();
+    if (!read) read = call_body_now(*request);
     if (!read) {
         ApiResult<std::string> body =
             co_await read_call_body(request, parts_.options.request_body_max);
@@ -116,7 +116,9 @@ io::Task<ApiResult<void>> ChatCompletions::admit(
     if (admitted.converts) co_return ApiResult<void>();
     admitted.prompt = salt_prompt(
         ***key, admitted.chat.model,
-        {std::move(admitted.chat.prompt_chain), admitted.chat.tools_digest}, *session
+        {std::move(admitted.chat.prompt_chain), admitted.chat.tools_digest,
+         admitted.chat.prompt_digest},
+        *session
     );
     admitted.trace = trace_of(request->headers, parts_.options.log_one_in, parts_.random);
     if (!parts_.calls.endpoints.has_model(admitted.chat.model))
@@ -188,26 +190,32 @@ bool ChatCompletions::must_convert(const Admitted& admitted, const ResolvedKey& 
 ApiResult<void> ChatCompletions::begin_call(
     const http::Request& request, Admitted& admitted, Call::Admission admission
 ) {
-    admission.batch = batch_call_of(request);
-    admission.id =
-        admission.batch ? admission.batch->id : parts_.ids.next<RequestId>(admission.started_at);
-    if (const auto key = request.headers.find("Idempotency-Key")) {
-        const Result<IdempotencyWindow::Token> begun = parts_.calls.idempotency.begin(
-            admission.key->key_id, *key, admission.id, admission.started_at
+    const routing::TokenBound bound =
+        routing::token_bound(admitted.chat, parts_.options.output_tokens_default);
+    if (!parts_.calls.departed.empty()) {
+        ApiResult<void> fresh = parts_.calls.departed.check(
+            {.key_id = admission.key->key_id,
+             .model = admitted.chat.model,
+             .prompt = admitted.prompt.digest,
+             .prompt_text_bytes = admitted.chat.prompt_text_bytes,
+             .output_bound = bound.output},
+            request.headers, admission.started_at
         );
-        if (!begun) return refuse(told(begun.error()));
-        admission.idempotency = *begun;
+        if (!fresh) return fresh;
     }
+    admission.id = call_id_for(request, parts_.ids, admission.started_at);
     if (admitted.ticket) {
         admission.recorder = std::move(admitted.ticket->recorder);
         admission.cache_word = admitted.ticket->word;
     }
     admission.model = admitted.chat.model;
     admission.streamed = admitted.chat.stream;
-    admission.bound = routing::token_bound(admitted.chat, parts_.options.output_tokens_default);
+    admission.bound = bound;
     admission.prompt_text_bytes = admitted.chat.prompt_text_bytes;
     admission.trace_id = std::move(admitted.trace.id);
     admission.logged = admitted.trace.sampled;
+    admission.prompt_digest = admitted.prompt.digest;
+    take_context(request, admission);
     admitted.call = std::make_unique<Call>(parts_.calls, std::move(admission));
     return {};
 }

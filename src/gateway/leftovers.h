@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 
+#include "gateway/idempotency_log.h"
 #include "gateway/settler.h"
 
 namespace penstock::gateway {
@@ -17,6 +18,8 @@ struct Leftovers {
     std::uint64_t bytes_max = 0;
     std::string replica;  // the other's
     std::filesystem::path refused_file;
+    IdempotencyLog* idempotency =
+        nullptr;  // shared with the other; learns what became of its calls
 };
 
 // Waits until the other process has ended, settles what it left and ends its leases: a spool has
