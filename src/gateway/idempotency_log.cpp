@@ -25,6 +25,7 @@ using Kind = IdempotencyRecord::Kind;
 constexpr std::string_view kExtension = ".idem";
 constexpr std::string_view kDamagedExtension = ".damaged";
 constexpr Duration kLockLookEvery = 50us;
+constexpr Duration kLockWaitLong = 1s;  // when a process begins, or learns that another has ended
 
 std::unexpected<Error> system_failure(std::string_view what, const fs::path& path) {
     return fail(
@@ -72,8 +73,9 @@ IdempotencyRecord record_of(Kind kind, const IdempotencyLog::Use& use, Time now)
 // Held by one process at a time, for the time of a few system calls.
 class IdempotencyLog::Lock {
   public:
-    explicit Lock(int file) : file_(file) {
-        for (Duration waited{0}; waited <= kLockWaitMax; waited += kLockLookEvery) {
+    explicit Lock(int file, Patience patience = Patience::short_) : file_(file) {
+        const Duration most = patience == Patience::short_ ? kLockWaitMax : kLockWaitLong;
+        for (Duration waited{0}; waited <= most; waited += kLockLookEvery) {
             held_ = ::flock(file_, LOCK_EX | LOCK_NB) == 0;
             if (held_ || (errno != EWOULDBLOCK && errno != EINTR)) return;
             std::this_thread::sleep_for(kLockLookEvery);
@@ -384,14 +386,20 @@ bool IdempotencyLog::write_pending() {
 
 // ---- what a process left begun ----
 
-IdempotencyLog::Findings::Findings(const IdempotencyLog& log) {
-    log.table_.for_each([&](const Sha256&, const IdempotencyTable::Entry& entry) {
-        asked_.insert(entry.call_id);
+// Not before something was found: what the other process wrote last counts.
+void IdempotencyLog::Findings::ask() {
+    asked_.emplace();
+    const Lock lock(log_.lock_file_, Patience::long_);
+    if (!lock || !log_.catch_up())
+        log_.log_.error("what a process before has written of idempotency keys cannot be read");
+    log_.table_.for_each([&](const Sha256&, const IdempotencyTable::Entry& entry) {
+        asked_->insert(entry.call_id);
     });
 }
 
 void IdempotencyLog::Findings::add(const CallRecord& settled) {
-    if (!asked_.contains(settled.id)) return;
+    if (!asked_) ask();
+    if (!asked_->contains(settled.id)) return;
     if (settled.end_reason == EndReason::gateway_crash) crashed_.insert(settled.id);
     const Result<ExactMoney> charge =
         routing::charge_of(settled.tokens, routing::prices_of(settled));
@@ -399,10 +407,9 @@ void IdempotencyLog::Findings::add(const CallRecord& settled) {
 }
 
 void IdempotencyLog::resolve(std::string_view owner, const Findings& findings, Time now) {
-    const Lock lock(lock_file_);
-    if (!lock || !catch_up()) {
-        log_.error("what became of the calls of idempotency keys cannot be recorded");
-    }
+    const Lock lock(lock_file_, Patience::long_);
+    if (!lock || !catch_up())
+        log_.error("what a process before has written of idempotency keys cannot be read");
     std::vector<IdempotencyRecord> records;
     table_.for_each([&](const Sha256& token, const IdempotencyTable::Entry& entry) {
         const bool left = !entry.end && table_.owner_name(entry) == owner;

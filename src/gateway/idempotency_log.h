@@ -77,12 +77,15 @@ class IdempotencyLog {
     // What the spool of a process that has ended tells of its calls (Spool::Options::on_record).
     class Findings {
       public:
-        explicit Findings(const IdempotencyLog& log);
+        explicit Findings(IdempotencyLog& log) : log_(log) {}
+        // The spool is ours by now: its process writes no more, here or there.
         void add(const CallRecord& settled);
 
       private:
         friend IdempotencyLog;
-        std::unordered_set<RequestId> asked_;
+        void ask();
+        IdempotencyLog& log_;
+        std::optional<std::unordered_set<RequestId>> asked_;  // nothing: not looked yet
         std::unordered_map<RequestId, ExactMoney> charges_;
         std::unordered_set<RequestId> crashed_;
     };
@@ -106,6 +109,7 @@ class IdempotencyLog {
         std::uint64_t size = 0;  // whole records
         Time newest;
     };
+    enum class Patience : std::uint8_t { short_, long_ };
     class Lock;
 
     IdempotencyLog(telemetry::Logger log, Options options);
