@@ -10,8 +10,9 @@ import json
 import threading
 import unittest
 from collections import Counter
+from decimal import Decimal
 
-from billing_oracle_test import SECONDS_MAX, Bench, body_of
+from billing_oracle_test import SECONDS_MAX, Bench, Reader, body_of
 from billing_truth import PLAIN, Case, expected
 from metered_engine import PROTOCOLS, Script
 from platform_process import wait_until
@@ -143,7 +144,8 @@ class Idempotency(Bench):
     def test_a_key_that_cost_nothing_is_free_again(self):
         case = self.case(script=Script(PLAIN, fail={1: 400}), stream=False)
         self.assertEqual([self.post(case, "free").status for _ in range(3)], [400, 200, 200])
-        self.assertEqual([line["end_reason"] for call, line in self.wait_for_lines().items() if call in self.calls_of(case)], ["refused", "done"])
+        lines = self.wait_for_lines()
+        self.assertEqual([lines[call]["end_reason"] for call in self.calls_of(case)], ["refused", "done"])
 
     def test_kill_9_in_the_middle_leaves_the_key_free_since_nothing_is_charged(self):
         cases = [self.case(client, script=Script(PLAIN, hold_after=2), crashes=True) for client in DIALECTS]
@@ -203,15 +205,9 @@ class Idempotency(Bench):
             self.wait_for_lines()
 
     def leave(self, case, headers):
-        """After the engine's last piece before it holds; returns when the call is on the bill."""
-        path, body = body_of(case)
-        connection = http.client.HTTPConnection("127.0.0.1", self.platform.gateway_port, timeout=SECONDS_MAX)
-        connection.request("POST", path, json.dumps(body), {"Authorization": f"Bearer {self.platform.key()}", "Content-Type": "application/json"} | headers)
-        response, data = connection.getresponse(), b""
-        while b"word " not in data:
-            data += response.read1(65536)
-        connection.close()
-        response.close()
+        """When all that the engine sent before it holds has come; returns when the call is on the bill."""
+        case.headers = headers
+        Reader(self.platform.gateway_port, self.platform.key())(case)
         self.wait_for_lines()
 
     def test_while_another_process_takes_over_and_after_it(self):
@@ -270,7 +266,7 @@ class Idempotency(Bench):
         self.platform.stop("gateway")
         wallet = self.platform.get_json("wallet", "get")
         self.platform.start_gateway()
-        self.assertEqual(wallet["held"], "0.000000")
+        self.assertEqual(Decimal(wallet["held"]), 0)
 
 
 if __name__ == "__main__":
