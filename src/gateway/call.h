@@ -41,6 +41,7 @@ struct CallParts {
     Budget& budget;
     routing::EndpointPool& endpoints;
     DepartedCalls& departed;
+    AnswerRoom& answer_room;
     GatewayMetrics& metrics;
     const Clock& clock;
     std::int64_t& calls_running;

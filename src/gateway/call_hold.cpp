@@ -86,7 +86,8 @@ RequestId call_id_for(const http::Request& request, IdSource& ids, Time now) {
 void take_context(const http::Request& request, Call::Admission& admission) {
     admission.batch = batch_call_of(request);
     admission.idempotent = idempotent_call_of(request);
-    if (admission.idempotent) admission.recorder = admission.idempotent->recorder();
+    if (admission.idempotent && admission.streamed)
+        admission.recorder = admission.idempotent->recorder();
 }
 
 void describe_call(http::Response& response, const Call& call, Budget& budget) {

@@ -35,7 +35,7 @@ std::optional<ApiResult<routing::Hold>> hold_for_call_now(
 // The id of a call that is made for the request.
 RequestId call_id_for(const http::Request& request, IdSource& ids, Time now);
 // Gives the call what the request has beside its body: the line of a batch that it is, or its
-// Idempotency-Key's use, for which what the client is sent is kept.
+// Idempotency-Key's use, for which a stream is kept. `admission` says already whether it is one.
 void take_context(const http::Request& request, Call::Admission& admission);
 
 // x-penstock-… of the route and x-ratelimit-… of the key.

@@ -122,6 +122,7 @@ Result<std::unique_ptr<IdempotencyLog>> IdempotencyLog::open(
     if (opened->lock_file_ < 0) return system_failure("open", lock);
     while (::flock(opened->lock_file_, LOCK_EX) != 0)
         if (errno != EINTR) return system_failure("lock", lock);
+    opened->latest_ = now;
     const Result<void> loaded = opened->load();
     if (loaded) opened->drop_old(now);
     ::flock(opened->lock_file_, LOCK_UN);
@@ -169,7 +170,7 @@ Result<void> IdempotencyLog::open_segment(std::uint64_t number, bool fresh) {
         ::close(active_);
     }
     active_ = file;
-    segments_.push_back({.number = number, .size = 0, .newest = Time()});
+    segments_.push_back({.number = number, .size = 0, .begun = latest_, .newest = Time()});
     return {};
 }
 
@@ -187,10 +188,11 @@ Result<void> IdempotencyLog::read_tail() {
     const std::uint64_t from = segment.size;
     const IdempotencyReading reading = read_idempotency_records(bytes);
     for (const IdempotencyReading::At& at : reading.records) {
-        segment.newest = std::max(segment.newest, at.record.at);
+        note(at.record);
+        if (segment.size == 0) segment.begun = at.record.at;
         table_.apply(at.record, {segment.number, from + at.offset, at.bytes});
+        segment.size = from + at.offset + at.bytes;
     }
-    segment.size += reading.consumed;
     bytes_ += reading.consumed;
     if (reading.problem.empty()) return {};
     log_.warning(
@@ -258,16 +260,23 @@ Result<void> IdempotencyLog::write(std::string_view bytes) {
 }
 
 Result<void> IdempotencyLog::append(const IdempotencyRecord& record) {
-    if (segments_.back().size >= options_.segment_bytes)
-        TRY(open_segment(segments_.back().number + 1, true));
+    const Segment& last = segments_.back();
+    const bool full = last.size >= options_.segment_bytes;
+    if (full || (last.size > 0 && last.begun + kSegmentAge <= latest_))
+        TRY(open_segment(last.number + 1, true));
     std::string bytes;
     append_idempotency_record(bytes, record);
-    Segment& segment = segments_.back();
-    const std::uint64_t offset = segment.size;
+    const std::uint64_t offset = segments_.back().size;
+    note(record);
     TRY(write(bytes));
-    segment.newest = std::max(segment.newest, record.at);
-    table_.apply(record, {segment.number, offset, bytes.size()});
+    table_.apply(record, {segments_.back().number, offset, bytes.size()});
     return {};
+}
+
+// Before its bytes are counted.
+void IdempotencyLog::note(const IdempotencyRecord& record) {
+    Segment& segment = segments_.back();
+    segment.newest = segment.size == 0 ? record.at : std::max(segment.newest, record.at);
 }
 
 // With room to write the keys of the oldest segment anew, and the ends of all that runs.
@@ -286,6 +295,19 @@ bool IdempotencyLog::make_space(std::uint64_t bytes, Time now) {
 void IdempotencyLog::drop_old(Time now) {
     while (segments_.size() > 1 && segments_.front().newest + IdempotencyTable::kKeptFor <= now)
         if (!drop_oldest(now)) return;
+}
+
+void IdempotencyLog::tidy(Time now) {
+    latest_ = std::max(latest_, now);
+    const Time over = now - IdempotencyTable::kKeptFor;
+    const auto is_over = [&](const Segment& segment) {
+        return segment.size > 0 && segment.newest <= over;
+    };
+    if (!is_over(segments_.front()) && pending_.empty()) return;
+    const Lock lock(lock_file_);
+    if (!lock || !catch_up() || !write_pending()) return;
+    if (is_over(segments_.back()) && !open_segment(segments_.back().number + 1, true)) return;
+    drop_old(now);
 }
 
 // What is kept of it is written before it goes.
@@ -307,6 +329,7 @@ Result<void> IdempotencyLog::drop_oldest(Time now) {
 
 Result<IdempotencyTable::Judgement> IdempotencyLog::begin(const Use& use, Time now) {
     using Ruling = IdempotencyTable::Ruling;
+    latest_ = std::max(latest_, now);
     const Lock lock(lock_file_);
     if (!lock) return fail(ErrorCode::unavailable, "the record of idempotency keys is in use");
     TRY(catch_up());
@@ -357,6 +380,7 @@ void IdempotencyLog::free(const Use& use, Time now) {
 
 // Where there is no room for an answer, without it.
 bool IdempotencyLog::put(const IdempotencyRecord& record, Time now) {
+    latest_ = std::max(latest_, now);
     const Lock lock(lock_file_);
     if (!lock || !catch_up() || !write_pending()) return false;
     const bool fits = make_space(record.answer.size() + kIdempotencyRecordBytes, now);

@@ -33,6 +33,8 @@ class IdempotencyLog {
     static constexpr std::uint64_t kBytesMax = 256UL * 1024 * 1024;
     static constexpr std::uint64_t kSegmentBytes = 8UL * 1024 * 1024;
     static constexpr std::size_t kAnswerBytesMax = 1024UL * 1024;  // larger ones are not kept
+    // What is over is off the disk within so long.
+    static constexpr Duration kSegmentAge = 1h;
     static constexpr Duration kSyncInterval = 100ms;
     static constexpr Duration kLockWaitMax = 5ms;
 
@@ -71,6 +73,8 @@ class IdempotencyLog {
     // Nothing was charged, nothing answered: the key may be used again.
     void free(const Use& use, Time now);
 
+    // Removes what is over, and writes what could not be written; cheap where there is nothing.
+    void tidy(Time now);
     // The answer of an entry that has one. Blocking; safe on another thread.
     Result<KeptAnswer> read(const IdempotencyTable::Place& place) const;
 
@@ -107,7 +111,8 @@ class IdempotencyLog {
     struct Segment {
         std::uint64_t number = 0;
         std::uint64_t size = 0;  // whole records
-        Time newest;
+        Time begun;              // about when its first record was written
+        Time newest;             // of its records
     };
     enum class Patience : std::uint8_t { short_, long_ };
     class Lock;
@@ -120,6 +125,7 @@ class IdempotencyLog {
     Result<void> read_tail();
     Result<void> catch_up();
     Result<void> append(const IdempotencyRecord& record);
+    void note(const IdempotencyRecord& record);
     Result<void> write(std::string_view bytes);
     bool has_space(std::uint64_t bytes) const;
     bool make_space(std::uint64_t bytes, Time now);
@@ -136,6 +142,7 @@ class IdempotencyLog {
     std::deque<Segment> segments_;
     IdempotencyTable table_;
     std::vector<IdempotencyRecord> pending_;  // borrow nothing
+    Time latest_;                             // that was told
     std::uint64_t bytes_ = 0;
     std::uint64_t answers_evicted_ = 0;
     bool unsynced_ = false;

@@ -2,6 +2,7 @@
 #include "gateway/idempotency_log.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -238,6 +239,68 @@ TEST(IdempotencyLog, WhatTheOtherProcessWroteLastCountsWhenItHasEnded) {
     findings.add(settled(1, 7));
     newer.log->resolve("spool", findings, kStart);
     EXPECT_EQ(newer.end_of(1), KeptEnd::crashed);
+}
+
+// As a full disk would have it; for as long as it lives.
+struct FilesNoLargerThan {
+    explicit FilesNoLargerThan(rlim_t bytes) {
+        ::getrlimit(RLIMIT_FSIZE, &before);
+        before_signal = std::signal(SIGXFSZ, SIG_IGN);
+        const rlimit limit{bytes, before.rlim_max};
+        ::setrlimit(RLIMIT_FSIZE, &limit);
+    }
+    ~FilesNoLargerThan() {
+        ::setrlimit(RLIMIT_FSIZE, &before);
+        std::signal(SIGXFSZ, before_signal);
+    }
+    rlimit before{};
+    void (*before_signal)(int) = nullptr;
+};
+
+TEST(IdempotencyLog, WhatTheDiskDoesNotTakeIsKnownHereAndWrittenLater) {
+    Folder folder;
+    Opened f(folder.path);
+    f.begin(1);
+    f.begin(2);
+    {
+        const FilesNoLargerThan full(f.log->bytes() + 20);
+        f.answer(1, "the answer");
+        f.log->free(Opened::use(2), kStart);
+        const auto refused = f.log->begin(Opened::use(3), kStart);
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, ErrorCode::unavailable);
+    }
+    EXPECT_EQ(Opened(folder.path, "other").begin(1), Ruling::runs);
+    f.log->tidy(kStart);
+    EXPECT_EQ(f.end_of(1), KeptEnd::unwritten);
+    Opened again(folder.path, "other");
+    EXPECT_EQ(again.end_of(1), KeptEnd::unwritten);
+    EXPECT_EQ(again.begin(2), Ruling::begins);
+    EXPECT_EQ(again.begin(3), Ruling::begins);
+}
+
+TEST(IdempotencyLog, AnswersThatAreOverAreOffTheDiskThoughNobodyCalls) {
+    Folder folder;
+    Opened f(folder.path);
+    f.begin(1);
+    f.answer(1, "the answer");
+    f.log->tidy(kStart + IdempotencyTable::kKeptFor - 1us);
+    EXPECT_GT(f.log->bytes(), 0U);
+    f.log->tidy(kStart + IdempotencyTable::kKeptFor);
+    EXPECT_EQ(f.log->bytes(), 0U);
+    EXPECT_EQ(f.log->keys(), 0U);
+    EXPECT_FALSE(fs::exists(folder.path / "0000000001.idem"));
+}
+
+TEST(IdempotencyLog, ASegmentIsEndedByItsAge) {
+    Folder folder;
+    Opened f(folder.path);
+    f.begin(1);
+    f.begin(2, "request", kStart + 59min);
+    EXPECT_FALSE(fs::exists(folder.path / "0000000002.idem"));
+    f.begin(3, "request", kStart + 60min);
+    EXPECT_TRUE(fs::exists(folder.path / "0000000002.idem"));
+    EXPECT_EQ(Opened(folder.path, "other").begin(1), Ruling::runs);
 }
 
 TEST(IdempotencyLog, SegmentsWhoseKeysAreOverGo) {

@@ -33,8 +33,9 @@ enum class KeptEnd : std::uint8_t {
     crashed = 4,    // the gateway's process ended in the middle of it
     evicted = 5,    // the answer was kept, and made room for newer ones
     unwritten = 6,  // the disk did not take it
+    crowded = 7,    // too many answers were being collected at once
 };
-constexpr std::uint8_t kKeptEndLast = 6;
+constexpr std::uint8_t kKeptEndLast = 7;
 
 // One entry of the log of idempotency keys (idempotency_log.h). What is borrowed lies in the bytes
 // that were read, or with whoever writes the record.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/idempotent_call.h"
 
+#include <utility>
+
 #include "base/check.h"
 #include "http/headers.h"
 
@@ -9,6 +11,18 @@ namespace {
 
 // What a key may do changes from one answer to the next.
 constexpr std::string_view kRatePrefix = "x-ratelimit-";
+
+KeptEnd end_of(AnswerRecorder::Loss loss) {
+    switch (loss) {
+        case AnswerRecorder::Loss::none:
+            return KeptEnd::answered;
+        case AnswerRecorder::Loss::too_large:
+            return KeptEnd::too_large;
+        case AnswerRecorder::Loss::crowded:
+            return KeptEnd::crowded;
+    }
+    return KeptEnd::cut;
+}
 
 }  // namespace
 
@@ -21,12 +35,12 @@ RequestId IdempotentCall::next_id(IdSource& ids, Time now) {
         return use_.call_id;
     }
     use_.call_id = ids.next<RequestId>(now);
-    log_.go_on(use_, now);
+    parts_.log.go_on(use_, now);
     return use_.call_id;
 }
 
 std::unique_ptr<AnswerRecorder> IdempotentCall::recorder() {
-    auto recorder = std::make_unique<AnswerRecorder>([this](CachedAnswer answer) {
+    auto recorder = std::make_unique<AnswerRecorder>(parts_.room, [this](CachedAnswer answer) {
         answer_.body.clear();
         for (const std::string& piece : answer.writes) answer_.body += piece;
     });
@@ -39,17 +53,15 @@ void IdempotentCall::on_ended(const Ended& ended) {
     CHECK(sum.has_value(), "the charges of one request are within its holds");
     charge_ = *sum;
     well_ = ended.well;
-    const bool too_large = recorder_ != nullptr && !ended.joined && recorder_->too_large();
-    recorder_ = nullptr;
+    const AnswerRecorder* recorder = std::exchange(recorder_, nullptr);  // gone where `joined`
     if (!ended.well) {
         // Of what was charged nothing may be lost; another model is asked where nothing was.
         if (charge_ > ExactMoney()) end(KeptEnd::cut);
         return;
     }
     if (!streams_) return;  // the answer follows at once
-    if (ended.joined) return end(KeptEnd::joined);
-    if (too_large) return end(KeptEnd::too_large);
-    end(KeptEnd::answered, &answer_);
+    if (ended.joined || recorder == nullptr) return end(KeptEnd::joined);
+    end(end_of(recorder->loss()), &answer_);
 }
 
 void IdempotentCall::answer_with(const http::Response& response) {
@@ -71,13 +83,16 @@ void IdempotentCall::close() {
     if (ended_) return;
     if (well_ || charge_ > ExactMoney()) return end(KeptEnd::cut);
     ended_ = true;
-    log_.free(use_, clock_.now());
+    parts_.log.free(use_, parts_.clock.now());
 }
 
 void IdempotentCall::end(KeptEnd how, const KeptAnswer* answer) {
     if (ended_) return;
     ended_ = true;
-    log_.end(use_, {.charge = charge_, .end = how, .answer = answer}, clock_.now());
+    const bool kept = how == KeptEnd::answered;
+    parts_.log.end(
+        use_, {.charge = charge_, .end = how, .answer = kept ? answer : nullptr}, parts_.clock.now()
+    );
 }
 
 }  // namespace penstock::gateway

@@ -16,16 +16,20 @@ namespace penstock::gateway {
 // gateway's thread.
 class IdempotentCall {
   public:
-    // The use is begun.
-    IdempotentCall(IdempotencyLog& log, const Clock& clock, const IdempotencyLog::Use& use)
-        : log_(log), clock_(clock), use_(use) {}
+    struct Parts {
+        IdempotencyLog& log;
+        const Clock& clock;
+        AnswerRoom& room;
+    };
+    // The use is begun; what else is given outlives the call.
+    IdempotentCall(const Parts& parts, const IdempotencyLog::Use& use) : parts_(parts), use_(use) {}
     ~IdempotentCall();
     IdempotentCall(const IdempotentCall&) = delete;
     IdempotentCall& operator=(const IdempotentCall&) = delete;
 
     // Of the next call that is made for it. The first one's is on record already.
     RequestId next_id(IdSource& ids, Time now);
-    // Of that call, whatever the client asked for.
+    // Of that call, for a stream.
     std::unique_ptr<AnswerRecorder> recorder();
     struct Ended {
         ExactMoney charge;
@@ -44,8 +48,7 @@ class IdempotentCall {
   private:
     void end(KeptEnd how, const KeptAnswer* answer = nullptr);
 
-    IdempotencyLog& log_;
-    const Clock& clock_;
+    Parts parts_;
     IdempotencyLog::Use use_;
     bool first_ = true;
     bool streams_ = false;

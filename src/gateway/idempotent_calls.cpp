@@ -17,6 +17,7 @@ using Ruling = IdempotencyTable::Ruling;
 
 constexpr const char* kHeader = "Idempotency-Key";
 constexpr Duration kRetryAfter = 1s;
+constexpr std::size_t kHashedAtOnceMax = 64UL * 1024;  // larger bodies by the pool
 
 std::unexpected<ApiError> refuse(ApiError error) { return std::unexpected(std::move(error)); }
 
@@ -57,6 +58,8 @@ std::string_view why_not_kept(KeptEnd end) {
             return "it has made room for newer ones";
         case KeptEnd::unwritten:
             return "the disk did not take it";
+        case KeptEnd::crowded:
+            return "too many were being kept at once";
     }
     return "it is not there";
 }
@@ -89,8 +92,8 @@ Sha256 token_of(const ResolvedKey& key, std::string_view name) {
     return sha256((to_string(key.key_id) + '\n').append(name));
 }
 
-Sha256 fingerprint_of(const http::Request& request) {
-    return sha256((request.path + '\n').append(request.body));
+Sha256 fingerprint_of(const http::Request* request) {
+    return sha256((request->path + '\n').append(request->body));
 }
 
 io::Task<void> write_kept(KeptAnswer answer, http::BodyWriter writer) {
@@ -171,9 +174,14 @@ io::Task<ApiResult<IdempotentCalls::Begun>> IdempotentCalls::begin(http::Request
     ApiResult<std::string> body = co_await read_call_body(request, parts_.options.request_body_max);
     if (!body) co_return refuse(std::move(body.error()));
     request->body = *std::move(body);
+    Sha256 fingerprint{};
+    if (request->body.size() <= kHashedAtOnceMax)
+        fingerprint = fingerprint_of(request);
+    else
+        fingerprint = co_await parts_.pool.run([request] { return fingerprint_of(request); });
     const Time now = parts_.calls.clock.now();
     const IdempotencyLog::Use use{
-        token_of(**key, name), fingerprint_of(*request), parts_.ids.next<RequestId>(now)
+        token_of(**key, name), fingerprint, parts_.ids.next<RequestId>(now)
     };
     const Result<IdempotencyTable::Judgement> judged = parts_.log.begin(use, now);
     if (!judged) {
@@ -184,7 +192,11 @@ io::Task<ApiResult<IdempotentCalls::Begun>> IdempotentCalls::begin(http::Request
         case Ruling::begins:
             count("begun");
             co_return Begun{
-                std::make_shared<IdempotentCall>(parts_.log, parts_.calls.clock, use), {}
+                std::make_shared<IdempotentCall>(
+                    IdempotentCall::Parts{parts_.log, parts_.calls.clock, parts_.calls.answer_room},
+                    use
+                ),
+                {}
             };
         case Ruling::runs:
             count("running");
@@ -236,6 +248,7 @@ void IdempotentCalls::count(std::string_view outcome) {
 }
 
 void IdempotentCalls::refresh_gauges() {
+    parts_.log.tidy(parts_.calls.clock.now());
     keys_.set(static_cast<double>(parts_.log.keys()));
     bytes_.set(static_cast<double>(parts_.log.bytes()));
     keys_evicted_.add(parts_.log.keys_evicted() - keys_evicted_.value());

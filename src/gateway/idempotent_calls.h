@@ -36,6 +36,7 @@ class IdempotentCalls {
 
     // `handler` outlives what comes back; requests without the header go straight to it.
     http::Handler before(dialects::Dialect dialect, http::Handler handler);
+    // Once a second; what is over is forgotten, too.
     void refresh_gauges();
 
   private:

@@ -238,6 +238,49 @@ TEST(IdempotentCalls, EmbeddingsAreGivenAgain) {
     EXPECT_EQ(asked(f), 1U);
 }
 
+TEST(IdempotentCalls, CountingTokensIsFreeAndLooksAtNoKey) {
+    Fixture f;
+    f.add_engine(whole_answer());
+    const std::string body =
+        R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":"a"}]})";
+    const ClientAnswer first = f.ask_at("/v1/messages/count_tokens", body, kKeyA);
+    EXPECT_EQ(first.status, 200) << first.body;
+    const ClientAnswer other = f.ask_at("/v1/messages/count_tokens", body + " ", kKeyA);
+    EXPECT_EQ(other.status, 200) << other.body;
+    EXPECT_FALSE(other.headers.contains("Idempotency-Replayed"));
+    EXPECT_EQ(f.ask_at("/v1/messages", body, kKeyA).status, 200);
+}
+
+TEST(IdempotentCalls, AnswersOverAMebibyteAreNotKeptAndSaySo) {
+    Fixture f;
+    EngineScript large = streams();
+    const std::string word(400'000, 'x');
+    for (std::size_t at = 0; at < 3; ++at)
+        large.pieces.insert(
+            large.pieces.begin(),
+            R"(data: {"model":"up","choices":[{"index":0,"delta":{"content":")" + word +
+                "\"}}]}\n\n"
+        );
+    f.add_engine(large);
+    const ClientAnswer streamed = f.ask(streamed_chat(), kKeyA);
+    EXPECT_GT(streamed.body.size(), 1'200'000U);
+    const ClientAnswer again = f.ask(streamed_chat(), kKeyA);
+    EXPECT_EQ(again.status, 409);
+    EXPECT_TRUE(again.body.contains("larger than the 1 MiB")) << again.body;
+
+    f.engines[0]->script = {
+        .content_type = "application/json",
+        .pieces =
+            {R"({"model":"up","choices":[{"index":0,"message":{"content":")" + word + word + word +
+             R"("}}],"usage":{"prompt_tokens":5,"completion_tokens":2}})"}
+    };
+    EXPECT_EQ(f.ask(std::string(kChat), {{"Idempotency-Key", "b"}}).status, 200);
+    const ClientAnswer whole = f.ask(std::string(kChat), {{"Idempotency-Key", "b"}});
+    EXPECT_EQ(whole.status, 409);
+    EXPECT_TRUE(whole.body.contains("larger than the 1 MiB")) << whole.body;
+    EXPECT_EQ(asked(f), 2U);
+}
+
 TEST(IdempotentCalls, KeysBelongToOneApiKeyAndAreBounded) {
     Fixture f;
     f.add_engine(whole_answer());
