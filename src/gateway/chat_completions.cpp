@@ -61,6 +61,10 @@ io::Task<http::Response> ChatCompletions::serve_read(
 
 namespace {
 
+RenderedPrompt take_prompt(routing::ChatRequest& chat) {
+    return {std::move(chat.prompt_chain), chat.tools_digest, chat.prompt_digest};
+}
+
 // Whoever goes on with an answer may speak another protocol: the hold covers the dearest of all.
 void let_others_go_on(routing::EndpointQuery& query, bool streamed, const StreamPolicy& policy) {
     if (streamed && policy.failure == StreamFailure::continue_) query.protocol = {};
@@ -114,12 +118,8 @@ io::Task<ApiResult<void>> ChatCompletions::admit(
     }
     admitted.converts = must_convert(admitted, ***key);
     if (admitted.converts) co_return ApiResult<void>();
-    admitted.prompt = salt_prompt(
-        ***key, admitted.chat.model,
-        {std::move(admitted.chat.prompt_chain), admitted.chat.tools_digest,
-         admitted.chat.prompt_digest},
-        *session
-    );
+    admitted.prompt =
+        salt_prompt(***key, admitted.chat.model, take_prompt(admitted.chat), *session);
     admitted.trace = trace_of(request->headers, parts_.options.log_one_in, parts_.random);
     if (!parts_.calls.endpoints.has_model(admitted.chat.model))
         co_return refuse(no_such_model(admitted.chat.model));

@@ -23,7 +23,6 @@ namespace fs = std::filesystem;
 using Kind = IdempotencyRecord::Kind;
 
 constexpr std::string_view kExtension = ".idem";
-constexpr std::string_view kDamagedExtension = ".damaged";
 constexpr Duration kLockLookEvery = 50us;
 constexpr Duration kLockWaitLong = 1s;  // when a process begins, or learns that another has ended
 
@@ -199,15 +198,8 @@ Result<void> IdempotencyLog::read_tail() {
         "a record of idempotency keys was torn by a crash, and what follows it is dropped",
         {{"segment", segment.number}, {"offset", segment.size}, {"problem", reading.problem}}
     );
-    const fs::path path = path_of(segment.number);
-    std::error_code error;
-    // A person may look at it.
-    fs::copy_file(
-        path, fs::path(path).replace_extension(kDamagedExtension),
-        fs::copy_options::overwrite_existing, error
-    );
     if (::ftruncate(active_, static_cast<off_t>(segment.size)) != 0)
-        return system_failure("truncate", path);
+        return system_failure("truncate", path_of(segment.number));
     return {};
 }
 

@@ -6,7 +6,11 @@ The engines know who asked them and what it costs (metered_engine.py); at the en
 """
 import concurrent.futures
 import http.client
+import itertools
 import json
+import os
+import random
+import sys
 import threading
 import unittest
 from collections import Counter
@@ -21,6 +25,8 @@ STORM = 64
 DIALECTS = ("chat", "responses", "anthropic", "ollama")
 OWN_PROTOCOL = {"chat": "openai", "responses": "openai", "anthropic": "anthropic", "ollama": "ollama", "embeddings": "openai"}
 ENDS_WITHIN = 60
+KEYS, CLIENTS, PACE = 160, 16, 0.03
+FAULTS = ["kill"] * 4 + ["take over"] * 2 + ["take over, and kill the older one"] * 2
 
 
 class Reply:
@@ -250,6 +256,77 @@ class Idempotency(Bench):
         line = lines[self.calls_of(case)[1]]
         self.assertIn(({item["meter"]: item["quantity"] for item in line["usage"]}, line["basis"]), right)
         self.restart_as_first()
+
+    def test_kills_and_take_overs_at_any_moment_charge_no_key_twice(self):
+        seed = int(os.environ.get("SEED", "7"))
+        print(f"SEED={seed}", file=sys.stderr)
+        chance, cases = random.Random(seed), []
+        for number, (client, protocol) in zip(range(KEYS), itertools.cycle(itertools.product(DIALECTS, PROTOCOLS)), strict=False):
+            script = Script(PLAIN, pause_after=chance.randrange(5), resume=threading.Event())
+            cases.append(self.case(client, protocol, script, stream=number % 4 != 0))
+        outcomes, over = {}, threading.Event()
+        paced = threading.Thread(target=self.resume_by_and_by, args=(chance.sample(cases, len(cases)), over), daemon=True)
+        with concurrent.futures.ThreadPoolExecutor(CLIENTS) as threads:
+            running = [threads.submit(self.insist, case, outcomes) for case in cases]
+            paced.start()
+            for fault in chance.sample(FAULTS, len(FAULTS)):
+                before = len(outcomes)
+                wait_until(lambda before=before: len(outcomes) >= min(before + KEYS // len(FAULTS) - 3, KEYS), "calls to be answered")
+                self.fault(fault)
+            for each in running:
+                each.result(SECONDS_MAX)
+        over.set()
+        paced.join()
+        self.restart_as_first()
+        print(Counter(reply.status for reply in outcomes.values()), file=sys.stderr)
+        self.check_outcomes(cases, outcomes)
+
+    def resume_by_and_by(self, cases, over):
+        for case in cases:
+            over.wait(PACE)
+            case.script.resume.set()
+
+    def fault(self, kind):
+        if kind == "kill":
+            return self.restart()
+        older = self.take_over()
+        if kind == "take over, and kill the older one":
+            older.kill()
+        return wait_until(lambda: older.process.poll() is not None, "the older one to end", ENDS_WITHIN)
+
+    def insist(self, case, outcomes):
+        """Sends the request until it is answered, or told that it cannot be; then once more."""
+        key, replies = f"any-{case.number}", []
+
+        def decided():
+            try:
+                reply = self.post(case, key)
+            except (OSError, http.client.HTTPException):
+                return False  # the gateway is gone
+            if reply.status == 200 or reply.headers["x-should-retry"] == "false":
+                replies.append(reply)
+            elif reply.status not in (409, 503):
+                raise AssertionError(f"{reply.status}: {reply.body}")
+            return len(replies) == 2
+
+        wait_until(decided, "an answer", SECONDS_MAX)
+        self.assertEqual(replies[0].status, replies[1].status)
+        if replies[0].status == 200:
+            self.assertEqual(replies[0].body, replies[1].body)
+        outcomes[case.number] = replies[1]
+
+    def check_outcomes(self, cases, outcomes):
+        lines = self.wait_for_lines()
+        for case in cases:
+            reply = outcomes[case.number]
+            used = {call: {item["meter"]: item["quantity"] for item in lines[call]["usage"]} for call in self.calls_of(case)}
+            charged = {call: meters for call, meters in used.items() if any(meters.values())}
+            self.assertEqual(len(charged), 1, (case, used, reply.body))
+            (call, meters), = charged.items()
+            if reply.status == 200:
+                self.assertEqual((call, meters), (reply.headers["x-penstock-call"], {"input_tokens": 17, "output_tokens": 3}))
+            else:
+                self.assertIn(call, reply.body.decode())
 
     def restart_as_first(self):
         """Alone again, in the place of a gateway that took over from nobody."""
