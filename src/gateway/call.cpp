@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "base/check.h"
+#include "gateway/departed_calls.h"
+#include "gateway/idempotent_call.h"
 #include "routing/prompt_blocks.h"
 
 namespace penstock::gateway {

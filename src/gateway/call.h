@@ -10,9 +10,7 @@
 #include "gateway/answer_recorder.h"
 #include "gateway/batch_call.h"
 #include "gateway/budget.h"
-#include "gateway/departed_calls.h"
 #include "gateway/gateway_metrics.h"
-#include "gateway/idempotent_call.h"
 #include "gateway/key_cache.h"
 #include "gateway/load_meter.h"
 #include "gateway/spool.h"
@@ -22,6 +20,9 @@
 #include "telemetry/log.h"
 
 namespace penstock::gateway {
+
+class DepartedCalls;
+class IdempotentCall;
 
 // One more in `count` for as long as it lives.
 class Counted {
@@ -69,7 +70,8 @@ class Call {
         routing::TokenBound bound;
         std::int64_t prompt_text_bytes = 0;
         routing::Hold hold;
-        IdempotentCallPtr idempotent;              // null: without an Idempotency-Key
+        // Shared with the request; null: without an Idempotency-Key.
+        std::shared_ptr<IdempotentCall> idempotent;
         routing::BlockHash prompt_digest = 0;      // CallPrompt::digest
         BatchCallPtr batch;                        // null: an interactive call
         std::unique_ptr<AnswerRecorder> recorder;  // null: its answer is not kept

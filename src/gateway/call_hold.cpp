@@ -3,6 +3,7 @@
 
 #include "base/fixed_text.h"
 #include "gateway/call_input.h"
+#include "gateway/idempotent_call.h"
 
 namespace penstock::gateway {
 

@@ -6,6 +6,7 @@
 #include "gateway/call_hold.h"
 #include "gateway/call_input.h"
 #include "gateway/chat_stream.h"
+#include "gateway/departed_calls.h"
 #include "gateway/dialect_calls.h"
 
 namespace penstock::gateway {

@@ -8,6 +8,7 @@
 #include "dialects/stream.h"
 #include "gateway/call_hold.h"
 #include "gateway/call_input.h"
+#include "gateway/departed_calls.h"
 #include "gateway/engine_request.h"
 
 namespace penstock::gateway {

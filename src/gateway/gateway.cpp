@@ -11,6 +11,7 @@
 #include "gateway/call.h"
 #include "gateway/call_cache.h"
 #include "gateway/chat_completions.h"
+#include "gateway/departed_calls.h"
 #include "gateway/dialect_calls.h"
 #include "gateway/drain.h"
 #include "gateway/idempotency_log.h"

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -55,6 +56,13 @@ std::optional<std::uint64_t> number_of(const fs::path& path) {
     if (path.extension() != kExtension || error != std::errc() || end != name.data() + name.size())
         return std::nullopt;
     return number;
+}
+
+Result<KeptAnswer> answer_in(std::string_view bytes) {
+    const IdempotencyReading reading = read_idempotency_records(bytes);
+    if (reading.records.size() != 1 || reading.records[0].record.end != KeptEnd::answered)
+        return fail(ErrorCode::internal, "a kept answer is not where it was written");
+    return decode_answer(reading.records[0].record.answer);
 }
 
 IdempotencyRecord record_of(Kind kind, const IdempotencyLog::Use& use, Time now) {
@@ -222,10 +230,19 @@ Result<KeptAnswer> IdempotencyLog::read(const IdempotencyTable::Place& place) co
     const Result<std::string> bytes = read_at(file, place.offset, place.bytes);
     ::close(file);
     if (!bytes) return std::unexpected(bytes.error());
-    const IdempotencyReading reading = read_idempotency_records(*bytes);
-    if (reading.records.size() != 1 || reading.records[0].record.end != KeptEnd::answered)
-        return fail(ErrorCode::internal, "a kept answer is not where it was written");
-    return decode_answer(reading.records[0].record.answer);
+    return answer_in(*bytes);
+}
+
+std::optional<KeptAnswer> IdempotencyLog::read_now(const IdempotencyTable::Place& place) const {
+    const int file = ::open(path_of(place.segment).c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) return std::nullopt;
+    std::string bytes(place.bytes, '\0');
+    const iovec all{bytes.data(), bytes.size()};
+    const ssize_t got = ::preadv2(file, &all, 1, static_cast<off_t>(place.offset), RWF_NOWAIT);
+    ::close(file);
+    if (got != static_cast<ssize_t>(place.bytes)) return std::nullopt;
+    Result<KeptAnswer> answer = answer_in(bytes);
+    return answer ? std::optional(*std::move(answer)) : std::nullopt;
 }
 
 // ---- writing ----

@@ -77,6 +77,8 @@ class IdempotencyLog {
     void tidy(Time now);
     // The answer of an entry that has one. Blocking; safe on another thread.
     Result<KeptAnswer> read(const IdempotencyTable::Place& place) const;
+    // The same where the system has it in memory; else nothing.
+    std::optional<KeptAnswer> read_now(const IdempotencyTable::Place& place) const;
 
     // What the spool of a process that has ended tells of its calls (Spool::Options::on_record).
     class Findings {

@@ -308,9 +308,13 @@ TEST(IdempotentCalls, MetricsTellOfKeysAndReplays) {
 
 // What a process leaves when it is killed: its files as they are, and nothing behind them.
 struct Killed : Fixture {
-    void kill_and_restart(const std::function<void()>& meanwhile = [] {}) {
+    void kill_and_restart(
+        const std::function<void()>& meanwhile = [] {},
+        const std::function<void()>& before_end = [] {}
+    ) {
         const std::filesystem::path copy = folder.string() + "-copy";
         std::filesystem::copy(options.state_dir, copy, std::filesystem::copy_options::recursive);
+        before_end();  // what the process does from here on nobody sees
         stop_gateway();
         std::filesystem::remove_all(options.state_dir);
         std::filesystem::rename(copy, options.state_dir);
@@ -339,7 +343,7 @@ TEST(IdempotentCalls, AfterAKillInTheMiddleTheKeyIsFree) {
     ClientAnswer cut;
     group.spawn(ask_into(&f, kKeyA, &cut));
     f.wait_until([&] { return f.engines[0]->waiting() == 1; }, "the engine to be asked");
-    f.kill_and_restart();
+    f.kill_and_restart([] {}, [&] { f.engines[0]->cut(); });
     f.runtime.block_on(group.close());
     f.engines[0]->script = whole_answer();
 

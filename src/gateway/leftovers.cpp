@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/leftovers.h"
 
+#include "gateway/idempotency_log.h"
 #include "io/task_group.h"
 
 namespace penstock::gateway {

@@ -4,10 +4,11 @@
 #include <filesystem>
 #include <string>
 
-#include "gateway/idempotency_log.h"
 #include "gateway/settler.h"
 
 namespace penstock::gateway {
+
+class IdempotencyLog;
 
 // The records of another process of the same gateway, from which this one takes over.
 struct Leftovers {
