@@ -198,6 +198,8 @@ TEST(IdempotencyLog, AnAnswerOverItsLimitIsNotKeptAndSaysSo) {
     f.answer(2, std::string(IdempotencyLog::kAnswerBytesMax, 'x'));
     EXPECT_EQ(f.end_of(1), KeptEnd::too_large);
     EXPECT_EQ(f.answer_of(2).size(), IdempotencyLog::kAnswerBytesMax);
+    const auto place = f.log->begin(Opened::use(2), kStart)->entry.place;
+    EXPECT_EQ(f.log->read(place)->body, f.log->read_now(place).value_or(*f.log->read(place)).body);
 }
 
 TEST(IdempotencyLog, WhatAProcessLeftBegunIsFreeUnlessItsSpoolHasACharge) {

@@ -220,8 +220,13 @@ io::Task<ApiResult<IdempotentCalls::Begun>> IdempotentCalls::begin(http::Request
 
 io::Task<ApiResult<http::Response>> IdempotentCalls::replay(Entry entry) {
     if (*entry.end != KeptEnd::answered) co_return refuse(not_kept(entry, *entry.end));
-    Result<KeptAnswer> kept =
-        co_await parts_.pool.run([this, place = entry.place] { return parts_.log.read(place); });
+    std::optional<KeptAnswer> kept = parts_.log.read_now(entry.place);
+    if (!kept) {
+        Result<KeptAnswer> read = co_await parts_.pool.run([this, place = entry.place] {
+            return parts_.log.read(place);
+        });
+        if (read) kept = *std::move(read);
+    }
     if (!kept) co_return refuse(not_kept(entry, KeptEnd::answered));
     http::Response response{.status = 200, .headers = {}, .body = {}};
     // The call that they tell of was charged, this one is not.
