@@ -6,6 +6,7 @@
 
 #include "base/id.h"
 #include "dialects/canonical.h"
+#include "gateway/api_answer.h"
 #include "gateway/authenticator.h"
 #include "gateway/call.h"
 #include "gateway/gateway.h"
