@@ -40,7 +40,7 @@ RequestId IdempotentCall::next_id(IdSource& ids, Time now) {
 }
 
 std::unique_ptr<AnswerRecorder> IdempotentCall::recorder() {
-    auto recorder = std::make_unique<AnswerRecorder>(parts_.room, [this](CachedAnswer answer) {
+    auto recorder = std::make_unique<AnswerRecorder>(parts_.room, [this](const CachedAnswer& answer) {
         answer_.body.clear();
         for (const std::string& piece : answer.writes) answer_.body += piece;
     });

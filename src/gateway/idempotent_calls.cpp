@@ -159,7 +159,7 @@ io::Task<http::Response> IdempotentCalls::serve(
     if (auto* body = std::get_if<http::StreamBody>(&response.body))
         response.body =
             http::StreamBody([inner = std::move(*body), call](http::BodyWriter writer) mutable {
-                return write_stream(std::move(inner), std::move(call), writer);
+                return write_stream(std::move(inner), call, writer);
             });
     co_return response;
 }

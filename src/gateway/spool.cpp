@@ -92,7 +92,7 @@ Spool::Spool(io::Executor executor, io::Pool& pool, telemetry::Logger log, Optio
       options_(std::move(options)),
       writing_(executor, [this] { write_out(); }),
       appended_(executor),
-      committed_(executor) {}
+      committed_(std::move(executor)) {}
 
 Spool::~Spool() {
     if (!unwritten_.empty()) write_out();
