@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-RELEASE = ROOT / "build" / "release"
+RELEASE = ROOT / "build" / os.environ.get("PENSTOCK_BENCH_PRESET", "release")  # "profile": tools/profile_release
 PENSTOCK = RELEASE / "apps" / "penstock" / "penstock"
 READY_SECONDS = 60
 

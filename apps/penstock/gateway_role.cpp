@@ -59,12 +59,6 @@ io::Task<http::Response> answer_text(int status, std::string body) {
     co_return http::Response::text(status, std::move(body));
 }
 
-io::Task<http::Response> answer_metrics(std::string rendered) {
-    http::Response response = http::Response::text(200, std::move(rendered));
-    response.headers.set("Content-Type", std::string(telemetry::kMetricsContentType));
-    co_return response;
-}
-
 void add_health(Process& process) {
     http::Router& router = process.router;
     router.add("GET", "/livez", [](const http::Request&) { return answer_text(200, "ok\n"); });
@@ -73,9 +67,7 @@ void add_health(Process& process) {
         const bool ready = process.gateway->ready();
         return answer_text(ready ? 200 : 503, ready ? "ok\n" : "not ready\n");
     });
-    router.add("GET", "/metrics", [&process](const http::Request&) {
-        return answer_metrics(process.metrics.render());
-    });
+    add_metrics(process);
 }
 
 io::Task<bool> become_ready(const gateway::Gateway* gateway) {

@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
     const bool verb = argc > 2 && argv[2][0] != '-';
     if (std::strcmp(role, "gateway") == 0 && !verb)
         return penstock::run_gateway(argc - 1, argv + 1);
+    if (std::strcmp(role, "relay") == 0) return penstock::run_relay(argc - 1, argv + 1);
     if (std::strcmp(role, "agent") == 0) return penstock::run_agent(argc - 1, argv + 1);
     if (std::strcmp(role, "internal-supervise") == 0)
         return penstock::drivers::supervise(argc - 1, argv + 1);

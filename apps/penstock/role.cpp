@@ -89,6 +89,22 @@ int Process::run() {
     return exit_code_;
 }
 
+namespace {
+
+io::Task<http::Response> answer_metrics(std::string rendered) {
+    http::Response response = http::Response::text(200, std::move(rendered));
+    response.headers.set("Content-Type", std::string(telemetry::kMetricsContentType));
+    co_return response;
+}
+
+}  // namespace
+
+void add_metrics(Process& process) {
+    process.router.add("GET", "/metrics", [&process](const http::Request&) {
+        return answer_metrics(process.metrics.render());
+    });
+}
+
 io::Task<void> Process::retire(Duration drain) {
     constexpr Duration kLookEvery = 50ms;
     log.info("another process has taken over: what is in flight is answered, then this one ends");

@@ -74,4 +74,7 @@ class Process {
     int exit_code_ = 0;
 };
 
+// GET /metrics, of the process's own registry.
+void add_metrics(Process& process);
+
 }  // namespace penstock

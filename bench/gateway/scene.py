@@ -14,6 +14,7 @@ import processes as bench_platform
 from samples import DIRECT
 
 TOKENS = 64
+RELAY = "penstock relay"
 GATEWAY = "penstock"
 GOVERNED = "penstock, governed"
 # What the governed row's key is limited to: more than any window can use, so that every check is made and none refuses.
@@ -140,7 +141,22 @@ class Scene:
         own = self.gateway()
         return peers.Subject(own.port, own.process, {"Authorization": f"Bearer {self.limited_key if governed else self.key}"}, model)
 
+    def relay(self, model):
+        """Before that engine alone, with a key, as a site runs it."""
+        port, engine_port = bench_platform.free_port(), self.engine(model, RELAY if model == "silent" else None)
+        key_file = self.bench.folder / "relay.key"
+        key_file.write_text(peers.KEY)
+        process = self.bench.start([bench_platform.PENSTOCK, "relay", "--listen", f"127.0.0.1:{port}", "--engine", f"http://127.0.0.1:{engine_port}", "--key-file",
+                                    key_file, "--calls-max", "20000", "--log-level", "warning"], preexec_fn=self.cores.pin_subject)
+        return peers.Subject(port, process, {"Authorization": f"Bearer {peers.KEY}"}, model)
+
     # ---- the subjects ----
+    def own_subject(self, name, model):
+        """None where it is another's."""
+        if name in (GATEWAY, GOVERNED):
+            return self.penstock(model, name == GOVERNED)
+        return self.relay(model) if name == RELAY else None
+
     def fast_subjects(self):
         """Those before the fast engine, for every part of this scene that wants them."""
         self.fast = self.fast or self.subjects("fast", others_governed=True)
@@ -153,8 +169,7 @@ class Scene:
             if name.endswith(", governed") and name != GOVERNED and not others_governed:
                 continue
             try:
-                found[name] = (self.penstock(model, name == GOVERNED) if name in (GATEWAY, GOVERNED)
-                               else peers.start(self, name, self.engine(model, name if model == "silent" else None), model))
+                found[name] = self.own_subject(name, model) or peers.start(self, name, self.engine(model, name if model == "silent" else None), model)
             except peers.CannotRun as reason:
                 self.absent[name] = str(reason)
         end = time.monotonic() + STARTS_SECONDS_MAX

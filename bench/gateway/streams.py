@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Streams read frame by frame, each checked to be whole; and streams that are opened and stay silent."""
 import asyncio
+import json
+import subprocess
 import time
 
+import processes as bench_platform
 from measure import Void
 
-TAKES_SECONDS_MAX = 60
+STREAM_LOAD = bench_platform.RELEASE / "tests/load/stream_load"
 OPENED_AT_A_TIME = 50
 
 
@@ -18,51 +21,21 @@ def has_content(data):
     return b'"content":"w' in data.replace(b": ", b":")
 
 
-async def read_stream(subject, request, frames_min):
-    """Seconds to the first content of one whole stream."""
-    try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", subject.port)
-    except OSError as error:
-        raise Void(f"no connection: {error}") from None
-    try:
-        started, first, data = time.monotonic(), None, b""
-        writer.write(request)
-        while b"data: [DONE]" not in data:
-            part = await asyncio.wait_for(reader.read(65536), TAKES_SECONDS_MAX)
-            if not part:
-                raise Void(f"a stream was cut: {data[-300:]!r}")
-            data += part
-            if first is None and has_content(data):
-                first = time.monotonic() - started
-        if first is None or data.count(b"data:") < frames_min:
-            raise Void(f"a stream was short: {data.count(b'data:')} frames")
-        return first
-    except (OSError, TimeoutError) as error:
-        raise Void(f"a stream failed: {error!r}") from None
-    finally:
-        writer.close()
+class StreamLoad:
+    """`clients` at one time, which begin so far apart, each reading `each` whole streams one after another."""
 
+    def __init__(self, folder, clients, each, frames_min, apart_seconds):
+        self.folder = folder
+        self.words = ["--clients", clients, "--each", each, "--frames-min", frames_min, "--apart", apart_seconds]
 
-def times_to_first_token(subject, body, clients, each, frames_min, apart_seconds):
-    """Each client reads so many whole streams, one after another; clients begin so far apart. The sorted times in ms."""
-    request, times = request_bytes(subject, body), []
-
-    async def client(number):
-        await asyncio.sleep(number * apart_seconds)
-        for _ in range(each):
-            times.append(await read_stream(subject, request, frames_min) * 1e3)
-
-    async def run():
-        work = [asyncio.ensure_future(client(number)) for number in range(clients)]
-        try:
-            await asyncio.gather(*work)
-        finally:
-            for one in work:
-                one.cancel()
-            await asyncio.gather(*work, return_exceptions=True)
-
-    asyncio.run(run())
-    return sorted(times)
+    def times_to_first_token(self, subject, body):
+        """The sorted times in ms. Read by a program of its own: a client in Python would add its own time to them."""
+        path = self.folder / f"stream-{subject.port}.request"
+        path.write_bytes(request_bytes(subject, body))
+        done = subprocess.run([str(word) for word in (STREAM_LOAD, "--port", subject.port, "--request-file", path, *self.words)], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Void(done.stderr.strip()[-300:] or f"stream_load ended with {done.returncode}")
+        return sorted(json.loads(done.stdout))
 
 
 class SilentStreams:

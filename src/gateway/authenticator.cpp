@@ -51,7 +51,7 @@ std::optional<Result<KeyPtr>> Authenticator::authenticate_now(std::string_view a
     const Sha256 digest = sha256(*key);
     const KeyCache::Entry* entry = cache_.find(digest);
     if (entry == nullptr || clock_.now() >= entry->fresh_until) return std::nullopt;
-    return judge(digest, false);
+    return judge(entry, false);
 }
 
 io::Task<Result<KeyPtr>> Authenticator::authenticate(std::string authorization) {
@@ -59,24 +59,24 @@ io::Task<Result<KeyPtr>> Authenticator::authenticate(std::string authorization) 
         co_return *std::move(known);
     const Sha256 digest = sha256(CO_TRY(key_in(authorization)));
     if (is_server_silent_ && cache_.find(digest) != nullptr) {
-        Result<KeyPtr> stale = judge(digest, true);
+        Result<KeyPtr> stale = judge(cache_.find(digest), true);
         if (stale && clock_.monotonic() >= ask_again_at_) {
             ask_again_at_ = clock_.monotonic() + kAskAgainAfter;
             (void)question_of(digest);
         }
         if (stale) co_return stale;
     }
-    if (const Result<void> asked = co_await ask(digest); !asked) {
-        Result<KeyPtr> stale = judge(digest, true);
+    const Result<KeyCache::Entry> asked = co_await ask(digest);
+    if (!asked) {
+        Result<KeyPtr> stale = judge(cache_.find(digest), true);
         if (stale) co_return stale;
         co_return std::unexpected(asked.error());
     }
-    co_return judge(digest, false);
+    co_return judge(&*asked, false);
 }
 
-// What the cache says, whatever its age where `stale_allowed`.
-Result<KeyPtr> Authenticator::judge(const Sha256& digest, bool stale_allowed) const {
-    const KeyCache::Entry* entry = cache_.find(digest);
+// What the entry says, whatever its age where `stale_allowed`; null: nothing is known.
+Result<KeyPtr> Authenticator::judge(const KeyCache::Entry* entry, bool stale_allowed) const {
     const Time now = clock_.now();
     if (entry == nullptr || !entry->key) return unknown_key();
     if (stale_allowed && now > entry->fresh_until + KeyCache::kStaleMax) return unknown_key();
@@ -101,8 +101,8 @@ std::shared_ptr<Authenticator::Question> Authenticator::question_of(const Sha256
     return fresh;
 }
 
-// Returns when the cache has the server's answer.
-io::Task<Result<void>> Authenticator::ask(Sha256 digest) {
+// The server's answer, as the cache got it.
+io::Task<Result<KeyCache::Entry>> Authenticator::ask(Sha256 digest) {
     const std::shared_ptr<Question> question = question_of(digest);
     if (question == nullptr)
         co_return fail(
@@ -124,13 +124,13 @@ io::Task<void> Authenticator::ask_server(Sha256 digest, std::shared_ptr<Question
     Result<ResolvedKey> answer = co_await server_.resolve_key(name);
     is_server_silent_ = false;
     if (answer) {
-        cache_.put_known(digest, *std::move(answer), clock_.now());
+        question->result = cache_.put_known(digest, *std::move(answer), clock_.now());
     } else {
         const ErrorCode code = answer.error().code;
         const bool refused = code == ErrorCode::not_found || code == ErrorCode::unauthenticated ||
                              code == ErrorCode::permission_denied;
         if (refused)
-            cache_.put_unknown(digest, clock_.now());
+            question->result = cache_.put_unknown(digest, clock_.now());
         else
             fall_silent(*question, answer.error());
     }

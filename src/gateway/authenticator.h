@@ -42,13 +42,14 @@ class Authenticator {
         explicit Question(io::Executor executor) : answered(std::move(executor)) {}
         io::Event answered;
         bool done = false;
-        Result<void> result = {};
+        // What the cache was told: it may have forgotten it when those who wait look.
+        Result<KeyCache::Entry> result = fail(ErrorCode::unavailable, "not answered yet");
     };
-    io::Task<Result<void>> ask(Sha256 digest);
+    io::Task<Result<KeyCache::Entry>> ask(Sha256 digest);
     std::shared_ptr<Question> question_of(const Sha256& digest);
     io::Task<void> ask_server(Sha256 digest, std::shared_ptr<Question> question);
     void fall_silent(Question& question, const Error& cause);
-    Result<KeyPtr> judge(const Sha256& digest, bool stale_allowed) const;
+    Result<KeyPtr> judge(const KeyCache::Entry* entry, bool stale_allowed) const;
 
     io::Executor executor_;
     io::TaskGroup& tasks_;

@@ -310,9 +310,14 @@ class Gateway::State {
         );
         telemetry::Gauge& keys =
             registry->gauge("penstock_gateway_keys_cached", "API keys whose answer is remembered.");
+        telemetry::Counter& forgotten = registry->counter(
+            "penstock_gateway_keys_forgotten_total",
+            "API keys that made room for others; their next call asks the server again."
+        );
         telemetry::Gauge& held_calls = registry->gauge(
             "penstock_gateway_calls_held", "Calls that wait for the first replica of a service."
         );
+        std::uint64_t keys_forgotten = 0;
         while (true) {
             calls.set(static_cast<double>(calls_running_));
             held_calls.set(static_cast<double>(held_.held()));
@@ -323,7 +328,12 @@ class Gateway::State {
             spool.set(static_cast<double>(spool_->bytes()));
             breakers.set(static_cast<double>(endpoints_.open_breakers(clock_.now())));
             keys.set(static_cast<double>(authenticator_.cache().size()));
+<<<<<<< HEAD
             idempotent_.refresh_gauges();
+=======
+            const std::uint64_t forgotten_now = authenticator_.cache().forgotten();
+            forgotten.add(forgotten_now - std::exchange(keys_forgotten, forgotten_now));
+>>>>>>> main
             co_await io::sleep_for(kGaugeInterval);
         }
     }

@@ -74,43 +74,56 @@ bool KeyCache::Equal::operator()(const Sha256& a, const Sha256& b) const noexcep
     return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
+KeyCache::Entry* KeyCache::Table::find(const Sha256& digest) const {
+    const auto found = by_digest_.find(digest);
+    return found == by_digest_.end() ? nullptr : &found->second->second;
+}
+
+void KeyCache::Table::put(const Sha256& digest, Entry entry) {
+    erase(digest);
+    if (by_digest_.size() >= max_) {
+        by_digest_.erase(by_age_.front().first);
+        by_age_.pop_front();
+        ++forgotten_;
+    }
+    by_digest_.emplace(digest, by_age_.emplace(by_age_.end(), digest, std::move(entry)));
+}
+
+void KeyCache::Table::erase(const Sha256& digest) {
+    const auto found = by_digest_.find(digest);
+    if (found == by_digest_.end()) return;
+    by_age_.erase(found->second);
+    by_digest_.erase(found);
+}
+
 const KeyCache::Entry* KeyCache::find(const Sha256& digest) const {
-    const auto found = entries_.find(digest);
-    return found == entries_.end() ? nullptr : &found->second;
+    if (const Entry* known = known_.find(digest)) return known;
+    return unknown_.find(digest);
 }
 
-void KeyCache::put_known(const Sha256& digest, ResolvedKey key, Time now) {
-    make_room(now);
-    const Time until = now + std::clamp(key.cache_for, Duration{0}, kKnownMax);
-    entries_[digest] = {
-        .key = std::make_shared<const ResolvedKey>(std::move(key)), .fresh_until = until
-    };
+KeyCache::Entry KeyCache::put_known(const Sha256& digest, ResolvedKey key, Time now) {
+    Entry entry{.fresh_until = now + std::clamp(key.cache_for, Duration{0}, kKnownMax)};
+    entry.key = std::make_shared<const ResolvedKey>(std::move(key));
+    unknown_.erase(digest);
+    known_.put(digest, entry);
+    return entry;
 }
 
-void KeyCache::put_unknown(const Sha256& digest, Time now) {
-    make_room(now);
-    entries_[digest] = {.key = nullptr, .fresh_until = now + kUnknownFor};
+KeyCache::Entry KeyCache::put_unknown(const Sha256& digest, Time now) {
+    const Entry entry{.key = nullptr, .fresh_until = now + kUnknownFor};
+    known_.erase(digest);
+    unknown_.put(digest, entry);
+    return entry;
 }
 
 void KeyCache::renew(std::string_view sha256_hex, Time now) {
     const std::optional<Sha256> digest = sha256_from_hex(sha256_hex);
-    const auto found = digest ? entries_.find(*digest) : entries_.end();
-    if (found == entries_.end() || !found->second.key) return;
-    found->second.fresh_until = std::min(found->second.fresh_until, now);
+    if (Entry* found = digest ? known_.find(*digest) : nullptr)
+        found->fresh_until = std::min(found->fresh_until, now);
 }
 
 void KeyCache::revoke(std::string_view sha256_hex, Time now) {
     if (const auto digest = sha256_from_hex(sha256_hex)) put_unknown(*digest, now);
-}
-
-void KeyCache::make_room(Time now) {
-    if (entries_.size() < keys_max_) return;
-    if (now - swept_at_ >= kSweepInterval) {
-        std::erase_if(entries_, [&](const auto& entry) { return entry.second.fresh_until < now; });
-        swept_at_ = now;
-    }
-    // All fresh: any one goes; its next use asks the server once.
-    if (entries_.size() >= keys_max_) entries_.erase(entries_.begin());
 }
 
 }  // namespace penstock::gateway

@@ -34,11 +34,40 @@ TEST(KeyCache, ForgetsWhatARevocationNames) {
     EXPECT_FALSE(cache.find(sha256("a"))->key);
 }
 
-TEST(KeyCache, IsBounded) {
-    KeyCache cache(100);
-    for (int n = 0; n < 110; ++n) cache.put_unknown(sha256(std::to_string(n)), kStart);
+TEST(KeyCache, ForgetsAtItsBoundWhatWasToldLongestAgo) {
+    KeyCache cache(100, 10);
+    for (int n = 0; n < 110; ++n) {
+        const Sha256 digest = sha256(std::to_string(n));
+        cache.put_known(digest, {.cache_for = 1min}, kStart);
+        ASSERT_TRUE(cache.find(digest)) << "the last one stays, or its caller would be refused";
+    }
     EXPECT_EQ(cache.size(), 100U);
-    cache.put_unknown(sha256("later"), kStart + 1min);
+    EXPECT_EQ(cache.forgotten(), 10U);
+    EXPECT_EQ(cache.find(sha256("9")), nullptr);
+    ASSERT_TRUE(cache.find(sha256("10")));
+    // Told again, it is the youngest.
+    cache.put_known(sha256("10"), {.cache_for = 1min}, kStart);
+    cache.put_known(sha256("110"), {.cache_for = 1min}, kStart);
+    EXPECT_TRUE(cache.find(sha256("10")));
+    EXPECT_EQ(cache.find(sha256("11")), nullptr);
+}
+
+TEST(KeyCache, GuessesPushOutNoKnownKey) {
+    KeyCache cache(10, 10);
+    for (int n = 0; n < 10; ++n)
+        cache.put_known(sha256(std::to_string(n)), {.cache_for = 1min}, kStart);
+    for (int n = 0; n < 1000; ++n) cache.put_unknown(sha256("guess" + std::to_string(n)), kStart);
+    EXPECT_EQ(cache.size(), 20U);
+    for (int n = 0; n < 10; ++n) EXPECT_TRUE(cache.find(sha256(std::to_string(n)))->key);
+}
+
+TEST(KeyCache, WhatIsKnownAndWhatIsNotIsTheLastWord) {
+    KeyCache cache;
+    cache.put_unknown(sha256("a"), kStart);
+    cache.put_known(sha256("a"), {.cache_for = 1min}, kStart);
+    EXPECT_TRUE(cache.find(sha256("a"))->key);
+    cache.put_unknown(sha256("a"), kStart);
+    EXPECT_FALSE(cache.find(sha256("a"))->key);
     EXPECT_EQ(cache.size(), 1U);
 }
 

@@ -256,7 +256,8 @@ std::optional<Result<void>> Connection::write_body_now(std::string_view bytes) {
     Chunk chunk;
     if (Result<void> begun = begin_chunk(bytes, chunk); !begun) return begun;
     std::span<std::string_view> rest = chunk.parts;
-    Result<void> written = stream_.write_now(rest);
+    // Several pieces of one turn go out together, and with the end of the body.
+    Result<void> written = stream_.write_soon(rest);
     if (!written) write_error_ = std::make_unique<Error>(written.error());
     if (!written || rest.empty()) return written;
     for (const std::string_view part : rest) unsent_ += part;

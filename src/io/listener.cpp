@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <optional>
 #include <variant>
 
@@ -75,33 +78,72 @@ Result<TcpAcceptor> adopt(const Executor& executor, int fd) {
     if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0)
         error.assign(errno, boost::system::system_category());
     if (!error) acceptor.assign(address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), fd, error);
+    if (!error) acceptor.native_non_blocking(true, error);
     if (error) return cannot_listen("an inherited socket", error);
     return acceptor;
 }
 
-Stream make_stream(TcpSocket socket) {
-    error_code ignored;
-    socket.set_option(tcp::no_delay(true), ignored);
-    std::string peer = to_string(socket.remote_endpoint(ignored));
-    return Stream(std::make_unique<Stream::State>(std::move(socket), std::move(peer)));
+// Where a connection came from.
+struct Peer {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+};
+
+Result<Stream> make_stream(TcpAcceptor& acceptor, int fd, const Peer& from) {
+    tcp::endpoint peer;
+    peer.resize(from.size);
+    std::memcpy(peer.data(), &from.address, from.size);
+    TcpSocket socket(acceptor.get_executor());
+    error_code error;
+    socket.assign(peer.protocol(), fd, error);
+    if (error) {
+        ::close(fd);
+        return fail(ErrorCode::unavailable, "no connection could be used: " + error.message());
+    }
+    socket.set_option(tcp::no_delay(true), error);  // what it cannot be told harms nobody
+    return Stream(std::make_unique<Stream::State>(std::move(socket), to_string(peer)));
 }
-Stream make_stream(UnixSocket socket) {
+
+Result<Stream> make_stream(UnixAcceptor& acceptor, int fd, const Peer&) {
+    UnixSocket socket(acceptor.get_executor());
+    error_code error;
+    socket.assign(stream_protocol(), fd, error);
+    if (error) {
+        ::close(fd);
+        return fail(ErrorCode::unavailable, "no connection could be used: " + error.message());
+    }
     return Stream(std::make_unique<Stream::State>(std::move(socket), "unix"));
 }
 
+// Asked only when one waits: Linux makes a socket before it finds that nobody does.
 template <class Acceptor>
 Task<Result<Stream>> accept_on(Acceptor* acceptor) {
-    auto [error, socket] = co_await acceptor->async_accept(kAwait);
-    if (error == asio::error::operation_aborted) {
-        const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
-        if (cancellation.cancelled() != asio::cancellation_type::none)
-            throw boost::system::system_error(error);
-    }
-    if (error)
-        co_return fail(
-            ErrorCode::unavailable, "no connection could be accepted: " + error.message()
+    while (true) {
+        const auto [error] = co_await acceptor->async_wait(asio::socket_base::wait_read, kAwait);
+        if (error == asio::error::operation_aborted) {
+            const asio::cancellation_state cancellation =
+                co_await asio::this_coro::cancellation_state;
+            if (cancellation.cancelled() != asio::cancellation_type::none)
+                throw boost::system::system_error(error);
+        }
+        if (error)
+            co_return fail(
+                ErrorCode::unavailable, "no connection could be accepted: " + error.message()
+            );
+        Peer peer;
+        const int fd = ::accept4(
+            acceptor->native_handle(), reinterpret_cast<sockaddr*>(&peer.address), &peer.size,
+            SOCK_NONBLOCK | SOCK_CLOEXEC
         );
-    co_return make_stream(std::move(socket));
+        if (fd >= 0) co_return make_stream(*acceptor, fd, peer);
+        // Another process took it, or it has gone again.
+        if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == ECONNABORTED)
+            continue;
+        const error_code cause(errno, boost::system::system_category());
+        co_return fail(
+            ErrorCode::unavailable, "no connection could be accepted: " + cause.message()
+        );
+    }
 }
 
 }  // namespace
@@ -130,6 +172,7 @@ Result<Listener> Listener::bind(Executor executor, ListenOptions options) {
     }
     if (!error) acceptor.bind(endpoint, error);
     if (!error) acceptor.listen(options.backlog, error);
+    if (!error) acceptor.native_non_blocking(true, error);
     if (error) return cannot_listen(to_string(endpoint), error);
     const std::uint16_t port = acceptor.local_endpoint(error).port();
     return Listener(std::make_unique<State>(State{std::move(acceptor), port}));
@@ -141,6 +184,7 @@ Result<Listener> Listener::bind_unix(Executor executor, std::string path) {
     acceptor.open(stream_protocol(), error);
     if (!error) acceptor.bind(stream_protocol::endpoint(path), error);
     if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+    if (!error) acceptor.native_non_blocking(true, error);
     if (error) return cannot_listen(path, error);
     return Listener(std::make_unique<State>(State{std::move(acceptor), 0}));
 }
