@@ -328,12 +328,9 @@ class Gateway::State {
             spool.set(static_cast<double>(spool_->bytes()));
             breakers.set(static_cast<double>(endpoints_.open_breakers(clock_.now())));
             keys.set(static_cast<double>(authenticator_.cache().size()));
-<<<<<<< HEAD
             idempotent_.refresh_gauges();
-=======
             const std::uint64_t forgotten_now = authenticator_.cache().forgotten();
             forgotten.add(forgotten_now - std::exchange(keys_forgotten, forgotten_now));
->>>>>>> main
             co_await io::sleep_for(kGaugeInterval);
         }
     }

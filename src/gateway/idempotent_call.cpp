@@ -40,10 +40,11 @@ RequestId IdempotentCall::next_id(IdSource& ids, Time now) {
 }
 
 std::unique_ptr<AnswerRecorder> IdempotentCall::recorder() {
-    auto recorder = std::make_unique<AnswerRecorder>(parts_.room, [this](const CachedAnswer& answer) {
-        answer_.body.clear();
-        for (const std::string& piece : answer.writes) answer_.body += piece;
-    });
+    auto recorder =
+        std::make_unique<AnswerRecorder>(parts_.room, [this](const CachedAnswer& answer) {
+            answer_.body.clear();
+            for (const std::string& piece : answer.writes) answer_.body += piece;
+        });
     recorder_ = recorder.get();
     return recorder;
 }
