@@ -12,9 +12,13 @@ if(PENSTOCK_PROFILE AND NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
 elseif(PENSTOCK_PROFILE STREQUAL "use")
   set(archive ${PROJECT_SOURCE_DIR}/packaging/profile/penstock.profdata.tar.xz)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${archive})
-  file(ARCHIVE_EXTRACT INPUT ${archive} DESTINATION ${PROJECT_BINARY_DIR}/profile)
+  # Its digest stands in the path, so that another profile compiles anew.
+  file(SHA256 ${archive} digest)
+  string(SUBSTRING ${digest} 0 12 digest)
+  set(profile ${PROJECT_BINARY_DIR}/profile/${digest})
+  file(ARCHIVE_EXTRACT INPUT ${archive} DESTINATION ${profile})
   # Functions that have changed since are compiled as if there were no profile of them.
-  set(PENSTOCK_PROFILE_OPTIONS -fprofile-use=${PROJECT_BINARY_DIR}/profile/penstock.profdata -Wno-profile-instr-out-of-date -Wno-profile-instr-unprofiled
+  set(PENSTOCK_PROFILE_OPTIONS -fprofile-use=${profile}/penstock.profdata -Wno-profile-instr-out-of-date -Wno-profile-instr-unprofiled
     -Wno-backend-plugin -ffunction-sections)
   # What is taken most stands together: a call that comes after a pause finds fewer pages of code cold.
   add_link_options(-Wl,-z,keep-text-section-prefix)
