@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "gateway/answer_recorder.h"
 #include "gateway/call_cache.h"
 
 namespace penstock::gateway {
@@ -78,6 +79,28 @@ TEST(AnswerCache, OnlyATemperatureOfZeroSaysTheSameAgain) {
     EXPECT_FALSE(says_deterministic(R"({"options":{"temperature":0}})"));
     EXPECT_FALSE(says_deterministic(R"({"temperature":0)"));
     EXPECT_FALSE(says_deterministic("[]"));
+}
+
+TEST(AnswerRecorder, KeepsWhatFitsBesideTheOthers) {
+    AnswerRoom room{.bytes_max = 100};
+    std::string kept;
+    const auto keep = [&](CachedAnswer answer) { kept += answer.writes.front(); };
+    AnswerRecorder first(room, keep);
+    first.add(std::string(60, 'a'));
+    {
+        AnswerRecorder second(room, keep);
+        second.add(std::string(30, 'b'));
+        second.add(std::string(20, 'b'));
+        EXPECT_EQ(second.loss(), AnswerRecorder::Loss::crowded);
+        EXPECT_EQ(room.bytes, 60U);
+        second.keep({}, kNow);
+    }
+    first.keep({}, kNow);
+    EXPECT_EQ(kept, std::string(60, 'a'));
+    AnswerRoom wide;
+    AnswerRecorder third(wide, keep);
+    third.add(std::string(AnswerCache::kAnswerBytesMax + 1, 'c'));
+    EXPECT_EQ(third.loss(), AnswerRecorder::Loss::too_large);
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "base/check.h"
+#include "gateway/departed_calls.h"
+#include "gateway/idempotent_call.h"
 #include "routing/prompt_blocks.h"
 
 namespace penstock::gateway {
@@ -207,10 +209,23 @@ void Call::finish(EndReason reason, int status) {
         admission_.hold.release();
     }
     if (admission_.logged) log(record);
-    if (admission_.idempotency)
-        parts_.idempotency.finish(
-            *admission_.idempotency, total_ > ExactMoney(), parts_.clock.now()
+    tell_end(reason);
+}
+
+void Call::tell_end(EndReason reason) {
+    if (admission_.idempotent)
+        return admission_.idempotent->on_ended(
+            {.charge = total_, .well = reason == EndReason::done, .joined = continued_ != nullptr}
         );
+    if (reason != EndReason::client_gone || total_ <= ExactMoney() || admission_.batch) return;
+    parts_.departed.add(
+        {.key_id = admission_.key->key_id,
+         .model = admission_.model,
+         .prompt = admission_.prompt_digest,
+         .prompt_text_bytes = admission_.prompt_text_bytes,
+         .output_bound = admission_.bound.output},
+        admission_.id, total_, parts_.clock.now()
+    );
 }
 
 // Spans are measured on the clock that does not jump.
@@ -318,7 +333,8 @@ void Call::settle(CallRecord& record, EndReason reason) {
     GenAiMetrics::Facts facts{.endpoint = route_->endpoint, .embeddings = admission_.embeddings};
     if (!cached_) facts.attempt = parts_.clock.monotonic() - attempt_started_;
     parts_.metrics.on_record(record, facts, rated.metered.violations);
-    if (admission_.recorder && reason == EndReason::done && route_->endpoint.cached_percent)
+    const bool keeps = admission_.idempotent || route_->endpoint.cached_percent;
+    if (admission_.recorder && reason == EndReason::done && keeps)
         admission_.recorder->keep(record, parts_.clock.now());
     // Classes that are not priced here may be reported beyond the bound: limits count up to it.
     const std::int64_t tokens_max = admission_.bound.input + admission_.bound.output;

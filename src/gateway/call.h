@@ -11,7 +11,6 @@
 #include "gateway/batch_call.h"
 #include "gateway/budget.h"
 #include "gateway/gateway_metrics.h"
-#include "gateway/idempotency.h"
 #include "gateway/key_cache.h"
 #include "gateway/load_meter.h"
 #include "gateway/spool.h"
@@ -21,6 +20,9 @@
 #include "telemetry/log.h"
 
 namespace penstock::gateway {
+
+class DepartedCalls;
+class IdempotentCall;
 
 // One more in `count` for as long as it lives.
 class Counted {
@@ -39,7 +41,8 @@ struct CallParts {
     Spool& spool;
     Budget& budget;
     routing::EndpointPool& endpoints;
-    IdempotencyWindow& idempotency;
+    DepartedCalls& departed;
+    AnswerRoom& answer_room;
     GatewayMetrics& metrics;
     const Clock& clock;
     std::int64_t& calls_running;
@@ -67,7 +70,9 @@ class Call {
         routing::TokenBound bound;
         std::int64_t prompt_text_bytes = 0;
         routing::Hold hold;
-        std::optional<IdempotencyWindow::Token> idempotency;
+        // Shared with the request; null: without an Idempotency-Key.
+        std::shared_ptr<IdempotentCall> idempotent;
+        routing::BlockHash prompt_digest = 0;      // CallPrompt::digest
         BatchCallPtr batch;                        // null: an interactive call
         std::unique_ptr<AnswerRecorder> recorder;  // null: its answer is not kept
         std::string_view cache_word;               // what the client is told of that
@@ -170,6 +175,8 @@ class Call {
     // written and not kept: most of the time a call waits, and there may be many.
     CallRecord record_so_far() const;
     void settle(CallRecord& record, EndReason reason);
+    // Whoever waits for the request's key, or may send it again.
+    void tell_end(EndReason reason);
     // Tokens, basis and end of the attempt's record, and its charge.
     Rated rate(CallRecord& record, EndReason reason);
     Duration lasted() const;

@@ -136,7 +136,13 @@ ApiResult<std::optional<CallCache::Ticket>> CallCache::look(const Question& ques
             return ticket;
         }
     }
-    ticket->recorder = std::make_unique<AnswerRecorder>(cache_, key, (*wish)->lives);
+    ticket->recorder = std::make_unique<AnswerRecorder>(
+        parts_.answer_room,
+        [this, key, lives = (*wish)->lives](CachedAnswer answer) {
+            answer.expires_at = answer.kept_at + lives;
+            cache_.put(key, std::move(answer));
+        }
+    );
     ticket->word = "miss";
     count("miss");
     return ticket;

@@ -3,6 +3,7 @@
 
 #include "base/fixed_text.h"
 #include "gateway/call_input.h"
+#include "gateway/idempotent_call.h"
 
 namespace penstock::gateway {
 
@@ -75,6 +76,19 @@ io::Task<ApiResult<routing::Hold>> hold_for_call(CallParts* parts, HoldRequest r
         co_await parts->budget.reserve(request.key, *needs, request.deadline);
     add_rate_headers(hold, *parts, *request.key, *needs);
     co_return hold;
+}
+
+RequestId call_id_for(const http::Request& request, IdSource& ids, Time now) {
+    if (const BatchCallPtr line = batch_call_of(request)) return line->id;
+    if (const IdempotentCallPtr call = idempotent_call_of(request)) return call->next_id(ids, now);
+    return ids.next<RequestId>(now);
+}
+
+void take_context(const http::Request& request, Call::Admission& admission) {
+    admission.batch = batch_call_of(request);
+    admission.idempotent = idempotent_call_of(request);
+    if (admission.idempotent && admission.streamed)
+        admission.recorder = admission.idempotent->recorder();
 }
 
 void describe_call(http::Response& response, const Call& call, Budget& budget) {

@@ -32,6 +32,12 @@ std::optional<ApiResult<routing::Hold>> hold_for_call_now(
     CallParts& parts, const HoldRequest& request
 );
 
+// The id of a call that is made for the request.
+RequestId call_id_for(const http::Request& request, IdSource& ids, Time now);
+// Gives the call what the request has beside its body: the line of a batch that it is, or its
+// Idempotency-Key's use, for which a stream is kept. `admission` says already whether it is one.
+void take_context(const http::Request& request, Call::Admission& admission);
+
 // x-penstock-… of the route and x-ratelimit-… of the key.
 void describe_call(http::Response& response, const Call& call, Budget& budget);
 

@@ -2,6 +2,7 @@
 #include "gateway/call_input.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace penstock::gateway {
 namespace {
@@ -57,9 +58,13 @@ ApiResult<CallLimits> read_call_limits(
     return limits;
 }
 
+std::optional<std::string> call_body_now(http::Request& request) {
+    if (!request.body.empty()) return std::exchange(request.body, {});
+    return request.reader.read_all_now();
+}
+
 io::Task<ApiResult<std::string>> read_call_body(http::Request* request, std::size_t max) {
-    if (std::optional<std::string> whole = request->reader.read_all_now())
-        co_return *std::move(whole);
+    if (std::optional<std::string> whole = call_body_now(*request)) co_return *std::move(whole);
     Result<std::string> body = co_await request->reader.read_all();
     if (body) co_return *std::move(body);
     if (body.error().code == ErrorCode::resource_exhausted) {

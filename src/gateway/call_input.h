@@ -23,6 +23,8 @@ struct CallLimits {
 };
 ApiResult<CallLimits> read_call_limits(const http::Headers& headers, const GatewayOptions& options);
 
+// The body where it is there already, read or not; else nothing.
+std::optional<std::string> call_body_now(http::Request& request);
 // The whole body; 413 above GatewayOptions::request_body_max.
 io::Task<ApiResult<std::string>> read_call_body(http::Request* request, std::size_t max);
 

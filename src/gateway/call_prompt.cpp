@@ -49,7 +49,12 @@ RenderedPrompt render_prompt(const dialects::Request& request) {
         hasher.add({&role, 1});
         add_parts(hasher, turn.parts);
     }
-    return {.chain = std::move(hasher).finish(), .tools_digest = digest_of(request.tools)};
+    const routing::BlockHash digest = hasher.digest();
+    return {
+        .chain = std::move(hasher).finish(),
+        .tools_digest = digest_of(request.tools),
+        .digest = digest
+    };
 }
 
 ApiResult<std::string> session_of(const http::Headers& headers, std::string_view session) {
@@ -66,7 +71,11 @@ ApiResult<std::string> session_of(const http::Headers& headers, std::string_view
 CallPrompt salt_prompt(
     const ResolvedKey& key, std::string_view model, RenderedPrompt prompt, std::string_view session
 ) {
-    CallPrompt out;
+    CallPrompt out{
+        .blocks = {},
+        .session = {},
+        .digest = routing::chain_block(prompt.tools_digest, prompt.digest)
+    };
     if (prompt.chain.empty() && session.empty()) return out;
     const routing::BlockHash salt = routing::salt_of(to_string(key.organisation_id), model);
     out.blocks =

@@ -21,12 +21,14 @@ namespace penstock::gateway {
 struct CallPrompt {
     std::vector<routing::BlockHash> blocks;
     std::optional<routing::BlockHash> session;
+    routing::BlockHash digest = 0;  // of all of it, not salted
 };
 
 // A prompt before it is salted, as a template would render it: the tools stand before all.
 struct RenderedPrompt {
     std::vector<routing::BlockHash> chain;
     routing::BlockHash tools_digest = 0;
+    routing::BlockHash digest = 0;  // of all that stands behind them
 };
 RenderedPrompt render_prompt(const dialects::Request& request);
 

@@ -6,6 +6,7 @@
 #include "gateway/call_hold.h"
 #include "gateway/call_input.h"
 #include "gateway/chat_stream.h"
+#include "gateway/departed_calls.h"
 #include "gateway/dialect_calls.h"
 
 namespace penstock::gateway {
@@ -72,6 +73,10 @@ io::Task<http::Response> ChatCompletions::answer_admitted(
 
 namespace {
 
+RenderedPrompt take_prompt(routing::ChatRequest& chat) {
+    return {std::move(chat.prompt_chain), chat.tools_digest, chat.prompt_digest};
+}
+
 // Whoever goes on with an answer may speak another protocol: the hold covers the dearest of all.
 void let_others_go_on(routing::EndpointQuery& query, bool streamed, const StreamPolicy& policy) {
     if (streamed && policy.failure == StreamFailure::continue_) query.protocol = {};
@@ -101,7 +106,7 @@ io::Task<ApiResult<void>> ChatCompletions::admit(
     if (!limits) co_return refuse(limits.error());
     Admitted& admitted = *out;
     admitted.deadline = io::earlier(request->deadline, io::Deadline::after(limits->timeout));
-    if (!read) read = request->reader.read_all_now();
+    if (!read) read = call_body_now(*request);
     if (!read) {
         ApiResult<std::string> body =
             co_await read_call_body(request, parts_.options.request_body_max);
@@ -124,10 +129,8 @@ io::Task<ApiResult<void>> ChatCompletions::admit(
     }
     admitted.converts = must_convert(admitted, ***key);
     if (admitted.converts) co_return ApiResult<void>();
-    admitted.prompt = salt_prompt(
-        ***key, admitted.chat.model,
-        {std::move(admitted.chat.prompt_chain), admitted.chat.tools_digest}, *session
-    );
+    admitted.prompt =
+        salt_prompt(***key, admitted.chat.model, take_prompt(admitted.chat), *session);
     admitted.trace = trace_of(request->headers, parts_.options.log_one_in, parts_.random);
     if (!parts_.calls.endpoints.has_model(admitted.chat.model))
         co_return refuse(no_such_model(admitted.chat.model));
@@ -196,26 +199,32 @@ bool ChatCompletions::must_convert(const Admitted& admitted, const ResolvedKey& 
 ApiResult<void> ChatCompletions::begin_call(
     const http::Request& request, Admitted& admitted, Call::Admission admission
 ) {
-    admission.batch = batch_call_of(request);
-    admission.id =
-        admission.batch ? admission.batch->id : parts_.ids.next<RequestId>(admission.started_at);
-    if (const auto key = request.headers.find("Idempotency-Key")) {
-        const Result<IdempotencyWindow::Token> begun = parts_.calls.idempotency.begin(
-            admission.key->key_id, *key, admission.id, admission.started_at
+    const routing::TokenBound bound =
+        routing::token_bound(admitted.chat, parts_.options.output_tokens_default);
+    if (!parts_.calls.departed.empty()) {
+        ApiResult<void> fresh = parts_.calls.departed.check(
+            {.key_id = admission.key->key_id,
+             .model = admitted.chat.model,
+             .prompt = admitted.prompt.digest,
+             .prompt_text_bytes = admitted.chat.prompt_text_bytes,
+             .output_bound = bound.output},
+            request.headers, admission.started_at
         );
-        if (!begun) return refuse(told(begun.error()));
-        admission.idempotency = *begun;
+        if (!fresh) return fresh;
     }
+    admission.id = call_id_for(request, parts_.ids, admission.started_at);
     if (admitted.ticket) {
         admission.recorder = std::move(admitted.ticket->recorder);
         admission.cache_word = admitted.ticket->word;
     }
     admission.model = admitted.chat.model;
     admission.streamed = admitted.chat.stream;
-    admission.bound = routing::token_bound(admitted.chat, parts_.options.output_tokens_default);
+    admission.bound = bound;
     admission.prompt_text_bytes = admitted.chat.prompt_text_bytes;
     admission.trace_id = std::move(admitted.trace.id);
     admission.logged = admitted.trace.sampled;
+    admission.prompt_digest = admitted.prompt.digest;
+    take_context(request, admission);
     admitted.call = std::make_unique<Call>(parts_.calls, std::move(admission));
     return {};
 }

@@ -8,6 +8,7 @@
 #include "dialects/stream.h"
 #include "gateway/call_hold.h"
 #include "gateway/call_input.h"
+#include "gateway/departed_calls.h"
 #include "gateway/engine_request.h"
 
 namespace penstock::gateway {
@@ -208,6 +209,17 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
     if (ApiResult<void> looked = look_for_kept(*request, *admitted); !looked) co_return looked;
     if (admitted->ticket && admitted->ticket->hit) co_return ApiResult<void>();
     const Time started_at = parts_.calls.clock.now();
+    if (!parts_.calls.departed.empty()) {
+        ApiResult<void> fresh = parts_.calls.departed.check(
+            {.key_id = admitted->key->key_id,
+             .model = model,
+             .prompt = admitted->prompt.digest,
+             .prompt_text_bytes = admitted->text_bytes,
+             .output_bound = admitted->bound.output},
+            request->headers, started_at
+        );
+        if (!fresh) co_return fresh;
+    }
     const routing::EndpointLists lists(*admitted->key);
     ApiResult<routing::Hold> hold = co_await hold_for_call(
         &parts_.calls, {.key = admitted->key.get(),
@@ -217,36 +229,25 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
                         .deadline = started_at + parts_.options.deadline_max}
     );
     if (!hold) co_return refuse(std::move(hold.error()));
-    const BatchCallPtr line = batch_call_of(*request);
-    const RequestId id = line ? line->id : parts_.ids.next<RequestId>(started_at);
-    std::optional<IdempotencyWindow::Token> token;
-    if (const auto idempotency = request->headers.find("Idempotency-Key")) {
-        const Result<IdempotencyWindow::Token> begun =
-            parts_.calls.idempotency.begin(admitted->key->key_id, *idempotency, id, started_at);
-        if (!begun) co_return refuse(told(begun.error()));
-        token = *begun;
-    }
-    admitted->call = std::make_unique<Call>(
-        parts_.calls,
-        Call::Admission{
-            .id = id,
-            .key = admitted->key,
-            .model = model,
-            .streamed = admitted->request.stream,
-            .embeddings = admitted->embeddings,
-            .bound = admitted->bound,
-            .prompt_text_bytes = admitted->text_bytes,
-            .hold = *std::move(hold),
-            .idempotency = token,
-            .batch = line,
-            .recorder = admitted->ticket ? std::move(admitted->ticket->recorder) : nullptr,
-            .cache_word = admitted->ticket ? admitted->ticket->word : std::string_view(),
-            .started_at = started_at,
-            .started = admitted->started,
-            .trace_id = std::move(admitted->trace.id),
-            .logged = admitted->trace.sampled,
-        }
-    );
+    Call::Admission admission{
+        .id = call_id_for(*request, parts_.ids, started_at),
+        .key = admitted->key,
+        .model = model,
+        .streamed = admitted->request.stream,
+        .embeddings = admitted->embeddings,
+        .bound = admitted->bound,
+        .prompt_text_bytes = admitted->text_bytes,
+        .hold = *std::move(hold),
+        .prompt_digest = admitted->prompt.digest,
+        .recorder = admitted->ticket ? std::move(admitted->ticket->recorder) : nullptr,
+        .cache_word = admitted->ticket ? admitted->ticket->word : std::string_view(),
+        .started_at = started_at,
+        .started = admitted->started,
+        .trace_id = std::move(admitted->trace.id),
+        .logged = admitted->trace.sampled,
+    };
+    take_context(*request, admission);
+    admitted->call = std::make_unique<Call>(parts_.calls, std::move(admission));
     co_return ApiResult<void>();
 }
 

@@ -11,9 +11,11 @@
 #include "gateway/call.h"
 #include "gateway/call_cache.h"
 #include "gateway/chat_completions.h"
+#include "gateway/departed_calls.h"
 #include "gateway/dialect_calls.h"
 #include "gateway/drain.h"
-#include "gateway/idempotency.h"
+#include "gateway/idempotency_log.h"
+#include "gateway/idempotent_calls.h"
 #include "gateway/leftovers.h"
 #include "gateway/load_reporter.h"
 #include "gateway/model_list.h"
@@ -95,7 +97,11 @@ Result<void> check_options(const GatewayOptions& options) {
 // comes first.
 class Gateway::State {
   public:
-    State(GatewayOptions options, const Dependencies& with, std::unique_ptr<Spool> spool)
+    struct Records {
+        std::unique_ptr<IdempotencyLog> idempotency;
+        std::unique_ptr<Spool> spool;
+    };
+    State(GatewayOptions options, const Dependencies& with, Records records)
         : options_(std::move(options)),
           runtime_(with.runtime),
           clock_(with.clock),
@@ -104,7 +110,8 @@ class Gateway::State {
           log_(with.log.component("gateway")),
           registry_(with.metrics),
           metrics_(with.metrics),
-          spool_(std::move(spool)),
+          idempotency_(std::move(records.idempotency)),
+          spool_(std::move(records.spool)),
           tasks_(with.runtime.executor(), "gateway"),
           server_(with.runtime, options_.server_url, options_.key),
           proxy_(with.runtime, options_.server_url),
@@ -125,8 +132,9 @@ class Gateway::State {
               {loads_, held_, endpoints_, server_, routes_version_, options_, log_},
               ids_.next<RunId>(with.clock.now())
           ),
-          calls_{*spool_,        budget_,        endpoints_, idempotency_, metrics_, with.clock,
-                 calls_running_, requests_open_, loads_,     tokenizers_,  log_,     draining_},
+          calls_{*spool_,     budget_,    endpoints_,     departed_,      answer_room_,
+                 metrics_,    with.clock, calls_running_, requests_open_, loads_,
+                 tokenizers_, log_,       draining_},
           cache_(calls_, ids_, with.metrics),
           attempts_({with.runtime.executor(), calls_, upstream_, ids_, with.random, options_}),
           continuations_{calls_, upstream_, ids_, with.random, with.metrics},
@@ -139,6 +147,9 @@ class Gateway::State {
                routes_known_, held_, cache_, continuations_}
           ),
           state_(authenticator_, server_),
+          idempotent_(
+              {calls_, authenticator_, *idempotency_, ids_, with.pool, options_, with.metrics}
+          ),
           batches_(
               {calls_, chat_, converted_, held_, server_, tasks_, options_, routes_known_, log_,
                with.metrics},
@@ -167,7 +178,10 @@ class Gateway::State {
         router.use(answer_unknown_path);
         router.add(
             "POST", "/v1/chat/completions",
-            [this](http::Request&& r) { return chat_.serve(std::move(r)); },
+            idempotent_.before(
+                dialects::Dialect::chat,
+                [this](http::Request&& r) { return chat_.serve(std::move(r)); }
+            ),
             {.body_max = options_.request_body_max,
              .stream_body = true,
              .operation = "createChatCompletion",
@@ -201,16 +215,23 @@ class Gateway::State {
             );
         };
         add("/v1/responses", "createResponse", "Answer a model's input (OpenAI's Responses API)",
-            [this](http::Request r) { return converted_.serve(std::move(r), Dialect::responses); });
+            idempotent_.before(Dialect::responses, [this](http::Request&& r) {
+                return converted_.serve(std::move(r), Dialect::responses);
+            }));
         add("/v1/messages", "createMessage", "Answer a chat with a model (Anthropic's API)",
-            [this](http::Request&& r) { return converted_.serve(std::move(r), Dialect::anthropic); }
-        );
+            idempotent_.before(Dialect::anthropic, [this](http::Request&& r) {
+                return converted_.serve(std::move(r), Dialect::anthropic);
+            }));
         add("/v1/messages/count_tokens", "countTokens", "Tokens of a request (Anthropic's API)",
             [this](http::Request r) { return converted_.count_tokens(std::move(r)); });
         add("/api/chat", "ollamaChat", "Answer a chat with a model (Ollama's API)",
-            [this](http::Request r) { return converted_.serve(std::move(r), Dialect::ollama); });
+            idempotent_.before(Dialect::ollama, [this](http::Request&& r) {
+                return converted_.serve(std::move(r), Dialect::ollama);
+            }));
         add("/v1/embeddings", "createEmbedding", "Vectors of texts (OpenAI's API)",
-            [this](http::Request r) { return converted_.serve_embeddings(std::move(r)); });
+            idempotent_.before(Dialect::chat, [this](http::Request&& r) {
+                return converted_.serve_embeddings(std::move(r));
+            }));
         router.add(
             "GET", "/api/tags",
             [this](http::Request r) { return ollama_models_.list(std::move(r)); },
@@ -222,6 +243,7 @@ class Gateway::State {
     void start() {
         started_ = true;
         committing_.spawn(spool_->commit_forever());
+        committing_.spawn(idempotency_->sync_forever(&pool_));
         tasks_.spawn(settler_.settle_forever());
         tasks_.spawn(budget_.renew_forever());
         tasks_.spawn(follow_routes());
@@ -235,7 +257,8 @@ class Gateway::State {
                  .folder = options_.state_dir / options_.spool_before,
                  .bytes_max = options_.spool_bytes_max,
                  .replica = options_.replica_before,
-                 .refused_file = options_.state_dir / "refused.jsonl"}
+                 .refused_file = options_.state_dir / "refused.jsonl",
+                 .idempotency = idempotency_.get()}
             ));
         tasks_.spawn(tokenizers_.load_forever());
         tasks_.spawn(batches_.claim_forever());
@@ -305,6 +328,7 @@ class Gateway::State {
             spool.set(static_cast<double>(spool_->bytes()));
             breakers.set(static_cast<double>(endpoints_.open_breakers(clock_.now())));
             keys.set(static_cast<double>(authenticator_.cache().size()));
+            idempotent_.refresh_gauges();
             const std::uint64_t forgotten_now = authenticator_.cache().forgotten();
             forgotten.add(forgotten_now - std::exchange(keys_forgotten, forgotten_now));
             co_await io::sleep_for(kGaugeInterval);
@@ -367,6 +391,7 @@ class Gateway::State {
     telemetry::Logger log_;
     telemetry::Registry& registry_;
     GatewayMetrics metrics_;
+    std::unique_ptr<IdempotencyLog> idempotency_;
     std::unique_ptr<Spool> spool_;
     io::TaskGroup committing_{runtime_.executor(), "gateway spool"};
     io::TaskGroup tasks_;
@@ -376,7 +401,8 @@ class Gateway::State {
     IdSource ids_;
     routing::EndpointPool endpoints_;
     LoadMeter loads_;
-    IdempotencyWindow idempotency_;
+    DepartedCalls departed_;
+    AnswerRoom answer_room_;
     Authenticator authenticator_;
     Budget budget_;
     Settler settler_;
@@ -397,6 +423,7 @@ class Gateway::State {
     ChatCompletions chat_;
     DialectCalls converted_;
     ResponseState state_;
+    IdempotentCalls idempotent_;
     BatchRunner batches_;
     Drain drain_;
     StatusReporter status_;
@@ -406,13 +433,26 @@ class Gateway::State {
 
 Result<std::unique_ptr<Gateway>> Gateway::open(GatewayOptions options, Dependencies dependencies) {
     TRY(check_options(options));
-    std::unique_ptr<Spool> spool = TRY(Spool::open(
-        dependencies.runtime.executor(), dependencies.pool, dependencies.log.component("spool"),
-        {.directory = options.state_dir / options.spool, .bytes_max = options.spool_bytes_max},
-        dependencies.clock.now()
+    const Time now = dependencies.clock.now();
+    State::Records records;
+    records.idempotency = TRY(IdempotencyLog::open(
+        dependencies.log.component("idempotency"),
+        {.directory = options.state_dir / "idempotency", .owner = options.spool}, now
     ));
+    IdempotencyLog& idempotency = *records.idempotency;
+    IdempotencyLog::Findings findings(idempotency);
+    records.spool = TRY(Spool::open(
+        dependencies.runtime.executor(), dependencies.pool, dependencies.log.component("spool"),
+        {.directory = options.state_dir / options.spool,
+         .bytes_max = options.spool_bytes_max,
+         .on_record = [&](const CallRecord& record) { findings.add(record); }},
+        now
+    ));
+    // Only now: the spool's lock says that no other process of this name lives.
+    idempotency.resolve(options.spool, findings, now);
+    idempotency.resolve_all_but({options.spool, options.spool_before}, now);
     return std::unique_ptr<Gateway>(
-        new Gateway(std::make_unique<State>(std::move(options), dependencies, std::move(spool)))
+        new Gateway(std::make_unique<State>(std::move(options), dependencies, std::move(records)))
     );
 }
 

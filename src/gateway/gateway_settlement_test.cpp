@@ -9,16 +9,6 @@
 namespace penstock::gateway {
 namespace {
 
-TEST(Gateway, RefusesARepetitionOfACallThatWasCharged) {
-    Fixture f;
-    f.add_engine(whole_answer());
-    EXPECT_EQ(f.ask(std::string(kChat), {{"Idempotency-Key", "a"}}).status, 200);
-    EXPECT_EQ(f.ask(std::string(kChat), {{"Idempotency-Key", "a"}}).status, 409);
-    EXPECT_EQ(f.ask(std::string(kChat), {{"Idempotency-Key", "b"}}).status, 200);
-    f.wait_for_records(2);
-    EXPECT_EQ(f.engines[0]->requests.size(), 2U);
-}
-
 TEST(Gateway, ServesOnWhileTheServerIsAwayAndSettlesEachCallOnce) {
     Fixture f;
     f.add_engine(whole_answer());

@@ -182,6 +182,28 @@ TEST(HeldCalls, AStreamThatAsksForItGetsSignsOfLifeWhileItWaits) {
     EXPECT_FALSE(answer->cut);
 }
 
+TEST(HeldCalls, AStreamThatWaitedIsGivenAgainByItsIdempotencyKey) {
+    Asleep f;
+    const std::string streamed =
+        R"({"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens":5,"stream":true})";
+    const http::Headers headers{{"x-penstock-keep-alive", "100ms"}, {"Idempotency-Key", "a"}};
+    auto& answer = f.begin(headers, {}, streamed);
+    f.wait_for_held(1);
+    EXPECT_EQ(f.ask(streamed, headers).status, 409);
+    f.wake(
+        {.pieces =
+             {R"(data: {"model":"m","choices":[{"index":0,"delta":{"content":"Hi"}}]})"
+              "\n\n",
+              "data: [DONE]\n\n"}}
+    );
+    f.wait_until([&] { return answer.has_value(); }, "the answer");
+
+    const ClientAnswer again = f.ask(streamed, headers);
+    EXPECT_EQ(again.headers.get("Idempotency-Replayed"), "true") << again.body;
+    EXPECT_TRUE(again.body.starts_with("data: ")) << again.body;
+    EXPECT_TRUE(answer->body.ends_with(again.body)) << answer->body;
+}
+
 TEST(HeldCalls, AStreamThatWaitedInVainEndsWithTheErrorAndIsCut) {
     Asleep f({}, service(150ms));
     const ClientAnswer answer = f.ask(

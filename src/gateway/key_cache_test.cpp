@@ -4,13 +4,11 @@
 #include <gtest/gtest.h>
 
 #include "gateway/api_answer.h"
-#include "gateway/idempotency.h"
 
 namespace penstock::gateway {
 namespace {
 
 const Time kStart = Time(1'700'000'000s);
-const KeyId kKey(RawId{1, 1});
 
 TEST(Sha256, MatchesTheStandardsExample) {
     const std::string hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -71,25 +69,6 @@ TEST(KeyCache, WhatIsKnownAndWhatIsNotIsTheLastWord) {
     cache.put_unknown(sha256("a"), kStart);
     EXPECT_FALSE(cache.find(sha256("a"))->key);
     EXPECT_EQ(cache.size(), 1U);
-}
-
-TEST(IdempotencyWindow, RefusesARunningCallAndOneThatWasCharged) {
-    IdempotencyWindow window;
-    const auto token = window.begin(kKey, "k", RequestId(RawId{2, 2}), kStart);
-    ASSERT_TRUE(token);
-    EXPECT_EQ(window.begin(kKey, "k", RequestId(), kStart).error().code, ErrorCode::conflict);
-    EXPECT_TRUE(window.begin(KeyId(RawId{9, 9}), "k", RequestId(), kStart));
-    window.finish(*token, true, kStart);
-    EXPECT_EQ(
-        window.begin(kKey, "k", RequestId(), kStart + 9min).error().code, ErrorCode::conflict
-    );
-    EXPECT_TRUE(window.begin(kKey, "k", RequestId(), kStart + 10min));
-}
-
-TEST(IdempotencyWindow, AllowsToRepeatWhatWasNotCharged) {
-    IdempotencyWindow window;
-    window.finish(*window.begin(kKey, "k", RequestId(), kStart), false, kStart);
-    EXPECT_TRUE(window.begin(kKey, "k", RequestId(), kStart));
 }
 
 TEST(ExactText, ShowsEveryDigitThatCounts) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/leftovers.h"
 
+#include "gateway/idempotency_log.h"
 #include "io/task_group.h"
 
 namespace penstock::gateway {
@@ -11,11 +12,20 @@ constexpr Duration kDrainAtOnce = 10s;
 
 // Nothing while its process lives, or where it cannot be read.
 std::unique_ptr<Spool> try_open(const Leftovers& left) {
+    IdempotencyLog::Findings findings(*left.idempotency);
     Result<std::unique_ptr<Spool>> opened = Spool::open(
         left.executor, left.parts.pool, left.log.component("spool"),
-        {.directory = left.folder, .bytes_max = left.bytes_max}, left.parts.clock.now()
+        {.directory = left.folder,
+         .bytes_max = left.bytes_max,
+         .on_record = [&](const CallRecord& record) { findings.add(record); }},
+        left.parts.clock.now()
     );
-    if (opened) return *std::move(opened);
+    if (opened) {
+        left.idempotency->resolve(
+            left.folder.filename().string(), findings, left.parts.clock.now()
+        );
+        return *std::move(opened);
+    }
     if (opened.error().code != ErrorCode::conflict)
         left.log.error("records of the process before cannot be read", opened.error());
     return nullptr;
@@ -65,7 +75,14 @@ io::Task<void> settle_what_is_left(Leftovers left) {
     std::unique_ptr<Spool> spool;
     while (std::filesystem::exists(left.folder) && !(spool = try_open(left)))
         co_await io::sleep_for(kLookEvery);
-    if (!spool) co_return;
+    if (!spool) {
+        // It has left nothing: none of its calls was charged.
+        left.idempotency->resolve(
+            left.folder.filename().string(), IdempotencyLog::Findings(*left.idempotency),
+            left.parts.clock.now()
+        );
+        co_return;
+    }
     if (spool->recovered() > 0)
         left.log.warning(
             "calls that the process before did not end are settled", {{"calls", spool->recovered()}}

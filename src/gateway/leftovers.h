@@ -8,6 +8,8 @@
 
 namespace penstock::gateway {
 
+class IdempotencyLog;
+
 // The records of another process of the same gateway, from which this one takes over.
 struct Leftovers {
     io::Executor executor;
@@ -17,6 +19,8 @@ struct Leftovers {
     std::uint64_t bytes_max = 0;
     std::string replica;  // the other's
     std::filesystem::path refused_file;
+    IdempotencyLog* idempotency =
+        nullptr;  // shared with the other; learns what became of its calls
 };
 
 // Waits until the other process has ended, settles what it left and ends its leases: a spool has

@@ -36,8 +36,9 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 20> kRoutes{
 constexpr std::array<std::string_view, 6> kPassed{
     "Authorization", "Content-Type", "Accept", "traceparent", "Range", "Idempotency-Key"
 };
-constexpr std::array<std::string_view, 5> kPassedBack{
-    "Content-Type", "Retry-After", "WWW-Authenticate", "Content-Range", "Content-Disposition"
+constexpr std::array<std::string_view, 6> kPassedBack{
+    "Content-Type",  "Retry-After",         "WWW-Authenticate",
+    "Content-Range", "Content-Disposition", "Idempotency-Replayed"
 };
 
 io::Task<Result<std::string>> next_piece(http::BodyReader* reader) {

@@ -92,7 +92,7 @@ Spool::Spool(io::Executor executor, io::Pool& pool, telemetry::Logger log, Optio
       options_(std::move(options)),
       writing_(executor, [this] { write_out(); }),
       appended_(executor),
-      committed_(executor) {}
+      committed_(std::move(executor)) {}
 
 Spool::~Spool() {
     if (!unwritten_.empty()) write_out();
@@ -145,7 +145,12 @@ Result<void> Spool::recover(Time now) {
     read_segment_ = segments_.empty() ? 1 : segments_.front().number;
     backlog_segment_ = segments_.empty() ? 1 : segments_.back().number + 1;
     TRY(start_segment());
-    for (const auto& [id, call] : open) append(SpoolKind::settled, crashed(call, now));
+    for (const auto& [id, call] : open) {
+        const CallRecord record = crashed(call, now);
+        append(SpoolKind::settled, record);
+        if (options_.on_record) options_.on_record(record);
+    }
+    options_.on_record = {};
     recovered_ = open.size();
     if (!write_out()) return system_failure("write", path_of(segments_.back().number));
     if (recovered_ > 0) {
@@ -165,6 +170,8 @@ Result<std::uint64_t> Spool::recover_segment(std::uint64_t number, bool last, Op
     bytes.resize(SpoolSegment::text_end(bytes));
     SpoolReading reading = routing::read_spool(bytes);
     for (routing::SpoolRecord& record : reading.records) {
+        if (record.kind == SpoolKind::settled && options_.on_record)
+            options_.on_record(record.call);
         if (record.kind == SpoolKind::settled)
             open.erase(record.call.id);
         else

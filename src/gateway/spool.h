@@ -44,6 +44,8 @@ class Spool {
         std::filesystem::path directory;
         std::uint64_t bytes_max = 0;
         std::uint64_t segment_bytes = kSegmentBytes;
+        // While it is opened: each settled record that an earlier process left, in order.
+        std::function<void(const CallRecord&)> on_record = {};
     };
     // Blocking. Cuts a torn tail off, and writes "gateway crashed" records for calls that an
     // earlier process opened and never settled. `now` is their end.

@@ -307,6 +307,7 @@ class ChatRequestScanner {
             return wrong("messages", "'messages' is missing");
         request_.prompt_tokens_bound = static_cast<std::int64_t>(scan_.text().size()) +
                                        kTemplateTokensMax + media_parts_ * kMediaTokensMax;
+        request_.prompt_digest = prompt_.digest();
         request_.prompt_chain = std::move(prompt_).finish();
         return std::move(request_);
     }

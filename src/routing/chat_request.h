@@ -41,6 +41,7 @@ struct ChatRequest {
     // salted with tools_digest first, which stand before them, and with tenant and model.
     std::vector<BlockHash> prompt_chain;
     BlockHash tools_digest = 0;
+    BlockHash prompt_digest = 0;  // of all the messages' text; not of the tools
     RouteWishes wishes;
     std::string prompt_cache_key;  // a session by OpenAI's name; the engine gets it as well
 

@@ -128,6 +128,12 @@ void PromptHasher::add_digest_of(std::string_view bytes) {
     add({reinterpret_cast<const char*>(&digest), sizeof digest});
 }
 
+BlockHash PromptHasher::digest() const {
+    const std::uint64_t mask = (std::uint64_t{1} << (8 * in_word_)) - 1;  // a word is never whole
+    const BlockHash rest = chain_block(hash_.value(), word_ & mask);
+    return chain_block(chain_block(last_, rest), in_block_ + in_word_);
+}
+
 std::vector<BlockHash> salted(std::vector<BlockHash> chain, BlockHash salt) {
     for (BlockHash& block : chain) block = chain_block(salt, block);
     return chain;

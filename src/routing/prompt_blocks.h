@@ -57,6 +57,8 @@ class PromptHasher {
     void add(std::string_view text);
     // In place of bytes that are no text: an image, a sound.
     void add_digest_of(std::string_view bytes);
+    // Names all that was added, the unfinished block as well.
+    BlockHash digest() const;
     std::vector<BlockHash> finish() && { return std::move(chain_); }
 
   private:

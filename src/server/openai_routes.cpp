@@ -9,12 +9,13 @@ namespace penstock::server {
 namespace {
 
 constexpr int kOk = 200;
+constexpr int kOtherRequest = 422;
 
 std::string hash_of(const http::Request& request) {
     return access::sha256_hex(request.method + " " + request.path + "\n" + request.body);
 }
 
-// What the same request was answered; invalid_argument: the key was another's.
+// What the same request was answered; conflict: the key was another's.
 Result<std::optional<std::string>> answered_before(
     const Platform& platform, const access::Principal& principal, const http::Request& request
 ) {
@@ -31,8 +32,8 @@ Result<std::optional<std::string>> answered_before(
     }
     if (found->request_hash != hash_of(request))
         return fail_field(
-            ErrorCode::invalid_argument, "Idempotency-Key",
-            "was used for another request: choose a new one"
+            ErrorCode::conflict, "Idempotency-Key",
+            "was used for another request: send that one unchanged, or choose a new key"
         );
     return std::optional<std::string>(found->body);
 }
@@ -72,8 +73,16 @@ io::Task<http::Response> OpenAiRoutes::run(http::Request request, const Handler*
     if (writes && request.headers.contains("Idempotency-Key") && !request.body.empty()) {
         const Result<std::optional<std::string>> known =
             answered_before(api_.platform(), *principal, request);
-        if (!known) co_return openai_error(known.error());
-        if (*known) co_return co_await openai_answer(&api_.platform(), **known);
+        if (!known) {
+            http::Response refused = openai_error(known.error());
+            if (known.error().code == ErrorCode::conflict) refused.status = kOtherRequest;
+            co_return refused;
+        }
+        if (*known) {
+            http::Response again = co_await openai_answer(&api_.platform(), **known);
+            again.headers.set("Idempotency-Replayed", "true");
+            co_return again;
+        }
     }
     co_return co_await (*handler)(*std::move(principal), std::move(request));
 }

@@ -207,10 +207,11 @@ class OneProcess(unittest.TestCase):
 
     def test_a_repeated_request_makes_one_batch(self):
         body = {"input_file_id": self.batched.upload([line("a", "once")]), "endpoint": "/v1/chat/completions", "completion_window": "24h"}
-        made = [self.batched.api("POST", "/v1/batches", body, headers={"Idempotency-Key": "one"}).json["id"] for _ in range(2)]
-        self.assertEqual(made[0], made[1])
+        made = [self.batched.api("POST", "/v1/batches", body, headers={"Idempotency-Key": "one"}) for _ in range(2)]
+        self.assertEqual(made[0].json["id"], made[1].json["id"])
+        self.assertEqual([answer.headers.get("idempotency-replayed") for answer in made], [None, "true"])
         refused = self.batched.api("POST", "/v1/batches", body | {"completion_window": "2h"}, headers={"Idempotency-Key": "one"})
-        self.assertEqual((refused.status, refused.json["error"]["param"]), (400, "Idempotency-Key"))
+        self.assertEqual((refused.status, refused.json["error"]["param"]), (422, "Idempotency-Key"))
 
     def test_a_fault_of_the_engine_is_tried_again(self):
         batch = self.batched.create([line("a", "flaky " + uuid.uuid4().hex)])

@@ -364,8 +364,8 @@ class Oracle(Bench):
         free = self.add(Case("chat", "openai", Script(PLAIN, fail={1: 400}), headers={"Idempotency-Key": "again"}))
         reader = Reader(self.platform.gateway_port, self.platform.key())
         answers = [reader(case).answer[0] for _ in range(3)]
-        self.assertEqual(answers, [200, 409, 409])
-        self.assertEqual([reader(free).answer[0] for _ in range(3)], [400, 200, 409])
+        self.assertEqual(answers, [200, 200, 200])
+        self.assertEqual([reader(free).answer[0] for _ in range(3)], [400, 200, 200])
         lines = self.wait_for_lines()
         self.assertEqual([lines[call]["end_reason"] for call in self.calls_of(case) + self.calls_of(free)], ["done", "refused", "done"])
 
