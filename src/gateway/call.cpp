@@ -309,7 +309,7 @@ void Call::log(const CallRecord& record) const {
 }
 
 Call::Rated Call::rate(CallRecord& record, EndReason reason) {
-    routing::MeteredCall metered =
+    const routing::MeteredCall metered =
         cached_ ? routing::MeteredCall{cached_->record.tokens, UsageBasis::cached}
                 : meter_.finish(reason);
     record.tokens = metered.tokens;
@@ -321,7 +321,7 @@ Call::Rated Call::rate(CallRecord& record, EndReason reason) {
     const Result<ExactMoney> total = add(total_, *charge);
     CHECK(total.has_value(), "the charges of one call are within its hold");
     total_ = *total;
-    return {std::move(metered), *charge};
+    return {metered, *charge};
 }
 
 void Call::settle(CallRecord& record, EndReason reason) {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+
 #include "gateway/gateway_fixture.h"
 #include "io/stream.h"
 #include "io/task_group.h"
@@ -55,6 +58,65 @@ TEST(Upstream, AKeptConnectionThatDiesUnderACallIsNoFailure) {
     f.wait_for_records(3);
     for (const auto& [id, call] : f.server.records) EXPECT_EQ(call.end_reason, EndReason::done);
     f.runtime.block_on(engine.close());
+}
+
+constexpr Duration kTestTimeout = 30s;
+constexpr std::size_t kEvents = 48;
+constexpr std::size_t kEventText = 512UL * 1024;  // together more than the kernel keeps
+
+EngineScript long_stream() {
+    const std::string text(kEventText, 'z');
+    EngineScript script;
+    for (std::size_t i = 0; i < kEvents; ++i)
+        script.pieces.push_back(
+            R"(data: {"choices":[{"index":0,"delta":{"content":")" + text + "\"}}]}\n\n"
+        );
+    script.pieces.emplace_back(
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+        "data: [DONE]\n\n"
+    );
+    return script;
+}
+
+// Reads a little in each turn of the loop, in which engine and gateway write what they can.
+io::Task<std::string> read_slowly(io::Executor executor, std::uint16_t port, std::string request) {
+    const io::Deadline until = io::Deadline::after(kTestTimeout);
+    io::Stream stream = *co_await io::connect_tcp(executor, "127.0.0.1", port, until);
+    (void)co_await stream.write(request, until);
+    std::string all;
+    std::array<char, 16384> buffer;
+    while (!all.ends_with("\r\n0\r\n\r\n")) {
+        const Result<std::size_t> size = co_await stream.read_some(buffer, until);
+        if (!size || *size == 0) co_return all + "<cut>";
+        all.append(buffer.data(), *size);
+        co_await io::yield_now();
+    }
+    co_return all;
+}
+
+TEST(Upstream, AClientThatReadsSlowlyGetsTheWholeStream) {
+    Fixture f;
+    f.add_engine(long_stream());
+    const std::string body =
+        R"({"model":"m","messages":[{"role":"user","content":"long, please"}],"max_tokens":64,"stream":true})";
+    const std::string request =
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + f.key +
+        "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+
+    const std::string answer =
+        f.runtime.block_on(read_slowly(f.runtime.executor(), f.front->local_port(), request));
+
+    const std::size_t begin = answer.find("\r\n\r\n");
+    ASSERT_NE(begin, std::string::npos) << answer.substr(0, 500);
+    EXPECT_EQ(
+        std::count(answer.begin() + static_cast<std::ptrdiff_t>(begin), answer.end(), 'z'),
+        static_cast<std::ptrdiff_t>(kEvents * kEventText)
+    );
+    EXPECT_NE(answer.find("data: [DONE]"), std::string::npos);
+    f.wait_for_records(1);
+    const CallRecord& call = f.server.records.begin()->second;
+    EXPECT_EQ(call.end_reason, EndReason::done);
+    EXPECT_EQ(call.tokens.output_visible, static_cast<std::int64_t>(kEvents));
 }
 
 }  // namespace

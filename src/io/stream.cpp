@@ -384,7 +384,8 @@ bool Stream::idle_and_open() {
 void Stream::unread(std::string bytes) {
     if (bytes.empty()) return;
     std::string& pushback = state_->make_uncommon().pushback;
-    pushback.insert(0, bytes);
+    bytes += pushback;
+    pushback = std::move(bytes);
 }
 
 Task<void> Stream::shutdown(Deadline deadline) {
