@@ -67,7 +67,8 @@ def requests(scene, result):
 
     def visit(subject):
         cpu, done = windows.run(subject)
-        alone = windows.wrk.run(subject, 1, 1)
+        with scene.server_aside():
+            alone = windows.wrk.run(subject, 1, 1)
         return cpu / done["requests"] * 1e6, done["requests"] / done["seconds"], alone["p50"], alone["p99"], done["p99"], done["requests"]
 
     samples = interleaved("requests", subjects, scene.rounds, visit, scene.end)
@@ -106,7 +107,7 @@ def frames(scene, result):
     load = streams.StreamLoad(scene.bench.folder, STREAMS, each, FRAMES, FRAMES * scene.gap_seconds / STREAMS)
 
     def visit(subject):
-        with Cpu(subject) as cpu:
+        with scene.server_aside(), Cpu(subject) as cpu:
             times = load.times_to_first_token(subject, body(subject.model).encode())
         name = next(name for name, one in subjects.items() if one is subject)
         all_times.setdefault(name, []).extend(times)
