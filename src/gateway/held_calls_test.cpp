@@ -39,7 +39,8 @@ struct Asleep : Fixture {
 
     // A call that goes on while the test does.
     std::optional<ClientAnswer>& begin(
-        http::Headers headers = {}, std::string path = {}, std::string body = std::string(kChat)
+        http::Headers headers = {}, const std::string& path = {},
+        std::string body = std::string(kChat)
     ) {
         answers.push_back(std::make_unique<std::optional<ClientAnswer>>());
         group.spawn(keep(
