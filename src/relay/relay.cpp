@@ -78,7 +78,8 @@ struct Relay::State {
     EngineSet engines;
     http::Client client;
     telemetry::Counter& failures;
-    std::int64_t in_flight = 0;
+    std::int64_t in_flight = 0;  // at engines
+    std::int64_t reading = 0;    // bodies that are kept meanwhile
 
     io::Task<http::Response> pass(http::Request request);
     std::optional<http::Response> why_not(const http::Request& request) const;
@@ -87,6 +88,18 @@ struct Relay::State {
 };
 
 namespace {
+
+// A request whose body is being read: it has its place before it has an engine.
+class Reading {
+  public:
+    explicit Reading(std::int64_t& count) : count_(count) { ++count_; }
+    ~Reading() { --count_; }
+    Reading(const Reading&) = delete;
+    Reading& operator=(const Reading&) = delete;
+
+  private:
+    std::int64_t& count_;
+};
 
 // A request in flight at one engine, until its answer's last byte.
 class Visit {
@@ -190,7 +203,7 @@ std::optional<http::Response> Relay::State::why_not(const http::Request& request
             "this relay's key is missing or wrong; send it as 'Authorization: Bearer …' or "
             "'x-api-key: …'"
         );
-    if (in_flight >= static_cast<std::int64_t>(options.calls_max)) {
+    if (in_flight + reading >= static_cast<std::int64_t>(options.calls_max)) {
         http::Response busy = refuse(
             request, ErrorCode::unavailable,
             fmt::format("this relay carries {} requests, as many as it may", options.calls_max)
@@ -224,7 +237,11 @@ http::ClientRequest Relay::State::request_to(
 
 io::Task<http::Response> Relay::State::pass(http::Request request) {
     if (std::optional<http::Response> refusal = why_not(request)) co_return *std::move(refusal);
-    std::optional<Body> body = co_await body_of(&request);
+    std::optional<Body> body;
+    {
+        const Reading here(reading);
+        body = co_await body_of(&request);
+    }
     if (!body)
         co_return refuse(
             request, ErrorCode::invalid_argument,

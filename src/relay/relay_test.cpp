@@ -103,6 +103,20 @@ class RelayTest : public testing::Test {
         return runtime.block_on(client.send(std::move(request), soon()));
     }
 
+    // A request with half its body.
+    io::Task<Result<io::Stream>> begin_slowly() {
+        io::Stream stream = CO_TRY(
+            co_await io::connect_tcp(runtime.executor(), "127.0.0.1", server_->local_port(), soon())
+        );
+        const std::string bytes = fmt::format(
+            "POST /v1/x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n"
+            "Content-Length: 10\r\n\r\n12345",
+            kKey
+        );
+        CO_TRY(co_await stream.write(bytes, soon()));
+        co_return stream;
+    }
+
     static constexpr const char* kKey = "a-key-of-this-test";
     io::Runtime runtime;
     SystemClock clock;
@@ -226,6 +240,20 @@ TEST_F(RelayTest, RefusesMoreThanItMayCarry) {
     const Result<http::ClientResponse> second = send(post("2"));
     EXPECT_EQ(second->status, 503);
     EXPECT_EQ(engine.requests.size(), 1U);
+}
+
+TEST_F(RelayTest, ARequestWhoseBodyIsStillComingHasItsPlace) {
+    Engine engine(runtime);
+    open({.engines = {engine.url()}, .calls_max = 1});
+    io::Stream slow = runtime.block_on(begin_slowly()).value();
+    // The relay may see the second request first: then it is served, and tried again.
+    const io::Deadline deadline = soon();
+    int status = 201;
+    while (status == 201 && !deadline.passed()) status = send(post("2"))->status;
+    EXPECT_EQ(status, 503);
+    slow.close();
+    while (status == 503 && !deadline.passed()) status = send(post("3"))->status;
+    EXPECT_EQ(status, 201);
 }
 
 TEST_F(RelayTest, NamesTheOptionThatIsWrong) {
