@@ -44,14 +44,31 @@ std::string Authenticator::shown(const http::Headers& headers) {
     return key ? std::string(kScheme).append(*key) : std::string();
 }
 
-std::optional<Result<KeyPtr>> Authenticator::authenticate_now(std::string_view authorization
-) const {
+std::optional<Result<KeyPtr>> Authenticator::authenticate_now(std::string_view authorization) {
     const Result<std::string_view> key = key_in(authorization);
     if (!key) return std::unexpected(key.error());
     const Sha256 digest = sha256(*key);
     const KeyCache::Entry* entry = cache_.find(digest);
-    if (entry == nullptr || clock_.now() >= entry->fresh_until) return std::nullopt;
+    if (entry == nullptr) return std::nullopt;
+    if (clock_.now() >= entry->fresh_until) {
+        if (!may_ask_beside(*entry)) return std::nullopt;
+        (void)question_of(digest);
+    }
     return judge(entry, false);
+}
+
+bool Authenticator::may_ask_beside(const KeyCache::Entry& entry) const {
+    return clock_.now() < entry.good_until && entry.told_at >= told_since_ && is_told() &&
+           !is_server_silent_;
+}
+
+bool Authenticator::is_told() const {
+    return told_at_ && clock_.monotonic() - *told_at_ < kToldLately;
+}
+
+void Authenticator::on_told() {
+    if (!is_told()) told_since_ = clock_.now();
+    told_at_ = clock_.monotonic();
 }
 
 io::Task<Result<KeyPtr>> Authenticator::authenticate(std::string authorization) {

@@ -16,6 +16,8 @@
 namespace penstock::gateway {
 
 // Who calls: from the cache, else from the server; equal questions at one time are asked once.
+// While the server tells of keys that change, one that it did not name is asked for beside its call
+// when its time is over, not before it: a call waits for a key only that was not used for long.
 // While the server cannot be asked, keys it knew stay good for KeyCache::kStaleMax past their time,
 // as long as their allowances last: only the first call waits to find out, and later ones ask again
 // beside the call, one each kAskAgainAfter.
@@ -24,6 +26,8 @@ class Authenticator {
     static constexpr std::size_t kKeyBytesMax = 512;
     static constexpr std::size_t kQuestionsMax = 64;  // at one time; above: unavailable
     static constexpr Duration kAskAgainAfter = 1s;
+    // The server tells of changed keys at least once in half of this, also when there are none.
+    static constexpr Duration kToldLately = 2 * ServerLink::kRoutesWait;
 
     Authenticator(
         io::Executor executor, io::TaskGroup& tasks, ServerLink& server, const Clock& clock
@@ -34,7 +38,9 @@ class Authenticator {
     // `authorization` as it came: "Bearer sk-…". unauthenticated, permission_denied or unavailable.
     io::Task<Result<KeyPtr>> authenticate(std::string authorization);
     // The same where the cache knows without asking; else nothing.
-    std::optional<Result<KeyPtr>> authenticate_now(std::string_view authorization) const;
+    std::optional<Result<KeyPtr>> authenticate_now(std::string_view authorization);
+    // The server has told which keys changed, and cache() knows it.
+    void on_told();
     KeyCache& cache() { return cache_; }
 
   private:
@@ -50,6 +56,8 @@ class Authenticator {
     io::Task<void> ask_server(Sha256 digest, std::shared_ptr<Question> question);
     void fall_silent(Question& question, const Error& cause);
     Result<KeyPtr> judge(const KeyCache::Entry* entry, bool stale_allowed) const;
+    bool may_ask_beside(const KeyCache::Entry& entry) const;
+    bool is_told() const;
 
     io::Executor executor_;
     io::TaskGroup& tasks_;
@@ -58,6 +66,8 @@ class Authenticator {
     KeyCache cache_;
     bool is_server_silent_ = false;  // the last question was in vain
     Duration ask_again_at_{};        // monotonic
+    std::optional<Duration> told_at_;  // likewise
+    Time told_since_;                  // without a gap in which a change could be missed
     // Shared by those who wait for the answer and the task that asks, whichever ends last.
     std::unordered_map<std::string, std::shared_ptr<Question>> questions_;
 };

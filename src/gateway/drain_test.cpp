@@ -129,7 +129,7 @@ TEST(GatewayDrain, ACallThatRunsMayStillFallBackToItsNextModel) {
           Case{"/v1/chat/completions", "openai", "anthropic"},
           Case{"/v1/messages", "anthropic", "openai"}}) {
         InFlight f;
-        f.server.cache_keys_for = Duration{0};  // so that the key is asked for again
+        f.server.changed_keys = {to_hex(sha256(ScriptedServer::kKey))};  // with the next routes
         f.add_engine({.pieces = {}, .end = EngineScript::End::when_told}, "m", each.protocol);
         f.add_engine(whole_answer(), "n", each.second);
         if (each.second == std::string_view("anthropic"))

@@ -343,6 +343,7 @@ class Gateway::State {
             if (table) {
                 back_off = kRoutesBackOffFirst;
                 if (!routes_known_ || table->version != routes_version_) apply(*std::move(table));
+                authenticator_.on_told();
                 continue;
             }
             log_.warning(

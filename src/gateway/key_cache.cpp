@@ -103,6 +103,8 @@ const KeyCache::Entry* KeyCache::find(const Sha256& digest) const {
 
 KeyCache::Entry KeyCache::put_known(const Sha256& digest, ResolvedKey key, Time now) {
     Entry entry{.fresh_until = now + std::clamp(key.cache_for, Duration{0}, kKnownMax)};
+    entry.told_at = now;
+    entry.good_until = entry.fresh_until + kBesideMax;
     entry.key = std::make_shared<const ResolvedKey>(std::move(key));
     unknown_.erase(digest);
     known_.put(digest, entry);
@@ -118,8 +120,10 @@ KeyCache::Entry KeyCache::put_unknown(const Sha256& digest, Time now) {
 
 void KeyCache::renew(std::string_view sha256_hex, Time now) {
     const std::optional<Sha256> digest = sha256_from_hex(sha256_hex);
-    if (Entry* found = digest ? known_.find(*digest) : nullptr)
-        found->fresh_until = std::min(found->fresh_until, now);
+    Entry* found = digest ? known_.find(*digest) : nullptr;
+    if (found == nullptr) return;
+    found->fresh_until = std::min(found->fresh_until, now);
+    found->good_until = found->fresh_until;
 }
 
 void KeyCache::revoke(std::string_view sha256_hex, Time now) {

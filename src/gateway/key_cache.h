@@ -34,6 +34,7 @@ class KeyCache {
     static constexpr std::size_t kUnknownKeysMax = 10'000;
     static constexpr Duration kKnownMax = 10min;  // however long the server allows
     static constexpr Duration kUnknownFor = 5s;   // a refused key is asked for again after it
+    static constexpr Duration kBesideMax = 10min; // past its time, while it is asked for again
     static constexpr Duration kStaleMax = 1h;     // past its time, while the server cannot be asked
 
     explicit KeyCache(
@@ -44,6 +45,10 @@ class KeyCache {
     struct Entry {
         KeyPtr key;  // null: the server does not know the key
         Time fresh_until;
+        // Until then no call need wait while the key is asked for again, unless a change was missed
+        // that the server told after `told_at`.
+        Time good_until{};
+        Time told_at{};
     };
     const Entry* find(const Sha256& digest) const;
     // What it keeps from now on, until it has to forget it.

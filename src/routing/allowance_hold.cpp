@@ -109,4 +109,17 @@ std::vector<LeaseUse> AllowancePool::lease_uses(Time now, std::size_t most, std:
     return uses;
 }
 
+std::size_t AllowancePool::holds_overdue(Time now) const {
+    return static_cast<std::size_t>(std::ranges::count_if(holds_, [&](const HoldRow& row) {
+        return row.open && row.deadline < now;
+    }));
+}
+
+Money AllowancePool::held() const {
+    __int128 sum = 0;
+    for (const HoldRow& row : holds_)
+        if (row.open) sum += row.money.micro();
+    return Money::micro(static_cast<std::int64_t>(sum));
+}
+
 }  // namespace penstock::routing

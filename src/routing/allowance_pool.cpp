@@ -59,6 +59,12 @@ Units free_of(const Slot& slot, Time now) {
     return slot.granted - slot.returned - slot.used - slot.held;
 }
 
+// What calls of now need at one time.
+template <class Slot>
+Units load_of(const Slot& slot) {
+    return is_per_minute(slot.key.measure) ? slot.used + slot.held : slot.held;
+}
+
 template <class Slot>
 Units positive_free(const Slot& slot, Time now) {
     return std::max(Units(), free_of(slot, now));
@@ -118,7 +124,9 @@ void AllowancePool::apply(
 ) {
     for (std::size_t i = 0; i < demands.size(); ++i) {
         Slot& slot = slots_[slots[i]];
+        if (is_idle(slot, now)) slot.most = {};
         slot.held += demands[i].units;
+        slot.most = std::max(slot.most, load_of(slot));
         slot.used_at = now;
         if (slot.key.measure != Measure::wallet) slot.limit = demands[i].limit;
         ++slot.entries;
@@ -302,16 +310,28 @@ bool AllowancePool::is_idle(const Slot& slot, Time now) const {
            (closing_ || now - slot.used_at >= kKeepFor);
 }
 
+// What no call uses. Also of a lease that has expired here: the server may still count it.
+Units AllowancePool::spare_of(const Slot& slot, Time now) const {
+    Units spare = slot.granted - slot.returned - slot.held;
+    if (!is_per_minute(slot.key.measure) || !is_idle(slot, now)) spare -= slot.used;
+    return std::max(Units(), spare);
+}
+
+// Of an idle account. Near the limit nothing stands, as nothing is kept in store there.
+Units AllowancePool::standing_of(const Slot& slot, Time now) const {
+    const bool stands = !closing_ && !slot.wanted_back && now - slot.used_at < kStandFor &&
+                        slots_by_key_.size() <= kStandingAccountsMax;
+    if (!stands) return {};
+    return is_consumed(slot.key.measure) ? std::min(slot.most, fill_of(slot)) : slot.most;
+}
+
 Units AllowancePool::return_of(const Slot& slot, Time now) const {
     const Units step = step_of(slot.key.measure);
     if (slot.calls_waiting > 0) return {};
-    // Also of a lease that has expired here: the server may still count it.
-    Units spare = slot.granted - slot.returned - slot.held;
-    const bool idle = is_idle(slot, now);
-    if (!is_per_minute(slot.key.measure) || !idle) spare -= slot.used;
-    if (spare <= Units()) return {};
+    const Units spare = spare_of(slot, now);
     // To the last fraction: what is left at the server would be held until the lease ends.
-    if (idle || closing_) return spare;
+    if (is_idle(slot, now)) return std::max(Units(), spare - standing_of(slot, now));
+    if (closing_) return spare;
     if (!slot.wanted_back) return {};
     const Units half = (spare / 2).floor_to(step);
     return half.is_zero() ? spare.floor_to(step) : half;
@@ -417,7 +437,8 @@ void AllowancePool::sweep(Time now) {
             forget(index);
             continue;
         }
-        const bool due = !return_of(slot, now).is_zero() || now - slot.asked_at >= kCheckIn ||
+        const Duration check_in = is_idle(slot, now) ? kStandingCheckIn : kCheckIn;
+        const bool due = !return_of(slot, now).is_zero() || now - slot.asked_at >= check_in ||
                          slot.unsure || slot.calls_waiting > 0;
         if (due) enqueue(index);
     }
@@ -427,7 +448,7 @@ void AllowancePool::sweep(Time now) {
 bool AllowancePool::is_done(const Slot& slot, Time now) const {
     if (!is_idle(slot, now)) return false;
     const Time over = std::max(slot.expires_at, slot.used_at + kAllowanceTime) + kAllowanceGrace;
-    return (!slot.unsure && return_of(slot, now).is_zero()) || now >= over;
+    return (!slot.unsure && spare_of(slot, now).is_zero()) || now >= over;
 }
 
 void AllowancePool::forget(std::uint32_t index) {
@@ -474,19 +495,6 @@ std::optional<AccountView> AllowancePool::view(const AccountKey& key, Time now) 
     roll(slot, now);
     return AccountView{slot.granted,       slot.returned, slot.used,      slot.held,
                        free_of(slot, now), slot.limit,    slot.remaining, slot.expires_at};
-}
-
-std::size_t AllowancePool::holds_overdue(Time now) const {
-    return static_cast<std::size_t>(std::ranges::count_if(holds_, [&](const HoldRow& row) {
-        return row.open && row.deadline < now;
-    }));
-}
-
-Money AllowancePool::held() const {
-    __int128 sum = 0;
-    for (const HoldRow& row : holds_)
-        if (row.open) sum += row.money.micro();
-    return Money::micro(static_cast<std::int64_t>(sum));
 }
 
 }  // namespace penstock::routing

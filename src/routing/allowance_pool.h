@@ -111,8 +111,14 @@ class AllowancePool {
     static constexpr std::int64_t kRefillDivisor =
         4;                                         // refill when less than ¼ of the fill is free
     static constexpr Duration kExpiryMargin = 5s;  // clocks of gateway and server differ
-    static constexpr Duration kKeepFor = 30s;      // after its last use an account is given back
-    static constexpr Duration kCheckIn = 10s;      // the server hears of every account in use
+    // After its last use for so long, an account is given back but for its standing part: what its
+    // calls held at one time, so that the next ones do not wait for the server.
+    static constexpr Duration kKeepFor = 30s;
+    static constexpr Duration kStandFor = 10min;  // after its last use; then all is given back
+    static constexpr std::size_t kStandingAccountsMax = 20'000;  // with more, no part stands
+    static constexpr Duration kCheckIn = 10s;  // the server hears of every account in use
+    // And of those that stand; it tells for AllowanceAuthority::kShortFor that others want a part.
+    static constexpr Duration kStandingCheckIn = 20s;
     static constexpr std::int64_t kMinutesBackMax = 2;
     static constexpr std::int64_t kFillDivisor = 8;  // no fill is more than this part of the limit
 
@@ -174,6 +180,7 @@ class AllowancePool {
         Units granted, returned, used, held;
         Units limit, remaining;
         Units waiting, smallest;
+        Units most;  // held at one time (of a minute: with what it used), since it was idle
         std::uint32_t calls_waiting = 0;
         std::int64_t minute = 0;  // of used and held, where they are of one
         Time expires_at;
@@ -214,6 +221,8 @@ class AllowancePool {
     AllowanceAsk ask_of(Slot& slot, Time now, Idle idle) const;
     void take_answer(Slot& slot, const AllowanceAsk& ask, const Allowance& answer, Time now) const;
     Units return_of(const Slot& slot, Time now) const;
+    Units spare_of(const Slot& slot, Time now) const;
+    Units standing_of(const Slot& slot, Time now) const;
     Units fill_of(const Slot& slot) const;
     bool runs_low(const Slot& slot, Time now) const;
     bool is_idle(const Slot& slot, Time now) const;

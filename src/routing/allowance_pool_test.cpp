@@ -15,12 +15,13 @@ struct PoolFixture {
     AllowancePool pool{Money::micro(100), ids};
     Demand demand;
 
-    PoolFixture(Measure measure, Units granted, Units each) {
+    PoolFixture(Measure measure, Units granted, Units each, Units remaining = {}) {
         demand = {{.subject = {1, 1}, .level = Level::key, .measure = measure}, each, granted};
         EXPECT_TRUE(pool.wait_for({&demand, 1}, kNow));
         const std::vector<AllowanceAsk> asks = pool.asks(kNow, 10);
         Allowance answer{.lease_id = asks.at(0).lease_id, .granted = granted};
         answer.expires_at = kNow + 1h;
+        answer.remaining = remaining;
         pool.grant(asks.at(0), answer, kNow);
         pool.stop_waiting({&demand, 1});
     }
@@ -138,6 +139,77 @@ TEST(AllowancePool, GivesAllBackWhenItClosesAndServesAgainWhenItReopens) {
     ASSERT_EQ(asks.size(), 1U);
     EXPECT_GE(asks[0].needed, Units::whole(1));
     f.pool.stop_waiting({&f.demand, 1});
+}
+
+// The server's answer to the only ask there is: all it gives back is taken, nothing is added.
+AllowanceAsk exchange(PoolFixture& f, Time now, bool wanted_back = false) {
+    f.pool.sweep(now);
+    const std::vector<AllowanceAsk> asks = f.pool.asks(now, 10);
+    if (asks.size() != 1) {
+        ADD_FAILURE() << asks.size() << " asks";
+        return {};
+    }
+    Allowance answer{.lease_id = asks[0].lease_id, .granted = asks[0].known};
+    answer.expires_at = now + 1h;
+    answer.wanted_back = wanted_back;
+    answer.remaining = Units::whole(1000);
+    f.pool.grant(asks[0], answer, now);
+    return asks[0];
+}
+
+TEST(AllowancePool, KeepsWhatItsCallsHeldAtOneTimeForTheNextOnes) {
+    PoolFixture f(Measure::tokens_day, Units::whole(80), Units::whole(3), Units::whole(1000));
+    {
+        const std::expected<Hold, Lack> first = f.hold();
+        const std::expected<Hold, Lack> second = f.hold();
+        ASSERT_TRUE(first && second);
+    }
+    EXPECT_EQ(exchange(f, kNow + AllowancePool::kKeepFor).returned, Units::whole(74));
+    EXPECT_EQ(f.pool.view(f.demand.account, kNow + 1min)->free, Units::whole(6));
+
+    // The lease is renewed meanwhile.
+    for (Time now = kNow + 1min; now < kNow + AllowancePool::kStandFor; now += 1min) {
+        EXPECT_EQ(exchange(f, now).returned, Units::whole(74));
+        EXPECT_EQ(f.pool.view(f.demand.account, now)->expires_at, now + 1h);
+    }
+    EXPECT_TRUE(f.hold(kNow + AllowancePool::kStandFor - 1s));
+    const Time unused = kNow + 2 * AllowancePool::kStandFor - 1s;
+    EXPECT_EQ(exchange(f, unused).returned, Units::whole(80));
+    f.pool.sweep(unused);
+    EXPECT_EQ(f.pool.accounts(), 0U);
+}
+
+TEST(AllowancePool, AnotherTimeOfUseHasAStandingPartOfItsOwn) {
+    PoolFixture f(Measure::tokens_day, Units::whole(80), Units::whole(3), Units::whole(1000));
+    {
+        const std::expected<Hold, Lack> first = f.hold();
+        const std::expected<Hold, Lack> second = f.hold();
+    }
+    exchange(f, kNow + AllowancePool::kKeepFor);
+    const Time later = kNow + 1min;
+    EXPECT_TRUE(f.hold(later));
+    EXPECT_EQ(exchange(f, later + AllowancePool::kKeepFor).returned, Units::whole(77));
+}
+
+TEST(AllowancePool, AStandingShareIsWhatAMinuteUsed) {
+    PoolFixture f(Measure::requests_minute, Units::whole(60), Units::whole(1));
+    for (int n = 0; n < 5; ++n) f.hold()->settle({});
+    EXPECT_EQ(exchange(f, kNow + 2min).returned, Units::whole(55));
+    EXPECT_TRUE(f.hold(kNow + 3min));
+}
+
+TEST(AllowancePool, AStandingPartIsGivenBackWhenOthersWantIt) {
+    PoolFixture f(Measure::tokens_day, Units::whole(80), Units::whole(3), Units::whole(1000));
+    f.hold()->release();
+    exchange(f, kNow + AllowancePool::kKeepFor, true);
+    EXPECT_EQ(exchange(f, kNow + AllowancePool::kKeepFor + 1s).returned, Units::whole(80));
+}
+
+TEST(AllowancePool, NothingStandsNearTheLimit) {
+    PoolFixture f(Measure::tokens_day, Units::whole(6), Units::whole(3), Units::whole(1000));
+    f.hold()->release();
+    EXPECT_EQ(exchange(f, kNow + AllowancePool::kKeepFor).returned, Units::whole(6))
+        << "an eighth of the limit is less than one";
 }
 
 }  // namespace

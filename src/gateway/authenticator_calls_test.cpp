@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "gateway/authenticator.h"
+#include "gateway/gateway_fixture.h"
+
+// When a call waits for the server's word on its key.
+namespace penstock::gateway {
+namespace {
+
+// A key whose time is over as soon as it was told; the server tells nothing more of it.
+struct PastItsTime : Fixture {
+    PastItsTime() {
+        server.cache_keys_for = Duration{0};
+        add_engine(whole_answer());
+        EXPECT_EQ(ask(std::string(kChat)).status, 200);
+        asked = server.keys_asked;
+        server.keys_wait = true;
+    }
+    int asked = 0;
+};
+
+TEST(GatewayKeys, AKeyPastItsTimeIsAskedForBesideItsCall) {
+    PastItsTime f;
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
+    f.wait_until([&] { return f.server.keys_asked == f.asked + 1; }, "one question for both calls");
+
+    f.server.may_use_tokens = false;
+    f.server.answer_keys();
+    f.wait_until([&] { return f.ask(std::string(kChat)).status == 403; }, "the answer to count");
+}
+
+TEST(GatewayKeys, AChangedKeyIsAskedForBeforeItsCall) {
+    PastItsTime f;
+    f.server.keys_wait = false;
+    f.server.may_use_tokens = false;
+    f.server.changed_keys = {to_hex(sha256(ScriptedServer::kKey))};
+    f.apply_routes();
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 403);
+}
+
+// Of what changed meanwhile it may not have heard.
+TEST(GatewayKeys, AGatewayThatWasNotToldOfChangesAsksBeforeTheCall) {
+    PastItsTime f;
+    f.server.keys_wait = false;
+    f.server.may_use_tokens = false;
+    f.clock.ahead = Authenticator::kToldLately;
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 403);
+}
+
+// It hears again, but what it missed while it did not is not told again.
+TEST(GatewayKeys, AKeyThatWasToldBeforeAGapIsAskedForBeforeItsCall) {
+    PastItsTime f;
+    f.server.keys_wait = false;
+    f.server.may_use_tokens = false;
+    f.clock.ahead = 2 * Authenticator::kToldLately;
+    f.apply_routes();
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 403);
+}
+
+TEST(GatewayKeys, AKeyThatWasNotUsedForLongIsAskedForBeforeItsCall) {
+    PastItsTime f;
+    f.server.keys_wait = false;
+    f.server.may_use_tokens = false;
+    for (Duration ahead = 30s; ahead <= KeyCache::kBesideMax; ahead += 30s) {
+        f.clock.ahead = ahead;
+        f.apply_routes();  // it hears all the time
+    }
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 403);
+}
+
+}  // namespace
+}  // namespace penstock::gateway
