@@ -167,7 +167,7 @@ void Call::book_lost(
     parts_.metrics.on_platform_attempt(
         record, {.endpoint = route->endpoint, .embeddings = admission_.embeddings}
     );
-    parts_.spool.append_settled(record, [] {});
+    parts_.spool.append_settled(record);
 }
 
 void Call::replace_attempt(const Replacement& by) {
@@ -284,7 +284,7 @@ void Call::continue_on(const GoingOn& by) {
     silent_ = false;
     // Opened first: a crash between the two leaves neither without the other.
     dispatch(by.choice);
-    parts_.spool.append_settled(*continued_, [] {});
+    parts_.spool.append_settled(*continued_);
 }
 
 // Nothing of what was asked or answered: numbers and names of the platform's own.
@@ -348,9 +348,8 @@ void Call::settle(CallRecord& record, EndReason reason) {
         admission_.batch->actual = actual;
         return;
     }
-    parts_.spool.append_settled(record, [hold = std::move(admission_.hold), actual]() mutable {
-        hold.settle(actual);
-    });
+    parts_.spool.append_settled(record);
+    admission_.hold.settle(actual);
 }
 
 void Call::end_measured(const CallRecord& record, EndReason reason, ExactMoney charge) {

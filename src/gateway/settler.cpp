@@ -76,10 +76,10 @@ io::Task<void> Settler::settle_forever() {
 
 io::Task<bool> Settler::drain(io::Deadline deadline) {
     while (!deadline.passed()) {
-        if (!parts_.spool.has_unsettled()) co_return true;
+        if (!parts_.spool.has_records()) co_return true;
         if (!co_await settle_one_batch()) co_await io::sleep_for(kBackOffFirst);
     }
-    co_return !parts_.spool.has_unsettled();
+    co_return !parts_.spool.has_records();
 }
 
 io::Task<bool> Settler::settle_one_batch() {

@@ -20,8 +20,8 @@ namespace penstock::gateway {
 class Settler {
   public:
     static constexpr std::size_t kBatchRecordsMax = 500;
-    static constexpr Duration kGatherFor =
-        50ms;  // between batches, so that they are not single records
+    // Between batches, so that they are not single records: a report costs as much as several.
+    static constexpr Duration kGatherFor = 250ms;
     static constexpr Duration kBackOffFirst = 200ms;  // doubles, with full jitter
     static constexpr Duration kBackOffMax = 10s;
 

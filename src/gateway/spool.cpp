@@ -92,6 +92,7 @@ Spool::Spool(io::Executor executor, io::Pool& pool, telemetry::Logger log, Optio
       options_(std::move(options)),
       writing_(executor, [this] { write_out(); }),
       appended_(executor),
+      grown_(executor),
       committed_(std::move(executor)) {}
 
 Spool::~Spool() {
@@ -211,10 +212,10 @@ Result<void> Spool::start_segment() {
 
 void Spool::append_opened(const CallRecord& call) { append(SpoolKind::opened, call); }
 
-void Spool::append_settled(const CallRecord& call, std::move_only_function<void()> durable) {
+void Spool::append_settled(const CallRecord& call) {
     append(SpoolKind::settled, call);
     const Segment& active = segments_.back();
-    waiting_.push_back({active.number, active.size + unwritten_.size(), std::move(durable)});
+    settled_ = {active.number, active.size + unwritten_.size()};
     appended_.notify_one();
 }
 
@@ -231,7 +232,18 @@ bool Spool::write_out() {
     segments_.back().size += written;
     unwritten_.erase(0, written);
     stuck_ = !unwritten_.empty();
+    if (unsynced_bytes() >= kUnsyncedBytesMax) grown_.notify_one();
     return !stuck_;
+}
+
+std::uint64_t Spool::unsynced_bytes() const {
+    return segments_.back().size - segments_.back().synced;
+}
+
+// What is not kept any more was durable.
+bool Spool::is_durable(Place place) const {
+    const auto segment = std::ranges::find(segments_, place.segment, &Segment::number);
+    return segment == segments_.end() || segment->synced >= place.end;
 }
 
 bool Spool::has_room() const { return !broken_ && !stuck_ && bytes() < options_.bytes_max; }
@@ -250,13 +262,19 @@ io::Task<void> Spool::commit_forever() {
             co_await io::sleep_for(kRetryInterval);
             continue;
         }
-        if (waiting_.empty() || broken_) {
+        if (is_durable(settled_) || broken_) {
             co_await appended_.wait();
             continue;
         }
         co_await commit_once();
-        co_await io::sleep_for(kCommitInterval);
+        co_await pause();
     }
+}
+
+io::Task<void> Spool::pause() {
+    const io::Deadline until = io::Deadline::after(kCommitInterval);
+    co_await io::sleep_for(kCommitIntervalMin);
+    while (unsynced_bytes() < kUnsyncedBytesMax && !until.passed()) co_await grown_.wait(until);
 }
 
 // One fsync for all records written so far; then the next segment if this one is full.
@@ -282,30 +300,18 @@ io::Task<void> Spool::commit_once() {
         if (const Result<void> started = start_segment(); !started)
             log_.error("cannot start a spool segment", started.error());
     }
-    run_durable();
-}
-
-void Spool::run_durable() {
-    while (!waiting_.empty()) {
-        Waiting& first = waiting_.front();
-        const auto segment = std::ranges::find(segments_, first.segment, &Segment::number);
-        CHECK(segment != segments_.end(), "a segment with records that nobody was told of is kept");
-        if (segment->synced < first.end) break;
-        std::move_only_function<void()> durable = std::move(first.durable);
-        waiting_.pop_front();
-        if (durable) durable();
-    }
     committed_.notify_all();
 }
 
 io::Task<bool> Spool::flush(io::Deadline deadline) {
-    while (!waiting_.empty()) {
+    const Place end = settled_;
+    while (!is_durable(end)) {
         if (!co_await committed_.wait(deadline)) co_return false;
     }
     co_return true;
 }
 
-bool Spool::anything_to_read() const {
+bool Spool::has_records() const {
     for (const Segment& segment : segments_)
         if (segment.number >= read_segment_ &&
             segment.synced > (segment.number == read_segment_ ? read_offset_ : 0))
@@ -314,14 +320,14 @@ bool Spool::anything_to_read() const {
 }
 
 io::Task<void> Spool::wait_for_records() {
-    while (!anything_to_read()) co_await committed_.wait();
+    while (!has_records()) co_await committed_.wait();
 }
 
 io::Task<Result<std::unique_ptr<Spool::Batch>>> Spool::next_batch(std::size_t records_max) {
     auto batch = std::make_unique<Batch>();
     batch->segment = read_segment_;
     batch->end = read_offset_;
-    while (anything_to_read()) {
+    while (has_records()) {
         const auto segment = std::ranges::find(segments_, batch->segment, &Segment::number);
         CHECK(segment != segments_.end(), "a segment is kept until it is acknowledged");
         const std::size_t max = static_cast<std::size_t>(

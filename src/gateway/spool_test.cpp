@@ -60,7 +60,7 @@ struct Opened {
     ~Opened() { runtime.block_on(tasks.close()); }
 
     void settle(std::uint64_t n) {
-        spool->append_settled(call(n), [] {});
+        spool->append_settled(call(n));
     }
     void flush() { EXPECT_TRUE(runtime.block_on(spool->flush(io::Deadline::after(5s)))); }
     // All records in order, as "1 2 3", acknowledged in batches of `batch`.
@@ -140,16 +140,38 @@ TEST(Spool, IsWrittenBeforeAnythingIsSent) {
     EXPECT_GT(sent.after, 0U);
 }
 
-TEST(Spool, CallsBackOnlyAfterTheRecordIsDurable) {
+TEST(Spool, GivesARecordOnlyWhenItIsDurable) {
     Folder folder;
     Opened f(folder.path);
-    bool durable = false;
-    f.spool->append_settled(call(1), [&] { durable = true; });
-    EXPECT_FALSE(durable);
-    EXPECT_FALSE(f.spool->has_unsettled());
-    f.flush();
-    EXPECT_TRUE(durable);
+    f.settle(1);
     EXPECT_TRUE(f.spool->has_unsettled());
+    EXPECT_FALSE(f.spool->has_records());
+    EXPECT_TRUE((*f.runtime.block_on(f.spool->next_batch(1)))->records.empty());
+    f.flush();
+    EXPECT_EQ(f.take_all(), "1");
+    EXPECT_FALSE(f.spool->has_unsettled());
+}
+
+io::Task<bool> is_durable_soon(Spool* spool, std::uint64_t n) {
+    spool->append_settled(call(n));
+    co_return co_await spool->flush(io::Deadline::after(Spool::kCommitInterval / 2));
+}
+
+// What was appended since the last fsync waits for the next one, unless it is much.
+TEST(Spool, AnFsyncIsSharedByWhatIsAppendedInAnInterval) {
+    Folder folder;
+    Opened f(folder.path);
+    f.settle(1);
+    f.flush();
+    const auto begun = std::chrono::steady_clock::now();
+    f.settle(2);
+    f.flush();
+    EXPECT_GE(std::chrono::steady_clock::now() - begun, Spool::kCommitInterval / 2);
+
+    f.settle(3);
+    for (std::uint64_t n = 10; f.spool->bytes() < Spool::kUnsyncedBytesMax; ++n)
+        f.spool->append_opened(call(n));
+    EXPECT_TRUE(f.runtime.block_on(is_durable_soon(f.spool.get(), 4)));
 }
 
 TEST(Spool, SurvivesKillWithWhatWasAppendedAndTellsWhichCallsWereCut) {
@@ -162,7 +184,7 @@ TEST(Spool, SurvivesKillWithWhatWasAppendedAndTellsWhichCallsWereCut) {
         );
         spool->append_opened(call(1));
         spool->append_opened(call(2));
-        spool->append_settled(call(1), [] {});
+        spool->append_settled(call(1));
         runtime.block_on(io::yield_now());  // the turn ends
         ::kill(::getpid(), SIGKILL);
     });
