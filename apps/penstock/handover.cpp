@@ -11,11 +11,13 @@
 #include <cstring>
 #include <utility>
 
+#include "io/readable.h"
+
 namespace penstock {
 namespace {
 
 constexpr int kAnswerMs = 5000;
-constexpr Duration kLookEvery = 50ms;
+constexpr Duration kRetryAfter = 50ms;
 constexpr char kServes = 's';
 
 std::unexpected<Error> system_failure(const std::string& what) {
@@ -137,18 +139,23 @@ Result<void> Handover::offer(int socket, int slot) {
 }
 
 io::Task<void> Handover::until_taken(telemetry::Logger log) {
-    while (!hand_over(log)) co_await io::sleep_for(kLookEvery);
+    while (true) {
+        co_await io::until_readable(peer_ < 0 ? listener_ : peer_);
+        if (peer_ >= 0 && is_confirmed(log)) break;
+        if (peer_ < 0 && !answer_next()) co_await io::sleep_for(kRetryAfter);
+    }
     close_socket(listener_);  // its name is the newer process's
 }
 
-// True when a newer process serves.
-bool Handover::hand_over(telemetry::Logger& log) {
-    if (peer_ < 0) {
-        peer_ = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (peer_ < 0) return false;
-        if (!send_byte(peer_, static_cast<char>(slot_), socket_)) close_socket(peer_);
-        return false;
-    }
+// False: nobody is there after all, or there is no descriptor for it.
+bool Handover::answer_next() {
+    peer_ = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (peer_ >= 0 && !send_byte(peer_, static_cast<char>(slot_), socket_)) close_socket(peer_);
+    return peer_ >= 0;
+}
+
+// True when the newer process serves.
+bool Handover::is_confirmed(telemetry::Logger& log) {
     if (!is_readable(peer_, 0)) return false;
     int none = -1;
     const std::optional<char> word = receive_byte(peer_, none);

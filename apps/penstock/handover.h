@@ -40,7 +40,8 @@ class Handover {
     io::Task<void> until_taken(telemetry::Logger log);
 
   private:
-    bool hand_over(telemetry::Logger& log);
+    bool answer_next();
+    bool is_confirmed(telemetry::Logger& log);
     std::filesystem::path path_;
     int peer_ = -1;      // the older process, or the newer one that was answered
     int listener_ = -1;  // where this process can be asked

@@ -64,8 +64,8 @@ class Authenticator {
     ServerLink& server_;
     const Clock& clock_;
     KeyCache cache_;
-    bool is_server_silent_ = false;  // the last question was in vain
-    Duration ask_again_at_{};        // monotonic
+    bool is_server_silent_ = false;    // the last question was in vain
+    Duration ask_again_at_{};          // monotonic
     std::optional<Duration> told_at_;  // likewise
     Time told_since_;                  // without a gap in which a change could be missed
     // Shared by those who wait for the answer and the task that asks, whichever ends last.

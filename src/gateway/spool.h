@@ -38,7 +38,8 @@ class Spool {
     static constexpr Duration kRetryInterval = 500ms;
     // At least so long between two fsyncs, and no longer once so much was written since the last
     // one: only the report to the server waits for them. A machine that loses its power may forget
-    // what was written in that time. An fsync costs 0.15 ms of CPU, as much as ten frames of streams.
+    // what was written in that time. An fsync costs 0.15 ms of CPU, as much as ten frames of
+    // streams.
     static constexpr Duration kCommitIntervalMin = 20ms;
     static constexpr Duration kCommitInterval = 100ms;
     static constexpr std::uint64_t kUnsyncedBytesMax = 1024UL * 1024;
@@ -134,7 +135,7 @@ class Spool {
     std::string unwritten_;  // of this turn, or what the disk did not take
     bool stuck_ = false;     // the disk did not take all of it
     io::BeforeSending writing_;
-    Place settled_;  // behind the last record of a call that ended
+    Place settled_;                   // behind the last record of a call that ended
     std::uint64_t read_segment_ = 0;  // the next batch begins here
     std::uint64_t read_offset_ = 0;
     std::uint64_t backlog_segment_ = 0;  // the first one of this process

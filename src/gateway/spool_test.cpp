@@ -59,9 +59,7 @@ struct Opened {
     }
     ~Opened() { runtime.block_on(tasks.close()); }
 
-    void settle(std::uint64_t n) {
-        spool->append_settled(call(n));
-    }
+    void settle(std::uint64_t n) { spool->append_settled(call(n)); }
     void flush() { EXPECT_TRUE(runtime.block_on(spool->flush(io::Deadline::after(5s)))); }
     // All records in order, as "1 2 3", acknowledged in batches of `batch`.
     std::string take_all(std::size_t batch = 500) {

@@ -67,7 +67,9 @@ struct Relay::State {
         : options(std::move(options_given)),
           parts(std::move(parts_given)),
           engines(options.engines.size()),
-          client(parts.runtime, {.idle_per_origin_max = 256, .idle_max = 16'384}),
+          client(
+              parts.runtime, {.idle_timeout = 90s, .idle_per_origin_max = 256, .idle_max = 16'384}
+          ),
           failures(parts.metrics.counter(
               "penstock_relay_engine_failures_total",
               "Engines that could not be reached or closed without an answer."
@@ -259,7 +261,7 @@ io::Task<http::Response> Relay::State::pass(http::Request request) {
 io::Task<http::Response> Relay::State::ask_one_after_another(http::Request* request, Body body) {
     const io::Deadline deadline = io::Deadline::after(options.answer_timeout);
     std::vector<std::size_t> tried;
-    std::string said;
+    bool asked = false;
     while (tried.size() < kTriesMax) {
         const std::optional<std::size_t> engine =
             engines.begin(parts.random, parts.clock.monotonic(), tried);
@@ -276,14 +278,19 @@ io::Task<http::Response> Relay::State::ask_one_after_another(http::Request* requ
                 request->client
             );
         }
-        said = answer.error().message;
+        asked = true;
+        // What the error says of the engine is for the log: callers need not know where it is.
+        parts.log.warning(
+            "an engine could not be asked",
+            {{"engine", options.engines[*engine]}, {"error", answer.error().message}}
+        );
         if (answer.error().code == ErrorCode::deadline_exceeded)
-            co_return refuse(*request, ErrorCode::deadline_exceeded, said);
+            co_return refuse(
+                *request, ErrorCode::deadline_exceeded,
+                "the engine did not answer in time (--answer-timeout)"
+            );
         failures.add();
         engines.failed(*engine, parts.clock.monotonic());
-        parts.log.warning(
-            "an engine could not be asked", {{"engine", options.engines[*engine]}, {"error", said}}
-        );
         if (!body.kept) break;
         tried.push_back(*engine);
     }
@@ -291,7 +298,8 @@ io::Task<http::Response> Relay::State::ask_one_after_another(http::Request* requ
         std::chrono::ceil<std::chrono::seconds>(engines.until_available(parts.clock.monotonic()));
     http::Response none = refuse(
         *request, ErrorCode::unavailable,
-        said.empty() ? "no engine of this relay can be reached" : "no engine answered: " + said
+        asked ? "no engine of this relay answered; its log says why"
+              : "no engine of this relay can be reached"
     );
     none.headers.set("Retry-After", std::to_string(std::max<std::int64_t>(1, after.count())));
     co_return none;

@@ -227,6 +227,8 @@ TEST_F(RelayTest, AsksAnotherEngineWhereOneCannotBeReached) {
     const Result<http::ClientResponse> none = send(post("1"));
     EXPECT_EQ(none->status, 503);
     EXPECT_EQ(none->headers.get("Retry-After"), "1");
+    for (const Engine* engine : {&one, &two})
+        EXPECT_FALSE(none->body.contains(engine->url())) << "callers need not know where it is";
     EXPECT_FALSE(relay->ready());
 }
 
