@@ -42,7 +42,7 @@ constexpr Duration kRoutesBackOffMax = 5s;
 constexpr Duration kGaugeInterval = 1s;
 // To make a connection for a call costs it a tenth of a millisecond before its first token.
 const http::ClientOptions kEngineConnections{
-    .idle_timeout = 90s, .idle_per_origin_max = 256, .idle_max = 16'384
+    .idle_timeout = 90s, .idle_per_origin_max = 256, .idle_max = 4096
 };
 
 // Where OpenAI's API has its resources: an unknown path below them is answered in its error shape.

@@ -115,7 +115,7 @@ class AllowancePool {
     // calls held at one time, so that the next ones do not wait for the server.
     static constexpr Duration kKeepFor = 30s;
     static constexpr Duration kStandFor = 10min;  // after its last use; then all is given back
-    static constexpr std::size_t kStandingAccountsMax = 20'000;  // with more, no part stands
+    static constexpr std::size_t kStandingAccountsMax = 10'000;  // with more, no part stands
     static constexpr Duration kCheckIn = 10s;  // the server hears of every account in use
     // And of those that stand; it tells for AllowanceAuthority::kShortFor that others want a part.
     static constexpr Duration kStandingCheckIn = 20s;
