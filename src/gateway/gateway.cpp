@@ -14,6 +14,7 @@
 #include "gateway/departed_calls.h"
 #include "gateway/dialect_calls.h"
 #include "gateway/drain.h"
+#include "gateway/engine_loads.h"
 #include "gateway/idempotency_log.h"
 #include "gateway/idempotent_calls.h"
 #include "gateway/leftovers.h"
@@ -130,6 +131,9 @@ class Gateway::State {
               {*spool_, server_, budget_, metrics_, with.clock, with.random, with.pool}, log_,
               options_.replica, options_.state_dir / "refused.jsonl"
           ),
+          engine_loads_(
+              with.runtime.executor(), {upstream_, endpoints_, tasks_, with.clock, with.random}
+          ),
           tokenizers_(server_, log_, with.metrics),
           held_(with.runtime.executor(), endpoints_, loads_, options_),
           reporter_(
@@ -173,8 +177,6 @@ class Gateway::State {
         converted_.keep_with(state_);
     }
 
-    // What waits for the disk holds parts of the budget.
-    ~State() { spool_.reset(); }
     State(const State&) = delete;
     State& operator=(const State&) = delete;
 
@@ -251,6 +253,7 @@ class Gateway::State {
         tasks_.spawn(settler_.settle_forever());
         tasks_.spawn(budget_.renew_forever());
         tasks_.spawn(follow_routes());
+        tasks_.spawn(engine_loads_.ask_forever());
         tasks_.spawn(reporter_.report_forever());
         tasks_.spawn(status_.report_forever());
         if (!options_.spool_before.empty())
@@ -378,6 +381,7 @@ class Gateway::State {
                 tokenizers.insert(*route.endpoint.tokenizer_sha256);
         tokenizers_.want(std::move(tokenizers));
         batches_.on_routes(table.routes);
+        engine_loads_.replace(table.routes);
         refused_routes_ = endpoints_.replace(std::move(table.routes));
         for (const std::string& refused : refused_routes_)
             log_.warning("a route cannot be used", {{"reason", refused}});
@@ -411,6 +415,7 @@ class Gateway::State {
     Authenticator authenticator_;
     Budget budget_;
     Settler settler_;
+    EngineLoads engine_loads_;
     std::int64_t calls_running_ = 0;
     std::int64_t requests_open_ = 0;
     std::int64_t routes_version_ = 0;

@@ -62,8 +62,12 @@ class ScriptedEngine {
     EngineScript script;
     std::vector<http::Request> requests;
     int answers_abandoned = 0;  // the gateway closed its connection while the engine was answering
+    std::optional<std::string> metrics;  // what it tells of itself; nothing: 404
+    int metrics_asked = 0;
+    std::string metrics_key;  // the Authorization of the last question
 
   private:
+    io::Task<http::Response> tell_metrics(http::Request request);
     io::Task<http::Response> serve(http::Request request);
     io::Task<void> write_answer(http::BodyWriter writer, http::ClientWatch client);
     io::Runtime& runtime_;

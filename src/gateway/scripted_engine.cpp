@@ -30,11 +30,18 @@ ScriptedEngine::ScriptedEngine(io::Runtime& runtime, EngineScript answer)
          {"/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens", "/api/chat",
           "/v1/embeddings"})
         router_.add("POST", path, [this](http::Request r) { return serve(std::move(r)); });
+    router_.add("GET", "/metrics", [this](http::Request r) { return tell_metrics(std::move(r)); });
     server_ = std::make_unique<http::Server>(runtime_, router_, http::ServerOptions{});
     EXPECT_TRUE(server_->start());
 }
 
 io::Task<void> ScriptedEngine::stop() { return server_->stop(io::Deadline::after(0s)); }
+
+io::Task<http::Response> ScriptedEngine::tell_metrics(http::Request request) {
+    ++metrics_asked;
+    metrics_key = request.headers.get("Authorization");
+    co_return metrics ? http::Response::text(200, *metrics) : http::Response::empty(404);
+}
 
 io::Task<http::Response> ScriptedEngine::serve(http::Request request) {
     http::ClientWatch client = request.client;

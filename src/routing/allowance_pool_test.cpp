@@ -205,6 +205,22 @@ TEST(AllowancePool, AStandingPartIsGivenBackWhenOthersWantIt) {
     EXPECT_EQ(exchange(f, kNow + AllowancePool::kKeepFor + 1s).returned, Units::whole(80));
 }
 
+TEST(AllowancePool, NothingStandsWhereManyAccountsAreKept) {
+    PoolFixture f(Measure::tokens_day, Units::whole(80), Units::whole(3), Units::whole(1000));
+    f.hold()->release();
+    std::vector<Demand> others(AllowancePool::kStandingAccountsMax, f.demand);
+    for (std::size_t n = 0; n < others.size(); ++n) {
+        others[n].account.subject = {2, n};
+        ASSERT_TRUE(f.pool.wait_for({&others[n], 1}, kNow));
+    }
+    const Time now = kNow + AllowancePool::kKeepFor;
+    f.pool.sweep(now);
+    for (const AllowanceAsk& ask : f.pool.asks(now, others.size() + 1)) {
+        if (ask.known.is_zero()) continue;  // one of the others, which wait
+        EXPECT_EQ(ask.returned, Units::whole(80));
+    }
+}
+
 TEST(AllowancePool, NothingStandsNearTheLimit) {
     PoolFixture f(Measure::tokens_day, Units::whole(6), Units::whole(3), Units::whole(1000));
     f.hold()->release();

@@ -25,6 +25,7 @@
 #include "routing/call_meter.h"
 #include "routing/decision.h"
 #include "routing/endpoint_index.h"
+#include "routing/engine_load.h"
 #include "routing/engine_rates.h"
 #include "routing/prefix_index.h"
 #include "routing/provider_preferences.h"
@@ -48,12 +49,6 @@ struct EndpointQuery {
     std::optional<BlockHash> session = {};   // salted as well
     // Hedges and retries leave the prompt where it was sent first.
     bool remembers_prompt = true;
-};
-
-// What an engine says of itself.
-struct EngineLoad {
-    double cache_used_share = 0;     // of the memory for contexts, 0 … 1
-    std::int64_t calls_waiting = 0;  // accepted, not begun
 };
 
 // How an attempt ended, for breaker and measurement.
