@@ -130,6 +130,12 @@ bool is_retryable(int status) {
            status == 429 || status >= 500;
 }
 
+int shown_fault(int status) {
+    constexpr int kOverloaded = 529;
+    if (status == 503 || status == kOverloaded) return 503;
+    return status == 504 ? 504 : 502;
+}
+
 bool is_own_mistake(int status) {
     return status == 400 || status == 409 || status == 413 || status == 415 || status == 422;
 }

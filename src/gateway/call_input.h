@@ -38,6 +38,9 @@ routing::ApiError no_such_model(const std::string& model);
 // Statuses after which another endpoint may do better: overload, faults, and answers that show that
 // the endpoint was registered wrongly (its key, its model).
 bool is_retryable(int status);
+// What the client is told of an engine's fault: 503 where it is overloaded (Anthropic says 529) and
+// 504 stay what they are.
+int shown_fault(int status);
 // What is the client's own mistake is told in the engine's words.
 bool is_own_mistake(int status);
 

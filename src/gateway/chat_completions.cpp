@@ -459,7 +459,7 @@ io::Task<http::Response> ChatCompletions::pass_refusal(
     const int status = upstream.status();
     const std::string provider = call.route().endpoint.provider;
     const auto retry_after = upstream.headers().find("Retry-After");
-    const bool passes_retry_after = (status == 429 || status == 503) && retry_after;
+    const bool passes_retry_after = (status == 429 || shown_fault(status) == 503) && retry_after;
     const std::string retry_after_text(passes_retry_after ? *retry_after : std::string_view());
     http::Response response;
     if (is_own_mistake(status) || status == 429) {
@@ -477,7 +477,7 @@ io::Task<http::Response> ChatCompletions::pass_refusal(
         response = shaped ? http::Response::json(status, *body) : error_response(error);
         call.finish(EndReason::refused, status);
     } else {
-        const int shown = status == 503 || status == 504 ? status : 502;
+        const int shown = shown_fault(status);
         const ApiError error = engine_failure(
             shown,
             "the engine of provider '" + provider + "' failed with status " + std::to_string(status)

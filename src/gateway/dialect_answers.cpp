@@ -226,7 +226,7 @@ io::Task<http::Response> DialectCalls::pass_refusal(
                        : error_response(admitted->dialect, read.value_or(usual));
         call.finish(EndReason::refused, status);
     } else {
-        const int shown = status == 503 || status == 504 ? status : 502;
+        const int shown = shown_fault(status);
         response = error_response(
             admitted->dialect, engine_failure(
                                    shown, "the engine of provider '" + provider +
@@ -235,7 +235,7 @@ io::Task<http::Response> DialectCalls::pass_refusal(
         );
         call.finish(EndReason::upstream_error, shown);
     }
-    const bool waits = status == 429 || status == 503;
+    const bool waits = status == 429 || shown_fault(status) == 503;
     if (waits && !retry_after.empty() && http::valid_field_value(retry_after))
         response.headers.set("Retry-After", retry_after);
     describe(response, *admitted);

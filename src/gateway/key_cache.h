@@ -35,7 +35,7 @@ class KeyCache {
     static constexpr Duration kKnownMax = 10min;   // however long the server allows
     static constexpr Duration kUnknownFor = 5s;    // a refused key is asked for again after it
     static constexpr Duration kBesideMax = 10min;  // past its time, while it is asked for again
-    static constexpr Duration kStaleMax = 1h;  // past its time, while the server cannot be asked
+    static constexpr Duration kStaleMax = 75min;  // past its time, while the server cannot be asked
 
     explicit KeyCache(
         std::size_t known_max = kKnownKeysMax, std::size_t unknown_max = kUnknownKeysMax

@@ -9,7 +9,10 @@
 namespace penstock::gateway {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 20> kRoutes{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 23> kRoutes{{
+    {"GET", "/v1/key"},
+    {"GET", "/v1/credits"},
+    {"GET", "/v1/generation"},
     {"POST", "/v1/files"},
     {"GET", "/v1/files"},
     {"GET", "/v1/files/{file_id}"},

@@ -119,5 +119,22 @@ TEST(Upstream, AClientThatReadsSlowlyGetsTheWholeStream) {
     EXPECT_EQ(call.tokens.output_visible, static_cast<std::int64_t>(kEvents));
 }
 
+// Anthropic's engines say 529 where others say 503.
+TEST(Upstream, AnOverloadedEngineIsToldAsOneThatCannotServeNow) {
+    for (const char* protocol : {"openai", "anthropic"}) {
+        Fixture f;
+        f.add_engine(
+            {.status = 529,
+             .content_type = "application/json",
+             .headers = {{"Retry-After", "7"}},
+             .pieces = {"{}"}},
+            "m", protocol
+        );
+        const ClientAnswer answer = f.ask(std::string(kChat));
+        EXPECT_EQ(answer.status, 503) << protocol;
+        EXPECT_EQ(answer.headers.get("Retry-After"), "7") << protocol;
+    }
+}
+
 }  // namespace
 }  // namespace penstock::gateway

@@ -16,7 +16,8 @@
 
 namespace penstock::routing {
 
-constexpr Duration kAllowanceTime = 1h;  // of a lease; gateways serve as long without the server
+// Of a lease. Gateways serve an hour without the server, whenever they were last told.
+constexpr Duration kAllowanceTime = 75min;
 // How long after its expiry calls may still be settled on a lease: the longest deadline of a call,
 // and the time to report it.
 constexpr Duration kAllowanceGrace = 1h + 5min;

@@ -163,6 +163,7 @@ void AllowancePool::end_entry(const Entry& entry, const Actual* actual) {
     if (!of_slot) return;  // its minute has passed, or its lease is over
     slot.held -= entry.units;
     slot.used += used;
+    slot.spent += used;
 }
 
 std::optional<std::uint32_t> AllowancePool::model_number(std::string_view name) {
@@ -194,7 +195,7 @@ std::uint32_t AllowancePool::find_or_make(const Demand& demand, Time now) {
     slot.limit = demand.account.measure == Measure::wallet
                      ? Units::of(Money::micro(fill_.micro() * kFillDivisor))
                      : demand.limit;
-    slot.minute = minute_of(now);
+    slot.minute = slot.spent_minute = minute_of(now);
     slot.used_at = now;
     slots_by_key_.emplace(demand.account, index);
     begin_lease(index);
@@ -275,27 +276,6 @@ void AllowancePool::enqueue(std::uint32_t index) {
 }
 
 // ---- asking ----
-
-Units AllowancePool::fill_of(const Slot& slot) const {
-    switch (slot.key.measure) {
-        case Measure::wallet:
-        case Measure::budget:
-        case Measure::requests_day:
-        case Measure::tokens_day: {
-            const Units step = step_of(slot.key.measure);
-            Units fill = (slot.limit / kFillDivisor).floor_to(step);
-            if (is_money(slot.key.measure)) fill = std::min(fill, Units::of(fill_));
-            // Near the limit nothing is kept in store: each call asks for what it needs.
-            return slot.answers > 0 && slot.remaining < fill ? Units() : fill;
-        }
-        case Measure::requests_minute:
-        case Measure::tokens_minute:
-        case Measure::concurrency:
-            // A share is used again and again: all of it is good to have.
-            return std::max(Units(), slot.limit - (slot.granted - slot.returned));
-    }
-    return {};
-}
 
 bool AllowancePool::runs_low(const Slot& slot, Time now) const {
     if (now < slot.short_until || closing_) return false;
@@ -433,6 +413,7 @@ void AllowancePool::sweep(Time now) {
         Slot& slot = slots_[index];
         if (slot.lease.is_nil() || slot.queued || slot.asked) continue;
         roll(slot, now);
+        note_spending(slot, now);
         if (is_done(slot, now)) {
             forget(index);
             continue;

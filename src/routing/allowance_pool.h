@@ -120,9 +120,11 @@ class AllowancePool {
     // And of those that stand; it tells for AllowanceAuthority::kShortFor that others want a part.
     static constexpr Duration kStandingCheckIn = 20s;
     static constexpr std::int64_t kMinutesBackMax = 2;
-    static constexpr std::int64_t kFillDivisor = 8;  // no fill is more than this part of the limit
+    static constexpr std::int64_t kFillDivisor = 8;   // no fill is more than this part of the limit
+    static constexpr std::int64_t kFillMinutes = 60;  // of what calls spend, without the server
 
-    // `fill`: of money, what is asked for beyond what calls need. `ids` makes the leases' ids.
+    // `fill`: of money, what is asked for beyond what calls need, at the least: an account of which
+    // more is spent has enough for kFillMinutes. `ids` makes the leases' ids.
     AllowancePool(Money fill, IdSource& ids);
     AllowancePool(const AllowancePool&) = delete;
     AllowancePool& operator=(const AllowancePool&) = delete;
@@ -180,7 +182,10 @@ class AllowancePool {
         Units granted, returned, used, held;
         Units limit, remaining;
         Units waiting, smallest;
-        Units most;  // held at one time (of a minute: with what it used), since it was idle
+        Units most;    // held at one time (of a minute: with what it used), since it was idle
+        Units spent;   // in spent_minute, of money
+        Units spends;  // in kFillMinutes, as in the busiest minute; a quarter less for each since
+        std::int64_t spent_minute = 0;
         std::uint32_t calls_waiting = 0;
         std::int64_t minute = 0;  // of used and held, where they are of one
         Time expires_at;
@@ -224,6 +229,8 @@ class AllowancePool {
     Units spare_of(const Slot& slot, Time now) const;
     Units standing_of(const Slot& slot, Time now) const;
     Units fill_of(const Slot& slot) const;
+    Units fill_of_consumed(const Slot& slot) const;
+    static void note_spending(Slot& slot, Time now);
     bool runs_low(const Slot& slot, Time now) const;
     bool is_idle(const Slot& slot, Time now) const;
     bool is_done(const Slot& slot, Time now) const;

@@ -228,5 +228,36 @@ TEST(AllowancePool, NothingStandsNearTheLimit) {
         << "an eighth of the limit is less than one";
 }
 
+Units yuan(std::int64_t amount) { return Units::of(Money::micro(amount * 1'000'000)); }
+
+// It serves an hour without the server.
+TEST(AllowancePool, WhatIsSpentInAMinuteIsKeptForAnHour) {
+    PoolFixture f(Measure::budget, yuan(10'000), yuan(1), yuan(90'000));
+    for (int n = 0; n < 5; ++n) f.hold()->settle({.charge = yuan(1).exact_money()});
+    f.pool.sweep(kNow + 1min);
+    EXPECT_EQ(f.pool.asks(kNow + 1min, 1).at(0).wanted, Units()) << "9,995 are there";
+
+    PoolFixture low(Measure::budget, yuan(6), yuan(1), yuan(9'000));
+    low.demand.limit = yuan(10'000);
+    for (int n = 0; n < 5; ++n) low.hold()->settle({.charge = yuan(1).exact_money()});
+    low.pool.sweep(kNow + 1min);
+    EXPECT_TRUE(low.hold(kNow + 1min));
+    EXPECT_EQ(low.pool.asks(kNow + 1min, 1).at(0).wanted, yuan(300 - 1))
+        << "five a minute for an hour, less what is free";
+}
+
+TEST(AllowancePool, WhatWasSpentIsForgotten) {
+    PoolFixture f(Measure::budget, yuan(6), yuan(1), yuan(9'000));
+    f.demand.limit = yuan(10'000);
+    for (int n = 0; n < 5; ++n) f.hold()->settle({.charge = yuan(1).exact_money()});
+    exchange(f, kNow + 1min);
+    f.pool.sweep(kNow + 20min);
+    const std::expected<Hold, Lack> last = f.hold(kNow + 20min);
+    EXPECT_TRUE(last);
+    const AllowanceAsk ask = f.pool.asks(kNow + 20min, 1).at(0);
+    EXPECT_LT(ask.wanted, yuan(2));
+    EXPECT_GT(ask.wanted, Units());
+}
+
 }  // namespace
 }  // namespace penstock::routing

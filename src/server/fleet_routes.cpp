@@ -54,8 +54,10 @@ Outcome update_site(Platform& platform, Call& call) {
         }));
     const SiteSpec spec = TRY(body_as<SiteSpec>(call.request));
     TRY(dispatch::validate_policies(spec));
+    const bool moved = spec.region != site->spec.region || spec.rtt_ms != site->spec.rtt_ms;
     const Site updated = TRY(platform.fleet.update_site(site->id, spec, call.now));
     platform.put(call.change, updated);
+    if (moved) platform.touch_routes(call.change);  // gateways choose by it
     return answer(updated);
 }
 

@@ -18,6 +18,19 @@ constexpr std::size_t kSettleBodyMax = 8 << 20;
 constexpr std::size_t kReplicaNameMax = 128;
 constexpr std::size_t kAsksMax = 1000;
 
+// Where its site is, as the site says now.
+Route route_to(const Platform& platform, const StoredEndpoint& row) {
+    Route route{.endpoint = row.endpoint, .api_key = row.api_key};
+    route.endpoint.second_meter.reset();
+    const Site* site = row.endpoint.site.empty()
+                           ? nullptr
+                           : platform.fleet.find_site(std::string_view(row.endpoint.site));
+    if (site == nullptr) return route;
+    route.region = site->spec.region;
+    route.rtt_ms = site->spec.rtt_ms;
+    return route;
+}
+
 io::Task<http::Response> watch_routes(Platform* platform, http::Request request) {
     const Result<std::int64_t> version = query_integer(request, "version", 0, 0, INT64_MAX);
     if (!version) co_return http::problem_response(version.error(), request);
@@ -36,7 +49,7 @@ io::Task<http::Response> watch_routes(Platform* platform, http::Request request)
     RouteTable table{.version = platform->route_version};
     for (const auto& [id, row] : platform->endpoints)
         if (row.endpoint.state != EndpointState::deleted)
-            table.routes.emplace_back(row.endpoint, row.api_key).endpoint.second_meter.reset();
+            table.routes.push_back(route_to(*platform, row));
     table.elastic = elastic_routes(*platform);
     table.changed_key_hashes = platform->changed_keys();
     for (const auto& [name, drain] : platform->gateway_drains) table.draining.push_back(name);

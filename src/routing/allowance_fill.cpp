@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "routing/allowance_authority.h"
+#include "routing/allowance_pool.h"
+
+// How much of an account is kept in store.
+namespace penstock::routing {
+
+Units AllowancePool::fill_of(const Slot& slot) const {
+    switch (slot.key.measure) {
+        case Measure::wallet:
+        case Measure::budget:
+        case Measure::requests_day:
+        case Measure::tokens_day:
+            return fill_of_consumed(slot);
+        case Measure::requests_minute:
+        case Measure::tokens_minute:
+        case Measure::concurrency:
+            // A share is used again and again: all of it is good to have.
+            return std::max(Units(), slot.limit - (slot.granted - slot.returned));
+    }
+    return {};
+}
+
+// Near the limit nothing is kept in store: each call asks for what it needs.
+Units AllowancePool::fill_of_consumed(const Slot& slot) const {
+    const Units most = (slot.limit / kFillDivisor).floor_to(step_of(slot.key.measure));
+    const auto is_near = [&](Units fill) { return slot.answers > 0 && slot.remaining < fill; };
+    if (!is_money(slot.key.measure)) return is_near(most) ? Units() : most;
+    const Units least = std::min(most, Units::of(fill_));
+    const Units enough = std::min(most, std::max(least, slot.spends));
+    if (!is_near(enough)) return enough;
+    return is_near(least) ? Units() : least;
+}
+
+void AllowancePool::note_spending(Slot& slot, Time now) {
+    const std::int64_t minute =
+        std::chrono::floor<std::chrono::minutes>(now).time_since_epoch().count();
+    const std::int64_t passed = minute - slot.spent_minute;
+    if (passed <= 0 || !is_money(slot.key.measure)) return;
+    constexpr std::int64_t kForgotten = 60;  // minutes after which nothing is left of it
+    for (std::int64_t n = 0; n < std::min(passed, kForgotten); ++n) slot.spends -= slot.spends / 4;
+    Units spends;
+    for (int n = 0; n < kFillMinutes; ++n) spends += slot.spent / passed;
+    slot.spends = std::max(slot.spends, spends).floor_to(step_of(slot.key.measure));
+    slot.spent = {};
+    slot.spent_minute = minute;
+}
+
+}  // namespace penstock::routing
