@@ -49,10 +49,10 @@ class EngineChoice(unittest.TestCase):
             answer = ask(platform)
             self.assertEqual(answer.status, 200, json.dumps(answer.json))
             call = answer.headers["x-penstock-call"]
-            own = platform.api("GET", "/v1/key", url=platform.gateway_url).json["data"]
-            self.assertEqual(own, platform.api("GET", "/v1/key").json["data"])
-            self.assertEqual(platform.api("GET", "/v1/credits", url=platform.gateway_url).json["data"]["total_credits"], "100.00")
             wait_until(lambda: platform.api("GET", f"/v1/generation?id={call}", url=platform.gateway_url).status == 200, "the bill line")
+            own = platform.api("GET", "/v1/key", url=platform.gateway_url).json["data"]
+            self.assertEqual(own, platform.api("GET", "/v1/key").json["data"], "nothing changes any more")
+            self.assertEqual(platform.api("GET", "/v1/credits", url=platform.gateway_url).json["data"]["total_credits"], "100.00")
             self.assertEqual(platform.api("GET", "/v1/key", url=platform.gateway_url, key="sk-nobody").status, 401)
 
 
