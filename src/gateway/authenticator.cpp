@@ -138,9 +138,13 @@ void Authenticator::fall_silent(Question& question, const Error& cause) {
 
 io::Task<void> Authenticator::ask_server(Sha256 digest, std::shared_ptr<Question> question) {
     std::string name = to_hex(digest);
+    const Time asked_at = clock_.now();
     Result<ResolvedKey> answer = co_await server_.resolve_key(name);
     is_server_silent_ = false;
-    if (answer) {
+    const KeyCache::Entry* said = cache_.find(digest);
+    if (answer && said != nullptr && !said->key && said->told_at >= asked_at) {
+        question->result = *said;  // revoked meanwhile: the answer may be older
+    } else if (answer) {
         question->result = cache_.put_known(digest, *std::move(answer), clock_.now());
     } else {
         const ErrorCode code = answer.error().code;

@@ -40,6 +40,18 @@ TEST(GatewayKeys, AChangedKeyIsAskedForBeforeItsCall) {
     EXPECT_EQ(f.ask(std::string(kChat)).status, 403);
 }
 
+// The server's answer was on its way when the key was revoked.
+TEST(GatewayKeys, AKeyThatIsRevokedWhileItIsAskedForStaysRevoked) {
+    PastItsTime f;
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
+    f.wait_until([&] { return f.server.keys_asked == f.asked + 1; }, "the question");
+    const std::int64_t before = f.gateway->routes_version();
+    f.server.set_routes(f.routes, {to_hex(sha256(ScriptedServer::kKey))});
+    f.wait_until([&] { return f.gateway->routes_version() > before; }, "the revocation");
+    f.server.answer_keys();
+    for (int n = 0; n < 20; ++n) EXPECT_EQ(f.ask(std::string(kChat)).status, 401);
+}
+
 // Of what changed meanwhile it may not have heard.
 TEST(GatewayKeys, AGatewayThatWasNotToldOfChangesAsksBeforeTheCall) {
     PastItsTime f;

@@ -112,7 +112,7 @@ KeyCache::Entry KeyCache::put_known(const Sha256& digest, ResolvedKey key, Time 
 }
 
 KeyCache::Entry KeyCache::put_unknown(const Sha256& digest, Time now) {
-    const Entry entry{.key = nullptr, .fresh_until = now + kUnknownFor};
+    const Entry entry{.key = nullptr, .fresh_until = now + kUnknownFor, .told_at = now};
     known_.erase(digest);
     unknown_.put(digest, entry);
     return entry;
