@@ -38,7 +38,7 @@ class Spool {
     static constexpr Duration kRetryInterval = 500ms;
     // At least so long between two fsyncs, and no longer once so much was written since the last
     // one: only the report to the server waits for them. A machine that loses its power may forget
-    // what was written in that time. An fsync costs 0.15 ms of CPU, as much as ten frames of
+    // what was written in that time. An fsync costs 0.15 ms of CPU, as much as five frames of
     // streams.
     static constexpr Duration kCommitIntervalMin = 20ms;
     static constexpr Duration kCommitInterval = 100ms;
