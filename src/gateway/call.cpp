@@ -26,6 +26,7 @@ routing::AttemptOutcome outcome_of(EndReason reason) {
         case EndReason::timeout:
         case EndReason::client_gone:
         case EndReason::gateway_crash:
+        case EndReason::gateway_stopped:
             return routing::AttemptOutcome::abandoned;
     }
     return routing::AttemptOutcome::abandoned;

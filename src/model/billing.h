@@ -10,6 +10,7 @@
 
 #include "base/money.h"
 #include "base/time.h"
+#include "model/disconnect.h"
 #include "model/ids.h"
 #include "model/second_meter.h"
 
@@ -45,27 +46,44 @@ struct TokenCounts {
     std::optional<std::int64_t> cache_read;
     std::optional<std::int64_t> cache_write_5m;  // written to a cache that lives five minutes
     std::optional<std::int64_t> cache_write_1h;
+    std::optional<std::int64_t> input_image;
+    std::optional<std::int64_t> input_audio;
     std::optional<std::int64_t> output_visible;
     std::optional<std::int64_t> output_reasoning;
+    std::optional<std::int64_t> output_audio;
     bool operator==(const TokenCounts&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     TokenCounts, (),
-    (input_fresh, cache_read, cache_write_5m, cache_write_1h, output_visible, output_reasoning)
+    (input_fresh, cache_read, cache_write_5m, cache_write_1h, input_image, input_audio,
+     output_visible, output_reasoning, output_audio)
 )
 
 // cached: of an answer that was kept; the tokens are those of the call that it was kept from.
 enum class UsageBasis { upstream, counted, estimated, metered, cached };
 BOOST_DESCRIBE_ENUM(UsageBasis, upstream, counted, estimated, metered, cached)
 
-enum class EndReason { done, client_gone, upstream_error, timeout, gateway_crash, refused };
-BOOST_DESCRIBE_ENUM(EndReason, done, client_gone, upstream_error, timeout, gateway_crash, refused)
+// gateway_stopped: its process was told to end, and waited no longer.
+enum class EndReason {
+    done,
+    client_gone,
+    upstream_error,
+    timeout,
+    gateway_crash,
+    refused,
+    gateway_stopped
+};
+BOOST_DESCRIBE_ENUM(
+    EndReason, done, client_gone, upstream_error, timeout, gateway_crash, refused, gateway_stopped
+)
+
+constexpr std::size_t kUsageTextMax = 2048;  // of an engine's usage that is kept as it was written
 
 // One priced line of a usage: quantity × price. Quantities are whole numbers of `unit`.
 struct UsageItem {
     // core_ms, gib_ms, card_ms; of a call the classes of TokenCounts, which are disjoint:
     // input_tokens (fresh), cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
-    // output_tokens (visible), reasoning_tokens
+    // image_tokens, audio_tokens, output_tokens (visible), reasoning_tokens, audio_output_tokens
     std::string meter;
     std::string unit;
     std::int64_t quantity = 0;
@@ -115,6 +133,12 @@ struct BillLine {
     // Of one that goes on: tokens of the answer before it that its engine read again, and that are
     // not charged.
     std::optional<std::int64_t> overlap_tokens;
+    // An attempt that was made for that call, which the user is not charged for: "call/rq_…"
+    std::optional<std::string> attempt_of;
+    std::optional<std::int64_t> status;  // of such an attempt: what the engine answered; 0: nothing
+    std::optional<DisconnectPolicy> on_disconnect;  // by which a stream was charged that was left
+    std::optional<std::string> raw_usage;  // the engine's words, where they contradict each other
+    std::optional<std::string> routing;    // how it found its endpoint, where that was kept
     bool operator==(const BillLine&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
@@ -122,7 +146,7 @@ BOOST_DESCRIBE_STRUCT(
     (id, organisation_id, project_id, provider_id, provider, kind, resource, task, name, site,
      c_url, from, to, usage, basis, end_reason, disputed, simulated, charged, fee, provider_share,
      transfers, key_id, ttft_us, counted, tariff, batch_line, trace_id, continues, continued_by,
-     overlap_tokens)
+     overlap_tokens, attempt_of, status, on_disconnect, raw_usage, routing)
 )
 
 struct StatementEntry {

@@ -59,6 +59,7 @@ std::optional<std::string> setting_text(const CallSettings& settings, std::strin
     if (name == "cache") return word(settings.cache);
     if (name == "cache_ttl") return word(settings.cache_ttl);
     if (name == "unsupported") return word(settings.unsupported);
+    if (name == "undelivered") return word(settings.undelivered);
     return std::nullopt;
 }
 
@@ -124,6 +125,7 @@ CallSettings settings_of(
     take(all.cache, key->cache);
     take(all.cache_ttl, key->cache_ttl);
     take(all.unsupported, key->unsupported);
+    take(all.undelivered, key->undelivered);
     for (const std::string& name : key->fixed)
         if (!is_fixed(all, name)) all.fixed.push_back(name);
     return all;

@@ -34,6 +34,13 @@ BOOST_DESCRIBE_ENUM(CacheUse, off, on, any)
 enum class Unsupported { refuse, drop };
 BOOST_DESCRIBE_ENUM(Unsupported, refuse, drop)
 
+// What a stream costs whose client left before it was sent anything.
+enum class Undelivered {
+    free,
+    prompt  // what the engine, or the gateway, counts of the prompt
+};
+BOOST_DESCRIBE_ENUM(Undelivered, free, prompt)
+
 // Of a project or a key; a key's goes before its project's, a request's header before both.
 struct CallSettings {
     static constexpr bool kJsonDefaults = true;
@@ -42,12 +49,13 @@ struct CallSettings {
     std::optional<CacheUse> cache;
     std::optional<Duration> cache_ttl;
     std::optional<Unsupported> unsupported;
+    std::optional<Undelivered> undelivered;
     // Names of settings that hold as they are set here, whatever keys and requests say.
     std::vector<std::string> fixed;
     bool operator==(const CallSettings&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    CallSettings, (), (stream_failure, read_timeout, cache, cache_ttl, unsupported, fixed)
+    CallSettings, (), (stream_failure, read_timeout, cache, cache_ttl, unsupported, undelivered, fixed)
 )
 
 constexpr Duration kReadTimeoutMin = 1s;
@@ -62,12 +70,13 @@ struct CallSettingName {
     std::string_view header;
     std::string_view otherwise;  // what holds where nobody says anything
 };
-constexpr std::array<CallSettingName, 5> kCallSettings{{
+constexpr std::array<CallSettingName, 6> kCallSettings{{
     {"stream_failure", "x-penstock-stream-failure", "terminate"},
     {"read_timeout", "x-penstock-read-timeout", "60s where streams are continued, else none"},
     {"cache", "x-penstock-cache", "off"},
     {"cache_ttl", "x-penstock-cache-ttl", "1h"},
     {"unsupported", "x-penstock-unsupported", "refuse"},
+    {"undelivered", "x-penstock-undelivered", "free"},
 }};
 
 // As its header would say it; nothing where it is not set.

@@ -15,7 +15,10 @@
 //     cache_read       → input_fresh
 //     cache_write_5m   → input_fresh
 //     cache_write_1h   → cache_write_5m → input_fresh
+//     input_image      → input_fresh
+//     input_audio      → input_fresh
 //     output_reasoning → output_visible
+//     output_audio     → output_visible
 // routing/class_prices.h applies the rule; prices are never shown without saying where it was used.
 namespace penstock {
 
@@ -26,11 +29,16 @@ struct ClassPrices {
     std::optional<Price> cache_read;
     std::optional<Price> cache_write_5m;
     std::optional<Price> cache_write_1h;
+    std::optional<Price> input_image;
+    std::optional<Price> input_audio;
     std::optional<Price> output_reasoning;
+    std::optional<Price> output_audio;
     bool operator==(const ClassPrices&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    ClassPrices, (), (cache_read, cache_write_5m, cache_write_1h, output_reasoning)
+    ClassPrices, (),
+    (cache_read, cache_write_5m, cache_write_1h, input_image, input_audio, output_reasoning,
+     output_audio)
 )
 
 // invalid_argument, naming the class, where one is finer than a nano-yuan per 1,000,000 tokens.

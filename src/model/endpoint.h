@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <boost/describe/class.hpp>
 #include <boost/describe/enum.hpp>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/money.h"
@@ -15,6 +13,8 @@
 #include "model/call_settings.h"
 #include "model/class_prices.h"
 #include "model/continuation.h"
+#include "model/data_policy.h"
+#include "model/disconnect.h"
 #include "model/ids.h"
 #include "model/limits.h"
 #include "model/second_meter.h"
@@ -25,16 +25,17 @@ namespace penstock {
 enum class EndpointState { ready, unready, deleted };
 BOOST_DESCRIBE_ENUM(EndpointState, ready, unready, deleted)
 
-// What its supplier says it does with prompts and answers. Not said: taken as `collects`.
-enum class DataPolicy {
-    collects,       // may keep them and train on them
-    no_training,    // keeps nothing but for a time, for its own operation; trains on nothing
-    zero_retention  // keeps nothing
+// For which part of calls an engine was set up, where a model is served by two kinds of engines.
+enum class EnginePhase {
+    both,
+    prefill,  // for calls that are mostly prompt
+    decode    // for calls that are mostly answer
 };
-BOOST_DESCRIBE_ENUM(DataPolicy, collects, no_training, zero_retention)
+BOOST_DESCRIBE_ENUM(EnginePhase, both, prefill, decode)
 
-constexpr std::array<std::string_view, 9> kQuantizations{"int4", "int8", "fp4",  "fp6",    "fp8",
-                                                         "fp16", "bf16", "fp32", "unknown"};
+// Of an endpoint among equals; see Endpoint::weight.
+constexpr std::int64_t kWeightDefault = 100;
+constexpr std::int64_t kWeightMax = 1000;
 
 // An engine that answers for a model: registered by a provider, or a replica of a task's service.
 struct Endpoint {
@@ -63,6 +64,9 @@ struct Endpoint {
     std::optional<std::string> quantization;      // of its weights: "fp8", "int4"; absent: not told
     std::optional<DataPolicy> data_policy;
     std::optional<Continuation> continuation;  // absent: goes on with nobody's answer
+    std::optional<DisconnectPolicy> on_disconnect;
+    std::optional<std::int64_t> weight;  // share of calls among equals; 0: gets no new ones
+    std::optional<EnginePhase> phase;
     std::optional<SecondMeter> second_meter;
     EndpointState state = EndpointState::ready;
     std::string probe;  // what the probe found: "200 in 12 ms, models: …"
@@ -75,7 +79,7 @@ BOOST_DESCRIBE_STRUCT(
     (id, provider_id, provider, model, upstream_model, url, protocol, site, c_url, attempt_id,
      task_id, price_input, price_output, class_prices, batch_percent, cached_percent, price_version,
      prices_valid_from, prices, tokenizer_sha256, quantization, data_policy, continuation,
-     second_meter, state, probe, simulated, created_at)
+     on_disconnect, weight, phase, second_meter, state, probe, simulated, created_at)
 )
 
 struct CreateEndpoint {
@@ -96,6 +100,9 @@ struct CreateEndpoint {
     std::optional<std::string> quantization;
     std::optional<DataPolicy> data_policy;
     std::optional<Continuation> continuation;
+    std::optional<DisconnectPolicy> on_disconnect;
+    std::optional<std::int64_t> weight;  // 0 to kWeightMax
+    std::optional<EnginePhase> phase;
     std::optional<std::string> site;
     std::optional<std::string> request_id;
     bool operator==(const CreateEndpoint&) const = default;
@@ -103,8 +110,8 @@ struct CreateEndpoint {
 BOOST_DESCRIBE_STRUCT(
     CreateEndpoint, (),
     (model, url, protocol, upstream_model, api_key, price_input, price_output, class_prices,
-     batch_percent, cached_percent, tokenizer_sha256, quantization, data_policy, continuation, site,
-     request_id)
+     batch_percent, cached_percent, tokenizer_sha256, quantization, data_policy, continuation,
+     on_disconnect, weight, phase, site, request_id)
 )
 
 // What is absent stays as it is; prices of classes are replaced as a whole, empty ones lift all.
@@ -120,12 +127,15 @@ struct UpdateEndpoint {
     std::optional<std::string> quantization;      // empty: not told
     std::optional<DataPolicy> data_policy;
     std::optional<Continuation> continuation;
+    std::optional<DisconnectPolicy> on_disconnect;
+    std::optional<std::int64_t> weight;
+    std::optional<EnginePhase> phase;  // both: neither is meant
     bool operator==(const UpdateEndpoint&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     UpdateEndpoint, (),
     (price_input, price_output, class_prices, batch_percent, cached_percent, tokenizer_sha256,
-     quantization, data_policy, continuation)
+     quantization, data_policy, continuation, on_disconnect, weight, phase)
 )
 
 // A model of the catalogue: what may be asked for, at which prices.
@@ -151,7 +161,7 @@ struct Route {
     std::optional<std::string> api_key;
     std::string region;            // of the endpoint's site; empty: unknown
     std::optional<double> rtt_ms;  // from the platform's users to that site
-    std::int64_t weight = 100;     // share among equals; 0: gets no new calls
+    std::int64_t weight = kWeightDefault;
     bool operator==(const Route&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(Route, (), (endpoint, api_key, region, rtt_ms, weight))
@@ -235,9 +245,14 @@ struct CallRecord {
     std::optional<std::vector<LeaseId>> drawn;  // beside lease_id: of the budgets it counts against
     std::optional<std::string> tariff;          // batch, cached; absent: the prices are list prices
     std::optional<std::string> batch_line;      // "batch_…/12"
-    // An attempt that the gateway made for that call beside the one that it charges: the platform
-    // pays the supplier.
+    // An attempt that the gateway made for that call beside the one that it charges, or before it:
+    // what the supplier made of it the platform pays, never the user.
     std::optional<RequestId> attempt_of;
+    std::optional<DisconnectPolicy> on_disconnect;  // by which a stream was charged that was left
+    // The engine's own words, where they contradict each other or the call's bound; at most
+    // kUsageTextMax bytes.
+    std::optional<std::string> raw_usage;
+    std::optional<std::string> routing;  // how it found its endpoint, where that was kept
     std::optional<std::string> trace_id;  // W3C Trace Context, 32 hex digits
     // Of a stream that two engines answered, each with a record of its own; see BillLine.
     std::optional<RequestId> continues;
@@ -249,7 +264,8 @@ BOOST_DESCRIBE_STRUCT(
     CallRecord, (),
     (id, lease_id, organisation_id, project_id, key_id, endpoint_id, model, started_at, ended_at,
      status, streamed, tokens, basis, counted, end_reason, price_input, price_output, class_prices,
-     price_version, ttft_us, drawn, tariff, batch_line, attempt_of, trace_id, continues,
+     price_version, ttft_us, drawn, tariff, batch_line, attempt_of, on_disconnect, raw_usage, routing,
+     trace_id, continues,
      continued_by, overlap_tokens)
 )
 

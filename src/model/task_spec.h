@@ -13,6 +13,7 @@
 #include "json/json.h"
 #include "json/key_name.h"
 #include "model/class_prices.h"
+#include "model/data_policy.h"
 #include "model/quantity.h"
 
 // What a user states: one document, YAML or JSON. SkyPilot's keys keep their meaning; ours stand in
@@ -184,13 +185,15 @@ struct ServiceSpec {
     std::optional<std::int64_t> batch_percent;    // of an endpoint of its replicas
     std::optional<std::int64_t> cached_percent;   // likewise
     std::optional<std::string> tokenizer_sha256;  // a stored tokenizer.json or GGUF's head
+    std::optional<std::string> quantization;      // of an endpoint of its replicas
+    std::optional<DataPolicy> data_policy;        // likewise
     std::optional<ServiceSlo> slo;
     bool operator==(const ServiceSpec&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     ServiceSpec, (),
     (readiness_probe, replica_policy, replicas, protocol, model, price_input, price_output,
-     class_prices, batch_percent, cached_percent, tokenizer_sha256, slo)
+     class_prices, batch_percent, cached_percent, tokenizer_sha256, quantization, data_policy, slo)
 )
 
 // Weights of the five strategies. Read from a name ("green", "balanced") or a map of weights;

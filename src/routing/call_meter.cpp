@@ -13,12 +13,12 @@ TokenCounts nothing() { return {.input_fresh = 0, .output_visible = 0}; }
 std::int64_t total_of(const DeltaCount& pieces) { return pieces.visible + pieces.reasoning; }
 
 using Class = std::optional<std::int64_t> TokenCounts::*;
-constexpr std::array<Class, 4> kInput{
-    &TokenCounts::cache_read, &TokenCounts::cache_write_1h, &TokenCounts::cache_write_5m,
-    &TokenCounts::input_fresh
+constexpr std::array<Class, 6> kInput{
+    &TokenCounts::cache_read,  &TokenCounts::cache_write_1h, &TokenCounts::cache_write_5m,
+    &TokenCounts::input_image, &TokenCounts::input_audio,    &TokenCounts::input_fresh
 };
-constexpr std::array<Class, 2> kOutput{
-    &TokenCounts::output_reasoning, &TokenCounts::output_visible
+constexpr std::array<Class, 3> kOutput{
+    &TokenCounts::output_reasoning, &TokenCounts::output_audio, &TokenCounts::output_visible
 };
 
 // Takes from the classes, the last ones first, so that their sum is at most `max`.
@@ -55,6 +55,7 @@ MeteredCall CallMeter::finish(EndReason reason) const {
             return finish_cut(true);
         case EndReason::upstream_error:
         case EndReason::timeout:
+        case EndReason::gateway_stopped:
             return finish_cut(false);
         case EndReason::gateway_crash:
         case EndReason::refused:

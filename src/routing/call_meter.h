@@ -22,7 +22,8 @@ struct MeteredCall {
 // is within the hold.
 //   done            what the engine reported; without a report, the gateway's own count
 //   client_gone     prompt and the pieces delivered; nothing when none was
-//   upstream_error, timeout   the pieces delivered, without the prompt; nothing when none was
+//   upstream_error, timeout, gateway_stopped
+//                   the pieces delivered, without the prompt; nothing when none was
 //   gateway_crash, refused    nothing
 // A cut call takes the smaller of count and report: no class of it is more than what the engine has
 // reported, so that it never costs more than the same call done, whatever the classes cost. What

@@ -55,9 +55,18 @@ PriceOfClass price_of(const TokenPrices& prices, TokenClass token_class) {
         case TokenClass::cache_write_1h:
             if (const auto price = own(&ClassPrices::cache_write_1h)) return {*price, token_class};
             return price_of(prices, TokenClass::cache_write_5m);
+        case TokenClass::input_image:
+            if (const auto price = own(&ClassPrices::input_image)) return {*price, token_class};
+            return price_of(prices, TokenClass::input_fresh);
+        case TokenClass::input_audio:
+            if (const auto price = own(&ClassPrices::input_audio)) return {*price, token_class};
+            return price_of(prices, TokenClass::input_fresh);
         case TokenClass::output_reasoning:
             if (const auto price = own(&ClassPrices::output_reasoning))
                 return {*price, token_class};
+            return price_of(prices, TokenClass::output_visible);
+        case TokenClass::output_audio:
+            if (const auto price = own(&ClassPrices::output_audio)) return {*price, token_class};
             return price_of(prices, TokenClass::output_visible);
     }
     return {prices.input, TokenClass::input_fresh};
@@ -69,7 +78,8 @@ Result<void> reduce_prices(CallRecord& record, std::int64_t percent) {
     if (!record.class_prices) return {};
     for (std::optional<Price> ClassPrices::* const member :
          {&ClassPrices::cache_read, &ClassPrices::cache_write_5m, &ClassPrices::cache_write_1h,
-          &ClassPrices::output_reasoning})
+          &ClassPrices::input_image, &ClassPrices::input_audio, &ClassPrices::output_reasoning,
+          &ClassPrices::output_audio})
         if (std::optional<Price>& price = *record.class_prices.*member)
             price = TRY(share_of(*price, percent));
     return {};

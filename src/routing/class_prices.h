@@ -24,8 +24,11 @@ enum class TokenClass : std::uint8_t {
     cache_read,
     cache_write_5m,
     cache_write_1h,
+    input_image,
+    input_audio,
     output_visible,
     output_reasoning,
+    output_audio,
 };
 
 struct TokenClassFacts {
@@ -35,17 +38,21 @@ struct TokenClassFacts {
     std::optional<std::int64_t> TokenCounts::* count;
     bool is_output;
 };
-constexpr std::array<TokenClassFacts, 6> kTokenClasses{{
+constexpr std::array<TokenClassFacts, 9> kTokenClasses{{
     {TokenClass::input_fresh, "input_fresh", "input_tokens", &TokenCounts::input_fresh, false},
     {TokenClass::cache_read, "cache_read", "cache_read_tokens", &TokenCounts::cache_read, false},
     {TokenClass::cache_write_5m, "cache_write_5m", "cache_write_5m_tokens",
      &TokenCounts::cache_write_5m, false},
     {TokenClass::cache_write_1h, "cache_write_1h", "cache_write_1h_tokens",
      &TokenCounts::cache_write_1h, false},
+    {TokenClass::input_image, "input_image", "image_tokens", &TokenCounts::input_image, false},
+    {TokenClass::input_audio, "input_audio", "audio_tokens", &TokenCounts::input_audio, false},
     {TokenClass::output_visible, "output_visible", "output_tokens", &TokenCounts::output_visible,
      true},
     {TokenClass::output_reasoning, "output_reasoning", "reasoning_tokens",
      &TokenCounts::output_reasoning, true},
+    {TokenClass::output_audio, "output_audio", "audio_output_tokens", &TokenCounts::output_audio,
+     true},
 }};
 constexpr const TokenClassFacts& facts_of(TokenClass token_class) {
     return kTokenClasses.at(static_cast<std::size_t>(token_class));
