@@ -37,6 +37,9 @@ const View& view() {
                 wide(text_column("PRICE-VERSION", "price_version")),
                 wide(computed_column("SECOND-METER", second_meter_cell)),
                 wide(text_column("CONTINUATION", "continuation")),
+                wide(text_column("ON-DISCONNECT", "on_disconnect")),
+                wide(text_column("WEIGHT", "weight")),
+                wide(text_column("PHASE", "phase")),
                 wide(text_column("PROTOCOL", "protocol")),
                 wide(text_column("UPSTREAM-MODEL", "upstream_model")),
                 wide(text_column("C-URL", "c_url")),
@@ -106,34 +109,27 @@ Result<std::optional<std::int64_t>> share(const Invocation& invocation, std::str
     return integer_flag(invocation.arguments, flag);
 }
 
-Result<std::optional<DataPolicy>> data_policy(const Invocation& invocation) {
-    const std::optional<std::string> word = invocation.arguments.value("data-policy");
-    if (!word) return std::optional<DataPolicy>();
-    DataPolicy policy{};
-    if (!boost::describe::enum_from_string(word->c_str(), policy))
-        return fail_field(
-            ErrorCode::invalid_argument, "--data-policy",
-            "'" + *word + "' is not one of collects, no_training, zero_retention"
-        );
-    return std::optional(policy);
+// One of the words of `Choice`; nothing where the flag is not there.
+template <class Choice>
+Result<std::optional<Choice>> choice(const Invocation& invocation, std::string_view flag) {
+    const std::optional<std::string> word = invocation.arguments.value(flag);
+    if (!word) return std::optional<Choice>();
+    Choice chosen{};
+    if (boost::describe::enum_from_string(word->c_str(), chosen)) return std::optional(chosen);
+    std::string known;
+    boost::mp11::mp_for_each<boost::describe::describe_enumerators<Choice>>([&](auto each) {
+        known.append(known.empty() ? "" : ", ").append(each.name);
+    });
+    return fail_field(
+        ErrorCode::invalid_argument, "--" + std::string(flag),
+        "'" + *word + "' is not one of " + known
+    );
 }
 
 // "none" takes it away.
 std::optional<std::string> quantization(const Invocation& invocation) {
     std::optional<std::string> name = invocation.arguments.value("quantization");
     return name == "none" ? std::string() : name;
-}
-
-Result<std::optional<Continuation>> continuation(const Invocation& invocation) {
-    const std::optional<std::string> word = invocation.arguments.value("continuation");
-    if (!word) return std::optional<Continuation>();
-    Continuation way{};
-    if (!boost::describe::enum_from_string(word->c_str(), way))
-        return fail_field(
-            ErrorCode::invalid_argument, "--continuation",
-            "'" + *word + "' is not one of none, final_message, prefill, prefix"
-        );
-    return std::optional(way);
 }
 
 std::vector<Flag> offer_flags() {
@@ -153,6 +149,15 @@ std::vector<Flag> offer_flags() {
          .value = "WAY",
          .help = "flag.continuation",
          .choices = "none|final_message|prefill|prefix"},
+        {.name = "on-disconnect",
+         .value = "POLICY",
+         .help = "flag.on_disconnect",
+         .choices = "cancel_count|cancel_estimate|drain|no_bill"},
+        {.name = "weight", .value = "N", .help = "flag.endpoint_weight"},
+        {.name = "phase",
+         .value = "PHASE",
+         .help = "flag.phase",
+         .choices = "both|prefill|decode"},
     };
 }
 
@@ -188,8 +193,11 @@ Result<CreateEndpoint> wanted_endpoint(const Invocation& invocation) {
     endpoint.cached_percent = TRY(share(invocation, "cached-percent"));
     endpoint.quantization = quantization(invocation);
     if (endpoint.quantization == "") endpoint.quantization.reset();
-    endpoint.data_policy = TRY(data_policy(invocation));
-    endpoint.continuation = TRY(continuation(invocation));
+    endpoint.data_policy = TRY(choice<DataPolicy>(invocation, "data-policy"));
+    endpoint.continuation = TRY(choice<Continuation>(invocation, "continuation"));
+    endpoint.on_disconnect = TRY(choice<DisconnectPolicy>(invocation, "on-disconnect"));
+    endpoint.weight = TRY(integer_flag(invocation.arguments, "weight"));
+    endpoint.phase = TRY(choice<EnginePhase>(invocation, "phase"));
     endpoint.upstream_model = invocation.arguments.value("upstream-model");
     if (const auto site = invocation.arguments.value("site"))
         endpoint.site = TRY(name_of(*site, "site"));
@@ -217,8 +225,11 @@ io::Task<Result<int>> update(Invocation* invocation) {
     if (const auto text = invocation->arguments.value("price-output"))
         change.price_output = CO_TRY(parsed_price("price-output", *text));
     change.quantization = quantization(*invocation);
-    change.data_policy = CO_TRY(data_policy(*invocation));
-    change.continuation = CO_TRY(continuation(*invocation));
+    change.data_policy = CO_TRY(choice<DataPolicy>(*invocation, "data-policy"));
+    change.continuation = CO_TRY(choice<Continuation>(*invocation, "continuation"));
+    change.on_disconnect = CO_TRY(choice<DisconnectPolicy>(*invocation, "on-disconnect"));
+    change.weight = CO_TRY(integer_flag(invocation->arguments, "weight"));
+    change.phase = CO_TRY(choice<EnginePhase>(*invocation, "phase"));
     const Endpoint before = CO_TRY(co_await client->endpoint(id));
     change.class_prices = CO_TRY(class_prices(*invocation, before.class_prices));
     change.batch_percent = CO_TRY(share(*invocation, "batch-percent"));

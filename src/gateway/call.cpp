@@ -309,10 +309,30 @@ void Call::log(const CallRecord& record) const {
     );
 }
 
+// Another engine's answer is not read to its end for the first one's sake.
+bool Call::is_billed_to_end() const {
+    return attempt_ && !continued_ && meter_.delivered_any() &&
+           route_->endpoint.on_disconnect == DisconnectPolicy::drain;
+}
+
+routing::LeftCall Call::left_by() const {
+    const Endpoint& endpoint = route_->endpoint;
+    routing::LeftCall left{
+        .policy = endpoint.on_disconnect.value_or(DisconnectPolicy::cancel_count),
+        .read_to_end = read_to_end_,
+        .habit = parts_.endpoints.habit(endpoint.id)
+    };
+    // The prompt of a continued call was charged with its first engine's part.
+    if (attempt_ && !continued_) left.undelivered = admission_.undelivered;
+    return left;
+}
+
 Call::Rated Call::rate(CallRecord& record, EndReason reason) {
     const routing::MeteredCall metered =
         cached_ ? routing::MeteredCall{cached_->record.tokens, UsageBasis::cached}
-                : meter_.finish(reason);
+                : meter_.finish(reason, left_by());
+    if (reason == EndReason::client_gone && !cached_)
+        record.on_disconnect = route_->endpoint.on_disconnect;
     record.tokens = metered.tokens;
     record.basis = metered.basis;
     record.end_reason = reason;
@@ -366,6 +386,7 @@ void Call::end_measured(const CallRecord& record, EndReason reason, ExactMoney c
                                    to_seconds(Duration(record.ttft_us.value_or(0)));
         if (record.streamed && record.ttft_us && output > 1 && after_first > 0)
             report.tokens_per_second = static_cast<double>(output - 1) / after_first;
+        if (record.streamed) report.usage = meter_.sample();
     }
     end_attempt(report);
 }

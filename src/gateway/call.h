@@ -23,6 +23,7 @@ namespace penstock::gateway {
 
 class DepartedCalls;
 class IdempotentCall;
+class LeftStreams;
 
 // One more in `count` for as long as it lives.
 class Counted {
@@ -53,6 +54,7 @@ struct CallParts {
     TokenizerShelf& tokenizers;
     const telemetry::Logger& log;
     const bool& draining;
+    LeftStreams& left_streams;
 };
 
 // One admitted call: it owns the hold, the attempt in flight and the record, and ends exactly once,
@@ -80,6 +82,7 @@ class Call {
         Duration started{};    // the same on the monotonic clock
         std::string trace_id;  // W3C Trace Context; stands in its record
         bool logged = false;
+        Undelivered undelivered = Undelivered::free;
     };
     Call(CallParts& parts, Admission admission);
     ~Call();
@@ -127,11 +130,15 @@ class Call {
     void on_first_token();
     // The engine in flight was silent for longer than a stream may be.
     void on_silence() { silent_ = true; }
+    // Whether the stream in flight is to be read on, now that its client has left.
+    bool is_billed_to_end() const;
+    void on_read_to_end() { read_to_end_ = true; }
     // What the client is sent, as it is written.
     void sent(std::string_view bytes) {
         if (admission_.recorder) admission_.recorder->add(bytes);
     }
     routing::CallMeter& meter() { return meter_; }
+    LeftStreams& left_streams() { return parts_.left_streams; }
 
     // Where the endpoint's tokenizer is loaded, texts are counted beside what the engine tells.
     // After dispatch(): the prompt, for which `prompt` is asked only then.
@@ -177,6 +184,8 @@ class Call {
     void settle(CallRecord& record, EndReason reason);
     // Whoever waits for the request's key, or may send it again.
     void tell_end(EndReason reason);
+    // How the attempt in flight is charged if its client has left.
+    routing::LeftCall left_by() const;
     // Tokens, basis and end of the attempt's record, and its charge.
     Rated rate(CallRecord& record, EndReason reason);
     Duration lasted() const;
@@ -203,6 +212,7 @@ class Call {
     ExactMoney total_;                       // of all attempts
     std::unique_ptr<CallRecord> continued_;  // the record of the one that it goes on with
     bool silent_ = false;
+    bool read_to_end_ = false;  // after its client had left
     bool finished_ = false;
 };
 

@@ -55,6 +55,9 @@ ApiResult<CallLimits> read_call_limits(
     ApiResult<StreamPolicy> stream = read_stream_policy(headers);
     if (!stream) return std::unexpected(std::move(stream.error()));
     limits.stream = *stream;
+    ApiResult<Undelivered> undelivered = read_undelivered(headers);
+    if (!undelivered) return std::unexpected(std::move(undelivered.error()));
+    limits.undelivered = *undelivered;
     return limits;
 }
 

@@ -20,6 +20,7 @@ struct CallLimits {
     std::optional<Duration> wait;        // for the first replica of a service
     std::optional<Duration> keep_alive;  // comments in a stream that waits, so often
     StreamPolicy stream;
+    Undelivered undelivered = Undelivered::free;
 };
 ApiResult<CallLimits> read_call_limits(const http::Headers& headers, const GatewayOptions& options);
 

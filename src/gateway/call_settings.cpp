@@ -64,4 +64,14 @@ ApiResult<StreamPolicy> read_stream_policy(const http::Headers& headers) {
     return policy;
 }
 
+ApiResult<Undelivered> read_undelivered(const http::Headers& headers) {
+    constexpr std::string_view kHeader = "x-penstock-undelivered";
+    const std::string_view word = headers.get(kHeader);
+    if (word.empty() || word == "free") return Undelivered::free;
+    if (word == "prompt") return Undelivered::prompt;
+    return std::unexpected(
+        routing::invalid_request("expected 'free' or 'prompt'", std::string(kHeader))
+    );
+}
+
 }  // namespace penstock::gateway

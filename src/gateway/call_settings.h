@@ -18,5 +18,7 @@ struct StreamPolicy {
     std::optional<Duration> read_timeout;
 };
 ApiResult<StreamPolicy> read_stream_policy(const http::Headers& headers);
+// What a stream costs that is left before it was sent anything.
+ApiResult<Undelivered> read_undelivered(const http::Headers& headers);
 
 }  // namespace penstock::gateway

@@ -224,6 +224,7 @@ ApiResult<void> ChatCompletions::begin_call(
     admission.trace_id = std::move(admitted.trace.id);
     admission.logged = admitted.trace.sampled;
     admission.prompt_digest = admitted.prompt.digest;
+    admission.undelivered = admitted.limits.undelivered;
     take_context(request, admission);
     admitted.call = std::make_unique<Call>(parts_.calls, std::move(admission));
     return {};
@@ -241,6 +242,8 @@ routing::EndpointQuery ChatCompletions::query_of(
         .sites = lists.sites(),
         .preferences = admitted.chat.wishes.provider ? &*admitted.chat.wishes.provider : nullptr,
         .prompt_tokens = routing::estimated_tokens(admitted.chat.prompt_text_bytes),
+        .output_tokens_max =
+            routing::token_bound(admitted.chat, parts_.options.output_tokens_default).output,
         .prompt = admitted.prompt.blocks,
         .session = admitted.prompt.session,
     };

@@ -31,6 +31,10 @@ io::Task<void> ChatStream::run(std::unique_ptr<ChatStream> self, http::BodyWrite
 
 io::Task<void> ChatStream::end(EndReason reason, http::BodyWriter writer) {
     if (may_go_on(reason)) reason = co_await go_on(reason, writer);
+    if (reason == EndReason::client_gone && call_->is_billed_to_end()) {
+        writer.abort();
+        co_await read_on();
+    }
     if (call_->answer_texts() != nullptr && call_->meter().delivered_any())
         co_await call_->count_texts();
     // The record comes first: the client is told nothing that was not accounted for.
@@ -39,6 +43,36 @@ io::Task<void> ChatStream::end(EndReason reason, http::BodyWriter writer) {
         co_await tell_error(reason, writer);
     else if (reason == EndReason::client_gone)
         writer.abort();
+}
+
+io::Task<void> ChatStream::read_on() {
+    // What was being written when the client left has been looked at.
+    undelivered_.reset();
+    using Came = LeftStreams::Came;
+    const Came there = read_left({});
+    if (there == Came::end) call_->on_read_to_end();
+    if (there != Came::more) co_return;
+    const bool whole = co_await call_->left_streams().read_to_end(
+        &upstream_, deadline_,
+        [this](std::string_view bytes) {
+            if (bytes.empty()) return finish_seen_ ? Came::end : Came::nonsense;
+            return read_left(bytes);
+        }
+    );
+    if (whole) call_->on_read_to_end();
+}
+
+LeftStreams::Came ChatStream::read_left(std::string_view bytes) {
+    using Came = LeftStreams::Came;
+    if (!parser_.feed(bytes)) return Came::nonsense;
+    while (const auto event = parser_.next()) {
+        const Result<routing::ChatChunk> chunk = routing::read_chat_chunk(event->data);
+        if (!chunk || chunk->error) return Came::nonsense;
+        if (chunk->usage) call_->meter().report(*chunk->usage, chunk->deltas);
+        finish_seen_ |= chunk->finished > 0;
+        if (chunk->done) return Came::end;
+    }
+    return Came::more;
 }
 
 bool ChatStream::may_go_on(EndReason broken_by) const {

@@ -8,6 +8,7 @@
 #include "gateway/attempts.h"
 #include "gateway/call.h"
 #include "gateway/continuation.h"
+#include "gateway/left_streams.h"
 #include "http/client.h"
 #include "http/message.h"
 #include "http/sse.h"
@@ -54,6 +55,9 @@ class ChatStream {
     io::Task<std::optional<EndReason>> flush(http::BodyWriter writer);
     io::Deadline patience() const;
     io::Task<void> end(EndReason reason, http::BodyWriter writer);
+    // The engine's usage, of a stream that its client has left.
+    io::Task<void> read_on();
+    LeftStreams::Came read_left(std::string_view bytes);
     // Whether another engine may go on: there is one, and time is left.
     bool may_go_on(EndReason broken_by) const;
     io::Task<EndReason> go_on(EndReason broken_by, http::BodyWriter writer);

@@ -245,6 +245,7 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
         .started = admitted->started,
         .trace_id = std::move(admitted->trace.id),
         .logged = admitted->trace.sampled,
+        .undelivered = admitted->limits.undelivered,
     };
     take_context(*request, admission);
     admitted->call = std::make_unique<Call>(parts_.calls, std::move(admission));

@@ -101,6 +101,7 @@ routing::EndpointQuery DialectCalls::query_of(
         .sites = lists.sites(),
         .preferences = admitted.wishes.provider ? &*admitted.wishes.provider : nullptr,
         .prompt_tokens = routing::estimated_tokens(admitted.text_bytes),
+        .output_tokens_max = admitted.bound.output,
         .prompt = admitted.prompt.blocks,
         .session = admitted.prompt.session,
     };

@@ -62,6 +62,10 @@ io::Task<void> DialectStream::run(std::unique_ptr<DialectStream> self, http::Bod
     // A client may leave as soon as it has seen the end.
     if (!reason) reason = self->ended_ ? EndReason::done : EndReason::client_gone;
     reason = co_await self->go_on(*reason, writer);
+    if (reason == EndReason::client_gone && self->call_->is_billed_to_end()) {
+        writer.abort();
+        co_await self->read_on();
+    }
     if (self->call_->answer_texts() != nullptr && self->call_->meter().delivered_any())
         co_await self->call_->count_texts();
     // The record comes first: the client is told nothing that was not accounted for.
@@ -92,6 +96,47 @@ io::Task<EndReason> DialectStream::go_on(EndReason broken_by, http::BodyWriter w
         problem_.clear();
     }
     co_return end;
+}
+
+io::Task<void> DialectStream::read_on() {
+    // Events that were there when the client left come first.
+    const LeftStreams::Came there = read_left({});
+    if (there == LeftStreams::Came::end) call_->on_read_to_end();
+    if (there != LeftStreams::Came::more) co_return;
+    const bool whole = co_await call_->left_streams().read_to_end(
+        &upstream_, options_.deadline,
+        [this](std::string_view bytes) {
+            return bytes.empty() ? LeftStreams::Came::nonsense : read_left(bytes);
+        }
+    );
+    if (whole) call_->on_read_to_end();
+}
+
+LeftStreams::Came DialectStream::read_left(std::string_view bytes) {
+    using Came = LeftStreams::Came;
+    Came came = Came::more;
+    if (options_.engine == Dialect::ollama) {
+        if (!lines_.feed(bytes)) return Came::nonsense;
+        while (const auto line = lines_.next())
+            if (came = read_left_event({}, *line); came != Came::more) return came;
+        return came;
+    }
+    if (!events_.feed(bytes)) return Came::nonsense;
+    while (const auto event = events_.next())
+        if (came = read_left_event(event->event, event->data); came != Came::more) return came;
+    return came;
+}
+
+LeftStreams::Came DialectStream::read_left_event(std::string_view name, std::string_view data) {
+    using Came = LeftStreams::Came;
+    const Result<dialects::StreamFrame> frame = reader_->read(name, data);
+    if (!frame || find_event(*frame, StreamEvent::Kind::error) != nullptr) return Came::nonsense;
+    if (const StreamEvent* usage = find_event(*frame, StreamEvent::Kind::usage))
+        call_->meter().report(
+            {.tokens = usage->usage.tokens, .violations = usage->usage.violations},
+            pieces_of(*frame)
+        );
+    return find_event(*frame, StreamEvent::Kind::end) != nullptr ? Came::end : Came::more;
 }
 
 io::Task<EndReason> DialectStream::pump(http::BodyWriter writer) {

@@ -11,6 +11,7 @@
 #include "gateway/call.h"
 #include "gateway/continuation.h"
 #include "gateway/engine_ask.h"
+#include "gateway/left_streams.h"
 #include "http/client.h"
 #include "http/message.h"
 #include "http/sse.h"
@@ -57,6 +58,10 @@ class DialectStream {
     io::Task<End> send(const dialects::StreamFrame* frame, http::BodyWriter writer);
     // Another engine may go on, where there is one and time is left.
     io::Task<EndReason> go_on(EndReason broken_by, http::BodyWriter writer);
+    // The engine's usage, of a stream that its client has left.
+    io::Task<void> read_on();
+    LeftStreams::Came read_left(std::string_view bytes);
+    LeftStreams::Came read_left_event(std::string_view name, std::string_view data);
     io::Task<void> tell_error(EndReason reason, http::BodyWriter writer);
     bool converts() const { return options_.engine != options_.client; }
     // The frame as it came, with the client's name of the model.

@@ -17,6 +17,7 @@
 #include "gateway/engine_loads.h"
 #include "gateway/idempotency_log.h"
 #include "gateway/idempotent_calls.h"
+#include "gateway/left_streams.h"
 #include "gateway/leftovers.h"
 #include "gateway/load_reporter.h"
 #include "gateway/model_list.h"
@@ -142,7 +143,7 @@ class Gateway::State {
           ),
           calls_{*spool_,     budget_,    endpoints_,     departed_,      answer_room_,
                  metrics_,    with.clock, calls_running_, requests_open_, loads_,
-                 tokenizers_, log_,       draining_},
+                 tokenizers_, log_,       draining_,      left_streams_},
           cache_(calls_, ids_, with.metrics),
           attempts_({with.runtime.executor(), calls_, upstream_, ids_, with.random, options_}),
           continuations_{calls_, upstream_, ids_, with.random, with.metrics},
@@ -412,6 +413,7 @@ class Gateway::State {
     LoadMeter loads_;
     DepartedCalls departed_;
     AnswerRoom answer_room_;
+    LeftStreams left_streams_{registry_};
     Authenticator authenticator_;
     Budget budget_;
     Settler settler_;

@@ -40,7 +40,8 @@ struct EngineScript {
     http::Headers headers = {};
     std::vector<std::string> pieces = {};                             // one write each
     enum class End { whole, cut, hang, when_told } end = End::whole;  // when_told: see cut()
-    bool silent = false;                                              // never answers
+    std::vector<std::string> rest = {};  // when_told: written then, and the answer is whole
+    bool silent = false;                 // never answers
 };
 
 // A small chat for model "m", and an engine that answers one whole with 13 tokens.

@@ -72,10 +72,10 @@ io::Task<void> ScriptedEngine::write_answer(http::BodyWriter writer, http::Clien
     }
     if (script.end == EngineScript::End::when_told) {
         const std::optional<bool> told = co_await client.unless_gone(told_.wait());
-        if (told)
-            writer.abort();
-        else
-            ++answers_abandoned;
+        if (told && script.rest.empty()) writer.abort();
+        for (const std::string& piece : std::vector(script.rest))
+            if (told) static_cast<void>(co_await writer.write(piece));
+        if (!told) ++answers_abandoned;
     }
     if (script.end == EngineScript::End::cut) {
         // What was written reaches the gateway before the cut does.

@@ -6,6 +6,7 @@
 
 #include "model/alternatives.h"
 #include "model/quantity_codec.h"
+#include "model/quantization.h"
 #include "model/replica_policy.h"
 #include "model/time_shared.h"
 
@@ -234,6 +235,8 @@ void check_prices(const ServiceSpec& service, Problems& problems) {
     if (const Result<void> fine = check_share(service.batch_percent, "batch_percent"); !fine)
         problems.add("service." + fine.error().field, fine.error().message);
     if (const Result<void> fine = check_share(service.cached_percent, "cached_percent"); !fine)
+        problems.add("service." + fine.error().field, fine.error().message);
+    if (const Result<void> fine = check_quantization(service.quantization, "quantization"); !fine)
         problems.add("service." + fine.error().field, fine.error().message);
     if (!service.class_prices) return;
     if (const Result<void> fine = check(*service.class_prices); !fine)

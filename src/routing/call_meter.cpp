@@ -47,12 +47,12 @@ void CallMeter::deliver(const DeltaCount& pieces) {
 
 void CallMeter::deliver_text(std::int64_t bytes) { text_bytes_ += bytes; }
 
-MeteredCall CallMeter::finish(EndReason reason) const {
+MeteredCall CallMeter::finish(EndReason reason, const LeftCall& left) const {
     switch (reason) {
         case EndReason::done:
             return finish_done();
         case EndReason::client_gone:
-            return finish_cut(true);
+            return finish_left(left);
         case EndReason::upstream_error:
         case EndReason::timeout:
         case EndReason::gateway_stopped:
@@ -119,6 +119,64 @@ MeteredCall CallMeter::finish_cut(bool with_prompt) const {
     }
     if (call.basis == UsageBasis::upstream) call.basis = UsageBasis::counted;
     return call;
+}
+
+MeteredCall CallMeter::finish_left(const LeftCall& left) const {
+    if (left.policy == DisconnectPolicy::no_bill)
+        return {.tokens = nothing(), .basis = UsageBasis::counted};
+    if (!delivered_any() && left.undelivered == Undelivered::prompt) return prompt_alone();
+    if (!delivered_any()) return finish_cut(true);
+    if (left.policy == DisconnectPolicy::drain && left.read_to_end && reported_)
+        return finish_done();
+    const bool estimates = left.policy == DisconnectPolicy::cancel_estimate && left.habit != nullptr;
+    if (estimates && left.habit->output(0)) return finish_estimated(*left.habit);
+    return finish_cut(true);
+}
+
+// What the engine has reported stands; of the rest what it would have reported.
+MeteredCall CallMeter::finish_estimated(const UsageHabit& habit) const {
+    MeteredCall call = finish_cut(true);
+    if (!reported_ || !reported_->tokens.input_fresh)
+        call.tokens.input_fresh = *habit.input(counted_input());
+    const bool told = reported_ && reported_->tokens.output_visible && !is_report_outrun();
+    if (!told) {
+        const DeltaCount seen = counted_output();
+        const std::int64_t output = *habit.output(total_of(seen));
+        // Split as what was delivered is.
+        const std::int64_t reasoning = seen.reasoning == 0 ? 0 : *habit.output(seen.reasoning);
+        call.tokens.output_visible = output - reasoning;
+        if (reasoning > 0) call.tokens.output_reasoning = reasoning;
+    }
+    call.basis = UsageBasis::estimated;
+    clip(call);
+    return call;
+}
+
+MeteredCall CallMeter::prompt_alone() const {
+    MeteredCall call = finish_done();
+    call.tokens.output_visible = 0;
+    call.tokens.output_reasoning.reset();
+    call.tokens.output_audio.reset();
+    if (call.basis == UsageBasis::upstream) call.basis = UsageBasis::counted;
+    return call;
+}
+
+std::optional<UsageSample> CallMeter::sample() const {
+    if (!reported_ || delivered_.empty()) return std::nullopt;
+    const auto sum = [&](std::span<const Class> classes) {
+        std::int64_t total = 0;
+        for (const Class part : classes)
+            total += std::clamp<std::int64_t>(
+                (reported_->tokens.*part).value_or(0), 0, UsageHabit::kTokensMax
+            );
+        return total;
+    };
+    return UsageSample{
+        .input_told = sum(kInput),
+        .input_seen = counted_input(),
+        .output_told = sum(kOutput),
+        .output_seen = total_of(counted_output())
+    };
 }
 
 bool CallMeter::is_report_outrun() const {

@@ -5,8 +5,11 @@
 #include <optional>
 
 #include "model/billing.h"
+#include "model/call_settings.h"
+#include "model/disconnect.h"
 #include "routing/chat_response.h"
 #include "routing/class_prices.h"
+#include "routing/usage_habit.h"
 
 namespace penstock::routing {
 
@@ -17,11 +20,24 @@ struct MeteredCall {
     std::int64_t overlap_tokens = 0;  // reported as input and left out
 };
 
+// How a call is charged whose client has left.
+struct LeftCall {
+    DisconnectPolicy policy = DisconnectPolicy::cancel_count;
+    Undelivered undelivered = Undelivered::free;  // where nothing had been delivered
+    bool read_to_end = false;                     // after the client had left
+    const UsageHabit* habit = nullptr;            // of the engine; null: not known
+};
+
 // Counts one call. Pure; the owner tells it what the engine reported and what the client received,
 // and asks once at the end. However a call ends, the result is within the bound, so that its charge
 // is within the hold.
 //   done            what the engine reported; without a report, the gateway's own count
-//   client_gone     prompt and the pieces delivered; nothing when none was
+//   client_gone     by the engine's policy; prompt and the pieces delivered, where it has none
+//       cancel_estimate   what was not reported as the engine tells it of other streams, where it
+//                         has told enough of them
+//       drain             as done, where it was read to its end
+//       no_bill           nothing
+//     Where no piece was delivered nothing, or the prompt, as the call's settings say.
 //   upstream_error, timeout, gateway_stopped
 //                   the pieces delivered, without the prompt; nothing when none was
 //   gateway_crash, refused    nothing
@@ -57,11 +73,16 @@ class CallMeter {
     bool delivered_any() const { return !delivered_.empty() || text_bytes_ > 0; }
     bool has_report() const { return reported_.has_value(); }
 
-    MeteredCall finish(EndReason reason) const;
+    MeteredCall finish(EndReason reason, const LeftCall& left = {}) const;
+    // What a call that ended well says of its engine; nothing where it was told too little.
+    std::optional<UsageSample> sample() const;
 
   private:
     MeteredCall finish_done() const;
     MeteredCall finish_cut(bool with_prompt) const;
+    MeteredCall finish_left(const LeftCall& left) const;
+    MeteredCall finish_estimated(const UsageHabit& habit) const;
+    MeteredCall prompt_alone() const;
     bool is_report_outrun() const;
     DeltaCount counted_output() const;
     std::int64_t counted_input() const;

@@ -126,6 +126,73 @@ TEST(CallMeter, ChargesPromptAndDeliveredPiecesWhenTheClientHasGone) {
     EXPECT_EQ(shown(meter(3).finish(EndReason::client_gone)), "10+- 3+- counted");
 }
 
+MeteredCall left(const CallMeter& meter, const LeftCall& by) {
+    return meter.finish(EndReason::client_gone, by);
+}
+
+TEST(CallMeter, AStreamThatWasReadToItsEndIsChargedAsItsEngineTold) {
+    const CallMeter told =
+        meter(3, 0, UpstreamUsage{.prompt_tokens = 20, .completion_tokens = 30});
+    const LeftCall to_end{.policy = DisconnectPolicy::drain, .read_to_end = true};
+    EXPECT_EQ(shown(left(told, to_end)), "20+- 30+- upstream");
+    // A bound was met before the end, or the engine told nothing there: what was delivered counts.
+    EXPECT_EQ(shown(left(told, {.policy = DisconnectPolicy::drain})), "20+- 3+- counted");
+    EXPECT_EQ(shown(left(meter(3), to_end)), "10+- 3+- counted");
+    // Who received nothing pays by the call's own rule.
+    const CallMeter nothing =
+        meter(0, 0, UpstreamUsage{.prompt_tokens = 20, .completion_tokens = 30});
+    EXPECT_EQ(shown(left(nothing, to_end)), "0+- 0+- counted");
+}
+
+TEST(CallMeter, AReadToTheEndIsWithinTheBound) {
+    const CallMeter told =
+        meter(3, 0, UpstreamUsage{.prompt_tokens = 20, .completion_tokens = 3000});
+    const MeteredCall call = left(told, {.policy = DisconnectPolicy::drain, .read_to_end = true});
+    EXPECT_EQ(shown(call), "20+- 100+- upstream !" + std::to_string(kUsageOverBound));
+}
+
+TEST(CallMeter, NothingIsChargedWhereTheEngineDoesNotBillForStreamsThatAreLeft) {
+    const CallMeter told = meter(3, 1, UpstreamUsage{.prompt_tokens = 20, .completion_tokens = 9});
+    const LeftCall free{.policy = DisconnectPolicy::no_bill, .undelivered = Undelivered::prompt};
+    EXPECT_EQ(shown(left(told, free)), "0+- 0+- counted");
+    EXPECT_EQ(shown(told.finish(EndReason::done, free)), "20+- 9+- upstream");
+}
+
+TEST(CallMeter, AnEstimateIsWhatTheEngineTellsOfOtherStreams) {
+    UsageHabit habit;
+    const LeftCall estimated{.policy = DisconnectPolicy::cancel_estimate, .habit = &habit};
+    EXPECT_EQ(shown(left(meter(4), estimated)), "10+- 4+- counted");  // nothing is known of it
+    for (int i = 0; i < UsageHabit::kCallsMin; ++i)
+        habit.add({.input_told = 12, .input_seen = 10, .output_told = 30, .output_seen = 20});
+    EXPECT_EQ(shown(left(meter(4), estimated)), "12+- 6+- estimated");
+    EXPECT_EQ(shown(left(meter(2, 2), estimated)), "12+- 3+3 estimated");
+    // What it told of this one stands.
+    const CallMeter begun = meter(4, 0, UpstreamUsage{.prompt_tokens = 25, .cached_tokens = 5});
+    EXPECT_EQ(shown(left(begun, estimated)), "20+5 6+- estimated");
+    EXPECT_EQ(shown(left(meter(90), estimated)), "12+- 100+- estimated !16");
+}
+
+TEST(CallMeter, WhoLeavesBeforeAnythingCameMayBeChargedThePrompt) {
+    const LeftCall prompt{.undelivered = Undelivered::prompt};
+    EXPECT_EQ(shown(left(meter(0), prompt)), "10+- 0+- counted");
+    const UpstreamUsage told{.prompt_tokens = 20, .completion_tokens = 5, .cached_tokens = 8};
+    EXPECT_EQ(shown(left(meter(0, 0, told), prompt)), "12+8 0+- counted");
+    EXPECT_EQ(shown(left(meter(3), prompt)), "10+- 3+- counted");
+    EXPECT_EQ(shown(meter(0).finish(EndReason::upstream_error, prompt)), "0+- 0+- counted");
+}
+
+TEST(CallMeter, ACallThatEndedWellSaysHowItsEngineCounts) {
+    EXPECT_FALSE(meter(3).sample().has_value());
+    const UpstreamUsage told{.prompt_tokens = 20, .completion_tokens = 5, .cached_tokens = 8};
+    EXPECT_FALSE(meter(0, 0, told).sample().has_value());
+    const std::optional<UsageSample> sample = meter(3, 1, told).sample();
+    ASSERT_TRUE(sample.has_value());
+    EXPECT_EQ(sample->input_told, 20);
+    EXPECT_EQ(sample->input_seen, 10);
+    EXPECT_EQ(sample->output_told, 5);
+    EXPECT_EQ(sample->output_seen, 4);
+}
+
 TEST(CallMeter, ChargesOnlyDeliveredPiecesWhenTheEngineFailed) {
     EXPECT_EQ(shown(meter(3, 1).finish(EndReason::upstream_error)), "0+- 3+1 counted");
     EXPECT_EQ(shown(meter(3).finish(EndReason::timeout)), "0+- 3+- counted");

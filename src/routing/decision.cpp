@@ -75,6 +75,8 @@ std::string_view to_text(FilterReason reason) {
             return "left alone after failures";
         case FilterReason::slow:
             return "left alone for slowness";
+        case FilterReason::phase:
+            return "set up for another phase";
         case FilterReason::drained:
             return "weight 0";
         case FilterReason::lower_order:

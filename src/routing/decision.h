@@ -24,6 +24,7 @@ enum class FilterReason : std::uint8_t {
     tried,        // by this call, before
     breaker,      // left alone after failures
     slow,         // left alone since it answers much later than its load explains
+    phase,        // set up for calls of another kind, which others are not
     drained,      // of weight 0
     lower_order,  // a candidate, but one that the call's order or sort put before it was there
 };

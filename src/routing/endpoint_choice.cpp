@@ -36,15 +36,37 @@ Result<EndpointPool::Choice> EndpointPool::choose(
             "the model '" + std::string(query.model) + "' does not exist"
         );
     Model& model = known->second;
-    State* chosen = choose_by_index(model, query, now, random);
-    if (chosen == nullptr) {
-        const std::vector<Candidate> candidates = walk(model, query, now);
-        if (candidates.empty()) return std::unexpected(no_candidate(query));
-        chosen = query.prompt_tokens > 0 ? least_score(candidates, random)
-                                         : two_choices(candidates, random);
+    State* chosen = nullptr;
+    if (const EnginePhase phase = phase_of(model, query); phase != EnginePhase::both) {
+        EndpointQuery of_phase = query;
+        of_phase.phase = phase;
+        chosen = find_state(model, of_phase, now, random);
     }
+    // An engine of the other phase is better than none.
+    if (chosen == nullptr) chosen = find_state(model, query, now, random);
+    if (chosen == nullptr) return std::unexpected(no_candidate(query));
     decision_.chosen = chosen->route().endpoint.id;
     return admit(*chosen, model, query, now);
+}
+
+EndpointPool::State* EndpointPool::find_state(
+    Model& model, const EndpointQuery& query, Time now, Random& random
+) {
+    decision_ = {};
+    if (State* const chosen = choose_by_index(model, query, now, random)) return chosen;
+    const std::vector<Candidate> candidates = walk(model, query, now);
+    if (candidates.empty()) return nullptr;
+    return query.prompt_tokens > 0 ? least_score(candidates, random)
+                                   : two_choices(candidates, random);
+}
+
+EnginePhase EndpointPool::phase_of(const Model& model, const EndpointQuery& query) {
+    if (!model.has_phases || query.prompt_tokens == 0) return EnginePhase::both;
+    double output = model.output_tokens_mean;
+    if (query.output_tokens_max > 0)
+        output = std::min(output, static_cast<double>(query.output_tokens_max));
+    return static_cast<double>(query.prompt_tokens) > kPrefillTimes * output ? EnginePhase::prefill
+                                                                             : EnginePhase::decode;
 }
 
 // All endpoints, with the filters and terms of each in decision_.
@@ -63,7 +85,9 @@ Decision EndpointPool::explain(const EndpointQuery& query, Time now) {
     const auto known = models_.find(query.model);
     if (known == models_.end()) return {};
     Decision last = std::move(decision_);
-    walk(known->second, query, now);
+    EndpointQuery of_phase = query;
+    of_phase.phase = phase_of(known->second, query);
+    if (walk(known->second, of_phase, now).empty()) walk(known->second, query, now);
     return std::exchange(decision_, std::move(last));
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "routing/endpoint_pool.h"
 
 namespace penstock::routing {
@@ -16,6 +18,7 @@ struct Options {
     std::string price = "1";
     std::string region = "cn-hubei";
     std::int64_t weight = 100;
+    std::optional<EnginePhase> phase = {};
 };
 
 Route route(std::uint64_t n, const Options& options = {}) {
@@ -27,6 +30,7 @@ Route route(std::uint64_t n, const Options& options = {}) {
     made.endpoint.price_output = *parse_price(options.price);
     made.region = options.region;
     made.weight = options.weight;
+    made.endpoint.phase = options.phase;
     return made;
 }
 
@@ -282,6 +286,79 @@ TEST(EndpointChoice, ExplainsItself) {
         explain(f.pool.last_decision()),
         "blocks; " + to_string(endpoint_id(1)) + " chosen: queue 4.0 = 4.0 blocks; " +
             to_string(endpoint_id(2)) + ": dearer than the price limit"
+    );
+}
+
+// ---- phases
+
+constexpr std::uint64_t kPrefill = 1;
+constexpr std::uint64_t kDecode = 2;
+Scene scene_of_phases() {
+    return Scene(
+        {route(kPrefill, {.phase = EnginePhase::prefill}),
+         route(kDecode, {.phase = EnginePhase::decode})}
+    );
+}
+EndpointQuery mostly_prompt(const Scene& scene, const std::vector<BlockHash>& prompt) {
+    EndpointQuery asked = scene.query(prompt);
+    asked.output_tokens_max = 16;  // against 512 and more of the prompt
+    return asked;
+}
+
+TEST(EndpointPhases, ACallGoesToEnginesOfItsPhase) {
+    Scene scene = scene_of_phases();
+    for (std::uint64_t i = 0; i < 20; ++i) {
+        const auto prompt = prompt_of(i, 1);
+        EXPECT_EQ(scene.choose(mostly_prompt(scene, prompt)), endpoint_id(kPrefill));
+        EXPECT_EQ(scene.reason(kDecode), FilterReason::phase);
+        EXPECT_EQ(scene.choose(scene.query(prompt)), endpoint_id(kDecode));
+        EXPECT_EQ(scene.reason(kPrefill), FilterReason::phase);
+    }
+}
+
+TEST(EndpointPhases, EnginesOfNoPhaseTakePart) {
+    Scene scene({route(1, {.phase = EnginePhase::decode}), route(2)});
+    const auto prompt = prompt_of(1, 1);
+    EXPECT_EQ(scene.choose(mostly_prompt(scene, prompt)), endpoint_id(2));
+    std::set<EndpointId> met;
+    for (std::uint64_t i = 0; i < 50; ++i) met.insert(scene.choose(scene.query(prompt_of(100 + i, 1))));
+    EXPECT_EQ(met.size(), 2U);
+}
+
+TEST(EndpointPhases, AnEngineOfTheOtherPhaseIsBetterThanNone) {
+    Scene scene = scene_of_phases();
+    const auto prompt = prompt_of(1, 1);
+    const std::vector<EndpointId> tried{endpoint_id(kPrefill)};
+    EndpointQuery asked = mostly_prompt(scene, prompt);
+    asked.excluded = tried;
+    EXPECT_EQ(scene.choose(asked), endpoint_id(kDecode));
+    EXPECT_EQ(scene.reason(kPrefill), FilterReason::tried);
+}
+
+TEST(EndpointPhases, HoldForManyEnginesAsForFew) {
+    std::vector<Route> routes;
+    for (std::uint64_t n = 1; n <= 40; ++n)
+        routes.push_back(route(
+            n, {.phase = n % 2 == 0 ? EnginePhase::decode : EnginePhase::prefill}
+        ));
+    Scene scene(std::move(routes));
+    for (std::uint64_t i = 0; i < 100; ++i) {
+        const auto prompt = prompt_of(i, 1);
+        EXPECT_EQ(scene.choose(mostly_prompt(scene, prompt)).raw().low % 2, 1U);
+        EXPECT_EQ(scene.choose(scene.query(prompt)).raw().low % 2, 0U);
+    }
+}
+
+TEST(EndpointPhases, AHoldCoversEnginesOfBothPhases) {
+    Scene scene(
+        {route(1, {.price = "1", .phase = EnginePhase::prefill}),
+         route(2, {.price = "5", .phase = EnginePhase::decode})}
+    );
+    const auto prompt = prompt_of(1, 1);
+    const TokenBound bound{.input = 1'000'000, .output = 0};
+    EXPECT_EQ(
+        to_string(*scene.pool.worst_case(mostly_prompt(scene, prompt), bound)),
+        to_string(*parse_money("5"))
     );
 }
 

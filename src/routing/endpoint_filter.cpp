@@ -60,6 +60,9 @@ FilterReason EndpointPool::fixed_filter(const State& state, const EndpointQuery&
     if (!query.protocol.empty() && endpoint.protocol != query.protocol)
         return FilterReason::protocol;
     if (state.route().weight <= 0) return FilterReason::drained;
+    const EnginePhase phase = endpoint.phase.value_or(EnginePhase::both);
+    if (query.phase != EnginePhase::both && phase != EnginePhase::both && phase != query.phase)
+        return FilterReason::phase;
     if (!within(endpoint.price_input, query.input_price_max) ||
         !within(endpoint.price_output, query.output_price_max))
         return FilterReason::price_limit;
@@ -132,6 +135,7 @@ Error EndpointPool::no_candidate(const EndpointQuery& query) const {
             case FilterReason::tried:
             case FilterReason::breaker:
             case FilterReason::slow:
+            case FilterReason::phase:
             case FilterReason::drained:
             case FilterReason::lower_order:
                 all_price = false;

@@ -26,6 +26,8 @@ void add_price(std::string& out, char kind, const std::optional<Price>& price) {
 // Equal for calls whose fixed filters are the same.
 std::string signature_of(const EndpointQuery& query) {
     std::string out(query.protocol);
+    if (query.phase != EnginePhase::both)
+        out.push_back(query.phase == EnginePhase::prefill ? 'P' : 'D');
     add_price(out, 'i', query.input_price_max);
     add_price(out, 'o', query.output_price_max);
     for (const std::vector<std::string>* list : query.providers) add_names(out, 'p', *list);

@@ -27,6 +27,7 @@ std::vector<std::string> EndpointPool::replace(std::vector<Route> routes) {
     for (auto& [name, model] : models_) {
         model.endpoints.clear();
         model.protocols.clear();
+        model.has_phases = false;
         model.indexes.clear();
     }
     for (auto& [id, state] : states_) {
@@ -49,6 +50,7 @@ std::vector<std::string> EndpointPool::replace(std::vector<Route> routes) {
         Model& model = models_[endpoint.model];
         model.endpoints.push_back(&state);
         model.protocols.insert(endpoint.protocol);
+        model.has_phases |= endpoint.phase.value_or(EnginePhase::both) != EnginePhase::both;
         if (added) {
             state.backend = backends_++;
             by_backend_.emplace(state.backend, &state);
@@ -67,6 +69,11 @@ std::vector<std::string> EndpointPool::replace(std::vector<Route> routes) {
         return true;
     });
     return refused;
+}
+
+const UsageHabit* EndpointPool::habit(const EndpointId& id) const {
+    const auto found = states_.find(id);
+    return found == states_.end() ? nullptr : &found->second.habit;
 }
 
 bool EndpointPool::has_model(std::string_view model, std::string_view protocol) const {
@@ -107,6 +114,7 @@ void EndpointPool::finish(const Choice& choice, const AttemptReport& report, Tim
         state.prefill_tokens -= choice.prefill_tokens;
     }
     state.breaker.end(choice.probe, report.outcome, now);
+    if (report.usage) state.habit.add(*report.usage);
     const Endpoint& endpoint = state.route().endpoint;
     if (report.outcome != AttemptOutcome::abandoned)
         suppliers_[state.supplier].add(

@@ -30,6 +30,7 @@
 #include "routing/prefix_index.h"
 #include "routing/provider_preferences.h"
 #include "routing/supplier_window.h"
+#include "routing/usage_habit.h"
 
 namespace penstock::routing {
 
@@ -45,8 +46,10 @@ struct EndpointQuery {
     std::span<const std::vector<std::string>* const> sites = {};
     const ProviderPreferences* preferences = nullptr;
     std::int64_t prompt_tokens = 0;          // estimated; 0: unknown
+    std::int64_t output_tokens_max = 0;      // that it may make; 0: unknown
     std::span<const BlockHash> prompt = {};  // its blocks, salted by tenant and model
     std::optional<BlockHash> session = {};   // salted as well
+    EnginePhase phase = EnginePhase::both;   // EndpointPool finds it; others are left out
     // Hedges and retries leave the prompt where it was sent first.
     bool remembers_prompt = true;
 };
@@ -58,6 +61,7 @@ struct AttemptReport {
     std::int64_t output_tokens = 0;
     std::int64_t tokens_charged = 0;
     ExactMoney charge = {};
+    std::optional<UsageSample> usage = {};  // of a stream
 };
 
 // The engines of the route table: which ones answer for a model, what each carries, what each has
@@ -69,6 +73,11 @@ struct AttemptReport {
 // its first tokens; where none is known the score counts blocks, and where nothing is known of the
 // prompt two endpoints at random are compared. last_decision() tells all of it.
 //
+// Where endpoints of a model were set up for one phase of calls (Endpoint::phase), a call goes to
+// those of its own phase and to those of none, and to the others only where none of these can take
+// it: its phase is prefill where its prompt has more than kPrefillTimes the tokens of the answer
+// that is expected.
+//
 // A model of more than kWalkMax endpoints is not walked for each call: calls with the same fixed
 // filters share an index of them (see endpoint_index.h), which finds the same least score and draws
 // among the same ties. Retries, calls with an order, a sort or a wish, and calls for which all
@@ -76,6 +85,8 @@ struct AttemptReport {
 class EndpointPool {
   public:
     static constexpr double kTieShare = 0.02;
+    // A token of a prompt costs an engine about a sixteenth of one that it makes.
+    static constexpr double kPrefillTimes = 16;
     static constexpr double kMatchShareMin = 0.3;  // less of the prompt cached counts for nothing
     // Both exceeded: load goes before caches.
     static constexpr std::int64_t kUnevenCalls = 64;
@@ -140,6 +151,8 @@ class EndpointPool {
     // What calls of `model` to `provider` have shown; empty figures where there were none.
     SupplierFigures figures(std::string_view provider, std::string_view model, Time now) const;
 
+    // How its engine tells of streams; null: the endpoint is not known.
+    const UsageHabit* habit(const EndpointId& id) const;
     // As the present table has it, or the one before while calls are in flight.
     std::shared_ptr<const Route> find(const EndpointId& id) const;
     bool has_model(std::string_view model) const { return models_.contains(model); }
@@ -177,6 +190,7 @@ class EndpointPool {
         std::int64_t prefill_tokens = 0;  // of these, to be computed
         std::int64_t context_tokens = 0;  // of all in flight
         EngineRates rates;
+        UsageHabit habit;
         Breaker breaker;
         EngineLoad load;
         std::optional<Time> load_at;
@@ -189,6 +203,7 @@ class EndpointPool {
     struct Model {
         std::vector<State*> endpoints;
         std::set<std::string, std::less<>> protocols;
+        bool has_phases = false;  // an endpoint of it was set up for one
         std::vector<std::unique_ptr<Indexed>> indexes;
         std::array<std::uint64_t, kFiltersMet> filters_met{};  // hashes, the newest first
         RetryBudget retries;
@@ -202,6 +217,10 @@ class EndpointPool {
 
     EndpointStatus status_of(const State& state, Time now) const;
     static std::strong_ordering cost_order(const Endpoint& a, const Endpoint& b);
+    // The phase that the call's endpoints are to be of; both: it does not matter.
+    static EnginePhase phase_of(const Model& model, const EndpointQuery& query);
+    // One that can take the call, with all that was looked at in decision_; null: none.
+    State* find_state(Model& model, const EndpointQuery& query, Time now, Random& random);
     // What only a new table or another call changes.
     static FilterReason fixed_filter(const State& state, const EndpointQuery& query);
     FilterReason filter(const State& state, const EndpointQuery& query, Time now) const;

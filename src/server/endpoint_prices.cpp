@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "model/quantization.h"
 #include "routing/class_prices.h"
 
 namespace penstock::server {
@@ -58,16 +59,6 @@ void add_prices(ModelEntry& entry, const Endpoint& endpoint, bool first) {
         entry.price_output_min = endpoint.price_output;
 }
 
-Result<void> check_quantization(const std::optional<std::string>& name) {
-    if (!name || std::ranges::find(kQuantizations, *name) != kQuantizations.end()) return {};
-    std::string known;
-    for (const std::string_view each : kQuantizations)
-        known.append(known.empty() ? "" : ", ").append(each);
-    return fail_field(
-        ErrorCode::invalid_argument, "quantization", "'" + *name + "' is not one of " + known
-    );
-}
-
 std::optional<Continuation> stated(const std::optional<Continuation>& continuation) {
     return continuation == Continuation::none ? std::nullopt : continuation;
 }
@@ -83,6 +74,36 @@ Result<void> check_continuation(
             "' goes on by 'prefill' alone: say that, or none"
     );
 }
+
+std::optional<EnginePhase> stated(const std::optional<EnginePhase>& phase) {
+    return phase == EnginePhase::both ? std::nullopt : phase;
+}
+
+Result<void> check_weight(const std::optional<std::int64_t>& weight) {
+    if (!weight || (*weight >= 0 && *weight <= kWeightMax)) return {};
+    return fail_field(
+        ErrorCode::invalid_argument, "weight",
+        "is " + std::to_string(*weight) + ", which is not 0 to " + std::to_string(kWeightMax) +
+            ": " + std::to_string(kWeightDefault) + " is the default, 0 takes no new calls"
+    );
+}
+
+namespace {
+
+// What gateways go by beside prices.
+Result<void> take_routing(Endpoint& changed, const UpdateEndpoint& wanted) {
+    if (wanted.continuation) {
+        TRY(check_continuation(wanted.continuation, changed.protocol));
+        changed.continuation = stated(wanted.continuation);
+    }
+    TRY(check_weight(wanted.weight));
+    if (wanted.weight) changed.weight = wanted.weight;
+    if (wanted.phase) changed.phase = stated(wanted.phase);
+    if (wanted.on_disconnect) changed.on_disconnect = wanted.on_disconnect;
+    return {};
+}
+
+}  // namespace
 
 Outcome update_endpoint(
     Platform& platform, Change& change, const EndpointChange& to, const Endpoint& endpoint
@@ -120,14 +141,11 @@ Outcome update_endpoint(
     if (wanted.quantization && wanted.quantization->empty()) {
         changed.quantization.reset();
     } else if (wanted.quantization) {
-        TRY(check_quantization(wanted.quantization));
+        TRY(check_quantization(wanted.quantization, "quantization"));
         changed.quantization = wanted.quantization;
     }
     if (wanted.data_policy) changed.data_policy = wanted.data_policy;
-    if (wanted.continuation) {
-        TRY(check_continuation(wanted.continuation, changed.protocol));
-        changed.continuation = stated(wanted.continuation);
-    }
+    TRY(take_routing(changed, wanted));
     if (changed != endpoint) {
         platform.put(change, row);
         platform.endpoints[changed.id] = row;

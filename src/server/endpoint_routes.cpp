@@ -6,6 +6,7 @@
 
 #include "http/problem.h"
 #include "http/url.h"
+#include "model/quantization.h"
 #include "routing/class_prices.h"
 #include "server/endpoint_prices.h"
 #include "server/endpoint_tokenizer.h"
@@ -60,8 +61,9 @@ Result<void> check(const CreateEndpoint& wanted) {
         );
     TRY(check_share(wanted.batch_percent, "batch_percent"));
     TRY(check_share(wanted.cached_percent, "cached_percent"));
-    TRY(check_quantization(wanted.quantization));
+    TRY(check_quantization(wanted.quantization, "quantization"));
     TRY(check_continuation(wanted.continuation, wanted.protocol));
+    TRY(check_weight(wanted.weight));
     return routing::check(routing::prices_of(wanted));
 }
 
@@ -170,6 +172,9 @@ Outcome store_endpoint(
         .quantization = wanted.quantization,
         .data_policy = wanted.data_policy,
         .continuation = stated(wanted.continuation),
+        .on_disconnect = wanted.on_disconnect,
+        .weight = wanted.weight,
+        .phase = stated(wanted.phase),
         .probe = probe.text,
         .created_at = platform.now()
     };

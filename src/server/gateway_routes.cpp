@@ -21,6 +21,7 @@ constexpr std::size_t kAsksMax = 1000;
 // Where its site is, as the site says now.
 Route route_to(const Platform& platform, const StoredEndpoint& row) {
     Route route{.endpoint = row.endpoint, .api_key = row.api_key};
+    route.weight = row.endpoint.weight.value_or(kWeightDefault);
     route.endpoint.second_meter.reset();
     const Site* site = row.endpoint.site.empty()
                            ? nullptr

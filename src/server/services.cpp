@@ -81,6 +81,8 @@ void add_endpoint(Platform& platform, Change& change, const Task& task, const At
     row.endpoint.batch_percent = service.batch_percent;
     row.endpoint.cached_percent = service.cached_percent;
     row.endpoint.tokenizer_sha256 = service.tokenizer_sha256;
+    row.endpoint.quantization = service.quantization;
+    row.endpoint.data_policy = service.data_policy;
     platform.add_event(
         change, "endpoint/" + to_string(row.endpoint.id), "endpoint_ready", task.organisation_id,
         "platform", row.endpoint.model + " at " + row.endpoint.site
