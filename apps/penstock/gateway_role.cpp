@@ -6,6 +6,7 @@
 
 #include "config/settings.h"
 #include "handover.h"
+#include "http/url.h"
 #include "model/gateway_status.h"
 #include "role.h"
 #include "roles.h"
@@ -24,6 +25,7 @@ struct GatewayFlags {
     std::size_t calls_max = gateway::GatewayOptions{}.calls_max;
     bool hedge = false;
     std::uint32_t log_one_in = 0;
+    std::string spans_to;
     bool take_over = false;
     std::string drain = "10m";
 };
@@ -48,6 +50,12 @@ Result<gateway::GatewayOptions> options_of(const GatewayFlags& flags, int slot) 
     options.calls_max = flags.calls_max;
     options.hedge = flags.hedge;
     options.log_one_in = flags.log_one_in;
+    if (!flags.spans_to.empty() && !http::parse_url(flags.spans_to))
+        return fail_field(
+            ErrorCode::invalid_argument, "--spans-to",
+            "'" + flags.spans_to + "' is no URL: for instance http://127.0.0.1:4318"
+        );
+    options.spans_url = flags.spans_to;
     options.region = flags.region;
     options.passes_on = true;
     options.state_dir = flags.state_dir.empty() ? config::state_home() / "gateway"
@@ -145,6 +153,11 @@ int run_gateway(int argc, char** argv) {
            "log one in so many calls, without their content; those of sampled traces always"
     )
         ->capture_default_str();
+    app.add_option(
+        "--spans-to", flags.spans_to,
+        "URL of an OpenTelemetry collector (OTLP over HTTP) that gets the spans of these calls, "
+        "for instance http://127.0.0.1:4318"
+    );
     app.add_flag(
         "--take-over", flags.take_over,
         "go on where a gateway with the same state folder serves, which then drains and ends"

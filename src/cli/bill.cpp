@@ -40,6 +40,7 @@ const View& line_view() {
                 wide(text_column("TARIFF", "tariff")),
                 wide(text_column("BATCH-LINE", "batch_line")),
                 wide(text_column("CONTINUES", "continues")),
+                wide(text_column("ON-DISCONNECT", "on_disconnect")),
                 wide(text_column("DISPUTED", "disputed")),
                 wide(text_column("RESOURCE", "resource")),
                 wide(text_column("TRACE", "trace_id")),

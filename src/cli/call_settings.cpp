@@ -56,6 +56,10 @@ std::vector<Flag> call_settings_flags() {
          .value = "WORD",
          .help = "flag.unsupported",
          .choices = "refuse|drop|inherit"},
+        {.name = "undelivered",
+         .value = "WORD",
+         .help = "flag.undelivered",
+         .choices = "free|prompt|inherit"},
         {.name = "fix", .value = "SETTING", .help = "flag.fix", .repeated = true},
         {.name = "unfix", .value = "SETTING", .help = "flag.unfix", .repeated = true},
     };

@@ -154,10 +154,7 @@ std::vector<Flag> offer_flags() {
          .help = "flag.on_disconnect",
          .choices = "cancel_count|cancel_estimate|drain|no_bill"},
         {.name = "weight", .value = "N", .help = "flag.endpoint_weight"},
-        {.name = "phase",
-         .value = "PHASE",
-         .help = "flag.phase",
-         .choices = "both|prefill|decode"},
+        {.name = "phase", .value = "PHASE", .help = "flag.phase", .choices = "both|prefill|decode"},
     };
 }
 

@@ -227,6 +227,7 @@ inline constexpr Message kMessagesEnOfFlags[] = {
     {"flag.tpd", "tokens per day, input and output together"},
     {"flag.tpm", "tokens per minute, input and output together"},
     {"flag.unfix", "no longer fixed"},
+    {"flag.undelivered", "what a call costs that is left before anything was delivered"},
     {"flag.unsupported",
      "fields that the engine's API has no word for, where a request does not say"},
     {"flag.upstream_model", "the name the engine knows it by"},

@@ -213,6 +213,7 @@ constexpr Message kMessagesZhOfFlags[] = {
     {"flag.tpd", "每天词元数，输入与输出合计"},
     {"flag.tpm", "每分钟词元数，输入与输出合计"},
     {"flag.unfix", "不再固定"},
+    {"flag.undelivered", "尚未收到任何内容就断开的调用如何计费"},
     {"flag.unsupported", "请求未说明时，如何处理引擎接口没有的字段"},
     {"flag.upstream_model", "引擎自身的模型名"},
     {"flag.url", "引擎地址，不含 /v1"},

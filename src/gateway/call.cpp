@@ -210,6 +210,7 @@ void Call::finish(EndReason reason, int status) {
         admission_.hold.release();
     }
     if (admission_.logged) log(record);
+    if (admission_.span) export_span(record);
     tell_end(reason);
 }
 

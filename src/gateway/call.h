@@ -18,12 +18,14 @@
 #include "routing/call_meter.h"
 #include "routing/endpoint_pool.h"
 #include "telemetry/log.h"
+#include "telemetry/span.h"
 
 namespace penstock::gateway {
 
 class DepartedCalls;
 class IdempotentCall;
 class LeftStreams;
+class SpanExporter;
 
 // One more in `count` for as long as it lives.
 class Counted {
@@ -55,6 +57,7 @@ struct CallParts {
     const telemetry::Logger& log;
     const bool& draining;
     LeftStreams& left_streams;
+    SpanExporter& spans;
 };
 
 // One admitted call: it owns the hold, the attempt in flight and the record, and ends exactly once,
@@ -83,6 +86,7 @@ class Call {
         std::string trace_id;  // W3C Trace Context; stands in its record
         bool logged = false;
         Undelivered undelivered = Undelivered::free;
+        std::unique_ptr<telemetry::Span> span;  // null: not told to anybody
     };
     Call(CallParts& parts, Admission admission);
     ~Call();
@@ -194,6 +198,7 @@ class Call {
     void count_load(const CallRecord& record, EndReason reason);
     bool begin_second_meter();
     void log(const CallRecord& record) const;
+    void export_span(const CallRecord& record);
 
     CallParts& parts_;
     Admission admission_;

@@ -26,6 +26,7 @@ CallTrace trace_of(const http::Headers& headers, std::uint32_t sample_one_in, Ra
         .sampled = own.sampled
     };
     // Without a valid parent the state belongs to nothing.
+    if (given && own.sampled) trace.client_span = telemetry::span_id_text(*given);
     if (given)
         if (const auto state = headers.find("tracestate");
             state && state->size() <= kStateBytesMax && http::valid_field_value(*state))

@@ -8,6 +8,7 @@
 #include "gateway/chat_stream.h"
 #include "gateway/departed_calls.h"
 #include "gateway/dialect_calls.h"
+#include "gateway/span_exporter.h"
 
 namespace penstock::gateway {
 namespace {
@@ -221,6 +222,7 @@ ApiResult<void> ChatCompletions::begin_call(
     admission.streamed = admitted.chat.stream;
     admission.bound = bound;
     admission.prompt_text_bytes = admitted.chat.prompt_text_bytes;
+    admission.span = parts_.calls.spans.begin(admitted.trace);
     admission.trace_id = std::move(admitted.trace.id);
     admission.logged = admitted.trace.sampled;
     admission.prompt_digest = admitted.prompt.digest;

@@ -10,6 +10,7 @@
 #include "gateway/call_input.h"
 #include "gateway/departed_calls.h"
 #include "gateway/engine_request.h"
+#include "gateway/span_exporter.h"
 
 namespace penstock::gateway {
 namespace {
@@ -229,6 +230,7 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
                         .deadline = started_at + parts_.options.deadline_max}
     );
     if (!hold) co_return refuse(std::move(hold.error()));
+    std::unique_ptr<telemetry::Span> span = parts_.calls.spans.begin(admitted->trace);
     Call::Admission admission{
         .id = call_id_for(*request, parts_.ids, started_at),
         .key = admitted->key,
@@ -247,6 +249,7 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
         .logged = admitted->trace.sampled,
         .undelivered = admitted->limits.undelivered,
     };
+    admission.span = std::move(span);
     take_context(*request, admission);
     admitted->call = std::make_unique<Call>(parts_.calls, std::move(admission));
     co_return ApiResult<void>();

@@ -26,6 +26,7 @@
 #include "gateway/server_link.h"
 #include "gateway/server_proxy.h"
 #include "gateway/settler.h"
+#include "gateway/span_exporter.h"
 #include "gateway/spool.h"
 #include "gateway/status_reporter.h"
 #include "gateway/tokenizer_shelf.h"
@@ -135,6 +136,10 @@ class Gateway::State {
           engine_loads_(
               with.runtime.executor(), {upstream_, endpoints_, tasks_, with.clock, with.random}
           ),
+          spans_(
+              with.runtime.executor(), upstream_, {options_.spans_url, options_.replica}, log_,
+              with.metrics
+          ),
           tokenizers_(server_, log_, with.metrics),
           held_(with.runtime.executor(), endpoints_, loads_, options_),
           reporter_(
@@ -143,7 +148,7 @@ class Gateway::State {
           ),
           calls_{*spool_,     budget_,    endpoints_,     departed_,      answer_room_,
                  metrics_,    with.clock, calls_running_, requests_open_, loads_,
-                 tokenizers_, log_,       draining_,      left_streams_},
+                 tokenizers_, log_,       draining_,      left_streams_,  spans_},
           cache_(calls_, ids_, with.metrics),
           attempts_({with.runtime.executor(), calls_, upstream_, ids_, with.random, options_}),
           continuations_{calls_, upstream_, ids_, with.random, with.metrics},
@@ -255,6 +260,7 @@ class Gateway::State {
         tasks_.spawn(budget_.renew_forever());
         tasks_.spawn(follow_routes());
         tasks_.spawn(engine_loads_.ask_forever());
+        tasks_.spawn(spans_.send_forever());
         tasks_.spawn(reporter_.report_forever());
         tasks_.spawn(status_.report_forever());
         if (!options_.spool_before.empty())
@@ -281,6 +287,7 @@ class Gateway::State {
             log_.error("records of calls could not be made durable in time");
         if (!co_await settler_.drain(drain))
             log_.warning("calls stay in the spool; the next start settles them");
+        co_await spans_.flush(drain);
         // What is settled is known to the server: the rest of the allowances is free.
         if (!spool_->has_unsettled()) co_await budget_.give_back(drain);
         co_await committing_.close();
@@ -425,6 +432,7 @@ class Gateway::State {
     bool draining_ = false;
     std::vector<std::string> refused_routes_;  // why
     bool started_ = false;
+    SpanExporter spans_;
     TokenizerShelf tokenizers_;
     HeldCalls held_;
     LoadReporter reporter_;

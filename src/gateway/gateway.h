@@ -54,6 +54,8 @@ struct GatewayOptions {
     bool hedge = false;
     // Of calls without a trace of their own, one in so many is traced and logged; 0: none.
     std::uint32_t log_one_in = 0;
+    // A collector of OpenTelemetry's that is sent their spans (OTLP over HTTP); empty: none.
+    std::string spans_url;
     Duration hold_max = 10min;  // the most that a service or x-penstock-wait can ask for
     // The server is another process: what it answers itself of the token API is passed on to it.
     bool passes_on = false;

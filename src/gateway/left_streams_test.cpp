@@ -16,9 +16,7 @@ constexpr std::int64_t kPromptSeen = 32 / 6;  // bytes of its text, guessed
 
 std::string event(std::string_view data) { return "data: " + std::string(data) + "\n\n"; }
 std::string piece(std::string_view text) {
-    return event(
-        R"({"choices":[{"index":0,"delta":{"content":")" + std::string(text) + R"("}}]})"
-    );
+    return event(R"({"choices":[{"index":0,"delta":{"content":")" + std::string(text) + R"("}}]})");
 }
 std::string usage(int prompt, int completion) {
     return event(R"({"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})") +
@@ -73,9 +71,9 @@ TEST(LeftStreams, OneThatIsBilledToItsEndIsReadToItsEnd) {
     EXPECT_EQ(call.tokens.output_visible, 4);
     EXPECT_EQ(f.engines[0]->answers_abandoned, 0);
     EXPECT_TRUE(f.reads(0));
-    EXPECT_TRUE(f.metrics().contains(
-        R"(penstock_gateway_left_streams_total{outcome="read_to_end"} 1)"
-    ));
+    EXPECT_TRUE(
+        f.metrics().contains(R"(penstock_gateway_left_streams_total{outcome="read_to_end"} 1)")
+    );
 }
 
 TEST(LeftStreams, OneOfAnotherApiIsReadToItsEndAsWell) {
@@ -190,9 +188,7 @@ TEST(LeftStreams, WithoutAPolicyWhatWasDeliveredIsCharged) {
 
 void leave_silent_engine(Fixture& f, http::Headers headers) {
     f.add_engine({.silent = true});
-    http::ClientRequest request{
-        .method = "POST", .url = f.front->url() + "/v1/chat/completions"
-    };
+    http::ClientRequest request{.method = "POST", .url = f.front->url() + "/v1/chat/completions"};
     request.headers = std::move(headers);
     request.headers.add("Authorization", "Bearer " + f.key);
     request.body = std::string(kStreamed);

@@ -55,7 +55,8 @@ struct CallSettings {
     bool operator==(const CallSettings&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    CallSettings, (), (stream_failure, read_timeout, cache, cache_ttl, unsupported, undelivered, fixed)
+    CallSettings, (),
+    (stream_failure, read_timeout, cache, cache_ttl, unsupported, undelivered, fixed)
 )
 
 constexpr Duration kReadTimeoutMin = 1s;

@@ -252,7 +252,7 @@ struct CallRecord {
     // The engine's own words, where they contradict each other or the call's bound; at most
     // kUsageTextMax bytes.
     std::optional<std::string> raw_usage;
-    std::optional<std::string> routing;  // how it found its endpoint, where that was kept
+    std::optional<std::string> routing;   // how it found its endpoint, where that was kept
     std::optional<std::string> trace_id;  // W3C Trace Context, 32 hex digits
     // Of a stream that two engines answered, each with a record of its own; see BillLine.
     std::optional<RequestId> continues;
@@ -264,9 +264,8 @@ BOOST_DESCRIBE_STRUCT(
     CallRecord, (),
     (id, lease_id, organisation_id, project_id, key_id, endpoint_id, model, started_at, ended_at,
      status, streamed, tokens, basis, counted, end_reason, price_input, price_output, class_prices,
-     price_version, ttft_us, drawn, tariff, batch_line, attempt_of, on_disconnect, raw_usage, routing,
-     trace_id, continues,
-     continued_by, overlap_tokens)
+     price_version, ttft_us, drawn, tariff, batch_line, attempt_of, on_disconnect, raw_usage,
+     routing, trace_id, continues, continued_by, overlap_tokens)
 )
 
 // POST /v1/gateway/settlements. Repeating a record changes nothing.

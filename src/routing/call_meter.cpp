@@ -13,10 +13,9 @@ TokenCounts nothing() { return {.input_fresh = 0, .output_visible = 0}; }
 std::int64_t total_of(const DeltaCount& pieces) { return pieces.visible + pieces.reasoning; }
 
 using Class = std::optional<std::int64_t> TokenCounts::*;
-constexpr std::array<Class, 6> kInput{
-    &TokenCounts::cache_read,  &TokenCounts::cache_write_1h, &TokenCounts::cache_write_5m,
-    &TokenCounts::input_image, &TokenCounts::input_audio,    &TokenCounts::input_fresh
-};
+constexpr std::array<Class, 6> kInput{&TokenCounts::cache_read,     &TokenCounts::cache_write_1h,
+                                      &TokenCounts::cache_write_5m, &TokenCounts::input_image,
+                                      &TokenCounts::input_audio,    &TokenCounts::input_fresh};
 constexpr std::array<Class, 3> kOutput{
     &TokenCounts::output_reasoning, &TokenCounts::output_audio, &TokenCounts::output_visible
 };
@@ -128,7 +127,8 @@ MeteredCall CallMeter::finish_left(const LeftCall& left) const {
     if (!delivered_any()) return finish_cut(true);
     if (left.policy == DisconnectPolicy::drain && left.read_to_end && reported_)
         return finish_done();
-    const bool estimates = left.policy == DisconnectPolicy::cancel_estimate && left.habit != nullptr;
+    const bool estimates =
+        left.policy == DisconnectPolicy::cancel_estimate && left.habit != nullptr;
     if (estimates && left.habit->output(0)) return finish_estimated(*left.habit);
     return finish_cut(true);
 }

@@ -131,8 +131,7 @@ MeteredCall left(const CallMeter& meter, const LeftCall& by) {
 }
 
 TEST(CallMeter, AStreamThatWasReadToItsEndIsChargedAsItsEngineTold) {
-    const CallMeter told =
-        meter(3, 0, UpstreamUsage{.prompt_tokens = 20, .completion_tokens = 30});
+    const CallMeter told = meter(3, 0, UpstreamUsage{.prompt_tokens = 20, .completion_tokens = 30});
     const LeftCall to_end{.policy = DisconnectPolicy::drain, .read_to_end = true};
     EXPECT_EQ(shown(left(told, to_end)), "20+- 30+- upstream");
     // A bound was met before the end, or the engine told nothing there: what was delivered counts.

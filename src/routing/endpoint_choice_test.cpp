@@ -321,7 +321,8 @@ TEST(EndpointPhases, EnginesOfNoPhaseTakePart) {
     const auto prompt = prompt_of(1, 1);
     EXPECT_EQ(scene.choose(mostly_prompt(scene, prompt)), endpoint_id(2));
     std::set<EndpointId> met;
-    for (std::uint64_t i = 0; i < 50; ++i) met.insert(scene.choose(scene.query(prompt_of(100 + i, 1))));
+    for (std::uint64_t i = 0; i < 50; ++i)
+        met.insert(scene.choose(scene.query(prompt_of(100 + i, 1))));
     EXPECT_EQ(met.size(), 2U);
 }
 
@@ -338,9 +339,9 @@ TEST(EndpointPhases, AnEngineOfTheOtherPhaseIsBetterThanNone) {
 TEST(EndpointPhases, HoldForManyEnginesAsForFew) {
     std::vector<Route> routes;
     for (std::uint64_t n = 1; n <= 40; ++n)
-        routes.push_back(route(
-            n, {.phase = n % 2 == 0 ? EnginePhase::decode : EnginePhase::prefill}
-        ));
+        routes.push_back(
+            route(n, {.phase = n % 2 == 0 ? EnginePhase::decode : EnginePhase::prefill})
+        );
     Scene scene(std::move(routes));
     for (std::uint64_t i = 0; i < 100; ++i) {
         const auto prompt = prompt_of(i, 1);

@@ -10,17 +10,15 @@ namespace {
 std::int64_t scaled(std::int64_t seen, std::int64_t told_sum, std::int64_t seen_sum) {
     __extension__ using Wide = __int128;
     const Wide value = Wide{seen} * told_sum / seen_sum;
-    return static_cast<std::int64_t>(
-        std::min(value, Wide{std::numeric_limits<std::int64_t>::max()})
+    return static_cast<std::int64_t>(std::min(value, Wide{std::numeric_limits<std::int64_t>::max()})
     );
 }
 
 }  // namespace
 
 void UsageHabit::add(const UsageSample& sample) {
-    const auto [least, most] = std::minmax(
-        {sample.input_told, sample.input_seen, sample.output_told, sample.output_seen}
-    );
+    const auto [least, most] =
+        std::minmax({sample.input_told, sample.input_seen, sample.output_told, sample.output_seen});
     if (least <= 0 || most > kTokensMax) return;
     if (calls_ == kCallsMax) {
         calls_ /= 2;

@@ -54,8 +54,10 @@ TEST(UsageHabit, NumbersFromOutsideDoNotOverflow) {
     UsageHabit habit;
     for (int i = 0; i < UsageHabit::kCallsMin; ++i)
         habit.add(
-            {.input_told = UsageHabit::kTokensMax, .input_seen = 1,
-             .output_told = UsageHabit::kTokensMax, .output_seen = 1}
+            {.input_told = UsageHabit::kTokensMax,
+             .input_seen = 1,
+             .output_told = UsageHabit::kTokensMax,
+             .output_seen = 1}
         );
     EXPECT_EQ(habit.output(INT64_MAX), INT64_MAX);
 }

@@ -54,6 +54,12 @@ std::string trace_id_text(const TraceContext& context) {
     return text;
 }
 
+std::string span_id_text(const TraceContext& context) {
+    std::string text;
+    put_hex(text, context.span_id, 16);
+    return text;
+}
+
 std::string to_traceparent(const TraceContext& context) {
     std::string text;
     text.reserve(kSize);

@@ -26,5 +26,6 @@ TraceContext new_trace(Random& random, bool sampled);
 // The same trace, a new span: what is passed downstream.
 TraceContext child_of(const TraceContext& parent, Random& random);
 std::string trace_id_text(const TraceContext& context);
+std::string span_id_text(const TraceContext& context);
 
 }  // namespace penstock::telemetry
