@@ -67,7 +67,7 @@ def requests(scene, result):
 
     def visit(subject):
         cpu, done = windows.run(subject)
-        with scene.server_aside():
+        with scene.others_aside(subject, subjects):
             alone = windows.wrk.run(subject, 1, 1)
         return cpu / done["requests"] * 1e6, done["requests"] / done["seconds"], alone["p50"], alone["p99"], done["p99"], done["requests"]
 
@@ -107,7 +107,7 @@ def frames(scene, result):
     load = streams.StreamLoad(scene.bench.folder, STREAMS, each, FRAMES, FRAMES * scene.gap_seconds / STREAMS)
 
     def visit(subject):
-        with scene.server_aside(), Cpu(subject) as cpu:
+        with scene.others_aside(subject, subjects), Cpu(subject) as cpu:
             times = load.times_to_first_token(subject, body(subject.model).encode())
         name = next(name for name, one in subjects.items() if one is subject)
         all_times.setdefault(name, []).extend(times)

@@ -12,6 +12,7 @@ from pathlib import Path
 import http_calls
 import peers
 import processes as bench_platform
+from measure import tree
 from samples import DIRECT
 
 TOKENS = 64
@@ -44,6 +45,15 @@ class Cores:
     def pin_subject(self):
         """In the child, before it becomes the subject."""
         os.sched_setaffinity(0, self.subjects)
+
+
+def set_policy(pids, policy):
+    """Of all threads of these processes and of what they started."""
+    for pid in {one for pid in pids for one in tree(pid)}:
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                with contextlib.suppress(ProcessLookupError):
+                    os.sched_setscheduler(int(task.name), policy, os.sched_param(0))
 
 
 def raise_descriptor_limit():
@@ -103,20 +113,17 @@ class Scene:
         return self.own
 
     @contextlib.contextmanager
-    def server_aside(self):
-        """Where single calls are timed: the platform's server, which stands on another machine in truth, shares the core of engine and client here, so it
-        runs when these do not. Not under full load, where it would never settle."""
-        self.server_policy(os.SCHED_IDLE)
+    def others_aside(self, subject, subjects):
+        """Where single calls are timed: the other subjects share a core with this one here, and the platform's server that of engine and client; in truth each has
+        a machine of its own. So they run when these do not. Not under full load, where the server would never settle."""
+        own = subject.process and subject.process.pid
+        others = {one.process.pid for one in subjects.values() if one.process and one.process.pid != own}
+        others |= {self.server_process.pid} if self.server_process else set()
+        set_policy(others, os.SCHED_IDLE)
         try:
             yield
         finally:
-            self.server_policy(os.SCHED_OTHER)
-
-    def server_policy(self, policy):
-        if self.server_process:
-            for task in Path(f"/proc/{self.server_process.pid}/task").iterdir():
-                with contextlib.suppress(ProcessLookupError):
-                    os.sched_setscheduler(int(task.name), policy, os.sched_param(0))
+            set_policy(others, os.SCHED_OTHER)
 
     def register(self, model, engine, count=1):
         self.gateway()
