@@ -174,7 +174,9 @@ io::Deadline ChatStream::patience() const {
 std::string_view ChatStream::meet(
     const http::SseParser::Event& event, const routing::ChatChunk& chunk, std::string& rewritten
 ) {
-    if (chunk.usage) call_->meter().report(*chunk.usage, chunk.deltas);
+    if (chunk.usage && call_->meter().report(*chunk.usage, chunk.deltas))
+        call_->meter().keep_words(event.data.substr(chunk.usage_text.begin, chunk.usage_text.size())
+        );
     finish_seen_ |= chunk.finished > 0;
     if (chunk.is_usage_only() && !include_usage_) return {};
     if (!chunk.deltas.empty()) call_->on_first_token();

@@ -3,6 +3,7 @@
 
 #include "dialects/splice.h"
 #include "gateway/response_state.h"
+#include "gateway/usage_report.h"
 
 namespace penstock::gateway {
 namespace {
@@ -192,9 +193,7 @@ io::Task<DialectStream::End> DialectStream::pass(
     }
     const routing::DeltaCount pieces = pieces_of(*frame);
     if (const StreamEvent* usage = find_event(*frame, StreamEvent::Kind::usage))
-        call_->meter().report(
-            {.tokens = usage->usage.tokens, .violations = usage->usage.violations}, pieces
-        );
+        report_usage(call_->meter(), usage->usage, pieces);
     const StreamEvent* error = find_event(*frame, StreamEvent::Kind::error);
     if (error != nullptr) {
         problem_ = "the engine failed: " + error->text;

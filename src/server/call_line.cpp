@@ -26,6 +26,7 @@ BillLine line_of(const CallRecord& call, const Endpoint* endpoint) {
     if (call.continues) line.continues = "call/" + to_string(*call.continues);
     if (call.continued_by) line.continued_by = "call/" + to_string(*call.continued_by);
     line.overlap_tokens = call.overlap_tokens;
+    line.raw_usage = call.raw_usage;
     if (endpoint != nullptr) {
         line.provider_id = endpoint->provider_id;
         line.provider = endpoint->provider;
