@@ -168,7 +168,8 @@ MeteredCall CallMeter::finish_left(const LeftCall& left) const {
     if (!delivered_any()) return finish_cut(true);
     if (left.policy == DisconnectPolicy::drain && left.read_to_end && reported_)
         return finish_done();
-    const bool estimates = left.policy == DisconnectPolicy::cancel_estimate && left.habit != nullptr;
+    const bool estimates =
+        left.policy == DisconnectPolicy::cancel_estimate && left.habit != nullptr;
     if (estimates && left.habit->output(0)) return finish_estimated(*left.habit);
     return finish_cut(true);
 }
@@ -184,8 +185,12 @@ MeteredCall CallMeter::finish_estimated(const UsageHabit& habit) const {
         const std::int64_t output = *habit.output(total_of(seen));
         // Split as what was delivered is.
         const std::int64_t reasoning = seen.reasoning == 0 ? 0 : *habit.output(seen.reasoning);
-        call.tokens.output_visible = output - reasoning;
-        if (reasoning > 0) call.tokens.output_reasoning = reasoning;
+        const std::int64_t audio = seen.audio == 0 ? 0 : *habit.output(seen.audio);
+        const std::int64_t spoken = std::min(audio, output - reasoning);
+        put_output(
+            call.tokens,
+            {.visible = output - reasoning - spoken, .reasoning = reasoning, .audio = spoken}
+        );
     }
     call.basis = UsageBasis::estimated;
     clip(call);
@@ -233,8 +238,12 @@ DeltaCount CallMeter::counted_output() const {
     return count;
 }
 
+std::int64_t CallMeter::counted_input() const {
+    return input_counted_.value_or(prompt_text_bytes_ / kPromptBytesPerToken);
+}
+
 void CallMeter::count_input(MeteredCall& call) const {
-    call.tokens.input_fresh = input_counted_.value_or(prompt_text_bytes_ / kPromptBytesPerToken);
+    call.tokens.input_fresh = counted_input();
     call.basis = weaker(call.basis, input_counted_ ? UsageBasis::counted : UsageBasis::estimated);
 }
 

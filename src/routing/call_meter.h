@@ -95,6 +95,7 @@ class CallMeter {
     MeteredCall prompt_alone() const;
     bool is_report_outrun() const;
     DeltaCount counted_output() const;
+    std::int64_t counted_input() const;
     void count_input(MeteredCall& call) const;
     void leave_out_overlap(MeteredCall& call) const;
     void clip(MeteredCall& call) const;

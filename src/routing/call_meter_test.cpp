@@ -187,13 +187,12 @@ MeteredCall left(const CallMeter& meter, const LeftCall& by) {
 }
 
 TEST(CallMeter, AStreamThatWasReadToItsEndIsChargedAsItsEngineTold) {
-    const CallMeter told =
-        meter(3, 0, UpstreamUsage{.prompt_tokens = 20, .completion_tokens = 30});
+    const CallMeter told = meter(3, 0, UpstreamUsage{.prompt_tokens = 20, .completion_tokens = 30});
     const LeftCall to_end{.policy = DisconnectPolicy::drain, .read_to_end = true};
     EXPECT_EQ(shown(left(told, to_end)), "20+- 30+- upstream");
     // A bound was met before the end, or the engine told nothing there: what was delivered counts.
     EXPECT_EQ(shown(left(told, {.policy = DisconnectPolicy::drain})), "20+- 3+- counted");
-    EXPECT_EQ(shown(left(meter(3), to_end)), "10+- 3+- counted");
+    EXPECT_EQ(shown(left(meter(3), to_end)), "10+- 3+- estimated");
     // Who received nothing pays by the call's own rule.
     const CallMeter nothing =
         meter(0, 0, UpstreamUsage{.prompt_tokens = 20, .completion_tokens = 30});
@@ -217,7 +216,7 @@ TEST(CallMeter, NothingIsChargedWhereTheEngineDoesNotBillForStreamsThatAreLeft) 
 TEST(CallMeter, AnEstimateIsWhatTheEngineTellsOfOtherStreams) {
     UsageHabit habit;
     const LeftCall estimated{.policy = DisconnectPolicy::cancel_estimate, .habit = &habit};
-    EXPECT_EQ(shown(left(meter(4), estimated)), "10+- 4+- counted");  // nothing is known of it
+    EXPECT_EQ(shown(left(meter(4), estimated)), "10+- 4+- estimated");  // nothing is known of it
     for (int i = 0; i < UsageHabit::kCallsMin; ++i)
         habit.add({.input_told = 12, .input_seen = 10, .output_told = 30, .output_seen = 20});
     EXPECT_EQ(shown(left(meter(4), estimated)), "12+- 6+- estimated");
@@ -230,10 +229,10 @@ TEST(CallMeter, AnEstimateIsWhatTheEngineTellsOfOtherStreams) {
 
 TEST(CallMeter, WhoLeavesBeforeAnythingCameMayBeChargedThePrompt) {
     const LeftCall prompt{.undelivered = Undelivered::prompt};
-    EXPECT_EQ(shown(left(meter(0), prompt)), "10+- 0+- counted");
+    EXPECT_EQ(shown(left(meter(0), prompt)), "10+- 0+- estimated");
     const UpstreamUsage told{.prompt_tokens = 20, .completion_tokens = 5, .cached_tokens = 8};
     EXPECT_EQ(shown(left(meter(0, 0, told), prompt)), "12+8 0+- counted");
-    EXPECT_EQ(shown(left(meter(3), prompt)), "10+- 3+- counted");
+    EXPECT_EQ(shown(left(meter(3), prompt)), "10+- 3+- estimated");
     EXPECT_EQ(shown(meter(0).finish(EndReason::upstream_error, prompt)), "0+- 0+- counted");
 }
 
