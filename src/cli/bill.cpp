@@ -46,6 +46,7 @@ const View& line_view() {
                 wide(text_column("TRACE", "trace_id")),
                 wide(text_column("FROM", "from")),
                 wide(computed_column("AMOUNTS", amounts_cell)),
+                wide(text_column("RAW-USAGE", "raw_usage")),
                 age_column("AGE", "to"),
             },
     };

@@ -31,7 +31,10 @@ const View& view() {
                 wide(class_price_column("CACHE-READ/M", "prices", "cache_read")),
                 wide(class_price_column("CACHE-WRITE-5M/M", "prices", "cache_write_5m")),
                 wide(class_price_column("CACHE-WRITE-1H/M", "prices", "cache_write_1h")),
+                wide(class_price_column("IMAGE/M", "prices", "input_image")),
+                wide(class_price_column("AUDIO/M", "prices", "input_audio")),
                 wide(class_price_column("REASONING/M", "prices", "output_reasoning")),
+                wide(class_price_column("AUDIO-OUT/M", "prices", "output_audio")),
                 wide(text_column("BATCH-PERCENT", "batch_percent")),
                 wide(text_column("CACHED-PERCENT", "cached_percent")),
                 wide(text_column("PRICE-VERSION", "price_version")),
@@ -77,12 +80,15 @@ Result<Price> price(const Invocation& invocation, std::string_view flag) {
 }
 
 // Prices of classes: a flag sets one, "none" lifts it, so that the declared fallback holds.
-constexpr std::array<std::pair<std::string_view, std::optional<Price> ClassPrices::*>, 4>
+constexpr std::array<std::pair<std::string_view, std::optional<Price> ClassPrices::*>, 7>
     kClassFlags{{
         {"price-cache-read", &ClassPrices::cache_read},
         {"price-cache-write-5m", &ClassPrices::cache_write_5m},
         {"price-cache-write-1h", &ClassPrices::cache_write_1h},
+        {"price-input-image", &ClassPrices::input_image},
+        {"price-input-audio", &ClassPrices::input_audio},
         {"price-reasoning", &ClassPrices::output_reasoning},
+        {"price-output-audio", &ClassPrices::output_audio},
     }};
 
 // Nothing where no flag says anything of them.
@@ -139,7 +145,10 @@ std::vector<Flag> offer_flags() {
         {.name = "price-cache-read", .value = "YUAN", .help = "flag.price_cache_read"},
         {.name = "price-cache-write-5m", .value = "YUAN", .help = "flag.price_cache_write_5m"},
         {.name = "price-cache-write-1h", .value = "YUAN", .help = "flag.price_cache_write_1h"},
+        {.name = "price-input-image", .value = "YUAN", .help = "flag.price_input_image"},
+        {.name = "price-input-audio", .value = "YUAN", .help = "flag.price_input_audio"},
         {.name = "price-reasoning", .value = "YUAN", .help = "flag.price_reasoning"},
+        {.name = "price-output-audio", .value = "YUAN", .help = "flag.price_output_audio"},
         {.name = "batch-percent", .value = "PERCENT", .help = "flag.batch_percent"},
         {.name = "cached-percent", .value = "PERCENT", .help = "flag.cached_percent"},
         {.name = "tokenizer", .value = "FILE", .help = "flag.tokenizer"},

@@ -20,7 +20,10 @@ io::Task<Result<int>> list(Invocation* invocation) {
                 wide(class_price_column("CACHE-READ/M-FROM", "prices_min", "cache_read")),
                 wide(class_price_column("CACHE-WRITE-5M/M-FROM", "prices_min", "cache_write_5m")),
                 wide(class_price_column("CACHE-WRITE-1H/M-FROM", "prices_min", "cache_write_1h")),
+                wide(class_price_column("IMAGE/M-FROM", "prices_min", "input_image")),
+                wide(class_price_column("AUDIO/M-FROM", "prices_min", "input_audio")),
                 wide(class_price_column("REASONING/M-FROM", "prices_min", "output_reasoning")),
+                wide(class_price_column("AUDIO-OUT/M-FROM", "prices_min", "output_audio")),
             },
     };
     co_return co_await print_list<ModelPage>(invocation, "/v1/catalogue/models", &kView);

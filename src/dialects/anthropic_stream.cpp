@@ -40,10 +40,12 @@ class AnthropicReader final : public StreamReader {
   private:
     void add_usage(Json written, StreamFrame& frame) {
         // Totals: a later one replaces, and what it leaves out still holds.
+        Json earlier = usage_;
         usage_ = later_usage(std::move(usage_), written);
         StreamEvent event = event_of(Event::usage);
         event.usage = read_anthropic_usage(usage_);
         event.usage.written = std::move(written);
+        event.usage.earlier = std::move(earlier);
         frame.events.push_back(std::move(event));
     }
 

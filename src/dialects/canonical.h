@@ -128,6 +128,7 @@ struct Usage {
     TokenCounts tokens;
     std::uint8_t violations = 0;
     Json written = {};  // as it came
+    Json earlier = {};  // of a stream: what reports before it said, as far as that still holds
 };
 
 struct Choice : Extras {

@@ -21,11 +21,6 @@ Count detail_of(const Json& object, std::string_view details, std::string_view k
     return inner == nullptr ? Count() : count_of(*inner, key);
 }
 
-Usage from_openai(Json written, const routing::UpstreamUsage& usage) {
-    const routing::DisjointUsage parts = routing::disjoint(usage);
-    return {.tokens = parts.tokens, .violations = parts.violations, .written = std::move(written)};
-}
-
 Count sum(std::initializer_list<Count> counts) {
     // Saturates: numbers from outside may be any.
     Count total;
@@ -64,20 +59,26 @@ constexpr NestedNames kResponsesNames{
 };
 
 Usage read_nested(Json written, const NestedNames& names) {
-    routing::UpstreamUsage usage{
+    const auto input = [&](std::string_view key) {
+        return detail_of(written, names.input_details, key);
+    };
+    const auto output = [&](std::string_view key) {
+        return detail_of(written, names.output_details, key);
+    };
+    const routing::DisjointUsage parts = routing::disjoint({
         .prompt_tokens = count_of(written, names.input),
         .completion_tokens = count_of(written, names.output),
         .total_tokens = count_of(written, "total_tokens"),
-        .cached_tokens = detail_of(written, names.input_details, "cached_tokens"),
-        .reasoning_tokens = detail_of(written, names.output_details, "reasoning_tokens"),
-    };
-    // DeepSeek's form: hit and miss are the two parts of the prompt.
-    if (!usage.cached_tokens) usage.cached_tokens = count_of(written, "prompt_cache_hit_tokens");
-    const Count miss = count_of(written, "prompt_cache_miss_tokens");
-    Usage read = from_openai(std::move(written), usage);
-    if (miss && read.tokens.input_fresh && *miss != *read.tokens.input_fresh)
-        read.violations |= routing::kUsageTotalDiffers;
-    return read;
+        .cached_tokens = input("cached_tokens"),
+        .cache_write_tokens = input("cache_write_tokens"),
+        .image_tokens = input("image_tokens"),
+        .audio_tokens = input("audio_tokens"),
+        .reasoning_tokens = output("reasoning_tokens"),
+        .audio_output_tokens = output("audio_tokens"),
+        .cache_hit_tokens = count_of(written, "prompt_cache_hit_tokens"),
+        .cache_miss_tokens = count_of(written, "prompt_cache_miss_tokens"),
+    });
+    return {.tokens = parts.tokens, .violations = parts.violations, .written = std::move(written)};
 }
 
 Json::Object nested(const TokenCounts& tokens, const NestedNames& names) {
@@ -92,9 +93,12 @@ Json::Object nested(const TokenCounts& tokens, const NestedNames& names) {
     add_count(
         input_details, "cache_write_tokens", sum({tokens.cache_write_5m, tokens.cache_write_1h})
     );
+    add_count(input_details, "image_tokens", tokens.input_image);
+    add_count(input_details, "audio_tokens", tokens.input_audio);
     add_details(out, names.input_details, std::move(input_details));
     Json::Object output_details;
     add_count(output_details, "reasoning_tokens", tokens.output_reasoning);
+    add_count(output_details, "audio_tokens", tokens.output_audio);
     add_details(out, names.output_details, std::move(output_details));
     return out;
 }
@@ -102,12 +106,14 @@ Json::Object nested(const TokenCounts& tokens, const NestedNames& names) {
 }  // namespace
 
 std::optional<std::int64_t> input_total(const TokenCounts& tokens) {
-    return sum({tokens.input_fresh, tokens.cache_read, tokens.cache_write_5m, tokens.cache_write_1h}
+    return sum(
+        {tokens.input_fresh, tokens.cache_read, tokens.cache_write_5m, tokens.cache_write_1h,
+         tokens.input_image, tokens.input_audio}
     );
 }
 
 std::optional<std::int64_t> output_total(const TokenCounts& tokens) {
-    return sum({tokens.output_visible, tokens.output_reasoning});
+    return sum({tokens.output_visible, tokens.output_reasoning, tokens.output_audio});
 }
 
 Usage read_chat_usage(Json written) { return read_nested(std::move(written), kChatNames); }
@@ -123,7 +129,7 @@ void read_thinking(const Json& written, Usage& usage) {
         checked(detail_of(written, "output_tokens_details", "thinking_tokens"), usage.violations);
     Count& visible = usage.tokens.output_visible;
     if (!thinking || !visible) return;
-    if (*thinking > *visible) usage.violations |= routing::kUsageReasoningOverOutput;
+    if (*thinking > *visible) usage.violations |= routing::kUsagePartsOverOutput;
     usage.tokens.output_reasoning = std::min(*thinking, *visible);
     visible = *visible - *usage.tokens.output_reasoning;
 }
@@ -164,7 +170,11 @@ Usage read_ollama_usage(Json written) {
     Usage usage;
     usage.tokens.input_fresh = checked(count_of(written, "prompt_eval_count"), usage.violations);
     usage.tokens.output_visible = checked(count_of(written, "eval_count"), usage.violations);
-    usage.written = std::move(written);
+    // They stand beside the answer, which is no part of a usage.
+    Json::Object counts;
+    for (const std::string_view name : {"prompt_eval_count", "eval_count"})
+        if (const Json* count = written.find(name)) counts.push_back({std::string(name), *count});
+    usage.written = std::move(counts);
     return usage;
 }
 
@@ -185,7 +195,10 @@ Json responses_usage(const TokenCounts& tokens) {
 
 Json anthropic_usage(const TokenCounts& tokens) {
     Json::Object out;
-    add_count(out, "input_tokens", tokens.input_fresh);
+    // Images and sound have no word of their own there.
+    add_count(
+        out, "input_tokens", sum({tokens.input_fresh, tokens.input_image, tokens.input_audio})
+    );
     add_count(out, "cache_read_input_tokens", tokens.cache_read);
     const Count created = sum({tokens.cache_write_5m, tokens.cache_write_1h});
     add_count(out, "cache_creation_input_tokens", created);
@@ -208,6 +221,10 @@ Json anthropic_usage(const TokenCounts& tokens) {
 void add_ollama_usage(Json::Object& out, const TokenCounts& tokens) {
     add_count(out, "prompt_eval_count", input_total(tokens));
     add_count(out, "eval_count", output_total(tokens));
+}
+
+std::string usage_words(const Usage& usage) {
+    return print_json(later_usage(usage.earlier, usage.written));
 }
 
 Json later_usage(Json before, const Json& after) {

@@ -22,6 +22,9 @@ void add_ollama_usage(Json::Object& out, const TokenCounts& tokens);
 std::optional<std::int64_t> input_total(const TokenCounts& tokens);
 std::optional<std::int64_t> output_total(const TokenCounts& tokens);
 
+// All that the engine has said of it, as JSON in its own words.
+std::string usage_words(const Usage& usage);
+
 // Reports of one stream: a later one replaces what it names, the rest stays.
 Json later_usage(Json before, const Json& after);
 

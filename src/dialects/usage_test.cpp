@@ -34,6 +34,63 @@ TEST(Usage, OfChatIncludesTheCachedAndTheReasoningTokens) {
     EXPECT_EQ(chat(R"({"prompt_tokens":0,"completion_tokens":null})"), "0+-+-+- out -+- !0");
 }
 
+TEST(Usage, OfOpenAiHasImagesSoundAndWritesToACacheInItsTotals) {
+    const char* const written =
+        R"({"PROMPT_tokens":100,"COMPLETION_tokens":50,"total_tokens":150,
+            "PROMPT_tokens_details":{"cached_tokens":10,"cache_write_tokens":5,"image_tokens":30,
+                                     "audio_tokens":25},
+            "COMPLETION_tokens_details":{"reasoning_tokens":7,"audio_tokens":20}})";
+    const TokenCounts classes{
+        .input_fresh = 30,
+        .cache_read = 10,
+        .cache_write_5m = 5,
+        .input_image = 30,
+        .input_audio = 25,
+        .output_visible = 23,
+        .output_reasoning = 7,
+        .output_audio = 20
+    };
+    const auto named = [&](const std::string& prompt, const std::string& completion) {
+        std::string text = written;
+        for (const auto& [from, to] : {std::pair("PROMPT", prompt), {"COMPLETION", completion}})
+            for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from))
+                text.replace(at, std::string_view(from).size(), to);
+        return *parse_json(text);
+    };
+
+    const Usage of_chat = read_chat_usage(named("prompt", "completion"));
+    const Usage of_responses = read_responses_usage(named("input", "output"));
+
+    EXPECT_EQ(of_chat.tokens, classes);
+    EXPECT_EQ(of_responses.tokens, classes);
+    EXPECT_EQ(of_chat.violations + of_responses.violations, 0);
+    EXPECT_EQ(chat_usage(classes), of_chat.written);
+    EXPECT_EQ(responses_usage(classes), of_responses.written);
+    EXPECT_EQ(
+        print_json(anthropic_usage(classes)),
+        R"({"input_tokens":85,"cache_read_input_tokens":10,"cache_creation_input_tokens":5,)"
+        R"("output_tokens":50,"output_tokens_details":{"thinking_tokens":7}})"
+    );
+}
+
+TEST(Usage, WordsAreTheEnginesOwn) {
+    EXPECT_EQ(
+        usage_words(read_chat_usage(*parse_json(R"({"prompt_tokens":3.50,"x":[null]})"))),
+        R"({"prompt_tokens":3.50,"x":[null]})"
+    );
+    EXPECT_EQ(
+        usage_words(read_ollama_usage(
+            *parse_json(R"({"message":{"content":"private"},"eval_count":-5,"done":true})")
+        )),
+        R"({"eval_count":-5})"
+    );
+    const Usage later{
+        .written = *parse_json(R"({"output_tokens":9})"),
+        .earlier = *parse_json(R"({"input_tokens":6,"output_tokens":1})")
+    };
+    EXPECT_EQ(usage_words(later), R"({"input_tokens":6,"output_tokens":9})");
+}
+
 TEST(Usage, OfDeepSeekIsReadByHitAndMiss) {
     EXPECT_EQ(
         chat(R"({"prompt_tokens":10,"prompt_cache_hit_tokens":4,"prompt_cache_miss_tokens":6})"),

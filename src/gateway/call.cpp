@@ -32,10 +32,6 @@ routing::AttemptOutcome outcome_of(EndReason reason) {
     return routing::AttemptOutcome::abandoned;
 }
 
-std::int64_t output_of(const TokenCounts& tokens) {
-    return tokens.output_visible.value_or(0) + tokens.output_reasoning.value_or(0);
-}
-
 void price_by(CallRecord& record, const Endpoint& endpoint) {
     record.endpoint_id = endpoint.id;
     record.price_input = endpoint.price_input;
@@ -163,7 +159,7 @@ void Call::book_lost(
         .input_fresh = admission_.prompt_text_bytes / routing::kPromptBytesPerToken,
         .output_visible = 0
     };
-    record.basis = UsageBasis::counted;
+    record.basis = UsageBasis::estimated;
     record.end_reason = EndReason::client_gone;
     parts_.metrics.on_platform_attempt(
         record, {.endpoint = route->endpoint, .embeddings = admission_.embeddings}
@@ -237,7 +233,7 @@ Duration Call::lasted() const {
 
 // A piece may be more than one token, where a tokenizer has counted them.
 std::int64_t Call::output_left(EndReason broken_by) const {
-    const std::int64_t made = output_of(meter_.finish(broken_by).tokens);
+    const std::int64_t made = routing::output_tokens(meter_.finish(broken_by).tokens);
     return admission_.bound.output - std::max(meter_.pieces(), made);
 }
 
@@ -271,7 +267,7 @@ void Call::continue_on(const GoingOn& by) {
     count_load(record, by.broken_by);
     parts_.metrics.on_record(record, facts, rated.metered.violations);
     const std::int64_t left = output_left(by.broken_by);
-    const std::int64_t overlap = output_of(record.tokens);
+    const std::int64_t overlap = routing::output_tokens(record.tokens);
     record.continued_by = by.id;
     continued_ = std::make_unique<CallRecord>(std::move(record));
     admission_.id = by.id;
@@ -338,6 +334,7 @@ Call::Rated Call::rate(CallRecord& record, EndReason reason) {
     record.basis = metered.basis;
     record.end_reason = reason;
     if (metered.overlap_tokens > 0) record.overlap_tokens = metered.overlap_tokens;
+    if (metered.violations != 0 && !meter_.words().empty()) record.raw_usage = meter_.words();
     const Result<ExactMoney> charge = routing::charge_of(record.tokens, routing::prices_of(record));
     CHECK(charge.has_value(), "the route table refuses prices that cannot be rated");
     const Result<ExactMoney> total = add(total_, *charge);
@@ -378,7 +375,7 @@ void Call::end_measured(const CallRecord& record, EndReason reason, ExactMoney c
     routing::AttemptReport report{
         .outcome = silent_ ? routing::AttemptOutcome::failed : outcome_of(reason)
     };
-    const std::int64_t output = output_of(record.tokens);
+    const std::int64_t output = routing::output_tokens(record.tokens);
     if (reason == EndReason::done) {
         report.output_tokens = output;
         report.tokens_charged = routing::total_tokens(record.tokens);
@@ -394,7 +391,7 @@ void Call::end_measured(const CallRecord& record, EndReason reason, ExactMoney c
 
 void Call::count_load(const CallRecord& record, EndReason reason) {
     if (!route_->endpoint.task_id) return;
-    LoadMeter::Ended ended{.output_tokens = output_of(record.tokens)};
+    LoadMeter::Ended ended{.output_tokens = routing::output_tokens(record.tokens)};
     ended.input_tokens = routing::total_tokens(record.tokens) - ended.output_tokens;
     if (reason == EndReason::done && record.streamed && record.ttft_us && ended.output_tokens > 1)
         ended.gap = (record.ended_at - record.started_at - Duration(*record.ttft_us)) /

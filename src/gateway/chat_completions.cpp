@@ -437,7 +437,10 @@ io::Task<http::Response> ChatCompletions::answer_whole(
             call, engine_failure(502, "the engine's answer is not a completion"),
             EndReason::upstream_error
         );
-    if (answer->usage) call.meter().report(*answer->usage);
+    if (answer->usage && call.meter().report(*answer->usage))
+        call.meter().keep_words(
+            std::string_view(*body).substr(answer->usage_text.begin, answer->usage_text.size())
+        );
     call.on_first_token();
     if (routing::AnswerTexts* texts = call.answer_texts()) {
         texts->add_chat(*body);

@@ -68,7 +68,7 @@ LeftStreams::Came ChatStream::read_left(std::string_view bytes) {
     while (const auto event = parser_.next()) {
         const Result<routing::ChatChunk> chunk = routing::read_chat_chunk(event->data);
         if (!chunk || chunk->error) return Came::nonsense;
-        if (chunk->usage) call_->meter().report(*chunk->usage, chunk->deltas);
+        report(*chunk, event->data);
         finish_seen_ |= chunk->finished > 0;
         if (chunk->done) return Came::end;
     }
@@ -170,11 +170,16 @@ io::Deadline ChatStream::patience() const {
     return within ? io::earlier(deadline_, io::Deadline::after(*within)) : deadline_;
 }
 
+void ChatStream::report(const routing::ChatChunk& chunk, std::string_view data) {
+    if (chunk.usage && call_->meter().report(*chunk.usage, chunk.deltas))
+        call_->meter().keep_words(data.substr(chunk.usage_text.begin, chunk.usage_text.size()));
+}
+
 // What the client is sent of it; nothing where it is left out.
 std::string_view ChatStream::meet(
     const http::SseParser::Event& event, const routing::ChatChunk& chunk, std::string& rewritten
 ) {
-    if (chunk.usage) call_->meter().report(*chunk.usage, chunk.deltas);
+    report(chunk, event.data);
     finish_seen_ |= chunk.finished > 0;
     if (chunk.is_usage_only() && !include_usage_) return {};
     if (!chunk.deltas.empty()) call_->on_first_token();

@@ -58,6 +58,8 @@ class ChatStream {
     // The engine's usage, of a stream that its client has left.
     io::Task<void> read_on();
     LeftStreams::Came read_left(std::string_view bytes);
+    // The usage of a chunk, and its words where they contradict themselves.
+    void report(const routing::ChatChunk& chunk, std::string_view data);
     // Whether another engine may go on: there is one, and time is left.
     bool may_go_on(EndReason broken_by) const;
     io::Task<EndReason> go_on(EndReason broken_by, http::BodyWriter writer);

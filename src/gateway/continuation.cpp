@@ -5,6 +5,7 @@
 #include "gateway/engine_request.h"
 #include "gateway/response_state.h"
 #include "gateway/second_half.h"
+#include "gateway/usage_report.h"
 #include "routing/call_limits.h"
 #include "routing/prompt_blocks.h"
 
@@ -40,14 +41,6 @@ std::string trailing_space(Dialect engine, std::string_view text) {
 
 std::string_view word_of(EndReason reason) {
     return reason == EndReason::timeout ? "read_timeout" : "upstream_error";
-}
-
-std::int64_t input_of(const TokenCounts& tokens) {
-    return tokens.input_fresh.value_or(0) + tokens.cache_read.value_or(0) +
-           tokens.cache_write_5m.value_or(0) + tokens.cache_write_1h.value_or(0);
-}
-std::int64_t output_of(const TokenCounts& tokens) {
-    return tokens.output_visible.value_or(0) + tokens.output_reasoning.value_or(0);
 }
 
 }  // namespace
@@ -264,9 +257,7 @@ io::Task<StreamContinuation::End> StreamContinuation::pass(
     }
     const routing::DeltaCount pieces = pieces_of(*half);
     if (const StreamEvent* usage = find_event(*frame, StreamEvent::Kind::usage))
-        call.meter().report(
-            {.tokens = usage->usage.tokens, .violations = usage->usage.violations}, pieces
-        );
+        report_usage(call.meter(), usage->usage, pieces);
     if (!pieces.empty()) call.on_first_token();
     out_.clear();
     if (const Result<void> written = writer_->write(*half, out_); !written) {
@@ -293,8 +284,8 @@ io::Task<StreamContinuation::End> StreamContinuation::finish(http::BodyWriter wr
     if (call.answer_texts() != nullptr) co_await call.count_texts();
     StreamEvent usage = dialects::event_of(StreamEvent::Kind::usage);
     usage.usage.tokens = call.measured(EndReason::done).tokens;
-    usage.usage.tokens.output_visible =
-        usage.usage.tokens.output_visible.value_or(0) + output_of(call.continued()->tokens);
+    usage.usage.tokens.output_visible = usage.usage.tokens.output_visible.value_or(0) +
+                                        routing::output_tokens(call.continued()->tokens);
     dialects::StreamFrame last;
     last.events.push_back(std::move(usage));
     last.events.push_back(dialects::event_of(StreamEvent::Kind::end));
@@ -340,7 +331,7 @@ Json StreamContinuation::beginning() const {
              {"provider", endpoint.provider},
              {"endpoint", to_string(endpoint.id)},
              {"reason", word_of(first.end_reason)},
-             {"output_tokens", output_of(first.tokens)}
+             {"output_tokens", routing::output_tokens(first.tokens)}
          }}
     };
 }
@@ -354,8 +345,8 @@ Json StreamContinuation::attempts() const {
             {"provider", provider},
             {"endpoint", to_string(endpoint)},
             {"end_reason", reason},
-            {"input_tokens", input_of(tokens)},
-            {"output_tokens", output_of(tokens)},
+            {"input_tokens", routing::input_tokens(tokens)},
+            {"output_tokens", routing::output_tokens(tokens)},
         };
     };
     const Call& call = *broken_.call;

@@ -142,7 +142,7 @@ TEST(Continuation, AClientThatLeavesMeanwhilePaysWhatItGotAndThePrompt) {
         EXPECT_TRUE(stream.read_until("two ", "error").contains("two "));
     }
     // "hello there, engine" are three tokens by the gateway's measure; there is no overlap in it.
-    EXPECT_EQ(f.told(2), "upstream_error 0+1 counted; client_gone 3+1 counted");
+    EXPECT_EQ(f.told(2), "upstream_error 0+1 counted; client_gone 3+1 estimated");
     f.expect_nothing_held();
 }
 

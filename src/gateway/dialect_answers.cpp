@@ -5,6 +5,7 @@
 #include "gateway/call_input.h"
 #include "gateway/dialect_calls.h"
 #include "gateway/dialect_stream.h"
+#include "gateway/usage_report.h"
 
 // The second half of a call: what the engine answered becomes what the client is told.
 namespace penstock::gateway {
@@ -163,10 +164,7 @@ ApiResult<DialectCalls::WholeAnswer> DialectCalls::read_answer(
         admitted.engine, *std::move(document), "call_" + to_string(call.id()) + "_"
     );
     if (!response) return refuse(engine_failure(502, "the engine's answer is not a completion"));
-    if (response->usage)
-        call.meter().report(routing::DisjointUsage{
-            .tokens = response->usage->tokens, .violations = response->usage->violations
-        });
+    if (response->usage) report_usage(call.meter(), *response->usage);
     WholeAnswer answer{.body = {}, .text_bytes = text_bytes_of(*response)};
     if (routing::AnswerTexts* texts = call.answer_texts()) add_texts(*response, *texts);
     if (!admitted.converts()) {
@@ -186,13 +184,13 @@ ApiResult<DialectCalls::WholeAnswer> DialectCalls::read_embeddings(
     const Result<Json> document = dialects::parse_json(body, dialects::JsonFrom::engine);
     if (!document || document->find("data") == nullptr)
         return refuse(engine_failure(502, "the engine's answer has no embeddings"));
-    routing::DisjointUsage usage{.tokens = {.output_visible = 0}};
-    if (const Json* written = document->find("usage")) {
-        const dialects::Usage read = dialects::read_chat_usage(*written);
-        usage.tokens.input_fresh = read.tokens.input_fresh;
-        usage.violations = read.violations;
-    }
-    admitted.call->meter().report(usage);
+    dialects::Usage usage;
+    if (const Json* written = document->find("usage")) usage = dialects::read_chat_usage(*written);
+    // They have no output, whatever an engine says of it.
+    usage.tokens.output_visible = 0;
+    usage.tokens.output_reasoning.reset();
+    usage.tokens.output_audio.reset();
+    report_usage(admitted.call->meter(), usage);
     if (document->find("model") == nullptr) return WholeAnswer{.body = body};
     return WholeAnswer{
         .body = dialects::with_member(body, "model", json_string(admitted.request.model))

@@ -3,6 +3,7 @@
 
 #include "dialects/splice.h"
 #include "gateway/response_state.h"
+#include "gateway/usage_report.h"
 
 namespace penstock::gateway {
 namespace {
@@ -132,10 +133,7 @@ LeftStreams::Came DialectStream::read_left_event(std::string_view name, std::str
     const Result<dialects::StreamFrame> frame = reader_->read(name, data);
     if (!frame || find_event(*frame, StreamEvent::Kind::error) != nullptr) return Came::nonsense;
     if (const StreamEvent* usage = find_event(*frame, StreamEvent::Kind::usage))
-        call_->meter().report(
-            {.tokens = usage->usage.tokens, .violations = usage->usage.violations},
-            pieces_of(*frame)
-        );
+        report_usage(call_->meter(), usage->usage, pieces_of(*frame));
     return find_event(*frame, StreamEvent::Kind::end) != nullptr ? Came::end : Came::more;
 }
 
@@ -192,9 +190,7 @@ io::Task<DialectStream::End> DialectStream::pass(
     }
     const routing::DeltaCount pieces = pieces_of(*frame);
     if (const StreamEvent* usage = find_event(*frame, StreamEvent::Kind::usage))
-        call_->meter().report(
-            {.tokens = usage->usage.tokens, .violations = usage->usage.violations}, pieces
-        );
+        report_usage(call_->meter(), usage->usage, pieces);
     const StreamEvent* error = find_event(*frame, StreamEvent::Kind::error);
     if (error != nullptr) {
         problem_ = "the engine failed: " + error->text;

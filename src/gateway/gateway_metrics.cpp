@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/gateway_metrics.h"
 
+#include <algorithm>
 #include <boost/describe/enum_to_string.hpp>
 
 #include "base/time.h"
@@ -9,10 +10,6 @@ namespace penstock::gateway {
 namespace {
 
 constexpr std::string_view kNoModel = "none";
-
-void count(telemetry::Counter& counter, const std::optional<std::int64_t>& tokens) {
-    if (tokens && *tokens > 0) counter.add(static_cast<std::uint64_t>(*tokens));
-}
 
 }  // namespace
 
@@ -27,13 +24,18 @@ GatewayMetrics::ModelSeries& GatewayMetrics::series_of(std::string_view model) {
             {{"model", name}, {"class", type}}
         );
     };
-    series.input_fresh = tokens("input_fresh");
-    series.cache_read = tokens("cache_read");
-    series.cache_write_5m = tokens("cache_write_5m");
-    series.cache_write_1h = tokens("cache_write_1h");
-    series.output_visible = tokens("output_visible");
-    series.output_reasoning = tokens("output_reasoning");
+    std::ranges::transform(
+        routing::kTokenClasses, series.tokens.begin(),
+        [&](const routing::TokenClassFacts& facts) { return tokens(facts.name); }
+    );
     return series;
+}
+
+void GatewayMetrics::count_tokens(ModelSeries& series, const TokenCounts& tokens) {
+    for (const routing::TokenClassFacts& facts : routing::kTokenClasses)
+        if (const std::int64_t count = (tokens.*facts.count).value_or(0); count > 0)
+            series.tokens.at(static_cast<std::size_t>(facts.token_class))
+                ->add(static_cast<std::uint64_t>(count));
 }
 
 void GatewayMetrics::on_answer(std::string_view model, int status) {
@@ -63,16 +65,10 @@ void GatewayMetrics::count_end(EndReason reason, UsageBasis basis) {
 void GatewayMetrics::on_record(
     const CallRecord& call, const GenAiMetrics::Facts& facts, std::uint8_t violations
 ) {
-    ModelSeries& series = series_of(call.model);
-    count(*series.input_fresh, call.tokens.input_fresh);
-    count(*series.cache_read, call.tokens.cache_read);
-    count(*series.cache_write_5m, call.tokens.cache_write_5m);
-    count(*series.cache_write_1h, call.tokens.cache_write_1h);
+    count_tokens(series_of(call.model), call.tokens);
     second_meter_.on_record(call);
     tenants_.on_record(call);
     gen_ai_.on_call(call, facts);
-    count(*series.output_visible, call.tokens.output_visible);
-    count(*series.output_reasoning, call.tokens.output_reasoning);
     count_end(call.end_reason, call.basis);
     if (violations != 0)
         registry_
@@ -97,9 +93,7 @@ void GatewayMetrics::on_platform_attempt(
     const CallRecord& record, const GenAiMetrics::Facts& facts
 ) {
     gen_ai_.on_platform_attempt(record, facts);
-    ModelSeries& series = series_of(record.model);
-    count(*series.input_fresh, record.tokens.input_fresh);
-    count(*series.output_visible, record.tokens.output_visible);
+    count_tokens(series_of(record.model), record.tokens);
     registry_
         .counter(
             "penstock_gateway_platform_attempts_total",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <map>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "gateway/second_meter_metrics.h"
 #include "gateway/tenant_metrics.h"
 #include "model/endpoint.h"
+#include "routing/class_prices.h"
 #include "telemetry/metrics.h"
 
 namespace penstock::gateway {
@@ -39,14 +41,10 @@ class GatewayMetrics {
   private:
     struct ModelSeries {
         std::unordered_map<int, telemetry::Counter*> answers;
-        telemetry::Counter* input_fresh = nullptr;
-        telemetry::Counter* cache_read = nullptr;
-        telemetry::Counter* cache_write_5m = nullptr;
-        telemetry::Counter* cache_write_1h = nullptr;
-        telemetry::Counter* output_visible = nullptr;
-        telemetry::Counter* output_reasoning = nullptr;
+        std::array<telemetry::Counter*, routing::kTokenClasses.size()> tokens{};  // in that order
     };
     ModelSeries& series_of(std::string_view model);
+    static void count_tokens(ModelSeries& series, const TokenCounts& tokens);
     void count_end(EndReason reason, UsageBasis basis);
 
     telemetry::Registry& registry_;

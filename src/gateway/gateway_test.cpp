@@ -153,7 +153,7 @@ TEST(Gateway, CountsPiecesWhenTheEngineTellsNoUsage) {
     Fixture f;
     f.add_engine(stream({kRole, delta("a"), delta("b"), kFinish, kDone}));
     EXPECT_FALSE(f.ask(std::string(kStreamedChat)).cut);
-    EXPECT_EQ(only_record(f), "done 200 in 3+- out 2 counted");
+    EXPECT_EQ(only_record(f), "done 200 in 3+- out 2 estimated");
 }
 
 TEST(Gateway, TellsTheClientWhenTheEngineDiesAndNeverMakesUpAnEnd) {
@@ -205,7 +205,7 @@ TEST(Gateway, ChargesPromptAndDeliveredPiecesWhenTheClientLeaves) {
             body += *f.runtime.block_on(answer->read(io::Deadline::after(5s)));
         EXPECT_EQ(body, wanted);
     }  // the client closes its connection here
-    EXPECT_EQ(only_record(f), "client_gone 200 in 3+- out 2 counted");
+    EXPECT_EQ(only_record(f), "client_gone 200 in 3+- out 2 estimated");
     f.wait_until(
         [&] { return f.engines[0]->answers_abandoned == 1; }, "the engine's connection to be closed"
     );
@@ -375,9 +375,11 @@ std::string listed(const std::string& model, const std::string& provider) {
     return R"({"id":")" + model + R"(","object":"model","created":0,"owned_by":")" + provider +
            R"(","pricing":{"prompt":"0.000001","input_cache_read":"0.000001",)"
            R"("input_cache_write":"0.000001","input_cache_write_1h":"0.000001",)"
-           R"("completion":"0.000002","internal_reasoning":"0.000002"},"pricing_currency":"CNY",)"
+           R"("image_token":"0.000001","audio":"0.000001","completion":"0.000002",)"
+           R"("internal_reasoning":"0.000002","audio_output":"0.000002"},"pricing_currency":"CNY",)"
            R"("pricing_fallbacks":{"input_cache_read":"prompt","input_cache_write":"prompt",)"
-           R"("input_cache_write_1h":"prompt","internal_reasoning":"completion"}})";
+           R"("input_cache_write_1h":"prompt","image_token":"prompt","audio":"prompt",)"
+           R"("internal_reasoning":"completion","audio_output":"completion"}})";
 }
 
 TEST(Gateway, ListsTheModelsThatAnEngineIsReadyFor) {
@@ -405,7 +407,8 @@ TEST(Gateway, ListsWhatClassesCostAndWhichPriceIsLent) {
     EXPECT_NE(body.find(R"("input_cache_read":"0")"), std::string::npos) << body;
     EXPECT_NE(
         body.find(R"("pricing_fallbacks":{"input_cache_write_1h":"input_cache_write",)"
-                  R"("internal_reasoning":"completion"})"),
+                  R"("image_token":"prompt","audio":"prompt","internal_reasoning":"completion",)"
+                  R"("audio_output":"completion"})"),
         std::string::npos
     ) << body;
 }

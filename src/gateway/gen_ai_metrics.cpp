@@ -25,10 +25,6 @@ using Label = telemetry::Registry::Label;
 constexpr double kMicrosPerSecond = 1e6;
 constexpr std::string_view kOther = "other";
 
-std::int64_t output_of(const TokenCounts& tokens) {
-    return tokens.output_visible.value_or(0) + tokens.output_reasoning.value_or(0);
-}
-
 struct Metric {
     const char* name;
     const char* help;
@@ -101,7 +97,7 @@ GenAiMetrics::Series& GenAiMetrics::series_of(
 }
 
 void GenAiMetrics::observe_tokens(Series& series, const CallRecord& call) {
-    const std::int64_t output = output_of(call.tokens);
+    const std::int64_t output = routing::output_tokens(call.tokens);
     const std::int64_t input = routing::total_tokens(call.tokens) - output;
     if (input > 0) series.input->observe(static_cast<double>(input));
     if (output > 0) series.output->observe(static_cast<double>(output));
@@ -150,7 +146,7 @@ void GenAiMetrics::on_call(const CallRecord& call, const Facts& facts) {
          "From a request's arrival to its first token.", kFirstTokenBounds},
         first
     );
-    const std::int64_t output = output_of(call.tokens);
+    const std::int64_t output = routing::output_tokens(call.tokens);
     const double after_first = to_seconds(call.ended_at - call.started_at) - first;
     if (call.streamed && call.end_reason == EndReason::done && output > 1 && after_first > 0)
         span(

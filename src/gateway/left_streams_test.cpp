@@ -119,7 +119,7 @@ TEST(LeftStreams, OneOfAnotherApiIsReadToItsEndAsWell) {
 TEST(LeftStreams, OneThatBreaksOffBeforeItsEndIsChargedAsItWasDelivered) {
     Scene f(DisconnectPolicy::drain, two_pieces_and({}));
     const CallRecord& call = f.leave_and_go_on();
-    EXPECT_EQ(call.basis, UsageBasis::counted);
+    EXPECT_EQ(call.basis, UsageBasis::estimated);
     EXPECT_EQ(call.tokens.output_visible, 2);
     EXPECT_TRUE(f.metrics().contains(R"(penstock_gateway_left_streams_total{outcome="cut"} 1)"));
 }
@@ -135,7 +135,7 @@ TEST(LeftStreams, OneIsNotReadBeyondTheBytesThatItMayHave) {
     rest.push_back(usage(21, 40));
     Scene f(DisconnectPolicy::drain, two_pieces_and(std::move(rest)));
     const CallRecord& call = f.leave_and_go_on();
-    EXPECT_EQ(call.basis, UsageBasis::counted);
+    EXPECT_EQ(call.basis, UsageBasis::estimated);
     EXPECT_EQ(call.tokens.output_visible, 2);
     EXPECT_TRUE(f.reads(0));
 }

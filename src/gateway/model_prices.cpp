@@ -11,9 +11,9 @@ namespace {
 using routing::TokenClass;
 
 // OpenRouter's names, in the order of routing::kTokenClasses; it has one for writes to a cache.
-constexpr std::array<std::string_view, 6> kNames{
-    "prompt",     "input_cache_read",   "input_cache_write", "input_cache_write_1h",
-    "completion", "internal_reasoning",
+constexpr std::array<std::string_view, routing::kTokenClasses.size()> kNames{
+    "prompt", "input_cache_read", "input_cache_write",  "input_cache_write_1h", "image_token",
+    "audio",  "completion",       "internal_reasoning", "audio_output",
 };
 
 std::string_view name_of(TokenClass token_class) {

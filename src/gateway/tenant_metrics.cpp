@@ -41,9 +41,8 @@ TenantMetrics::Series& TenantMetrics::series_of(const OrganisationId& organisati
 void TenantMetrics::on_record(const CallRecord& call) {
     Series& series = series_of(call.organisation_id);
     (call.end_reason == EndReason::done ? series.answered : series.failed)->add();
-    const std::int64_t output =
-        call.tokens.output_visible.value_or(0) + call.tokens.output_reasoning.value_or(0);
-    const std::int64_t input = routing::total_tokens(call.tokens) - output;
+    const std::int64_t output = routing::output_tokens(call.tokens);
+    const std::int64_t input = routing::input_tokens(call.tokens);
     if (input > 0) series.input->add(static_cast<std::uint64_t>(input));
     if (output > 0) series.output->add(static_cast<std::uint64_t>(output));
 }

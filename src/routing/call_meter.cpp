@@ -10,7 +10,9 @@ namespace {
 
 TokenCounts nothing() { return {.input_fresh = 0, .output_visible = 0}; }
 
-std::int64_t total_of(const DeltaCount& pieces) { return pieces.visible + pieces.reasoning; }
+std::int64_t total_of(const DeltaCount& pieces) {
+    return pieces.visible + pieces.reasoning + pieces.audio;
+}
 
 using Class = std::optional<std::int64_t> TokenCounts::*;
 constexpr std::array<Class, 6> kInput{&TokenCounts::cache_read,     &TokenCounts::cache_write_1h,
@@ -32,16 +34,74 @@ void clip_sum(TokenCounts& tokens, std::span<const Class> classes, std::int64_t 
     }
 }
 
+// Whether the classes are more than that together; their sum may not fit.
+bool is_over(const TokenCounts& tokens, std::span<const Class> classes, std::int64_t max) {
+    std::int64_t left = max;
+    for (const Class part : classes) {
+        const std::int64_t count = (tokens.*part).value_or(0);
+        if (count > left) return true;
+        left -= count;
+    }
+    return false;
+}
+
+// Of two bases of one call the one that says less: they stand in that order.
+UsageBasis weaker(UsageBasis a, UsageBasis b) {
+    static_assert(UsageBasis::upstream < UsageBasis::counted);
+    static_assert(UsageBasis::counted < UsageBasis::estimated);
+    return std::max(a, b);
+}
+
+std::optional<std::int64_t> unless_zero(std::int64_t count) {
+    return count == 0 ? std::nullopt : std::optional(count);
+}
+
+void put_output(TokenCounts& tokens, const DeltaCount& output) {
+    tokens.output_visible = output.visible;
+    tokens.output_reasoning = unless_zero(output.reasoning);
+    tokens.output_audio = unless_zero(output.audio);
+}
+
+// As many tokens as `counted` has, in no class more than `most` has: the engine may draw the border
+// between them elsewhere, and none is charged at a price that the call done would not have had.
+DeltaCount within(const DeltaCount& counted, const TokenCounts& most) {
+    const DeltaCount room{
+        .visible = most.output_visible.value_or(0),
+        .reasoning = most.output_reasoning.value_or(0),
+        .audio = most.output_audio.value_or(0)
+    };
+    DeltaCount out;
+    std::int64_t left = total_of(counted);
+    for (std::int64_t DeltaCount::* const part :
+         {&DeltaCount::visible, &DeltaCount::reasoning, &DeltaCount::audio}) {
+        out.*part = std::min(counted.*part, room.*part);
+        left -= out.*part;
+    }
+    for (std::int64_t DeltaCount::* const part :
+         {&DeltaCount::visible, &DeltaCount::reasoning, &DeltaCount::audio}) {
+        const std::int64_t more = std::min(left, room.*part - out.*part);
+        out.*part += more;
+        left -= more;
+    }
+    return out;
+}
+
 }  // namespace
 
-void CallMeter::report(const DisjointUsage& usage, const DeltaCount& of_its_frame) {
+bool CallMeter::report(const DisjointUsage& usage, const DeltaCount& of_its_frame) {
     reported_ = usage;
+    words_.clear();
     pieces_covered_ = total_of(delivered_) + total_of(of_its_frame);
+    return usage.violations != 0 || is_over(usage.tokens, kInput, bound_.input) ||
+           is_over(usage.tokens, kOutput, bound_.output);
 }
+
+void CallMeter::keep_words(std::string_view usage) { words_ = clip_text(usage, kUsageTextMax); }
 
 void CallMeter::deliver(const DeltaCount& pieces) {
     delivered_.visible += pieces.visible;
     delivered_.reasoning += pieces.reasoning;
+    delivered_.audio += pieces.audio;
 }
 
 void CallMeter::deliver_text(std::int64_t bytes) { text_bytes_ += bytes; }
@@ -69,25 +129,19 @@ MeteredCall CallMeter::finish_done() const {
         call.tokens = reported_->tokens;
         call.violations = reported_->violations;
     }
-    if (is_report_outrun()) {
-        call.tokens.output_visible.reset();
-        call.tokens.output_reasoning.reset();
-    }
+    if (is_report_outrun())
+        for (const Class part : kOutput) (call.tokens.*part).reset();
     // A class that the engine left out is not free: the gateway's own count stands for it.
-    if (call.tokens.input_fresh) {
+    if (call.tokens.input_fresh)
         leave_out_overlap(call);
-    } else {
-        call.tokens.input_fresh = counted_input();
-        call.basis = UsageBasis::counted;
-    }
+    else
+        count_input(call);
     if (!call.tokens.output_visible) {
-        const DeltaCount output = counted_output();
-        call.tokens.output_visible = output.visible;
-        if (output.reasoning > 0) call.tokens.output_reasoning = output.reasoning;
+        put_output(call.tokens, counted_output());
         // Pieces are counted; a text that came whole can only be estimated from its size, where
         // there is no tokenizer for it.
         const bool estimated = text_bytes_ > 0 && !output_counted_;
-        call.basis = estimated ? UsageBasis::estimated : UsageBasis::counted;
+        call.basis = weaker(call.basis, estimated ? UsageBasis::estimated : UsageBasis::counted);
     }
     clip(call);
     return call;
@@ -96,27 +150,14 @@ MeteredCall CallMeter::finish_done() const {
 MeteredCall CallMeter::finish_cut(bool with_prompt) const {
     if (!delivered_any()) return {.tokens = nothing(), .basis = UsageBasis::counted};
     MeteredCall call = finish_done();
-    const DeltaCount counted = counted_output();
-    // The engine may draw the border of reasoning elsewhere: the sum is clipped to its report, and
-    // each part, so that none is charged at a price that the call done would not have had.
-    const std::int64_t visible_max = call.tokens.output_visible.value_or(0);
-    const std::int64_t reasoning_max = call.tokens.output_reasoning.value_or(0);
-    const std::int64_t total = std::min(total_of(counted), visible_max + reasoning_max);
-    const std::int64_t reasoning = std::clamp(
-        counted.reasoning, std::max<std::int64_t>(0, total - visible_max),
-        std::min(total, reasoning_max)
-    );
-    call.tokens.output_visible = total - reasoning;
-    call.tokens.output_reasoning.reset();
-    if (reasoning > 0) call.tokens.output_reasoning = reasoning;
-    if (!with_prompt) {
-        call.tokens.input_fresh = 0;
-        call.tokens.cache_read.reset();
-        call.tokens.cache_write_5m.reset();
-        call.tokens.cache_write_1h.reset();
-        call.overlap_tokens = 0;
-    }
-    if (call.basis == UsageBasis::upstream) call.basis = UsageBasis::counted;
+    put_output(call.tokens, within(counted_output(), call.tokens));
+    const bool guessed = text_bytes_ > 0 && !output_counted_;
+    const UsageBasis of_output = guessed ? UsageBasis::estimated : UsageBasis::counted;
+    call.basis = with_prompt ? weaker(call.basis, of_output) : of_output;
+    if (with_prompt) return call;
+    for (const Class part : kInput) (call.tokens.*part).reset();
+    call.tokens.input_fresh = 0;
+    call.overlap_tokens = 0;
     return call;
 }
 
@@ -144,8 +185,12 @@ MeteredCall CallMeter::finish_estimated(const UsageHabit& habit) const {
         const std::int64_t output = *habit.output(total_of(seen));
         // Split as what was delivered is.
         const std::int64_t reasoning = seen.reasoning == 0 ? 0 : *habit.output(seen.reasoning);
-        call.tokens.output_visible = output - reasoning;
-        if (reasoning > 0) call.tokens.output_reasoning = reasoning;
+        const std::int64_t audio = seen.audio == 0 ? 0 : *habit.output(seen.audio);
+        const std::int64_t spoken = std::min(audio, output - reasoning);
+        put_output(
+            call.tokens,
+            {.visible = output - reasoning - spoken, .reasoning = reasoning, .audio = spoken}
+        );
     }
     call.basis = UsageBasis::estimated;
     clip(call);
@@ -181,17 +226,15 @@ std::optional<UsageSample> CallMeter::sample() const {
 
 bool CallMeter::is_report_outrun() const {
     if (!reported_ || !reported_->tokens.output_visible) return false;
-    const TokenCounts& told = reported_->tokens;
     const std::int64_t pieces = total_of(delivered_);
-    // Compared by subtraction, since the sum of two numbers from outside may not fit.
-    return pieces > pieces_covered_ &&
-           pieces - *told.output_visible > told.output_reasoning.value_or(0);
+    return pieces > pieces_covered_ && !is_over(reported_->tokens, kOutput, pieces - 1);
 }
 
 DeltaCount CallMeter::counted_output() const {
-    if (output_counted_) return *output_counted_;
-    DeltaCount count = delivered_;
-    count.visible += text_bytes_ / kPromptBytesPerToken;
+    // A tokenizer counts texts; sound is counted by its pieces.
+    DeltaCount count = output_counted_.value_or(delivered_);
+    count.audio = delivered_.audio;
+    if (!output_counted_) count.visible += text_bytes_ / kPromptBytesPerToken;
     return count;
 }
 
@@ -199,6 +242,12 @@ std::int64_t CallMeter::counted_input() const {
     return input_counted_.value_or(prompt_text_bytes_ / kPromptBytesPerToken);
 }
 
+void CallMeter::count_input(MeteredCall& call) const {
+    call.tokens.input_fresh = counted_input();
+    call.basis = weaker(call.basis, input_counted_ ? UsageBasis::counted : UsageBasis::estimated);
+}
+
+// It is text: images and sound have no part in it.
 void CallMeter::leave_out_overlap(MeteredCall& call) const {
     constexpr std::array<Class, 4> kOrder{
         &TokenCounts::input_fresh, &TokenCounts::cache_write_5m, &TokenCounts::cache_write_1h,

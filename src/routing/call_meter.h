@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "model/billing.h"
 #include "model/call_settings.h"
@@ -44,6 +46,8 @@ struct LeftCall {
 // A cut call takes the smaller of count and report: no class of it is more than what the engine has
 // reported, so that it never costs more than the same call done, whatever the classes cost. What
 // was not reported by then is counted: the prompt as fresh input, pieces as they were delivered.
+// The basis is `counted` where a tokenizer or delivered pieces stand for what was not reported, and
+// `estimated` where anything that is charged follows from the size of a text.
 // Of an engine that goes on with an answer, `overlap` tokens of it were charged as another engine's
 // output; as many are taken off the input that it reports: fresh ones first, then written to a
 // cache, then read from one. What the gateway counts of a prompt has no answer in it.
@@ -54,11 +58,15 @@ class CallMeter {
 
     // The last report wins: engines that report often report running totals. It covers the pieces
     // delivered so far and those of its own frame; with more pieces after it than it has tokens it
-    // says nothing of the output.
-    void report(const UpstreamUsage& usage, const DeltaCount& of_its_frame = {}) {
-        report(disjoint(usage), of_its_frame);
+    // says nothing of the output. True: it contradicts itself or the bound, so that the engine's
+    // own words of it are to be kept.
+    bool report(const UpstreamUsage& usage, const DeltaCount& of_its_frame = {}) {
+        return report(disjoint(usage), of_its_frame);
     }
-    void report(const DisjointUsage& usage, const DeltaCount& of_its_frame = {});
+    bool report(const DisjointUsage& usage, const DeltaCount& of_its_frame = {});
+    // Of the last report, clipped to kUsageTextMax.
+    void keep_words(std::string_view usage);
+    const std::string& words() const { return words_; }
     // Pieces that the client's socket took.
     void deliver(const DeltaCount& pieces);
     // An unstreamed answer that the client's socket took: its text stands for the pieces.
@@ -69,7 +77,9 @@ class CallMeter {
         input_counted_ = input;
         output_counted_ = output;
     }
-    std::int64_t pieces() const { return delivered_.visible + delivered_.reasoning; }
+    std::int64_t pieces() const {
+        return delivered_.visible + delivered_.reasoning + delivered_.audio;
+    }
     bool delivered_any() const { return !delivered_.empty() || text_bytes_ > 0; }
     bool has_report() const { return reported_.has_value(); }
 
@@ -86,6 +96,7 @@ class CallMeter {
     bool is_report_outrun() const;
     DeltaCount counted_output() const;
     std::int64_t counted_input() const;
+    void count_input(MeteredCall& call) const;
     void leave_out_overlap(MeteredCall& call) const;
     void clip(MeteredCall& call) const;
 
@@ -93,6 +104,7 @@ class CallMeter {
     std::int64_t prompt_text_bytes_;
     std::int64_t overlap_;
     std::optional<DisjointUsage> reported_;
+    std::string words_;
     std::int64_t pieces_covered_ = 0;  // by the report
     DeltaCount delivered_;
     std::int64_t text_bytes_ = 0;

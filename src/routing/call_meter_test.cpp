@@ -42,7 +42,7 @@ TEST(CallMeter, ChargesWhatTheEngineReportedWhenDone) {
 TEST(CallMeter, OfAnAnswerThatItGoesOnWithNothingIsChargedAsInput) {
     CallMeter made(kBound, 60, 7);
     made.deliver({.visible = 3, .reasoning = 0});
-    EXPECT_EQ(shown(made.finish(EndReason::done)), "10+- 3+- counted");
+    EXPECT_EQ(shown(made.finish(EndReason::done)), "10+- 3+- estimated");
     made.report({.prompt_tokens = 27, .completion_tokens = 3});
     EXPECT_EQ(shown(made.finish(EndReason::done)), "20+- 3+- upstream");
     EXPECT_EQ(made.finish(EndReason::done).overlap_tokens, 7);
@@ -88,11 +88,67 @@ TEST(CallMeter, AReportCoversThePiecesOfItsOwnFrame) {
 }
 
 TEST(CallMeter, CountsWhatTheEngineLeftOut) {
-    EXPECT_EQ(shown(meter(3, 2).finish(EndReason::done)), "10+- 3+2 counted");
+    EXPECT_EQ(shown(meter(3, 2).finish(EndReason::done)), "10+- 3+2 estimated");
     EXPECT_EQ(
         shown(meter(3, 0, UpstreamUsage{.completion_tokens = 4}).finish(EndReason::done)),
-        "10+- 4+- counted"
+        "10+- 4+- estimated"
     );
+    EXPECT_EQ(
+        shown(meter(3, 0, UpstreamUsage{.prompt_tokens = 4}).finish(EndReason::done)),
+        "4+- 3+- counted"
+    );
+}
+
+// What follows from the size of a text is a guess, and is not called a count.
+TEST(CallMeter, CallsItCountedOnlyWhereEverythingThatIsChargedWasCounted) {
+    EXPECT_EQ(shown(meter(3).finish(EndReason::client_gone)), "10+- 3+- estimated");
+    EXPECT_EQ(shown(meter(3).finish(EndReason::upstream_error)), "0+- 3+- counted");
+    CallMeter read = meter(3);
+    read.count_texts(12, std::nullopt);
+    EXPECT_EQ(shown(read.finish(EndReason::client_gone)), "12+- 3+- counted");
+    CallMeter whole(kBound, 60);
+    whole.deliver_text(50);
+    whole.count_texts(std::nullopt, DeltaCount{.visible = 11, .reasoning = 0});
+    EXPECT_EQ(shown(whole.finish(EndReason::done)), "10+- 11+- estimated");
+    CallMeter half(kBound, 60);
+    half.deliver_text(50);
+    half.count_texts(12, std::nullopt);
+    EXPECT_EQ(shown(half.finish(EndReason::done)), "12+- 8+- estimated");
+}
+
+TEST(CallMeter, SoundIsCountedByItsPieces) {
+    CallMeter made(kBound, 60);
+    made.deliver({.visible = 2, .reasoning = 0, .audio = 5});
+    EXPECT_EQ(made.finish(EndReason::upstream_error).tokens.output_audio, 5);
+    made.count_texts(12, DeltaCount{.visible = 3, .reasoning = 0});
+    EXPECT_EQ(
+        made.finish(EndReason::client_gone).tokens,
+        (TokenCounts{.input_fresh = 12, .output_visible = 3, .output_audio = 5})
+    );
+    made.report(
+        {.prompt_tokens = 40, .completion_tokens = 9, .audio_tokens = 30, .audio_output_tokens = 4}
+    );
+    EXPECT_EQ(
+        made.finish(EndReason::client_gone).tokens,
+        (TokenCounts{.input_fresh = 10, .input_audio = 30, .output_visible = 4, .output_audio = 4})
+    );
+    EXPECT_EQ(
+        made.finish(EndReason::timeout).tokens,
+        (TokenCounts{.input_fresh = 0, .output_visible = 4, .output_audio = 4})
+    );
+}
+
+TEST(CallMeter, AsksForTheEnginesWordsWhereTheyContradictThemselvesOrTheBound) {
+    CallMeter made(kBound, 60);
+    EXPECT_FALSE(made.report({.prompt_tokens = 20, .completion_tokens = 5}));
+    EXPECT_TRUE(made.report({.prompt_tokens = 20, .completion_tokens = 5, .cached_tokens = 30}));
+    EXPECT_TRUE(made.report({.prompt_tokens = 1001, .completion_tokens = 5}));
+    EXPECT_TRUE(made.report({.prompt_tokens = 20, .completion_tokens = 101}));
+    EXPECT_TRUE(made.report({.prompt_tokens = INT64_MAX, .completion_tokens = INT64_MAX}));
+    made.keep_words(std::string(kUsageTextMax - 1, 'x') + "\xE6\xB0\xB4");
+    EXPECT_EQ(made.words(), std::string(kUsageTextMax - 1, 'x'));
+    EXPECT_FALSE(made.report({.prompt_tokens = 20, .completion_tokens = 5}));
+    EXPECT_EQ(made.words(), "");
 }
 
 TEST(CallMeter, EstimatesAWholeAnswerWithoutUsageFromItsText) {
@@ -112,7 +168,7 @@ TEST(CallMeter, ATokenizersCountStandsForTheGatewaysOwnMeasures) {
     EXPECT_EQ(shown(cut.finish(EndReason::upstream_error)), "0+- 5+- counted");
     CallMeter unread = meter(3);
     unread.count_texts(std::nullopt, std::nullopt);
-    EXPECT_EQ(shown(unread.finish(EndReason::client_gone)), "10+- 3+- counted");
+    EXPECT_EQ(shown(unread.finish(EndReason::client_gone)), "10+- 3+- estimated");
 }
 
 TEST(CallMeter, ATokenizersCountChangesNothingOfWhatTheEngineTold) {
@@ -123,7 +179,7 @@ TEST(CallMeter, ATokenizersCountChangesNothingOfWhatTheEngineTold) {
 }
 
 TEST(CallMeter, ChargesPromptAndDeliveredPiecesWhenTheClientHasGone) {
-    EXPECT_EQ(shown(meter(3).finish(EndReason::client_gone)), "10+- 3+- counted");
+    EXPECT_EQ(shown(meter(3).finish(EndReason::client_gone)), "10+- 3+- estimated");
 }
 
 MeteredCall left(const CallMeter& meter, const LeftCall& by) {
@@ -136,7 +192,7 @@ TEST(CallMeter, AStreamThatWasReadToItsEndIsChargedAsItsEngineTold) {
     EXPECT_EQ(shown(left(told, to_end)), "20+- 30+- upstream");
     // A bound was met before the end, or the engine told nothing there: what was delivered counts.
     EXPECT_EQ(shown(left(told, {.policy = DisconnectPolicy::drain})), "20+- 3+- counted");
-    EXPECT_EQ(shown(left(meter(3), to_end)), "10+- 3+- counted");
+    EXPECT_EQ(shown(left(meter(3), to_end)), "10+- 3+- estimated");
     // Who received nothing pays by the call's own rule.
     const CallMeter nothing =
         meter(0, 0, UpstreamUsage{.prompt_tokens = 20, .completion_tokens = 30});
@@ -160,7 +216,7 @@ TEST(CallMeter, NothingIsChargedWhereTheEngineDoesNotBillForStreamsThatAreLeft) 
 TEST(CallMeter, AnEstimateIsWhatTheEngineTellsOfOtherStreams) {
     UsageHabit habit;
     const LeftCall estimated{.policy = DisconnectPolicy::cancel_estimate, .habit = &habit};
-    EXPECT_EQ(shown(left(meter(4), estimated)), "10+- 4+- counted");  // nothing is known of it
+    EXPECT_EQ(shown(left(meter(4), estimated)), "10+- 4+- estimated");  // nothing is known of it
     for (int i = 0; i < UsageHabit::kCallsMin; ++i)
         habit.add({.input_told = 12, .input_seen = 10, .output_told = 30, .output_seen = 20});
     EXPECT_EQ(shown(left(meter(4), estimated)), "12+- 6+- estimated");
@@ -173,10 +229,10 @@ TEST(CallMeter, AnEstimateIsWhatTheEngineTellsOfOtherStreams) {
 
 TEST(CallMeter, WhoLeavesBeforeAnythingCameMayBeChargedThePrompt) {
     const LeftCall prompt{.undelivered = Undelivered::prompt};
-    EXPECT_EQ(shown(left(meter(0), prompt)), "10+- 0+- counted");
+    EXPECT_EQ(shown(left(meter(0), prompt)), "10+- 0+- estimated");
     const UpstreamUsage told{.prompt_tokens = 20, .completion_tokens = 5, .cached_tokens = 8};
     EXPECT_EQ(shown(left(meter(0, 0, told), prompt)), "12+8 0+- counted");
-    EXPECT_EQ(shown(left(meter(3), prompt)), "10+- 3+- counted");
+    EXPECT_EQ(shown(left(meter(3), prompt)), "10+- 3+- estimated");
     EXPECT_EQ(shown(meter(0).finish(EndReason::upstream_error, prompt)), "0+- 0+- counted");
 }
 
@@ -229,7 +285,7 @@ TEST(CallMeter, ACutCallIsInNoClassMoreThanWhatWasReported) {
     EXPECT_EQ(shown(meter(1, 3, untold).finish(EndReason::client_gone)), "7+- 4+- counted");
     EXPECT_EQ(shown(meter(3, 1, told).finish(EndReason::client_gone)), "7+- 1+3 counted");
     EXPECT_EQ(shown(meter(1, 3, told).finish(EndReason::client_gone)), "7+- 1+3 counted");
-    EXPECT_EQ(shown(meter(1, 3).finish(EndReason::client_gone)), "10+- 1+3 counted");
+    EXPECT_EQ(shown(meter(1, 3).finish(EndReason::client_gone)), "10+- 1+3 estimated");
 }
 
 }  // namespace

@@ -41,16 +41,36 @@ void each_element(JsonScanner& scan, Visit&& visit) {
     while (scan.next_element()) visit();
 }
 
+using Count = std::optional<std::int64_t>;
+
+void read_input_details(JsonScanner& scan, UpstreamUsage& usage) {
+    each_member(scan, [&](const String& key) {
+        if (scan.equals(key, "cached_tokens"))
+            usage.cached_tokens = scan.read_integer();
+        else if (scan.equals(key, "cache_write_tokens"))
+            usage.cache_write_tokens = scan.read_integer();
+        else if (scan.equals(key, "image_tokens"))
+            usage.image_tokens = scan.read_integer();
+        else if (scan.equals(key, "audio_tokens"))
+            usage.audio_tokens = scan.read_integer();
+        else
+            scan.skip();
+    });
+}
+
+void read_output_details(JsonScanner& scan, UpstreamUsage& usage) {
+    each_member(scan, [&](const String& key) {
+        if (scan.equals(key, "reasoning_tokens"))
+            usage.reasoning_tokens = scan.read_integer();
+        else if (scan.equals(key, "audio_tokens"))
+            usage.audio_output_tokens = scan.read_integer();
+        else
+            scan.skip();
+    });
+}
+
 UpstreamUsage read_usage(JsonScanner& scan) {
     UpstreamUsage usage;
-    const auto detail = [&](std::string_view name, std::optional<std::int64_t>& to) {
-        each_member(scan, [&](const String& key) {
-            if (scan.equals(key, name))
-                to = scan.read_integer();
-            else
-                scan.skip();
-        });
-    };
     each_member(scan, [&](const String& key) {
         if (scan.equals(key, "prompt_tokens"))
             usage.prompt_tokens = scan.read_integer();
@@ -59,11 +79,13 @@ UpstreamUsage read_usage(JsonScanner& scan) {
         else if (scan.equals(key, "total_tokens"))
             usage.total_tokens = scan.read_integer();
         else if (scan.equals(key, "prompt_tokens_details"))
-            detail("cached_tokens", usage.cached_tokens);
+            read_input_details(scan, usage);
         else if (scan.equals(key, "completion_tokens_details"))
-            detail("reasoning_tokens", usage.reasoning_tokens);
+            read_output_details(scan, usage);
         else if (scan.equals(key, "prompt_cache_hit_tokens"))
-            usage.cached_tokens = scan.read_integer();
+            usage.cache_hit_tokens = scan.read_integer();
+        else if (scan.equals(key, "prompt_cache_miss_tokens"))
+            usage.cache_miss_tokens = scan.read_integer();
         else
             scan.skip();
     });
@@ -71,12 +93,14 @@ UpstreamUsage read_usage(JsonScanner& scan) {
 }
 
 // A usage object, when it says anything; null and an empty object say nothing.
-std::optional<UpstreamUsage> read_usage_member(JsonScanner& scan) {
+std::optional<UpstreamUsage> read_usage_member(JsonScanner& scan, Span& text) {
     if (scan.peek() != Kind::object) {
         scan.skip();
         return std::nullopt;
     }
+    text.begin = scan.offset();
     const UpstreamUsage usage = read_usage(scan);
+    text.end = scan.offset();
     if (usage == UpstreamUsage{}) return std::nullopt;
     return usage;
 }
@@ -99,9 +123,22 @@ bool read_nonempty_array(JsonScanner& scan) {
     return any;
 }
 
+// A part of a spoken answer: its sound, or the words of it.
+bool read_sound(JsonScanner& scan) {
+    bool any = false;
+    each_member(scan, [&](const String& key) {
+        if (scan.equals(key, "data") || scan.equals(key, "transcript"))
+            any |= read_nonempty_string(scan);
+        else
+            scan.skip();
+    });
+    return any;
+}
+
 void read_delta(JsonScanner& scan, DeltaCount& count) {
     bool visible = false;
     bool reasoning = false;
+    bool audio = false;
     each_member(scan, [&](const String& key) {
         if (is_any(scan, key, kVisibleNames))
             visible |= read_nonempty_string(scan);
@@ -109,6 +146,8 @@ void read_delta(JsonScanner& scan, DeltaCount& count) {
             reasoning |= read_nonempty_string(scan);
         else if (scan.equals(key, "tool_calls"))
             visible |= read_nonempty_array(scan);
+        else if (scan.equals(key, "audio"))
+            audio |= read_sound(scan);
         else
             scan.skip();
     });
@@ -117,6 +156,8 @@ void read_delta(JsonScanner& scan, DeltaCount& count) {
         ++count.visible;
     else if (reasoning)
         ++count.reasoning;
+    else if (audio)
+        ++count.audio;
 }
 
 void read_choice(JsonScanner& scan, ChatChunk& chunk) {
@@ -167,38 +208,80 @@ void read_full_choice(JsonScanner& scan, ChatCompletion& completion) {
     });
 }
 
+// What of a whole its parts take, in their order; each at most what is left of it.
+class Shares {
+  public:
+    explicit Shares(std::int64_t whole) : left_(whole) {}
+    Count take(const Count& part) {
+        if (!part) return part;
+        over_ |= *part > left_;
+        const std::int64_t taken = std::min(*part, left_);
+        left_ -= taken;
+        return taken;
+    }
+    std::int64_t left() const { return left_; }
+    bool over() const { return over_; }
+
+  private:
+    std::int64_t left_;
+    bool over_ = false;
+};
+
+// The least of what both sums say. Compared by subtraction, since the sum of two numbers from
+// outside may not fit.
+void check_total(const Count& total, Count& prompt, Count& completion, std::uint8_t& violations) {
+    if (!total || !prompt || !completion) return;
+    if (*total >= *prompt && *total - *prompt == *completion) return;
+    violations |= kUsageTotalDiffers;
+    prompt = std::min(*prompt, *total);
+    completion = std::min(*completion, *total - *prompt);
+}
+
+void check_hit_and_miss(
+    const Count& hit, const Count& miss, Count& prompt, std::uint8_t& violations
+) {
+    if (!hit || !miss || !prompt) return;
+    if (*miss <= *prompt && *prompt - *miss == *hit) return;
+    violations |= kUsageTotalDiffers;
+    if (*miss <= *prompt && *prompt - *miss > *hit) prompt = *hit + *miss;
+}
+
 }  // namespace
 
 DisjointUsage disjoint(const UpstreamUsage& usage) {
     DisjointUsage out;
-    const auto checked = [&](std::optional<std::int64_t> value) {
+    const auto checked = [&](const Count& value) {
         if (!value || *value >= 0) return value;
         out.violations |= kUsageNegative;
-        return std::optional<std::int64_t>();
+        return Count();
     };
-    const auto prompt = checked(usage.prompt_tokens);
-    const auto completion = checked(usage.completion_tokens);
-    const auto total = checked(usage.total_tokens);
-    auto cached = checked(usage.cached_tokens);
-    auto reasoning = checked(usage.reasoning_tokens);
-    if (cached && prompt && *cached > *prompt) {
-        out.violations |= kUsageCachedOverPrompt;
-        cached = *prompt;
-    }
-    if (reasoning && completion && *reasoning > *completion) {
-        out.violations |= kUsageReasoningOverOutput;
-        reasoning = *completion;
-    }
-    // Compared by subtraction, since the sum of two numbers from outside may not fit.
-    if (prompt && completion && total && (*total < *prompt || *total - *prompt != *completion))
-        out.violations |= kUsageTotalDiffers;
+    Count prompt = checked(usage.prompt_tokens);
+    Count completion = checked(usage.completion_tokens);
+    const Count hit = checked(usage.cache_hit_tokens);
+    const Count cached = usage.cached_tokens ? checked(usage.cached_tokens) : hit;
+    check_total(checked(usage.total_tokens), prompt, completion, out.violations);
+    check_hit_and_miss(hit, checked(usage.cache_miss_tokens), prompt, out.violations);
+    TokenCounts& tokens = out.tokens;
+    const Count written = checked(usage.cache_write_tokens);
+    const Count image = checked(usage.image_tokens);
+    const Count audio = checked(usage.audio_tokens);
     if (prompt) {
-        out.tokens.input_fresh = *prompt - cached.value_or(0);
-        out.tokens.cache_read = cached;
+        Shares shares(*prompt);
+        tokens.cache_read = shares.take(cached);
+        tokens.cache_write_5m = shares.take(written);
+        tokens.input_image = shares.take(image);
+        tokens.input_audio = shares.take(audio);
+        tokens.input_fresh = shares.left();
+        if (shares.over()) out.violations |= kUsagePartsOverInput;
     }
+    const Count reasoning = checked(usage.reasoning_tokens);
+    const Count spoken = checked(usage.audio_output_tokens);
     if (completion) {
-        out.tokens.output_visible = *completion - reasoning.value_or(0);
-        out.tokens.output_reasoning = reasoning;
+        Shares shares(*completion);
+        tokens.output_reasoning = shares.take(reasoning);
+        tokens.output_audio = shares.take(spoken);
+        tokens.output_visible = shares.left();
+        if (shares.over()) out.violations |= kUsagePartsOverOutput;
     }
     return out;
 }
@@ -221,7 +304,7 @@ Result<ChatChunk> read_chat_chunk(std::string_view data) {
             });
             chunk.choices_empty = !any;
         } else if (scan.equals(key, "usage")) {
-            chunk.usage = read_usage_member(scan);
+            chunk.usage = read_usage_member(scan, chunk.usage_text);
         } else if (scan.equals(key, "model")) {
             read_model(scan, chunk.model_value);
         } else if (scan.equals(key, "error")) {
@@ -248,7 +331,7 @@ Result<ChatCompletion> read_chat_completion(std::string_view body) {
         if (scan.equals(key, "choices")) {
             each_element(scan, [&] { read_full_choice(scan, completion); });
         } else if (scan.equals(key, "usage")) {
-            completion.usage = read_usage_member(scan);
+            completion.usage = read_usage_member(scan, completion.usage_text);
         } else if (scan.equals(key, "model")) {
             read_model(scan, completion.model_value);
         } else if (scan.equals(key, "error")) {

@@ -14,19 +14,26 @@ namespace penstock::routing {
 
 // `usage` as an engine wrote it; absent is not zero.
 struct UpstreamUsage {
-    std::optional<std::int64_t> prompt_tokens;      // includes the cached ones
-    std::optional<std::int64_t> completion_tokens;  // includes the reasoning ones
+    std::optional<std::int64_t> prompt_tokens;      // includes the four parts below
+    std::optional<std::int64_t> completion_tokens;  // includes reasoning and sound
     std::optional<std::int64_t> total_tokens;
     std::optional<std::int64_t> cached_tokens;
+    std::optional<std::int64_t> cache_write_tokens;
+    std::optional<std::int64_t> image_tokens;
+    std::optional<std::int64_t> audio_tokens;
     std::optional<std::int64_t> reasoning_tokens;
+    std::optional<std::int64_t> audio_output_tokens;
+    // DeepSeek's two parts of the prompt: read from its cache, and not.
+    std::optional<std::int64_t> cache_hit_tokens;
+    std::optional<std::int64_t> cache_miss_tokens;
     bool operator==(const UpstreamUsage&) const = default;
 };
 
 // What can be wrong with a usage; the smallest consistent reading is charged.
 enum UsageViolation : std::uint8_t {
-    kUsageNegative = 1,  // taken as absent
-    kUsageCachedOverPrompt = 2,
-    kUsageReasoningOverOutput = 4,
+    kUsageNegative = 1,         // taken as absent
+    kUsagePartsOverInput = 2,   // what was cached, written, images or sound is more than the prompt
+    kUsagePartsOverOutput = 4,  // reasoning or sound
     kUsageTotalDiffers = 8,
     kUsageOverBound = 16,  // more than the call was allowed to use
 };
@@ -34,7 +41,8 @@ struct DisjointUsage {
     TokenCounts tokens;
     std::uint8_t violations = 0;
 };
-// Disjoint classes from OpenAI's nested ones.
+// Disjoint classes from OpenAI's nested ones. Parts that overlap (sound that was read from a cache)
+// are more than their whole: each gives way to those before it in the order of kTokenClasses.
 DisjointUsage disjoint(const UpstreamUsage& usage);
 
 // Content pieces, by class. llama.cpp and engines like it send one token in each, others sometimes
@@ -42,7 +50,8 @@ DisjointUsage disjoint(const UpstreamUsage& usage);
 struct DeltaCount {
     std::int64_t visible = 0;
     std::int64_t reasoning = 0;
-    bool empty() const { return visible == 0 && reasoning == 0; }
+    std::int64_t audio = 0;
+    bool empty() const { return visible == 0 && reasoning == 0 && audio == 0; }
     bool operator==(const DeltaCount&) const = default;
 };
 
@@ -54,6 +63,7 @@ struct ChatChunk {
     DeltaCount deltas;
     std::int64_t finished = 0;  // choices with a finish_reason
     std::optional<UpstreamUsage> usage;
+    Span usage_text;   // as it was written
     Span model_value;  // with its quotes; empty: not there
 
     // The extra chunk that include_usage brings.
@@ -65,6 +75,7 @@ Result<ChatChunk> read_chat_chunk(std::string_view data);
 struct ChatCompletion {
     bool error = false;
     std::optional<UpstreamUsage> usage;
+    Span usage_text;
     Span model_value;
     std::int64_t text_bytes = 0;  // of all messages' content and reasoning, decoded
 };

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "routing/class_prices.h"
+
 namespace penstock::routing {
 namespace {
 
@@ -21,6 +23,18 @@ std::string shown(const DisjointUsage& usage) {
            " !" + std::to_string(usage.violations);
 }
 
+// Every class that is there: "input_fresh 6, cache_read 4 !0"
+std::string classes(const DisjointUsage& usage) {
+    std::string all;
+    for (const TokenClassFacts& facts : kTokenClasses)
+        if (const auto& count = usage.tokens.*facts.count)
+            all.append(all.empty() ? "" : ", ")
+                .append(facts.name)
+                .append(" ")
+                .append(std::to_string(*count));
+    return all + " !" + std::to_string(usage.violations);
+}
+
 TEST(ChatChunk, CountsOnePieceForEachChoiceWithContent) {
     EXPECT_EQ(
         chunk(R"({"choices":[{"index":0,"delta":{"content":"a"}}]})").deltas, (DeltaCount{1, 0})
@@ -35,6 +49,29 @@ TEST(ChatChunk, CountsOnePieceForEachChoiceWithContent) {
     );
     EXPECT_EQ(
         chunk(R"({"choices":[{"delta":{"tool_calls":[{"index":0}]}}]})").deltas, (DeltaCount{1, 0})
+    );
+}
+
+TEST(ChatChunk, CountsAPieceOfSound) {
+    EXPECT_EQ(
+        chunk(R"({"choices":[{"delta":{"audio":{"id":"a","transcript":"Hi"}}}]})").deltas,
+        (DeltaCount{.audio = 1})
+    );
+    EXPECT_EQ(
+        chunk(R"({"choices":[{"delta":{"audio":{"data":"UklGRg=="}}}]})").deltas,
+        (DeltaCount{.audio = 1})
+    );
+    EXPECT_TRUE(
+        chunk(R"({"choices":[{"delta":{"audio":{"id":"a","expires_at":1}}}]})").deltas.empty()
+    );
+    EXPECT_TRUE(chunk(R"({"choices":[{"delta":{"content":null,"audio":null}}]})").deltas.empty());
+}
+
+TEST(ChatChunk, TellsWhereTheUsageStands) {
+    const std::string data = R"({"choices":[], "usage" : {"prompt_tokens": 3} ,"x":1})";
+    const ChatChunk usage = chunk(data);
+    EXPECT_EQ(
+        data.substr(usage.usage_text.begin, usage.usage_text.size()), R"({"prompt_tokens": 3})"
     );
 }
 
@@ -107,6 +144,41 @@ TEST(DisjointUsage, SplitsNestedClasses) {
     );
 }
 
+TEST(DisjointUsage, SplitsImagesAndSoundFromTheirTotals) {
+    const ChatChunk usage = chunk(
+        R"({"choices":[],"usage":{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,
+            "prompt_tokens_details":{"cached_tokens":10,"cache_write_tokens":5,"text_tokens":40,
+                                     "image_tokens":30,"audio_tokens":25},
+            "completion_tokens_details":{"reasoning_tokens":7,"audio_tokens":20,
+                                         "accepted_prediction_tokens":1}}})"
+    );
+    EXPECT_EQ(
+        classes(disjoint(*usage.usage)),
+        "input_fresh 30, cache_read 10, cache_write_5m 5, input_image 30, input_audio 25, "
+        "output_visible 23, output_reasoning 7, output_audio 20 !0"
+    );
+}
+
+// Nobody says whether sound that was read from a cache stands in both parts.
+TEST(DisjointUsage, OfPartsThatOverlapTheLaterGiveWay) {
+    EXPECT_EQ(
+        classes(disjoint(
+            {.prompt_tokens = 100, .cached_tokens = 64, .cache_write_tokens = 6, .audio_tokens = 80}
+        )),
+        "input_fresh 0, cache_read 64, cache_write_5m 6, input_audio 30 !2"
+    );
+    EXPECT_EQ(
+        classes(disjoint(
+            {.completion_tokens = 10, .reasoning_tokens = 8, .audio_output_tokens = INT64_MAX}
+        )),
+        "output_visible 0, output_reasoning 8, output_audio 2 !4"
+    );
+    EXPECT_EQ(
+        classes(disjoint({.prompt_tokens = 10, .image_tokens = -4, .audio_tokens = 3})),
+        "input_fresh 7, input_audio 3 !1"
+    );
+}
+
 TEST(DisjointUsage, KeepsAbsentApartFromZero) {
     EXPECT_EQ(
         shown(disjoint({.prompt_tokens = 0, .completion_tokens = std::nullopt})), "0+- -+- !0"
@@ -131,6 +203,14 @@ TEST(DisjointUsage, ChargesTheSmallestConsistentReading) {
         shown(disjoint({.prompt_tokens = 3, .completion_tokens = 1, .total_tokens = 5})),
         "3+- 1+- !8"
     );
+    EXPECT_EQ(
+        shown(disjoint({.prompt_tokens = 3, .completion_tokens = 4, .total_tokens = 5})),
+        "3+- 2+- !8"
+    );
+    EXPECT_EQ(
+        shown(disjoint({.prompt_tokens = 3, .completion_tokens = 4, .total_tokens = 2})),
+        "2+- 0+- !8"
+    );
 }
 
 TEST(DisjointUsage, ReadsDeepSeeksCacheHits) {
@@ -138,6 +218,19 @@ TEST(DisjointUsage, ReadsDeepSeeksCacheHits) {
         R"({"choices":[],"usage":{"prompt_tokens":8,"completion_tokens":1,"prompt_cache_hit_tokens":6,"prompt_cache_miss_tokens":2}})"
     );
     EXPECT_EQ(shown(disjoint(*usage.usage)), "2+6 1+- !0");
+}
+
+TEST(DisjointUsage, OfDeepSeekHitAndMissAreThePrompt) {
+    const auto read = [](std::int64_t hit, std::int64_t miss) {
+        return shown(
+            disjoint({.prompt_tokens = 8, .cache_hit_tokens = hit, .cache_miss_tokens = miss})
+        );
+    };
+    EXPECT_EQ(read(6, 2), "2+6 -+- !0");
+    EXPECT_EQ(read(6, 1), "1+6 -+- !8");
+    EXPECT_EQ(read(6, 3), "2+6 -+- !8");
+    EXPECT_EQ(read(9, 0), "0+8 -+- !10");
+    EXPECT_EQ(read(INT64_MAX, INT64_MAX), "0+8 -+- !10");
 }
 
 }  // namespace

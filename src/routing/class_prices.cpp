@@ -22,6 +22,13 @@ Result<ExactMoney> dearest(std::int64_t tokens, const TokenPrices& prices, bool 
     return most;
 }
 
+std::int64_t tokens_of_side(const TokenCounts& tokens, bool output) {
+    std::int64_t sum = 0;
+    for (const TokenClassFacts& facts : kTokenClasses)
+        if (facts.is_output == output) sum += (tokens.*facts.count).value_or(0);
+    return sum;
+}
+
 }  // namespace
 
 // num_a × 10^scale_b against num_b × 10^scale_a.
@@ -138,10 +145,11 @@ Result<ExactMoney> charge_of(const TokenCounts& tokens, const TokenPrices& price
 }
 
 std::int64_t total_tokens(const TokenCounts& tokens) {
-    std::int64_t total = 0;
-    for (const TokenClassFacts& facts : kTokenClasses) total += (tokens.*facts.count).value_or(0);
-    return total;
+    return input_tokens(tokens) + output_tokens(tokens);
 }
+
+std::int64_t input_tokens(const TokenCounts& tokens) { return tokens_of_side(tokens, false); }
+std::int64_t output_tokens(const TokenCounts& tokens) { return tokens_of_side(tokens, true); }
 
 Result<ExactMoney> worst_case_exact(const TokenBound& bound, const TokenPrices& prices) {
     return add(TRY(dearest(bound.input, prices, false)), TRY(dearest(bound.output, prices, true)));

@@ -106,6 +106,9 @@ Result<RatedTokens> rate_tokens(const TokenCounts& tokens, const TokenPrices& pr
 Result<ExactMoney> charge_of(const TokenCounts& tokens, const TokenPrices& prices);
 // Input and output of every class together: what limits on tokens count.
 std::int64_t total_tokens(const TokenCounts& tokens);
+// One side of them.
+std::int64_t input_tokens(const TokenCounts& tokens);
+std::int64_t output_tokens(const TokenCounts& tokens);
 // What is reserved for a call: the bound at the dearest class of input and of output, rounded up to
 // a micro-yuan. No settlement within the bound is above it.
 Result<Money> worst_case(const TokenBound& bound, const TokenPrices& prices);

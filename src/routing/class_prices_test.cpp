@@ -38,20 +38,31 @@ TEST(ClassPrices, AClassWithoutAPriceFallsBackAsDeclaredAndSaysSo) {
     EXPECT_EQ(
         shown(TokenPrices{yuan("1"), yuan("2")}),
         "input_fresh 1, cache_read 1 (input_fresh), cache_write_5m 1 (input_fresh), "
-        "cache_write_1h 1 (input_fresh), output_visible 2, output_reasoning 2 (output_visible)"
+        "cache_write_1h 1 (input_fresh), input_image 1 (input_fresh), input_audio 1 (input_fresh), "
+        "output_visible 2, output_reasoning 2 (output_visible), output_audio 2 (output_visible)"
     );
     EXPECT_EQ(
         shown(TokenPrices{yuan("1"), yuan("2"), ClassPrices{.cache_write_5m = yuan("1.25")}}),
         "input_fresh 1, cache_read 1 (input_fresh), cache_write_5m 1.25, "
-        "cache_write_1h 1.25 (cache_write_5m), output_visible 2, output_reasoning 2 "
-        "(output_visible)"
+        "cache_write_1h 1.25 (cache_write_5m), input_image 1 (input_fresh), "
+        "input_audio 1 (input_fresh), output_visible 2, output_reasoning 2 (output_visible), "
+        "output_audio 2 (output_visible)"
     );
     EXPECT_EQ(
         shown(TokenPrices{
-            yuan("1"), yuan("2"), ClassPrices{yuan("0.1"), yuan("1.25"), yuan("2"), yuan("3")}
+            yuan("1"), yuan("2"),
+            ClassPrices{
+                .cache_read = yuan("0.1"),
+                .cache_write_5m = yuan("1.25"),
+                .cache_write_1h = yuan("2"),
+                .input_image = yuan("0.7"),
+                .input_audio = yuan("8"),
+                .output_reasoning = yuan("3"),
+                .output_audio = yuan("9")
+            }
         }),
-        "input_fresh 1, cache_read 0.1, cache_write_5m 1.25, cache_write_1h 2, output_visible 2, "
-        "output_reasoning 3"
+        "input_fresh 1, cache_read 0.1, cache_write_5m 1.25, cache_write_1h 2, input_image 0.7, "
+        "input_audio 8, output_visible 2, output_reasoning 3, output_audio 9"
     );
 }
 
@@ -84,6 +95,9 @@ TEST(ClassPrices, TheWorstCaseIsThatOfTheDearestClasses) {
     EXPECT_EQ(*worst_case(kBound, plain), Money::micro(1001));
     EXPECT_EQ(*worst_case(kBound, writes), Money::micro(1801));
     EXPECT_EQ(*worst_case(kBound, thinks), Money::micro(1200));
+    TokenPrices speaks = plain;
+    speaks.classes = ClassPrices{.input_audio = yuan("16"), .output_audio = yuan("40")};
+    EXPECT_EQ(*worst_case(kBound, speaks), Money::micro(20'000));
 }
 
 TEST(ClassPrices, APriceFinerThanANanoYuanIsRefusedByName) {

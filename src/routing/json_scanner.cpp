@@ -448,4 +448,17 @@ void append_json_string(std::string& out, std::string_view text) {
     out += '"';
 }
 
+std::string clip_text(std::string_view text, std::size_t bytes_max) {
+    std::string out;
+    for (std::size_t at = 0; at < text.size();) {
+        const bool ascii = static_cast<unsigned char>(text[at]) < 0x80;
+        const std::size_t length = ascii ? 1 : utf8_length(text, at);
+        const std::string_view next = length == 0 ? kReplacement : text.substr(at, length);
+        if (out.size() + next.size() > bytes_max) break;
+        out += next;
+        at += std::max<std::size_t>(1, length);
+    }
+    return out;
+}
+
 }  // namespace penstock::routing

@@ -92,5 +92,7 @@ class JsonScanner {
 
 // Appends `text` as a JSON string with its quotes. Invalid UTF-8 becomes U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
+// At most `bytes_max` bytes of it, ended between two characters. Invalid UTF-8 becomes U+FFFD.
+std::string clip_text(std::string_view text, std::size_t bytes_max);
 
 }  // namespace penstock::routing

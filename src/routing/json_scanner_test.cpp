@@ -120,5 +120,13 @@ TEST(JsonText, EscapesWhatJsonAsksAndRepairsInvalidUtf8) {
     EXPECT_EQ(out, "\"a\\\"\\\\\\u000a\\u0001\xE4\xB8\xAD\xEF\xBF\xBD\"");
 }
 
+TEST(JsonScanner, ClipsATextBetweenTwoCharacters) {
+    EXPECT_EQ(clip_text("water", 9), "water");
+    EXPECT_EQ(clip_text("water", 3), "wat");
+    EXPECT_EQ(clip_text("\xE6\xB0\xB4\xE8\xBD\xA6", 5), "\xE6\xB0\xB4");
+    EXPECT_EQ(clip_text("a\xFFz", 9), "a\xEF\xBF\xBDz");
+    EXPECT_EQ(clip_text("a\xFFz", 3), "a");
+}
+
 }  // namespace
 }  // namespace penstock::routing

@@ -27,6 +27,7 @@ BillLine line_of(const CallRecord& call, const Endpoint* endpoint) {
     if (call.continued_by) line.continued_by = "call/" + to_string(*call.continued_by);
     line.overlap_tokens = call.overlap_tokens;
     line.on_disconnect = call.on_disconnect;
+    line.raw_usage = call.raw_usage;
     if (endpoint != nullptr) {
         line.provider_id = endpoint->provider_id;
         line.provider = endpoint->provider;

@@ -25,6 +25,35 @@ std::string message_of(int code) {
     return reinterpret_cast<const char*>(text.data());
 }
 
+// The pattern with Unicode's White_Space for \s and \S, as in the engines that it was written for:
+// PCRE2 counts U+180E among it.
+std::string with_white_space(std::string_view pattern) {
+    constexpr std::string_view kSpaces(kSpacePattern);
+    constexpr std::string_view kInside = kSpaces.substr(1, kSpaces.size() - 2);
+    std::string out;
+    bool in_class = false;
+    for (std::size_t i = 0; i < pattern.size(); ++i) {
+        const char next = pattern[i] == '\\' && i + 1 < pattern.size() ? pattern[i + 1] : '\0';
+        if (next == '\0') {
+            // "[:alpha:]" inside of one has an end of its own.
+            const bool named = pattern[i] == ':' && i + 1 < pattern.size() && pattern[i + 1] == ']';
+            if (pattern[i] == '[') in_class = true;
+            if (pattern[i] == ']') in_class = false;
+            out.push_back(pattern[i]);
+            if (named && in_class) out.push_back(pattern[++i]);
+            continue;
+        }
+        ++i;
+        if (next == 's')
+            out.append(in_class ? kInside : kSpaces);
+        else if (next == 'S' && !in_class)
+            out.append("[^").append(kInside).append("]");
+        else
+            out.append({'\\', next});
+    }
+    return out;
+}
+
 }  // namespace
 
 struct Pattern::Compiled {
@@ -32,9 +61,10 @@ struct Pattern::Compiled {
     std::unique_ptr<pcre2_match_context, Free> context;
 };
 
-Result<Pattern> Pattern::compile(const std::string& pattern) {
-    if (pattern.size() > kPatternBytesMax)
+Result<Pattern> Pattern::compile(const std::string& written) {
+    if (written.size() > kPatternBytesMax)
         return fail(ErrorCode::invalid_argument, "the pattern is longer than 16384 bytes");
+    const std::string pattern = with_white_space(written);
     int error = 0;
     PCRE2_SIZE at = 0;
     auto compiled = std::make_shared<Compiled>();

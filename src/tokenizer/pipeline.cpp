@@ -47,7 +47,7 @@ Result<void> Pipeline::encode(
 Result<void> Pipeline::encode_plain(std::string_view text, bool first, std::vector<TokenId>& out)
     const {
     if (text.empty()) return {};
-    std::string normal(text);
+    std::string normal((spaces_texts ? " " : "") + std::string(text));
     for (const Normalizer& normalizer : normalizers) normal = TRY(normalizer(std::move(normal)));
     Pieces pieces{std::move(normal)};
     for (const Splitter& splitter : splitters) {
@@ -56,7 +56,12 @@ Result<void> Pipeline::encode_plain(std::string_view text, bool first, std::vect
             TRY(splitter(pieces[i], first && i == 0, smaller));
         pieces = std::move(smaller);
     }
-    for (const std::string& piece : pieces) merges.encode(piece, out);
+    std::visit(
+        [&](const auto& made) {
+            for (const std::string& piece : pieces) made.encode(piece, out);
+        },
+        model
+    );
     return {};
 }
 

@@ -6,9 +6,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
+#include "tokenizer/charsmap.h"
 #include "tokenizer/merges.h"
+#include "tokenizer/scored_merges.h"
+#include "tokenizer/unigram.h"
+#include "tokenizer/words.h"
 
 namespace penstock::tokenizer {
 
@@ -33,9 +38,22 @@ class Pattern {
 
 // A step on the text between two added tokens.
 using Normalizer = std::function<Result<std::string>(std::string text)>;
-Normalizer normalize_nfc();
+enum class Form : std::uint8_t { nfc, nfd, nfkc, nfkd };  // of Unicode's normal forms
+Normalizer normalize_to(Form form);
 Normalizer prepend(std::string text);
 Normalizer replace(Pattern pattern, std::string with);
+Normalizer lower_case();
+Normalizer strip_space(bool left, bool right);
+Normalizer strip_marks();  // accents that stand as characters of their own
+struct BertOptions {
+    bool cleans = true;         // control characters go, white space becomes spaces
+    bool parts_chinese = true;  // a space on both sides of each ideograph
+    bool strips_accents = true;
+    bool lowers = true;
+};
+Normalizer normalize_as_bert(BertOptions options);
+// As Hugging Face's library applies the table: grapheme by grapheme, the shortest match first.
+Normalizer replace_by(Charsmap map);
 
 // Cuts a piece into smaller ones, or changes it. `first`: it begins where the whole input begins.
 using Pieces = std::vector<std::string>;
@@ -49,6 +67,12 @@ enum class Prepend : std::uint8_t { never, first, always };
 Splitter split_at_marks(std::string mark, Prepend prepend, bool split);
 Splitter prepend_space();  // where the text does not begin with one
 
+// In PCRE2's syntax: Unicode's property White_Space, and what Hugging Face's library calls
+// punctuation (all of ASCII's marks, and Unicode's categories P).
+inline constexpr const char* kSpacePattern =
+    R"([\x09-\x0D\x20\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}])";
+inline constexpr const char* kPunctuationPattern = R"([!-/:-@\[-`{-~]|\p{P})";
+
 // The pattern of GPT-2's byte level pre-tokenizer.
 inline constexpr const char* kByteLevelPattern =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
@@ -61,12 +85,17 @@ struct AddedToken {
     bool strips_right = false;
 };
 
+// What makes tokens of a piece.
+using Model = std::variant<Merges, Unigram, WordPiece, WordLevel, ScoredMerges>;
+
 struct Pipeline {
     std::vector<AddedToken> added;
     std::vector<Normalizer> normalizers;
     std::vector<Splitter> splitters;
-    Merges merges;
+    Model model;
     std::size_t size = 0;
+    // A space goes before the text and before what follows an added token, as in llama.cpp.
+    bool spaces_texts = false;
 
     void index_added();  // once `added` is complete
     Result<void> encode(std::string_view text, SpecialTokens special, std::vector<TokenId>& out)
@@ -91,6 +120,10 @@ std::size_t space_after(std::string_view text);
 bool valid_utf8(std::string_view text);
 // Length in bytes of the character that begins at `text[at]`; the text is valid UTF-8.
 std::size_t character_length(std::string_view text, std::size_t at);
+char32_t character_at(std::string_view text, std::size_t at);
+void append_character(std::string& out, char32_t character);
+bool is_space(char32_t character);      // Unicode's property White_Space
+bool is_ideograph(char32_t character);  // of the blocks that BERT parts
 
 Result<Pipeline> read_hugging_face(std::string_view json);
 Result<Pipeline> read_gguf(std::string_view bytes);

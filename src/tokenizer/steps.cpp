@@ -1,35 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <utf8proc.h>
-
 #include <algorithm>
-#include <cstdlib>
-#include <memory>
 
 #include "tokenizer/pipeline.h"
 
 namespace penstock::tokenizer {
-
-Normalizer normalize_nfc() {
-    return [](std::string text) -> Result<std::string> {
-        if (std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; }))
-            return text;
-        utf8proc_uint8_t* composed = nullptr;
-        const utf8proc_ssize_t length = utf8proc_map(
-            reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-            static_cast<utf8proc_ssize_t>(text.size()), &composed,
-            static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE)
-        );
-        const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owned(composed, &std::free);
-        if (length < 0)
-            return fail(
-                ErrorCode::invalid_argument,
-                std::string("the text has no NFC form: ") + utf8proc_errmsg(length)
-            );
-        return std::string(
-            reinterpret_cast<const char*>(composed), static_cast<std::size_t>(length)
-        );
-    };
-}
 
 Normalizer prepend(std::string text) {
     return [prefix = std::move(text)](const std::string& rest) -> Result<std::string> {

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "json/json.h"
+#include "tokenizer/prefix_index.h"
 
 namespace penstock::tokenizer {
 namespace {
@@ -71,8 +72,22 @@ TEST_P(HuggingFace, GivesTheIdsOfTheReferenceImplementation) {
 INSTANTIATE_TEST_SUITE_P(
     Files, HuggingFace,
     testing::Values(
-        "byte_level", "prefix_space", "split", "digits_nfc", "removed", "characters", "replaced"
+        "byte_level", "prefix_space", "split", "digits_nfc", "removed", "characters", "replaced",
+        "unigram", "unigram_bytes", "bert", "bert_cased", "word_level"
     )
+);
+
+class GgufHead : public testing::TestWithParam<const char*> {};
+
+TEST_P(GgufHead, GivesTheIdsOfLlamaCpp) {
+    const std::string head = read_file(std::string("testdata/") + GetParam() + ".head.gguf");
+    const Result<Tokenizer> tokenizer = Tokenizer::from_gguf(head);
+    ASSERT_TRUE(tokenizer) << to_string(tokenizer.error());
+    expect_ids(*tokenizer, read_cases(GetParam()));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Files, GgufHead, testing::Values("gguf_llama", "gguf_llama_bare", "gguf_t5", "gguf_bert")
 );
 
 TEST(Gguf, GivesTheIdsOfLlamaCpp) {
@@ -89,15 +104,16 @@ std::string refusal(Result<Tokenizer> tokenizer) {
 
 TEST(HuggingFace, NamesTheStepThatIsNotImplemented) {
     EXPECT_EQ(
-        refusal(Tokenizer::from_hugging_face(R"({"model": {"type": "WordPiece"}})")),
-        "invalid_argument: model.type: 'WordPiece' is not implemented here, and a count has to be "
+        refusal(Tokenizer::from_hugging_face(R"({"model": {"type": "Characters"}})")),
+        "invalid_argument: model.type: 'Characters' is not implemented here, and a count has to be "
         "exact"
     );
     EXPECT_EQ(
         refusal(Tokenizer::from_hugging_face(
-            R"({"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Punctuation"}]}})"
+            R"({"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "UnicodeScripts"}]}})"
         )),
-        "invalid_argument: pre_tokenizer.pretokenizers[0].type: 'Punctuation' is not implemented "
+        "invalid_argument: pre_tokenizer.pretokenizers[0].type: 'UnicodeScripts' is not "
+        "implemented "
         "here, and a count has to be exact"
     );
 }
@@ -113,6 +129,41 @@ TEST(HuggingFace, NamesThePlaceOfAMistake) {
     EXPECT_EQ(
         refusal(Tokenizer::from_hugging_face(R"({"model": {"vocab": {"a": -1}, "merges": []}})")),
         "invalid_argument: model.vocab['a']: expected the number of a token"
+    );
+}
+
+TEST(HuggingFace, NamesWhatAModelLacks) {
+    const auto refused = [](const std::string& model) {
+        return refusal(Tokenizer::from_hugging_face(R"({"model": )" + model + "}"));
+    };
+    EXPECT_EQ(
+        refused(R"({"type": "Unigram", "unk_id": 1, "vocab": [["a", -1.5]]})"),
+        "invalid_argument: model.unk_id: is not in the vocabulary"
+    );
+    EXPECT_EQ(
+        refused(R"({"type": "Unigram", "unk_id": 0, "vocab": [["a", -1], ["b"]]})"),
+        "invalid_argument: model.vocab[1]: expected a text and a score"
+    );
+    EXPECT_EQ(
+        refused(R"({"type": "Unigram", "unk_id": 0, "byte_fallback": true, "vocab": [["a", 0]]})"),
+        "invalid_argument: model.byte_fallback: the vocabulary lacks <0x00>"
+    );
+    EXPECT_EQ(
+        refused(
+            R"({"type": "Unigram", "unk_id": 0, "vocab": [[")" +
+            std::string(kTokenBytesMax + 1, 'a') + R"(", 0]]})"
+        ),
+        "invalid_argument: model.vocab[0]: is a token of 1025 bytes; at most 1024 are read"
+    );
+    EXPECT_EQ(
+        refused(R"({"type": "WordPiece", "unk_token": "?", "vocab": {"a": 0}})"),
+        "invalid_argument: model.unk_token: is not in the vocabulary"
+    );
+    EXPECT_EQ(
+        refusal(Tokenizer::from_hugging_face(
+            R"({"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}, "model": {}})"
+        )),
+        "invalid_argument: normalizer.precompiled_charsmap: is not a whole table of SentencePiece"
     );
 }
 
@@ -139,6 +190,11 @@ TEST(Tokenizer, TakesALongPieceInLittleTime) {
         *Tokenizer::from_hugging_face(read_file("testdata/byte_level.tokenizer.json"));
     const std::string word(1U << 20, 'a');
     EXPECT_GT(*tokenizer.count(word, SpecialTokens::as_text), 0);
+    for (const char* name : {"gguf_llama", "gguf_t5", "gguf_bert"}) {
+        const Tokenizer other =
+            *Tokenizer::from_gguf(read_file(std::string("testdata/") + name + ".head.gguf"));
+        EXPECT_GT(*other.count(word, SpecialTokens::as_text), 0) << name;
+    }
 }
 
 }  // namespace

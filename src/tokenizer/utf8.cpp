@@ -49,13 +49,44 @@ Character decode(std::string_view text, std::size_t at) {
     return {value, length};
 }
 
+}  // namespace
+
 bool is_space(char32_t c) {
     return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
            (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F ||
            c == 0x205F || c == 0x3000;
 }
 
-}  // namespace
+// U+2B920, where the block begins at U+2B820, is the reference implementation's.
+bool is_ideograph(char32_t c) {
+    return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) ||
+           (c >= 0x20000 && c <= 0x2A6DF) || (c >= 0x2A700 && c <= 0x2B73F) ||
+           (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) ||
+           (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
+}
+
+char32_t character_at(std::string_view text, std::size_t at) { return decode(text, at).value; }
+
+void append_character(std::string& out, char32_t c) {
+    const auto tail = [&](unsigned shift) {
+        out.push_back(static_cast<char>(0x80U | ((c >> shift) & 0x3FU)));
+    };
+    if (c < 0x80) {
+        out.push_back(static_cast<char>(c));
+    } else if (c < 0x800) {
+        out.push_back(static_cast<char>(0xC0U | (c >> 6U)));
+        tail(0);
+    } else if (c < 0x10000) {
+        out.push_back(static_cast<char>(0xE0U | (c >> 12U)));
+        tail(6);
+        tail(0);
+    } else {
+        out.push_back(static_cast<char>(0xF0U | (c >> 18U)));
+        tail(12);
+        tail(6);
+        tail(0);
+    }
+}
 
 std::size_t space_before(std::string_view text) {
     std::size_t at = 0;

@@ -31,6 +31,10 @@ MODELS_PER_PROTOCOL = 16
 THREADS = 8
 PAIRS = list(itertools.product(("chat", "responses", "anthropic", "ollama"), PROTOCOLS))
 
+# Sound that was read from a cache stands in two parts of the prompt.
+OVERLAPPING = {"prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 14, "prompt_tokens_details": {"cached_tokens": 8, "audio_tokens": 6},
+               "completion_tokens_details": {"audio_tokens": 3}}
+
 # What can be read wrongly: (protocols, script, classes to be charged where they are not the script's own).
 USAGES = [
     (("openai", "anthropic", "ollama"), Script(PLAIN), None),
@@ -41,6 +45,9 @@ USAGES = [
     (("openai", "anthropic"), Script({"input_fresh": 7, "cache_read": 40, "output_visible": 2, "output_reasoning": 3}, visible=2, reasoning=3), None),
     (("anthropic",), Script({"input_fresh": 7, "cache_read": 40, "cache_write_5m": 5, "cache_write_1h": 6, "output_visible": 4}), None),
     (("anthropic",), Script({"input_fresh": 7, "cache_write_5m": 9, "output_visible": 4}), None),
+    (("openai",), Script({"input_fresh": 7, "cache_read": 40, "cache_write_5m": 5, "output_visible": 4}), None),
+    (("openai",), Script({"input_fresh": 7, "cache_read": 40, "cache_write_5m": 5, "input_image": 30, "input_audio": 12, "output_visible": 4,
+                          "output_reasoning": 0, "output_audio": 21}), None),
     (("ollama",), Script({"output_visible": 6}), {"output_visible": 6}),  # as with a prompt that it has in its cache
     (("openai",), Script(PLAIN, placement="finish"), None),
     (("openai",), Script(PLAIN, placement="each"), None),
@@ -52,6 +59,10 @@ USAGES = [
      {"input_fresh": 10, "output_visible": 0, "output_reasoning": 4}),
     (("openai",), Script({"raw": {"prompt_tokens": 10, "completion_tokens": 4, "prompt_cache_hit_tokens": 6, "prompt_cache_miss_tokens": 4}}),
      {"input_fresh": 4, "cache_read": 6, "output_visible": 4}),
+    (("openai",), Script({"raw": {"prompt_tokens": 10, "completion_tokens": 4, "prompt_cache_hit_tokens": 6, "prompt_cache_miss_tokens": 3}}),
+     {"input_fresh": 3, "cache_read": 6, "output_visible": 4}),
+    (("openai",), Script({"raw": OVERLAPPING}), {"input_fresh": 0, "cache_read": 8, "input_audio": 2, "output_visible": 1, "output_audio": 3}),
+    (("openai",), Script({"raw": {"prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 12}}), {"input_fresh": 10, "output_visible": 2}),
     (("openai",), Script({"raw": {"prompt_tokens": -1, "completion_tokens": 4}}), {"output_visible": 4}),
     (("anthropic",), Script({"raw": {"input_tokens": 8, "output_tokens": 4, "cache_read_input_tokens": -3}}), {"input_fresh": 8, "output_visible": 4}),
 ]
@@ -270,6 +281,16 @@ class Oracle(Bench):
                  for protocols, script, charges in USAGES if protocol in protocols for stream in (True, False)]
         self.check_lines(self.run_cases(cases))
 
+    def test_what_contradicts_itself_is_on_the_bill_in_the_engines_words(self):
+        cases = [Case(client, "openai", Script({"raw": OVERLAPPING}), stream) for client in ("chat", "responses", "anthropic", "ollama") for stream in (True, False)]
+        fine = Case("chat", "openai", Script(PLAIN))
+        self.run_cases([*cases, fine])
+        lines = self.wait_for_lines()
+        self.assertEqual([json.loads(lines[self.calls_of(case)[0]]["raw_usage"]) for case in cases], [OVERLAPPING] * len(cases))
+        self.assertNotIn("raw_usage", lines[self.calls_of(fine)[0]])
+        listed = json.loads(self.platform.cli("bill", "list", "--all", "-o", "json").out)["lines"]
+        self.assertIn(OVERLAPPING, [json.loads(line["raw_usage"]) for line in listed if "raw_usage" in line])
+
     def test_embeddings_are_charged_for_what_was_read(self):
         cases = [Case("embeddings", "openai", Script({"input_fresh": 9, "output_visible": 0}), stream=False),
                  Case("embeddings", "openai", Script({"output_visible": 0}, placement="absent"), stream=False, charges={"output_visible": 0}),
@@ -330,7 +351,8 @@ class Oracle(Bench):
 
     def test_models_are_listed_with_what_their_classes_cost(self):
         names = {"prompt": "input_fresh", "completion": "output_visible", "input_cache_read": "cache_read", "input_cache_write": "cache_write_5m",
-                 "input_cache_write_1h": "cache_write_1h", "internal_reasoning": "output_reasoning"}
+                 "input_cache_write_1h": "cache_write_1h", "image_token": "input_image", "audio": "input_audio", "internal_reasoning": "output_reasoning",
+                 "audio_output": "output_audio"}
         listed = self.platform.api("GET", "/v1/models", url=self.platform.gateway_url).json["data"]
         for model in listed:
             if len(self.prices[model["id"]]) > 1:

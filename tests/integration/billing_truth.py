@@ -3,20 +3,23 @@
 import dataclasses
 import threading
 
-from metered_engine import CLASSES, PROTOCOLS, Script
+from metered_engine import CLASSES, MADE, PROTOCOLS, Script
 
 PROMPT_BYTES_PER_TOKEN = 6  # the gateway's own measure of a text
 TOKENS_MAX = 90  # asked for by every call
 OWN = {"chat": "openai", "anthropic": "anthropic", "ollama": "ollama"}  # the protocol that takes a client's bytes as they are
-METERS = dict(zip(CLASSES, ("input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens", "reasoning_tokens"),
-                  strict=True))
+METERS = dict(zip(CLASSES, ("input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "image_tokens", "audio_tokens",
+                            "output_tokens", "reasoning_tokens", "audio_output_tokens"), strict=True))
 CLASS_OF = {meter: name for name, meter in METERS.items()}
 PLAIN = {"input_fresh": 17, "output_visible": 3}
 REFUSED = (400, 409, 413, 415, 422, 429)  # told to the client as they are
 CLIPPED = 5000  # to the bound of the input: the request's own length and a template of 1024
 ALWAYS = ("input_tokens", "output_tokens")
 # A class without a price costs what the next one costs.
-FALLBACKS = {"cache_read": "input_fresh", "cache_write_5m": "input_fresh", "cache_write_1h": "cache_write_5m", "output_reasoning": "output_visible"}
+FALLBACKS = {"cache_read": "input_fresh", "cache_write_5m": "input_fresh", "cache_write_1h": "cache_write_5m", "input_image": "input_fresh",
+             "input_audio": "input_fresh", "output_reasoning": "output_visible", "output_audio": "output_visible"}
+# How well tokens are known, the best first: a call is as well known as the worst of what it is charged for.
+BASES = ("upstream", "counted", "estimated")
 
 
 @dataclasses.dataclass
@@ -51,24 +54,26 @@ def charge(case, reason, report, visible, reasoning, text_bytes=0, final=True):
     nothing = {"input_tokens": 0, "output_tokens": 0}, "counted"
     if reason in ("gateway_crash", "refused") or (reason != "done" and visible + reasoning == 0):
         return nothing
-    classes, basis = {name: count for name, count in (report or {}).items() if count is not None}, "upstream"
+    classes = {name: count for name, count in (report or {}).items() if count is not None}
+    of_prompt = of_answer = "upstream"
     if "input_fresh" not in classes:
-        classes["input_fresh"], basis = counted_prompt(case), "counted"
+        classes["input_fresh"], of_prompt = counted_prompt(case), "estimated"
     if "output_visible" not in classes:
         classes |= {"output_visible": visible + text_bytes // PROMPT_BYTES_PER_TOKEN, "output_reasoning": reasoning}
-        basis = "estimated" if text_bytes else "counted"
+        of_answer = "estimated" if text_bytes else "counted"
         final = False
     if reason != "done":
         # The smaller of the pieces and the report, in each class; a running total that pieces have passed since says nothing of them.
-        most, most_thought = (classes.get(name) or 0 for name in CLASSES[4:])
+        most, most_thought = (classes.get(name) or 0 for name in MADE[:2])
         if not final and visible + reasoning > most + most_thought:
             most, most_thought = visible, reasoning
         pieces = min(visible + reasoning, most + most_thought)
         thought = min(max(reasoning, pieces - most), pieces, most_thought)
         classes |= {"output_reasoning": thought, "output_visible": pieces - thought}
-        basis = "counted" if basis == "upstream" else basis
+        of_answer = "counted"
         if reason != "client_gone":
-            classes = {"input_fresh": 0} | {name: classes[name] for name in CLASSES[4:]}
+            classes, of_prompt = {"input_fresh": 0} | {name: classes[name] for name in MADE[:2]}, "upstream"
+    basis = max(of_prompt, of_answer, key=BASES.index)
     return {METERS[name]: count for name, count in classes.items() if count or METERS[name] in ALWAYS}, basis
 
 
@@ -135,6 +140,6 @@ def priced_as(prices, name):
 def prices_of_model(protocol, number):
     """Some sellers price every class apart, some a few of them, some input and output alone."""
     kinds = [{}, {"cache_read": f"0.01{number:02}001", "cache_write_5m": f"0.12{number:02}5", "cache_write_1h": f"0.2{number:02}000009",
-                  "output_reasoning": f"9.{number:02}"},
-             {"cache_write_5m": f"0.3{number:02}"}, {"cache_read": "0", "output_reasoning": f"0.{number:02}0000003"}]
+                  "input_image": f"0.4{number:02}", "input_audio": f"5.{number:02}1", "output_reasoning": f"9.{number:02}", "output_audio": f"40.{number:02}"},
+             {"cache_write_5m": f"0.3{number:02}", "input_audio": "0"}, {"cache_read": "0", "output_reasoning": f"0.{number:02}0000003"}]
     return {"input_fresh": f"0.1{number:02}457", "output_visible": f"7.0{number:02}003"} | kinds[(number + len(protocol)) % len(kinds)]

@@ -122,19 +122,22 @@ class Commands(unittest.TestCase):
     def test_an_engine_is_priced_by_class_and_priced_anew(self):
         with Engine() as running:
             made = self.platform.cli("endpoint", "create", "--model", "C", "--url", running.url, "--protocol", "openai", "--price-input", "3",
-                                     "--price-output", "15", "--price-cache-read", "0.3", "--price-cache-write-5m", "3.75", "--upstream-model", "words",
+                                     "--price-output", "15", "--price-cache-read", "0.3", "--price-cache-write-5m", "3.75", "--price-input-audio", "40",
+                                     "--price-output-audio", "80", "--upstream-model", "words",
                                      "-o", "json").json
             shown = self.platform.cli("endpoint", "get", made["id"], "-o", "wide").out
-            for text in (" 0.3\n", " 3.75\n", " 3.75 (cache_write_5m)\n", " 15 (output_visible)\n"):
+            for text in (" 0.3\n", " 3.75\n", " 3.75 (cache_write_5m)\n", " 3 (input_fresh)\n", " 40\n", " 15 (output_visible)\n", " 80\n"):
                 self.assertIn(text, shown)
             self.assertEqual(self.prices_of(made), {"input_fresh": ("3", None), "cache_read": ("0.3", None), "cache_write_5m": ("3.75", None),
-                                                    "cache_write_1h": ("3.75", "cache_write_5m"), "output_visible": ("15", None),
-                                                    "output_reasoning": ("15", "output_visible")})
+                                                    "cache_write_1h": ("3.75", "cache_write_5m"), "input_image": ("3", "input_fresh"),
+                                                    "input_audio": ("40", None), "output_visible": ("15", None),
+                                                    "output_reasoning": ("15", "output_visible"), "output_audio": ("80", None)})
             anew = self.platform.cli("endpoint", "update", made["id"], "--price-input", "4", "--price-cache-write-5m", "none", "--price-reasoning", "20",
-                                     "-o", "json").json
+                                     "--price-input-image", "2", "--price-output-audio", "none", "-o", "json").json
             self.assertEqual(self.prices_of(anew), {"input_fresh": ("4", None), "cache_read": ("0.3", None), "cache_write_5m": ("4", "input_fresh"),
-                                                    "cache_write_1h": ("4", "input_fresh"), "output_visible": ("15", None),
-                                                    "output_reasoning": ("20", None)})
+                                                    "cache_write_1h": ("4", "input_fresh"), "input_image": ("2", None),
+                                                    "input_audio": ("40", None), "output_visible": ("15", None),
+                                                    "output_reasoning": ("20", None), "output_audio": ("15", "output_visible")})
             self.assertEqual((made["price_version"], anew["price_version"]), (1, 2))
             self.assertNotIn("prices_valid_from", made)
             self.assertGreater(anew["prices_valid_from"], made["created_at"])
@@ -157,8 +160,9 @@ class Commands(unittest.TestCase):
         replica = wait_until(lambda: next((one for one in self.platform.api("GET", "/v1/endpoints").json["endpoints"] if one["model"] == "priced"), None),
                              "the replica's endpoint")
         self.assertEqual(self.prices_of(replica), {"input_fresh": ("3", None), "cache_read": ("0.3", None), "cache_write_5m": ("3", "input_fresh"),
-                                                   "cache_write_1h": ("3", "input_fresh"), "output_visible": ("15", None),
-                                                   "output_reasoning": ("15", "output_visible")})
+                                                   "cache_write_1h": ("3", "input_fresh"), "input_image": ("3", "input_fresh"),
+                                                   "input_audio": ("3", "input_fresh"), "output_visible": ("15", None),
+                                                   "output_reasoning": ("15", "output_visible"), "output_audio": ("15", "output_visible")})
         refused = self.platform.cli("endpoint", "update", replica["id"], "--price-input", "1", code=None)
         self.assertNotEqual(refused.code, 0)
         self.assertIn(f"task/{task}", refused.err)

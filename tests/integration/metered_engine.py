@@ -16,7 +16,9 @@ import time
 
 HOLD_SECONDS_MAX = 60
 STOP_LOOK_SECONDS = 0.05
-CLASSES = ("input_fresh", "cache_read", "cache_write_5m", "cache_write_1h", "output_visible", "output_reasoning")
+GIVEN = ("input_fresh", "cache_read", "cache_write_5m", "cache_write_1h", "input_image", "input_audio")
+MADE = ("output_visible", "output_reasoning", "output_audio")
+CLASSES = GIVEN + MADE
 
 
 @dataclasses.dataclass
@@ -65,9 +67,10 @@ class OpenAi:
     def usage(usage):
         if "raw" in usage:
             return usage["raw"]
-        details = given(cached_tokens=usage.get("cache_read"))
-        made = given(reasoning_tokens=usage.get("output_reasoning"))
-        given_total, made_total = total(usage, *CLASSES[:4]), total(usage, *CLASSES[4:])
+        details = given(cached_tokens=usage.get("cache_read"), cache_write_tokens=usage.get("cache_write_5m"),
+                        image_tokens=usage.get("input_image"), audio_tokens=usage.get("input_audio"))
+        made = given(reasoning_tokens=usage.get("output_reasoning"), audio_tokens=usage.get("output_audio"))
+        given_total, made_total = total(usage, *GIVEN), total(usage, *MADE)
         told = given(prompt_tokens=given_total, completion_tokens=made_total)
         if given_total is not None and made_total is not None:
             told["total_tokens"] = given_total + made_total

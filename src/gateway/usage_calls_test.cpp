@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "gateway/gateway_fixture.h"
+#include "routing/class_prices.h"
+
+// What an engine's report becomes in the record: classes, and its own words where they contradict
+// themselves or the bound.
+namespace penstock::gateway {
+namespace {
+
+const std::string kMessages =
+    R"({"model":"m","max_tokens":50,"messages":[{"role":"user","content":"hello there"}])";
+
+std::string settled(Fixture& f) {
+    f.wait_for_records(1);
+    const CallRecord& call = f.server.records.rbegin()->second;
+    std::string text;
+    for (const routing::TokenClassFacts& facts : routing::kTokenClasses)
+        if (const auto& count = call.tokens.*facts.count)
+            text.append(facts.name).append(" ").append(std::to_string(*count)).append(", ");
+    return text + call.raw_usage.value_or("-");
+}
+
+EngineScript told(const std::string& usage) {
+    return {
+        .content_type = "application/json",
+        .pieces =
+            {R"({"id":"c","object":"chat.completion","model":"m","choices":[{"index":0,)"
+             R"("message":{"role":"assistant","content":"Hi!"},"finish_reason":"stop"}],"usage":)" +
+             usage + "}"}
+    };
+}
+
+EngineScript streamed(const std::string& usage) {
+    return {
+        .pieces =
+            {R"(data: {"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]})"
+             "\n\n",
+             R"(data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})"
+             "\n\n",
+             R"(data: {"choices":[],"usage":)" + usage + "}\n\n", "data: [DONE]\n\n"}
+    };
+}
+
+constexpr const char* kMedia =
+    R"({"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,"prompt_tokens_details":)"
+    R"({"cached_tokens":10,"cache_write_tokens":5,"image_tokens":30,"audio_tokens":25},)"
+    R"("completion_tokens_details":{"reasoning_tokens":7,"audio_tokens":20}})";
+constexpr const char* kMediaClasses =
+    "input_fresh 30, cache_read 10, cache_write_5m 5, input_image 30, input_audio 25, "
+    "output_visible 23, output_reasoning 7, output_audio 20, -";
+// Sound that was read from a cache stands in both parts.
+constexpr const char* kOverlap =
+    R"({ "prompt_tokens":10, "completion_tokens":1,"prompt_tokens_details":{"cached_tokens":8,)"
+    R"("audio_tokens":6}})";
+constexpr const char* kOverlapClasses =
+    "input_fresh 0, cache_read 8, input_audio 2, output_visible 1, ";
+// As it is printed where it was read as a tree.
+constexpr const char* kOverlapPrinted =
+    R"({"prompt_tokens":10,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":8,)"
+    R"("audio_tokens":6}})";
+
+TEST(UsageCalls, ImagesSoundAndCacheWritesAreClassesOfTheirOwn) {
+    for (const char* const path : {"/v1/chat/completions", "/v1/messages", "/v1/responses"}) {
+        Fixture f;
+        f.add_engine(told(kMedia));
+        const std::string body =
+            path == std::string_view("/v1/responses")
+                ? R"({"model":"m","max_output_tokens":50,"input":"hello there"})"
+                : kMessages + "}";
+        EXPECT_EQ(f.ask_at(path, body).status, 200) << path;
+        EXPECT_EQ(settled(f), kMediaClasses) << path;
+    }
+    Fixture f;
+    f.add_engine(streamed(kMedia));
+    EXPECT_EQ(f.ask(kMessages + R"(,"stream":true})").status, 200);
+    EXPECT_EQ(settled(f), kMediaClasses);
+}
+
+TEST(UsageCalls, TheEnginesWordsStandInTheRecordWhereTheyContradictThemselves) {
+    {
+        Fixture f;
+        f.add_engine(told(kOverlap));
+        EXPECT_EQ(f.ask(kMessages + "}").status, 200);
+        EXPECT_EQ(settled(f), std::string(kOverlapClasses) + kOverlap);
+    }
+    {
+        Fixture f;
+        f.add_engine(streamed(kOverlap));
+        EXPECT_EQ(f.ask(kMessages + R"(,"stream":true})").status, 200);
+        EXPECT_EQ(settled(f), std::string(kOverlapClasses) + kOverlap);
+    }
+    {
+        Fixture f;
+        f.add_engine(streamed(kOverlap));
+        EXPECT_EQ(f.ask_at("/v1/messages", kMessages + R"(,"stream":true})").status, 200);
+        EXPECT_EQ(settled(f), std::string(kOverlapClasses) + kOverlapPrinted);
+    }
+}
+
+TEST(UsageCalls, WordsOfAStreamAreThoseOfAllItsReports) {
+    Fixture f;
+    f.add_engine(
+        {.pieces =
+             {"event: message_start\ndata: "
+              R"({"type":"message_start","message":{"id":"msg_1","type":"message",)"
+              R"("role":"assistant","model":"m","content":[],"stop_reason":null,"usage":)"
+              R"({"input_tokens":8,"cache_read_input_tokens":-3,"output_tokens":1}}})"
+              "\n\n",
+              "event: content_block_start\ndata: "
+              R"({"type":"content_block_start","index":0,)"
+              R"("content_block":{"type":"text","text":""}})"
+              "\n\n",
+              "event: content_block_delta\ndata: "
+              R"({"type":"content_block_delta","index":0,)"
+              R"("delta":{"type":"text_delta","text":"Hi"}})"
+              "\n\n",
+              "event: message_delta\ndata: "
+              R"({"type":"message_delta","delta":{"stop_reason":"end_turn"},)"
+              R"("usage":{"output_tokens":4}})"
+              "\n\n",
+              "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"}},
+        "m", "anthropic"
+    );
+    EXPECT_EQ(f.ask_at("/v1/messages", kMessages + R"(,"stream":true})").status, 200);
+    EXPECT_EQ(
+        settled(f), R"(input_fresh 8, output_visible 4, )"
+                    R"({"input_tokens":8,"cache_read_input_tokens":-3,"output_tokens":4})"
+    );
+}
+
+TEST(UsageCalls, LongWordsAreClipped) {
+    Fixture f;
+    const std::string long_one = R"({"prompt_tokens":-1,"completion_tokens":1,"note":")" +
+                                 std::string(kUsageTextMax, 'x') + "\"}";
+    f.add_engine(told(long_one));
+    EXPECT_EQ(f.ask(kMessages + "}").status, 200);
+    f.wait_for_records(1);
+    EXPECT_EQ(f.server.records.rbegin()->second.raw_usage, long_one.substr(0, kUsageTextMax));
+}
+
+}  // namespace
+}  // namespace penstock::gateway
