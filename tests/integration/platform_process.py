@@ -177,9 +177,9 @@ class Platform:
         if self.agent:
             self.wait_for_node()
 
-    def start_server(self):
+    def start_server(self, environment=None):
         server = self.launch("server", "server", "--listen", f"127.0.0.1:{self.port}", "--state-dir", self.state, "--credit", self.credit,
-                             *self.more)
+                             *self.more, environment=environment)
         self.url = server.wait_for(r"server at (http://[^\s,]+)", server.offset)
         self.port = urlsplit(self.url).port
 
