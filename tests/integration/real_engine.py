@@ -9,15 +9,16 @@ import sys
 from platform_process import ROOT, wait_until
 
 MODEL = "real"
+TOOL_CALLS = ROOT / "tests/integration/tool_calls.jinja"  # a chat template by which it calls tools
 
 
 @contextlib.contextmanager
-def real_engine():
-    """A process of its own on a free port; gives its URL. Whether it answers yet is for offer_real() to find out."""
+def real_engine(**more):
+    """A process of its own on a free port, with more settings of examples/serve-llm; gives its URL. Whether it answers yet is for offer_real() to find out."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings = os.environ | {"PENSTOCK_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    settings = os.environ | {"PENSTOCK_PORT": str(port), "OMP_NUM_THREADS": "1"} | {name: str(value) for name, value in more.items()}
     engine = subprocess.Popen([sys.executable, ROOT / "examples/serve-llm/serve.py"], env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield f"http://127.0.0.1:{port}"
