@@ -24,9 +24,10 @@ CLIENTS = {
     "vercel-ai": ["node", "--test", ROOT / "tests/clients/node/vercel_ai_node_test.mjs"],
     "langchain": [sys.executable, ROOT / "tests/clients/langchain_python_test.py"],
     "llm-agent": [sys.executable, ROOT / "tests/clients/llm_agent_test.py"],
+    "qwen-agent": [sys.executable, ROOT / "tests/clients/qwen_agent_test.py"],
 }
 TOOL_CLIENTS = {"python": [sys.executable, ROOT / "tests/clients/tools_python_test.py"],
-                "node": ["node", "--test", ROOT / "tests/clients/node/tools_node_test.mjs"]}
+                "node": ["node", "--test", ROOT / "tests/clients/node/tools_node_test.mjs"], "agent": CLIENTS["qwen-agent"]}
 # Without `seed`, which Anthropic's dialect has no word for.
 CHAT_WITHOUT_SEED = [sys.executable, ROOT / "tests/clients/openai_python_test.py", "Models", "Errors", "Chat.test_answers", "Chat.test_usage_adds_up",
                      "Chat.test_stops_at_the_limit_of_tokens", "Stream.test_arrives_in_parts", "Stream.test_leaving_early_leaves_the_endpoint_usable",
@@ -139,6 +140,10 @@ class RealTools(unittest.TestCase):
 
     def test_round_trips_of_node_clients(self):
         self.check("node", "openai")
+
+    def test_the_session_of_a_coding_agent(self):
+        """Whatever this small model makes of it."""
+        self.check("agent", "openai")
 
     def test_round_trips_of_node_clients_before_its_other_api(self):
         self.check("node", "anthropic")
