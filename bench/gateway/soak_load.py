@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The load of the soak, and what is known of it: what each call must be charged."""
+import contextlib
 import http.client
 import itertools
 import json
@@ -15,6 +16,7 @@ PATHS = {"chat": "/v1/chat/completions", "responses": "/v1/responses", "anthropi
 ENDS = {"chat": "data: [DONE]", "responses": "event: response.completed", "anthropic": "event: message_stop", "ollama": '"done":true'}
 PRICES = {"price_input": "0.10", "price_output": "0.40"}
 WORD = "word "  # what the engine says, a token each
+BYTES_PER_TOKEN = 6  # of a prompt whose engine has not told its tokens: the gateway's own measure
 TOLD_MAX = 20
 
 
@@ -53,11 +55,14 @@ class Load:
             self.stopping.wait(max(0.0, self.pause - (time.monotonic() - began)))
 
     def call(self, chance, key):
-        """The kind of answer; a call that was begun is remembered with the tokens it must be charged: (input, least output, most output)."""
+        """The kind of answer; a call that was begun is remembered with the tokens it must be charged. Who leaves does so where the engine has fallen silent
+        and all that it said has come: so it is known what was delivered."""
         dialect, stream, kind = chance.choice(list(PATHS)), chance.random() < 0.5, chance.random()
         model = "no-such-model" if kind < 0.02 else "cut" if stream and kind > 0.9 else "m"
         shown = f"sk-wrong-{next(self.numbers)}" if 0.02 < kind < 0.04 else key
         leaves, text = stream and 0.04 < kind < 0.2, "soak " * chance.randrange(1, 400)
+        pieces_wanted = chance.randrange(1, self.TOKENS) if leaves else None
+        text += f"hold-after-{pieces_wanted}" if leaves else ""
         prompt = 1 + len(text) // 4
         connection = http.client.HTTPConnection("127.0.0.1", self.platform.gateway_ports[chance.choice(("gateway", "gateway-1"))], timeout=60)
         try:
@@ -65,31 +70,33 @@ class Load:
                                {"Authorization": f"Bearer {shown}", "Content-Type": "application/json"})
             response = connection.getresponse()
             call = response.headers.get("x-penstock-call")
-            if leaves and response.status == 200:
-                connection.sock.settimeout(60)
-                response.read1(200)
-                connection.sock and connection.sock.shutdown(socket.SHUT_RDWR)
-                return self.remember(call, "left", (0, prompt), (0, self.TOKENS))
-            said, broken = self.read(response)
+            said, broken = self.read(response, pieces_wanted)
+            if leaves and response.status == 200 and said.count(WORD) == pieces_wanted:
+                if connection.sock is not None:
+                    with contextlib.suppress(OSError):
+                        connection.sock.shutdown(socket.SHUT_RDWR)
+                return self.remember(call, "left", len(text) // BYTES_PER_TOKEN, pieces_wanted)
             if response.status == 503 and model == "cut":
-                return self.remember(call, "left alone", (0, 0), (0, 0))  # its breaker is open, as it should be
+                return self.remember(call, "left alone", 0, 0)  # its breaker is open, as it should be
             if response.status != 200:
                 self.failures[f"{response.status} {said[:200]}"] += response.status not in (401, 404)
-                return self.remember(call, response.status, (0, 0), (0, 0))
+                return self.remember(call, response.status, 0, 0)
             if stream and (broken or ENDS[dialect] not in said.replace('"done": true', '"done":true')):
                 pieces = said.count(WORD)
-                return self.remember(call, "cut", (0, 0), (pieces, pieces))
-            return self.remember(call, response.status, (prompt, prompt), (self.TOKENS, self.TOKENS))
+                return self.remember(call, "cut", 0, pieces)
+            return self.remember(call, response.status, prompt, self.TOKENS)
         finally:
             connection.close()
 
     @staticmethod
-    def read(response):
-        """(text, whether it broke off)."""
-        parts = []
+    def read(response, pieces_wanted=None):
+        """(text, whether it broke off); to the end, or until as many pieces have come."""
+        parts, pieces = [], 0
         try:
-            while part := response.read1(65536):
+            while pieces != pieces_wanted and (part := response.read1(65536)):
                 parts.append(part)
+                if pieces_wanted is not None:
+                    pieces = b"".join(parts).count(WORD.encode())
         except (OSError, http.client.HTTPException):
             return b"".join(parts).decode(errors="replace"), True
         return b"".join(parts).decode(errors="replace"), False
@@ -138,13 +145,15 @@ class Truth:
 
     @staticmethod
     def difference(call, expected, line):
-        kind, (given_min, given_max), (made_min, made_max) = expected
+        kind, given, made = expected
+        if kind == "left" and line["end_reason"] == "upstream_error":
+            given = 0  # the engine died in the moment in which the client left
         counted = Counter()
         for item in line["usage"]:
             counted["given" if item["meter"] in ("input_tokens", "cache_read_tokens") else "made"] += item["quantity"]
         amount = sum(item["quantity"] * Decimal(PRICES["price_input" if item["meter"] in ("input_tokens", "cache_read_tokens") else "price_output"])
                      for item in line["usage"]) / 10**6
         exact = sum(Decimal(item["exact_amount"]) for item in line["usage"])
-        if not (given_min <= counted["given"] <= given_max and made_min <= counted["made"] <= made_max) or amount != exact:
-            return f"{call} ({kind}): {dict(counted)} for {exact}, expected {given_min}…{given_max} and {made_min}…{made_max}"
+        if (counted["given"], counted["made"]) != (given, made) or amount != exact:
+            return f"{call} ({kind}, {line['end_reason']}): {dict(counted)} for {exact}, expected {given} and {made}"
         return None

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <string>
+#include <string_view>
 
 #include "http/router.h"
 #include "http/server.h"
@@ -10,7 +12,7 @@
 #include "routing/chat_request.h"
 
 // An engine for benchmarks and tests: OpenAI's chat dialect, exact usage, scripted speed and
-// faults.
+// faults. A stream whose prompt has "hold-after-17" falls silent after 17 tokens.
 namespace penstock {
 namespace {
 
@@ -25,6 +27,9 @@ struct Script {
 };
 
 constexpr std::string_view kWord = "word ";
+constexpr std::string_view kHoldMark = "hold-after-";  // in a prompt, before a number of tokens
+constexpr Duration kHoldStep = 100ms;
+constexpr int kHoldStepsMax = 600;
 
 class MockEngine {
   public:
@@ -71,10 +76,32 @@ class MockEngine {
         const std::string usage = usage_of(*wanted, tokens);
         if (!wanted->stream) co_return co_await whole(tokens, usage);
         const bool tells_usage = wanted->include_usage;
-        co_return http::Response::event_stream([this, tokens, usage,
-                                                tells_usage](http::BodyWriter writer) {
-            return stream(writer, tokens, tells_usage ? usage : std::string());
+        const std::int64_t hold_after = hold_of(request.body);
+        co_return http::Response::event_stream([this, tokens, usage, tells_usage,
+                                                hold_after](http::BodyWriter writer) {
+            return stream(writer, tokens, tells_usage ? usage : std::string(), hold_after);
         });
+    }
+
+    // After how many tokens a stream is to fall silent, so that whoever leaves it then has received
+    // exactly these; -1: never.
+    static std::int64_t hold_of(std::string_view body) {
+        const std::size_t at = body.find(kHoldMark);
+        std::int64_t tokens = -1;
+        if (at != std::string_view::npos) {
+            const std::string_view rest = body.substr(at + kHoldMark.size());
+            std::from_chars(rest.data(), rest.data() + rest.size(), tokens);
+        }
+        return tokens;
+    }
+
+    // Until the reader has gone: a comment that it does not see finds out.
+    static io::Task<void> hold(http::BodyWriter writer) {
+        for (int step = 0; step < kHoldStepsMax; ++step) {
+            co_await io::sleep_for(kHoldStep);
+            if (!co_await writer.write(": held\n\n")) co_return;
+        }
+        writer.abort();
     }
 
     // The prompt counts one token for each four bytes of its texts.
@@ -104,12 +131,15 @@ class MockEngine {
                R"(,"finish_reason":)" + std::string(finish) + "}]}\n\n";
     }
 
-    io::Task<void> stream(http::BodyWriter writer, std::int64_t tokens, std::string usage) {
+    io::Task<void> stream(
+        http::BodyWriter writer, std::int64_t tokens, std::string usage, std::int64_t hold_after
+    ) {
         const std::string piece = event(R"({"content":"word "})", "null");
         if (!co_await writer.write(event(R"({"role":"assistant","content":""})", "null")))
             co_return;
         for (std::int64_t i = 0; i < tokens; ++i) {
             if (i == script_.cut_after) co_return writer.abort();
+            if (i == hold_after) co_return co_await hold(writer);
             if (script_.delay > Duration{0} && i == script_.delay_after)
                 co_await io::sleep_for(script_.delay);
             if (script_.gap > Duration{0} && i > 0) co_await io::sleep_for(script_.gap);
