@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from dialect_engines import PROTOCOLS, WORDS, Engine
 from platform_process import ROOT, Platform, wait_until
-from real_engine import MODEL, TOOL_CALLS, offer_real, real_engine
+from real_engine import MODEL, offer_real, real_engine
 
 CLIENTS_SECONDS_MAX = 300
 TEMPLATE_TOKENS_MAX = 64  # of SmolLM2's: two marks for each message, and a system text of its own
@@ -26,8 +26,6 @@ CLIENTS = {
     "llm-agent": [sys.executable, ROOT / "tests/clients/llm_agent_test.py"],
     "qwen-agent": [sys.executable, ROOT / "tests/clients/qwen_agent_test.py"],
 }
-TOOL_CLIENTS = {"python": [sys.executable, ROOT / "tests/clients/tools_python_test.py"],
-                "node": ["node", "--test", ROOT / "tests/clients/node/tools_node_test.mjs"], "agent": CLIENTS["qwen-agent"]}
 # Without `seed`, which Anthropic's dialect has no word for.
 CHAT_WITHOUT_SEED = [sys.executable, ROOT / "tests/clients/openai_python_test.py", "Models", "Errors", "Chat.test_answers", "Chat.test_usage_adds_up",
                      "Chat.test_stops_at_the_limit_of_tokens", "Stream.test_arrives_in_parts", "Stream.test_leaving_early_leaves_the_endpoint_usable",
@@ -117,36 +115,6 @@ class RealEngine(unittest.TestCase):
 
     def test_is_told_to_ollamas_client(self):
         run_client(self, self.platform, CLIENTS["ollama-python"], MODEL)
-
-
-class RealTools(unittest.TestCase):
-    """llama.cpp's own server, whose model is asked with tools: it decides to call one, its grammar shapes the arguments, and it tells what the tool said."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.platform = cls.enterClassContext(Platform(agent=False))
-        url = cls.enterClassContext(real_engine(CHAT_TEMPLATE=TOOL_CALLS, SLOTS=1, CONTEXT_PER_SLOT=4096))
-        for protocol in ("openai", "anthropic"):
-            offer_real(cls.platform, url, protocol=protocol, model=protocol)
-
-    def check(self, client, model):
-        before = self.platform.api("GET", "/v1/bills").json["total"]
-        run_client(self, self.platform, TOOL_CLIENTS[client], model, DECIDES_ON_TOOLS="1", CALLS_TOOLS="0")
-        lines = wait_until(lambda: (lines := self.platform.bills())[before:] and lines, "the bill lines")
-        self.assertEqual({(line["basis"], line["end_reason"]) for line in lines}, {("upstream", "done")})
-
-    def test_round_trips_of_python_clients(self):
-        self.check("python", "openai")
-
-    def test_round_trips_of_node_clients(self):
-        self.check("node", "openai")
-
-    def test_the_session_of_a_coding_agent(self):
-        """Whatever this small model makes of it."""
-        self.check("agent", "openai")
-
-    def test_round_trips_of_node_clients_before_its_other_api(self):
-        self.check("node", "anthropic")
 
 
 def check(client, model):
