@@ -45,7 +45,7 @@ class GenAiMetrics {
     void on_platform_attempt(const CallRecord& attempt, const Facts& facts);
 
   private:
-    static constexpr std::size_t kEnds = 6;  // of EndReason
+    static constexpr std::size_t kEnds = 7;  // of EndReason
     struct Names {
         std::string organisation;
         std::string operation;
