@@ -281,7 +281,6 @@ http::Response DialectCalls::left(Admitted& admitted) {
 }
 
 io::Task<http::Response> DialectCalls::ask_and_answer(Admitted admitted, http::ClientWatch client) {
-    Call& call = *admitted.call;
     std::optional<Opened> opened = co_await client.unless_gone(open(&admitted));
     if (!opened) co_return left(admitted);
     if (!*opened) {
