@@ -187,8 +187,9 @@ io::Task<void> Server::stop(io::Deadline drain) {
         state.log.warning(
             "stopped with requests unfinished", {{"connections", state.connections.size()}}
         );
-        for (Connection* connection : state.connections) connection->let_go();
-        co_await state.group.drain(io::Deadline::after(kLastWords));
+        bool waits = false;
+        for (Connection* connection : state.connections) waits |= connection->let_go();
+        if (waits) co_await state.group.drain(io::Deadline::after(kLastWords));
     }
     co_await state.group.close();
     co_await state.looking.close();
