@@ -27,7 +27,7 @@ struct GatewayFlags {
     std::uint32_t log_one_in = 0;
     std::string spans_to;
     bool take_over = false;
-    std::string drain = "10m";
+    std::string drain = "1h";  // GatewayOptions::deadline_max: no call may last longer
 };
 
 constexpr Duration kReadyWithin = 30s;  // what a process that takes over may need for its routes
@@ -163,7 +163,10 @@ int run_gateway(int argc, char** argv) {
         "go on where a gateway with the same state folder serves, which then drains and ends"
     );
     app.add_option(
-           "--drain", flags.drain, "what calls in flight get when another process takes over"
+           "--drain", flags.drain,
+           "what calls in flight get when another process takes over; by default as long as any "
+           "may "
+           "last"
     )
         ->capture_default_str();
     app.add_option("--log-level", flags.log_level, "debug, info, warning or error")

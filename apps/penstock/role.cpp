@@ -117,7 +117,9 @@ io::Task<void> Process::retire(Duration drain) {
 io::Task<void> Process::stop() {
     if (agent) co_await agent->stop();
     if (server) server->begin_stop();
-    if (listener) co_await listener->stop(io::Deadline::after(kDrainSpan));
+    if (listener) co_await listener->drain(io::Deadline::after(kDrainSpan));
+    if (gateway) gateway->begin_stop();
+    if (listener) co_await listener->stop(io::Deadline::after(0s));
     // The gateway's last settlements need a server that still answers; alone they stay in the
     // spool.
     if (gateway) co_await gateway->stop(io::Deadline::after(server ? 0s : kDrainSpan));

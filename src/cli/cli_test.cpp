@@ -227,6 +227,30 @@ TEST_F(CliTest, ShowsWhyATaskWaits) {
     EXPECT_TRUE(run.out.contains("insufficient_cpu")) << run.out;
 }
 
+TEST_F(CliTest, ShowsWhyACallWentToItsEngine) {
+    const std::string id = to_string(RequestId(RawId{1, 2}));
+    GenerationData call{.id = id, .model = "m", .provider_name = "lab-a", .site = "here"};
+    call.finish_reason = "done";
+    call.routing = "two choices; lab-a at here chosen";
+    answer("GET", "/v1/generation", 200, json::print(GenerationAnswer{call}));
+    const Run run = this->run({"explain", "call/" + id});
+    EXPECT_EQ(run.code, 0) << run.err;
+    EXPECT_EQ(
+        run.out, "call/" + id +
+                     " for m is done: lab-a at here, charged 0.00 CNY\n"
+                     "attempts   penstock bill list --filter attempt_of=call/" +
+                     id + "\nrouting    two choices; lab-a at here chosen\n"
+    );
+    call.routing.reset();
+    call.attempt_of = "call/rq_x";
+    call.status = 503;
+    answer("GET", "/v1/generation", 200, json::print(GenerationAnswer{call}));
+    const Run attempt = this->run({"explain", id, "--lang=zh"});
+    EXPECT_TRUE(attempt.out.contains("call/rq_x")) << attempt.out;
+    EXPECT_TRUE(attempt.out.contains("503")) << attempt.out;
+    EXPECT_TRUE(attempt.out.contains("未保留")) << attempt.out;
+}
+
 TEST_F(CliTest, ShowsWhatChangesWouldStartATask) {
     Explanation explanation;
     explanation.task = "task/train";

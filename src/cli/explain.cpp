@@ -97,7 +97,64 @@ std::string explanation_lines(const Explanation& explanation, Language language)
     return lines + change_lines(explanation, language);
 }
 
+// Why a token call went to its engine, where that was kept, and what it came to.
+std::string call_lines(const GenerationData& call, Language language) {
+    const std::string name = "call/" + call.id;
+    std::string lines = format(
+                            language, "explain.call", name, call.model, call.finish_reason,
+                            call.provider_name, call.site, to_string(call.charged)
+                        ) +
+                        "\n";
+    if (call.attempt_of)
+        lines +=
+            format(language, "explain.attempt", *call.attempt_of, call.status.value_or(0)) + "\n";
+    else
+        lines += format(language, "explain.attempts", name) + "\n";
+    constexpr MessageKey kKept = "explain.routing";
+    constexpr MessageKey kNotKept = "explain.routing_not_kept";
+    lines += (call.routing ? format(language, kKept, *call.routing)
+                           : std::string(text(language, kNotKept))) +
+             "\n";
+    return lines;
+}
+
+// "call/rq_…" or "rq_…"; nothing: a task.
+std::optional<std::string> call_of(std::string_view operand) {
+    constexpr std::string_view kNoun = "call/";
+    if (operand.starts_with(kNoun)) operand.remove_prefix(kNoun.size());
+    if (!RequestId::parse(operand)) return std::nullopt;
+    return std::string(operand);
+}
+
+io::Task<Result<int>> explain_call(Invocation* invocation, std::string id) {
+    static const View kView{
+        .plural = "calls",
+        .singular = "call",
+        .columns =
+            {
+                text_column("ID", "id"),
+                text_column("MODEL", "model"),
+                text_column("PROVIDER", "provider_name"),
+                text_column("SITE", "site"),
+                text_column("END", "finish_reason"),
+                amount_column("CHARGED", "charged"),
+                wide(text_column("ATTEMPT-OF", "attempt_of")),
+                wide(text_column("STATUS", "status")),
+                wide(text_column("ROUTING", "routing")),
+            },
+    };
+    client::Client* client = CO_TRY(invocation->client());
+    const GenerationAnswer answer = CO_TRY(co_await client->generation(std::move(id)));
+    if (invocation->printer.for_people())
+        invocation->terminal.print(call_lines(answer.data, invocation->language));
+    else
+        CO_TRY(invocation->printer.object(kView, json::encode(answer.data)));
+    co_return kExitOk;
+}
+
 io::Task<Result<int>> explain(Invocation* invocation) {
+    if (std::optional<std::string> call = call_of(invocation->operand(0)))
+        co_return co_await explain_call(invocation, *std::move(call));
     const std::string name = CO_TRY(name_of(invocation->operand(0), "task"));
     client::Client* client = CO_TRY(invocation->client());
     const Explanation explanation = CO_TRY(co_await client->explain_task(name));
@@ -132,7 +189,9 @@ std::vector<Command> explain_commands() {
         commands.push_back(
             {.path = path,
              .summary = "explain.summary",
-             .examples = {"penstock explain task/train", "penstock explain train -o json"},
+             .examples =
+                 {"penstock explain task/train", "penstock explain train -o json",
+                  "penstock explain call/rq_01kbqg5vjse0r9g8e7b6m2c4xd"},
              .operands = {{.name = "TASK"}},
              .run = explain}
         );

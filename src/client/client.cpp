@@ -188,6 +188,13 @@ io::Task<Result<Statement>> Client::statement(std::string account, std::string o
 io::Task<Result<SettlementReport>> Client::settlement() {
     co_return co_await connection_.call_for<SettlementReport>({.path = "/v1/settlement"});
 }
+io::Task<Result<GenerationAnswer>> Client::generation(std::string call_id) {
+    http::Query query;
+    query.add("id", std::move(call_id));
+    co_return co_await connection_.call_for<GenerationAnswer>(
+        {.path = "/v1/generation", .query = std::move(query)}
+    );
+}
 
 io::Task<Result<Endpoint>> Client::create_endpoint(CreateEndpoint endpoint) {
     co_return co_await connection_.call_for<Endpoint>(post("/v1/endpoints", endpoint));

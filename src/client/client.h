@@ -105,6 +105,7 @@ class Client {
     // `account`: wallet or earnings, empty for the wallet.
     io::Task<Result<Statement>> statement(std::string account = {}, std::string organisation = {});
     io::Task<Result<SettlementReport>> settlement();
+    io::Task<Result<GenerationAnswer>> generation(std::string call_id);
 
     io::Task<Result<Endpoint>> create_endpoint(CreateEndpoint endpoint);
     io::Task<Result<Endpoint>> endpoint(std::string id);

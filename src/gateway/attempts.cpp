@@ -15,6 +15,26 @@ std::unexpected<routing::ApiError> refuse(routing::ApiError error) {
     return std::unexpected(std::move(error));
 }
 
+OpenedStream opened(EngineAnswer answer) {
+    return {*std::move(answer.stream), answer.streams, std::move(answer.opening)};
+}
+
+// Of an answer after which another engine may be asked; else nothing.
+std::optional<Call::Failure> failure_of(const EngineAnswer& answer, Duration lasted) {
+    Call::Failure failure{.status = answer.stream ? answer.stream->status() : 0};
+    if (answer.outcome == Outcome::answered) {
+        if (!is_retryable(failure.status)) return std::nullopt;
+        failure.reason = end_of_refusal(failure.status);
+        const bool works = failure.status == 408 || failure.status == 409 || failure.status == 429;
+        if (works) failure.outcome = routing::AttemptOutcome::answered;
+    } else if (answer.outcome == Outcome::late) {
+        failure.reason = EndReason::timeout;
+        // Without an answer it is known to have been reached when there was a connection by then.
+        failure.worked = answer.stream || lasted >= kEngineConnectMax;
+    }
+    return failure;
+}
+
 }  // namespace
 
 void Attempts::on_call(std::string_view model) {
@@ -31,6 +51,21 @@ io::Task<bool> Attempts::wait_for_retry(const Call* call, int number, io::Deadli
     co_return true;
 }
 
+io::Task<bool> Attempts::wait_as_told(
+    int number, const std::optional<Answer>* last, io::Deadline deadline
+) {
+    if (number == 0 || !*last || !**last) co_return false;
+    const http::ResponseStream& stream = (**last)->stream;
+    if (stream.status() != 429 && shown_fault(stream.status()) != 503) co_return false;
+    const std::optional<Duration> told = retry_after_of(stream.headers());
+    if (!told) co_return false;
+    const std::optional<Duration> wait =
+        routing::back_off(number, told, deadline.remaining(), parts_.random);
+    if (!wait) co_return false;
+    co_await io::sleep_for(*wait);
+    co_return true;
+}
+
 io::Task<bool> Attempts::run(Plan plan, std::optional<Answer>* answer) {
     Call* const call = plan.call;
     const io::Deadline deadline = plan.ask.deadline;
@@ -40,6 +75,10 @@ io::Task<bool> Attempts::run(Plan plan, std::optional<Answer>* answer) {
 // Without a frame of its own, which would keep the plan while the engine works.
 io::Task<EngineAnswer> Attempts::ask(Plan plan) {
     EngineAsk& ask = plan.ask;
+    ask.answer = io::earlier(
+        ask.deadline,
+        io::Deadline::after(routing::attempt_within(plan.number, ask.deadline.remaining()))
+    );
     ask.first_content = io::earlier(
         ask.deadline,
         io::Deadline::after(routing::first_content_within(plan.number, ask.deadline.remaining()))
@@ -65,38 +104,25 @@ Attempts::Answer Attempts::read_outcome(
     Call& call, EngineAnswer answer, io::Deadline deadline, bool& retryable
 ) {
     const std::string provider = call.route().endpoint.provider;
+    const std::optional<Call::Failure> failure = failure_of(answer, call.attempt_lasted());
+    if (!failure) return opened(std::move(answer));
+    call.fail_attempt(*failure);
+    // The call's own deadline says nothing of the engine; that it was silent for so long does.
+    retryable = answer.outcome != Outcome::late || !deadline.passed();
     switch (answer.outcome) {
         case Outcome::answered:
-            retryable = is_retryable(answer.stream->status());
-            if (retryable) {
-                const int status = answer.stream->status();
-                const bool works = status == 408 || status == 409 || status == 429;
-                call.end_attempt(
-                    {.outcome = works ? routing::AttemptOutcome::answered
-                                      : routing::AttemptOutcome::failed}
-                );
-            }
-            return OpenedStream{
-                *std::move(answer.stream), answer.streams, std::move(answer.opening)
-            };
+            return opened(std::move(answer));
         case Outcome::unreachable:
-            retryable = true;
-            call.end_attempt({.outcome = routing::AttemptOutcome::failed});
             return refuse(
                 engine_failure(502, "the engine of provider '" + provider + "' cannot be reached")
             );
         case Outcome::broken:
-            retryable = true;
-            call.end_attempt({.outcome = routing::AttemptOutcome::failed});
             return refuse(engine_failure(
                 502, "the engine of provider '" + provider + "' broke off before it said anything"
             ));
         case Outcome::late:
             break;
     }
-    // The call's own deadline says nothing of the engine; that it was silent for so long does.
-    retryable = !deadline.passed();
-    call.end_attempt({.outcome = routing::AttemptOutcome::failed});
     return refuse(deadline_passed("the engine answered"));
 }
 
@@ -106,26 +132,35 @@ struct Attempts::Race {
     Race(io::Executor executor, Call* of) : changed(std::move(executor)), call(of) {}
     // Whatever ends the race, what the second engine was asked for is accounted for.
     ~Race() {
-        if (second_choice) call->book_lost(*second_choice, second_started, second_id);
+        if (beside) call->book_lost(*std::move(beside));
     }
     Race(const Race&) = delete;
     Race& operator=(const Race&) = delete;
 
     bool settled() const {
         if ((first && first->is_content()) || (second && second->is_content())) return true;
-        return first && (!second_choice || second);
+        return first && (!beside || second);
     }
 
     std::optional<EngineAnswer> first;
     std::optional<EngineAnswer> second;
     io::Event changed;
     Call* call;
-    std::optional<routing::EndpointPool::Choice> second_choice;
-    Duration second_started{};
-    RequestId second_id;
+    std::optional<Call::Beside> beside;  // the second one's
 };
 
 namespace {
+
+// Of one that another engine answered beside: also where its status would be told to the client.
+Call::Failure failure_beside(const EngineAnswer& answer, Duration lasted) {
+    if (const std::optional<Call::Failure> failure = failure_of(answer, lasted)) return *failure;
+    const int status = answer.stream->status();
+    return {
+        .reason = end_of_refusal(status),
+        .status = status,
+        .outcome = routing::AttemptOutcome::answered
+    };
+}
 
 io::Task<void> ask_into(
     http::Client* client, EngineAsk ask, std::optional<EngineAnswer>* out, io::Event* changed
@@ -150,9 +185,7 @@ io::Task<void> Attempts::run_race(io::TaskGroup* group, Plan* plan, Duration aft
     routing::RetryBudget* budget = parts_.calls.endpoints.retries(plan->call->model());
     if (!race->first && budget != nullptr && budget->try_retry()) {
         if (std::optional<Second> second = plan->second()) {
-            race->second_choice = second->choice;
-            race->second_started = parts_.calls.clock.monotonic();
-            race->second_id = parts_.ids.next<RequestId>(parts_.calls.clock.now());
+            race->beside = plan->call->beside(second->choice);
             another.request = std::move(second->request);
             group->spawn(
                 ask_into(&parts_.upstream, std::move(another), &race->second, &race->changed)
@@ -167,25 +200,22 @@ io::Task<EngineAnswer> Attempts::ask_hedged(Plan plan, Duration after) {
     co_await io::with_group("attempts", [this, &plan, after, &race](io::TaskGroup* group) {
         return run_race(group, &plan, after, &race);
     });
-    if (!race.second_choice) co_return *std::move(race.first);
+    if (!race.beside) co_return *std::move(race.first);
     const bool wins =
         race.second && race.second->is_content() && !(race.first && race.first->is_content());
     parts_.calls.metrics.on_hedge(wins);
+    Call& call = *plan.call;
     if (wins) {
-        const bool failed = race.first.has_value();
-        plan.call->replace_attempt(
-            {.choice = *std::exchange(race.second_choice, std::nullopt),
-             .started = race.second_started,
-             .lost_id = race.second_id,
-             .lost = !failed}
-        );
+        std::optional<Call::Failure> failed;
+        if (race.first) failed = failure_beside(*race.first, call.attempt_lasted());
+        call.replace_attempt(*std::exchange(race.beside, std::nullopt), failed);
         co_return *std::move(race.second);
     }
-    if (race.second)  // it failed by itself
-        parts_.calls.endpoints.finish(
-            *std::exchange(race.second_choice, std::nullopt), routing::AttemptOutcome::failed,
-            parts_.calls.clock.now()
-        );
+    if (race.second && !race.second->is_content()) {
+        Call::Beside beside = *std::exchange(race.beside, std::nullopt);
+        const Duration lasted = parts_.calls.clock.monotonic() - beside.started;
+        call.book_failed(std::move(beside), failure_beside(*race.second, lasted));
+    }
     co_return *std::move(race.first);
 }
 

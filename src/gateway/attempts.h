@@ -60,6 +60,11 @@ class Attempts {
     // Whether attempt `number` (from 1) may be made, by the model's retry budget, and the wait
     // before it is over. False as well where it could not finish any more.
     io::Task<bool> wait_for_retry(const Call* call, int number, io::Deadline deadline);
+    // No other engine is left for attempt `number`: true when the one that answered last may be
+    // asked again, since it said when, that fits, and it is over.
+    io::Task<bool> wait_as_told(
+        int number, const std::optional<Answer>* last, io::Deadline deadline
+    );
 
   private:
     struct Race;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <boost/describe/enum_to_string.hpp>
 
 #include "gateway/gateway_fixture.h"
 
@@ -25,10 +26,51 @@ const std::string kError = "data: {\"error\":{\"message\":\"out of memory\"}}\n\
 
 EngineScript good() { return {.pieces = {kRole, kText, kEnd}}; }
 
-std::size_t charged(const Fixture& f) {
-    return static_cast<std::size_t>(std::ranges::count_if(f.server.records, [](const auto& entry) {
-        return !entry.second.attempt_of;
-    }));
+// Suppliers in the order in which they are asked.
+std::string in_order(std::string body, const std::string& suppliers) {
+    return body.insert(body.size() - 1, R"(,"provider":{"order":[)" + suppliers + "]}");
+}
+const std::string kFirstThenSecond =
+    in_order(kStreamed, R"("provider-1","provider-2","provider-3")");
+
+// What a record says of its engine, its end and its tokens.
+std::string told(const Fixture& f, const CallRecord& record) {
+    const auto route = std::ranges::find(f.routes, record.endpoint_id, [](const Route& one) {
+        return one.endpoint.id;
+    });
+    return route->endpoint.provider + " " +
+           boost::describe::enum_to_string(record.end_reason, "?") + " " +
+           std::to_string(record.status) + " " + std::to_string(*record.tokens.input_fresh) + "+" +
+           std::to_string(*record.tokens.output_visible);
+}
+
+// Those of the only call, in the order in which they ended; each is checked against the call's.
+std::vector<std::string> attempts_of(Fixture& f, std::size_t count) {
+    f.wait_until(
+        [&] { return !f.server.records.empty() && f.server.attempts.size() >= count; },
+        "the records of the call and of its attempts"
+    );
+    EXPECT_EQ(f.server.records.size(), 1U);
+    const CallRecord& call = f.server.records.begin()->second;
+    std::vector<const CallRecord*> attempts;
+    for (const auto& [id, attempt] : f.server.attempts) {
+        EXPECT_EQ(attempt.attempt_of, call.id);
+        EXPECT_EQ(attempt.trace_id, call.trace_id);
+        EXPECT_FALSE(attempt.drawn);
+        EXPECT_LE(call.started_at, attempt.started_at);
+        EXPECT_LE(attempt.started_at, attempt.ended_at);
+        EXPECT_LE(attempt.ended_at, call.ended_at);
+        attempts.push_back(&attempt);
+    }
+    std::ranges::sort(attempts, {}, &CallRecord::ended_at);
+    std::vector<std::string> all;
+    for (const CallRecord* attempt : attempts) all.push_back(told(f, *attempt));
+    all.push_back(told(f, call));
+    return all;
+}
+
+EngineScript failing(int status) {
+    return {.status = status, .content_type = "application/json", .pieces = {"{}"}};
 }
 
 // Calls until the bad engine was asked as well; all are answered by the good one.
@@ -80,6 +122,69 @@ TEST(Attempts, AnEngineThatIsSilentForTooLongIsGivenUpWhileThereIsTimeForAnother
     EXPECT_FALSE(f.engines[0]->requests.empty());
 }
 
+TEST(Attempts, AFailedOneIsARecordOfItsOwnThatNobodyIsChargedFor) {
+    Fixture f;
+    f.add_engine(failing(500));
+    f.add_engine(failing(429));
+    f.add_engine(good());
+    EXPECT_EQ(f.ask(kFirstThenSecond).status, 200);
+    EXPECT_EQ(
+        attempts_of(f, 2), (std::vector<std::string>{
+                               "provider-1 upstream_error 500 0+0", "provider-2 refused 429 0+0",
+                               "provider-3 done 200 3+1"
+                           })
+    );
+}
+
+TEST(Attempts, TheLastOfACallThatFailsIsTheCallsOwnRecord) {
+    Fixture f;
+    for (int i = 0; i < 3; ++i) f.add_engine(failing(500));
+    EXPECT_EQ(f.ask(kFirstThenSecond).status, 502);
+    EXPECT_EQ(
+        attempts_of(f, 2),
+        (std::vector<std::string>{
+            "provider-1 upstream_error 500 0+0", "provider-2 upstream_error 500 0+0",
+            "provider-3 upstream_error 502 0+0"
+        })
+    );
+}
+
+TEST(Attempts, OneThatWasNotReachedOrBrokeOffOwesNothing) {
+    Fixture f;
+    f.add_engine({.pieces = {kRole}, .end = End::cut});
+    f.add_engine(good());
+    f.add_engine(good());
+    f.routes[1].endpoint.url = "http://127.0.0.1:1";
+    f.apply_routes();
+    EXPECT_EQ(f.ask_at("/v1/messages", kFirstThenSecond).status, 200);
+    EXPECT_EQ(
+        attempts_of(f, 2), (std::vector<std::string>{
+                               "provider-1 upstream_error 200 0+0",
+                               "provider-2 upstream_error 0 0+0", "provider-3 done 200 3+1"
+                           })
+    );
+}
+
+TEST(Attempts, OneThatWorkedAndWasCutOffForBeingLateIsThePlatformsToPay) {
+    Fixture f;
+    f.add_engine({.pieces = {kRole}, .end = End::hang});
+    f.add_engine(good());
+    EXPECT_EQ(f.ask(kFirstThenSecond, {{"x-penstock-timeout", "4100ms"}}).status, 200);
+    EXPECT_EQ(
+        attempts_of(f, 1),
+        (std::vector<std::string>{"provider-1 timeout 200 3+0", "provider-2 done 200 3+1"})
+    );
+}
+
+TEST(Attempts, ACallWithoutASecondOneHasOneRecord) {
+    Fixture f;
+    f.add_engine(failing(503));
+    EXPECT_EQ(f.ask(kStreamed).status, 503);
+    EXPECT_EQ(f.ask(kStreamed).status, 503);
+    f.wait_for_records(2);
+    EXPECT_TRUE(f.server.attempts.empty());
+}
+
 TEST(Attempts, ASlowFirstTokenIsHedgedAndTheLoserIsThePlatforms) {
     Fixture f({.hedge = true});
     f.add_engine(good());
@@ -88,24 +193,45 @@ TEST(Attempts, ASlowFirstTokenIsHedgedAndTheLoserIsThePlatforms) {
     for (; calls < 60; ++calls) EXPECT_EQ(f.ask(kStreamed).status, 200);
     f.engines[0]->script = {.silent = true};
 
-    std::string first = kStreamed;
-    first.insert(first.size() - 1, R"(,"provider":{"order":["provider-1"]})");
-    const ClientAnswer answer = f.ask(first);
+    const ClientAnswer answer = f.ask(kFirstThenSecond);
     EXPECT_EQ(answer.status, 200) << answer.body;
     EXPECT_EQ(answer.headers.get("x-penstock-provider"), "provider-2");
     ++calls;
 
     f.wait_until(
-        [&] { return charged(f) == calls && f.server.records.size() > calls; },
+        [&] { return f.server.records.size() == calls && !f.server.attempts.empty(); },
         "the calls' records and one of a loser"
     );
-    for (const auto& [id, call] : f.server.records) {
-        if (!call.attempt_of) continue;
+    for (const auto& [id, call] : f.server.attempts) {
         ASSERT_TRUE(f.server.records.contains(*call.attempt_of));
         EXPECT_NE(f.server.records.at(*call.attempt_of).endpoint_id, call.endpoint_id);
         EXPECT_EQ(call.tokens.input_fresh, 19 / 6);
         EXPECT_EQ(call.tokens.output_visible, 0);
     }
+}
+
+TEST(Attempts, AHedgeThatFailsByItselfIsARecordAsWell) {
+    Fixture f({.hedge = true});
+    f.add_engine(good());
+    f.add_engine(good());
+    std::size_t calls = 0;
+    for (; calls < 60; ++calls) EXPECT_EQ(f.ask(kStreamed).status, 200);
+    f.wait_for_records(calls);
+    f.server.records.clear();
+    f.server.attempts.clear();
+    f.engines[0]->script = {.silent = true};
+    f.engines[1]->script = failing(500);
+
+    EXPECT_EQ(f.ask(kFirstThenSecond, {{"x-penstock-timeout", "4100ms"}}).status, 502);
+
+    // The second engine is asked beside the first one, and again when that one is given up. What
+    // no answer shows to have been reached owes nothing.
+    EXPECT_EQ(
+        attempts_of(f, 2), (std::vector<std::string>{
+                               "provider-2 upstream_error 500 0+0", "provider-1 timeout 0 0+0",
+                               "provider-2 upstream_error 502 0+0"
+                           })
+    );
 }
 
 TEST(Attempts, NobodyIsHedgedWhereThatIsNotWanted) {

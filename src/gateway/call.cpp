@@ -13,6 +13,7 @@ namespace penstock::gateway {
 namespace {
 
 constexpr int kClientClosedRequest = 499;  // in records only: nobody received it
+constexpr int kStopped = 503;              // likewise, where this process ended the call
 
 // Whether the engine is to blame.
 routing::AttemptOutcome outcome_of(EndReason reason) {
@@ -60,11 +61,13 @@ Call::Call(CallParts& parts, Admission admission)
 }
 
 Call::~Call() {
-    if (!finished_) finish(EndReason::client_gone, kClientClosedRequest);
+    if (!finished_) finish(left(), parts_.stopping ? kStopped : kClientClosedRequest);
 }
 
 void Call::dispatch(const routing::EndpointPool::Choice& choice) {
     CHECK(!attempt_, "one attempt at a time");
+    if (failed_) book(*std::exchange(failed_, nullptr));
+    routing_ = std::move(chosen_);
     attempt_ = choice;
     attempt_started_ = parts_.clock.monotonic();
     route_ = parts_.endpoints.find(choice.endpoint_id);
@@ -76,7 +79,7 @@ void Call::dispatch(const routing::EndpointPool::Choice& choice) {
     if (!admission_.batch) parts_.spool.append_opened(record_so_far());
 }
 
-CallRecord Call::record_so_far() const {
+CallRecord Call::record_at(const Route* route) const {
     const ResolvedKey& key = *admission_.key;
     CallRecord record;
     record.id = admission_.id;
@@ -92,12 +95,13 @@ CallRecord Call::record_so_far() const {
     if (counted_) record.counted = *counted_;
     if (!admission_.trace_id.empty()) record.trace_id = admission_.trace_id;
     if (continued_) record.continues = continued_->id;
-    if (!route_) return record;
-    price_by(record, route_->endpoint);
-    if (cached_) reduce(record, "cached", route_->endpoint.cached_percent);
+    if (routing_) record.routing = *routing_;
+    if (route == nullptr) return record;
+    price_by(record, route->endpoint);
+    if (cached_) reduce(record, "cached", route->endpoint.cached_percent);
     if (admission_.batch && !cached_) {
         record.batch_line = admission_.batch->line;
-        reduce(record, "batch", route_->endpoint.batch_percent);
+        reduce(record, "batch", route->endpoint.batch_percent);
     }
     return record;
 }
@@ -127,57 +131,6 @@ io::Task<void> Call::count_texts() {
             .reasoning = counted_->output_reasoning.value_or(0)
         };
     meter_.count_texts(counted_->input, output);
-}
-
-void Call::end_attempt(const routing::AttemptReport& report) {
-    if (!attempt_) return;
-    parts_.endpoints.finish(*attempt_, report, parts_.clock.now());
-    attempt_.reset();
-    if (visit_) parts_.loads.leave(*visit_);
-    visit_.reset();
-}
-
-void Call::book_lost(
-    const routing::EndpointPool::Choice& choice, Duration started, const RequestId& id
-) {
-    const std::shared_ptr<const Route> route = parts_.endpoints.find(choice.endpoint_id);
-    const Duration lasted = parts_.clock.monotonic() - started;
-    // It was at least so late: what would be learned of it is not known.
-    routing::EndpointPool::Choice late = choice;
-    parts_.endpoints.first_token(late, lasted, parts_.clock.now());
-    parts_.endpoints.finish(late, routing::AttemptOutcome::abandoned, parts_.clock.now());
-    CallRecord record = record_so_far();
-    record.id = id;
-    record.attempt_of = admission_.id;
-    record.drawn.reset();
-    price_by(record, route->endpoint);
-    record.ttft_us.reset();
-    record.started_at += started - admission_.started;
-    record.ended_at = record.started_at + lasted;
-    record.status = kClientClosedRequest;
-    record.tokens = {
-        .input_fresh = admission_.prompt_text_bytes / routing::kPromptBytesPerToken,
-        .output_visible = 0
-    };
-    record.basis = UsageBasis::estimated;
-    record.end_reason = EndReason::client_gone;
-    parts_.metrics.on_platform_attempt(
-        record, {.endpoint = route->endpoint, .embeddings = admission_.embeddings}
-    );
-    parts_.spool.append_settled(record);
-}
-
-void Call::replace_attempt(const Replacement& by) {
-    CHECK(attempt_, "there is one to replace");
-    if (by.lost) {
-        book_lost(*std::exchange(attempt_, std::nullopt), attempt_started_, by.lost_id);
-        if (visit_) parts_.loads.leave(*visit_);
-        visit_.reset();
-    } else {
-        end_attempt({.outcome = routing::AttemptOutcome::failed});
-    }
-    dispatch(by.choice);
-    attempt_started_ = by.started;
 }
 
 void Call::on_first_token() {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "base/id.h"
 #include "base/time.h"
 #include "gateway/answer_recorder.h"
 #include "gateway/batch_call.h"
@@ -58,6 +59,8 @@ struct CallParts {
     const bool& draining;
     LeftStreams& left_streams;
     SpanExporter& spans;
+    const bool& stopping;  // whoever is cut off now is cut off by the end of this process
+    IdSource& ids;
 };
 
 // One admitted call: it owns the hold, the attempt in flight and the record, and ends exactly once,
@@ -87,32 +90,44 @@ class Call {
         bool logged = false;
         Undelivered undelivered = Undelivered::free;
         std::unique_ptr<telemetry::Span> span;  // null: not told to anybody
+        bool explained = false;  // its records tell how it found its engines
     };
     Call(CallParts& parts, Admission admission);
     ~Call();
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
 
+    // Right after an endpoint was chosen for it, where that may become an attempt: how.
+    void explain_choice();
     // The engine is about to be asked: a marker goes to the spool first, and the price is fixed.
     void dispatch(const routing::EndpointPool::Choice& choice);
     // Instead of an attempt: the client gets a kept answer, at that share of the route's prices.
     void take_cached(CachedAnswerPtr answer, std::shared_ptr<const Route> route);
-    // The attempt ended without a byte for the client; another one may follow.
-    void end_attempt(const routing::AttemptReport& report);
-    // An attempt beside the call's own that lost to it (or whose client has gone): the supplier's
-    // work on the prompt is booked to the platform.
-    void book_lost(
-        const routing::EndpointPool::Choice& choice, Duration started, const RequestId& id
-    );
-    // The attempt in flight is over and another one, which ran beside it, is the call's own from
-    // now on. `lost`: it was slower; else it failed.
-    struct Replacement {
+    // How an attempt ended of which the client was told nothing.
+    struct Failure {
+        EndReason reason = EndReason::upstream_error;  // or timeout, refused
+        int status = 0;                                // what the engine answered; 0: nothing
+        // It had the prompt and was cut off while it worked: its supplier is paid for that much.
+        bool worked = false;
+        routing::AttemptOutcome outcome = routing::AttemptOutcome::failed;
+    };
+    // The attempt in flight has ended so. With dispatch() of the next one it becomes a record of
+    // its own (call_attempts.cpp); where none follows, the call's record tells of it.
+    void fail_attempt(const Failure& failure);
+    // An attempt beside the call's own, for a hedge.
+    struct Beside {
         routing::EndpointPool::Choice choice;
         Duration started{};  // on the monotonic clock
-        RequestId lost_id;   // of the record of the one that lost
-        bool lost = false;
+        std::unique_ptr<std::string> routing;
     };
-    void replace_attempt(const Replacement& by);
+    // It is about to be asked.
+    Beside beside(const routing::EndpointPool::Choice& choice);
+    // It lost to the call's own attempt, or its client has gone: it is cut off.
+    void book_lost(Beside attempt);
+    void book_failed(Beside attempt, const Failure& failure);
+    // The attempt in flight is over and the other one, which ran beside it, is the call's own from
+    // now on. Without `failed` it was slower.
+    void replace_attempt(Beside by, const std::optional<Failure>& failed);
     // The engine in flight broke off when the client had a part of its answer, and another one goes
     // on with it, once. What was delivered is a record of its own, under the id that the call has
     // had; from now on the call is the second attempt, under `by.id`, and its meter begins anew.
@@ -156,6 +171,10 @@ class Call {
     // once for each attempt. Not where the client received nothing.
     io::Task<void> count_texts();
 
+    // Why its client, whom nothing more is sent, gets no more: it has gone, or this process ends.
+    EndReason left() const {
+        return parts_.stopping ? EndReason::gateway_stopped : EndReason::client_gone;
+    }
     // `status` is what the client was told.
     void finish(EndReason reason, int status);
 
@@ -171,6 +190,7 @@ class Call {
     }
     // What it may cost at most.
     Money cost_max() const { return cost_max_; }
+    Duration attempt_lasted() const { return parts_.clock.monotonic() - attempt_started_; }
     // The route of the present attempt, as it was when the attempt began.
     const Route& route() const { return *route_; }
     // After finish(): what the call costs, exactly, all its attempts together.
@@ -182,9 +202,20 @@ class Call {
         routing::MeteredCall metered;
         ExactMoney charge;
     };
+    // An attempt that another one follows, or ran beside.
+    struct EndedAttempt {
+        std::shared_ptr<const Route> route;
+        Duration started{};  // on the monotonic clock
+        Duration ended{};
+        Failure failure;
+        std::unique_ptr<std::string> routing;
+    };
     // The record of the present attempt, without what only its end tells. It is made when it is
     // written and not kept: most of the time a call waits, and there may be many.
-    CallRecord record_so_far() const;
+    CallRecord record_so_far() const { return record_at(route_.get()); }
+    CallRecord record_at(const Route* route) const;
+    void end_attempt(const routing::AttemptReport& report);
+    void book(const EndedAttempt& attempt);
     void settle(CallRecord& record, EndReason reason);
     // Whoever waits for the request's key, or may send it again.
     void tell_end(EndReason reason);
@@ -216,6 +247,9 @@ class Call {
     Money cost_max_;
     ExactMoney total_;                       // of all attempts
     std::unique_ptr<CallRecord> continued_;  // the record of the one that it goes on with
+    std::unique_ptr<EndedAttempt> failed_;   // the last one, until another one follows
+    std::unique_ptr<std::string> chosen_;    // how, of the attempt that is next
+    std::unique_ptr<std::string> routing_;   // of the present one; null: not kept
     bool silent_ = false;
     bool read_to_end_ = false;  // after its client had left
     bool finished_ = false;

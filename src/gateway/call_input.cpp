@@ -2,6 +2,7 @@
 #include "gateway/call_input.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 namespace penstock::gateway {
@@ -31,6 +32,18 @@ ApiResult<std::optional<Duration>> read_span(const http::Headers& headers, std::
     return *span;
 }
 
+// One of two words; the first one where it says nothing.
+ApiResult<bool> read_word(
+    const http::Headers& headers, std::string_view name, std::string_view no, std::string_view yes
+) {
+    const std::string_view word = headers.get(name);
+    if (word.empty() || word == no) return false;
+    if (word == yes) return true;
+    return std::unexpected(routing::invalid_request(
+        "expected '" + std::string(no) + "' or '" + std::string(yes) + "'", std::string(name)
+    ));
+}
+
 }  // namespace
 
 ApiResult<CallLimits> read_call_limits(
@@ -58,7 +71,17 @@ ApiResult<CallLimits> read_call_limits(
     ApiResult<Undelivered> undelivered = read_undelivered(headers);
     if (!undelivered) return std::unexpected(std::move(undelivered.error()));
     limits.undelivered = *undelivered;
+    ApiResult<bool> drops = read_word(headers, "x-penstock-unsupported", "refuse", "drop");
+    if (!drops) return std::unexpected(std::move(drops.error()));
+    limits.drops = *drops;
+    ApiResult<bool> explain = read_word(headers, "x-penstock-explain", "0", "1");
+    if (!explain) return std::unexpected(std::move(explain.error()));
+    limits.explain = *explain;
     return limits;
+}
+
+bool explains(const CallLimits& limits, Random& random) {
+    return limits.explain || random.below(kExplainOneIn) == 0;
 }
 
 std::optional<std::string> call_body_now(http::Request& request) {
@@ -118,6 +141,18 @@ ApiError deadline_passed(std::string before_what) {
     };
 }
 
+ApiError gateway_stopped() {
+    return {
+        .status = 503,
+        .message =
+            "this gateway is being stopped: send the call again, to another one or in a "
+            "moment",
+        .type = "server_error",
+        .code = "gateway_stopped",
+        .retry_after = kBusyRetryAfter
+    };
+}
+
 ApiError no_such_model(const std::string& model) {
     return {
         .status = 404,
@@ -141,6 +176,18 @@ int shown_fault(int status) {
 
 bool is_own_mistake(int status) {
     return status == 400 || status == 409 || status == 413 || status == 415 || status == 422;
+}
+
+std::optional<Duration> retry_after_of(const http::Headers& headers) {
+    const std::string_view text = headers.get("Retry-After");
+    std::uint32_t seconds = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return std::chrono::seconds(seconds);
+}
+
+EndReason end_of_refusal(int status) {
+    return is_own_mistake(status) || status == 429 ? EndReason::refused : EndReason::upstream_error;
 }
 
 std::string listed(const std::vector<std::string>& names) {

@@ -78,11 +78,6 @@ RenderedPrompt take_prompt(routing::ChatRequest& chat) {
     return {std::move(chat.prompt_chain), chat.tools_digest, chat.prompt_digest};
 }
 
-// Whoever goes on with an answer may speak another protocol: the hold covers the dearest of all.
-void let_others_go_on(routing::EndpointQuery& query, bool streamed, const StreamPolicy& policy) {
-    if (streamed && policy.failure == StreamFailure::continue_) query.protocol = {};
-}
-
 }  // namespace
 
 io::Task<ApiResult<void>> ChatCompletions::admit(
@@ -147,7 +142,9 @@ io::Task<ApiResult<void>> ChatCompletions::admit(
         .admitted_at = started_at,
         .deadline = parts_.calls.clock.now() + parts_.options.deadline_max
     };
-    let_others_go_on(wanted.endpoints, admitted.chat.stream, admitted.limits.stream);
+    // Who goes on with the call, or with its answer, may speak another protocol.
+    if (parts_.calls.endpoints.has_model_beside(admitted.chat.model, "openai"))
+        wanted.endpoints.protocol = {};
     std::optional<ApiResult<routing::Hold>> hold = hold_for_call_now(parts_.calls, wanted);
     if (!hold) hold = co_await hold_for_call(&parts_.calls, wanted);
     if (!*hold) co_return refuse(std::move(hold->error()));
@@ -225,6 +222,7 @@ ApiResult<void> ChatCompletions::begin_call(
     admission.span = parts_.calls.spans.begin(admitted.trace);
     admission.trace_id = std::move(admitted.trace.id);
     admission.logged = admitted.trace.sampled;
+    admission.explained = explains(admitted.limits, parts_.random);
     admission.prompt_digest = admitted.prompt.digest;
     admission.undelivered = admitted.limits.undelivered;
     take_context(request, admission);
@@ -255,20 +253,44 @@ routing::EndpointQuery ChatCompletions::query_of(
 
 io::Task<http::Response> ChatCompletions::answer(Admitted* admitted, http::ClientWatch client) {
     parts_.attempts.on_call(admitted->chat.model);
-    std::optional<http::Response> response =
-        co_await client.unless_gone(ask_and_answer(admitted, client));
-    if (response) co_return *std::move(response);
-    admitted->call->finish(EndReason::client_gone, kNobodyWaits);
+    std::optional<Opened> last;
+    std::optional<std::optional<http::Response>> response =
+        co_await client.unless_gone(ask_and_answer(admitted, client, &last));
+    if (response && *response) co_return **std::move(response);
+    if (response) co_return co_await hand_over(admitted, std::move(last), client);
+    Call& call = *admitted->call;
+    if (call.left() == EndReason::gateway_stopped)
+        co_return end_with(call, gateway_stopped(), EndReason::gateway_stopped);
+    call.finish(EndReason::client_gone, kNobodyWaits);
     co_return http::Response::empty(kNobodyWaits);
 }
 
-// A streamed answer takes what was admitted with it.
-io::Task<http::Response> ChatCompletions::ask_and_answer(
-    Admitted* admitted, http::ClientWatch client
+io::Task<http::Response> ChatCompletions::hand_over(
+    Admitted* admitted, std::optional<Opened> last, http::ClientWatch client
 ) {
-    std::optional<Opened> last;
-    co_await open(admitted, &last);
-    Opened& opened = *last;
+    return converted_->go_on(
+        {.call = std::move(admitted->call),
+         .body = std::move(admitted->body),
+         .limits = std::move(admitted->limits),
+         .key = std::move(admitted->key),
+         .deadline = admitted->deadline,
+         .trace = std::move(admitted->trace),
+         .prompt = std::move(admitted->prompt),
+         .bound = routing::token_bound(admitted->chat, parts_.options.output_tokens_default),
+         .tried = std::move(admitted->handed->tried),
+         .attempts = admitted->handed->attempts,
+         .last = std::move(last)},
+        client
+    );
+}
+
+// A streamed answer takes what was admitted with it.
+io::Task<std::optional<http::Response>> ChatCompletions::ask_and_answer(
+    Admitted* admitted, http::ClientWatch client, std::optional<Opened>* last
+) {
+    co_await open(admitted, last);
+    if (admitted->handed) co_return std::nullopt;
+    Opened& opened = **last;
     if (!opened) {
         const bool late = opened.error().status == 504;
         co_return end_with(
@@ -280,129 +302,6 @@ io::Task<http::Response> ChatCompletions::ask_and_answer(
         co_return co_await pass_refusal(admitted, std::move(opened->stream));
     if (opened->streams) co_return answer_stream(*admitted, *std::move(opened), client);
     co_return co_await answer_whole(admitted, std::move(opened->stream));
-}
-
-// Tries endpoints until one answers, none is left, or the deadline or the retry budget ends it.
-io::Task<void> ChatCompletions::open(Admitted* admitted, std::optional<Opened>* last) {
-    std::vector<EndpointId> tried = admitted->call->excluded();
-    for (int number = 0; number < kAttemptsMax; ++number) {
-        if (number > 0 && !co_await parts_.attempts.wait_for_retry(
-                              admitted->call.get(), number, admitted->deadline
-                          ))
-            co_return;
-        if (!dispatch_next(*admitted, number, tried, *last)) {
-            const bool sleeps = number == 0 && parts_.held.sleeps(admitted->chat.model);
-            if (!sleeps || !co_await dispatch_when_ready(admitted, &tried, last)) co_return;
-        }
-        const bool retryable = co_await attempt(admitted, number, last);
-        if (!retryable || admitted->deadline.passed()) co_return;
-        tried.push_back(admitted->call->route().endpoint.id);
-    }
-}
-
-bool ChatCompletions::dispatch_next(
-    Admitted& admitted, int number, std::vector<EndpointId>& tried, std::optional<Opened>& last
-) {
-    const ApiResult<routing::EndpointPool::Choice> choice = choose(admitted, tried);
-    if (!choice) {
-        if (!last) last.emplace(refuse(choice.error()));
-        return false;
-    }
-    if (number > 0) parts_.calls.metrics.on_retry();
-    // The answer of the attempt before is dropped only now: if nobody else can answer, it is given.
-    last.reset();
-    admitted.call->dispatch(*choice);
-    admitted.call->count_prompt([&] { return TextMeter::Prompt{.body = admitted.body}; });
-    return true;
-}
-
-io::Task<bool> ChatCompletions::dispatch_when_ready(
-    Admitted* admitted, std::vector<EndpointId>* tried, std::optional<Opened>* last
-) {
-    last->reset();
-    ApiResult<void> ready = co_await parts_.held.until_ready(
-        {.key = &admitted->call->key(),
-         .model = admitted->chat.model,
-         .bytes = admitted->body.size(),
-         .deadline = admitted->deadline}
-    );
-    if (ready) co_return dispatch_next(*admitted, 0, *tried, *last);
-    last->emplace(refuse(std::move(ready.error())));
-    co_return false;
-}
-
-ApiResult<routing::EndpointPool::Choice> ChatCompletions::choose(
-    Admitted& admitted, std::vector<EndpointId>& tried
-) {
-    routing::EndpointPool& endpoints = parts_.calls.endpoints;
-    const Time now = parts_.calls.clock.now();
-    const routing::TokenBound bound =
-        routing::token_bound(admitted.chat, parts_.options.output_tokens_default);
-    const routing::EndpointLists lists(admitted.call->key());
-    while (true) {
-        routing::EndpointQuery query = query_of(admitted, lists);
-        query.excluded = tried;
-        query.remembers_prompt = tried.empty();
-        const Result<routing::EndpointPool::Choice> choice =
-            endpoints.choose(query, now, parts_.random);
-        if (!choice) {
-            ApiError error = told(choice.error());
-            const std::optional<Duration> after = endpoints.retry_after(admitted.chat.model, now);
-            if (error.status == 503 && after) error.retry_after = after;
-            return refuse(std::move(error));
-        }
-        const Endpoint& endpoint = endpoints.find(choice->endpoint_id)->endpoint;
-        const Result<Money> most = routing::worst_case(bound, routing::prices_of(endpoint));
-        if (most && *most <= admitted.call->cost_max()) return *choice;
-        // It came, or became dearer, after the hold was made.
-        endpoints.finish(*choice, routing::AttemptOutcome::abandoned, now);
-        tried.push_back(choice->endpoint_id);
-    }
-}
-
-io::Task<bool> ChatCompletions::attempt(
-    Admitted* admitted, int number, std::optional<Opened>* opened
-) {
-    Attempts::Plan plan{
-        .call = admitted->call.get(),
-        .number = number,
-        .ask =
-            {.request = upstream_request(*admitted, admitted->call->route()),
-             .streamed = admitted->chat.stream,
-             .deadline = admitted->deadline},
-        .second = {},
-    };
-    if (parts_.options.hedge) plan.second = [this, admitted] { return second_of(*admitted); };
-    return parts_.attempts.run(std::move(plan), opened);
-}
-
-std::optional<Attempts::Second> ChatCompletions::second_of(Admitted& admitted) {
-    std::vector<EndpointId> tried{admitted.call->route().endpoint.id};
-    const ApiResult<routing::EndpointPool::Choice> choice = choose(admitted, tried);
-    if (!choice) return std::nullopt;
-    const std::shared_ptr<const Route> route = parts_.calls.endpoints.find(choice->endpoint_id);
-    return Attempts::Second{*choice, upstream_request(admitted, *route)};
-}
-
-// Made from nothing: no header of the client travels to the engine, and so none of its credentials.
-http::ClientRequest ChatCompletions::upstream_request(const Admitted& admitted, const Route& route)
-    const {
-    // Engines close kept connections when they like. What such a one did not answer is asked again,
-    // as it would be of another endpoint.
-    http::ClientRequest request{.method = "POST", .url = route.endpoint.url, .repeatable = true};
-    while (request.url.ends_with('/')) request.url.pop_back();
-    request.url += "/v1/chat/completions";
-    request.headers.add("Content-Type", "application/json");
-    request.headers.add("Accept", admitted.chat.stream ? "text/event-stream" : "application/json");
-    if (route.api_key) request.headers.add("Authorization", "Bearer " + *route.api_key);
-    add_trace(request.headers, admitted.trace);
-    request.headers.add("X-Request-Id", to_string(admitted.call->id()));
-    request.body = routing::upstream_body(
-        admitted.body, admitted.chat,
-        {.model = route.endpoint.upstream_model,
-         .output_tokens_default = parts_.options.output_tokens_default}
-    );
-    return request;
 }
 
 // ---- answers ----

@@ -69,6 +69,12 @@ class ChatCompletions {
         CallTrace trace;
         std::optional<CallCache::Ticket> ticket;  // of a call that asked for kept answers
         CallPrompt prompt;
+        // Set when engines of other APIs go on with the call; see DialectCalls::Handed.
+        struct HandedOver {
+            int attempts = 0;
+            std::vector<EndpointId> tried;
+        };
+        std::optional<HandedOver> handed;
     };
     using Opened = Attempts::Answer;
 
@@ -111,6 +117,10 @@ class ChatCompletions {
     bool dispatch_next(
         Admitted& admitted, int number, std::vector<EndpointId>& tried, std::optional<Opened>& last
     );
+    io::Task<bool> dispatch_otherwise(
+        Admitted* admitted, int number, std::vector<EndpointId>* tried, std::optional<Opened>* last
+    );
+    bool others_may_answer(const Admitted& admitted, const std::vector<EndpointId>& tried) const;
     // The same when the last replica has left since the call was admitted.
     io::Task<bool> dispatch_when_ready(
         Admitted* admitted, std::vector<EndpointId>* tried, std::optional<Opened>* last
@@ -124,7 +134,13 @@ class ChatCompletions {
     http::ClientRequest upstream_request(const Admitted& admitted, const Route& route) const;
 
     io::Task<http::Response> answer(Admitted* admitted, http::ClientWatch client);
-    io::Task<http::Response> ask_and_answer(Admitted* admitted, http::ClientWatch client);
+    // Nothing where the call is to be handed over; `last` is what it has come to then.
+    io::Task<std::optional<http::Response>> ask_and_answer(
+        Admitted* admitted, http::ClientWatch client, std::optional<Opened>* last
+    );
+    io::Task<http::Response> hand_over(
+        Admitted* admitted, std::optional<Opened> last, http::ClientWatch client
+    );
     io::Task<http::Response> answer_whole(Admitted* admitted, http::ResponseStream upstream);
     // Takes the call.
     http::Response answer_stream(

@@ -25,7 +25,7 @@ io::Task<void> ChatStream::run(std::unique_ptr<ChatStream> self, http::BodyWrite
     const std::optional<EndReason> reason = co_await self->client_.unless_gone(self->pump(writer));
     // A client may leave as soon as it has seen the end.
     co_await self->end(
-        reason.value_or(self->done_seen_ ? EndReason::done : EndReason::client_gone), writer
+        reason.value_or(self->done_seen_ ? EndReason::done : self->call_->left()), writer
     );
 }
 
@@ -39,7 +39,7 @@ io::Task<void> ChatStream::end(EndReason reason, http::BodyWriter writer) {
         co_await call_->count_texts();
     // The record comes first: the client is told nothing that was not accounted for.
     call_->finish(reason, 200);
-    if (reason == EndReason::upstream_error || reason == EndReason::timeout)
+    if (is_told(reason))
         co_await tell_error(reason, writer);
     else if (reason == EndReason::client_gone)
         writer.abort();

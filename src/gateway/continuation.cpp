@@ -114,14 +114,10 @@ io::Task<EndReason> StreamContinuation::go_on(Broken broken, http::BodyWriter wr
     const std::optional<EndReason> end =
         co_await broken_.client.unless_gone(carry(std::move(ask), writer));
     // A client may leave as soon as it has seen the end.
-    const EndReason reason = end.value_or(ended_ ? EndReason::done : EndReason::client_gone);
+    const EndReason reason = end.value_or(ended_ ? EndReason::done : call.left());
     if (reason == EndReason::upstream_error || reason == EndReason::timeout)
         if (why_not_.empty()) why_not_ = "the engine that went on broke off as well";
-    count(
-        reason == EndReason::done          ? "done"
-        : reason == EndReason::client_gone ? "left"
-                                           : "failed"
-    );
+    count(reason == EndReason::done ? "done" : reason == call.left() ? "left" : "failed");
     co_return reason;
 }
 
@@ -175,6 +171,7 @@ std::optional<StreamContinuation::Next> StreamContinuation::choose(EndReason by)
                  .trace = &options_.trace}
             );
             next.request.body = *std::move(body);
+            call.explain_choice();
             return next;
         }
         endpoints.finish(*choice, routing::AttemptOutcome::abandoned, now);
@@ -374,6 +371,11 @@ void describe_continuation(http::Response& response, const StreamContinuation* c
     add_penstock_header(response, "continue-refused", obstacle);
 }
 
+bool is_told(EndReason reason) {
+    return reason == EndReason::upstream_error || reason == EndReason::timeout ||
+           reason == EndReason::gateway_stopped;
+}
+
 dialects::StreamFailure failure_of(
     EndReason reason, std::optional<Duration> silence, std::string_view why_not
 ) {
@@ -385,6 +387,13 @@ dialects::StreamFailure failure_of(
         .message = late ? "the call's deadline passed before the answer was complete"
                         : "the engine broke off before the answer was complete"
     };
+    if (reason == EndReason::gateway_stopped)
+        failure = {
+            .status = 503,
+            .type = "server_error",
+            .code = "gateway_stopped",
+            .message = "this gateway was stopped before the answer was complete"
+        };
     if (late && silence) {
         failure.code = "read_timeout";
         failure.message =

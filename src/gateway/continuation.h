@@ -147,6 +147,8 @@ class StreamContinuation {
 // null.
 void describe_continuation(http::Response& response, const StreamContinuation* continuation);
 
+// Whether whoever reads a stream that ended so is told, in the stream: it may still be there.
+bool is_told(EndReason reason);
 // What a client is told of a stream that ends before the answer does. `silence`: the engine's, that
 // was too long.
 dialects::StreamFailure failure_of(

@@ -4,12 +4,10 @@
 #include <algorithm>
 
 #include "dialects/responses.h"
-#include "dialects/splice.h"
 #include "dialects/stream.h"
 #include "gateway/call_hold.h"
 #include "gateway/call_input.h"
 #include "gateway/departed_calls.h"
-#include "gateway/engine_request.h"
 #include "gateway/span_exporter.h"
 
 namespace penstock::gateway {
@@ -20,16 +18,6 @@ using dialects::Json;
 using routing::ApiError;
 
 std::unexpected<ApiError> refuse(ApiError error) { return std::unexpected(std::move(error)); }
-
-std::string json_string(std::string_view text) { return dialects::print_json(Json(text)); }
-
-ApiResult<bool> read_drops(const http::Headers& headers) {
-    const std::string_view word = headers.get("x-penstock-unsupported");
-    if (word.empty() || word == "refuse") return false;
-    if (word == "drop") return true;
-    return refuse(routing::invalid_request("expected 'refuse' or 'drop'", "x-penstock-unsupported")
-    );
-}
 
 }  // namespace
 
@@ -138,9 +126,7 @@ io::Task<ApiResult<void>> DialectCalls::admit(http::Request* request, Admitted* 
     if (!limits) co_return refuse(limits.error());
     admitted->limits = *limits;
     admitted->deadline = io::earlier(request->deadline, io::Deadline::after(limits->timeout));
-    const ApiResult<bool> drops = read_drops(request->headers);
-    if (!drops) co_return refuse(drops.error());
-    admitted->drops = *drops;
+    admitted->drops = limits->drops;
     for (const char* name : {"anthropic-version", "anthropic-beta"})
         if (const auto value = request->headers.find(name)) admitted->passed.set(name, *value);
     if (ApiResult<void> read = read_wishes(*admitted); !read) co_return read;
@@ -248,6 +234,7 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
         .trace_id = std::move(admitted->trace.id),
         .logged = admitted->trace.sampled,
         .undelivered = admitted->limits.undelivered,
+        .explained = explains(admitted->limits, parts_.random),
     };
     admission.span = std::move(span);
     take_context(*request, admission);
@@ -255,17 +242,50 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
     co_return ApiResult<void>();
 }
 
-// ---- dispatch ----
+// ---- answer ----
 
 io::Task<http::Response> DialectCalls::answer(Admitted admitted, http::ClientWatch client) {
-    constexpr int kNobodyWaits = 499;
     parts_.attempts.on_call(admitted.request.model);
+    return ask_and_answer(std::move(admitted), client);
+}
+
+io::Task<http::Response> DialectCalls::go_on(Handed handed, http::ClientWatch client) {
+    Admitted admitted{
+        .dialect = Dialect::chat,
+        .goes_on = true,
+        .drops = handed.limits.drops,
+        .body = std::move(handed.body),
+        .limits = std::move(handed.limits),
+        .key = std::move(handed.key),
+        .deadline = handed.deadline,
+        .trace = std::move(handed.trace),
+        .prompt = std::move(handed.prompt),
+        .call = std::move(handed.call),
+        .tried = std::move(handed.tried),
+        .attempts = handed.attempts,
+        .last = std::move(handed.last),
+    };
+    ApiResult<void> read = read_wishes(admitted);
+    if (read) read = read_document(admitted);
+    // What cannot be said in another dialect: the engines that spoke its own have the last word.
+    if (!read) admitted.attempts = ChatCompletions::kAttemptsMax;
+    admitted.bound = handed.bound;
+    return ask_and_answer(std::move(admitted), client);
+}
+
+// What a client is told whose request waits here when this process ends; nobody else is told.
+http::Response DialectCalls::left(Admitted& admitted) {
+    constexpr int kNobodyWaits = 499;
     Call& call = *admitted.call;
+    if (call.left() == EndReason::gateway_stopped)
+        return end_with(admitted, gateway_stopped(), EndReason::gateway_stopped);
+    call.finish(EndReason::client_gone, kNobodyWaits);
+    return http::Response::empty(kNobodyWaits);
+}
+
+io::Task<http::Response> DialectCalls::ask_and_answer(Admitted admitted, http::ClientWatch client) {
     std::optional<Opened> opened = co_await client.unless_gone(open(&admitted));
-    if (!opened) {
-        call.finish(EndReason::client_gone, kNobodyWaits);
-        co_return http::Response::empty(kNobodyWaits);
-    }
+    if (!opened) co_return left(admitted);
     if (!*opened) {
         const ApiError& error = (*opened).error();
         const EndReason reason = error.status == 504   ? EndReason::timeout
@@ -280,172 +300,7 @@ io::Task<http::Response> DialectCalls::answer(Admitted admitted, http::ClientWat
                                          : pass_refusal(&admitted, std::move(upstream));
     std::optional<http::Response> response = co_await client.unless_gone(std::move(body));
     if (response) co_return *std::move(response);
-    call.finish(EndReason::client_gone, kNobodyWaits);
-    co_return http::Response::empty(kNobodyWaits);
-}
-
-// Tries endpoints until one answers, none is left, or the deadline or the retry budget ends it.
-io::Task<DialectCalls::Opened> DialectCalls::open(Admitted* admitted) {
-    std::vector<EndpointId> tried = admitted->call->excluded();
-    std::optional<Opened> last;
-    for (int number = 0; number < ChatCompletions::kAttemptsMax; ++number) {
-        if (number > 0 && !co_await parts_.attempts.wait_for_retry(
-                              admitted->call.get(), number, admitted->deadline
-                          ))
-            break;
-        ApiResult<routing::EndpointPool::Choice> choice = choose(*admitted, tried);
-        if (!choice && !last && parts_.held.sleeps(admitted->request.model)) {
-            // The last replica left when the call had been admitted.
-            ApiResult<void> ready = co_await parts_.held.until_ready(
-                {.key = admitted->key.get(),
-                 .model = admitted->request.model,
-                 .bytes = admitted->body.size(),
-                 .deadline = admitted->deadline}
-            );
-            if (!ready) co_return refuse(std::move(ready.error()));
-            choice = choose(*admitted, tried);
-        }
-        if (!choice) {
-            if (!last) last.emplace(refuse(choice.error()));
-            break;
-        }
-        const Route route = *parts_.calls.endpoints.find(choice->endpoint_id);
-        ApiResult<http::ClientRequest> request = engine_request(*admitted, route);
-        if (!request) {
-            parts_.calls.endpoints.finish(
-                *choice, routing::AttemptOutcome::abandoned, parts_.calls.clock.now()
-            );
-            if (!last) last.emplace(refuse(std::move(request.error())));
-            if (!looks_further(*admitted)) break;
-            tried.push_back(choice->endpoint_id);
-            --number;  // it was no attempt
-            continue;
-        }
-        if (number > 0) parts_.calls.metrics.on_retry();
-        // The answer of the attempt before is dropped only now: if nobody else can answer, it is
-        // given.
-        last.reset();
-        admitted->call->dispatch(*choice);
-        admitted->call->count_prompt([&] {
-            return TextMeter::Prompt{admitted->dialect, admitted->embeddings, admitted->body};
-        });
-        const bool retryable = co_await attempt(admitted, {number, *std::move(request)}, &last);
-        if (!retryable || admitted->deadline.passed()) break;
-        tried.push_back(admitted->call->route().endpoint.id);
-    }
-    co_return *std::move(last);
-}
-
-// A call that names what engines must understand goes on to one that does.
-bool DialectCalls::looks_further(const Admitted& admitted) {
-    return admitted.wishes.provider && admitted.wishes.provider->require_parameters;
-}
-
-// An engine of the client's dialect first: nothing is lost on the way to it.
-ApiResult<routing::EndpointPool::Choice> DialectCalls::choose(
-    const Admitted& admitted, std::vector<EndpointId>& tried
-) {
-    routing::EndpointPool& endpoints = parts_.calls.endpoints;
-    const Time now = parts_.calls.clock.now();
-    const routing::EndpointLists lists(*admitted.key);
-    while (true) {
-        routing::EndpointQuery query = query_of(admitted, lists);
-        query.excluded = tried;
-        query.remembers_prompt = tried.empty();
-        const std::string_view any = query.protocol;
-        query.protocol = protocol_of(admitted.dialect);
-        Result<routing::EndpointPool::Choice> choice = endpoints.choose(query, now, parts_.random);
-        query.protocol = any;
-        if (!choice) choice = endpoints.choose(query, now, parts_.random);
-        if (!choice) {
-            ApiError error = told(choice.error());
-            if (error.status == 503)
-                if (const auto after = endpoints.retry_after(admitted.request.model, now))
-                    error.retry_after = after;
-            return refuse(std::move(error));
-        }
-        const Endpoint& endpoint = endpoints.find(choice->endpoint_id)->endpoint;
-        const Result<Money> most =
-            routing::worst_case(admitted.bound, routing::prices_of(endpoint));
-        if (most && *most <= admitted.call->cost_max()) return *choice;
-        // It came, or became dearer, after the hold was made.
-        endpoints.finish(*choice, routing::AttemptOutcome::abandoned, now);
-        tried.push_back(choice->endpoint_id);
-    }
-}
-
-// Of the client's own bytes: the model's name and, where it gave none, a bound on the output.
-std::string DialectCalls::engine_body(const Admitted& admitted, const Route& route) const {
-    std::string body = admitted.body;
-    if (route.endpoint.upstream_model != admitted.request.model)
-        body = dialects::with_member(body, "model", json_string(route.endpoint.upstream_model));
-    if (admitted.dialect != Dialect::ollama || admitted.embeddings) return body;
-    Json::Object options;
-    if (const Json* given = dialects::find(admitted.request.shape, "options"))
-        if (given->if_object() != nullptr) options = *given->if_object();
-    dialects::put(
-        options, "num_predict",
-        admitted.request.output_tokens_max.value_or(parts_.options.output_tokens_default)
-    );
-    return dialects::with_member(body, "options", dialects::print_json(options));
-}
-
-ApiResult<http::ClientRequest> DialectCalls::engine_request(Admitted& admitted, const Route& route)
-    const {
-    admitted.engine = dialect_of_protocol(route.endpoint.protocol);
-    admitted.dropped.clear();
-    http::ClientRequest request = request_to(
-        {.route = &route,
-         .engine = admitted.engine,
-         .embeddings = admitted.embeddings,
-         .passed = admitted.converts() ? nullptr : &admitted.passed,
-         .trace = &admitted.trace,
-         .id = admitted.call->id()}
-    );
-    if (admitted.converts()) {
-        dialects::Request asked = admitted.request;
-        asked.model = route.endpoint.upstream_model;
-        dialects::Written written = dialects::write_request(asked, admitted.engine);
-        if (!written.dropped.empty() && !admitted.drops)
-            return refuse(dialects::refusal_of(written.dropped, admitted.engine));
-        admitted.dropped = std::move(written.dropped);
-        request.body = dialects::print_json(written.body);
-    } else {
-        request.body = engine_body(admitted, route);
-    }
-    return request;
-}
-
-io::Task<bool> DialectCalls::attempt(
-    Admitted* admitted, Attempt attempt, std::optional<Opened>* opened
-) {
-    Attempts::Plan plan{
-        .call = admitted->call.get(),
-        .number = attempt.number,
-        .ask =
-            {.request = std::move(attempt.request),
-             .engine = admitted->engine,
-             .streamed = admitted->request.stream,
-             .deadline = admitted->deadline},
-        .second = {},
-    };
-    if (parts_.options.hedge) plan.second = [this, admitted] { return second_of(*admitted); };
-    return parts_.attempts.run(std::move(plan), opened);
-}
-
-// In the dialect of the first one: its answer is read as that one's would be.
-std::optional<Attempts::Second> DialectCalls::second_of(Admitted& admitted) {
-    routing::EndpointPool& endpoints = parts_.calls.endpoints;
-    std::vector<EndpointId> tried{admitted.call->route().endpoint.id};
-    const ApiResult<routing::EndpointPool::Choice> choice = choose(admitted, tried);
-    if (!choice) return std::nullopt;
-    const std::shared_ptr<const Route> route = endpoints.find(choice->endpoint_id);
-    ApiResult<http::ClientRequest> request = std::unexpected(ApiError());
-    if (dialect_of_protocol(route->endpoint.protocol) == admitted.engine)
-        request = engine_request(admitted, *route);
-    if (request) return Attempts::Second{*choice, *std::move(request)};
-    endpoints.finish(*choice, routing::AttemptOutcome::abandoned, parts_.calls.clock.now());
-    return std::nullopt;
+    co_return left(admitted);
 }
 
 }  // namespace penstock::gateway

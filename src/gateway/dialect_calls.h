@@ -29,6 +29,22 @@ class DialectCalls {
     io::Task<http::Response> serve_body(
         http::Request request, std::string body, dialects::Dialect dialect
     );
+    // A Chat call that no engine of OpenAI's API could take, or any more: it goes on with the
+    // others, as the same call.
+    struct Handed {
+        std::unique_ptr<Call> call;
+        std::string body;
+        CallLimits limits;
+        KeyPtr key;
+        io::Deadline deadline;
+        CallTrace trace;
+        CallPrompt prompt;
+        routing::TokenBound bound;
+        std::vector<EndpointId> tried;         // and left out
+        int attempts = 0;                      // made; the wait for the next one is over
+        std::optional<Attempts::Answer> last;  // told where nobody can do better
+    };
+    io::Task<http::Response> go_on(Handed handed, http::ClientWatch client);
     // Passed through to engines of OpenAI's API.
     io::Task<http::Response> serve_embeddings(http::Request request);
     io::Task<http::Response> serve_embeddings_body(http::Request request, std::string body);
@@ -59,6 +75,10 @@ class DialectCalls {
         std::optional<ResponseTurn> turn;         // its answer is to be kept
         std::optional<CallCache::Ticket> ticket;  // of a call that asked for kept answers
         std::unique_ptr<Call> call;
+        // Of a call that was handed over; see Handed.
+        std::vector<EndpointId> tried;
+        int attempts = 0;
+        std::optional<Attempts::Answer> last;
         // Of the present attempt:
         dialects::Dialect engine = dialects::Dialect::chat;
         std::vector<std::string> dropped;
@@ -78,7 +98,14 @@ class DialectCalls {
         const;
 
     io::Task<http::Response> answer(Admitted admitted, http::ClientWatch client);
+    io::Task<http::Response> ask_and_answer(Admitted admitted, http::ClientWatch client);
+    http::Response left(Admitted& admitted);
     io::Task<Opened> open(Admitted* admitted);
+    // The same as choose(), or what may be asked after a wait.
+    io::Task<ApiResult<routing::EndpointPool::Choice>> choose_or_wait(
+        Admitted* admitted, int number, std::vector<EndpointId>* tried,
+        const std::optional<Opened>* last
+    );
     static bool looks_further(const Admitted& admitted);
     ApiResult<routing::EndpointPool::Choice> choose(
         const Admitted& admitted, std::vector<EndpointId>& tried

@@ -61,7 +61,7 @@ DialectStream::DialectStream(
 io::Task<void> DialectStream::run(std::unique_ptr<DialectStream> self, http::BodyWriter writer) {
     End reason = co_await self->client_.unless_gone(self->pump(writer));
     // A client may leave as soon as it has seen the end.
-    if (!reason) reason = self->ended_ ? EndReason::done : EndReason::client_gone;
+    if (!reason) reason = self->ended_ ? EndReason::done : self->call_->left();
     reason = co_await self->go_on(*reason, writer);
     if (reason == EndReason::client_gone && self->call_->is_billed_to_end()) {
         writer.abort();
@@ -71,7 +71,7 @@ io::Task<void> DialectStream::run(std::unique_ptr<DialectStream> self, http::Bod
         co_await self->call_->count_texts();
     // The record comes first: the client is told nothing that was not accounted for.
     self->call_->finish(*reason, 200);
-    if (*reason == EndReason::upstream_error || *reason == EndReason::timeout)
+    if (is_told(*reason))
         co_await self->tell_error(*reason, writer);
     else if (*reason == EndReason::client_gone)
         writer.abort();

@@ -141,7 +141,7 @@ io::Task<EngineAnswer> hear(
 }  // namespace
 
 io::Task<EngineAnswer> ask_engine(http::Client* client, EngineAsk ask) {
-    const io::Deadline until = ask.streamed ? ask.first_content : ask.deadline;
+    const io::Deadline until = ask.streamed ? ask.first_content : ask.answer;
     return hear(
         client->open(std::move(ask.request), until),
         ask.streamed ? std::optional(ask.engine) : std::nullopt, until

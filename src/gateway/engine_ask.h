@@ -12,6 +12,9 @@
 
 namespace penstock::gateway {
 
+// After it there is a connection to the engine, or it cannot be reached.
+constexpr Duration kEngineConnectMax = 5s;
+
 // Cuts a body into lines, however it comes; empty ones are left out.
 class LineParser {
   public:
@@ -53,6 +56,7 @@ struct EngineAsk {
     dialects::Dialect engine = dialects::Dialect::chat;
     bool streamed = false;       // the client wants a stream
     io::Deadline deadline;       // of the call
+    io::Deadline answer;         // of one that comes whole, for this engine: its status
     io::Deadline first_content;  // of a stream, for this engine
 };
 

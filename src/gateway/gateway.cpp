@@ -14,6 +14,7 @@
 #include "gateway/departed_calls.h"
 #include "gateway/dialect_calls.h"
 #include "gateway/drain.h"
+#include "gateway/engine_ask.h"
 #include "gateway/engine_loads.h"
 #include "gateway/idempotency_log.h"
 #include "gateway/idempotent_calls.h"
@@ -45,7 +46,10 @@ constexpr Duration kRoutesBackOffMax = 5s;
 constexpr Duration kGaugeInterval = 1s;
 // To make a connection for a call costs it a tenth of a millisecond before its first token.
 const http::ClientOptions kEngineConnections{
-    .idle_timeout = 90s, .idle_per_origin_max = 256, .idle_max = 4096
+    .connect_timeout = kEngineConnectMax,
+    .idle_timeout = 90s,
+    .idle_per_origin_max = 256,
+    .idle_max = 4096
 };
 
 // Where OpenAI's API has its resources: an unknown path below them is answered in its error shape.
@@ -146,9 +150,9 @@ class Gateway::State {
               {loads_, held_, endpoints_, server_, routes_version_, options_, log_},
               ids_.next<RunId>(with.clock.now())
           ),
-          calls_{*spool_,     budget_,    endpoints_,     departed_,      answer_room_,
-                 metrics_,    with.clock, calls_running_, requests_open_, loads_,
-                 tokenizers_, log_,       draining_,      left_streams_,  spans_},
+          calls_{*spool_,    budget_,        endpoints_,     departed_, answer_room_, metrics_,
+                 with.clock, calls_running_, requests_open_, loads_,    tokenizers_,  log_,
+                 draining_,  left_streams_,  spans_,         stopping_, ids_},
           cache_(calls_, ids_, with.metrics),
           attempts_({with.runtime.executor(), calls_, upstream_, ids_, with.random, options_}),
           continuations_{calls_, upstream_, ids_, with.random, with.metrics},
@@ -280,6 +284,7 @@ class Gateway::State {
         tasks_.spawn(refresh_gauges(&registry_));
     }
 
+    void begin_stop() { stopping_ = true; }
     io::Task<void> stop(io::Deadline drain) {
         // The settler's own task is ended first: two would read the spool at once.
         co_await tasks_.close();
@@ -430,6 +435,7 @@ class Gateway::State {
     std::int64_t routes_version_ = 0;
     bool routes_known_ = false;
     bool draining_ = false;
+    bool stopping_ = false;
     std::vector<std::string> refused_routes_;  // why
     bool started_ = false;
     SpanExporter spans_;
@@ -480,6 +486,7 @@ Gateway::Gateway(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Gateway::~Gateway() { CHECK(!state_->started(), "stop() ends what start() began"); }
 void Gateway::register_routes(http::Router& router) { state_->register_routes(router); }
 void Gateway::start() { state_->start(); }
+void Gateway::begin_stop() { state_->begin_stop(); }
 io::Task<void> Gateway::stop(io::Deadline drain) { return state_->stop(drain); }
 bool Gateway::ready() const { return state_->ready(); }
 bool Gateway::draining() const { return state_->draining(); }

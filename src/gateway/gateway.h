@@ -68,8 +68,8 @@ struct GatewayOptions {
 // process or alone. All of it lives on the runtime's thread; disk work goes to the pool.
 //     auto gateway = TRY(Gateway::open(options, {runtime, pool, clock, random, log, metrics}));
 //     gateway->register_routes(router);
-//     server.start(); gateway->start(); … co_await server.stop(drain); co_await
-//     gateway->stop(drain);
+//     server.start(); gateway->start(); … co_await server.drain(drain); gateway->begin_stop();
+//     co_await server.stop(drain); co_await gateway->stop(drain);
 class Gateway {
   public:
     // What the gateway borrows; everything outlives it.
@@ -94,6 +94,9 @@ class Gateway {
     // Begins to follow the route table and to settle. Calls are answered 503 until a first table
     // came.
     void start();
+    // Before the HTTP server cuts off what it could not finish: those calls end as ended by this
+    // process, and their clients are told so.
+    void begin_stop();
     // After the HTTP server has stopped: makes what is finished durable, tries to settle it until
     // `drain`, and ends. What could not be sent stays in the spool for the next start.
     io::Task<void> stop(io::Deadline drain);

@@ -259,7 +259,7 @@ io::Task<http::Response> ScriptedServer::settle(http::Request request) {
                 Error{refuse_settlements, "this record is refused"}, request
             );
     for (const CallRecord& call : calls->records) {
-        if (records.emplace(call.id, call).second) {
+        if ((call.attempt_of ? attempts : records).emplace(call.id, call).second) {
             ++settled.accepted;
             if (!call.attempt_of) draw(call);
         } else {
@@ -320,7 +320,9 @@ void Fixture::start_gateway() {
 
 void Fixture::stop_gateway(Duration drain) {
     if (!gateway) return;
-    runtime.block_on(front->stop(io::Deadline::after(drain)));
+    runtime.block_on(front->drain(io::Deadline::after(drain)));
+    gateway->begin_stop();
+    runtime.block_on(front->stop(io::Deadline::after(0s)));
     runtime.block_on(gateway->stop(io::Deadline::after(drain)));
     front.reset();
     gateway.reset();

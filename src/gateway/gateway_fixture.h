@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -61,6 +62,7 @@ class ScriptedEngine {
     void cut() { told_.notify_all(); }
 
     EngineScript script;
+    std::deque<EngineScript> before;  // of the first requests, one each
     std::vector<http::Request> requests;
     int answers_abandoned = 0;  // the gateway closed its connection while the engine was answering
     std::optional<std::string> metrics;  // what it tells of itself; nothing: 404
@@ -70,7 +72,9 @@ class ScriptedEngine {
   private:
     io::Task<http::Response> tell_metrics(http::Request request);
     io::Task<http::Response> serve(http::Request request);
-    io::Task<void> write_answer(http::BodyWriter writer, http::ClientWatch client);
+    io::Task<void> write_answer(
+        EngineScript answer, http::BodyWriter writer, http::ClientWatch client
+    );
     io::Runtime& runtime_;
     io::Event told_;
     http::Router router_;
@@ -118,7 +122,8 @@ class ScriptedServer {
     std::vector<LineReport> line_reports;  // likewise
     bool takes = true;                     // turns and reports of lines
 
-    std::map<RequestId, CallRecord> records;
+    std::map<RequestId, CallRecord> records;   // of calls
+    std::map<RequestId, CallRecord> attempts;  // beside those: of attempts that are none's own
     int repeated = 0;
     int keys_asked = 0;
     int keys_asked_in_vain = 0;  // while it was away

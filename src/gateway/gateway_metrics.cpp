@@ -5,6 +5,7 @@
 #include <boost/describe/enum_to_string.hpp>
 
 #include "base/time.h"
+#include "routing/call_meter.h"
 
 namespace penstock::gateway {
 namespace {
@@ -89,15 +90,23 @@ void GatewayMetrics::on_hedge(bool won) {
 }
 
 // Their tokens are on bill lines as well, so they count as the others do.
-void GatewayMetrics::on_platform_attempt(
-    const CallRecord& record, const GenAiMetrics::Facts& facts
-) {
+void GatewayMetrics::on_attempt(const CallRecord& record, const GenAiMetrics::Facts& facts) {
+    const std::string_view reason = boost::describe::enum_to_string(record.end_reason, "unknown");
+    registry_
+        .counter(
+            "penstock_gateway_attempts_total",
+            "Attempts beside those that calls are charged for, by how they ended; client_gone: cut "
+            "off, since another engine was faster.",
+            {{"end_reason", reason}}
+        )
+        .add();
+    if (routing::total_tokens(record.tokens) == 0) return;
     gen_ai_.on_platform_attempt(record, facts);
     count_tokens(series_of(record.model), record.tokens);
     registry_
         .counter(
             "penstock_gateway_platform_attempts_total",
-            "Attempts that the platform pays: they lost to another one of their call."
+            "Attempts that the platform pays: they worked and were cut off."
         )
         .add();
 }

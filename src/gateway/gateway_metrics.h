@@ -32,7 +32,8 @@ class GatewayMetrics {
     );
     void on_retry();
     void on_hedge(bool won);  // a second engine was asked; it had the first content
-    void on_platform_attempt(const CallRecord& record, const GenAiMetrics::Facts& facts);
+    // Not the call's own: it failed before it, or lost to it.
+    void on_attempt(const CallRecord& record, const GenAiMetrics::Facts& facts);
     void on_fallback();  // to another model of the request
     void on_settled(std::int64_t accepted, std::int64_t repeated);
     void on_settle_refused(std::size_t records);

@@ -46,38 +46,45 @@ io::Task<http::Response> ScriptedEngine::tell_metrics(http::Request request) {
 io::Task<http::Response> ScriptedEngine::serve(http::Request request) {
     http::ClientWatch client = request.client;
     requests.push_back(std::move(request));
-    if (script.silent) {
+    EngineScript answer = script;
+    if (!before.empty()) {
+        answer = std::move(before.front());
+        before.pop_front();
+    }
+    if (answer.silent) {
         co_await client.gone();
         ++answers_abandoned;
     }
-    http::Response response{.status = script.status, .headers = script.headers, .body = {}};
-    response.headers.set("Content-Type", script.content_type);
-    response.body = [this, client](http::BodyWriter writer) {
-        return write_answer(writer, client);
+    http::Response response{.status = answer.status, .headers = answer.headers, .body = {}};
+    response.headers.set("Content-Type", answer.content_type);
+    response.body = [this, client, answer = std::move(answer)](http::BodyWriter writer) {
+        return write_answer(answer, writer, client);
     };
     co_return response;
 }
 
-io::Task<void> ScriptedEngine::write_answer(http::BodyWriter writer, http::ClientWatch client) {
+io::Task<void> ScriptedEngine::write_answer(
+    EngineScript answer, http::BodyWriter writer, http::ClientWatch client
+) {
     static_cast<void>(co_await writer.write({}));
-    for (const std::string& piece : std::vector(script.pieces)) {
+    for (const std::string& piece : answer.pieces) {
         if (!co_await writer.write(piece)) {
             ++answers_abandoned;
             co_return;
         }
     }
-    if (script.end == EngineScript::End::hang) {
+    if (answer.end == EngineScript::End::hang) {
         co_await client.gone();
         ++answers_abandoned;
     }
-    if (script.end == EngineScript::End::when_told) {
+    if (answer.end == EngineScript::End::when_told) {
         const std::optional<bool> told = co_await client.unless_gone(told_.wait());
         if (told && script.rest.empty()) writer.abort();
         for (const std::string& piece : std::vector(script.rest))
             if (told) static_cast<void>(co_await writer.write(piece));
         if (!told) ++answers_abandoned;
     }
-    if (script.end == EngineScript::End::cut) {
+    if (answer.end == EngineScript::End::cut) {
         // What was written reaches the gateway before the cut does.
         co_await io::sleep_for(kBeforeTheCut);
         writer.abort();

@@ -206,7 +206,15 @@ Result<io::TlsContext> Client::State::tls_context() {
 }
 
 io::Task<Result<io::Stream>> Client::State::connect(Url url, io::Deadline deadline) {
-    deadline = io::earlier(deadline, io::Deadline::after(options.connect_timeout));
+    const io::Deadline within = io::earlier(deadline, io::Deadline::after(options.connect_timeout));
+    Result<io::Stream> stream = co_await connect_within(std::move(url), within);
+    // Whoever called has time left: the peer is what cannot be had.
+    if (!stream && stream.error().code == ErrorCode::deadline_exceeded && !deadline.passed())
+        stream.error().code = ErrorCode::unavailable;
+    co_return stream;
+}
+
+io::Task<Result<io::Stream>> Client::State::connect_within(Url url, io::Deadline deadline) {
     if (!options.unix_socket.empty())
         co_return co_await io::connect_unix(executor, options.unix_socket, deadline);
     io::Stream stream = CO_TRY(co_await io::connect_tcp(

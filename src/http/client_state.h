@@ -43,7 +43,9 @@ struct Client::State {
     // A kept connection that is still good, or nothing.
     ConnectionPtr take_idle(const std::string& origin);
     void keep(const std::string& origin, ConnectionPtr connection);
+    // unavailable: within connect_timeout; deadline_exceeded: `deadline` itself passed.
     io::Task<Result<io::Stream>> connect(Url url, io::Deadline deadline);
+    io::Task<Result<io::Stream>> connect_within(Url url, io::Deadline deadline);
     Result<io::TlsContext> tls_context();
 
     io::Executor executor;

@@ -197,6 +197,22 @@ TEST_F(ClientTest, TheDeadlineCoversTheWaitForTheAnswer) {
     EXPECT_EQ(response.error().code, ErrorCode::deadline_exceeded);
 }
 
+TEST_F(ClientTest, APeerThatCannotBeConnectedToInTimeIsUnavailable) {
+    // Says nothing to a handshake.
+    script.connection({"..."});
+    script.connection({"..."});
+    std::string url = script.url();
+    url.replace(0, std::string_view("http").size(), "https");
+    Client hasty(runtime, {.connect_timeout = 30ms});
+
+    const auto ask = [&](io::Deadline deadline) {
+        return runtime.block_on(hasty.send({.url = url}, deadline)).error().code;
+    };
+
+    EXPECT_EQ(ask(io::Deadline::after(10s)), ErrorCode::unavailable);
+    EXPECT_EQ(ask(io::Deadline::after(10ms)), ErrorCode::deadline_exceeded);
+}
+
 TEST_F(ClientTest, AnAnswerThatIsNoHttpIsUnavailable) {
     script.connection({"SSH-2.0-OpenSSH\r\n\r\n"});
 

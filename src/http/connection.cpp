@@ -384,6 +384,13 @@ void Connection::end_watch() {
     stream_.call_when_readable(nullptr);
 }
 
+bool Connection::let_go() {
+    if (!watched_ || input_ended_) return false;
+    input_ended_ = true;
+    canceller_.cancel();
+    return true;
+}
+
 // A handler waits, perhaps for long: what came of its request is not kept for the next one's bytes.
 void Connection::look_for_departure() {
     if (reader_.body_done()) reader_.release_if_idle();

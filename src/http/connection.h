@@ -42,6 +42,9 @@ class Connection {
     bool can_watch() const { return !stream_.is_secure() && canceller_; }
     const bool* begin_watch();
     void end_watch();
+    // Of the server's stop(): a watch ends as if the client had gone; it can still be told. False:
+    // nothing watches.
+    bool let_go();
     void set_canceller(io::TaskGroup::Canceller canceller) { canceller_ = std::move(canceller); }
     // Of Departures, for a watch that has lasted.
     void look_for_departure();

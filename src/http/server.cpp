@@ -172,16 +172,25 @@ void Server::retire() {
     if (state_->listener) state_->listener->close();
 }
 
-io::Task<void> Server::stop(io::Deadline drain) {
+io::Task<bool> Server::drain(io::Deadline until) {
     State& state = *state_;
     state.stopping = true;
     if (state.listener) state.listener->close();
     const std::vector<Connection*> open(state.connections.begin(), state.connections.end());
     for (Connection* connection : open) connection->finish();
-    if (!co_await state.group.drain(drain))
+    co_return co_await state.group.drain(until);
+}
+
+io::Task<void> Server::stop(io::Deadline drain) {
+    State& state = *state_;
+    if (!co_await this->drain(drain)) {
         state.log.warning(
             "stopped with requests unfinished", {{"connections", state.connections.size()}}
         );
+        bool waits = false;
+        for (Connection* connection : state.connections) waits |= connection->let_go();
+        if (waits) co_await state.group.drain(io::Deadline::after(kLastWords));
+    }
     co_await state.group.close();
     co_await state.looking.close();
 }

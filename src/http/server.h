@@ -60,8 +60,12 @@ class Server {
     // open with their next answer to come anew. None is closed, so that no request is lost;
     // connections() falls to nothing, by idle_timeout at the latest. stop() ends it.
     void retire();
-    // Takes no new connection, closes idle ones, lets requests finish until `drain`, cancels the
-    // rest.
+    // Takes no new connection, closes idle ones and waits until all requests are answered; false:
+    // some are not by then.
+    io::Task<bool> drain(io::Deadline until);
+    // After drain(): handlers that wait (ClientWatch) learn that nothing more can be waited for, as
+    // if their clients had gone, and have kLastWords to tell them so; then the rest is cancelled.
+    static constexpr Duration kLastWords = 1s;
     io::Task<void> stop(io::Deadline drain);
 
     struct State;

@@ -146,5 +146,30 @@ TEST_F(ServerDepartureTest, StopEndsAHandlerThatWaitsForItsClientTooLong) {
     runtime.block_on(group.drain(soon()));
 }
 
+io::Task<> ask_into(Client* client, std::string url, Result<ClientResponse>* out) {
+    *out = co_await client->send({.url = std::move(url)}, soon());
+}
+
+TEST_F(ServerDepartureTest, AServerThatStopsLetsGoOfHandlersThatWaitAndSendsWhatTheySay) {
+    Seen seen(runtime.executor());
+    router.add("GET", "/wait", [&seen](Request request) {
+        return wait_for_client(std::move(request), &seen);
+    });
+    start();
+    Result<ClientResponse> answer = fail(ErrorCode::internal, "none yet");
+    group.spawn(ask_into(&client, server->url() + "/wait", &answer));
+    runtime.block_on(until(&seen, &Seen::started));
+
+    const bool drained = runtime.block_on(server->drain(io::Deadline::after(10ms)));
+    EXPECT_EQ(seen.gone, 0) << "a drain cuts nothing off";
+    runtime.block_on(server->stop(io::Deadline::after(0s)));
+    EXPECT_TRUE(runtime.block_on(group.drain(soon())));
+
+    EXPECT_FALSE(drained);
+    EXPECT_EQ(seen.gone, 1);
+    ASSERT_TRUE(answer) << to_string(answer.error());
+    EXPECT_EQ(answer->status, 204);
+}
+
 }  // namespace
 }  // namespace penstock::http

@@ -195,13 +195,17 @@ struct GenerationData {
     // Of a stream that two engines answered: the other one's call; see BillLine.
     std::optional<std::string> continues;
     std::optional<std::string> continued_by;
+    // Of an attempt that is not the call's own, and how a call found its engine; see BillLine.
+    std::optional<std::string> attempt_of;
+    std::optional<std::int64_t> status;
+    std::optional<std::string> routing;
     bool operator==(const GenerationData&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     GenerationData, (),
     (id, model, provider_name, site, c_url, key_id, created_at, ended_at, latency_us, tokens_prompt,
      tokens_completion, basis, finish_reason, total_cost, charged, usage, transfers, trace_id,
-     continues, continued_by)
+     continues, continued_by, attempt_of, status, routing)
 )
 struct GenerationAnswer {
     GenerationData data;

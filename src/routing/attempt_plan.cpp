@@ -5,17 +5,23 @@
 
 namespace penstock::routing {
 
-Duration first_content_within(int number, Duration left) {
+Duration attempt_within(int number, Duration left) {
     const Duration whole = std::max(Duration{0}, left);
     if (number + 1 >= kAttemptsMax || whole <= 2 * kAttemptReserve) return whole;
     // The wait before it included: a first or second one.
-    return std::min(kFirstContentMax, whole - kAttemptReserve - 4 * kBackOffFirst);
+    return whole - kAttemptReserve - 4 * kBackOffFirst;
+}
+
+Duration first_content_within(int number, Duration left) {
+    const Duration within = attempt_within(number, left);
+    return number + 1 >= kAttemptsMax ? within : std::min(kFirstContentMax, within);
 }
 
 std::optional<Duration> back_off(
     int number, std::optional<Duration> retry_after, Duration left, Random& random
 ) {
     constexpr int kDoublingsMax = 10;
+    if (retry_after && *retry_after > kRetryAfterMax) return std::nullopt;
     const Duration bound =
         std::min(kBackOffMax, kBackOffFirst * (1 << std::clamp(number - 1, 0, kDoublingsMax)));
     const auto drawn =

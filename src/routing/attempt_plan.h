@@ -13,16 +13,20 @@ namespace penstock::routing {
 constexpr int kAttemptsMax = 3;
 constexpr Duration kFirstContentMax = 60s;  // an attempt that is silent for longer is given up
 constexpr Duration kAttemptReserve = 2s;    // what one more attempt needs at least
+constexpr Duration kRetryAfterMax = 5s;     // an engine that asks for more is not waited for
 constexpr Duration kBackOffFirst = 50ms;
 constexpr Duration kBackOffMax = 2s;
 
-// Until when attempt `number` (from 0) may be without content, from now: its own limit, or what is
-// left less a reserve for one more. The last one may use all that is left.
+// How long attempt `number` (from 0) may take, from now: what is left less a reserve for one more.
+// The last one may use all that is left.
+Duration attempt_within(int number, Duration left);
+// The same for a stream's first content, which has a limit of its own besides.
 Duration first_content_within(int number, Duration left);
 
 // How long to wait before attempt `number` (from 1): drawn from zero to a bound that doubles, so
 // that callers who failed together do not return together; at least what the engine asked for.
-// Nothing where an attempt after it could not finish any more.
+// Nothing where an attempt after it could not finish any more, or where that is more than
+// kRetryAfterMax.
 std::optional<Duration> back_off(
     int number, std::optional<Duration> retry_after, Duration left, Random& random
 );

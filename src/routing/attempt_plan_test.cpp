@@ -19,6 +19,12 @@ TEST(AttemptPlan, LeavesTimeForOneMoreAttempt) {
     EXPECT_EQ(first_content_within(1, -1s), 0s);
 }
 
+TEST(AttemptPlan, AnAnswerThatComesWholeMayTakeAllTimeButThatOfOneMore) {
+    EXPECT_EQ(attempt_within(0, 10min), 10min - kAttemptReserve - 4 * kBackOffFirst);
+    EXPECT_EQ(attempt_within(0, 3s), 3s);
+    EXPECT_EQ(attempt_within(kAttemptsMax - 1, 10min), 10min);
+}
+
 TEST(AttemptPlan, WaitsADrawnTimeWithinADoublingBound) {
     SeededRandom random(7);
     Duration longest{};
@@ -32,6 +38,7 @@ TEST(AttemptPlan, HonoursRetryAfterIfItFits) {
     SeededRandom random(7);
     EXPECT_EQ(back_off(1, Duration(5s), 1min, random), Duration(5s));
     EXPECT_EQ(back_off(1, Duration(5s), 6s, random), std::nullopt);
+    EXPECT_EQ(back_off(1, kRetryAfterMax + 1s, 1min, random), std::nullopt);
 }
 
 TEST(AttemptPlan, StartsNoAttemptThatCannotFinish) {

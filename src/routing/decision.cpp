@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "routing/decision.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -100,6 +101,37 @@ std::string explain(const Decision& decision) {
         else
             append_terms(out, note, unit);
     }
+    return out;
+}
+
+std::string explain_to_tenant(
+    const Decision& decision, const std::function<std::string(const EndpointId&)>& name_of
+) {
+    constexpr std::size_t kCountMax = 32;  // "; and 10000 more"
+    std::string out(to_text(decision.form));
+    if (decision.guarded) out += ", uneven load: caches not counted";
+    const char* unit = decision.form == Decision::Form::learned ? "ms" : "blocks";
+    std::vector<const CandidateNote*> notes;
+    for (const CandidateNote& note : decision.candidates) notes.push_back(&note);
+    const auto chosen = std::ranges::find_if(notes, [&](const CandidateNote* note) {
+        return decision.chosen == note->endpoint_id;
+    });
+    if (chosen != notes.end()) std::rotate(notes.begin(), chosen, chosen + 1);
+    std::size_t left_out = 0;
+    for (const CandidateNote* note : notes) {
+        std::string entry = "; " + name_of(note->endpoint_id);
+        if (decision.chosen == note->endpoint_id) entry += " chosen";
+        entry += ": ";
+        if (note->filtered != FilterReason::none || decision.form == Decision::Form::two_choices)
+            entry += to_text(note->filtered);
+        else
+            append_terms(entry, *note, unit);
+        if (out.size() + entry.size() > kRoutingTextMax - kCountMax)
+            ++left_out;
+        else
+            out += entry;
+    }
+    if (left_out > 0) out.append("; and ").append(std::to_string(left_out)).append(" more");
     return out;
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -65,6 +67,13 @@ struct Decision {
 
 // One line: "learned; ep_… chosen: queue 120.0 − prefix 90.0 + price 3.0 = 33.0 ms; ep_… not_ready"
 std::string explain(const Decision& decision);
+// What the tenant whose call it was may see of it, the chosen one first: endpoints by the names
+// that `name_of` gives, and of what other tenants do there no more than the terms. At most
+// kRoutingTextMax bytes; what there is no room for is counted at the end.
+constexpr std::size_t kRoutingTextMax = 4096;
+std::string explain_to_tenant(
+    const Decision& decision, const std::function<std::string(const EndpointId&)>& name_of
+);
 std::string_view to_text(FilterReason reason);
 
 }  // namespace penstock::routing

@@ -363,5 +363,31 @@ TEST(EndpointPhases, AHoldCoversEnginesOfBothPhases) {
     );
 }
 
+TEST(ExplainToTenant, NamesEndpointsAsItIsToldAndLeavesOutWhatOthersDo) {
+    Scene scene({route(1, {.provider = "a"}), route(2, {.provider = "b", .weight = 0})});
+    ASSERT_TRUE(scene.pool.choose({.model = "m"}, kStart, scene.random));
+
+    const std::string text = explain_to_tenant(scene.pool.last_decision(), [](const auto& id) {
+        return std::string(id == endpoint_id(1) ? "a at here" : "b");
+    });
+
+    EXPECT_EQ(text, "two choices; a at here chosen: candidate; b: weight 0");
+}
+
+TEST(ExplainToTenant, IsBoundedAndCountsWhatItLeavesOut) {
+    std::vector<Route> routes;
+    for (std::uint64_t n = 1; n <= 8; ++n) routes.push_back(route(n));
+    Scene scene(std::move(routes));
+    const EndpointId chosen = scene.pool.choose({.model = "m"}, kStart, scene.random)->endpoint_id;
+
+    const std::string text = explain_to_tenant(scene.pool.last_decision(), [&](const auto& id) {
+        return std::string(id == chosen ? 3000 : 900, id == chosen ? 'c' : 'x');
+    });
+
+    EXPECT_LE(text.size(), kRoutingTextMax);
+    EXPECT_TRUE(text.starts_with("two choices; ccc")) << text.substr(0, 40);
+    EXPECT_TRUE(text.ends_with("; and 6 more")) << text.substr(text.size() - 40);
+}
+
 }  // namespace
 }  // namespace penstock::routing

@@ -81,6 +81,13 @@ bool EndpointPool::has_model(std::string_view model, std::string_view protocol) 
     return known != models_.end() && known->second.protocols.contains(protocol);
 }
 
+bool EndpointPool::has_model_beside(std::string_view model, std::string_view protocol) const {
+    const auto known = models_.find(model);
+    if (known == models_.end()) return false;
+    const auto& protocols = known->second.protocols;
+    return protocols.size() > (protocols.contains(protocol) ? 1U : 0U);
+}
+
 void EndpointPool::first_token(Choice& choice, Duration after, Time now) {
     const auto found = states_.find(choice.endpoint_id);
     CHECK(found != states_.end(), "an endpoint with calls is kept");
@@ -171,7 +178,9 @@ bool EndpointPool::has_allowed(const EndpointQuery& query) const {
     const auto known = models_.find(query.model);
     return known != models_.end() &&
            std::ranges::any_of(known->second.endpoints, [&](const State* state) {
-               return fixed_filter(*state, query) == FilterReason::none;
+               return fixed_filter(*state, query) == FilterReason::none &&
+                      std::ranges::find(query.excluded, state->route().endpoint.id) ==
+                          query.excluded.end();
            });
 }
 

@@ -140,7 +140,7 @@ class EndpointPool {
 
     // The dearest worst case among the endpoints that choose() could take, now or on a retry.
     Result<Money> worst_case(const EndpointQuery& query, const TokenBound& bound);
-    // Whether a ready endpoint is within what the call asks for. Walks.
+    // Whether a ready endpoint is within what the call asks for, and not excluded. Walks.
     bool has_allowed(const EndpointQuery& query) const;
     // When the first breaker for the model lets a probe through.
     std::optional<Duration> retry_after(std::string_view model, Time now) const;
@@ -158,6 +158,8 @@ class EndpointPool {
     bool has_model(std::string_view model) const { return models_.contains(model); }
     // Whether an endpoint of the table speaks it, ready or not.
     bool has_model(std::string_view model, std::string_view protocol) const;
+    // Whether one of another protocol is in the table as well.
+    bool has_model_beside(std::string_view model, std::string_view protocol) const;
     bool has_ready(std::string_view model) const;
     // No longer ready or in the table, with calls in flight.
     std::vector<EndpointId> leaving() const;

@@ -28,6 +28,11 @@ BillLine line_of(const CallRecord& call, const Endpoint* endpoint) {
     line.overlap_tokens = call.overlap_tokens;
     line.on_disconnect = call.on_disconnect;
     line.raw_usage = call.raw_usage;
+    if (call.attempt_of) {
+        line.attempt_of = "call/" + to_string(*call.attempt_of);
+        line.status = call.status;
+    }
+    line.routing = call.routing;
     if (endpoint != nullptr) {
         line.provider_id = endpoint->provider_id;
         line.provider = endpoint->provider;
@@ -36,8 +41,8 @@ BillLine line_of(const CallRecord& call, const Endpoint* endpoint) {
         line.simulated = endpoint->simulated;
         if (endpoint->task_id) line.task = "task/" + to_string(*endpoint->task_id);
     }
-    constexpr std::array kEnds = {"done",    "client_gone",   "upstream_error",
-                                  "timeout", "gateway_crash", "refused"};
+    constexpr std::array kEnds = {"done",          "client_gone", "upstream_error", "timeout",
+                                  "gateway_crash", "refused",     "gateway_stopped"};
     line.end_reason = kEnds.at(static_cast<std::size_t>(call.end_reason));
     return line;
 }

@@ -167,6 +167,9 @@ Outcome generation_of(const std::string& id, const BillLine& line) {
     data.trace_id = line.trace_id;
     data.continues = line.continues;
     data.continued_by = line.continued_by;
+    data.attempt_of = line.attempt_of;
+    data.status = line.status;
+    data.routing = line.routing;
     for (const UsageItem& item : line.usage) {
         const auto* facts = std::ranges::find(
             routing::kTokenClasses, std::string_view(item.meter), &routing::TokenClassFacts::meter

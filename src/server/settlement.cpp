@@ -334,24 +334,24 @@ void Billing::put_accumulator(
     change.batch.add(storage::PutAccumulator{platform_.accumulators.put(contract, owner, next)});
 }
 
-// The supplier did its work; what the gateway asked of it on its own account the platform pays,
-// from what it has earned or else with money of its own. The line stands on the user's bill with
-// nothing charged, so that the call can be followed.
+// What an engine did for a call whose answer is another one's: the platform pays its supplier, from
+// what it has earned or else with money of its own; an attempt that failed by itself has no tokens,
+// and so nothing to pay. The line stands on the user's bill with nothing charged, so that the call
+// can be followed.
 void Billing::settle_platform_attempt(Change& change, const CallRecord& call) {
     const auto endpoint = platform_.endpoints.find(call.endpoint_id);
     const Endpoint* known =
         endpoint == platform_.endpoints.end() ? nullptr : &endpoint->second.endpoint;
     BillLine line = line_of(call, known);
-    line.end_reason =
-        "an attempt of call/" + to_string(*call.attempt_of) + ", paid by the platform";
     const Result<Rated> rated = rate_call(call);
     if (!rated) platform_.log().error("an attempt could not be rated", rated.error());
     if (rated) line.usage = rated->items;
+    if (!rated || rated->total <= ExactMoney()) return platform_.add_bill(change, line);
     const std::string owner = "platform";
     const std::string contract =
         std::string(kCallContracts) + owner + "/" + to_string(call.endpoint_id);
     const Result<ledger::Posting> posting =
-        platform_.accumulators.advance(contract, owner, rated ? rated->total : ExactMoney());
+        platform_.accumulators.advance(contract, owner, rated->total);
     const Money cost = posting ? std::max(posting->amount, Money()) : Money();
     const Money share = ledger::split_fee(cost, platform_.options().fee_basis_points)->provider;
     bool paid = share.is_zero();

@@ -223,10 +223,32 @@ class Bench(unittest.TestCase):
         return dict(zip(calls, lines, strict=True))
 
     def wait_for_lines(self):
-        """Until the bill has as many lines as calls reached an engine; more are found by check_money."""
-        wanted = len({call for case in self.cases for call in self.calls_of(case)})
-        wait_until(lambda: self.platform.api("GET", "/v1/bills?page_size=1").json["total"] >= wanted, f"{wanted} calls to be on the bill")
+        """Until the bill has a line for each time that an engine was asked; more are found by check_money."""
+        wanted = sum(self.attempts_least(case) for case in self.cases)
+        wait_until(lambda: self.platform.api("GET", "/v1/bills?page_size=1").json["total"] >= wanted, f"{wanted} attempts to be on the bill")
         return self.lines()
+
+    def attempts_least(self, case):
+        """A kept connection that ends without an answer is no attempt: the engine is asked once more on a new one."""
+        return max(case.attempts() - list(case.script.fail.values()).count(0), len(self.calls_of(case)))
+
+    @staticmethod
+    def attempts_in(lines, call=None):
+        """Lines of attempts that are not their call's own."""
+        return [line for line in lines.values() if line.get("attempt_of") and (call is None or line["attempt_of"] == f"call/{call}")]
+
+    def check_attempts(self, case, lines):
+        """All but the last attempt of a case's call: what its engine answered, that it owes nothing, and that nobody is charged for it."""
+        call, fails = self.calls_of(case)[0], [case.script.fail[number] for number in range(1, case.attempts())]
+        rows = sorted(self.attempts_in(lines, call), key=lambda line: line["from"])
+        told = [(row["status"], row["end_reason"], {item["quantity"] for item in row["usage"]}, Decimal(row["charged"]), row["transfers"]) for row in rows]
+        right = [(status, "refused" if status in REFUSED else "upstream_error", {0}, 0, []) for status in fails]
+        self.assertIn(told, (right, [row for row in right if row[0] != 0]), f"{case}")
+        for row in rows:
+            self.assertLessEqual(lines[call]["from"], row["from"])
+            self.assertLessEqual(row["to"], lines[call]["to"])
+            shown = self.platform.api("GET", f"/v1/generation?id={row['resource'].removeprefix('call/')}").json["data"]
+            self.assertEqual((shown["attempt_of"], shown["status"], shown["total_cost"]), (row["attempt_of"], row["status"], "0"))
 
     def check_lines(self, cases):
         for case in cases:
@@ -251,6 +273,13 @@ class Bench(unittest.TestCase):
         """All lines of this platform: rated at the endpoint's price, posted by the rules of rounding, and nowhere else."""
         lines, wallet = self.lines(), self.platform.get_json("wallet", "get")
         by_id = {call: case for case in self.cases for call in self.calls_of(case)}
+        attempts = self.attempts_in(lines)
+        calls = sum(len(self.calls_of(case)) for case in self.cases)
+        counts = [sum(attempts(case) for case in self.cases) - calls for attempts in (self.attempts_least, lambda case: case.attempts())]
+        self.assertIn(len(attempts), range(counts[0], counts[1] + 1), "each attempt has one line, or is its call's own")
+        self.assertEqual({line["attempt_of"].removeprefix("call/") for line in attempts} - by_id.keys(), set(), "attempts of calls that nobody made")
+        self.assertEqual({Decimal(line[money]) for line in attempts for money in ("charged", "fee", "provider_share")} - {0}, set())
+        lines = {call: line for call, line in lines.items() if not line.get("attempt_of")}
         self.assertEqual(lines.keys() - by_id.keys(), set(), "lines of calls that nobody made")
         exact, posted = {}, {}
         for call, line in lines.items():
@@ -380,6 +409,9 @@ class Oracle(Bench):
                  for client, stream in (("chat", True), ("anthropic", True), ("chat", False)) for number, fail in enumerate(fails)]
         self.check_lines(self.run_cases(cases))
         self.assertEqual([case.attempts() for case in cases[:len(fails)]], [2] * 7 + [1])
+        lines = self.wait_for_lines()
+        for case in cases:
+            self.check_attempts(case, lines)
 
     def test_a_repeated_call_is_charged_once(self):
         case = self.add(Case("chat", "openai", Script(PLAIN), headers={"Idempotency-Key": "once"}))
