@@ -173,6 +173,20 @@ TEST(Conversion, NamesTheFieldOfAMalformedRequest) {
     );
 }
 
+// Engines write members of their own into every message, and mostly they say nothing.
+TEST(Conversion, AnEmptyMemberOfAnAnswerIsNoLoss) {
+    const Result<Response> response = read_response(
+        Dialect::chat,
+        *parse_json(R"({"choices":[{"index":0,"message":{"role":"assistant","content":"x",
+            "prefix":false,"audio":null,"images":[],"extra":{},"mood":""},"finish_reason":"stop",
+            "hidden_states":[]}],"suggestions":[]})")
+    );
+    const Written written =
+        write_response(*response, Dialect::anthropic, {.id = "1", .model = "m"});
+    EXPECT_TRUE(written.dropped.empty()) << written.dropped.front();
+    EXPECT_TRUE(written.beside.empty()) << written.beside.front();
+}
+
 TEST(Conversion, KeepsAnUnknownReasonToStop) {
     const Result<Response> response = read_response(
         Dialect::anthropic,

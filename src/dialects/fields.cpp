@@ -111,15 +111,26 @@ void Writer::extras(Json::Object& out, const Extras& node) {
     merge(out, node.shape);
 }
 
+bool says_nothing(const Json& value) {
+    const bool* flag = value.if_bool();
+    const std::string* text = value.if_string();
+    const Json::Array* list = value.if_array();
+    const Json::Object* object = value.if_object();
+    return value.is_null() || (flag != nullptr && !*flag) || (text != nullptr && text->empty()) ||
+           (list != nullptr && list->empty()) || (object != nullptr && object->empty());
+}
+
 void Writer::around(Json::Object& out, const Extras& node) {
     if (same_) return extras(out, node);
     // The message is the answer itself: lose_message() names what it loses.
     for (const Member& member : node.native)
-        if (member.key != "message") leave_out(member_path(node.path, member.key));
+        if (member.key != "message" && !says_nothing(member.value))
+            leave_out(member_path(node.path, member.key));
 }
 
 void Writer::lose_natives(const Extras& node) {
-    for (const Member& member : node.native) lose(node, member.key);
+    for (const Member& member : node.native)
+        if (!answers() || !says_nothing(member.value)) lose(node, member.key);
     for (const std::string& place : node.lost) lose(place);
 }
 

@@ -68,6 +68,8 @@ class Fields {
     Trouble& trouble_;
 };
 std::string index_path(std::string_view path, std::size_t index);
+// Whether an unknown member of an answer says nothing, whatever it is called: false, or empty.
+bool says_nothing(const Json& value);
 // "path.member"; the member alone where the node is the document.
 std::string member_path(std::string_view path, std::string_view member);
 

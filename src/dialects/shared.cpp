@@ -189,7 +189,7 @@ void lose_message(const Choice& choice, Writer& writer) {
     const Json* message = find(choice.native, "message");
     if (message != nullptr && message->if_object() != nullptr)
         for (const Member& member : *message->if_object())
-            writer.lose(choice, "message." + member.key);
+            if (!says_nothing(member.value)) writer.lose(choice, "message." + member.key);
     for (const std::string& place : choice.lost) writer.lose(place);
 }
 

@@ -52,12 +52,15 @@ std::unique_ptr<StreamWriter> make_stream_writer(Dialect from, Dialect to, Answe
 void StreamWriter::lose_natives(const StreamFrame& frame, bool one_choice) {
     const bool unknown = !frame.events.empty() && !frame.events.front().id.empty() &&
                          frame.events.front().kind == StreamEvent::Kind::native;
-    for (const Member& member : unknown ? Json::Object() : frame.native) {
+    for (const Member& member : frame.native) {
+        if (unknown || says_nothing(member.value)) continue;
         const Json::Object* inner = member.value.if_object();
-        const bool nests = inner != nullptr && (member.key == "message" || member.key == "delta");
-        if (!nests) leave_out(member.key);
-        for (const Member& below : nests ? *inner : Json::Object())
-            leave_out(member_path(member.key, below.key));
+        if (inner == nullptr || (member.key != "message" && member.key != "delta")) {
+            leave_out(member.key);
+            continue;
+        }
+        for (const Member& below : *inner)
+            if (!says_nothing(below.value)) leave_out(member_path(member.key, below.key));
     }
     for (const StreamEvent& event : frame.events) {
         if (event.choice == 0 || !one_choice)
@@ -79,13 +82,15 @@ void StreamWriter::lose_natives(const StreamEvent& event) {
     if (event.kind == Kind::part_start && event.part_kind == Part::Kind::native)
         return lose(member_path(event.path, "type"));
     for (const Member& member : event.native) {
+        if (says_nothing(member.value)) continue;
         const Json::Object* delta = member.key == "delta" ? member.value.if_object() : nullptr;
         if (event.kind != Kind::choice || event.path == "message") {
             lose(member_path(event.path, member.key));
         } else if (delta == nullptr) {
             leave_out(member_path(event.path, member.key));
         } else {
-            for (const Member& below : *delta) lose(member_path(event.path, "delta." + below.key));
+            for (const Member& below : *delta)
+                if (!says_nothing(below.value)) lose(member_path(event.path, "delta." + below.key));
         }
     }
 }
