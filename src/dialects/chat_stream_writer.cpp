@@ -7,6 +7,7 @@
 #include "dialects/chat.h"
 #include "dialects/citations.h"
 #include "dialects/reasoning.h"
+#include "dialects/shared.h"
 #include "dialects/stream.h"
 #include "dialects/usage.h"
 
@@ -118,9 +119,9 @@ class ChatWriter final : public StreamWriter {
         lose_natives(frame, true);
         for (const StreamEvent& event : frame.events)
             if (event.choice == 0 && event.part_kind != PartKind::native) write_event(event, out);
-        if (kept_ > kStreamKeptBytesMax)
+        if (kept_ > kStreamKeptBytesMax || logprobs_.size() > kLogprobsWaitingMax)
             return penstock::fail(
-                ErrorCode::resource_exhausted, "the engine's reasoning is too long"
+                ErrorCode::resource_exhausted, "what is kept of the engine's answer is too long"
             );
         return {};
     }
@@ -141,6 +142,7 @@ class ChatWriter final : public StreamWriter {
                 if (proven_) proven_->signature += event.text;
                 return;
             case Event::citation:
+                kept_ += kCitationBytes + event.citation.url.size() + event.citation.title.size();
                 citations_.push_back(event.citation);
                 return;
             case Event::logprobs:
@@ -276,6 +278,7 @@ class ChatWriter final : public StreamWriter {
         append_sse(out, {}, chunk);
     }
 
+    static constexpr std::size_t kCitationBytes = 128;  // beside its texts
     Dialect from_;
     AnswerContext context_;
     std::map<std::int64_t, std::int64_t> calls_;  // part → Chat's index

@@ -229,6 +229,10 @@ class OllamaWriter final : public StreamWriter {
             if (event.choice != 0 || event.part_kind == PartKind::native) continue;
             TRY(write_event(event, out));
         }
+        if (logprobs_.size() > kLogprobsWaitingMax)
+            return penstock::fail(
+                ErrorCode::resource_exhausted, "the engine tells of too many tokens without text"
+            );
         return {};
     }
     void fail(const StreamFailure& failure, std::string& out) override {

@@ -82,8 +82,9 @@ class ResponsesWriter final : public StreamWriter {
                     found->second.hidden.signature += event.text;
                 return;
             case Event::citation:
-                return cite(event, out);
+                return cite(event);
             case Event::logprobs:
+                kept_ += print_json(event.logprobs).size();
                 std::ranges::copy(event.logprobs, std::back_inserter(logprobs_));
                 return;
             case Event::finish:
@@ -110,19 +111,25 @@ class ResponsesWriter final : public StreamWriter {
         append_sse(out, type, event);
     }
 
-    void cite(const StreamEvent& event, std::string& out) {
+    // Told at the end of the text, which may be cited as a whole.
+    void cite(const StreamEvent& event) {
         const auto found = places_.find(event.part);
         if (found == places_.end()) return;
-        Place& place = found->second;
-        Citation citation = event.citation;
-        if (citation.end == 0) citation.end = characters_in(place.text);
-        send_at(
-            "response.output_text.annotation.added", place,
-            {{"annotation_index", static_cast<std::int64_t>(place.citations.size())},
-             {"annotation", annotation_json(citation, AnnotationForm::flat)}},
-            out
-        );
-        place.citations.push_back(std::move(citation));
+        kept_ += kItemBytes + event.citation.url.size() + event.citation.title.size();
+        found->second.citations.push_back(event.citation);
+    }
+
+    void send_citations(Place& place, std::string& out) {
+        for (std::size_t i = 0; i < place.citations.size(); ++i) {
+            Citation& citation = place.citations[i];
+            if (citation.end == 0) citation.end = characters_in(place.text);
+            send_at(
+                "response.output_text.annotation.added", place,
+                {{"annotation_index", static_cast<std::int64_t>(i)},
+                 {"annotation", annotation_json(citation, AnnotationForm::flat)}},
+                out
+            );
+        }
     }
 
     static Json::Object content_of(const Place& place) {
@@ -243,7 +250,7 @@ class ResponsesWriter final : public StreamWriter {
             nothing.text = "{}";
             delta(nothing, out);
         }
-        const Place place = std::move(found->second);
+        Place place = std::move(found->second);
         places_.erase(found);
         Json::Object& item = *items_[static_cast<std::size_t>(place.output_index)].if_object();
         if (place.kind == PartKind::tool_call) {
@@ -257,6 +264,7 @@ class ResponsesWriter final : public StreamWriter {
         if (std::string hidden = encrypted_content(place.hidden); !hidden.empty())
             put(item, "encrypted_content", std::move(hidden));
         if (!place.hidden.data.empty()) return end_item(place.output_index, out);
+        send_citations(place, out);
         const char* key = place.kind == PartKind::refusal ? "refusal" : "text";
         Json::Object done{{key, place.text}};
         if (place.kind == PartKind::text) done.push_back({"logprobs", place.logprobs});

@@ -23,6 +23,9 @@ std::string own_name(Dialect dialect, std::string_view canonical);
 // `logprobs` and `top_logprobs`, which Chat and Ollama have under these names.
 void write_logprobs(Json::Object& out, const Request& request);
 
+// Of tokens whose text has not come: an engine tells them together. Above, a stream ends.
+constexpr std::size_t kLogprobsWaitingMax = 4096;
+
 // Parameters that Chat and Responses have under one name.
 void read_openai(Fields& fields, Request& request);
 // Anthropic's word for one of OpenAI's.

@@ -143,7 +143,7 @@ LeftStreams::Came DialectStream::read_left_event(std::string_view name, std::str
     const Result<dialects::StreamFrame> frame = reader_->read(name, data);
     if (!frame || find_event(*frame, StreamEvent::Kind::error) != nullptr) return Came::nonsense;
     if (const StreamEvent* usage = find_event(*frame, StreamEvent::Kind::usage))
-        report_usage(call_->meter(), usage->usage, pieces_of(*frame));
+        report_usage(call_->meter(), usage->usage, pieces_of(*frame, converts()));
     return find_event(*frame, StreamEvent::Kind::end) != nullptr ? Came::end : Came::more;
 }
 
