@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/anthropic.h"
+#include "dialects/attached_file.h"
+#include "dialects/citations.h"
 #include "dialects/shared.h"
 
 namespace penstock::dialects {
@@ -71,25 +73,50 @@ Part read_thinking(Fields& fields, bool redacted) {
     return part;
 }
 
+void read_text(Fields& fields, Part& part) {
+    part.text = fields.need_text("text");
+    read_citations(fields, part);
+}
+
 Part read_block(Json value, const std::string& path, Trouble& trouble) {
     const Json* type = value.find("type");
     const std::string kind =
         type == nullptr || type->if_string() == nullptr ? "" : *type->if_string();
+    if (kind == "document") return read_document(std::move(value), path, trouble);
     const bool known = kind == "text" || kind == "image" || kind == "tool_use" ||
                        kind == "tool_result" || kind == "thinking" || kind == "redacted_thinking";
     if (!known) return native_part(std::move(value), path);
     Fields fields(std::move(value), path, trouble);
     fields.take("type");
     Part part;
-    if (kind == "text") part.text = fields.need_text("text");
+    if (kind == "text") read_text(fields, part);
     if (kind == "image") part = read_image(fields);
     if (kind == "tool_use") part = read_call(fields);
     if (kind == "tool_result") part = read_result(fields);
     if (kind == "thinking" || kind == "redacted_thinking")
         part = read_thinking(fields, kind == "redacted_thinking");
-    fields.shape_if("citations", Json::Array{});
+    fields.shape_if("caller", Json::Object{{"type", "direct"}});
     fields.finish(part);
     return part;
+}
+
+Json text_block(const Part& part, Writer& writer) {
+    Json::Object block{{"type", "text"}, {"text", part.text}};
+    if (tells_citations(part, writer)) {
+        Json::Array citations;
+        for (const Citation& citation : part.citations)
+            citations.push_back(citation_json(citation));
+        block.push_back({"citations", std::move(citations)});
+    }
+    writer.extras(block, part);
+    return block;
+}
+
+Json call_block(const Part& part, Writer& writer) {
+    Json::Object block{{"type", "tool_use"}, {"id", part.id}, {"name", part.name}};
+    block.push_back({"input", arguments_object(part, writer)});
+    writer.extras(block, part);
+    return block;
 }
 
 Json image_block(const Part& part, Writer& writer) {
@@ -143,25 +170,22 @@ Json::Array write_blocks(const std::vector<Part>& parts, Writer& writer) {
         switch (part.kind) {
             // A refusal is text there; that it is one stands in the stop reason.
             case Part::Kind::refusal:
-            case Part::Kind::text: {
-                Json::Object block{{"type", "text"}, {"text", part.text}};
-                writer.extras(block, part);
-                out.push_back(std::move(block));
+            case Part::Kind::text:
+                out.push_back(text_block(part, writer));
                 break;
-            }
             case Part::Kind::image:
                 out.push_back(image_block(part, writer));
                 break;
             case Part::Kind::reasoning:
                 out.push_back(reasoning_block(part, writer));
                 break;
-            case Part::Kind::tool_call: {
-                Json::Object block{{"type", "tool_use"}, {"id", part.id}, {"name", part.name}};
-                block.push_back({"input", arguments_object(part, writer)});
-                writer.extras(block, part);
-                out.push_back(std::move(block));
+            case Part::Kind::document:
+                if (Json block = document_block(part, writer); !block.is_null())
+                    out.push_back(std::move(block));
                 break;
-            }
+            case Part::Kind::tool_call:
+                out.push_back(call_block(part, writer));
+                break;
             case Part::Kind::tool_result:
                 out.push_back(result_block(part, writer));
                 break;

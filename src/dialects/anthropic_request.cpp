@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "dialects/anthropic.h"
+#include "dialects/citations.h"
 #include "dialects/shared.h"
 
 namespace penstock::dialects {
@@ -165,7 +166,7 @@ Result<Request> read_request(Json body, bool bound_needed) {
     read_thinking(fields, request);
     read_output_config(fields, request);
     read_metadata(fields, request);
-    fields.shape_if("service_tier", "auto");
+    read_standard_tier(fields, request);
     fields.finish(request);
     return trouble.result(std::move(request));
 }
@@ -240,6 +241,7 @@ Json::Array write_messages(const Request& request, Writer& writer) {
             const bool one_text = turn.parts.size() == 1 && turn.parts[0].kind == Part::Kind::text;
             if (one_text && (turn.plain || !writer.same())) {
                 writer.lose_natives(turn.parts[0]);
+                tells_citations(turn.parts[0], writer);
                 message.push_back({"content", turn.parts[0].text});
             } else {
                 message.push_back({"content", write_blocks(provable(turn.parts, writer), writer)});
@@ -358,7 +360,7 @@ Json write_anthropic_request(const Request& request, Writer& writer) {
         write_output(out, request, writer);
         if (request.user) out.push_back({"metadata", Json::Object{{"user_id", *request.user}}});
         if (request.choices != 1) writer.lose("n");
-        if (request.logprobs == true) writer.lose("logprobs");
+        if (request.logprobs == true) writer.lose(own_name(request.dialect, "logprobs"));
         if (request.top_logprobs.value_or(0) > 0) writer.lose("top_logprobs");
     }
     write_openai(out, Dialect::anthropic, request, writer);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/anthropic.h"
+#include "dialects/shared.h"
 #include "dialects/usage.h"
 
 namespace penstock::dialects {
@@ -10,6 +11,7 @@ Finish read_anthropic_finish(std::string reason, std::string sequence) {
     if (finish.written == "stop_sequence") finish.kind = Finish::Kind::stop_sequence;
     if (finish.written == "max_tokens") finish.kind = Finish::Kind::length;
     if (finish.written == "tool_use") finish.kind = Finish::Kind::tool_calls;
+    if (finish.written == "model_context_window_exceeded") finish.kind = Finish::Kind::length;
     if (finish.written == "refusal") finish.kind = Finish::Kind::content_filter;
     return finish;
 }
@@ -88,8 +90,10 @@ Json write_anthropic_response(
     } else if (response.usage) {
         out.push_back({"usage", response.usage->written});
     }
-    writer.lose_natives(choice);
-    writer.extras(out, response);
+    if (!writer.same() && !choice.logprobs.empty()) writer.lose(choice, "logprobs");
+    lose_message(choice, writer);
+    writer.around(out, choice);
+    writer.around(out, response);
     return out;
 }
 

@@ -23,16 +23,27 @@ std::string_view name_of(Dialect dialect);
 struct Extras {
     Json::Object native = {};
     Json::Object shape = {};
-    std::string path = {};  // where the node stood: "messages[2].content[0]"
+    std::string path = {};               // where the node stood: "messages[2].content[0]"
+    std::vector<std::string> lost = {};  // places in `shape` that another dialect has no word for
 };
 
 enum class Role : std::uint8_t { system, developer, user, assistant, tool };
+
+// A page of the web that a text rests on; what else a dialect cites is its own.
+struct Citation {
+    std::string url = {};
+    std::string title = {};
+    std::string quote = {};  // of the page; empty where only the place in the answer was told
+    std::int64_t begin = 0;  // of what it stands for in the text, in characters
+    std::int64_t end = 0;
+};
 
 struct Part : Extras {
     enum class Kind : std::uint8_t {
         text,
         refusal,
         image,
+        document,
         reasoning,
         tool_call,
         tool_result,
@@ -40,15 +51,17 @@ struct Part : Extras {
     };
     Kind kind = Kind::text;
     std::string text = {};        // text, refusal, reasoning; of a tool call its arguments, as JSON
-    std::string media_type = {};  // of an image in `data`
-    std::string data = {};        // base64: an image, or hidden reasoning
-    std::string url = {};         // of an image that is somewhere else
+    std::string media_type = {};  // of an image or document in `data`
+    std::string data = {};        // base64: an image, a document, or hidden reasoning
+    std::string url = {};         // of an image or document that is somewhere else
     std::string signature = {};   // opaque proof of a reasoning; goes back where it came from
     std::string id = {};          // of a tool call, and of the call that a result answers
-    std::string name = {};        // of the tool
-    std::vector<Part> parts = {};  // of a tool result
-    bool plain = false;            // the result's content was one string
-    bool failed = false;           // the tool could not do it
+    std::string name = {};        // of the tool, or of the document's file
+    std::vector<Part> parts = {};          // of a tool result
+    std::vector<Citation> citations = {};  // of a text
+    std::int64_t place = -1;  // of a reasoning among the parts, where its dialect told it
+    bool plain = false;       // the result's content was one string
+    bool failed = false;      // the tool could not do it
 };
 
 struct Turn : Extras {
@@ -134,6 +147,7 @@ struct Usage {
 struct Choice : Extras {
     std::int64_t index = 0;
     std::vector<Part> parts = {};
+    Json::Array logprobs = {};  // of the tokens of its text, each as OpenAI and Ollama write it
     std::optional<Finish> finish = {};
 };
 
@@ -153,13 +167,15 @@ struct StreamEvent : Extras {
         part_start,  // part, part_kind, and of a tool call its id and name
         delta,       // part, part_kind, text
         signature,   // part, text
+        citation,    // part, citation
+        logprobs,    // of the text that comes next
         part_end,    // part
         finish,
         usage,
         choice,  // a choice was named; carries how it was written
         ping,    // the engine is alive
         end,     // the engine said that it is done
-        error,   // text: its message
+        error,   // text: its message, id: its type, name: its code
         native   // no word for it
     };
     Kind kind = Kind::delta;
@@ -169,8 +185,20 @@ struct StreamEvent : Extras {
     std::string text = {};
     std::string id = {};
     std::string name = {};  // of the tool; at the start, of the model
+    std::string data = {};  // of hidden reasoning, at the start of its part
+    Citation citation = {};
+    Json::Array logprobs = {};
     Finish finish = {};
     Usage usage = {};
+};
+
+// What a dialect had no word for, by its place.
+struct Losses {
+    // Fields of a request, and what the model said: who converts refuses, or lists them.
+    std::vector<std::string> said = {};
+    // What an engine tells of its answer beside it: is listed.
+    std::vector<std::string> beside = {};
+    bool empty() const { return said.empty() && beside.empty(); }
 };
 
 // What one frame of the engine's stream brought.

@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <array>
 
+#include "dialects/attached_file.h"
+#include "dialects/citations.h"
+#include "dialects/reasoning.h"
 #include "dialects/shared.h"
 
 namespace penstock::dialects {
@@ -45,6 +48,7 @@ Part read_content_part(Json value, std::string path, Trouble& trouble) {
     const Json* type = value.find("type");
     const std::string kind =
         type == nullptr || type->if_string() == nullptr ? "" : *type->if_string();
+    if (kind == "file") return read_chat_file(std::move(value), std::move(path), trouble);
     if (kind != "text" && kind != "image_url" && kind != "refusal")
         return native_part(std::move(value), std::move(path));
     Fields fields(std::move(value), path, trouble);
@@ -133,6 +137,8 @@ Json part_json(const Part& part, Writer& writer) {
             writer.extras(image, part);
             return Json::Object{{"type", "image_url"}, {"image_url", std::move(image)}};
         }
+        case Part::Kind::document:
+            return chat_file(part, writer);
         case Part::Kind::reasoning:
         case Part::Kind::tool_call:
         case Part::Kind::tool_result:
@@ -141,6 +147,10 @@ Json part_json(const Part& part, Writer& writer) {
     }
     writer.extras(out, part);
     return out;
+}
+
+bool is_media(const Part& part) {
+    return part.kind == Part::Kind::image || part.kind == Part::Kind::document;
 }
 
 bool is_message_level(const Part& part) {
@@ -171,6 +181,20 @@ Json content_json(const std::vector<Part>& parts, bool plain, Writer& writer) {
     return list;
 }
 
+// Places are counted in the content of the message, which its texts are joined to.
+Json::Array annotations_json(const std::vector<Part>& parts, Writer& writer) {
+    Json::Array out;
+    std::int64_t before = 0;
+    for (const Part& part : parts) {
+        if (part.kind != Part::Kind::text) continue;
+        if (tells_citations(part, writer))
+            for (Json& entry : annotations_of(part, before, AnnotationForm::nested))
+                out.push_back(std::move(entry));
+        before += characters_in(part.text);
+    }
+    return out;
+}
+
 Json call_json(const Part& part, Writer& writer) {
     Json::Object call;
     if (!part.id.empty()) call.push_back({"id", part.id});
@@ -180,14 +204,18 @@ Json call_json(const Part& part, Writer& writer) {
     return call;
 }
 
-Json result_message(const Turn* turn, const Part& result, Writer& writer) {
+// Images and files of a result go to `media`: a tool's message has no place for them, and what the
+// user says next does.
+Json result_message(
+    const Turn* turn, const Part& result, std::vector<Part>& media, Writer& writer
+) {
     Json::Object out{{"role", "tool"}, {"tool_call_id", result.id}};
     if (result.failed) writer.lose(result, "is_error");
-    Json content = content_json(result.parts, result.plain, writer);
+    std::vector<Part> texts;
+    for (const Part& part : result.parts)
+        (is_media(part) && !writer.same() ? media : texts).push_back(part);
+    Json content = content_json(texts, result.plain, writer);
     if (content.is_null()) content = "";
-    const Json::Array* list = content.if_array();
-    for (std::size_t i = 0; list != nullptr && i < list->size(); ++i)
-        if ((*list)[i].find("image_url") != nullptr) writer.lose(result.parts[i], "image");
     const bool shaped = turn != nullptr && writer.same() && find(turn->shape, "content") != nullptr;
     if (!shaped) out.push_back({"content", std::move(content)});
     if (turn != nullptr) writer.extras(out, *turn);
@@ -195,11 +223,20 @@ Json result_message(const Turn* turn, const Part& result, Writer& writer) {
     return out;
 }
 
+void write_media(Json::Array& out, std::vector<Part>& media, Writer& writer) {
+    if (media.empty()) return;
+    out.push_back(Json::Object{
+        {"role", "user"}, {"content", content_json(std::exchange(media, {}), false, writer)}
+    });
+}
+
 // Results become messages of their own, in their place among the other parts.
-void write_user(Json::Array& out, const Turn& turn, Writer& writer) {
+void write_user(Json::Array& out, const Turn& turn, std::vector<Part>& media, Writer& writer) {
     std::vector<Part> rest;
     const auto flush = [&] {
         if (rest.empty()) return;
+        std::ranges::move(rest, std::back_inserter(media));
+        rest = std::exchange(media, {});
         Json::Object message{{"role", role_name(turn.role)}};
         message.push_back({"content", content_json(rest, turn.plain, writer)});
         writer.extras(message, turn);
@@ -212,7 +249,8 @@ void write_user(Json::Array& out, const Turn& turn, Writer& writer) {
             continue;
         }
         flush();
-        out.push_back(result_message(turn.role == Role::tool ? &turn : nullptr, part, writer));
+        out.push_back(result_message(turn.role == Role::tool ? &turn : nullptr, part, media, writer)
+        );
     }
     flush();
     if (turn.parts.empty()) {
@@ -222,17 +260,36 @@ void write_user(Json::Array& out, const Turn& turn, Writer& writer) {
     }
 }
 
-}  // namespace
-
-void read_assistant(Fields& fields, std::vector<Part>& parts, bool& plain) {
+// What the details say in full, the other members say again; a proof alone belongs to them.
+void read_reasoning(Fields& fields, std::vector<Part>& parts) {
+    std::vector<Part> details = read_reasoning_details(fields);
+    const bool told = std::ranges::any_of(details, [](const Part& p) { return !p.text.empty(); });
     for (const std::string_view name : kReasoningNames) {
         std::optional<std::string> text = fields.text(name);
         if (!text) continue;
+        const bool again = !parts.empty() && parts.front().text == *text;
+        if (told || again) {
+            fields.put_shape(name, *std::move(text));
+            continue;
+        }
         Part part{{}, Part::Kind::reasoning, *std::move(text)};
         part.name = std::string(name);
         part.path = fields.at(name);
         parts.push_back(std::move(part));
     }
+    for (Part& detail : details) {
+        const bool alone = detail.text.empty() && detail.data.empty() && detail.native.empty();
+        if (alone && !parts.empty() && parts.front().signature.empty())
+            parts.front().signature = std::move(detail.signature);
+        else
+            parts.push_back(std::move(detail));
+    }
+}
+
+}  // namespace
+
+void read_assistant(Fields& fields, std::vector<Part>& parts, bool& plain) {
+    read_reasoning(fields, parts);
     read_content(fields, parts, plain);
     if (std::optional<std::string> refusal = fields.text("refusal")) {
         Part part{{}, Part::Kind::refusal, *std::move(refusal)};
@@ -241,7 +298,10 @@ void read_assistant(Fields& fields, std::vector<Part>& parts, bool& plain) {
         parts.push_back(std::move(part));
     }
     read_calls(fields, parts);
+    const auto text = std::ranges::find(parts, Part::Kind::text, &Part::kind);
+    if (text != parts.end()) read_annotations(fields, AnnotationForm::nested, *text);
     fields.shape_if("annotations", Json::Array{});
+    place_reasoning(parts);
 }
 
 void write_assistant(
@@ -252,9 +312,8 @@ void write_assistant(
         if (part.kind == Part::Kind::tool_call) calls.push_back(call_json(part, writer));
         if (part.kind == Part::Kind::refusal && part.plain) out.push_back({"refusal", part.text});
         if (part.kind != Part::Kind::reasoning) continue;
-        // A proof of the reasoning would be lost, and the next turn refused for the lack of it.
-        if (!part.signature.empty()) writer.lose(part, "signature");
-        if (!part.data.empty()) writer.lose(part, "data");
+        if (!writer.same()) writer.lose_natives(part);
+        if (is_in_shape(part, writer)) continue;
         if (!part.data.empty() && part.text.empty()) continue;
         const std::string name = writer.same() ? part.name : std::string(kReasoningNames[0]);
         if (Json* there = find(out, name))
@@ -262,8 +321,23 @@ void write_assistant(
         else
             out.push_back({name, part.text});
     }
-    Json content = content_json(parts, plain, writer);
+    if (!writer.same())
+        if (Json::Array details = reasoning_details(parts); !details.empty())
+            out.push_back({std::string(kReasoningDetails), std::move(details)});
+    std::vector<Part> said;
+    for (const Part& part : parts) {
+        // An answer's content is a string: what is no text has no place in it.
+        const bool out_of_place = writer.answers() && !writer.same() &&
+                                  (part.kind == Part::Kind::native || is_media(part));
+        if (out_of_place)
+            writer.lose(part, "type");
+        else
+            said.push_back(part);
+    }
+    Json content = content_json(said, plain, writer);
     out.push_back({"content", std::move(content)});
+    if (Json::Array annotations = annotations_json(parts, writer); !annotations.empty())
+        out.push_back({"annotations", std::move(annotations)});
     if (!calls.empty()) out.push_back({"tool_calls", std::move(calls)});
 }
 
@@ -285,9 +359,12 @@ Json::Array chat_messages(const Request& request, Writer& writer) {
     Json::Array out;
     const std::vector<Turn> turns =
         request.dialect == Dialect::responses ? joined_turns(request.turns) : request.turns;
+    std::vector<Part> media;  // of results, until the last of them is told
     for (const Turn& turn : turns) {
+        if (turn.role == Role::assistant || turn.role == Role::system)
+            write_media(out, media, writer);
         if (turn.role != Role::assistant) {
-            write_user(out, turn, writer);
+            write_user(out, turn, media, writer);
             continue;
         }
         Json::Object message{{"role", "assistant"}};
@@ -301,6 +378,7 @@ Json::Array chat_messages(const Request& request, Writer& writer) {
         writer.extras(message, turn);
         out.push_back(std::move(message));
     }
+    write_media(out, media, writer);
     return out;
 }
 

@@ -181,8 +181,7 @@ void write_limits(Json::Object& out, const Request& request, Writer& writer) {
     write_sampling(out, Dialect::chat, request, writer);
     if (!request.stop.empty() && find(request.shape, "stop") == nullptr)
         out.push_back({"stop", Json::Array(request.stop.begin(), request.stop.end())});
-    if (request.logprobs) out.push_back({"logprobs", *request.logprobs});
-    if (request.top_logprobs) out.push_back({"top_logprobs", *request.top_logprobs});
+    write_logprobs(out, request);
     if (request.user) out.push_back({"user", *request.user});
 }
 
@@ -217,7 +216,10 @@ Result<Request> read_chat_request(Json body) {
     request.effort.level = fields.text("reasoning_effort").value_or("");
     request.user = fields.text("user");
     read_openai(fields, request);
+    if (std::optional<Json> verbosity = fields.take("verbosity"))
+        put(request.openai, "verbosity", *std::move(verbosity));
     fields.shape_if("store", false);
+    fields.shape_if("modalities", Json::Array{"text"});
     fields.finish(request);
     return trouble.result(std::move(request));
 }

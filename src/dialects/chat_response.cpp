@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <iterator>
+
 #include "dialects/chat.h"
 #include "dialects/chat_message.h"
+#include "dialects/citations.h"
 #include "dialects/shared.h"
 #include "dialects/usage.h"
 
@@ -19,11 +23,26 @@ Choice read_choice(Json value, const std::string& path, Trouble& trouble) {
     message.finish(around);
     if (std::optional<std::string> reason = fields.text("finish_reason"))
         choice.finish = read_chat_finish(*std::move(reason));
+    if (choice.finish) read_met_sequence(fields, *choice.finish);
+    choice.logprobs = read_logprobs(fields, choice);
     fields.finish(choice);
     // Members of the message stand below one name of their own.
     if (!around.shape.empty()) put(choice.shape, "message", around.shape);
     if (!around.native.empty()) put(choice.native, "message", around.native);
+    std::ranges::move(around.lost, std::back_inserter(choice.lost));
     return choice;
+}
+
+void join(Part& text, const Part& more) {
+    const std::int64_t before = characters_in(text.text);
+    text.text += more.text;
+    for (Citation citation : more.citations) {
+        citation.begin += before;
+        citation.end += before;
+        text.citations.push_back(std::move(citation));
+    }
+    merge(text.native, more.native);
+    text.lost.insert(text.lost.end(), more.lost.begin(), more.lost.end());
 }
 
 // The text of all parts of one kind: Chat has one content for them.
@@ -35,12 +54,21 @@ std::vector<Part> merged(const std::vector<Part>& parts) {
         for (Part& there : out)
             if (text && there.kind == part.kind) same = &there;
         if (same != nullptr)
-            same->text += part.text;
+            join(*same, part);
         else
             out.push_back(part);
         if (part.kind == Part::Kind::refusal) out.back().plain = true;
     }
     return out;
+}
+
+// What vLLM and others tell beside OpenAI's members, under their names for it.
+void put_beside(Json::Object& out, const Choice& choice) {
+    if (!choice.logprobs.empty())
+        out.push_back({"logprobs", Json::Object{{"content", choice.logprobs}, {"refusal", nullptr}}}
+        );
+    if (choice.finish && !choice.finish->sequence.empty())
+        out.push_back({"stop_reason", choice.finish->sequence});
 }
 
 }  // namespace
@@ -70,6 +98,35 @@ std::string chat_finish(const Finish& finish, Dialect from) {
             break;
     }
     return finish.written;
+}
+
+void read_met_sequence(Fields& fields, Finish& finish) {
+    for (const std::string_view name : {"stop_reason", "matched_stop"}) {
+        // Tokens that end a model's turn are told by number.
+        const Json* met = fields.look(name);
+        if (met == nullptr || met->if_string() == nullptr || finish.kind != Finish::Kind::stop)
+            continue;
+        finish.sequence = *met->if_string();
+        fields.shape({name});
+        finish.kind = Finish::Kind::stop_sequence;
+    }
+}
+
+Json::Array read_logprobs(Fields& fields, Extras& extras) {
+    std::optional<Json::Object> object = fields.object("logprobs");
+    if (!object) return {};
+    std::optional<Json> content = take(*object, "content");
+    Json::Array logprobs;
+    if (content && content->if_array() != nullptr) logprobs = *content->if_array();
+    Json::Object shape;
+    if (content) shape.push_back({"content", *std::move(content)});
+    for (Member& member : *object) {
+        const bool says = !member.value.is_null() && member.value != Json(Json::Array{});
+        if (says) extras.lost.push_back(fields.at("logprobs." + member.key));
+        shape.push_back(std::move(member));
+    }
+    fields.put_shape("logprobs", std::move(shape));
+    return logprobs;
 }
 
 Result<Response> read_chat_response(Json body) {
@@ -110,7 +167,9 @@ Json write_chat_response(const Response& response, const AnswerContext& context,
         Json finish = nullptr;
         if (choice.finish) finish = chat_finish(*choice.finish, response.dialect);
         out.push_back({"finish_reason", std::move(finish)});
-        writer.extras(out, choice);
+        if (!writer.same()) put_beside(out, choice);
+        lose_message(choice, writer);
+        writer.around(out, choice);
         choices.push_back(std::move(out));
     }
     Json::Object out;
@@ -125,7 +184,7 @@ Json write_chat_response(const Response& response, const AnswerContext& context,
         };
         if (response.usage) out.push_back({"usage", chat_usage(response.usage->tokens)});
     }
-    writer.extras(out, response);
+    writer.around(out, response);
     return out;
 }
 

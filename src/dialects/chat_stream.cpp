@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <array>
 #include <map>
-#include <set>
 
 #include "dialects/chat.h"
+#include "dialects/citations.h"
+#include "dialects/reasoning.h"
 #include "dialects/stream.h"
 #include "dialects/usage.h"
 
@@ -29,8 +31,17 @@ struct ChoiceState {
     std::int64_t parts = 0;
     std::int64_t open = -1;  // a text of some kind
     PartKind open_kind = PartKind::text;
+    std::int64_t text = -1;  // the last part of each kind
+    std::int64_t reasoning = -1;
+    bool reasons = false;                        // it has told reasoning beside its details
     std::map<std::int64_t, std::int64_t> calls;  // Chat's index of a call → its part
 };
+
+std::string word(const Json* value) {
+    if (value == nullptr) return {};
+    // Codes are numbers at some engines.
+    return value->if_string() == nullptr ? std::string(value->number_text()) : *value->if_string();
+}
 
 class ChatReader final : public StreamReader {
   public:
@@ -67,9 +78,9 @@ class ChatReader final : public StreamReader {
     void read_head(Fields& fields, StreamFrame& frame) {
         if (const std::optional<Json> error = fields.take("error")) {
             StreamEvent event = event_of(Event::error);
-            const Json* message = error->find("message");
-            if (message != nullptr && message->if_string() != nullptr)
-                event.text = *message->if_string();
+            event.text = word(error->find("message"));
+            event.id = word(error->find("type"));
+            event.name = word(error->find("code"));
             frame.events.push_back(std::move(event));
             fields.put_shape("error", *error);
             return;
@@ -93,9 +104,11 @@ class ChatReader final : public StreamReader {
         ChoiceState& state = choices_[index];
         const std::size_t at = frame.events.size();
         frame.events.push_back(event_of(Event::choice, index));
+        const std::string path = index_path("choices", static_cast<std::size_t>(index));
+        read_token_logprobs(fields, index, path, frame);
         Extras delta_extras;
         if (std::optional<Json> delta = fields.take("delta")) {
-            Fields inner(*std::move(delta), "delta", trouble);
+            Fields inner(*std::move(delta), path + ".delta", trouble);
             read_delta(inner, index, state, frame);
             inner.finish(delta_extras);
         }
@@ -103,10 +116,12 @@ class ChatReader final : public StreamReader {
             close_all(index, state, frame);
             StreamEvent event = event_of(Event::finish, index);
             event.finish = read_chat_finish(*std::move(reason));
+            read_met_sequence(fields, event.finish);
             frame.events.push_back(std::move(event));
         }
         StreamEvent& choice = frame.events[at];
         fields.finish(choice);
+        choice.path = path;
         if (!delta_extras.shape.empty()) put(choice.shape, "delta", delta_extras.shape);
         if (!delta_extras.native.empty()) put(choice.native, "delta", delta_extras.native);
     }
@@ -135,6 +150,7 @@ class ChatReader final : public StreamReader {
                 fields.put_shape(field.name, *text);
                 continue;
             }
+            state.reasons = state.reasons || field.kind == PartKind::reasoning;
             StreamEvent event = event_of(Event::delta, index);
             event.part = open_text(index, field.kind, state, frame, fields.trouble());
             event.part_kind = field.kind;
@@ -142,10 +158,70 @@ class ChatReader final : public StreamReader {
             event.text = *text;
             frame.events.push_back(std::move(event));
         }
+        read_details(fields, index, state, frame);
+        read_cited(fields, index, state, frame);
         std::optional<Json::Array> calls = fields.array("tool_calls");
         if (!calls) return;
         if (calls->empty()) fields.put_shape("tool_calls", Json::Array{});
         for (Json& call : *calls) read_call(std::move(call), index, state, frame, fields.trouble());
+    }
+
+    static void read_token_logprobs(
+        Fields& fields, std::int64_t index, const std::string& path, StreamFrame& frame
+    ) {
+        StreamEvent event = event_of(Event::logprobs, index);
+        event.logprobs = read_logprobs(fields, frame.events.back());
+        event.path = path + ".logprobs";
+        if (!event.logprobs.empty()) frame.events.push_back(std::move(event));
+    }
+
+    // Engines that tell the hidden text in its own field tell it here again.
+    void read_details(Fields& fields, std::int64_t index, ChoiceState& state, StreamFrame& frame) {
+        for (Part& detail : read_reasoning_details(fields)) {
+            if (!detail.data.empty()) {
+                close_text(index, state, frame);
+                const std::int64_t part =
+                    begin_part(index, PartKind::reasoning, state, frame, fields.trouble());
+                frame.events.back().data = std::move(detail.data);
+                StreamEvent end = event_of(Event::part_end, index);
+                end.part = part;
+                end.part_kind = PartKind::reasoning;
+                frame.events.push_back(std::move(end));
+                continue;
+            }
+            const bool fresh = !detail.text.empty() && !state.reasons;
+            if (!fresh && detail.signature.empty()) continue;
+            const bool open = state.open >= 0 && state.open_kind == PartKind::reasoning;
+            StreamEvent event = event_of(Event::delta, index);
+            event.part = fresh || open || state.reasoning < 0
+                             ? open_text(index, PartKind::reasoning, state, frame, fields.trouble())
+                             : state.reasoning;
+            event.part_kind = PartKind::reasoning;
+            event.name = std::string(kReasoningDetails);
+            event.text = std::move(detail.text);
+            if (fresh) frame.events.push_back(event);
+            event.kind = Event::signature;
+            event.text = std::move(detail.signature);
+            if (!event.text.empty()) frame.events.push_back(std::move(event));
+        }
+    }
+
+    static void read_cited(
+        Fields& fields, std::int64_t index, const ChoiceState& state, StreamFrame& frame
+    ) {
+        Part cited;
+        read_annotations(fields, AnnotationForm::nested, cited);
+        StreamEvent& choice = *std::ranges::find_if(frame.events, [&](const StreamEvent& event) {
+            return event.kind == Event::choice && event.choice == index;
+        });
+        for (std::string& place : cited.lost) choice.lost.push_back(std::move(place));
+        for (Citation& citation : cited.citations) {
+            StreamEvent event = event_of(Event::citation, index);
+            event.part = std::max<std::int64_t>(state.text, 0);
+            event.citation = std::move(citation);
+            event.path = fields.at("annotations");
+            frame.events.push_back(std::move(event));
+        }
     }
 
     std::int64_t open_text(
@@ -167,6 +243,8 @@ class ChatReader final : public StreamReader {
         event.part = state.parts;
         event.part_kind = kind;
         frame.events.push_back(std::move(event));
+        if (kind == PartKind::text) state.text = state.parts;
+        if (kind == PartKind::reasoning) state.reasoning = state.parts;
         return state.parts++;
     }
 
@@ -229,216 +307,8 @@ class ChatReader final : public StreamReader {
     std::map<std::int64_t, ChoiceState> choices_;
 };
 
-void append_text(Json::Object& object, std::string_view key, const std::string& text) {
-    if (Json* there = find(object, key))
-        *there = *there->if_string() + text;
-    else
-        object.push_back({std::string(key), text});
-}
-
-std::string_view text_field(PartKind kind) {
-    if (kind == PartKind::reasoning) return "reasoning_content";
-    return kind == PartKind::refusal ? "refusal" : "content";
-}
-
-// The stream in its own dialect again.
-class SameChatWriter final : public StreamWriter {
-  public:
-    Result<void> write(const StreamFrame& frame, std::string& out) override {
-        Json::Object chunk;
-        std::map<std::int64_t, Json::Object> choices;
-        for (const StreamEvent& event : frame.events) {
-            if (event.kind == Event::end) {
-                out += "data: [DONE]\n\n";
-                return {};
-            }
-            if (event.kind == Event::usage) put(chunk, "usage", event.usage.written);
-            if (event.kind == Event::choice)
-                choices[event.choice] =
-                    Json::Object{{"index", event.choice}, {"delta", Json::Object{}}};
-            if (event.kind == Event::part_start && event.part_kind == PartKind::tool_call)
-                started_ = &event;
-            if (event.kind == Event::delta) write_delta(event, choices[event.choice]);
-            if (event.kind == Event::finish)
-                put(choices[event.choice], "finish_reason", event.finish.written);
-        }
-        for (const StreamEvent& event : frame.events) {
-            if (event.kind != Event::choice) continue;
-            merge(choices[event.choice], event.native);
-            merge(choices[event.choice], event.shape);
-        }
-        if (!choices.empty()) {
-            Json::Array list;
-            for (auto& [index, choice] : choices) list.push_back(std::move(choice));
-            put(chunk, "choices", std::move(list));
-        }
-        merge(chunk, frame.native);
-        merge(chunk, frame.shape);
-        append_sse(out, {}, chunk);
-        return {};
-    }
-    void fail(const StreamFailure& failure, std::string& out) override;
-
-  private:
-    void write_delta(const StreamEvent& event, Json::Object& choice) {
-        Json::Object& delta = *find(choice, "delta")->if_object();
-        if (event.part_kind != PartKind::tool_call)
-            return append_text(delta, event.name, event.text);
-        Json::Object function;
-        Json::Object call;
-        if (started_ != nullptr && started_->part == event.part) {
-            if (!started_->id.empty()) call.push_back({"id", started_->id});
-            if (!started_->name.empty()) function.push_back({"name", started_->name});
-            started_ = nullptr;
-        }
-        if (!event.name.empty()) function.push_back({event.name, event.text});
-        call.push_back({"function", std::move(function)});
-        merge(call, event.native);
-        merge(call, event.shape);
-        if (find(delta, "tool_calls") == nullptr) put(delta, "tool_calls", Json::Array{});
-        find(delta, "tool_calls")->if_array()->push_back(std::move(call));
-    }
-    const StreamEvent* started_ = nullptr;  // within one frame
-};
-
-void write_failure(const StreamFailure& failure, std::string& out) {
-    append_sse(
-        out, {},
-        Json::Object{
-            {"error",
-             Json::Object{
-                 {"message", failure.message},
-                 {"type", failure.type},
-                 {"param", nullptr},
-                 {"code", failure.code}
-             }}
-        }
-    );
-}
-
-void SameChatWriter::fail(const StreamFailure& failure, std::string& out) {
-    write_failure(failure, out);
-}
-
-// The stream of another dialect as Chat's chunks.
-class ChatWriter final : public StreamWriter {
-  public:
-    ChatWriter(Dialect from, AnswerContext context) : from_(from), context_(std::move(context)) {}
-
-    Result<void> write(const StreamFrame& frame, std::string& out) override {
-        for (const StreamEvent& event : frame.events) write_event(event, out);
-        return {};
-    }
-    void fail(const StreamFailure& failure, std::string& out) override {
-        write_failure(failure, out);
-    }
-
-  private:
-    void write_event(const StreamEvent& event, std::string& out) {
-        switch (event.kind) {
-            case Event::role:
-                return write_delta({{"role", "assistant"}, {"content", ""}}, out);
-            case Event::part_start:
-                if (event.part_kind == PartKind::tool_call) begin_call(event, out);
-                return;
-            case Event::delta:
-                if (event.text.empty()) return;
-                if (event.part_kind == PartKind::tool_call) return add_arguments(event, out);
-                return write_delta({{std::string(text_field(event.part_kind)), event.text}}, out);
-            case Event::finish:
-                return write_chunk(Json::Object{}, chat_finish(event.finish, from_), out);
-            case Event::usage:
-                usage_ = event.usage.tokens;
-                return;
-            case Event::end:
-                return end(out);
-            case Event::part_end:
-                return end_call(event, out);
-            case Event::start:
-            case Event::signature:  // Chat has no place for it
-            case Event::choice:
-            case Event::ping:
-            case Event::error:
-            case Event::native:
-                return;
-        }
-    }
-    void begin_call(const StreamEvent& event, std::string& out) {
-        const std::int64_t number = static_cast<std::int64_t>(calls_.size());
-        calls_[event.part] = number;
-        empty_.insert(event.part);
-        write_delta(
-            {{"tool_calls", Json::Array{Json::Object{
-                                {"index", number},
-                                {"id", event.id},
-                                {"type", "function"},
-                                {"function", Json::Object{{"name", event.name}, {"arguments", ""}}}
-                            }}}},
-            out
-        );
-    }
-    void add_arguments(const StreamEvent& event, std::string& out) {
-        empty_.erase(event.part);
-        write_delta(
-            {{"tool_calls", Json::Array{Json::Object{
-                                {"index", calls_[event.part]},
-                                {"function", Json::Object{{"arguments", event.text}}}
-                            }}}},
-            out
-        );
-    }
-    // No arguments are an empty object there, which in Chat somebody must say.
-    void end_call(const StreamEvent& event, std::string& out) {
-        if (!empty_.contains(event.part)) return;
-        StreamEvent nothing = event;
-        nothing.text = "{}";
-        add_arguments(nothing, out);
-    }
-    void end(std::string& out) {
-        if (context_.include_usage && usage_) {
-            Json::Object chunk = head();
-            chunk.push_back({"choices", Json::Array{}});
-            chunk.push_back({"usage", chat_usage(*usage_)});
-            append_sse(out, {}, chunk);
-        }
-        out += "data: [DONE]\n\n";
-    }
-    Json::Object head() const {
-        return {
-            {"id", context_.told_id.empty() ? "chatcmpl-" + context_.id : context_.told_id},
-            {"object", "chat.completion.chunk"},
-            {"created", context_.created},
-            {"model", context_.model},
-        };
-    }
-    void write_delta(Json::Object delta, std::string& out) {
-        write_chunk(std::move(delta), nullptr, out);
-    }
-    void write_chunk(Json::Object delta, Json finish, std::string& out) {
-        Json::Object chunk = head();
-        chunk.push_back(
-            {"choices",
-             Json::Array{Json::Object{
-                 {"index", 0}, {"delta", std::move(delta)}, {"finish_reason", std::move(finish)}
-             }}}
-        );
-        append_sse(out, {}, chunk);
-    }
-
-    Dialect from_;
-    AnswerContext context_;
-    std::map<std::int64_t, std::int64_t> calls_;  // part → Chat's index
-    std::set<std::int64_t> empty_;                // calls without arguments so far
-    std::optional<TokenCounts> usage_;
-};
-
 }  // namespace
 
 std::unique_ptr<StreamReader> make_chat_reader() { return std::make_unique<ChatReader>(); }
-
-std::unique_ptr<StreamWriter> make_chat_writer(Dialect from, AnswerContext context) {
-    if (from == Dialect::chat) return std::make_unique<SameChatWriter>();
-    return std::make_unique<ChatWriter>(from, std::move(context));
-}
 
 }  // namespace penstock::dialects

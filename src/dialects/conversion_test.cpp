@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "dialects/documents.h"
 
 // What a dialect has no word for is named, never dropped in silence.
@@ -68,8 +70,7 @@ TEST(Conversion, NamesPlacesInMessages) {
                 "thinking":{"type":"enabled","budget_tokens":1024},"container":"c"})",
             Dialect::chat
         ),
-        "system[0].cache_control messages[0].content[0].signature messages[0].content[1].data "
-        "messages[1].content[0].is_error messages[1].content[0].content[0].image "
+        "system[0].cache_control messages[1].content[0].is_error "
         "thinking.budget_tokens container"
     );
     EXPECT_EQ(
@@ -172,6 +173,20 @@ TEST(Conversion, NamesTheFieldOfAMalformedRequest) {
     );
 }
 
+// Engines write members of their own into every message, and mostly they say nothing.
+TEST(Conversion, AnEmptyMemberOfAnAnswerIsNoLoss) {
+    const Result<Response> response = read_response(
+        Dialect::chat,
+        *parse_json(R"({"choices":[{"index":0,"message":{"role":"assistant","content":"x",
+            "prefix":false,"audio":null,"images":[],"extra":{},"mood":""},"finish_reason":"stop",
+            "hidden_states":[]}],"suggestions":[]})")
+    );
+    const Written written =
+        write_response(*response, Dialect::anthropic, {.id = "1", .model = "m"});
+    EXPECT_TRUE(written.dropped.empty()) << written.dropped.front();
+    EXPECT_TRUE(written.beside.empty()) << written.beside.front();
+}
+
 TEST(Conversion, KeepsAnUnknownReasonToStop) {
     const Result<Response> response = read_response(
         Dialect::anthropic,
@@ -196,6 +211,83 @@ TEST(Conversion, TellsErrorsInTheWordsOfEachDialect) {
     EXPECT_EQ(
         print_json(*write_error(Dialect::anthropic, error).find("error")->find("type")),
         R"("overloaded_error")"
+    );
+}
+
+// An engine's refusal in its own shape, as every client is told it.
+TEST(Conversion, ErrorsKeepTheirClassBetweenEveryPair) {
+    struct Class {
+        int status;
+        std::string_view anthropic;
+        std::string_view openai;
+    };
+    constexpr std::array<Class, 11> kClasses{{
+        {400, "invalid_request_error", "invalid_request_error"},
+        {401, "authentication_error", "authentication_error"},
+        {402, "billing_error", "invalid_request_error"},
+        {403, "permission_error", "permission_error"},
+        {404, "not_found_error", "invalid_request_error"},
+        {413, "request_too_large", "invalid_request_error"},
+        {429, "rate_limit_error", "rate_limit_error"},
+        {500, "api_error", "server_error"},
+        {503, "overloaded_error", "server_error"},
+        {504, "timeout_error", "timeout_error"},
+        {529, "overloaded_error", "server_error"},
+    }};
+    const auto type_of = [](const Json& body) {
+        return print_json(*body.find("error")->find("type"));
+    };
+    for (const Class& known : kClasses)
+        for (const char* body :
+             {R"({"error":{"message":"no"}})",
+              R"({"type":"error","error":{"type":"x","message":"no"}})", R"({"error":"no"})"}) {
+            const Dialect from = std::string_view(body).find("\"type\"") != std::string_view::npos
+                                     ? Dialect::anthropic
+                                     : Dialect::chat;
+            const auto error = read_error(from, known.status, *parse_json(body));
+            ASSERT_TRUE(error) << body;
+            EXPECT_EQ(error->status, known.status);
+            EXPECT_EQ(
+                type_of(write_error(Dialect::anthropic, *error)),
+                '"' + std::string(known.anthropic) + '"'
+            );
+            EXPECT_EQ(
+                type_of(write_error(Dialect::chat, *error)), '"' + std::string(known.openai) + '"'
+            );
+            EXPECT_EQ(print_json(write_error(Dialect::ollama, *error)), R"({"error":"no"})");
+        }
+}
+
+TEST(Conversion, CitationsOfEarlierTurnsAreNamedAndNotSentOn) {
+    EXPECT_EQ(
+        lost(
+            Dialect::chat,
+            R"({"model":"m","max_tokens":8,"messages":[{"role":"user","content":"Hi"},
+                {"role":"assistant","content":"A river.","annotations":[{"type":"url_citation",
+                "url_citation":{"start_index":0,"end_index":8,"url":"https://e.org","title":"T"}}]}]})",
+            Dialect::anthropic
+        ),
+        "messages[1].annotations"
+    );
+}
+
+TEST(Conversion, ImagesOfResultsFollowAllResultsOfTheirTurn) {
+    const Result<Request> request = read_request(
+        Dialect::anthropic,
+        *parse_json(R"({"model":"m","max_tokens":8,"messages":[{"role":"user","content":[
+            {"type":"tool_result","tool_use_id":"a","content":[{"type":"text","text":"see"},
+             {"type":"image","source":{"type":"url","url":"https://e.org/a.png"}}]},
+            {"type":"tool_result","tool_use_id":"b","content":"two"},
+            {"type":"text","text":"Go on."}]}]})")
+    );
+    const Written written = write_request(*request, Dialect::chat);
+    EXPECT_TRUE(written.dropped.empty());
+    EXPECT_EQ(
+        print_json(*written.body.find("messages")),
+        R"([{"role":"tool","tool_call_id":"a","content":"see"},)"
+        R"({"role":"tool","tool_call_id":"b","content":"two"},)"
+        R"({"role":"user","content":[{"type":"image_url","image_url":{"url":"https://e.org/a.png"}},)"
+        R"({"type":"text","text":"Go on."}]}])"
     );
 }
 

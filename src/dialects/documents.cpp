@@ -55,10 +55,29 @@ std::string word(const Json* value) {
 
 Json or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
+Written written(Json body, Writer& writer) {
+    Losses losses = writer.take_losses();
+    return {
+        .body = std::move(body),
+        .dropped = std::move(losses.said),
+        .beside = std::move(losses.beside)
+    };
+}
+
+std::string quoted(const std::vector<std::string>& fields) {
+    std::string names;
+    for (std::size_t i = 0; i < fields.size() && i < kFieldsNamedMax; ++i)
+        names += (names.empty() ? "'" : ", '") + fields[i] + "'";
+    if (fields.size() > kFieldsNamedMax)
+        names += " and " + std::to_string(fields.size() - kFieldsNamedMax) + " more";
+    return names;
+}
+
 void measure(const std::vector<Part>& parts, PromptSize& size) {
     for (const Part& part : parts) {
         size.text_bytes += static_cast<std::int64_t>(part.text.size());
-        const bool media = part.kind == Part::Kind::image || part.kind == Part::Kind::native;
+        const bool media = part.kind == Part::Kind::image || part.kind == Part::Kind::document ||
+                           part.kind == Part::Kind::native;
         if (media) ++size.media_parts;
         measure(part.parts, size);
     }
@@ -99,7 +118,7 @@ Written write_request(const Request& request, Dialect dialect) {
             body = write_ollama_request(request, writer);
             break;
     }
-    return {.body = std::move(body), .dropped = writer.take_losses()};
+    return written(std::move(body), writer);
 }
 
 Result<Response> read_response(Dialect dialect, Json body, std::string_view call_prefix) {
@@ -117,7 +136,7 @@ Result<Response> read_response(Dialect dialect, Json body, std::string_view call
 }
 
 Written write_response(const Response& response, Dialect dialect, const AnswerContext& context) {
-    Writer writer(response.dialect, dialect);
+    Writer writer(response.dialect, dialect, Writer::Of::answer);
     Json body;
     switch (dialect) {
         case Dialect::chat:
@@ -133,7 +152,7 @@ Written write_response(const Response& response, Dialect dialect, const AnswerCo
             body = write_ollama_response(response, context, writer);
             break;
     }
-    return {.body = std::move(body), .dropped = writer.take_losses()};
+    return written(std::move(body), writer);
 }
 
 Json write_error(Dialect dialect, const routing::ApiError& error) {
@@ -187,16 +206,18 @@ std::optional<routing::ApiError> read_error(Dialect dialect, int status, const J
 }
 
 routing::ApiError refusal_of(const std::vector<std::string>& dropped, Dialect to) {
-    std::string names;
-    for (std::size_t i = 0; i < dropped.size() && i < kFieldsNamedMax; ++i)
-        names += (names.empty() ? "'" : ", '") + dropped[i] + "'";
-    if (dropped.size() > kFieldsNamedMax)
-        names += " and " + std::to_string(dropped.size() - kFieldsNamedMax) + " more";
     return routing::invalid_request(
         "the model's engine speaks '" + std::string(name_of(to)) + "', which has no word for " +
-            names + ": leave it out, or send 'x-penstock-unsupported: drop' to go without it",
+            quoted(dropped) +
+            ": leave it out, or send 'x-penstock-unsupported: drop' to go without it",
         dropped.front(), "unsupported_field"
     );
+}
+
+std::string answer_refusal(const std::vector<std::string>& dropped, Dialect to) {
+    return "the engine's answer has " + quoted(dropped) + ", for which '" +
+           std::string(name_of(to)) +
+           "' has no word: send 'x-penstock-unsupported: drop' to go without it";
 }
 
 PromptSize prompt_size(const Request& request) {

@@ -12,10 +12,12 @@
 namespace penstock::dialects {
 
 // What was written, and the fields that the dialect has no word for ("top_k",
-// "messages[2].content[0].cache_control"): the caller refuses the call, or lists them.
+// "messages[2].content[0].cache_control"): the caller refuses the call, or lists them. What an
+// engine tells beside its answer ("choices[0].content_filter_results") is only listed.
 struct Written {
     Json body;
     std::vector<std::string> dropped;
+    std::vector<std::string> beside = {};
 };
 
 // invalid_argument names the field.
@@ -33,6 +35,8 @@ Json write_error(Dialect dialect, const routing::ApiError& error);
 std::optional<routing::ApiError> read_error(Dialect dialect, int status, const Json& body);
 // The refusal of a request that cannot be converted, naming the fields.
 routing::ApiError refusal_of(const std::vector<std::string>& dropped, Dialect to);
+// The same of an answer, which says what the client's dialect cannot.
+std::string answer_refusal(const std::vector<std::string>& dropped, Dialect to);
 
 // What the gateway reserves for: bytes of texts, and media whose tokens do not follow from bytes.
 struct PromptSize {

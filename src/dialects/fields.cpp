@@ -11,9 +11,7 @@ Fields::Fields(Json value, std::string path, Trouble& trouble)
         trouble_.add(path_, "expected an object");
 }
 
-std::string Fields::at(std::string_view key) const {
-    return path_.empty() ? std::string(key) : path_ + "." + std::string(key);
-}
+std::string Fields::at(std::string_view key) const { return member_path(path_, key); }
 
 void Fields::wrong(std::string_view key, std::string_view expected) {
     trouble_.add(at(key), "expected " + std::string(expected));
@@ -99,8 +97,12 @@ std::string index_path(std::string_view path, std::size_t index) {
     return std::string(path) + "[" + std::to_string(index) + "]";
 }
 
+std::string member_path(std::string_view path, std::string_view member) {
+    return path.empty() ? std::string(member) : std::string(path) + "." + std::string(member);
+}
+
 void Writer::lose(const Extras& node, std::string_view member) {
-    lose(node.path.empty() ? std::string(member) : node.path + "." + std::string(member));
+    lose(member_path(node.path, member));
 }
 
 void Writer::extras(Json::Object& out, const Extras& node) {
@@ -109,8 +111,27 @@ void Writer::extras(Json::Object& out, const Extras& node) {
     merge(out, node.shape);
 }
 
+bool says_nothing(const Json& value) {
+    const bool* flag = value.if_bool();
+    const std::string* text = value.if_string();
+    const Json::Array* list = value.if_array();
+    const Json::Object* object = value.if_object();
+    return value.is_null() || (flag != nullptr && !*flag) || (text != nullptr && text->empty()) ||
+           (list != nullptr && list->empty()) || (object != nullptr && object->empty());
+}
+
+void Writer::around(Json::Object& out, const Extras& node) {
+    if (same_) return extras(out, node);
+    // The message is the answer itself: lose_message() names what it loses.
+    for (const Member& member : node.native)
+        if (member.key != "message" && !says_nothing(member.value))
+            leave_out(member_path(node.path, member.key));
+}
+
 void Writer::lose_natives(const Extras& node) {
-    for (const Member& member : node.native) lose(node, member.key);
+    for (const Member& member : node.native)
+        if (!answers() || !says_nothing(member.value)) lose(node, member.key);
+    for (const std::string& place : node.lost) lose(place);
 }
 
 }  // namespace penstock::dialects

@@ -51,7 +51,9 @@ class Fields {
     // A member that says what holds anyway.
     void shape_if(std::string_view key, const Json& usual);
     void put_shape(std::string_view key, Json value) { put(shape_, key, std::move(value)); }
-    bool has(std::string_view key) const { return find(object_, key) != nullptr; }
+    const Json::Object& shape() const { return shape_; }
+    bool has(std::string_view key) const { return look(key) != nullptr; }
+    const Json* look(std::string_view key) const { return find(object_, key); }
     std::string at(std::string_view key) const;
     Trouble& trouble() { return trouble_; }
 
@@ -66,26 +68,38 @@ class Fields {
     Trouble& trouble_;
 };
 std::string index_path(std::string_view path, std::size_t index);
+// Whether an unknown member of an answer says nothing, whatever it is called: false, or empty.
+bool says_nothing(const Json& value);
+// "path.member"; the member alone where the node is the document.
+std::string member_path(std::string_view path, std::string_view member);
 
 // Writes nodes in a dialect, and keeps the names of what it has no word for.
 class Writer {
   public:
-    Writer(Dialect from, Dialect to) : same_(from == to), from_(from) {}
+    enum class Of : std::uint8_t { request, answer };
+    Writer(Dialect from, Dialect to, Of of = Of::request)
+        : same_(from == to), from_(from), of_(of) {}
     // Whether the document came in this dialect.
     bool same() const { return same_; }
     Dialect from() const { return from_; }
-    void lose(std::string field) { losses_.push_back(std::move(field)); }
+    bool answers() const { return of_ == Of::answer; }
+    void lose(std::string field) { losses_.said.push_back(std::move(field)); }
     void lose(const Extras& node, std::string_view member);
+    // Of what an engine tells beside its answer.
+    void leave_out(std::string field) { losses_.beside.push_back(std::move(field)); }
     // The node's own members again, or their loss.
     void extras(Json::Object& out, const Extras& node);
     // For places where only the names matter: nothing is written.
     void lose_natives(const Extras& node);
-    std::vector<std::string> take_losses() { return std::move(losses_); }
+    // As extras(), of an answer or one of its choices: what stands beside the message.
+    void around(Json::Object& out, const Extras& node);
+    Losses take_losses() { return std::move(losses_); }
 
   private:
     bool same_;
     Dialect from_;
-    std::vector<std::string> losses_;
+    Of of_;
+    Losses losses_;
 };
 
 }  // namespace penstock::dialects

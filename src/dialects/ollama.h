@@ -18,6 +18,7 @@ Finish read_ollama_finish(std::string reason, bool called);
 std::string ollama_finish(const Finish& finish, Dialect from);
 // The message of an answer or a stream's line; `count` numbers the calls.
 std::vector<Part> read_ollama_parts(Fields& message, std::string_view call_prefix, int& count);
+Json::Array read_ollama_logprobs(Fields& fields);
 Json::Object ollama_call(const Part& part, Writer& writer);
 std::string ollama_time(std::int64_t seconds);
 

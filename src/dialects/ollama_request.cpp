@@ -3,7 +3,9 @@
 #include <map>
 
 #include "dialects/chat_message.h"
+#include "dialects/citations.h"
 #include "dialects/ollama.h"
+#include "dialects/reasoning.h"
 #include "dialects/shared.h"
 
 namespace penstock::dialects {
@@ -87,6 +89,14 @@ Turn read_message(
     turn.plain = turn.role != Role::assistant && turn.parts.size() == 1;
     read_images(fields, turn);
     if (turn.parts.size() > 1) turn.plain = false;
+    if (turn.role == Role::tool) {
+        // They are the tool's.
+        Part& result = turn.parts.front();
+        result.plain = turn.parts.size() == 1;
+        for (std::size_t i = 1; i < turn.parts.size(); ++i)
+            result.parts.push_back(std::move(turn.parts[i]));
+        turn.parts.resize(1);
+    }
     fields.finish(turn);
     return turn;
 }
@@ -145,8 +155,18 @@ void write_user(Json::Array& out, const Turn& turn, const Names& names, Writer& 
             const std::string& tool = part.name.empty() && !writer.same() && name != names.end()
                                           ? name->second
                                           : part.name;
-            Json::Object message{{"role", "tool"}, {"content", joined_text(part.parts, writer)}};
+            Json::Array pictures;
+            std::vector<Part> texts;
+            for (const Part& inner : part.parts) {
+                const bool picture = inner.kind == Part::Kind::image && !inner.data.empty();
+                if (picture)
+                    pictures.emplace_back(inner.data);
+                else
+                    texts.push_back(inner);
+            }
+            Json::Object message{{"role", "tool"}, {"content", joined_text(texts, writer)}};
             if (!tool.empty()) message.push_back({"tool_name", tool});
+            if (!pictures.empty()) message.push_back({"images", std::move(pictures)});
             if (part.failed) writer.lose(part, "is_error");
             writer.lose_natives(part);
             if (turn.role == Role::tool) writer.extras(message, turn);
@@ -176,14 +196,14 @@ Json assistant_json(const Turn& turn, Writer& writer) {
     Json::Array calls;
     for (const Part& part : turn.parts) {
         if (part.kind == Part::Kind::reasoning) {
-            if (!part.signature.empty()) writer.lose(part, "signature");
-            if (!part.data.empty()) writer.lose(part, "data");
-            thinking += part.text;
+            if (!writer.same()) writer.lose_natives(part);
+            if (!is_in_shape(part, writer)) thinking += part.text;
         } else if (part.kind == Part::Kind::tool_call) {
             calls.push_back(ollama_call(part, writer));
         } else if (part.kind == Part::Kind::text || part.kind == Part::Kind::refusal) {
             text += part.text;
             writer.lose_natives(part);
+            tells_citations(part, writer);
         } else {
             writer.lose(part, "type");
         }
@@ -195,6 +215,9 @@ Json assistant_json(const Turn& turn, Writer& writer) {
         });
     if (!silent) message.push_back({"content", std::move(text)});
     if (!thinking.empty()) message.push_back({"thinking", std::move(thinking)});
+    if (!writer.same())
+        if (Json::Array details = reasoning_details(turn.parts); !details.empty())
+            message.push_back({std::string(kReasoningDetails), std::move(details)});
     if (!calls.empty()) message.push_back({"tool_calls", std::move(calls)});
     writer.extras(message, turn);
     return message;
@@ -253,8 +276,6 @@ void lose_the_rest(const Request& request, Writer& writer) {
     if (request.parallel_tool_calls == false && !request.tools.empty())
         writer.lose(own_name(request.dialect, "parallel_tool_calls"));
     if (request.choices != 1) writer.lose("n");
-    if (request.logprobs == true) writer.lose("logprobs");
-    if (request.top_logprobs.value_or(0) > 0) writer.lose("top_logprobs");
     if (request.user) writer.lose(own_name(request.dialect, "user"));
     writer.lose_natives(request);
 }
@@ -336,6 +357,7 @@ Json write_ollama_request(const Request& request, Writer& writer) {
         return out;
     }
     out.push_back({"stream", request.stream});
+    write_logprobs(out, request);
     if (Json options = options_json(request, writer); !options.if_object()->empty())
         out.push_back({"options", std::move(options)});
     write_format(out, request, writer);

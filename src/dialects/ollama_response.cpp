@@ -2,7 +2,9 @@
 #include <algorithm>
 
 #include "base/time.h"
+#include "dialects/citations.h"
 #include "dialects/ollama.h"
+#include "dialects/reasoning.h"
 #include "dialects/shared.h"
 #include "dialects/usage.h"
 
@@ -31,23 +33,39 @@ Part read_call(Json value, const std::string& path, std::string id, Trouble& tro
 
 }  // namespace
 
+Json::Array read_ollama_logprobs(Fields& fields) {
+    std::optional<Json::Array> logprobs = fields.array("logprobs");
+    if (!logprobs) return {};
+    fields.put_shape("logprobs", *logprobs);
+    return *std::move(logprobs);
+}
+
 std::vector<Part> read_ollama_parts(Fields& message, std::string_view call_prefix, int& count) {
     std::vector<Part> parts;
+    std::vector<Part> details = read_reasoning_details(message);
     if (std::optional<std::string> thinking = message.text("thinking")) {
         Part part{{}, Part::Kind::reasoning, *std::move(thinking)};
         part.path = message.at("thinking");
-        parts.push_back(std::move(part));
+        if (details.empty())
+            parts.push_back(std::move(part));
+        else
+            message.put_shape("thinking", part.text);
     }
+    std::ranges::move(details, std::back_inserter(parts));
     if (std::optional<std::string> text = message.text("content"))
         parts.push_back(Part{{}, Part::Kind::text, *std::move(text)});
     std::optional<Json::Array> calls = message.array("tool_calls");
-    if (!calls) return parts;
+    if (!calls) {
+        place_reasoning(parts);
+        return parts;
+    }
     if (calls->empty()) message.put_shape("tool_calls", Json::Array{});
     for (std::size_t i = 0; i < calls->size(); ++i)
         parts.push_back(read_call(
             std::move((*calls)[i]), index_path(message.at("tool_calls"), i),
             std::string(call_prefix) + std::to_string(count++), message.trouble()
         ));
+    place_reasoning(parts);
     return parts;
 }
 
@@ -101,6 +119,7 @@ Result<Response> read_ollama_response(Json body, std::string_view call_prefix) {
     message.shape({"role"});
     int count = 0;
     choice.parts = read_ollama_parts(message, call_prefix, count);
+    choice.logprobs = read_ollama_logprobs(fields);
     Extras around;
     message.finish(around);
     put(choice.shape, "message", around.shape);
@@ -131,10 +150,16 @@ Json write_ollama_response(const Response& response, const AnswerContext& contex
     for (const Part& part : choice.parts) {
         any_text = any_text || part.kind == Part::Kind::text;
         if (part.kind == Part::Kind::text || part.kind == Part::Kind::refusal) text += part.text;
-        if (part.kind == Part::Kind::reasoning) thinking += part.text;
+        if (part.kind == Part::Kind::reasoning && !is_in_shape(part, writer)) thinking += part.text;
         if (part.kind == Part::Kind::tool_call) calls.push_back(ollama_call(part, writer));
         if (part.kind == Part::Kind::native) writer.lose(part, "type");
+        if (!writer.same() && part.kind != Part::Kind::native) writer.lose_natives(part);
+        if (!writer.same() && !part.citations.empty())
+            writer.lose(citations_place(part, response.dialect));
     }
+    if (!writer.same())
+        if (Json::Array details = reasoning_details(choice.parts); !details.empty())
+            message.push_back({std::string(kReasoningDetails), std::move(details)});
     if (any_text) message.push_back({"content", std::move(text)});
     if (!thinking.empty()) message.push_back({"thinking", std::move(thinking)});
     if (!calls.empty()) message.push_back({"tool_calls", std::move(calls)});
@@ -147,8 +172,12 @@ Json write_ollama_response(const Response& response, const AnswerContext& contex
         out.push_back({"done", true});
         if (response.usage) add_ollama_usage(out, response.usage->tokens);
     }
-    writer.extras(out, choice);
-    writer.extras(out, response);
+    if (!writer.same() && !choice.logprobs.empty()) out.push_back({"logprobs", choice.logprobs});
+    if (!writer.same() && choice.finish && !choice.finish->sequence.empty())
+        writer.leave_out(own_name(response.dialect, "stop_sequence"));
+    lose_message(choice, writer);
+    writer.around(out, choice);
+    writer.around(out, response);
     return out;
 }
 

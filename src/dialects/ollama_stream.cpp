@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <iterator>
 #include <map>
 
 #include "dialects/ollama.h"
+#include "dialects/reasoning.h"
 #include "dialects/shared.h"
 #include "dialects/stream.h"
 #include "dialects/usage.h"
@@ -41,6 +44,7 @@ class OllamaReader final : public StreamReader {
             fields.put_shape("done", *done);
             if (*done) read_end(fields, whole, frame);
         }
+        read_token_logprobs(fields, frame);
         fields.shape(
             {"model", "created_at", "total_duration", "load_duration", "prompt_eval_duration",
              "eval_duration", "prompt_eval_count", "eval_count"}
@@ -59,13 +63,26 @@ class OllamaReader final : public StreamReader {
         frame.events.push_back(std::move(choice));
         int count = calls_;
         for (Part& part : read_ollama_parts(message, call_prefix_, count)) {
-            if (part.kind == PartKind::tool_call)
+            if (part.name == kReasoningDetails)
+                add_proof(part, frame, trouble);
+            else if (part.kind == PartKind::tool_call)
                 add_call(std::move(part), frame, trouble);
             else
                 add_text(part, message, frame, trouble);
         }
         calls_ = count;
         message.finish(frame.events[at]);
+        frame.events[at].path = "message";
+    }
+
+    // They stand beside the message, and come before its text here.
+    static void read_token_logprobs(Fields& fields, StreamFrame& frame) {
+        StreamEvent event = event_of(Event::logprobs);
+        event.logprobs = read_ollama_logprobs(fields);
+        event.path = "logprobs";
+        if (event.logprobs.empty()) return;
+        const auto text = std::ranges::find(frame.events, Event::delta, &StreamEvent::kind);
+        frame.events.insert(text, std::move(event));
     }
 
     std::int64_t begin(PartKind kind, StreamFrame& frame, Trouble& trouble) {
@@ -101,6 +118,23 @@ class OllamaReader final : public StreamReader {
         event.text = part.text;
         event.name = name;
         frame.events.push_back(std::move(event));
+    }
+
+    // Another gateway's, that has an engine of another dialect behind it.
+    void add_proof(const Part& part, StreamFrame& frame, Trouble& trouble) {
+        const bool open = open_ >= 0 && open_kind_ == PartKind::reasoning && part.data.empty();
+        if (!open) {
+            end_text(frame);
+            open_ = begin(PartKind::reasoning, frame, trouble);
+            open_kind_ = PartKind::reasoning;
+            frame.events.back().data = part.data;
+        }
+        StreamEvent event = event_of(Event::signature);
+        event.part = open_;
+        event.part_kind = PartKind::reasoning;
+        event.text = part.signature;
+        if (!event.text.empty()) frame.events.push_back(std::move(event));
+        end_text(frame);
     }
 
     void add_call(Part part, StreamFrame& frame, Trouble& trouble) {
@@ -190,10 +224,15 @@ class OllamaWriter final : public StreamWriter {
     OllamaWriter(Dialect from, AnswerContext context) : from_(from), context_(std::move(context)) {}
 
     Result<void> write(const StreamFrame& frame, std::string& out) override {
+        lose_natives(frame, true);
         for (const StreamEvent& event : frame.events) {
-            if (event.choice != 0) continue;
+            if (event.choice != 0 || event.part_kind == PartKind::native) continue;
             TRY(write_event(event, out));
         }
+        if (logprobs_.size() > kLogprobsWaitingMax)
+            return penstock::fail(
+                ErrorCode::resource_exhausted, "the engine tells of too many tokens without text"
+            );
         return {};
     }
     void fail(const StreamFailure& failure, std::string& out) override {
@@ -204,17 +243,26 @@ class OllamaWriter final : public StreamWriter {
     Result<void> write_event(const StreamEvent& event, std::string& out) {
         switch (event.kind) {
             case Event::part_start:
-                if (event.part_kind != PartKind::tool_call) return {};
-                calls_[event.part].kind = PartKind::tool_call;
-                calls_[event.part].name = event.name;
+                begin(event);
                 return {};
             case Event::delta:
                 return write_delta(event, out);
             case Event::part_end:
                 if (event.part_kind == PartKind::tool_call) return write_call(event, out);
+                if (event.part_kind == PartKind::reasoning) write_proof(event.part, out);
+                return {};
+            case Event::signature:
+                if (proven_) proven_->signature += event.text;
+                return {};
+            case Event::citation:
+                lose(event.path);
+                return {};
+            case Event::logprobs:
+                std::ranges::copy(event.logprobs, std::back_inserter(logprobs_));
                 return {};
             case Event::finish:
                 finish_ = event.finish;
+                if (!finish_->sequence.empty()) leave_out(own_name(from_, "stop_sequence"));
                 return {};
             case Event::usage:
                 usage_ = event.usage.tokens;
@@ -224,7 +272,6 @@ class OllamaWriter final : public StreamWriter {
                 return {};
             case Event::start:
             case Event::role:
-            case Event::signature:
             case Event::choice:
             case Event::ping:
             case Event::error:
@@ -247,17 +294,24 @@ class OllamaWriter final : public StreamWriter {
 
     Result<void> write_delta(const StreamEvent& event, std::string& out) {
         if (event.text.empty()) return {};
+        const bool reasons = event.part_kind == PartKind::reasoning;
         if (event.part_kind != PartKind::tool_call) {
-            const char* name = event.part_kind == PartKind::reasoning ? "thinking" : "content";
-            write_line(out, head({{name, event.text}}, false));
-            return {};
+            Json::Object line = head({{reasons ? "thinking" : "content", event.text}}, false);
+            if (!reasons && !logprobs_.empty())
+                line.push_back({"logprobs", std::exchange(logprobs_, Json::Array())});
+            write_line(out, line);
+            // A proof may follow, which is told with the text that it is of.
+            if (!reasons || !proven_ || from_ != Dialect::anthropic) return {};
         }
         kept_ += event.text.size();
         if (kept_ > kStreamKeptBytesMax)
             return penstock::fail(
-                ErrorCode::resource_exhausted, "the arguments of the engine's calls are too long"
+                ErrorCode::resource_exhausted, "what is kept of the engine's answer is too long"
             );
-        calls_[event.part].text += event.text;
+        if (reasons)
+            proven_->text += event.text;
+        else
+            calls_[event.part].text += event.text;
         return {};
     }
 
@@ -273,6 +327,24 @@ class OllamaWriter final : public StreamWriter {
         return {};
     }
 
+    void begin(const StreamEvent& event) {
+        if (event.part_kind == PartKind::tool_call) {
+            calls_[event.part].kind = PartKind::tool_call;
+            calls_[event.part].name = event.name;
+        }
+        if (event.part_kind != PartKind::reasoning) return;
+        proven_.emplace();
+        proven_->data = event.data;
+    }
+
+    void write_proof(std::int64_t index, std::string& out) {
+        if (!proven_) return;
+        const Part part = *std::exchange(proven_, std::nullopt);
+        if (part.signature.empty() && part.data.empty()) return;
+        Json::Array details{reasoning_detail(part, index)};
+        write_line(out, head({{std::string(kReasoningDetails), std::move(details)}}, false));
+    }
+
     void write_end(std::string& out) const {
         Json::Object line = head({}, true);
         if (finish_) line.push_back({"done_reason", ollama_finish(*finish_, from_)});
@@ -283,6 +355,8 @@ class OllamaWriter final : public StreamWriter {
     Dialect from_;
     AnswerContext context_;
     std::map<std::int64_t, Part> calls_;
+    std::optional<Part> proven_;  // the open reasoning
+    Json::Array logprobs_;        // of the next text
     std::size_t kept_ = 0;
     std::optional<Finish> finish_;
     std::optional<TokenCounts> usage_;

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "dialects/attached_file.h"
+#include "dialects/citations.h"
+#include "dialects/reasoning.h"
 #include "dialects/responses.h"
 #include "dialects/shared.h"
 
@@ -15,6 +18,7 @@ Part read_content_part(Json value, std::string path, Trouble& trouble) {
     const bool text = kind == "input_text" || kind == "output_text";
     const bool image = kind == "input_image" && value.find("image_url") != nullptr &&
                        !value.find("image_url")->is_null();
+    if (kind == "input_file") return read_input_file(std::move(value), std::move(path), trouble);
     if (!text && !image && kind != "refusal") return native_part(std::move(value), std::move(path));
     Fields fields(std::move(value), std::move(path), trouble);
     fields.take("type");
@@ -29,7 +33,7 @@ Part read_content_part(Json value, std::string path, Trouble& trouble) {
         read_image_url(fields.need_text("image_url"), part);
         fields.shape_if("detail", "auto");
     }
-    fields.shape_if("annotations", Json::Array{});
+    read_annotations(fields, AnnotationForm::flat, part);
     fields.shape_if("logprobs", Json::Array{});
     fields.finish(part);
     return part;
@@ -108,7 +112,10 @@ void read_reasoning(Fields& fields, Turn& turn) {
     const std::optional<Json> content = fields.take("content");
     part.text = texts_of(content ? &*content : nullptr);
     if (part.text.empty()) part.text = texts_of(summary ? &*summary : nullptr);
-    part.signature = fields.text("encrypted_content").value_or("");
+    if (std::optional<std::string> hidden = fields.text("encrypted_content")) {
+        if (hidden->empty()) fields.put_shape("encrypted_content", "");
+        read_encrypted_content(*std::move(hidden), part);
+    }
     if (summary) fields.put_shape("summary", *summary);
     if (content) fields.put_shape("content", *content);
     turn.parts.push_back(std::move(part));
@@ -118,14 +125,18 @@ void read_reasoning(Fields& fields, Turn& turn) {
 
 Json part_json(const Part& part, bool model, Writer& writer) {
     Json::Object out;
+    if (part.kind == Part::Kind::document) return input_file(part, writer);
     if (part.kind == Part::Kind::refusal) {
         out = {{"type", "refusal"}, {"refusal", part.text}};
     } else if (part.kind == Part::Kind::image) {
         out = {{"type", "input_image"}, {"image_url", image_url(part)}};
     } else {
         out = {{"type", model ? "output_text" : "input_text"}, {"text", part.text}};
+        Json::Array annotations;
+        if (tells_citations(part, writer))
+            annotations = annotations_of(part, 0, AnnotationForm::flat);
         if (model && !writer.same())
-            merge(out, {{"annotations", Json::Array{}}, {"logprobs", Json::Array{}}});
+            merge(out, {{"annotations", std::move(annotations)}, {"logprobs", Json::Array{}}});
     }
     writer.extras(out, part);
     return out;
@@ -167,6 +178,7 @@ class ItemWriter {
                 case Part::Kind::text:
                 case Part::Kind::refusal:
                 case Part::Kind::image:
+                case Part::Kind::document:
                 case Part::Kind::native:
                     message_.push_back(part);
                     break;
@@ -215,13 +227,15 @@ class ItemWriter {
     }
     Json::Object reasoning(const Part& part) {
         Json::Object out{{"type", "reasoning"}};
-        if (!part.data.empty()) writer_.lose(part, "data");
-        if (!part.signature.empty()) out.push_back({"encrypted_content", part.signature});
+        if (std::string hidden = encrypted_content(part); !hidden.empty())
+            out.push_back({"encrypted_content", std::move(hidden)});
         if (writer_.same()) return out;
+        writer_.lose_natives(part);
         out.push_back({"summary", Json::Array{}});
-        out.push_back(
-            {"content", Json::Array{Json::Object{{"type", "reasoning_text"}, {"text", part.text}}}}
-        );
+        Json::Array content;
+        if (!part.text.empty())
+            content.emplace_back(Json::Object{{"type", "reasoning_text"}, {"text", part.text}});
+        out.push_back({"content", std::move(content)});
         return out;
     }
     void flush_message(bool even_empty) {

@@ -9,6 +9,10 @@
 namespace penstock::dialects {
 namespace {
 
+// What an answer may be asked to include. Proofs of reasoning always are.
+constexpr std::string_view kLogprobs = "message.output_text.logprobs";
+constexpr std::string_view kProofs = "reasoning.encrypted_content";
+
 void read_tools(Fields& fields, Request& request) {
     std::optional<Json::Array> tools = fields.array("tools");
     if (!tools) return;
@@ -65,7 +69,7 @@ void read_text(Fields& fields, Request& request) {
         read_schema_format(members, format);
     }
     if (std::optional<Json> verbosity = outer.take("verbosity"))
-        put(request.native, "text.verbosity", *std::move(verbosity));
+        put(request.openai, "verbosity", *std::move(verbosity));
     Extras extras;
     outer.finish(extras);
     fields.put_shape("text", *std::move(object));
@@ -83,6 +87,19 @@ void read_reasoning(Fields& fields, Request& request) {
     fields.put_shape("reasoning", *std::move(object));
     for (Member& member : extras.native)
         put(request.native, "reasoning." + member.key, std::move(member.value));
+}
+
+void read_include(Fields& fields, Request& request) {
+    const std::optional<Json::Array> list = fields.array("include");
+    if (!list) return;
+    fields.put_shape("include", *list);
+    for (std::size_t i = 0; i < list->size(); ++i) {
+        const std::string* word = (*list)[i].if_string();
+        if (word != nullptr && *word == kLogprobs)
+            request.logprobs = true;
+        else if (word == nullptr || *word != kProofs)
+            request.lost.push_back(index_path("include", i));
+    }
 }
 
 void read_input(Fields& fields, Request& request) {
@@ -178,7 +195,7 @@ void write_shared(Json::Object& out, const Request& request, Writer& writer) {
     if (request.stream) out.push_back({"stream", true});
     if (!request.stop.empty()) writer.lose(own_name(request.dialect, "stop"));
     if (request.choices != 1) writer.lose("n");
-    if (request.logprobs == true) writer.lose("logprobs");
+    if (request.logprobs == true) out.push_back({"include", Json::Array{std::string(kLogprobs)}});
     if (request.effort.tokens_max) writer.lose("thinking.budget_tokens");
     if (!request.effort.level.empty())
         out.push_back({"reasoning", Json::Object{{"effort", request.effort.level}}});
@@ -192,7 +209,11 @@ void write_shared(Json::Object& out, const Request& request, Writer& writer) {
         written = schema_format(format, {{"type", "json_schema"}}, "schema");
     if (format.kind == ResponseFormat::Kind::native)
         writer.lose(own_name(request.dialect, "response_format"));
-    if (!written.empty()) out.push_back({"text", Json::Object{{"format", std::move(written)}}});
+    Json::Object text;
+    if (!written.empty()) text.push_back({"format", std::move(written)});
+    if (const Json* verbosity = find(request.openai, "verbosity"))
+        text.push_back({"verbosity", *verbosity});
+    if (!text.empty()) out.push_back({"text", std::move(text)});
     writer.lose_natives(format);
     writer.lose_natives(request);
 }
@@ -231,10 +252,11 @@ Result<Request> read_responses_request(Json body) {
     read_reasoning(fields, request);
     request.user = fields.text("user");
     read_openai(fields, request);
+    read_include(fields, request);
+    fields.shape_if("stream_options", Json::Object{{"include_obfuscation", false}});
     fields.shape_if("store", false);
     fields.shape_if("background", false);
     fields.shape_if("truncation", "disabled");
-    fields.shape_if("include", Json::Array{});
     fields.finish(request);
     return trouble.result(std::move(request));
 }

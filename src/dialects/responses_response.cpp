@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "dialects/responses.h"
+#include "dialects/shared.h"
 #include "dialects/usage.h"
 
 namespace penstock::dialects {
@@ -113,6 +114,18 @@ Json::Array same_items(const Choice& choice, Writer& writer) {
     return out;
 }
 
+// Of the whole answer; there they stand with the text, of which others have one.
+void put_logprobs(Json::Object& out, const Json::Array& logprobs) {
+    for (Json& item : *find(out, "output")->if_array()) {
+        Json* content = find(*item.if_object(), "content");
+        const bool message = *item.find("type") == Json("message") && content != nullptr;
+        if (!message || content->if_array() == nullptr) continue;
+        for (Json& part : *content->if_array())
+            if (*part.find("type") == Json("output_text"))
+                return put(*part.if_object(), "logprobs", logprobs);
+    }
+}
+
 }  // namespace
 
 Json write_responses_response(
@@ -132,10 +145,15 @@ Json write_responses_response(
     Json::Object out = responses_head(context, "completed");
     Turn turn{{}, Role::assistant, choice.parts};
     put(out, "output", write_items(turn, context.id, writer));
+    if (!choice.logprobs.empty()) put_logprobs(out, choice.logprobs);
+    if (choice.finish && !choice.finish->sequence.empty())
+        writer.leave_out(own_name(response.dialect, "stop_sequence"));
     if (choice.finish) put_responses_finish(out, *choice.finish, response.dialect);
     if (response.usage) put(out, "usage", responses_usage(response.usage->tokens));
-    writer.lose_natives(choice);
-    writer.lose_natives(response);
+    lose_message(choice, writer);
+    Json::Object nothing;
+    writer.around(nothing, choice);
+    writer.around(nothing, response);
     return out;
 }
 

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <iterator>
 #include <map>
 
+#include "dialects/citations.h"
+#include "dialects/reasoning.h"
 #include "dialects/responses.h"
+#include "dialects/shared.h"
 #include "dialects/stream.h"
 #include "dialects/usage.h"
 
@@ -18,6 +23,9 @@ struct Place {
     std::int64_t output_index = 0;
     std::int64_t content_index = 0;
     std::string text;
+    Part hidden;  // of a reasoning: proof, or all of it
+    std::vector<Citation> citations;
+    Json::Array logprobs;
 };
 
 // Responses tells everything three times: as deltas, at the end of a part, and at the end of the
@@ -28,8 +36,9 @@ class ResponsesWriter final : public StreamWriter {
         : from_(from), context_(std::move(context)) {}
 
     Result<void> write(const StreamFrame& frame, std::string& out) override {
+        lose_natives(frame, true);
         for (const StreamEvent& event : frame.events) {
-            if (event.choice != 0) continue;
+            if (event.choice != 0 || event.part_kind == PartKind::native) continue;
             write_event(event, out);
             if (kept_ > kStreamKeptBytesMax)
                 return penstock::fail(
@@ -68,8 +77,19 @@ class ResponsesWriter final : public StreamWriter {
                 return;
             case Event::part_end:
                 return end_part(event.part, out);
+            case Event::signature:
+                if (const auto found = places_.find(event.part); found != places_.end())
+                    found->second.hidden.signature += event.text;
+                return;
+            case Event::citation:
+                return cite(event);
+            case Event::logprobs:
+                kept_ += print_json(event.logprobs).size();
+                std::ranges::copy(event.logprobs, std::back_inserter(logprobs_));
+                return;
             case Event::finish:
                 finish_ = event.finish;
+                if (!finish_->sequence.empty()) leave_out(own_name(from_, "stop_sequence"));
                 return end_message(out);
             case Event::usage:
                 usage_ = event.usage.tokens;
@@ -77,7 +97,6 @@ class ResponsesWriter final : public StreamWriter {
             case Event::end:
                 return end(out);
             case Event::role:
-            case Event::signature:  // proofs are of one provider and go with no one else
             case Event::choice:
             case Event::ping:
             case Event::error:
@@ -92,15 +111,39 @@ class ResponsesWriter final : public StreamWriter {
         append_sse(out, type, event);
     }
 
+    // Told at the end of the text, which may be cited as a whole.
+    void cite(const StreamEvent& event) {
+        const auto found = places_.find(event.part);
+        if (found == places_.end()) return;
+        kept_ += kItemBytes + event.citation.url.size() + event.citation.title.size();
+        found->second.citations.push_back(event.citation);
+    }
+
+    void send_citations(Place& place, std::string& out) {
+        for (std::size_t i = 0; i < place.citations.size(); ++i) {
+            Citation& citation = place.citations[i];
+            if (citation.end == 0) citation.end = characters_in(place.text);
+            send_at(
+                "response.output_text.annotation.added", place,
+                {{"annotation_index", static_cast<std::int64_t>(i)},
+                 {"annotation", annotation_json(citation, AnnotationForm::flat)}},
+                out
+            );
+        }
+    }
+
     static Json::Object content_of(const Place& place) {
         if (place.kind == PartKind::refusal) return {{"type", "refusal"}, {"refusal", place.text}};
         if (place.kind == PartKind::reasoning)
             return {{"type", "reasoning_text"}, {"text", place.text}};
+        Json::Array annotations;
+        for (const Citation& citation : place.citations)
+            annotations.push_back(annotation_json(citation, AnnotationForm::flat));
         return {
             {"type", "output_text"},
             {"text", place.text},
-            {"annotations", Json::Array{}},
-            {"logprobs", Json::Array{}}
+            {"annotations", std::move(annotations)},
+            {"logprobs", place.logprobs}
         };
     }
 
@@ -145,7 +188,8 @@ class ResponsesWriter final : public StreamWriter {
             place.content_index = contents_++;
         }
         kept_ += kItemBytes;
-        if (place.kind != PartKind::tool_call)
+        place.hidden.data = event.data;
+        if (place.kind != PartKind::tool_call && event.data.empty())
             send_at("response.content_part.added", place, {{"part", content_of(place)}}, out);
         places_[event.part] = std::move(place);
     }
@@ -187,7 +231,12 @@ class ResponsesWriter final : public StreamWriter {
         place.text += event.text;
         kept_ += event.text.size();
         Json::Object members{{"delta", event.text}};
-        if (place.kind == PartKind::text) members.push_back({"logprobs", Json::Array{}});
+        if (place.kind == PartKind::text) {
+            members.push_back({"logprobs", logprobs_});
+            std::ranges::move(
+                std::exchange(logprobs_, Json::Array()), std::back_inserter(place.logprobs)
+            );
+        }
         send_at(stem(place.kind) + ".delta", place, std::move(members), out);
     }
 
@@ -201,7 +250,7 @@ class ResponsesWriter final : public StreamWriter {
             nothing.text = "{}";
             delta(nothing, out);
         }
-        const Place place = std::move(found->second);
+        Place place = std::move(found->second);
         places_.erase(found);
         Json::Object& item = *items_[static_cast<std::size_t>(place.output_index)].if_object();
         if (place.kind == PartKind::tool_call) {
@@ -212,9 +261,13 @@ class ResponsesWriter final : public StreamWriter {
             put(item, "arguments", place.text);
             return end_item(place.output_index, out);
         }
+        if (std::string hidden = encrypted_content(place.hidden); !hidden.empty())
+            put(item, "encrypted_content", std::move(hidden));
+        if (!place.hidden.data.empty()) return end_item(place.output_index, out);
+        send_citations(place, out);
         const char* key = place.kind == PartKind::refusal ? "refusal" : "text";
         Json::Object done{{key, place.text}};
-        if (place.kind == PartKind::text) done.push_back({"logprobs", Json::Array{}});
+        if (place.kind == PartKind::text) done.push_back({"logprobs", place.logprobs});
         send_at(stem(place.kind) + ".done", place, std::move(done), out);
         send_at("response.content_part.done", place, {{"part", content_of(place)}}, out);
         find(item, "content")->if_array()->push_back(content_of(place));
@@ -253,6 +306,7 @@ class ResponsesWriter final : public StreamWriter {
     std::int64_t message_ = -1;             // the open message among the items
     std::string message_id_;
     std::int64_t contents_ = 0;
+    Json::Array logprobs_;  // of the next text
     std::size_t kept_ = 0;
     std::optional<Finish> finish_;
     std::optional<TokenCounts> usage_;

@@ -35,6 +35,9 @@ std::string_view name_in(const SamplingName& name, Dialect dialect) {
 constexpr std::array<std::string_view, 5> kOpenai{
     "metadata", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier"
 };
+// What Anthropic calls OpenAI's tier "default": no capacity that was bought ahead.
+constexpr std::string_view kStandardTier = "standard_only";
+constexpr std::string_view kDefaultTier = "default";
 
 bool is_openai(Dialect dialect) {
     return dialect == Dialect::chat || dialect == Dialect::responses;
@@ -80,7 +83,10 @@ std::string own_name(Dialect dialect, std::string_view canonical) {
         std::string_view canonical;
         std::string_view own;
     };
-    static constexpr std::array<Name, 7> kNames{{
+    static constexpr std::array<Name, 10> kNames{{
+        {Dialect::responses, "logprobs", "include"},
+        {Dialect::responses, "verbosity", "text.verbosity"},
+        {Dialect::chat, "stop_sequence", "choices[0].stop_reason"},
         {Dialect::anthropic, "user", "metadata.user_id"},
         {Dialect::anthropic, "parallel_tool_calls", "tool_choice.disable_parallel_tool_use"},
         {Dialect::anthropic, "reasoning_effort", "output_config.effort"},
@@ -98,6 +104,13 @@ std::string own_name(Dialect dialect, std::string_view canonical) {
     return (dialect == Dialect::ollama && option ? "options." : "") + std::string(canonical);
 }
 
+void write_logprobs(Json::Object& out, const Request& request) {
+    if (request.logprobs) out.push_back({"logprobs", *request.logprobs});
+    // Of Responses the number alone asks for nothing: `include` does.
+    if (request.top_logprobs && (request.logprobs || request.dialect != Dialect::responses))
+        out.push_back({"top_logprobs", *request.top_logprobs});
+}
+
 void read_openai(Fields& fields, Request& request) {
     fields.shape_if("service_tier", "auto");
     fields.shape_if("metadata", Json::Object{});
@@ -106,12 +119,28 @@ void read_openai(Fields& fields, Request& request) {
             put(request.openai, key, *std::move(value));
 }
 
+void read_standard_tier(Fields& fields, Request& request) {
+    fields.shape_if("service_tier", "auto");
+    const Json* tier = fields.look("service_tier");
+    if (tier == nullptr || !(*tier == Json(kStandardTier))) return;
+    put(request.openai, "service_tier", kDefaultTier);
+    fields.shape({"service_tier"});
+}
+
 void write_openai(Json::Object& out, Dialect dialect, const Request& request, Writer& writer) {
+    if (writer.same() && !is_openai(dialect)) return;
     for (const Member& member : request.openai) {
+        const bool tier = dialect == Dialect::anthropic && member.key == "service_tier" &&
+                          member.value == Json(kDefaultTier);
+        // Responses has it within `text`.
+        const bool verbosity = member.key == "verbosity" && dialect == Dialect::responses;
+        if (verbosity) continue;
         if (is_openai(dialect))
             out.push_back(member);
+        else if (tier)
+            out.push_back({"service_tier", kStandardTier});
         else
-            writer.lose(member.key);
+            writer.lose(own_name(request.dialect, member.key));
     }
 }
 
@@ -153,6 +182,15 @@ void write_native(Json::Array& out, const Part& part, Writer& writer) {
         out.push_back(part.native);
     else
         writer.lose(part, "type");
+}
+
+void lose_message(const Choice& choice, Writer& writer) {
+    if (writer.same()) return;
+    const Json* message = find(choice.native, "message");
+    if (message != nullptr && message->if_object() != nullptr)
+        for (const Member& member : *message->if_object())
+            if (!says_nothing(member.value)) writer.lose(choice, "message." + member.key);
+    for (const std::string& place : choice.lost) writer.lose(place);
 }
 
 std::string joined_text(const std::vector<Part>& parts, Writer& writer) {

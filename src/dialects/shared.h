@@ -20,8 +20,16 @@ void write_sampling(Json::Object& out, Dialect dialect, const Request& request, 
 // What the client called a parameter of the request: refusals name its own field.
 std::string own_name(Dialect dialect, std::string_view canonical);
 
+// `logprobs` and `top_logprobs`, which Chat and Ollama have under these names.
+void write_logprobs(Json::Object& out, const Request& request);
+
+// Of tokens whose text has not come: an engine tells them together. Above, a stream ends.
+constexpr std::size_t kLogprobsWaitingMax = 4096;
+
 // Parameters that Chat and Responses have under one name.
 void read_openai(Fields& fields, Request& request);
+// Anthropic's word for one of OpenAI's.
+void read_standard_tier(Fields& fields, Request& request);
 void write_openai(Json::Object& out, Dialect dialect, const Request& request, Writer& writer);
 
 // "data:image/png;base64,…" into media type and data, anything else into the URL.
@@ -33,6 +41,10 @@ Json arguments_object(const Part& call, Writer& writer);
 // Part of kind `native` that is written again only in its own dialect.
 Part native_part(Json value, std::string path);
 void write_native(Json::Array& out, const Part& part, Writer& writer);
+
+// Members of an answer's message that its dialect alone has; they stand in `choice.native` below
+// "message", and are part of what the model said.
+void lose_message(const Choice& choice, Writer& writer);
 
 // All text of the parts, joined; other kinds are lost by their path.
 std::string joined_text(const std::vector<Part>& parts, Writer& writer);

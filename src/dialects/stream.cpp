@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/stream.h"
 
-#include <algorithm>
+#include <array>
+
+#include "dialects/fields.h"
 
 namespace penstock::dialects {
 
@@ -44,6 +46,86 @@ std::unique_ptr<StreamWriter> make_stream_writer(Dialect from, Dialect to, Answe
             break;
     }
     return make_responses_writer(from, std::move(context));
+}
+
+// Natives of objects within the frame ({"message": {…}}) are told with the object's name.
+void StreamWriter::lose_natives(const StreamFrame& frame, bool one_choice) {
+    const bool unknown = !frame.events.empty() && !frame.events.front().id.empty() &&
+                         frame.events.front().kind == StreamEvent::Kind::native;
+    for (const Member& member : frame.native) {
+        if (unknown || says_nothing(member.value)) continue;
+        const Json::Object* inner = member.value.if_object();
+        if (inner == nullptr || (member.key != "message" && member.key != "delta")) {
+            leave_out(member.key);
+            continue;
+        }
+        for (const Member& below : *inner)
+            if (!says_nothing(below.value)) leave_out(member_path(member.key, below.key));
+    }
+    for (const StreamEvent& event : frame.events) {
+        if (event.choice == 0 || !one_choice)
+            lose_natives(event);
+        else if (event.kind == StreamEvent::Kind::choice)
+            lose(index_path("choices", static_cast<std::size_t>(event.choice)));
+    }
+}
+
+void StreamWriter::lose_natives(const StreamEvent& event) {
+    using Kind = StreamEvent::Kind;
+    if (event.kind == Kind::native && event.path.empty()) {
+        // An event of a name that nobody knows: its clients pass over it as well.
+        if (!event.id.empty()) leave_out(member_path("events", event.id));
+        return;
+    }
+    if (event.kind == Kind::native) return lose(event.path);
+    for (const std::string& place : event.lost) lose(place);
+    if (event.kind == Kind::part_start && event.part_kind == Part::Kind::native)
+        return lose(member_path(event.path, "type"));
+    for (const Member& member : event.native) {
+        if (says_nothing(member.value)) continue;
+        const Json::Object* delta = member.key == "delta" ? member.value.if_object() : nullptr;
+        if (event.kind != Kind::choice || event.path == "message") {
+            lose(member_path(event.path, member.key));
+        } else if (delta == nullptr) {
+            leave_out(member_path(event.path, member.key));
+        } else {
+            for (const Member& below : *delta)
+                if (!says_nothing(below.value)) lose(member_path(event.path, "delta." + below.key));
+        }
+    }
+}
+
+StreamFailure failure_of(const StreamEvent& error) {
+    struct Class {
+        std::string_view word;  // in the engine's type or code
+        int status;
+        std::string_view type;
+        std::string_view code;
+    };
+    static constexpr std::array<Class, 7> kClasses{{
+        {"overloaded", 503, "server_error", "overloaded"},
+        {"rate_limit", 429, "rate_limit_error", "rate_limit_exceeded"},
+        {"timeout", 504, "timeout_error", "upstream_timeout"},
+        {"context_length", 400, "invalid_request_error", "context_length_exceeded"},
+        {"too_large", 400, "invalid_request_error", "request_too_large"},
+        {"content_filter", 400, "invalid_request_error", "content_filter"},
+        {"invalid_request", 400, "invalid_request_error", "invalid_request"},
+    }};
+    StreamFailure failure{
+        .status = 502,
+        .type = "server_error",
+        .code = "upstream_error",
+        .message = "the engine failed: " + error.text
+    };
+    const std::string words = error.id + " " + error.name;
+    for (const Class& known : kClasses) {
+        if (words.find(known.word) == std::string::npos) continue;
+        failure.status = known.status;
+        failure.type = known.type;
+        failure.code = known.code;
+        break;
+    }
+    return failure;
 }
 
 std::string_view stream_content_type(Dialect dialect) {

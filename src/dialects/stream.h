@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 #include "dialects/answer_context.h"
@@ -40,13 +41,17 @@ std::unique_ptr<StreamReader> make_stream_reader(
     Dialect dialect, std::string_view call_prefix = "call_"
 );
 
-// What a stream that broke is told as.
+// What a stream that broke is told as; a status decides on Anthropic's type of it.
 struct StreamFailure {
     int status = 502;  // as an HTTP status: 504 the deadline, 502 the engine
     std::string type;  // as in OpenAI's errors
     std::string code;
     std::string message;
 };
+
+// What the engine's own error event is told as: its class stays (too many requests, overload, time,
+// the client's mistake); what is between the platform and the provider does not pass.
+StreamFailure failure_of(const StreamEvent& error);
 
 // Writes the client's side: appends bytes of whole events.
 class StreamWriter {
@@ -55,6 +60,20 @@ class StreamWriter {
     virtual Result<void> write(const StreamFrame& frame, std::string& out) = 0;
     // The dialect's own error; nothing may follow.
     virtual void fail(const StreamFailure& failure, std::string& out) = 0;
+    // What the client's dialect had no word for since the last time, by its place in the engine's
+    // stream. A name may come again.
+    Losses take_losses() { return std::exchange(losses_, {}); }
+
+  protected:
+    void lose(std::string field) { losses_.said.push_back(std::move(field)); }
+    void leave_out(std::string field) { losses_.beside.push_back(std::move(field)); }
+    // Everything in the frame that is its dialect's own, and choices that the client's dialect has
+    // not.
+    void lose_natives(const StreamFrame& frame, bool one_choice);
+
+  private:
+    void lose_natives(const StreamEvent& event);
+    Losses losses_;
 };
 std::unique_ptr<StreamWriter> make_stream_writer(Dialect from, Dialect to, AnswerContext context);
 std::string_view stream_content_type(Dialect dialect);

@@ -28,6 +28,7 @@ std::string_view obstacle_of(PartKind kind) {
         case PartKind::refusal:
             return "the model had begun to refuse";
         case PartKind::image:
+        case PartKind::document:
         case PartKind::native:
             break;
     }
@@ -70,7 +71,11 @@ void AnswerSoFar::add(const StreamEvent& event) {
         case Kind::finish:
             hinder("the model had finished");
             return;
+        case Kind::citation:
+            hinder("the answer was not plain text");
+            return;
         case Kind::signature:
+        case Kind::logprobs:
         case Kind::role:
         case Kind::usage:
         case Kind::choice:

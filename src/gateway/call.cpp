@@ -326,7 +326,9 @@ void Call::settle(CallRecord& record, EndReason reason) {
 
 void Call::end_measured(const CallRecord& record, EndReason reason, ExactMoney charge) {
     routing::AttemptReport report{
-        .outcome = silent_ ? routing::AttemptOutcome::failed : outcome_of(reason)
+        .outcome = unsayable_ ? routing::AttemptOutcome::answered
+                   : silent_  ? routing::AttemptOutcome::failed
+                              : outcome_of(reason)
     };
     const std::int64_t output = routing::output_tokens(record.tokens);
     if (reason == EndReason::done) {

@@ -152,6 +152,8 @@ class Call {
     // Whether the stream in flight is to be read on, now that its client has left.
     bool is_billed_to_end() const;
     void on_read_to_end() { read_to_end_ = true; }
+    // What ends the call is none of the engine's fault: its client's dialect cannot say the answer.
+    void on_unsayable() { unsayable_ = true; }
     // What the client is sent, as it is written.
     void sent(std::string_view bytes) {
         if (admission_.recorder) admission_.recorder->add(bytes);
@@ -252,6 +254,7 @@ class Call {
     std::unique_ptr<std::string> routing_;   // of the present one; null: not kept
     bool silent_ = false;
     bool read_to_end_ = false;  // after its client had left
+    bool unsayable_ = false;
     bool finished_ = false;
 };
 

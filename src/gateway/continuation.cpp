@@ -98,6 +98,7 @@ io::Task<EndReason> StreamContinuation::go_on(Broken broken, http::BodyWriter wr
     reader_ = dialects::make_stream_reader(engine_, "call_" + to_string(call.id()) + "_");
     half_ = std::make_unique<SecondHalf>(so_far_, std::move(next->left_out));
     writer_ = broken_.writer;
+    if (broken_.losses != nullptr) losses_ = *broken_.losses;
     if (writer_ == nullptr) {
         own_writer_ = so_far_.writer(options_.client, options_.context);
         writer_ = own_writer_.get();
@@ -261,6 +262,13 @@ io::Task<StreamContinuation::End> StreamContinuation::pass(
         why_not_ = written.error().message;
         co_return EndReason::upstream_error;
     }
+    const dialects::Losses lost = writer_->take_losses();
+    if (!lost.said.empty() && !options_.drops) {
+        why_not_ = dialects::answer_refusal(lost.said, options_.client);
+        call.on_unsayable();
+        co_return EndReason::upstream_error;
+    }
+    losses_.add(lost, options_.client, out_);
     if (!out_.empty()) {
         mark_beginning();
         if (const End end = co_await send(writer)) co_return end;
@@ -301,6 +309,7 @@ io::Task<StreamContinuation::End> StreamContinuation::finish(http::BodyWriter wr
     // A line has one member for both.
     if (options_.client == Dialect::ollama && !std::exchange(marked_, true))
         merge(*mark.if_object(), *beginning().if_object());
+    if (!losses_.empty()) merge(*mark.if_object(), *losses_.mark().if_object());
     mark_usage(out_, options_.client, mark);
     mark_beginning();
     if (const End end = co_await send(writer)) co_return end;

@@ -16,6 +16,7 @@
 #include "gateway/call_trace.h"
 #include "gateway/engine_ask.h"
 #include "gateway/gateway.h"
+#include "gateway/stream_losses.h"
 #include "http/client.h"
 #include "http/message.h"
 #include "routing/route_wishes.h"
@@ -89,6 +90,7 @@ class StreamContinuation {
         EndReason by = EndReason::upstream_error;
         http::ClientWatch client;
         dialects::StreamWriter* writer = nullptr;  // the client's; null: bytes passed through
+        const StreamLosses* losses = nullptr;      // of the first engine's answer
         // Keeps the answer of a stateful Responses call, before its last event is sent.
         std::function<io::Task<ApiResult<void>>(std::string response)> keep = {};
     };
@@ -136,6 +138,7 @@ class StreamContinuation {
     LineParser lines_{kFrameBytesMax};
     std::string opening_;
     std::string out_;
+    StreamLosses losses_;
     bool marked_ = false;
     bool ended_ = false;
 

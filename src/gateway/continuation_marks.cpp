@@ -12,11 +12,18 @@ using dialects::Json;
 
 constexpr std::string_view kMember = "penstock";
 
-// The first line of `out` with the member.
-void mark_line(std::string& out, const std::string& mark) {
-    const std::size_t end = out.find('\n');
+// The line that begins at `begin` with the member.
+void mark_line(std::string& out, std::size_t begin, const std::string& mark) {
+    const std::size_t end = out.find('\n', begin);
     if (end == std::string::npos) return;
-    out.replace(0, end, dialects::with_member(std::string_view(out).substr(0, end), kMember, mark));
+    const std::string_view line = std::string_view(out).substr(begin, end - begin);
+    out.replace(begin, end - begin, dialects::with_member(line, kMember, mark));
+}
+
+void mark_last_line(std::string& out, const std::string& mark) {
+    if (out.empty()) return;
+    const std::size_t before = out.size() < 2 ? std::string::npos : out.rfind('\n', out.size() - 2);
+    mark_line(out, before == std::string::npos ? 0 : before + 1, mark);
 }
 
 // Of Responses the answer itself has it.
@@ -43,15 +50,21 @@ bool tells_usage(Dialect client, std::string_view name, std::string_view data) {
 void mark_continued(std::string& out, Dialect client, const Json& mark) {
     const std::string text = dialects::print_json(mark);
     if (client == Dialect::ollama)
-        mark_line(out, text);
+        mark_line(out, 0, text);
     else
         out.insert(0, http::print_sse_comment("penstock " + text));
 }
 
 void mark_usage(std::string& out, Dialect client, const Json& mark) {
+    put_in_usage(out, client, mark);
+    if (client == Dialect::ollama) return;
+    out.insert(0, http::print_sse_comment("penstock " + dialects::print_json(mark)));
+}
+
+void put_in_usage(std::string& out, Dialect client, const Json& mark) {
     const std::string text = dialects::print_json(mark);
-    if (client == Dialect::ollama) return mark_line(out, text);
-    std::string marked = http::print_sse_comment("penstock " + text);
+    if (client == Dialect::ollama) return mark_last_line(out, text);
+    std::string marked;
     http::SseParser events(out.size() + 1);
     if (!events.feed(out)) return;
     while (const auto event = events.next()) {

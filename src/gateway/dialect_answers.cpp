@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "dialects/embeddings.h"
 #include "dialects/splice.h"
 #include "dialects/usage.h"
 #include "gateway/call_hold.h"
@@ -40,6 +41,21 @@ void add_texts(const dialects::Response& response, routing::AnswerTexts& texts) 
             const bool reasons = part.kind == dialects::Part::Kind::reasoning;
             texts.add(choice.index, reasons ? Side::reasoning : Side::visible, part.text);
         }
+}
+
+// Embeddings have no output, whatever an engine says of it.
+void report_embedded(routing::CallMeter& meter, dialects::Usage usage) {
+    usage.tokens.output_visible = 0;
+    usage.tokens.output_reasoning.reset();
+    usage.tokens.output_audio.reset();
+    report_usage(meter, usage);
+}
+
+// An answer that is given again has no header that names what it lost.
+bool is_kept(
+    const std::optional<CallCache::Ticket>& ticket, const std::vector<std::string>& dropped
+) {
+    return dropped.empty() || !ticket || ticket->word != "miss";
 }
 
 }  // namespace
@@ -96,6 +112,8 @@ http::Response DialectCalls::answer_stream(
         .deadline = admitted.deadline,
         .opening = std::move(upstream.opening),
         .read_timeout = admitted.limits.stream.read_timeout,
+        .is_kept = is_kept(admitted.ticket, admitted.dropped),
+        .drops = admitted.drops,
     };
     if (admitted.turn)
         options.keep = [state = state_, turn = *admitted.turn](std::string answer) {
@@ -135,7 +153,12 @@ io::Task<http::Response> DialectCalls::answer_whole(
     }
     const ApiResult<WholeAnswer> answer =
         admitted->embeddings ? read_embeddings(*admitted, *body) : read_answer(*admitted, *body);
-    if (!answer) co_return end_with(*admitted, answer.error(), EndReason::upstream_error);
+    if (!answer) {
+        const bool unsayable = answer.error().code == "unsupported_field";
+        co_return end_with(
+            *admitted, answer.error(), unsayable ? EndReason::refused : EndReason::upstream_error
+        );
+    }
     if (admitted->turn)
         if (const ApiResult<void> kept = co_await state_->keep(&*admitted->turn, answer->body);
             !kept)
@@ -144,7 +167,7 @@ io::Task<http::Response> DialectCalls::answer_whole(
     if (call.answer_texts() != nullptr) co_await call.count_texts();
     // Only now: a client that left meanwhile has received nothing.
     call.meter().deliver_text(answer->text_bytes);
-    call.sent(answer->body);
+    if (is_kept(admitted->ticket, admitted->dropped)) call.sent(answer->body);
     call.finish(EndReason::done, 200);
     http::Response response = http::Response::json(200, answer->body);
     describe(response, *admitted);
@@ -173,7 +196,15 @@ ApiResult<DialectCalls::WholeAnswer> DialectCalls::read_answer(
     }
     dialects::Written written =
         dialects::write_response(*response, admitted.dialect, context_of(admitted));
-    admitted.dropped.insert(admitted.dropped.end(), written.dropped.begin(), written.dropped.end());
+    if (!written.dropped.empty() && !admitted.drops) {
+        ApiError error = routing::invalid_request(
+            dialects::answer_refusal(written.dropped, admitted.dialect), {}, "unsupported_field"
+        );
+        error.final = true;
+        return refuse(std::move(error));
+    }
+    for (const std::vector<std::string>* names : {&written.dropped, &written.beside})
+        admitted.dropped.insert(admitted.dropped.end(), names->begin(), names->end());
     answer.body = dialects::print_json(written.body);
     return answer;
 }
@@ -182,18 +213,38 @@ ApiResult<DialectCalls::WholeAnswer> DialectCalls::read_embeddings(
     Admitted& admitted, const std::string& body
 ) {
     const Result<Json> document = dialects::parse_json(body, dialects::JsonFrom::engine);
-    if (!document || document->find("data") == nullptr)
+    const bool ollama = admitted.engine == Dialect::ollama;
+    if (!document || document->find(ollama ? "embeddings" : "data") == nullptr)
         return refuse(engine_failure(502, "the engine's answer has no embeddings"));
+    if (admitted.converts()) return convert_embeddings(admitted, *document);
     dialects::Usage usage;
-    if (const Json* written = document->find("usage")) usage = dialects::read_chat_usage(*written);
-    // They have no output, whatever an engine says of it.
-    usage.tokens.output_visible = 0;
-    usage.tokens.output_reasoning.reset();
-    usage.tokens.output_audio.reset();
-    report_usage(admitted.call->meter(), usage);
+    if (ollama)
+        usage = dialects::read_ollama_usage(*document);
+    else if (const Json* written = document->find("usage"))
+        usage = dialects::read_chat_usage(*written);
+    report_embedded(admitted.call->meter(), std::move(usage));
     if (document->find("model") == nullptr) return WholeAnswer{.body = body};
     return WholeAnswer{
         .body = dialects::with_member(body, "model", json_string(admitted.request.model))
+    };
+}
+
+ApiResult<DialectCalls::WholeAnswer> DialectCalls::convert_embeddings(
+    Admitted& admitted, Json document
+) {
+    const Result<Json> asked = dialects::parse_json(admitted.body);
+    if (!asked) return refuse(told(asked.error()));
+    const Result<dialects::EmbeddingsRequest> request =
+        dialects::read_embeddings_request(admitted.dialect, *asked);
+    if (!request) return refuse(told(request.error()));
+    const Result<dialects::Embeddings> read =
+        dialects::read_embeddings(admitted.engine, std::move(document));
+    if (!read) return refuse(engine_failure(502, "the engine's answer has no embeddings"));
+    report_embedded(admitted.call->meter(), read->usage.value_or(dialects::Usage()));
+    return WholeAnswer{
+        .body =
+            dialects::print_json(dialects::write_embeddings(*read, *request, admitted.request.model)
+            )
     };
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialects/documents.h"
+#include "dialects/embeddings.h"
 #include "dialects/splice.h"
 #include "gateway/call_input.h"
 #include "gateway/dialect_calls.h"
@@ -101,7 +102,9 @@ ApiResult<routing::EndpointPool::Choice> DialectCalls::choose(
         routing::EndpointQuery query = query_of(admitted, lists);
         query.excluded = tried;
         query.remembers_prompt = tried.empty();
-        const std::string_view any = query.protocol;
+        // Anthropic's API makes no embeddings.
+        const std::string_view other = admitted.dialect == Dialect::ollama ? "openai" : "ollama";
+        const std::string_view any = admitted.embeddings ? other : query.protocol;
         query.protocol = protocol_of(admitted.dialect);
         Result<routing::EndpointPool::Choice> choice = endpoints.choose(query, now, parts_.random);
         query.protocol = any;
@@ -142,6 +145,25 @@ std::string DialectCalls::engine_body(const Admitted& admitted, const Route& rou
     return dialects::with_member(body, "options", dialects::print_json(options));
 }
 
+ApiResult<dialects::Written> DialectCalls::converted_request(
+    const Admitted& admitted, const Route& route
+) {
+    if (!admitted.embeddings) {
+        dialects::Request asked = admitted.request;
+        asked.model = route.endpoint.upstream_model;
+        return dialects::write_request(asked, admitted.engine);
+    }
+    Result<Json> document = dialects::parse_json(admitted.body);
+    if (!document) return refuse(told(document.error()));
+    Result<dialects::EmbeddingsRequest> asked =
+        dialects::read_embeddings_request(admitted.dialect, *std::move(document));
+    if (!asked) return refuse(told(asked.error()));
+    asked->model = route.endpoint.upstream_model;
+    Result<dialects::Written> written = dialects::write_embeddings_request(*asked, admitted.engine);
+    if (!written) return refuse(told(written.error()));
+    return *std::move(written);
+}
+
 ApiResult<http::ClientRequest> DialectCalls::engine_request(Admitted& admitted, const Route& route)
     const {
     admitted.engine = dialect_of_protocol(route.endpoint.protocol);
@@ -155,13 +177,12 @@ ApiResult<http::ClientRequest> DialectCalls::engine_request(Admitted& admitted, 
          .id = admitted.call->id()}
     );
     if (admitted.converts()) {
-        dialects::Request asked = admitted.request;
-        asked.model = route.endpoint.upstream_model;
-        dialects::Written written = dialects::write_request(asked, admitted.engine);
-        if (!written.dropped.empty() && !admitted.drops)
-            return refuse(dialects::refusal_of(written.dropped, admitted.engine));
-        admitted.dropped = std::move(written.dropped);
-        request.body = dialects::print_json(written.body);
+        ApiResult<dialects::Written> written = converted_request(admitted, route);
+        if (!written) return refuse(std::move(written.error()));
+        if (!written->dropped.empty() && !admitted.drops)
+            return refuse(dialects::refusal_of(written->dropped, admitted.engine));
+        admitted.dropped = std::move(written->dropped);
+        request.body = dialects::print_json(written->body);
     } else {
         request.body = engine_body(admitted, route);
     }

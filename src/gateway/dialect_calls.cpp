@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "dialects/embeddings.h"
 #include "dialects/responses.h"
 #include "dialects/stream.h"
 #include "gateway/call_hold.h"
@@ -57,11 +58,11 @@ io::Task<http::Response> DialectCalls::serve_body(
     return run(std::move(request), std::move(admitted));
 }
 
-io::Task<http::Response> DialectCalls::serve_embeddings(http::Request request) {
+io::Task<http::Response> DialectCalls::serve_embeddings(http::Request request, Dialect dialect) {
     ApiResult<std::string> body =
         co_await read_call_body(&request, parts_.options.request_body_max);
-    if (!body) co_return error_response(body.error());
-    Admitted admitted{.embeddings = true, .body = *std::move(body)};
+    if (!body) co_return error_response(dialect, body.error());
+    Admitted admitted{.dialect = dialect, .embeddings = true, .body = *std::move(body)};
     co_return co_await run(std::move(request), std::move(admitted));
 }
 
@@ -189,7 +190,9 @@ io::Task<ApiResult<void>> DialectCalls::reserve(const http::Request* request, Ad
     const routing::EndpointPool& endpoints = parts_.calls.endpoints;
     const std::string& model = admitted->request.model;
     if (!endpoints.has_model(model)) co_return refuse(no_such_model(model));
-    if (admitted->embeddings && !endpoints.has_model(model, "openai"))
+    const bool embeds =
+        endpoints.has_model(model, "openai") || endpoints.has_model(model, "ollama");
+    if (admitted->embeddings && !embeds)
         co_return refuse(routing::invalid_request(
             "no engine of '" + model + "' makes embeddings", "model", "unsupported_model"
         ));

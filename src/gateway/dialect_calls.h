@@ -16,7 +16,8 @@ namespace penstock::gateway {
 // Calls in the other dialects, and Chat's calls to engines that do not speak it: one admission, one
 // choice of engines, and a conversion where client and engine differ. An engine of the client's own
 // dialect is preferred; bytes pass through then but for the model's name and a bound on the output.
-//     POST /v1/messages, /v1/messages/count_tokens, /v1/responses, /v1/embeddings, /api/chat
+//     POST /v1/messages, /v1/messages/count_tokens, /v1/responses, /v1/embeddings, /api/chat,
+//     /api/embed
 class DialectCalls {
   public:
     using Parts = ChatCompletions::Parts;
@@ -45,8 +46,8 @@ class DialectCalls {
         std::optional<Attempts::Answer> last;  // told where nobody can do better
     };
     io::Task<http::Response> go_on(Handed handed, http::ClientWatch client);
-    // Passed through to engines of OpenAI's API.
-    io::Task<http::Response> serve_embeddings(http::Request request);
+    // Of OpenAI's and Ollama's API, by engines of either.
+    io::Task<http::Response> serve_embeddings(http::Request request, dialects::Dialect dialect);
     io::Task<http::Response> serve_embeddings_body(http::Request request, std::string body);
     // By the engine, free of charge, where it speaks Anthropic's dialect; else estimated.
     io::Task<http::Response> count_tokens(http::Request request);
@@ -82,7 +83,7 @@ class DialectCalls {
         // Of the present attempt:
         dialects::Dialect engine = dialects::Dialect::chat;
         std::vector<std::string> dropped;
-        bool converts() const { return !embeddings && engine != dialect; }
+        bool converts() const { return engine != dialect; }
     };
     using Opened = Attempts::Answer;
 
@@ -113,6 +114,9 @@ class DialectCalls {
     // The engine's request; what cannot be said is refused or noted.
     ApiResult<http::ClientRequest> engine_request(Admitted& admitted, const Route& route) const;
     std::string engine_body(const Admitted& admitted, const Route& route) const;
+    static ApiResult<dialects::Written> converted_request(
+        const Admitted& admitted, const Route& route
+    );
     struct Attempt {
         int number = 0;
         http::ClientRequest request;
@@ -133,6 +137,7 @@ class DialectCalls {
     };
     ApiResult<WholeAnswer> read_answer(Admitted& admitted, const std::string& body);
     ApiResult<WholeAnswer> read_embeddings(Admitted& admitted, const std::string& body);
+    static ApiResult<WholeAnswer> convert_embeddings(Admitted& admitted, dialects::Json document);
     io::Task<http::Response> pass_refusal(Admitted* admitted, http::ResponseStream upstream);
     http::Response end_with(Admitted& admitted, const routing::ApiError& error, EndReason reason);
     void describe(http::Response& response, const Admitted& admitted) const;

@@ -288,6 +288,98 @@ TEST(DialectCalls, EmbeddingsPassThroughAndAreCharged) {
     EXPECT_EQ(f.ask_at("/v1/embeddings", R"({"model":"m"})").status, 400);
 }
 
+TEST(DialectCalls, EmbeddingsOfAnOllamaEngineAreToldAsOpenAis) {
+    Fixture f;
+    f.add_engine(
+        json(R"({"model":"upstream-model","embeddings":[[0.10,-2e-5]],"prompt_eval_count":5})"),
+        "m", "ollama"
+    );
+
+    const ClientAnswer numbers =
+        f.ask_at("/v1/embeddings", R"({"model":"m","input":["a b"],"dimensions":2})");
+    const ClientAnswer packed =
+        f.ask_at("/v1/embeddings", R"({"model":"m","input":["a b"],"encoding_format":"base64"})");
+    const ClientAnswer own = f.ask_at("/api/embed", R"({"model":"m","input":"a b"})");
+
+    EXPECT_EQ(
+        numbers.body,
+        R"({"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.10,-2e-5]}],)"
+        R"("model":"m","usage":{"prompt_tokens":5,"total_tokens":5}})"
+    );
+    EXPECT_EQ(text_at(packed.body, {"data", "0", "embedding"}), R"("zczMPazFp7c=")");
+    EXPECT_EQ(own.body, R"({"model":"m","embeddings":[[0.10,-2e-5]],"prompt_eval_count":5})");
+    EXPECT_EQ(asked(f).path, "/api/embed");
+    EXPECT_EQ(asked(f).body, R"({"model":"upstream-model","input":["a b"],"dimensions":2})");
+    EXPECT_EQ(settled(f, 3), "5+-+-+- out 0");
+}
+
+TEST(DialectCalls, EmbeddingsOfAnOpenAiEngineAreToldAsOllamas) {
+    Fixture f;
+    f.add_engine(
+        json(R"({"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.10]}],)"
+             R"("model":"upstream-model","usage":{"prompt_tokens":5,"total_tokens":5}})")
+    );
+
+    const ClientAnswer answer = f.ask_at("/api/embed", R"({"model":"m","input":"a b"})");
+    const ClientAnswer refused =
+        f.ask_at("/api/embed", R"({"model":"m","input":"a b","keep_alive":"5m"})");
+
+    EXPECT_EQ(answer.body, R"({"model":"m","embeddings":[[0.10]],"prompt_eval_count":5})");
+    EXPECT_EQ(
+        asked(f).body, R"({"model":"upstream-model","input":"a b","encoding_format":"float"})"
+    );
+    EXPECT_EQ(refused.status, 400);
+    EXPECT_NE(refused.body.find("'keep_alive'"), std::string::npos) << refused.body;
+}
+
+TEST(DialectCalls, ListsModelsForAnthropicsClients) {
+    Fixture f;
+    f.add_engine(chat_engine(), "a");
+    f.add_engine(chat_engine(), "b");
+    f.add_engine(chat_engine(), "c");
+    const auto list = [&](const std::string& query) {
+        http::ClientRequest request{.method = "GET", .url = f.front->url() + "/v1/models" + query};
+        request.headers.add("x-api-key", f.key);
+        request.headers.add("anthropic-version", "2023-06-01");
+        const Result<http::ClientResponse> answer =
+            f.runtime.block_on(f.client.send(std::move(request), io::Deadline::after(10s)));
+        return answer ? ClientAnswer{.status = answer->status, .headers = {}, .body = answer->body}
+                      : ClientAnswer{.body = to_string(answer.error())};
+    };
+    const auto page = [&](const std::string& query) {
+        const std::string body = list(query).body;
+        return text_at(body, {"first_id"}) + " " + text_at(body, {"last_id"}) + " " +
+               text_at(body, {"has_more"});
+    };
+
+    EXPECT_EQ(page(""), R"("a" "c" false)");
+    EXPECT_EQ(page("?limit=2"), R"("a" "b" true)");
+    EXPECT_EQ(page("?limit=2&after_id=b"), R"("c" "c" false)");
+    EXPECT_EQ(page("?limit=1&before_id=c"), R"("b" "b" true)");
+    EXPECT_EQ(page("?after_id=c"), "null null false");
+    const ClientAnswer wrong = list("?limit=0");
+    EXPECT_EQ(wrong.status, 400);
+    EXPECT_EQ(text_at(wrong.body, {"error", "type"}), R"("invalid_request_error")");
+    EXPECT_EQ(text_at(list("").body, {"data", "0", "type"}), R"("model")");
+    EXPECT_EQ(text_at(list("/b").body, {"display_name"}), R"("b")");
+    EXPECT_EQ(text_at(list("/x").body, {"error", "type"}), R"("not_found_error")");
+    EXPECT_EQ(text_at(f.ask_path("GET", "/v1/models").body, {"object"}), R"("list")");
+}
+
+TEST(DialectCalls, ShowsAModelToOllamasClients) {
+    Fixture f;
+    f.add_engine(chat_engine(), "b/model");
+
+    const ClientAnswer shown = f.ask_at("/api/show", R"({"model":"b/model"})");
+    const ClientAnswer unknown = f.ask_at("/api/show", R"({"name":"x"})");
+
+    EXPECT_EQ(shown.status, 200);
+    EXPECT_EQ(text_at(shown.body, {"model_info"}), "{}");
+    EXPECT_EQ(unknown.status, 404);
+    EXPECT_EQ(text_at(unknown.body, {"error"}).substr(0, 1), "\"");
+    EXPECT_EQ(f.ask_at("/api/show", "{}").status, 400);
+}
+
 TEST(DialectCalls, CountsTokensByTheEngineOrEstimatesThem) {
     Fixture f;
     f.add_engine(json(R"({"input_tokens":12})"), "m", "anthropic");

@@ -94,7 +94,6 @@ routing::EndpointQuery DialectCalls::query_of(
 ) const {
     return {
         .model = admitted.request.model,
-        .protocol = admitted.embeddings ? "openai" : std::string_view(),
         .input_price_max = admitted.limits.input_price_max,
         .output_price_max = admitted.limits.output_price_max,
         .providers = lists.providers(),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/dialect_stream.h"
 
+#include "dialects/documents.h"
 #include "dialects/splice.h"
 #include "gateway/response_state.h"
 #include "gateway/usage_report.h"
@@ -12,11 +13,18 @@ using dialects::Dialect;
 using dialects::Json;
 using dialects::StreamEvent;
 
+// Whether the client receives the text of the event: what only the engine's dialect knows is told
+// where bytes pass through.
+bool is_told(const StreamEvent& event, bool converts) {
+    const bool native = event.part_kind == dialects::Part::Kind::native;
+    return event.kind == StreamEvent::Kind::delta && !(native && converts);
+}
+
 // Pieces that the client receives, by class.
-routing::DeltaCount pieces_of(const dialects::StreamFrame& frame) {
+routing::DeltaCount pieces_of(const dialects::StreamFrame& frame, bool converts) {
     routing::DeltaCount count;
     for (const StreamEvent& event : frame.events) {
-        if (event.kind != StreamEvent::Kind::delta || event.text.empty()) continue;
+        if (!is_told(event, converts) || event.text.empty()) continue;
         if (event.part_kind == dialects::Part::Kind::reasoning)
             ++count.reasoning;
         else
@@ -26,13 +34,13 @@ routing::DeltaCount pieces_of(const dialects::StreamFrame& frame) {
 }
 
 // What the client receives of it, for the second meter.
-void add_texts(const dialects::StreamFrame& frame, routing::AnswerTexts& texts) {
+void add_texts(const dialects::StreamFrame& frame, bool converts, routing::AnswerTexts& texts) {
     using Side = routing::AnswerTexts::Side;
     for (const StreamEvent& event : frame.events) {
         const bool calls = event.kind == StreamEvent::Kind::part_start &&
                            event.part_kind == dialects::Part::Kind::tool_call;
         if (calls) texts.add(event.choice, Side::visible, event.name);
-        if (event.kind != StreamEvent::Kind::delta) continue;
+        if (!is_told(event, converts)) continue;
         const bool reasons = event.part_kind == dialects::Part::Kind::reasoning;
         texts.add(event.choice, reasons ? Side::reasoning : Side::visible, event.text);
     }
@@ -89,12 +97,14 @@ io::Task<EndReason> DialectStream::go_on(EndReason broken_by, http::BodyWriter w
          .by = broken_by,
          .client = client_,
          .writer = converts() ? writer_.get() : nullptr,
+         .losses = &losses_,
          .keep = options_.keep},
         writer
     );
     if (call_->continued() != nullptr) {
         held_error_.clear();
         problem_.clear();
+        failure_.reset();
     }
     co_return end;
 }
@@ -133,7 +143,7 @@ LeftStreams::Came DialectStream::read_left_event(std::string_view name, std::str
     const Result<dialects::StreamFrame> frame = reader_->read(name, data);
     if (!frame || find_event(*frame, StreamEvent::Kind::error) != nullptr) return Came::nonsense;
     if (const StreamEvent* usage = find_event(*frame, StreamEvent::Kind::usage))
-        report_usage(call_->meter(), usage->usage, pieces_of(*frame));
+        report_usage(call_->meter(), usage->usage, pieces_of(*frame, converts()));
     return find_event(*frame, StreamEvent::Kind::end) != nullptr ? Came::end : Came::more;
 }
 
@@ -188,12 +198,12 @@ io::Task<DialectStream::End> DialectStream::pass(
         problem_ = frame.error().message;
         co_return EndReason::upstream_error;
     }
-    const routing::DeltaCount pieces = pieces_of(*frame);
+    const routing::DeltaCount pieces = pieces_of(*frame, converts());
     if (const StreamEvent* usage = find_event(*frame, StreamEvent::Kind::usage))
         report_usage(call_->meter(), usage->usage, pieces);
     const StreamEvent* error = find_event(*frame, StreamEvent::Kind::error);
     if (error != nullptr) {
-        problem_ = "the engine failed: " + error->text;
+        failure_ = dialects::failure_of(*error);
         if (converts()) co_return EndReason::upstream_error;
     }
     if (!pieces.empty()) call_->on_first_token();
@@ -205,11 +215,11 @@ io::Task<DialectStream::End> DialectStream::pass(
             held_error_ = out_;
             co_return EndReason::upstream_error;
         }
-        call_->sent(out_);
+        if (options_.is_kept) call_->sent(out_);
         if (!co_await writer.write(out_)) co_return EndReason::client_gone;
     }
     call_->meter().deliver(pieces);
-    if (routing::AnswerTexts* texts = call_->answer_texts()) add_texts(*frame, *texts);
+    if (routing::AnswerTexts* texts = call_->answer_texts()) add_texts(*frame, converts(), *texts);
     if (options_.continuation) options_.continuation->received(*frame);
     ended_ = ended_ || find_event(*frame, StreamEvent::Kind::end) != nullptr;
     if (error == nullptr) co_return std::nullopt;
@@ -225,15 +235,34 @@ io::Task<DialectStream::End> DialectStream::send(
         problem_ = written.error().message;
         co_return EndReason::upstream_error;
     }
+    const dialects::Losses lost = writer_->take_losses();
+    if (refuses(lost)) co_return EndReason::upstream_error;
     if (options_.keep)
         if (std::optional<std::string> answer = ended_response(out_)) {
             const ApiResult<void> kept = co_await options_.keep(*std::move(answer));
             if (!kept) problem_ = kept.error().message;
             if (!kept) co_return EndReason::upstream_error;
         }
-    call_->sent(out_);
+    losses_.add(lost, options_.client, out_);
+    if (find_event(*frame, StreamEvent::Kind::end) != nullptr)
+        losses_.mark_end(options_.client, out_);
+    if (options_.is_kept) call_->sent(out_);
     if (!out_.empty() && !co_await writer.write(out_)) co_return EndReason::client_gone;
     co_return std::nullopt;
+}
+
+bool DialectStream::refuses(const dialects::Losses& losses) {
+    constexpr int kUnsayable = 400;
+    if (options_.drops || losses.said.empty()) return false;
+    call_->on_unsayable();
+    options_.continuation.reset();  // another engine would say it again, or something else
+    failure_ = dialects::StreamFailure{
+        .status = kUnsayable,
+        .type = "invalid_request_error",
+        .code = "unsupported_field",
+        .message = dialects::answer_refusal(losses.said, options_.client)
+    };
+    return true;
 }
 
 std::string DialectStream::renamed(
@@ -269,10 +298,12 @@ io::Task<void> DialectStream::tell_error(EndReason reason, http::BodyWriter writ
         const std::optional<Duration> silence =
             options_.deadline.passed() ? std::nullopt : options_.read_timeout;
         dialects::StreamFailure failure = failure_of(reason, silence, why_not);
-        if (reason != EndReason::timeout && !problem_.empty()) {
+        if (reason != EndReason::timeout && failure_)
+            failure = *failure_;
+        else if (reason != EndReason::timeout && !problem_.empty())
             failure.message = problem_;
-            if (!why_not.empty()) failure.message += "; " + why_not;
-        }
+        const bool told = failure.message.ends_with(why_not);
+        if (!why_not.empty() && !told) failure.message += "; " + why_not;
         out_.clear();
         writer_->fail(failure, out_);
         // The client may be gone as well: nothing more can be done for it.

@@ -12,6 +12,7 @@
 #include "gateway/continuation.h"
 #include "gateway/engine_ask.h"
 #include "gateway/left_streams.h"
+#include "gateway/stream_losses.h"
 #include "http/client.h"
 #include "http/message.h"
 #include "http/sse.h"
@@ -20,7 +21,9 @@ namespace penstock::gateway {
 
 // Carries one streamed answer from an engine to a client of any dialect, frame by frame: one write
 // each. In the same dialect bytes pass through but for the model's name; else they are converted.
-// An engine that dies is told in the client's words and by a cut connection; no end is made up.
+// What the client's dialect has no word for is named in the stream, or ends it before any of it is
+// lost. An engine that dies is told in the client's words and by a cut connection; no end is made
+// up.
 class DialectStream {
   public:
     static constexpr std::size_t kFrameBytesMax = 1024UL * 1024;
@@ -37,6 +40,8 @@ class DialectStream {
         // Keeps the answer of a stateful Responses call, before its last event is sent.
         std::function<io::Task<ApiResult<void>>(std::string response)> keep = {};
         std::optional<Duration> read_timeout = {};  // silence of the engine that is a failure
+        bool is_kept = true;  // may be given again; what its headers name would be forgotten
+        bool drops = false;   // goes on without what the client's dialect cannot say
         std::unique_ptr<StreamContinuation> continuation = {};  // null: the call's policy is to end
     };
     DialectStream(
@@ -63,6 +68,8 @@ class DialectStream {
     LeftStreams::Came read_left(std::string_view bytes);
     LeftStreams::Came read_left_event(std::string_view name, std::string_view data);
     io::Task<void> tell_error(EndReason reason, http::BodyWriter writer);
+    // Whether what the frame lost ends the stream.
+    bool refuses(const dialects::Losses& losses);
     bool converts() const { return options_.engine != options_.client; }
     // The frame as it came, with the client's name of the model.
     std::string renamed(
@@ -79,7 +86,9 @@ class DialectStream {
     http::SseParser events_{kFrameBytesMax};
     LineParser lines_{kFrameBytesMax};
     std::string out_;
-    std::string problem_;     // what the client is told; empty: the usual
+    std::string problem_;                             // what the client is told; empty: the usual
+    std::optional<dialects::StreamFailure> failure_;  // of a class of its own
+    StreamLosses losses_;
     std::string held_error_;  // the engine's own, that another engine may spare the client
     bool ended_ = false;
     bool error_passed_ = false;  // the engine's own error event

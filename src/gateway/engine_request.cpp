@@ -8,7 +8,7 @@ using dialects::Dialect;
 
 // Where each protocol is asked.
 std::string_view path_of(Dialect engine, bool embeddings) {
-    if (embeddings) return "/v1/embeddings";
+    if (embeddings) return engine == Dialect::ollama ? "/api/embed" : "/v1/embeddings";
     if (engine == Dialect::anthropic) return "/v1/messages";
     return engine == Dialect::ollama ? "/api/chat" : "/v1/chat/completions";
 }

@@ -246,8 +246,14 @@ class Gateway::State {
             }));
         add("/v1/embeddings", "createEmbedding", "Vectors of texts (OpenAI's API)",
             idempotent_.before(Dialect::chat, [this](http::Request&& r) {
-                return converted_.serve_embeddings(std::move(r));
+                return converted_.serve_embeddings(std::move(r), Dialect::chat);
             }));
+        add("/api/embed", "ollamaEmbed", "Vectors of texts (Ollama's API)",
+            idempotent_.before(Dialect::ollama, [this](http::Request&& r) {
+                return converted_.serve_embeddings(std::move(r), Dialect::ollama);
+            }));
+        add("/api/show", "ollamaShow", "One model (Ollama's API)",
+            [this](http::Request r) { return ollama_models_.show(std::move(r)); });
         router.add(
             "GET", "/api/tags",
             [this](http::Request r) { return ollama_models_.list(std::move(r)); },

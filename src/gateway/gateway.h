@@ -87,9 +87,9 @@ class Gateway {
     // CHECKs that stop() has run if start() has.
     ~Gateway();
 
-    // POST /v1/chat/completions, /v1/responses, /v1/messages, /v1/messages/count_tokens, /api/chat
-    // and /v1/embeddings; GET /v1/models, /v1/models/{id} and /api/tags. Other paths of the token
-    // API answer 404 in OpenAI's error shape.
+    // POST /v1/chat/completions, /v1/responses, /v1/messages, /v1/messages/count_tokens,
+    // /v1/embeddings, /api/chat, /api/embed and /api/show; GET /v1/models, /v1/models/{id} and
+    // /api/tags. Other paths of the token API answer 404 in OpenAI's error shape.
     void register_routes(http::Router& router);
     // Begins to follow the route table and to settle. Calls are answered 503 until a first table
     // came.

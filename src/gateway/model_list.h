@@ -8,8 +8,9 @@
 
 namespace penstock::gateway {
 
-// GET /v1/models and /v1/models/{id}, as OpenAI has them: the models that an engine is ready for.
-// Models that can be asked now: with a ready engine, or with a service that starts one. Sorted.
+// GET /v1/models and /v1/models/{id}: the models that an engine is ready for, as OpenAI has them,
+// and as Anthropic has them where the request names a version of Anthropic's API. Models that can
+// be asked now: with a ready engine, or with a service that starts one. Sorted.
 std::vector<std::string> models_to_ask(
     const routing::EndpointPool& endpoints, const LoadMeter& loads
 );
@@ -31,6 +32,8 @@ class ModelList {
     io::Task<http::Response> get(http::Request request);
 
   private:
+    http::Response anthropic_page(const http::Request& request, std::vector<std::string> models)
+        const;
     Authenticator& authenticator_;
     const routing::EndpointPool& endpoints_;
     const LoadMeter& loads_;

@@ -8,8 +8,8 @@
 
 namespace penstock::gateway {
 
-// GET /api/tags: the models that can be asked now, as Ollama's clients list them. Sizes and digests
-// of the files are the providers' own and left out.
+// GET /api/tags and POST /api/show: the models that can be asked now, as Ollama's clients look for
+// them. What is in the files, and what a model can do, are the providers' own and left out.
 class OllamaModels {
   public:
     OllamaModels(
@@ -17,6 +17,7 @@ class OllamaModels {
     )
         : authenticator_(authenticator), endpoints_(endpoints), loads_(loads) {}
     io::Task<http::Response> list(http::Request request);
+    io::Task<http::Response> show(http::Request request);
 
   private:
     Authenticator& authenticator_;

@@ -28,7 +28,7 @@ ScriptedEngine::ScriptedEngine(io::Runtime& runtime, EngineScript answer)
     : script(std::move(answer)), runtime_(runtime), told_(runtime.executor()) {
     for (const char* path :
          {"/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens", "/api/chat",
-          "/v1/embeddings"})
+          "/v1/embeddings", "/api/embed"})
         router_.add("POST", path, [this](http::Request r) { return serve(std::move(r)); });
     router_.add("GET", "/metrics", [this](http::Request r) { return tell_metrics(std::move(r)); });
     server_ = std::make_unique<http::Server>(runtime_, router_, http::ServerOptions{});

@@ -19,6 +19,7 @@ std::unexpected<Error> unfit(std::string message) {
 
 Result<StreamFrame> SecondHalf::take(const StreamFrame& frame) {
     StreamFrame out;
+    out.native = frame.native;
     for (const StreamEvent& event : frame.events) TRY(take(event, out));
     return out;
 }
@@ -58,9 +59,18 @@ Result<void> SecondHalf::take(const StreamEvent& event, StreamFrame& out) {
         case Kind::role:
         case Kind::signature:
         case Kind::usage:
-        case Kind::choice:
         case Kind::ping:
+        case Kind::logprobs:  // not asked for: the request would not be continued
+            return {};
+        case Kind::citation:
+            if (const auto place = places_.find(event.part); place != places_.end()) {
+                out.events.push_back(event);
+                out.events.back().part = place->second;
+            }
+            return {};
+        case Kind::choice:
         case Kind::native:
+            out.events.push_back(event);  // whoever writes it names what it cannot say
             return {};
     }
     return {};

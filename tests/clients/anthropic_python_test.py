@@ -47,6 +47,14 @@ class Messages(unittest.TestCase):
         self.assertGreater(client().messages.count_tokens(model=MODEL, messages=MESSAGES).input_tokens, 3)
 
 
+class Models(unittest.TestCase):
+    def test_lists_the_model_in_pages(self):
+        pages = client().models.list(limit=1)
+        listed = {model.id: model for model in pages}
+        self.assertIn(MODEL, listed)
+        self.assertEqual(client().models.retrieve(MODEL).created_at, listed[MODEL].created_at)
+
+
 class Stream(unittest.TestCase):
     def test_events_make_the_whole_message(self):
         with client().messages.stream(model=MODEL, messages=MESSAGES, max_tokens=24) as stream:

@@ -29,6 +29,9 @@ class Chat(unittest.TestCase):
     def test_lists_the_model(self):
         self.assertIn(MODEL, [model.model for model in client().list().models])
 
+    def test_shows_the_model(self):
+        self.assertIsNotNone(client().show(MODEL).modified_at)
+
     def test_answers(self):
         answer = ask(client())
         self.assertTrue(answer.message.content)

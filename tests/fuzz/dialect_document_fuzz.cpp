@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "dialects/documents.h"
+#include "dialects/embeddings.h"
 
 // The first byte chooses the dialect and whether a request, an answer or an error is read.
 // libFuzzer finds it by this name.
@@ -33,6 +34,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         for (const Dialect to : kAll) {
             const Written written = write_response(*response, to, {.id = "1", .model = "m"});
             CHECK(parse_json(print_json(written.body)).has_value(), "an answer is JSON");
+        }
+    if (dialect == Dialect::chat || dialect == Dialect::ollama)
+        if (const auto request = read_embeddings_request(dialect, *body))
+            for (const Dialect to : {Dialect::chat, Dialect::ollama})
+                if (const auto written = write_embeddings_request(*request, to))
+                    CHECK(parse_json(print_json(written->body)).has_value(), "a request is JSON");
+    if (const auto read = read_embeddings(dialect, *body))
+        for (const bool packs : {false, true}) {
+            EmbeddingsRequest asked;
+            asked.base64 = packs;
+            const Json answer = write_embeddings(*read, asked, "m");
+            CHECK(parse_json(print_json(answer)).has_value(), "an answer is JSON");
         }
     return 0;
 }

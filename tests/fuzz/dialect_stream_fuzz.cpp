@@ -31,6 +31,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             const auto frame = reader->read({}, text.substr(0, end));
             text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
             broken = !frame || !writer->write(*frame, out);
+            for (const std::string& name : writer->take_losses().said)
+                CHECK(!name.empty(), "what is lost has a name");
         }
         writer->fail({.type = "server_error", .message = "cut"}, out);
         CHECK(out.ends_with('\n'), "events are whole");
