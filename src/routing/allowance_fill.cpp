@@ -48,4 +48,23 @@ void AllowancePool::note_spending(Slot& slot, Time now) {
     slot.spent_minute = minute;
 }
 
+// Shortly before a period ends, a part of the next one is fetched while the present one is in use:
+// the end of a period may come while the server is away.
+void AllowancePool::look_ahead(std::uint32_t index, Time now) {
+    const AccountKey key = slots_[index].key;
+    if (key.period == BudgetPeriod::none || is_idle(slots_[index], now) || closing_) return;
+    const Time end = period_end(key.period, Time(Duration(key.period_start_us)));
+    if (now >= end || end - now >= kAheadFor) return;
+    Demand next{key, Units(), slots_[index].limit};
+    next.account.period_start_us = end.time_since_epoch().count();
+    const Units spends = slots_[index].spends;
+    const std::uint32_t made = find_or_make(next, now);  // slots_ may have moved
+    if (made == kNoSlot) return;
+    Slot& slot = slots_[made];
+    slot.used_at = now;
+    slot.limit = next.limit;
+    slot.spends = std::max(slot.spends, spends);
+    if (runs_low(slot, now)) enqueue(made);
+}
+
 }  // namespace penstock::routing

@@ -22,23 +22,6 @@ std::int64_t minute_of(Time now) {
     return std::chrono::floor<std::chrono::minutes>(now).time_since_epoch().count();
 }
 
-Units used_of(Measure measure, const Actual& actual) {
-    switch (measure) {
-        case Measure::wallet:
-        case Measure::budget:
-            return Units::of(actual.charge);
-        case Measure::requests_minute:
-        case Measure::requests_day:
-            return Units::whole(1);
-        case Measure::tokens_minute:
-        case Measure::tokens_day:
-            return Units::whole(actual.tokens);
-        case Measure::concurrency:
-            return {};
-    }
-    return {};
-}
-
 // Minutes go forward. A clock that runs back stays in the minute it had reached, so that nothing is
 // counted twice; far back, the clock was wrong before.
 template <class Slot>
@@ -56,7 +39,7 @@ void roll(Slot& slot, Time now) {
 template <class Slot>
 Units free_of(const Slot& slot, Time now) {
     if (now + AllowancePool::kExpiryMargin >= slot.expires_at) return {};
-    return slot.granted - slot.returned - slot.used - slot.held;
+    return slot.granted - slot.returned - slot.ceded - slot.used - slot.held;
 }
 
 // What calls of now need at one time.
@@ -71,6 +54,25 @@ Units positive_free(const Slot& slot, Time now) {
 }
 
 }  // namespace
+
+Units AllowancePool::free_now(const Slot& slot, Time now) { return free_of(slot, now); }
+
+Units AllowancePool::used_of(Measure measure, const Actual& actual) {
+    switch (measure) {
+        case Measure::wallet:
+        case Measure::budget:
+            return Units::of(actual.charge);
+        case Measure::requests_minute:
+        case Measure::requests_day:
+            return Units::whole(1);
+        case Measure::tokens_minute:
+        case Measure::tokens_day:
+            return Units::whole(actual.tokens);
+        case Measure::concurrency:
+            return {};
+    }
+    return {};
+}
 
 // ---- holding ----
 
@@ -108,6 +110,8 @@ std::expected<Hold, Lack> AllowancePool::hold(
     }
     HoldRow& row = holds_[made.index_];
     row.money = {};
+    row.noted.reset();
+    row.unrecorded = false;
     row.deadline = deadline;
     apply(row, demands, std::span(slots).first(demands.size()), now);
     for (const Entry& entry : row.entries)
@@ -212,6 +216,8 @@ void AllowancePool::begin_lease(std::uint32_t index) {
     ++slot.lease_number;
     slot.granted = {};
     slot.returned = {};
+    slot.ceded = {};
+    slot.foreign = 0;
     slot.expires_at = {};
     if (!is_consumed(slot.key.measure)) return;
     slot.used = {};
@@ -292,7 +298,7 @@ bool AllowancePool::is_idle(const Slot& slot, Time now) const {
 
 // What no call uses. Also of a lease that has expired here: the server may still count it.
 Units AllowancePool::spare_of(const Slot& slot, Time now) const {
-    Units spare = slot.granted - slot.returned - slot.held;
+    Units spare = slot.granted - slot.returned - slot.ceded - slot.held;
     if (!is_per_minute(slot.key.measure) || !is_idle(slot, now)) spare -= slot.used;
     return std::max(Units(), spare);
 }
@@ -356,6 +362,7 @@ std::vector<AllowanceAsk> AllowancePool::asks(Time now, std::size_t most, Idle i
     for (std::size_t i = 0; i < count; ++i) {
         Slot& slot = slots_[queue_[i]];
         slot.queued = false;
+        if (slot.foreign != 0) continue;
         out.push_back(ask_of(slot, now, idle));
     }
     queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
@@ -422,6 +429,7 @@ void AllowancePool::sweep(Time now) {
         const bool due = !return_of(slot, now).is_zero() || now - slot.asked_at >= check_in ||
                          slot.unsure || slot.calls_waiting > 0;
         if (due) enqueue(index);
+        look_ahead(index, now);
     }
 }
 

@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "model/allowance.h"
 #include "model/gateway_status.h"
+#include "routing/kept_lease.h"
 
 namespace penstock::routing {
 
@@ -70,6 +71,10 @@ class Hold {
     Time deadline() const { return deadline_; }
     // The call has ended: it counts no longer as one at a time. What it used is settled later.
     void stop_running();
+    // A part of the call has been recorded while the hold stays open, and cost so much.
+    void note_used(const Actual& actual);
+    // The spool will not tell of this call.
+    void leave_unrecorded();
     // At most what is held (CHECKed); the rest is free again.
     void settle(const Actual& actual);
     void release();
@@ -116,6 +121,8 @@ class AllowancePool {
     static constexpr Duration kKeepFor = 30s;
     static constexpr Duration kStandFor = 10min;  // after its last use; then all is given back
     static constexpr std::size_t kStandingAccountsMax = 10'000;  // with more, no part stands
+    // A period that ends within this time: parts of the next one are fetched already.
+    static constexpr Duration kAheadFor = 75min - kExpiryMargin;
     static constexpr Duration kCheckIn = 10s;  // the server hears of every account in use
     // And of those that stand; it tells for AllowanceAuthority::kShortFor that others want a part.
     static constexpr Duration kStandingCheckIn = 20s;
@@ -163,6 +170,24 @@ class AllowancePool {
     // After close(): it does not end after all.
     void reopen() { closing_ = false; }
 
+    // ---- without the server (allowance_keep.cpp)
+    // All leases, as they are now. What open holds hold is not counted: what their calls use, their
+    // records will tell; of calls that the spool does not tell of, all that is held counts as used.
+    // `self` is the process that has them.
+    std::vector<KeptLease> kept(const LeaseHolder& self) const;
+    // Goes on with what is left of a lease that another process had. `own`: by the name of this
+    // process, as its own lease; else as a foreign one, about which the server is never asked.
+    // False: there is nothing to go on with, or the account has another lease here.
+    bool adopt(const KeptLease& kept, bool own, Time now);
+    // Half of what is free, for another process of this gateway; this one does not use it again.
+    std::vector<KeptLease> cede(const LeaseHolder& self, Time now);
+    // The server is back: nothing new is held of foreign leases.
+    void drop_foreign();
+    // No lease is used any more; the server has ended them.
+    void forget_leases();
+    // Such leases are in use, or calls that began on them still run.
+    bool has_foreign() const;
+
     // Nothing is known about the account: nullopt.
     std::optional<AccountView> view(const AccountKey& key, Time now) const;
     // Of the leases of which a part is kept, at most `most`, those with holds first.
@@ -180,6 +205,9 @@ class AllowancePool {
         std::uint32_t lease_number = 0;  // counts the leases of this account
         std::uint32_t entries = 0;       // of open holds, of any lease
         Units granted, returned, used, held;
+        Units ceded;                       // of the lease, in the hands of another process
+        std::uint32_t foreign = 0;         // holders_[foreign − 1] has the lease at the server
+        std::uint32_t foreign_number = 0;  // of the last lease that was foreign
         Units limit, remaining;
         Units waiting, smallest;
         Units most;    // held at one time (of a minute: with what it used), since it was idle
@@ -209,6 +237,8 @@ class AllowancePool {
         std::vector<Entry> entries;  // keeps its memory for the next hold
         Time deadline;
         Money money;
+        std::optional<Actual> noted;
+        bool unrecorded = false;
         bool open = false;
     };
 
@@ -236,6 +266,11 @@ class AllowancePool {
     bool is_done(const Slot& slot, Time now) const;
     void forget(std::uint32_t index);
     AllowanceAccount account_of(const AccountKey& key) const;
+    static Units free_now(const Slot& slot, Time now);
+    static Units used_of(Measure measure, const Actual& actual);
+    void add_unrecorded(std::vector<Units>& by_slot) const;
+    std::uint32_t number_of(const LeaseHolder& holder);
+    void look_ahead(std::uint32_t index, Time now);
 
     Money fill_;
     IdSource& ids_;
@@ -249,6 +284,7 @@ class AllowancePool {
     std::vector<std::uint32_t> queue_;
     std::size_t swept_to_ = 0;
     bool closing_ = false;
+    std::vector<LeaseHolder> holders_;  // of foreign leases: one or two
     struct TextHash {
         using is_transparent = void;
         std::size_t operator()(std::string_view text) const noexcept {

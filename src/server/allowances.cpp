@@ -69,13 +69,13 @@ std::optional<Units> limit_in(const Quota& quota, Measure measure) {
     return std::nullopt;
 }
 
-// An account of a period that is neither now, nor just over, nor about to begin on a clock that is
-// a little ahead.
+// An account of a period that is neither now, nor just over, nor about to begin: parts of the next
+// period are granted ahead, so that a gateway serves on over its beginning without the server.
 bool is_out_of_time(const AllowanceAccount& account, Time now) {
     if (account.period == BudgetPeriod::none) return account.period_start != Time{};
     const Time current = period_start(account.period, now);
     const Time before = period_start(account.period, current - 1us);
-    const Time ahead = period_start(account.period, now + routing::kClockMargin);
+    const Time ahead = period_start(account.period, now + routing::kAllowanceTime);
     return account.period_start != current && account.period_start != before &&
            account.period_start != ahead;
 }
