@@ -14,6 +14,10 @@
 namespace penstock {
 namespace {
 
+constexpr std::uint64_t kMib = 1024UL * 1024;
+constexpr std::uint64_t kSpoolMibMin = 1;
+constexpr std::uint64_t kSpoolMibMax = 1024UL * 1024;  // a TiB
+
 struct GatewayFlags {
     std::string listen = "127.0.0.1:8081";
     std::string server = "http://127.0.0.1:8080";
@@ -23,6 +27,8 @@ struct GatewayFlags {
     std::string state_dir;
     std::string log_level = "info";
     std::size_t calls_max = gateway::GatewayOptions{}.calls_max;
+    std::uint64_t spool_mib = gateway::GatewayOptions{}.spool_bytes_max / kMib;
+    std::string lease_amount = to_string(gateway::GatewayOptions{}.lease_amount);
     bool hedge = false;
     std::uint32_t log_one_in = 0;
     std::string spans_to;
@@ -48,6 +54,20 @@ Result<gateway::GatewayOptions> options_of(const GatewayFlags& flags, int slot) 
     options.spool = spool_of(slot);
     options.spool_before = spool_of(1 - slot);
     options.calls_max = flags.calls_max;
+    if (flags.spool_mib < kSpoolMibMin || flags.spool_mib > kSpoolMibMax)
+        return fail_field(
+            ErrorCode::invalid_argument, "--spool-mib",
+            "expected " + std::to_string(kSpoolMibMin) + " to " + std::to_string(kSpoolMibMax) +
+                ", for instance 12288"
+        );
+    options.spool_bytes_max = flags.spool_mib * kMib;
+    const Result<Money> lease_amount = parse_money(flags.lease_amount);
+    if (!lease_amount || *lease_amount <= Money())
+        return fail_field(
+            ErrorCode::invalid_argument, "--lease-amount",
+            "'" + flags.lease_amount + "' is not an amount of yuan above 0: for instance 1.00"
+        );
+    options.lease_amount = *lease_amount;
     options.hedge = flags.hedge;
     options.log_one_in = flags.log_one_in;
     if (!flags.spans_to.empty() && !http::parse_url(flags.spans_to))
@@ -86,7 +106,9 @@ io::Task<bool> become_ready(const gateway::Gateway* gateway) {
 }
 
 io::Task<void> give_way(Process* process, Handover* handover, Duration drain) {
-    co_await handover->until_taken(process->log);
+    gateway::Gateway* gateway = process->gateway.get();
+    co_await handover->until_taken(process->log, [gateway] { return gateway->may_hand_over(); });
+    co_await gateway->hand_over();
     co_await process->retire(drain);
 }
 
@@ -103,7 +125,9 @@ Result<int> serve(const GatewayFlags& flags) {
     const int slot = taken ? 1 - taken->slot : 0;
     const int socket = taken ? taken->socket : TRY(listen_at(address.host, address.port));
     Process process(log);
-    TRY(process.open_gateway(TRY(options_of(flags, slot)), process.metrics));
+    gateway::GatewayOptions options = TRY(options_of(flags, slot));
+    options.takes_over = taken.has_value();
+    TRY(process.open_gateway(std::move(options), process.metrics));
     add_health(process);
     TRY(process.bind({.host = "fd:" + std::to_string(::dup(socket)), .port = 0}, process.metrics));
     process.gateway->start();
@@ -142,6 +166,17 @@ int run_gateway(int argc, char** argv) {
     );
     app.add_option("--state-dir", flags.state_dir, "where unsettled records are kept");
     app.add_option("--calls-max", flags.calls_max, "calls in flight at one time; above: 503")
+        ->capture_default_str();
+    app.add_option(
+           "--spool-mib", flags.spool_mib,
+           "records of calls that wait for the server, about 750 calls a MiB; above: 503"
+    )
+        ->capture_default_str();
+    app.add_option(
+           "--lease-amount", flags.lease_amount,
+           "yuan of a wallet or budget that are kept here at the least, an eighth of it at most; "
+           "what an hour has spent is kept in any case"
+    )
         ->capture_default_str();
     app.add_flag(
         "--hedge", flags.hedge,

@@ -138,18 +138,19 @@ Result<void> Handover::offer(int socket, int slot) {
     return {};
 }
 
-io::Task<void> Handover::until_taken(telemetry::Logger log) {
+io::Task<void> Handover::until_taken(telemetry::Logger log, std::function<bool()> may) {
     while (true) {
         co_await io::until_readable(peer_ < 0 ? listener_ : peer_);
         if (peer_ >= 0 && is_confirmed(log)) break;
-        if (peer_ < 0 && !answer_next()) co_await io::sleep_for(kRetryAfter);
+        if (peer_ < 0 && !answer_next(may())) co_await io::sleep_for(kRetryAfter);
     }
     close_socket(listener_);  // its name is the newer process's
 }
 
 // False: nobody is there after all, or there is no descriptor for it.
-bool Handover::answer_next() {
+bool Handover::answer_next(bool may) {
     peer_ = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (peer_ >= 0 && !may) close_socket(peer_);
     if (peer_ >= 0 && !send_byte(peer_, static_cast<char>(slot_), socket_)) close_socket(peer_);
     return peer_ >= 0;
 }

@@ -35,12 +35,13 @@ class Handover {
     Result<std::optional<Taken>> ask();
     // To the older one, after ask().
     Result<void> confirm();
-    // From now on this process can be asked. Returns when another one has confirmed.
+    // From now on this process can be asked. Returns when another one has confirmed. Whoever asks
+    // while `may` says no is sent away.
     Result<void> offer(int socket, int slot);
-    io::Task<void> until_taken(telemetry::Logger log);
+    io::Task<void> until_taken(telemetry::Logger log, std::function<bool()> may);
 
   private:
-    bool answer_next();
+    bool answer_next(bool may);
     bool is_confirmed(telemetry::Logger& log);
     std::filesystem::path path_;
     int peer_ = -1;      // the older process, or the newer one that was answered

@@ -129,9 +129,13 @@ io::Task<Result<KeyCache::Entry>> Authenticator::ask(Sha256 digest) {
     co_return question->result;
 }
 
-void Authenticator::fall_silent(Question& question, const Error& cause) {
+void Authenticator::on_silence() {
     is_server_silent_ = true;
     ask_again_at_ = clock_.monotonic() + kAskAgainAfter;
+}
+
+void Authenticator::fall_silent(Question& question, const Error& cause) {
+    on_silence();
     question.result =
         fail(ErrorCode::unavailable, "the API key cannot be checked now: " + cause.message);
 }

@@ -41,7 +41,10 @@ class Authenticator {
     std::optional<Result<KeyPtr>> authenticate_now(std::string_view authorization);
     // The server has told which keys changed, and cache() knows it.
     void on_told();
+    // It is known that the server cannot be asked: no call waits to find out.
+    void on_silence();
     KeyCache& cache() { return cache_; }
+    const KeyCache& cache() const { return cache_; }
 
   private:
     struct Question {

@@ -254,6 +254,7 @@ void BatchRunner::acknowledge(std::size_t count, const ReportedLines& answer) {
 io::Task<void> BatchRunner::report_forever() {
     while (true) {
         while (reports_.empty()) co_await reported_.wait();
+        while (!parts_.file.is_clear()) co_await io::sleep_for(kLookAgain);
         const ReportLines report = next_reports();
         const std::size_t count = report.lines.size();
         const Result<ReportedLines> answer = co_await parts_.server.report_lines(report);

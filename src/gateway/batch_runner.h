@@ -45,6 +45,7 @@ class BatchRunner {
         const bool& routes_known;
         telemetry::Logger& log;
         telemetry::Registry& registry;
+        const OutageFile& file;  // no line is reported while it is there
     };
     BatchRunner(Parts parts, io::Executor executor, RunId run);
 

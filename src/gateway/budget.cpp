@@ -95,6 +95,9 @@ io::Task<Budget::Reserved> Budget::wait_for_allowances(
 ) {
     const io::Deadline patience = io::Deadline::after(kOpenWaitMax);
     while (!open_ && co_await opened_.wait(patience)) {
+        std::expected<routing::Hold, routing::Lack> hold =
+            pool_.hold(demands, clock_.now(), deadline);
+        if (hold) co_return *std::move(hold);
     }
     if (!open_)
         co_return std::unexpected(
@@ -161,36 +164,113 @@ io::Task<void> Budget::ask_while_wanted() {
         ~Asking() { flag = false; }
     };
     const Asking asking{asking_};
-    while (!answered_at_ || pool_.wants_to_ask())
+    while (!answered_at_ || finding_out_ || pool_.wants_to_ask())
         if (!co_await ask_once()) break;
+}
+
+// What is given back to a server that is away would be lost, and what is on the disk says that it
+// is still here.
+io::Task<bool> Budget::may_give_back() {
+    const bool answers =
+        answered_at_ && clock_.monotonic() - *answered_at_ < kAnsweredLately && last_answer_;
+    if (!answers) co_return false;
+    if (!is_clear()) co_await file_->let_go();
+    co_return is_clear();
 }
 
 // False: the server could not be asked, or would not answer.
 io::Task<bool> Budget::ask_once() {
-    AcquireAllowances question{.replica = options_.replica, .run = run_};
-    const bool answers =
-        answered_at_ && clock_.monotonic() - *answered_at_ < kAnsweredLately && last_answer_;
     using Idle = routing::AllowancePool::Idle;
-    question.asks = pool_.asks(clock_.now(), kAsksMax, answers ? Idle::give_back : Idle::keep);
+    const bool may = co_await may_give_back() && is_clear();
+    const Idle idle = may ? Idle::give_back : Idle::keep;
+    finding_out_ = false;
+    AcquireAllowances question{.replica = options_.replica, .run = run_};
+    question.asks = pool_.asks(clock_.now(), kAsksMax, idle);
     const std::vector<AllowanceAsk> asks = question.asks;
     Result<GrantedAllowances> answer = co_await server_.acquire_allowances(std::move(question));
     if (answer && answer->allowances.size() != asks.size())
         answer = fail(ErrorCode::unavailable, "the server answered another number of asks");
     if (answer) {
-        const Time now = clock_.now();
-        for (std::size_t i = 0; i < asks.size(); ++i)
-            pool_.grant(asks[i], answer->allowances[i], now);
-        last_answer_ = {};
-        answered_at_ = clock_.monotonic();
+        take(asks, *answer);
     } else {
         pool_.unanswered(asks);
-        if (answer.error().code != ErrorCode::unavailable)
+        if (!is_silence(answer.error().code))
             log_.error("allowances were refused", {{"error", to_string(answer.error())}});
+        if (resumed_ && answer.error().code == ErrorCode::conflict) begin_run();
         last_answer_ = std::unexpected(answer.error());
     }
     ++rounds_;
     answered_.notify_all();
-    co_return last_answer_.has_value();
+    const bool answered = last_answer_.has_value();
+    if (answered && !is_clear()) co_await file_->let_go();
+    co_return answered;
+}
+
+void Budget::take(const std::vector<AllowanceAsk>& asks, const GrantedAllowances& answer) {
+    const Time now = clock_.now();
+    for (std::size_t i = 0; i < asks.size(); ++i) pool_.grant(asks[i], answer.allowances[i], now);
+    pool_.drop_foreign();
+    last_answer_ = {};
+    answered_at_ = clock_.monotonic();
+}
+
+// ---- while the server is away ----
+
+bool Budget::is_silence(ErrorCode code) {
+    return code == ErrorCode::unavailable || code == ErrorCode::deadline_exceeded;
+}
+
+void Budget::on_silence() {
+    last_answer_ = fail(ErrorCode::unavailable, "the server cannot be reached");
+}
+
+void Budget::find_out() {
+    if (!open_) return;
+    finding_out_ = true;
+    ask_soon();
+}
+
+void Budget::resume(RunId run, const std::vector<routing::KeptLease>& leases) {
+    run_ = run;
+    resumed_ = true;
+    adopt(leases);
+    open();
+}
+
+void Budget::adopt(const std::vector<routing::KeptLease>& leases) {
+    const Time now = clock_.now();
+    for (const routing::KeptLease& kept : leases) {
+        // A lease of this name that went through another process's hands: its run goes on.
+        if (!resumed_ && !answered_at_ && kept.holder.replica == options_.replica) {
+            run_ = kept.holder.run;
+            resumed_ = true;
+        }
+        pool_.adopt(kept, kept.holder == holder(), now);
+    }
+    if (resumed_) open();
+    opened_.notify_all();
+}
+
+// Another process has begun under this name: what the resumed run had is over.
+void Budget::begin_run() {
+    log_.error(
+        "another process has begun under this gateway's name since: what an earlier one had of "
+        "wallets and limits is not used any more; give every gateway a name of its own (--replica)"
+    );
+    pool_.forget_leases();
+    run_ = ids_.next<RunId>(clock_.now());
+    resumed_ = false;
+}
+
+// What a process before this one had asked for and did not know of is free again, too.
+io::Task<void> Budget::end_run() {
+    if (!resumed_ || pool_.holds_open() > 0 || !is_clear()) co_return;
+    pool_.forget_leases();  // whether the answer comes or not
+    AcquireAllowances nothing{
+        .replica = options_.replica, .run = ids_.next<RunId>(clock_.now()), .asks = {}
+    };
+    const Result<GrantedAllowances> ended = co_await server_.acquire_allowances(std::move(nothing));
+    if (!ended) log_.warning("leases are not ended now", {{"error", to_string(ended.error())}});
 }
 
 io::Task<void> Budget::renew_forever() {
@@ -210,10 +290,11 @@ io::Task<void> Budget::give_back(io::Deadline deadline) {
     if (!open_) co_return;
     pool_.close(clock_.now());
     // The first question finds out whether the server is there; the second one gives back.
-    if (!pool_.wants_to_ask() || !co_await ask_once()) co_return;
+    if (pool_.wants_to_ask() && !co_await ask_once()) co_return;
     pool_.close(clock_.now());
     while (pool_.wants_to_ask() && !deadline.passed())
-        if (!co_await ask_once()) break;
+        if (!co_await ask_once()) co_return;
+    co_await end_run();
 }
 
 }  // namespace penstock::gateway

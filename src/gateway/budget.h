@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "gateway/outage_file.h"
 #include "gateway/server_link.h"
 #include "io/event.h"
 #include "io/task_group.h"
@@ -39,6 +40,8 @@ class Budget {
         io::Executor executor, io::TaskGroup& tasks, ServerLink& server, const Clock& clock,
         Random& random, telemetry::Logger log, Options options
     );
+    // Before start: nothing is given back while this file is there.
+    void keep_in(OutageFile& file) { file_ = &file; }
 
     // What the call may use, of every limit of its key, project and organisation and of the wallet;
     // or what the client is told. unavailable (503): the server cannot be asked and no allowance is
@@ -63,6 +66,21 @@ class Budget {
     // What is free is given back as it becomes free, until reopen().
     void close();
     void reopen() { pool_.reopen(); }
+
+    // ---- while the server is away (outage.h)
+    static bool is_silence(ErrorCode code);
+    // The last question was not answered.
+    bool is_silent() const { return !last_answer_ && is_silence(last_answer_.error().code); }
+    void on_silence();
+    void on_heard() { last_answer_ = {}; }
+    // Asks, also when nothing is needed, so that a silence is noticed soon.
+    void find_out();
+    // Goes on as the process `run` of this name, with what that one had of wallets and limits.
+    void resume(RunId run, const std::vector<routing::KeptLease>& leases);
+    // Goes on with what another process of this gateway had.
+    void adopt(const std::vector<routing::KeptLease>& leases);
+    bool is_resumed() const { return resumed_; }
+    routing::LeaseHolder holder() const { return {options_.replica, run_}; }
     routing::AllowancePool& pool() { return pool_; }
     const routing::AllowancePool& pool() const { return pool_; }
 
@@ -76,6 +94,11 @@ class Budget {
     void ask_soon();
     io::Task<void> ask_while_wanted();
     io::Task<bool> ask_once();
+    bool is_clear() const { return file_ == nullptr || file_->is_clear(); }
+    io::Task<bool> may_give_back();
+    void take(const std::vector<AllowanceAsk>& asks, const GrantedAllowances& answer);
+    void begin_run();
+    io::Task<void> end_run();
 
     io::Executor executor_;
     io::TaskGroup& tasks_;
@@ -85,12 +108,15 @@ class Budget {
     Options options_;
     IdSource ids_;
     RunId run_;
+    bool resumed_ = false;  // the run is that of an earlier process
+    OutageFile* file_ = nullptr;
     routing::AllowancePool pool_;
     Demands scratch_;  // of the call that is being admitted
     bool open_ = false;
     std::optional<Duration> answered_at_;  // monotonic, the last time that the server did
     io::Event opened_;
     bool asking_ = false;
+    bool finding_out_ = false;
     io::Event answered_;
     std::uint64_t rounds_ = 0;       // questions that have ended
     Result<void> last_answer_ = {};  // of the question that ended last

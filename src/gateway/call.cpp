@@ -58,6 +58,7 @@ Call::Call(CallParts& parts, Admission admission)
       record_started_(admission_.started),
       cost_max_(admission_.hold.amount()) {
     ++parts_.calls_running;
+    if (admission_.batch) admission_.hold.leave_unrecorded();
 }
 
 Call::~Call() {
@@ -236,6 +237,7 @@ void Call::continue_on(const GoingOn& by) {
     // Opened first: a crash between the two leaves neither without the other.
     dispatch(by.choice);
     parts_.spool.append_settled(*continued_);
+    admission_.hold.note_used({total_, routing::total_tokens(continued_->tokens)});
 }
 
 // Nothing of what was asked or answered: numbers and names of the platform's own.

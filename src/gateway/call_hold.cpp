@@ -53,7 +53,8 @@ ApiResult<void> check_room(
         return std::unexpected(busy("the gateway carries as many calls as it may"));
     if (!parts.spool.has_room())
         return std::unexpected(
-            busy("the gateway's record of calls has no room; calls resume when it has been settled")
+            busy("the gateway's record of calls has no room for more while they cannot be settled; "
+                 "calls resume when the platform's server has taken them")
         );
     return {};
 }

@@ -16,6 +16,7 @@
 #include "gateway/drain.h"
 #include "gateway/engine_ask.h"
 #include "gateway/engine_loads.h"
+#include "gateway/gateway_gauges.h"
 #include "gateway/idempotency_log.h"
 #include "gateway/idempotent_calls.h"
 #include "gateway/left_streams.h"
@@ -23,6 +24,7 @@
 #include "gateway/load_reporter.h"
 #include "gateway/model_list.h"
 #include "gateway/ollama_models.h"
+#include "gateway/outage.h"
 #include "gateway/response_state.h"
 #include "gateway/server_link.h"
 #include "gateway/server_proxy.h"
@@ -43,7 +45,6 @@ namespace {
 
 constexpr Duration kRoutesBackOffFirst = 200ms;
 constexpr Duration kRoutesBackOffMax = 5s;
-constexpr Duration kGaugeInterval = 1s;
 // To make a connection for a call costs it a tenth of a millisecond before its first token.
 const http::ClientOptions kEngineConnections{
     .connect_timeout = kEngineConnectMax,
@@ -111,6 +112,7 @@ class Gateway::State {
     struct Records {
         std::unique_ptr<IdempotencyLog> idempotency;
         std::unique_ptr<Spool> spool;
+        std::optional<OutageSnapshot> left;
     };
     State(GatewayOptions options, const Dependencies& with, Records records)
         : options_(std::move(options)),
@@ -129,13 +131,22 @@ class Gateway::State {
           upstream_(with.runtime, kEngineConnections),
           ids_(with.random),
           authenticator_(with.runtime.executor(), tasks_, server_, with.clock),
+          outage_file_(
+              with.runtime.executor(), with.pool, log_, snapshot_path(options_, options_.spool)
+          ),
           budget_(
               with.runtime.executor(), tasks_, server_, with.clock, with.random, log_,
               {options_.replica, options_.lease_amount}
           ),
           settler_(
-              {*spool_, server_, budget_, metrics_, with.clock, with.random, with.pool}, log_,
-              options_.replica, options_.state_dir / "refused.jsonl"
+              {*spool_, server_, budget_, metrics_, with.clock, with.random, with.pool,
+               &outage_file_},
+              log_, options_.replica, options_.state_dir / "refused.jsonl"
+          ),
+          outage_(
+              {outage_file_, *spool_, budget_, authenticator_, server_, with.pool, with.clock, log_,
+               options_},
+              std::move(records.left)
           ),
           engine_loads_(
               with.runtime.executor(), {upstream_, endpoints_, tasks_, with.clock, with.random}
@@ -170,7 +181,7 @@ class Gateway::State {
           ),
           batches_(
               {calls_, chat_, converted_, held_, server_, tasks_, options_, routes_known_, log_,
-               with.metrics},
+               with.metrics, outage_file_},
               with.runtime.executor(), ids_.next<RunId>(with.clock.now())
           ),
           drain_(
@@ -185,6 +196,7 @@ class Gateway::State {
           ollama_models_(authenticator_, endpoints_, loads_) {
         chat_.convert_with(converted_);
         converted_.keep_with(state_);
+        budget_.keep_in(outage_file_);
     }
 
     State(const State&) = delete;
@@ -266,7 +278,29 @@ class Gateway::State {
         started_ = true;
         committing_.spawn(spool_->commit_forever());
         committing_.spawn(idempotency_->sync_forever(&pool_));
-        tasks_.spawn(settler_.settle_forever());
+        if (outage_.has_left())
+            tasks_.spawn(begin());
+        else
+            serve();
+    }
+
+    io::Task<void> hand_over() { return outage_.hand_over(); }
+    bool may_hand_over() const { return !outage_.must_finish(); }
+
+    // What an earlier process left for an outage is looked at first.
+    io::Task<void> begin() {
+        co_await outage_.begin([this](RouteTable table) { apply(std::move(table)); });
+        serve();
+    }
+
+    io::Task<void> settle_in_order() {
+        co_await outage_.until_left_is_settled();
+        co_await settler_.settle_forever();
+    }
+
+    void serve() {
+        tasks_.spawn(settle_in_order());
+        tasks_.spawn(outage_.watch_forever());
         tasks_.spawn(budget_.renew_forever());
         tasks_.spawn(follow_routes());
         tasks_.spawn(engine_loads_.ask_forever());
@@ -282,12 +316,18 @@ class Gateway::State {
                  .bytes_max = options_.spool_bytes_max,
                  .replica = options_.replica_before,
                  .refused_file = options_.state_dir / "refused.jsonl",
-                 .idempotency = idempotency_.get()}
+                 .idempotency = idempotency_.get(),
+                 .snapshot = snapshot_path(options_, options_.spool_before),
+                 .outage = &outage_}
             ));
         tasks_.spawn(tokenizers_.load_forever());
         tasks_.spawn(batches_.claim_forever());
         tasks_.spawn(batches_.report_forever());
-        tasks_.spawn(refresh_gauges(&registry_));
+        tasks_.spawn(refresh_gauges(
+            {calls_running_, held_, budget_, *spool_, endpoints_, authenticator_, idempotent_,
+             clock_},
+            &registry_
+        ));
     }
 
     void begin_stop() { stopping_ = true; }
@@ -301,6 +341,7 @@ class Gateway::State {
         co_await spans_.flush(drain);
         // What is settled is known to the server: the rest of the allowances is free.
         if (!spool_->has_unsettled()) co_await budget_.give_back(drain);
+        co_await outage_.keep();
         co_await committing_.close();
         spool_->close();
         started_ = false;
@@ -312,55 +353,6 @@ class Gateway::State {
     bool started() const { return started_; }
 
   private:
-    // Written, not asked for: the registry may outlive the gateway.
-    io::Task<void> refresh_gauges(telemetry::Registry* registry) {
-        telemetry::Gauge& calls = registry->gauge(
-            "penstock_gateway_calls_in_flight", "Calls from admission to their last byte."
-        );
-        telemetry::Gauge& holds = registry->gauge(
-            "penstock_gateway_holds_open", "Holds that are neither charged nor free."
-        );
-        telemetry::Gauge& held =
-            registry->gauge("penstock_gateway_held_yuan", "Sum of the open holds.");
-        telemetry::Gauge& overdue = registry->gauge(
-            "penstock_gateway_holds_overdue", "Holds that are past their deadline: a defect."
-        );
-        telemetry::Gauge& allowances = registry->gauge(
-            "penstock_gateway_allowances", "Wallets and limits of which a part is kept here."
-        );
-        telemetry::Gauge& spool = registry->gauge(
-            "penstock_gateway_spool_bytes", "Size of the record of calls that is not settled."
-        );
-        telemetry::Gauge& breakers = registry->gauge(
-            "penstock_gateway_breakers_open", "Endpoints that are left alone after failures."
-        );
-        telemetry::Gauge& keys =
-            registry->gauge("penstock_gateway_keys_cached", "API keys whose answer is remembered.");
-        telemetry::Counter& forgotten = registry->counter(
-            "penstock_gateway_keys_forgotten_total",
-            "API keys that made room for others; their next call asks the server again."
-        );
-        telemetry::Gauge& held_calls = registry->gauge(
-            "penstock_gateway_calls_held", "Calls that wait for the first replica of a service."
-        );
-        std::uint64_t keys_forgotten = 0;
-        while (true) {
-            calls.set(static_cast<double>(calls_running_));
-            held_calls.set(static_cast<double>(held_.held()));
-            holds.set(static_cast<double>(budget_.pool().holds_open()));
-            held.set(static_cast<double>(budget_.pool().held().micro()) / 1e6);
-            overdue.set(static_cast<double>(budget_.pool().holds_overdue(clock_.now())));
-            allowances.set(static_cast<double>(budget_.pool().accounts()));
-            spool.set(static_cast<double>(spool_->bytes()));
-            breakers.set(static_cast<double>(endpoints_.open_breakers(clock_.now())));
-            keys.set(static_cast<double>(authenticator_.cache().size()));
-            idempotent_.refresh_gauges();
-            const std::uint64_t forgotten_now = authenticator_.cache().forgotten();
-            forgotten.add(forgotten_now - std::exchange(keys_forgotten, forgotten_now));
-            co_await io::sleep_for(kGaugeInterval);
-        }
-    }
-
     // Keeps the last good table while the server is away.
     io::Task<void> follow_routes() {
         Duration back_off = kRoutesBackOffFirst;
@@ -372,6 +364,7 @@ class Gateway::State {
                 authenticator_.on_told();
                 continue;
             }
+            budget_.find_out();
             log_.warning(
                 "routes cannot be fetched; the last ones stay in use",
                 {{"error", to_string(table.error())}}
@@ -386,6 +379,7 @@ class Gateway::State {
     void apply(RouteTable table) {
         routes_version_ = table.version;
         routes_known_ = true;
+        outage_.on_routes(table);
         for (const std::string& hash : table.revoked_key_hashes)
             authenticator_.cache().revoke(hash, clock_.now());
         for (const std::string& hash : table.changed_key_hashes)
@@ -433,8 +427,10 @@ class Gateway::State {
     AnswerRoom answer_room_;
     LeftStreams left_streams_{registry_};
     Authenticator authenticator_;
+    OutageFile outage_file_;
     Budget budget_;
     Settler settler_;
+    Outage outage_;
     EngineLoads engine_loads_;
     std::int64_t calls_running_ = 0;
     std::int64_t requests_open_ = 0;
@@ -473,13 +469,24 @@ Result<std::unique_ptr<Gateway>> Gateway::open(GatewayOptions options, Dependenc
     ));
     IdempotencyLog& idempotency = *records.idempotency;
     IdempotencyLog::Findings findings(idempotency);
+    LeftSnapshot left(
+        snapshot_path(options, options.spool), options.replica,
+        dependencies.log.component("gateway")
+    );
     records.spool = TRY(Spool::open(
         dependencies.runtime.executor(), dependencies.pool, dependencies.log.component("spool"),
         {.directory = options.state_dir / options.spool,
          .bytes_max = options.spool_bytes_max,
-         .on_record = [&](const CallRecord& record) { findings.add(record); }},
+         .on_record =
+             [&](const CallRecord& record, std::uint64_t segment) {
+                 findings.add(record);
+                 left.add(record, segment);
+             }},
         now
     ));
+    records.left = left.take(now);
+    // Left to a process that did not take it: its leases are not this one's.
+    TRY(remove_durably(handed_path(options, options.spool)));
     // Only now: the spool's lock says that no other process of this name lives.
     idempotency.resolve(options.spool, findings, now);
     idempotency.resolve_all_but({options.spool, options.spool_before}, now);
@@ -493,6 +500,8 @@ Gateway::~Gateway() { CHECK(!state_->started(), "stop() ends what start() began"
 void Gateway::register_routes(http::Router& router) { state_->register_routes(router); }
 void Gateway::start() { state_->start(); }
 void Gateway::begin_stop() { state_->begin_stop(); }
+io::Task<void> Gateway::hand_over() { return state_->hand_over(); }
+bool Gateway::may_hand_over() const { return state_->may_hand_over(); }
 io::Task<void> Gateway::stop(io::Deadline drain) { return state_->stop(drain); }
 bool Gateway::ready() const { return state_->ready(); }
 bool Gateway::draining() const { return state_->draining(); }

@@ -118,6 +118,16 @@ KeyCache::Entry KeyCache::put_unknown(const Sha256& digest, Time now) {
     return entry;
 }
 
+std::vector<std::pair<Sha256, KeyCache::Entry>> KeyCache::known(Time now) const {
+    std::vector<std::pair<Sha256, Entry>> out;
+    out.reserve(known_.size());
+    for (const auto& [digest, entry] : known_.entries()) {
+        const bool expired = entry.key->expires_at && now >= *entry.key->expires_at;
+        if (!expired && now <= entry.fresh_until + kStaleMax) out.emplace_back(digest, entry);
+    }
+    return out;
+}
+
 void KeyCache::renew(std::string_view sha256_hex, Time now) {
     const std::optional<Sha256> digest = sha256_from_hex(sha256_hex);
     Entry* found = digest ? known_.find(*digest) : nullptr;

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "base/time.h"
@@ -58,6 +60,11 @@ class KeyCache {
     void revoke(std::string_view sha256_hex, Time now);
     // Likewise: its limits or settings have changed; it is asked for again before its next call.
     void renew(std::string_view sha256_hex, Time now);
+    // Of keys that the server knows, those that are good for calls while it is away, the one told
+    // longest ago first.
+    std::vector<std::pair<Sha256, Entry>> known(Time now) const;
+    // As another process had it.
+    void restore(const Sha256& digest, Entry entry) { known_.put(digest, std::move(entry)); }
     std::size_t size() const { return known_.size() + unknown_.size(); }
     // Entries that had to go although nobody took them back.
     std::uint64_t forgotten() const { return known_.forgotten() + unknown_.forgotten(); }
@@ -76,6 +83,7 @@ class KeyCache {
         Entry* find(const Sha256& digest) const;
         void put(const Sha256& digest, Entry entry);
         void erase(const Sha256& digest);
+        const std::list<std::pair<Sha256, Entry>>& entries() const { return by_age_; }
         std::size_t size() const { return by_digest_.size(); }
         std::uint64_t forgotten() const { return forgotten_; }
 

@@ -2,6 +2,7 @@
 #include "gateway/leftovers.h"
 
 #include "gateway/idempotency_log.h"
+#include "gateway/outage.h"
 #include "io/task_group.h"
 
 namespace penstock::gateway {
@@ -11,13 +12,17 @@ constexpr Duration kLookEvery = 1s;
 constexpr Duration kDrainAtOnce = 10s;
 
 // Nothing while its process lives, or where it cannot be read.
-std::unique_ptr<Spool> try_open(const Leftovers& left) {
+std::unique_ptr<Spool> try_open(const Leftovers& left, LeftSnapshot& snapshot) {
     IdempotencyLog::Findings findings(*left.idempotency);
     Result<std::unique_ptr<Spool>> opened = Spool::open(
         left.executor, left.parts.pool, left.log.component("spool"),
         {.directory = left.folder,
          .bytes_max = left.bytes_max,
-         .on_record = [&](const CallRecord& record) { findings.add(record); }},
+         .on_record =
+             [&](const CallRecord& record, std::uint64_t segment) {
+                 findings.add(record);
+                 snapshot.add(record, segment);
+             }},
         left.parts.clock.now()
     );
     if (opened) {
@@ -66,6 +71,8 @@ io::Task<void> settle_all(io::TaskGroup* group, const Leftovers* left, Spool* sp
     while (!co_await spool->flush(io::Deadline::after(kDrainAtOnce)) ||
            !co_await settler.drain(io::Deadline::after(kDrainAtOnce))) {
     }
+    left->outage->left_is_settled();
+    co_await left->outage->until_nothing_is_foreign();
     co_await end_leases(left);
 }
 
@@ -73,10 +80,15 @@ io::Task<void> settle_all(io::TaskGroup* group, const Leftovers* left, Spool* sp
 
 io::Task<void> settle_what_is_left(Leftovers left) {
     std::unique_ptr<Spool> spool;
-    while (std::filesystem::exists(left.folder) && !(spool = try_open(left)))
+    std::optional<LeftSnapshot> snapshot;
+    while (std::filesystem::exists(left.folder)) {
+        snapshot.emplace(left.snapshot, left.replica, left.log);
+        if ((spool = try_open(left, *snapshot))) break;
         co_await io::sleep_for(kLookEvery);
+    }
     if (!spool) {
         // It has left nothing: none of its calls was charged.
+        left.outage->left_is_settled();
         left.idempotency->resolve(
             left.folder.filename().string(), IdempotencyLog::Findings(*left.idempotency),
             left.parts.clock.now()
@@ -87,6 +99,7 @@ io::Task<void> settle_what_is_left(Leftovers left) {
         left.log.warning(
             "calls that the process before did not end are settled", {{"calls", spool->recovered()}}
         );
+    co_await left.outage->adopt_left(&*snapshot);
     co_await io::with_group("leftovers", [&left, &spool](io::TaskGroup* group) {
         return settle_all(group, &left, spool.get());
     });

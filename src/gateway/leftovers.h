@@ -9,6 +9,8 @@
 namespace penstock::gateway {
 
 class IdempotencyLog;
+class LeftSnapshot;
+class Outage;
 
 // The records of another process of the same gateway, from which this one takes over.
 struct Leftovers {
@@ -20,7 +22,9 @@ struct Leftovers {
     std::string replica;  // the other's
     std::filesystem::path refused_file;
     IdempotencyLog* idempotency =
-        nullptr;  // shared with the other; learns what became of its calls
+        nullptr;                     // shared with the other; learns what became of its calls
+    std::filesystem::path snapshot;  // of the other, where it left one
+    Outage* outage = nullptr;        // goes on with what the other had while the server is away
 };
 
 // Waits until the other process has ended, settles what it left and ends its leases: a spool has

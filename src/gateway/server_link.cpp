@@ -136,4 +136,8 @@ io::Task<Result<RouteTable>> ServerLink::routes(std::int64_t known_version) {
     );
 }
 
+io::Task<Result<RouteTable>> ServerLink::probe() {
+    co_return read<RouteTable>(co_await call("GET", "/v1/gateway/routes", {}, kProbeTimeout));
+}
+
 }  // namespace penstock::gateway

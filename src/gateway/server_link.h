@@ -48,6 +48,9 @@ class ServerLink {
     io::Task<Result<std::string>> blob(std::string sha256);
     // Answers when the server's version differs from `known_version`, or after kRoutesWait.
     io::Task<Result<RouteTable>> routes(std::int64_t known_version);
+    // The table at once, to find out whether the server is there; unavailable after kProbeTimeout.
+    static constexpr Duration kProbeTimeout = 2s;
+    io::Task<Result<RouteTable>> probe();
 
   private:
     io::Task<Result<std::string>> call(

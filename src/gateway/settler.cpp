@@ -106,8 +106,17 @@ io::Task<bool> Settler::settle_one_batch() {
         );
         co_return false;
     }
+    co_await end_outage();
+    if (!is_clear()) co_return false;
     parts_.spool.acknowledge(batch);
     co_return true;
+}
+
+// The server is there again: what was kept for its absence is not needed, and counts on the spool.
+io::Task<void> Settler::end_outage() {
+    if (is_clear()) co_return;
+    parts_.budget.on_heard();
+    co_await parts_.file->let_go();
 }
 
 // All of them are with the server or put aside, or the server cannot take any now.

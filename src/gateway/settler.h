@@ -33,6 +33,7 @@ class Settler {
         const Clock& clock;
         Random& random;
         io::Pool& pool;
+        OutageFile* file = nullptr;  // nothing of `spool` is forgotten while it is there
     };
     Settler(
         Parts parts, telemetry::Logger log, std::string replica, std::filesystem::path refused_file
@@ -46,6 +47,8 @@ class Settler {
   private:
     // False: the server cannot take records now.
     io::Task<bool> settle_one_batch();
+    bool is_clear() const { return parts_.file == nullptr || parts_.file->is_clear(); }
+    io::Task<void> end_outage();
     // Of records as the spool has them: JSON of CallRecords, which outlive the call.
     using Records = std::span<const std::string_view>;
     io::Task<Result<void>> settle(Records records);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -123,6 +124,8 @@ Result<std::unique_ptr<Spool>> Spool::open(
                                      "; give each replica a state folder of its own"
         );
     TRY(spool->recover(now));
+    spool->look_at_disk();
+    spool->tell_room();
     return spool;
 }
 
@@ -149,7 +152,7 @@ Result<void> Spool::recover(Time now) {
     for (const auto& [id, call] : open) {
         const CallRecord record = crashed(call, now);
         append(SpoolKind::settled, record);
-        if (options_.on_record) options_.on_record(record);
+        if (options_.on_record) options_.on_record(record, segments_.back().number);
     }
     options_.on_record = {};
     recovered_ = open.size();
@@ -172,7 +175,7 @@ Result<std::uint64_t> Spool::recover_segment(std::uint64_t number, bool last, Op
     SpoolReading reading = routing::read_spool(bytes);
     for (routing::SpoolRecord& record : reading.records) {
         if (record.kind == SpoolKind::settled && options_.on_record)
-            options_.on_record(record.call);
+            options_.on_record(record.call, number);
         if (record.kind == SpoolKind::settled)
             open.erase(record.call.id);
         else
@@ -240,13 +243,52 @@ std::uint64_t Spool::unsynced_bytes() const {
     return segments_.back().size - segments_.back().synced;
 }
 
+bool Spool::is_acknowledged(Place place) const {
+    const bool own = read_segment_ > place.segment ||
+                     (read_segment_ == place.segment && read_offset_ >= place.end);
+    return own && backlog_done();
+}
+
+std::optional<std::uint64_t> Spool::cut() {
+    if (syncing_ || !write_out()) return std::nullopt;
+    if (segments_.back().size > 0) {
+        if (const Result<void> started = start_segment(); !started) {
+            log_.error("cannot start a spool segment", started.error());
+            return std::nullopt;
+        }
+        committed_.notify_all();
+    }
+    return segments_.back().number;
+}
+
 // What is not kept any more was durable.
 bool Spool::is_durable(Place place) const {
     const auto segment = std::ranges::find(segments_, place.segment, &Segment::number);
     return segment == segments_.end() || segment->synced >= place.end;
 }
 
-bool Spool::has_room() const { return !broken_ && !stuck_ && bytes() < options_.bytes_max; }
+bool Spool::has_room() const {
+    return !broken_ && !stuck_ && bytes() < options_.bytes_max && disk_left_ > kDiskLeftMin;
+}
+
+void Spool::look_at_disk() {
+    struct statvfs disk{};
+    if (::statvfs(options_.directory.c_str(), &disk) != 0) return;  // writes will tell
+    disk_left_ = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
+}
+
+void Spool::tell_room() const {
+    const std::uint64_t usable = disk_left_ > kDiskLeftMin ? disk_left_ - kDiskLeftMin : 0;
+    if (bytes() + usable >= options_.bytes_max) return;
+    log_.warning(
+        "the disk has less room than the spool may take: while the server is away, so many calls "
+        "are served and then refused; make room, or move the state folder",
+        {{"folder", options_.directory.string()},
+         {"bytes_free", usable},
+         {"bytes_max", options_.bytes_max},
+         {"calls", (bytes() + usable) / kCallBytesUsual}}
+    );
+}
 
 std::uint64_t Spool::bytes() const {
     return closed_bytes_ + segments_.back().size + unwritten_.size();
@@ -267,6 +309,7 @@ io::Task<void> Spool::commit_forever() {
             continue;
         }
         co_await commit_once();
+        look_at_disk();
         co_await pause();
     }
 }
@@ -281,7 +324,9 @@ io::Task<void> Spool::pause() {
 io::Task<void> Spool::commit_once() {
     const std::uint64_t size = segments_.back().size;
     const int file = active_.file();
+    syncing_ = true;
     const int error = co_await pool_.run([file] { return ::fdatasync(file) == 0 ? 0 : errno; });
+    syncing_ = false;
     if (error != 0) {
         // After a failed fsync the system may have dropped the pages: a later success would prove
         // nothing.

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -43,13 +44,18 @@ class Spool {
     static constexpr Duration kCommitIntervalMin = 20ms;
     static constexpr Duration kCommitInterval = 100ms;
     static constexpr std::uint64_t kUnsyncedBytesMax = 1024UL * 1024;
+    // So much of the disk is left to others: with less, new calls are refused.
+    static constexpr std::uint64_t kDiskLeftMin = 256UL * 1024 * 1024;
+    // Of one call: when it was opened, and how it ended.
+    static constexpr std::uint64_t kCallBytesUsual = 1400;
 
     struct Options {
         std::filesystem::path directory;
         std::uint64_t bytes_max = 0;
         std::uint64_t segment_bytes = kSegmentBytes;
-        // While it is opened: each settled record that an earlier process left, in order.
-        std::function<void(const CallRecord&)> on_record = {};
+        // While it is opened: each settled record that an earlier process left, in order, and the
+        // segment that it is in.
+        std::function<void(const CallRecord&, std::uint64_t segment)> on_record = {};
     };
     // Blocking. Cuts a torn tail off, and writes "gateway crashed" records for calls that an
     // earlier process opened and never settled. `now` is their end.
@@ -64,7 +70,7 @@ class Spool {
     void append_opened(const CallRecord& call);
     // The call has ended.
     void append_settled(const CallRecord& call);
-    // False when new calls must be refused: over bytes_max, or the disk takes nothing.
+    // False when new calls must be refused: over bytes_max, or the disk is full or takes nothing.
     bool has_room() const;
 
     // Makes records durable; runs until cancelled.
@@ -86,6 +92,18 @@ class Spool {
     io::Task<Result<std::unique_ptr<Batch>>> next_batch(std::size_t records_max);
     // The server has them (or they are kept elsewhere): the log may forget them.
     void acknowledge(const Batch& batch);
+    // Begins another segment (blocking, of what is not synced yet): its number. All that was
+    // appended so far is in earlier ones. Nothing where the disk does not take it, or while a
+    // thread syncs the present one: try again.
+    std::optional<std::uint64_t> cut();
+    // Behind the last record of a call that ended in this process; and whether all up to there is
+    // acknowledged, what earlier processes left included.
+    struct Place {
+        std::uint64_t segment = 0;
+        std::uint64_t end = 0;  // offset in it
+    };
+    Place settled_end() const { return settled_; }
+    bool is_acknowledged(Place place) const;
     // Waits for durable records behind the last acknowledged ones.
     io::Task<void> wait_for_records();
 
@@ -106,11 +124,6 @@ class Spool {
         std::uint64_t size = 0;  // whole records
         std::uint64_t synced = 0;
     };
-    struct Place {
-        std::uint64_t segment = 0;
-        std::uint64_t end = 0;  // offset in it
-    };
-
     using OpenCalls = std::unordered_map<RequestId, CallRecord>;
 
     Spool(io::Executor executor, io::Pool& pool, telemetry::Logger log, Options options);
@@ -122,6 +135,8 @@ class Spool {
     bool write_out();
     io::Task<void> commit_once();
     io::Task<void> pause();
+    void look_at_disk();
+    void tell_room() const;
     std::uint64_t unsynced_bytes() const;
     bool is_durable(Place place) const;
     void forget_segments();
@@ -140,8 +155,10 @@ class Spool {
     std::uint64_t read_offset_ = 0;
     std::uint64_t backlog_segment_ = 0;  // the first one of this process
     std::uint64_t recovered_ = 0;
-    std::uint64_t closed_bytes_ = 0;  // of all segments but the active one
-    bool broken_ = false;             // fsync failed: nothing can be promised any more
+    std::uint64_t closed_bytes_ = 0;        // of all segments but the active one
+    std::uint64_t disk_left_ = UINT64_MAX;  // that may be used, when it was looked at last
+    bool syncing_ = false;                  // a thread has the active segment's file
+    bool broken_ = false;                   // fsync failed: nothing can be promised any more
     io::Event appended_;
     io::Event grown_;
     io::Event committed_;

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/gateway_gauges.h"
+
+#include <utility>
+
+#include "telemetry/metrics.h"
+
+namespace penstock::gateway {
+namespace {
+
+constexpr Duration kGaugeInterval = 1s;
+
+}  // namespace
+
+io::Task<void> refresh_gauges(GaugeSources of, telemetry::Registry* registry) {
+    telemetry::Gauge& calls = registry->gauge(
+        "penstock_gateway_calls_in_flight", "Calls from admission to their last byte."
+    );
+    telemetry::Gauge& holds =
+        registry->gauge("penstock_gateway_holds_open", "Holds that are neither charged nor free.");
+    telemetry::Gauge& held =
+        registry->gauge("penstock_gateway_held_yuan", "Sum of the open holds.");
+    telemetry::Gauge& overdue = registry->gauge(
+        "penstock_gateway_holds_overdue", "Holds that are past their deadline: a defect."
+    );
+    telemetry::Gauge& allowances = registry->gauge(
+        "penstock_gateway_allowances", "Wallets and limits of which a part is kept here."
+    );
+    telemetry::Gauge& spool = registry->gauge(
+        "penstock_gateway_spool_bytes", "Size of the record of calls that is not settled."
+    );
+    telemetry::Gauge& breakers = registry->gauge(
+        "penstock_gateway_breakers_open", "Endpoints that are left alone after failures."
+    );
+    telemetry::Gauge& keys =
+        registry->gauge("penstock_gateway_keys_cached", "API keys whose answer is remembered.");
+    telemetry::Counter& forgotten = registry->counter(
+        "penstock_gateway_keys_forgotten_total",
+        "API keys that made room for others; their next call asks the server again."
+    );
+    telemetry::Gauge& held_calls = registry->gauge(
+        "penstock_gateway_calls_held", "Calls that wait for the first replica of a service."
+    );
+    std::uint64_t keys_forgotten = 0;
+    while (true) {
+        calls.set(static_cast<double>(of.calls_running));
+        held_calls.set(static_cast<double>(of.held.held()));
+        holds.set(static_cast<double>(of.budget.pool().holds_open()));
+        held.set(static_cast<double>(of.budget.pool().held().micro()) / 1e6);
+        overdue.set(static_cast<double>(of.budget.pool().holds_overdue(of.clock.now())));
+        allowances.set(static_cast<double>(of.budget.pool().accounts()));
+        spool.set(static_cast<double>(of.spool.bytes()));
+        breakers.set(static_cast<double>(of.endpoints.open_breakers(of.clock.now())));
+        keys.set(static_cast<double>(of.authenticator.cache().size()));
+        of.idempotent.refresh_gauges();
+        const std::uint64_t forgotten_now = of.authenticator.cache().forgotten();
+        forgotten.add(forgotten_now - std::exchange(keys_forgotten, forgotten_now));
+        co_await io::sleep_for(kGaugeInterval);
+    }
+}
+
+}  // namespace penstock::gateway
