@@ -70,7 +70,8 @@ std::vector<KeptLease> AllowancePool::kept(const LeaseHolder& self) const {
 
 bool AllowancePool::adopt(const KeptLease& kept, bool own, Time now) {
     const auto subject = subject_of(kept.account.subject);
-    const std::optional<std::uint32_t> model = model_number(kept.account.model);
+    const std::optional<std::uint32_t> model =
+        kept.account.model.empty() ? 0 : model_number(kept.account.model);
     if (!subject || !model || kept.rest().is_negative()) return false;
     if (!own && (kept.rest().is_zero() || now >= kept.expires_at)) return false;
     AccountKey key;

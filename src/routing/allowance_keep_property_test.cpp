@@ -294,30 +294,64 @@ TEST(AllowanceKeepProperty, NothingIsSpentTwiceWhileTheServerIsAway) {
 // A gateway in use has a part of the next day before it begins, and serves on over midnight
 // without the server.
 TEST(AllowanceKeepProperty, TheEndOfAPeriodComesWhileTheServerIsAway) {
-    World world;
-    world.wallet = Money::micro(1'000'000);
-    world.budget = Money::micro(80'000);
-    world.key.key_limits->budget = world.budget;
-    Process& process = world.processes.at(0);
-    const auto serve = [&] {
-        world.call(process, Money::micro(1));  // the least fill
-        if (process.running.empty()) return false;
-        world.end(process, 0, 7);
-        return true;
-    };
+    EXPECT_TRUE(rc::check([] {
+        World world;
+        world.wallet = Money::micro(1'000'000);
+        world.budget = Money::micro(80'000);
+        world.key.key_limits->budget = world.budget;
+        Process& process = world.processes.at(0);
+        const auto serve = [&] {
+            world.call(process, Money::micro(1));  // the least fill
+            if (process.running.empty()) return false;
+            world.end(process, 0, 7);
+            return true;
+        };
 
-    EXPECT_TRUE(serve());
-    world.now += 1s;
-    process.pool->sweep(world.now);
-    world.exchange(process, false);
-    world.away = true;
-    world.now += 62min;
+        RC_ASSERT(serve());
+        world.now += 1s;
+        process.pool->sweep(world.now);
+        world.exchange(process, false);
+        world.away = true;
+        world.now += 62min;
 
-    EXPECT_TRUE(serve());
-    EXPECT_EQ(world.spent.size(), 2U);
-    world.away = false;
-    world.report_all(process);
-    for (const auto& [day, sum] : world.spent) EXPECT_EQ(to_string(sum), "0.000001");
+        RC_ASSERT(serve());
+        RC_ASSERT(world.spent.size() == 2U);
+        world.away = false;
+        world.report_all(process);
+        for (const auto& [day, sum] : world.spent) RC_ASSERT(to_string(sum) == "0.000001");
+    }));
+}
+
+// A process that follows one that was killed has what that one had left, to the unit.
+TEST(AllowanceKeepProperty, WhatIsLeftIsLeftToTheUnit) {
+    EXPECT_TRUE(rc::check([] {
+        World world;
+        Process& process = world.processes.at(0);
+        world.call(process, Money::micro(pick<std::int64_t>(0, 400)));
+        world.away = true;
+        world.keep(process);
+        while (!process.running.empty()) world.end(process, 0, pick<int>(0, 8));
+        for (int i = 0; i < 3; ++i) world.call(process, Money::micro(pick<std::int64_t>(0, 400)));
+        while (!process.running.empty()) world.end(process, 0, pick<int>(0, 8));
+        const auto rests = [&] {
+            std::map<LeaseId, Units> rests;
+            for (const KeptLease& kept : process.pool->kept(process.self))
+                rests[kept.lease_id] = kept.rest();
+            return rests;
+        };
+        const std::map<LeaseId, Units> before = rests();
+        world.crash(process);
+        RC_ASSERT(rests() == before);
+        std::map<LeaseId, Units> both;
+        world.take_over(0);
+        for (const KeptLease& kept : process.pool->kept(process.self))
+            both[kept.lease_id] += kept.rest();
+        if (world.processes.at(1).alive)
+            for (const KeptLease& kept : world.processes.at(1).pool->kept({}))
+                both[kept.lease_id] += kept.rest();
+        RC_ASSERT(both == before);
+        RC_CLASSIFY(!before.empty(), "with leases");
+    }));
 }
 
 // When all is over and settled, nothing stays reserved.
