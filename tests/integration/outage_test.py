@@ -146,6 +146,7 @@ class Outage(unittest.TestCase):
         wait_until(lambda: not list(self.platform.folder.glob("*/*.snapshot")), "the gateways to hear the server")
         self.gateways.wait_for_routes()
         self.assertEqual(self.call_everywhere(), [])
+        wait_until(lambda: all(lease["replica"] == "second~2" for lease in self.leases("second")), "the older process's leases to be ended")
         self.check_end()
 
     def next_day_is_held(self):
@@ -154,9 +155,10 @@ class Outage(unittest.TestCase):
         return all(self.held_ahead(name) for name in self.names)
 
     def held_ahead(self, name):
-        leases = self.platform.api("GET", f"/v1/gateways/{name}/leases").json["leases"]
-        periods = {lease["account"]["period_start"] for lease in leases if lease["account"]["measure"] == "budget"}
-        return len(periods) == 2
+        return len({lease["account"]["period_start"] for lease in self.leases(name) if lease["account"]["measure"] == "budget"}) == 2
+
+    def leases(self, name):
+        return self.platform.api("GET", f"/v1/gateways/{name}/leases").json["leases"]
 
 
 if __name__ == "__main__":
