@@ -18,9 +18,11 @@ struct OutageFixture : Fixture {
         wait_for_records(1);
     }
     std::filesystem::path snapshot() const { return folder / "spool.snapshot"; }
-    void fall_silent() {
+    void fall_silent(std::vector<std::string> revoked = {}) {
         server.away = true;
-        // The long poll under way is answered; the next question is not.
+        server.set_routes(
+            routes, std::move(revoked)
+        );  // the long poll under way is answered; the next one is not
         wait_until([&] { return std::filesystem::exists(snapshot()); }, "the snapshot");
     }
     void restart() {
@@ -98,9 +100,10 @@ TEST(Outage, WhereTheServerAnswersItsWordCounts) {
 
 TEST(Outage, ARevokedKeyDoesNotComeBack) {
     OutageFixture f;
-    f.server.set_routes(f.routes, {to_hex(sha256(ScriptedServer::kKey))});
+    const std::vector<std::string> revoked{to_hex(sha256(ScriptedServer::kKey))};
+    f.server.set_routes(f.routes, revoked);
     f.wait_until([&] { return f.ask(std::string(kChat)).status == 401; }, "the revocation");
-    f.fall_silent();
+    f.fall_silent(revoked);
     f.restart();
     f.wait_until([&] { return f.gateway->ready(); }, "the snapshot to be in use");
 

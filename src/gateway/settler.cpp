@@ -104,6 +104,7 @@ io::Task<bool> Settler::settle_one_batch() {
             "calls cannot be settled now",
             {{"calls", batch.records.size()}, {"error", to_string(settled.error())}}
         );
+        if (Budget::is_silence(settled.error().code)) parts_.budget.find_out();
         co_return false;
     }
     co_await end_outage();
