@@ -2,7 +2,6 @@
 #include "gateway/gateway.h"
 
 #include <algorithm>
-#include <array>
 
 #include "base/check.h"
 #include "gateway/authenticator.h"
@@ -33,6 +32,7 @@
 #include "gateway/spool.h"
 #include "gateway/status_reporter.h"
 #include "gateway/tokenizer_shelf.h"
+#include "gateway/unknown_path.h"
 #include "http/router.h"
 #include "io/pool.h"
 #include "io/runtime.h"
@@ -52,36 +52,6 @@ const http::ClientOptions kEngineConnections{
     .idle_per_origin_max = 256,
     .idle_max = 4096
 };
-
-// Where OpenAI's API has its resources: an unknown path below them is answered in its error shape.
-constexpr std::array<std::string_view, 18> kTokenPaths{
-    "/v1/conversations", "/v1/assistants", "/v1/audio",        "/v1/batches",     "/v1/chat",
-    "/v1/completions",   "/v1/embeddings", "/v1/engines",      "/v1/files",       "/v1/fine_tuning",
-    "/v1/images",        "/v1/messages",   "/v1/models",       "/v1/moderations", "/v1/rerank",
-    "/v1/responses",     "/v1/threads",    "/v1/vector_stores"
-};
-
-bool is_token_path(std::string_view path) {
-    return std::ranges::any_of(kTokenPaths, [&](std::string_view prefix) {
-        return path.starts_with(prefix) &&
-               (path.size() == prefix.size() || path[prefix.size()] == '/');
-    });
-}
-
-io::Task<http::Response> refuse_unknown_path(http::Request request) {
-    co_return error_response({
-        .status = 404,
-        .message = "the token API has no " + request.method + " " + request.path,
-        .type = "invalid_request_error",
-        .code = "unknown_url",
-    });
-}
-
-io::Task<http::Response> answer_unknown_path(http::Request&& request, http::Next next) {
-    if (request.route == nullptr && is_token_path(request.path))
-        return refuse_unknown_path(std::move(request));
-    return next(std::move(request));
-}
 
 Result<void> check_options(const GatewayOptions& options) {
     const auto wrong = [](std::string field, std::string message) {
