@@ -166,7 +166,7 @@ Usage read_anthropic_usage(Json written) {
     return usage;
 }
 
-Usage read_ollama_usage(Json written) {
+Usage read_ollama_usage(const Json& written) {
     Usage usage;
     usage.tokens.input_fresh = checked(count_of(written, "prompt_eval_count"), usage.violations);
     usage.tokens.output_visible = checked(count_of(written, "eval_count"), usage.violations);

@@ -10,7 +10,8 @@ namespace penstock::dialects {
 Usage read_chat_usage(Json written);       // prompt_tokens includes the cached ones
 Usage read_responses_usage(Json written);  // the same under other names
 Usage read_anthropic_usage(Json written);  // input_tokens excludes the cached ones
-Usage read_ollama_usage(Json written);     // members prompt_eval_count, eval_count of the answer
+Usage read_ollama_usage(const Json& written
+);  // members prompt_eval_count, eval_count of the answer
 
 // The same in a dialect; classes that nobody reported are left out.
 Json chat_usage(const TokenCounts& tokens);

@@ -178,7 +178,7 @@ MeteredCall CallMeter::finish_left(const LeftCall& left) const {
 MeteredCall CallMeter::finish_estimated(const UsageHabit& habit) const {
     MeteredCall call = finish_cut(true);
     if (!reported_ || !reported_->tokens.input_fresh)
-        call.tokens.input_fresh = *habit.input(counted_input());
+        call.tokens.input_fresh = habit.input(counted_input());
     const bool told = reported_ && reported_->tokens.output_visible && !is_report_outrun();
     if (!told) {
         const DeltaCount seen = counted_output();
