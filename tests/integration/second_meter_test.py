@@ -192,11 +192,11 @@ class SecondMeter(unittest.TestCase):
 
     def test_what_cannot_be_counted_with_is_refused_by_name(self):
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-            json.dump({"model": {"type": "WordPiece", "vocab": {"a": 0}}}, file)
+            json.dump({"model": {"type": "Characters", "vocab": {"a": 0}}}, file)
             file.flush()
             refused = self.platform.cli("endpoint", "update", self.counted["id"], "--tokenizer", file.name, code=None)
         self.assertNotEqual(refused.code, 0)
-        self.assertIn("WordPiece", refused.err)
+        self.assertIn("Characters", refused.err)
         unknown = self.platform.api("PATCH", f"/v1/endpoints/{self.counted['id']}", {"tokenizer_sha256": "0" * 64})
         self.assertEqual((unknown.status, "tokenizer_sha256" in unknown.text), (404, True))
 
