@@ -3,6 +3,7 @@
 
 #include <boost/json.hpp>
 
+#include "cli/batch_explain.h"
 #include "cli/candidate_table.h"
 #include "cli/human_text.h"
 #include "cli/invocation.h"
@@ -98,6 +99,7 @@ std::string explanation_lines(const Explanation& explanation, Language language)
 }
 
 io::Task<Result<int>> explain(Invocation* invocation) {
+    if (names_batch(invocation->operand(0))) co_return co_await explain_batch(invocation);
     const std::string name = CO_TRY(name_of(invocation->operand(0), "task"));
     client::Client* client = CO_TRY(invocation->client());
     const Explanation explanation = CO_TRY(co_await client->explain_task(name));
@@ -132,7 +134,9 @@ std::vector<Command> explain_commands() {
         commands.push_back(
             {.path = path,
              .summary = "explain.summary",
-             .examples = {"penstock explain task/train", "penstock explain train -o json"},
+             .examples =
+                 {"penstock explain task/train", "penstock explain train -o json",
+                  "penstock explain batch/batch_01k…"},
              .operands = {{.name = "TASK"}},
              .run = explain}
         );
