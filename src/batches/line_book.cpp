@@ -28,14 +28,12 @@ bool LineBook::is_present(const LineTry& line) const {
            (state(line.line) == State::waiting || state(line.line) == State::claimed);
 }
 
-bool LineBook::has_waiting() const {
-    if (!again_.empty()) return true;
-    for (std::int64_t line = next_; line < total(); ++line)
-        if (state(line) == State::waiting) return true;
-    return false;
+const LineClaim* LineBook::find_claim(std::int64_t line) const {
+    const auto found = claims_.find(line);
+    return found == claims_.end() ? nullptr : &found->second;
 }
 
-std::optional<LineTry> LineBook::claim(RunId owner, Time until) {
+std::optional<LineTry> LineBook::claim(const LineClaim& claim) {
     while (next_ < total() && state(next_) != State::waiting) ++next_;
     std::int64_t line = next_;
     if (!again_.empty())
@@ -45,17 +43,17 @@ std::optional<LineTry> LineBook::claim(RunId owner, Time until) {
     else
         ++next_;
     set(line, State::claimed);
-    claims_[line] = {owner, until};
+    claims_[line] = claim;
     return LineTry{batch_id_, line, attempt_of(line)};
 }
 
-bool LineBook::renew(const LineTry& line, RunId owner, Time until) {
+bool LineBook::renew(const LineTry& line, const LineClaim& claim) {
     if (!is_present(line)) return false;
-    const auto claim = claims_.find(line.line);
-    if (claim != claims_.end() && claim->second.owner != owner) return false;
+    const auto [known, is_new] = claims_.try_emplace(line.line, claim);
+    if (known->second.owner != claim.owner) return false;
+    known->second.until = claim.until;
     again_.erase(line.line);
     set(line.line, State::claimed);
-    claims_[line.line] = {owner, until};
     return true;
 }
 

@@ -18,6 +18,14 @@ static_assert(kTriesMax < 16, "record_id_of() has room for fifteen");
 // Of the record of a try, fixed before it is dispatched. Ids of one batch's tries are distinct.
 RequestId record_id_of(const LineTry& line);
 
+// Who has a line, where, and until when without a word.
+struct LineClaim {
+    RunId owner;  // a gateway's process
+    EndpointId endpoint_id;
+    Time since;
+    Time until;
+};
+
 // Which lines of one batch wait, are claimed by which gateway's process, and have ended. Pure; one
 // owner. A claim that is not renewed in time is free again.
 class LineBook {
@@ -25,10 +33,10 @@ class LineBook {
     LineBook(BatchId batch_id, std::int64_t total);
 
     // The next line that waits; nothing: none does.
-    std::optional<LineTry> claim(RunId owner, Time until);
-    // `owner` says that it runs the line: its claim lives on, or is known again after a restart.
+    std::optional<LineTry> claim(const LineClaim& claim);
+    // The owner says that it runs the line: its claim lives on, or is known again after a restart.
     // False: the line has ended, is another's, or its try is over.
-    bool renew(const LineTry& line, RunId owner, Time until);
+    bool renew(const LineTry& line, const LineClaim& claim);
     // Waits again under the same try; nothing where it is not the owner's.
     void give_back(const LineTry& line, RunId owner);
     // What `owner` has and does not name among `kept`.
@@ -47,18 +55,20 @@ class LineBook {
     std::int64_t failed() const { return failed_; }
     bool all_ended() const { return completed_ + failed_ == total(); }
     bool has_ended(std::int64_t line) const { return state(line) == State::ended; }
-    bool has_waiting() const;
     // Lines that somebody has, or whose report is being stored.
     std::size_t busy() const { return claims_.size() + storing_; }
     bool is_storing() const { return storing_ > 0; }
     std::int64_t attempt_of(std::int64_t line) const;
+    // Of a line that is claimed.
+    const LineClaim* find_claim(std::int64_t line) const;
+    // Lines that gateways have.
+    const std::map<std::int64_t, LineClaim>& claims() const { return claims_; }
+    std::int64_t waiting() const {
+        return total() - completed_ - failed_ - static_cast<std::int64_t>(busy());
+    }
 
   private:
     enum class State : std::uint8_t { waiting, claimed, storing, ended };
-    struct Claim {
-        RunId owner;
-        Time until;
-    };
     State state(std::int64_t line) const { return states_[static_cast<std::size_t>(line)]; }
     void set(std::int64_t line, State state) { states_[static_cast<std::size_t>(line)] = state; }
     bool is_present(const LineTry& line) const;
@@ -68,7 +78,7 @@ class LineBook {
     std::vector<State> states_;
     std::int64_t next_ = 0;                          // none before has never been claimed
     std::set<std::int64_t> again_;                   // before next_, waiting
-    std::map<std::int64_t, Claim> claims_;           // by line
+    std::map<std::int64_t, LineClaim> claims_;       // by line
     std::map<std::int64_t, std::int64_t> attempts_;  // of lines beyond their first try
     std::size_t storing_ = 0;
     std::int64_t completed_ = 0;

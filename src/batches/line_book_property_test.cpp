@@ -7,6 +7,8 @@
 namespace penstock::batches {
 namespace {
 
+LineClaim by(RunId owner, Time until) { return {.owner = owner, .until = until}; }
+
 const Time kNow{std::chrono::hours(1)};
 
 // Whatever order claims, losses, repetitions and reports come in, each line ends once, and no two
@@ -28,7 +30,7 @@ RC_GTEST_PROP(LineBookProperty, EveryLineEndsOnceUnderIdsOfItsOwn, ()) {
         switch (step % 7) {
             case 0:
             case 1:
-                if (const auto line = book.claim(owner, now + 10s)) seen.push_back(*line);
+                if (const auto line = book.claim(by(owner, now + 10s))) seen.push_back(*line);
                 break;
             case 2:
                 now += 4s;
@@ -40,7 +42,7 @@ RC_GTEST_PROP(LineBookProperty, EveryLineEndsOnceUnderIdsOfItsOwn, ()) {
             case 4:
                 if (!seen.empty())
                     book.renew(
-                        seen[static_cast<std::size_t>(step) % seen.size()], owner, now + 10s
+                        seen[static_cast<std::size_t>(step) % seen.size()], by(owner, now + 10s)
                     );
                 break;
             default:
@@ -61,7 +63,7 @@ RC_GTEST_PROP(LineBookProperty, EveryLineEndsOnceUnderIdsOfItsOwn, ()) {
     }
     // What is left can be finished by one owner.
     book.expire(now + 1h);
-    while (const auto line = book.claim(RunId(RawId{9, 9}), now)) {
+    while (const auto line = book.claim(by(RunId(RawId{9, 9}), now))) {
         RC_ASSERT(book.take(*line));
         RC_ASSERT(ids.insert(record_id_of(*line)).second);
         book.end(line->line, true);

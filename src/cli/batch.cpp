@@ -2,6 +2,7 @@
 #include <boost/json.hpp>
 #include <fstream>
 
+#include "cli/batch_explain.h"
 #include "cli/invocation.h"
 #include "cli/nouns.h"
 
@@ -32,11 +33,7 @@ const View& view() {
     return kView;
 }
 
-std::string id_of(const Invocation& invocation) {
-    std::string id = invocation.operand(0);
-    if (id.starts_with("batch/")) id.erase(0, 6);
-    return id;
-}
+std::string id_of(const Invocation& invocation) { return batch_id_of(invocation.operand(0)); }
 
 // The endpoint that the first line names: all others must name the same.
 Result<std::string> endpoint_of(const std::filesystem::path& file) {
@@ -114,8 +111,14 @@ io::Task<Result<int>> get(Invocation* invocation) {
     client::Client* client = CO_TRY(invocation->client());
     const BatchObject batch = CO_TRY(co_await client->batch(id_of(*invocation)));
     CO_TRY(print_object(*invocation, view(), batch));
-    if (invocation->printer.for_people() && batch.errors)
+    if (!invocation->printer.for_people()) co_return kExitOk;
+    if (batch.errors)
         for (const BatchFault& fault : batch.errors->data) invocation->terminal.say(fault.message);
+    if (batch.status == BatchStatus::in_progress)
+        invocation->terminal.print(
+            "\n" +
+            batch_lines(CO_TRY(co_await client->explain_batch(batch.id)), invocation->language)
+        );
     co_return kExitOk;
 }
 

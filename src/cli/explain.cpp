@@ -3,6 +3,7 @@
 
 #include <boost/json.hpp>
 
+#include "cli/batch_explain.h"
 #include "cli/candidate_table.h"
 #include "cli/human_text.h"
 #include "cli/invocation.h"
@@ -155,6 +156,7 @@ io::Task<Result<int>> explain_call(Invocation* invocation, std::string id) {
 io::Task<Result<int>> explain(Invocation* invocation) {
     if (std::optional<std::string> call = call_of(invocation->operand(0)))
         co_return co_await explain_call(invocation, *std::move(call));
+    if (names_batch(invocation->operand(0))) co_return co_await explain_batch(invocation);
     const std::string name = CO_TRY(name_of(invocation->operand(0), "task"));
     client::Client* client = CO_TRY(invocation->client());
     const Explanation explanation = CO_TRY(co_await client->explain_task(name));
@@ -191,7 +193,8 @@ std::vector<Command> explain_commands() {
              .summary = "explain.summary",
              .examples =
                  {"penstock explain task/train", "penstock explain train -o json",
-                  "penstock explain call/rq_01kbqg5vjse0r9g8e7b6m2c4xd"},
+                  "penstock explain call/rq_01kbqg5vjse0r9g8e7b6m2c4xd",
+                  "penstock explain batch/batch_01k…"},
              .operands = {{.name = "TASK"}},
              .run = explain}
         );

@@ -12,7 +12,7 @@
 #include "client/connection.h"
 #include "client/watch.h"
 #include "model/allowance.h"
-#include "model/batch.h"
+#include "model/batch_explanation.h"
 #include "model/page.h"
 #include "model/plan.h"
 #include "model/task_profile.h"
@@ -116,6 +116,7 @@ class Client {
     io::Task<Result<BatchObject>> create_batch(CreateBatch batch);
     io::Task<Result<BatchObject>> batch(std::string id);
     io::Task<Result<BatchObject>> cancel_batch(std::string id);
+    io::Task<Result<BatchExplanation>> explain_batch(std::string id);
     // Newest first, at most `limit`; goes on behind `after`.
     io::Task<Result<BatchList>> batches(std::int64_t limit, std::string after = {});
     io::Task<Done> file_content(std::string id, std::ostream* to);

@@ -67,6 +67,12 @@ io::Task<Result<BatchObject>> Client::cancel_batch(std::string id) {
     );
 }
 
+io::Task<Result<BatchExplanation>> Client::explain_batch(std::string id) {
+    co_return co_await connection_.call_for<BatchExplanation>(
+        {.path = "/v1/batches/" + http::percent_encode(id) + ":explain"}
+    );
+}
+
 io::Task<Result<BatchList>> Client::batches(std::int64_t limit, std::string after) {
     http::Query query;
     query.add("limit", std::to_string(limit));

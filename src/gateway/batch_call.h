@@ -21,7 +21,8 @@ struct BatchCall {
     KeyPtr key;
     RequestId id;
     std::string line;                  // "batch_…/12"
-    std::vector<EndpointId> excluded;  // endpoints that have no room for it
+    std::vector<EndpointId> excluded;  // all but the endpoint that the server chose
+    std::optional<EndpointId> asked;   // whose engine works on it now
     // Once an engine was asked and the call has ended:
     std::optional<CallRecord> record;
     routing::Hold hold;

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 
-#include "batches/input_line.h"
 #include "batches/room.h"
 
 namespace penstock::gateway {
@@ -53,82 +53,116 @@ void BatchRunner::on_routes(const std::vector<Route>& routes) {
     endpoints_.clear();
     sellers_.clear();
     for (const Route& route : routes) {
-        endpoints_[route.endpoint.model].push_back(route.endpoint.id);
-        if (route.endpoint.batch_percent) sellers_.insert(route.endpoint.id);
+        const Endpoint& endpoint = route.endpoint;
+        endpoints_[endpoint.model].push_back(endpoint.id);
+        if (endpoint.batch_percent && sellers_.size() < kUsesMax)
+            sellers_.push_back({endpoint.id, endpoint.model});
     }
 }
 
-// ---- room ----
+// ---- what this gateway carries ----
 
-std::int64_t BatchRunner::room_at(const EndpointId& id) const {
-    const std::shared_ptr<const Route> route = parts_.calls.endpoints.find(id);
-    if (!route || route->endpoint.state != EndpointState::ready || !sellers_.contains(id)) return 0;
-    const auto found = lines_at_.find(id);
-    const std::int64_t lines = found == lines_at_.end() ? 0 : found->second;
-    return batches::room_for_lines(
-        {.calls = std::max<std::int64_t>(0, parts_.calls.endpoints.in_flight(id) - lines),
-         .lines = lines,
-         .held = static_cast<std::int64_t>(parts_.held.held(route->endpoint.model))}
-    );
+std::int64_t BatchRunner::lines_at(const EndpointId& id) const {
+    return std::ranges::count_if(running_, [&](const auto& entry) {
+        return entry.second.call->asked == id;
+    });
 }
 
-std::vector<LineRoom> BatchRunner::rooms() const {
-    std::vector<LineRoom> rooms;
-    if (paused_ || !parts_.routes_known || running_.size() >= kUnreportedMax) return rooms;
-    for (const auto& [model, ids] : endpoints_) {
-        LineRoom room{.model = model};
-        for (const EndpointId& id : ids) room.lines += room_at(id);
-        if (room.lines > 0) rooms.push_back(std::move(room));
+EndpointUse BatchRunner::use_of(const EndpointId& id) const {
+    EndpointUse use{.endpoint_id = id, .open = false};
+    const auto standing = parts_.calls.endpoints.standing(id, parts_.calls.clock.now());
+    if (!standing) return use;
+    use.open = standing->open && !paused_;
+    use.calls = std::max<std::int64_t>(0, standing->in_flight - lines_at(id));
+    if (standing->load) {
+        use.cache_used_share = standing->load->cache_used_share;
+        use.engine_calls_waiting = standing->load->calls_waiting;
     }
-    return rooms;
+    return use;
 }
 
-const EndpointId* BatchRunner::place_for(const std::string& model) const {
-    const auto found = endpoints_.find(model);
-    if (found == endpoints_.end()) return nullptr;
-    const EndpointId* best = nullptr;
-    std::int64_t most = 0;
-    for (const EndpointId& id : found->second) {
-        const std::int64_t room = room_at(id);
-        if (room <= most) continue;
-        most = room;
-        best = &id;
+ReportUses BatchRunner::uses(Duration wait) const {
+    ReportUses report{.replica = parts_.options.replica, .run_id = run_, .wait = wait};
+    std::set<std::string_view> models;
+    for (const Seller& seller : sellers_) {
+        report.uses.push_back(use_of(seller.id));
+        const auto held = static_cast<std::int64_t>(parts_.held.held(seller.model));
+        if (held > 0 && models.insert(seller.model).second)
+            report.held.push_back({seller.model, held});
     }
-    return best;
+    return report;
 }
 
-std::vector<EndpointId> BatchRunner::all_but(const std::string& model, const EndpointId& id) const {
-    std::vector<EndpointId> others = endpoints_.at(model);
-    std::erase(others, id);
-    return others;
+namespace {
+
+// What the server would give lines by. Calls beyond those that take all room change nothing.
+bool tells_the_same(const ReportUses& left, const ReportUses& right) {
+    const auto same = [](const EndpointUse& one, const EndpointUse& other) {
+        const auto load = [](const EndpointUse& use) {
+            return batches::EndpointLoad{
+                .calls = use.calls,
+                .cache_used_share = use.cache_used_share,
+                .engine_calls_waiting = use.engine_calls_waiting
+            };
+        };
+        return one.endpoint_id == other.endpoint_id && one.open == other.open &&
+               batches::room_for_lines(load(one)) == batches::room_for_lines(load(other));
+    };
+    return std::ranges::equal(left.uses, right.uses, same) &&
+           std::ranges::equal(left.held, right.held, {}, &ModelHeld::model, &ModelHeld::model);
+}
+
+}  // namespace
+
+io::Task<void> BatchRunner::tell_uses_forever() {
+    bool watched = false, heard = true, told = false;
+    while (true) {
+        if (!parts_.routes_known || (sellers_.empty() && !told)) {
+            co_await io::sleep_for(kLookAgain);
+            continue;
+        }
+        const ReportUses report = uses(watched ? Duration{} : kUsesWait);
+        const Result<TakenUses> taken = co_await parts_.server.report_uses(report);
+        if (!taken && heard)
+            parts_.log.warning(
+                "the server cannot be told what endpoints carry: it gives their room to no batch",
+                {{"error", to_string(taken.error())}}
+            );
+        heard = taken.has_value();
+        told = heard && !sellers_.empty();
+        watched = heard && taken->watched;
+        const io::Deadline until = io::Deadline::after(heard ? kUsesEvery : kBackOff);
+        do {
+            co_await io::sleep_for(kLookAgain);
+        } while (!until.passed() && (!heard || (watched && tells_the_same(report, uses({})))));
+    }
 }
 
 // ---- claims ----
 
-ClaimLines BatchRunner::question(Duration wait) const {
-    return {
-        .replica = parts_.options.replica,
-        .run_id = run_,
-        .room = rooms(),
-        .running = std::vector<LineTry>(running_.begin(), running_.end()),
-        .wait = wait
-    };
+ClaimLines BatchRunner::question() const {
+    ClaimLines question{.replica = parts_.options.replica, .run_id = run_};
+    if (!paused_ && parts_.routes_known && !sellers_.empty() && running_.size() < kUnreportedMax)
+        question.room = static_cast<std::int64_t>(kUnreportedMax - running_.size());
+    if (question.room > 0) question.wait = kClaimWait;
+    for (const auto& [line, running] : running_)
+        question.running.push_back({line, running.endpoint_id});
+    return question;
 }
 
 io::Task<void> BatchRunner::claim_forever() {
     Duration asked_at{};
     bool heard = true;
     while (true) {
-        const bool idle = sellers_.empty() && running_.empty();
-        const bool has_room = !rooms().empty();
+        const ClaimLines asked = question();
         const Duration now = parts_.calls.clock.monotonic();
-        if (idle || (!has_room && now - asked_at < kRenewEvery)) {
+        const bool idle = sellers_.empty() && running_.empty();
+        if (idle || (asked.room == 0 && now - asked_at < kRenewEvery)) {
             co_await io::sleep_for(kLookAgain);
             continue;
         }
         asked_at = now;
-        Result<ClaimedLines> answer =
-            co_await parts_.server.claim_lines(question(has_room ? kClaimWait : Duration{}));
+        Result<ClaimedLines> answer = co_await parts_.server.claim_lines(asked);
         if (!answer && heard)
             parts_.log.warning(
                 "lines of batches cannot be asked for", {{"error", to_string(answer.error())}}
@@ -139,7 +173,7 @@ io::Task<void> BatchRunner::claim_forever() {
             continue;
         }
         for (ClaimedLine& line : answer->lines) {
-            running_.insert(line.line);
+            running_[line.line] = {line.endpoint_id, std::make_shared<BatchCall>()};
             parts_.tasks.spawn(run_line(std::move(line)));
         }
     }
@@ -147,47 +181,42 @@ io::Task<void> BatchRunner::claim_forever() {
 
 // ---- one line ----
 
+std::vector<EndpointId> BatchRunner::all_but(const EndpointId& id) const {
+    const std::shared_ptr<const Route> route = parts_.calls.endpoints.find(id);
+    const auto found = route ? endpoints_.find(route->endpoint.model) : endpoints_.end();
+    if (found == endpoints_.end()) return {};
+    std::vector<EndpointId> others = found->second;
+    std::erase(others, id);
+    return others;
+}
+
+bool BatchRunner::may_begin(const EndpointId& id) const {
+    const EndpointUse use = use_of(id);
+    return use.open &&
+           batches::room_for_lines({.calls = use.calls, .lines = lines_at(id)}).lines > 0;
+}
+
 io::Task<void> BatchRunner::run_line(ClaimedLine line) {
-    const auto read = batches::read_line(
-        R"({"custom_id":"x","method":"POST","url":")" + line.url + R"(","body":)" + line.body + "}",
-        line.url
-    );
-    const std::string model = read ? read->model : std::string();
-    const EndpointId* place = place_for(model);
-    const io::Deadline until = io::Deadline::after(kRoomWaitMax);
-    while (place == nullptr && !until.passed()) {
-        co_await io::sleep_for(kLookAgain);
-        place = place_for(model);
-    }
-    auto call = std::make_shared<BatchCall>();
-    if (place == nullptr) {
-        put_report(line, call, http::Response::empty(503));
+    const BatchCallPtr call = running_.at(line.line).call;
+    // It went since the server decided; the next uses tell it.
+    if (!may_begin(line.endpoint_id)) {
+        give_back(line, call);
         co_return;
     }
-    const EndpointId at = *place;  // the table may change meanwhile
     call->key = std::make_shared<const ResolvedKey>(line.key);
     call->id = line.record_id;
     call->line = to_string(line.line.batch_id) + "/" + std::to_string(line.line.line + 1);
-    call->excluded = all_but(model, at);
+    call->excluded = all_but(line.endpoint_id);
     struct InFlight {
-        std::map<EndpointId, std::int64_t>& lines;
         telemetry::Gauge& gauge;
-        EndpointId id;
-        InFlight(std::map<EndpointId, std::int64_t>& of, telemetry::Gauge& shown, EndpointId where)
-            : lines(of), gauge(shown), id(where) {
-            ++lines[id];
-            gauge.add(1);
-        }
-        ~InFlight() {
-            if (--lines[id] == 0) lines.erase(id);
-            gauge.add(-1);
-        }
+        explicit InFlight(telemetry::Gauge& shown) : gauge(shown) { gauge.add(1); }
+        ~InFlight() { gauge.add(-1); }
         InFlight(const InFlight&) = delete;
         InFlight& operator=(const InFlight&) = delete;
     };
     http::Response response;
     {
-        const InFlight counted(lines_at_, *in_flight_, at);
+        const InFlight counted(*in_flight_);
         response = co_await ask(&line, call);
     }
     put_report(line, call, std::move(response));
@@ -222,6 +251,14 @@ void BatchRunner::put_report(const ClaimedLine& line, BatchCallPtr call, http::R
     else
         report.told.body = body_of(response);
     reports_.push_back(std::move(report));
+    reported_.notify_all();
+}
+
+void BatchRunner::give_back(const ClaimedLine& line, BatchCallPtr call) {
+    reports_.push_back(
+        {.told = {.line = line.line, .end = LineEnd::returned, .custom_id = line.custom_id},
+         .call = std::move(call)}
+    );
     reported_.notify_all();
 }
 

@@ -73,11 +73,16 @@ void Call::dispatch(const routing::EndpointPool::Choice& choice) {
     attempt_started_ = parts_.clock.monotonic();
     route_ = parts_.endpoints.find(choice.endpoint_id);
     CHECK(route_ != nullptr, "an endpoint with a call in flight is kept");
+    // A line is no load that a service has to grow for, and of one that nobody reported nothing is
+    // charged: it is run again under the same id.
+    if (admission_.batch) {
+        admission_.batch->asked = choice.endpoint_id;
+        return;
+    }
     visit_ = parts_.loads.arrive(
         route_->endpoint, routing::estimated_tokens(admission_.prompt_text_bytes)
     );
-    // Of a line that nobody reported nothing is charged, and it is run again under the same id.
-    if (!admission_.batch) parts_.spool.append_opened(record_so_far());
+    parts_.spool.append_opened(record_so_far());
 }
 
 CallRecord Call::record_at(const Route* route) const {
@@ -347,7 +352,7 @@ void Call::end_measured(const CallRecord& record, EndReason reason, ExactMoney c
 }
 
 void Call::count_load(const CallRecord& record, EndReason reason) {
-    if (!route_->endpoint.task_id) return;
+    if (!route_->endpoint.task_id || admission_.batch) return;
     LoadMeter::Ended ended{.output_tokens = routing::output_tokens(record.tokens)};
     ended.input_tokens = routing::total_tokens(record.tokens) - ended.output_tokens;
     if (reason == EndReason::done && record.streamed && record.ttft_us && ended.output_tokens > 1)

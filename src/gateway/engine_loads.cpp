@@ -34,7 +34,9 @@ void EngineLoads::replace(const std::vector<Route>& routes) {
     const Duration now = parts_.clock.monotonic();
     for (const Route& route : routes) {
         const Endpoint& endpoint = route.endpoint;
-        if (endpoint.protocol != kProtocol || of_model[endpoint.model] < 2) continue;
+        // Who has no choice to make and gives no room to batches has nothing to ask for.
+        const bool wanted = of_model[endpoint.model] > 1 || endpoint.batch_percent;
+        if (endpoint.protocol != kProtocol || !wanted) continue;
         EnginePtr& engine = known[{url_of(endpoint), route.api_key}];
         if (!engine) {
             const auto spread = static_cast<std::uint64_t>(kLookEvery.count());

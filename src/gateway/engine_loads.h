@@ -16,9 +16,10 @@
 
 namespace penstock::gateway {
 
-// Asks engines how full they are, for the choice among the endpoints of one model: `GET /metrics`
-// beside their API (routing/engine_load.h says which engines tell it, and how). Engines of models
-// with one endpoint are not asked; one that tells nothing is asked ever more seldom. Nothing waits
+// Asks engines how full they are, for the choice among the endpoints of one model and for the room
+// that batches have: `GET /metrics` beside their API (routing/engine_load.h says which engines tell
+// it, and how). Engines of models with one endpoint that sells no batches are not asked; one that
+// tells nothing is asked ever more seldom. Nothing waits
 // for an answer, and what is not told anew is forgotten (EndpointPool::kLoadFreshFor).
 class EngineLoads {
   public:

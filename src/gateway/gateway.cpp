@@ -291,6 +291,7 @@ class Gateway::State {
                  .outage = &outage_}
             ));
         tasks_.spawn(tokenizers_.load_forever());
+        tasks_.spawn(batches_.tell_uses_forever());
         tasks_.spawn(batches_.claim_forever());
         tasks_.spawn(batches_.report_forever());
         tasks_.spawn(refresh_gauges(

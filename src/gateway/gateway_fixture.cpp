@@ -55,6 +55,9 @@ ScriptedServer::ScriptedServer(io::Runtime& runtime) : changed_(runtime.executor
     router_.add("POST", "/v1/gateway/responses:keep", [this](http::Request r) {
         return keep(std::move(r));
     });
+    router_.add("POST", "/v1/gateway/batches:uses", [this](http::Request r) {
+        return take_uses(std::move(r));
+    });
     router_.add("POST", "/v1/gateway/batches:claim", [this](http::Request r) {
         return claim(std::move(r));
     });
@@ -231,9 +234,16 @@ io::Task<http::Response> ScriptedServer::claim(http::Request request) {
     EXPECT_TRUE(claim) << to_string(claim.error());
     claims.push_back(*claim);
     ClaimedLines answer;
-    if (!claim->room.empty()) answer.lines = std::exchange(lines, {});
+    if (claim->room > 0) answer.lines = std::exchange(lines, {});
     if (answer.lines.empty()) co_await io::sleep_for(10ms);
     co_return http::Response::json(200, json::print(answer));
+}
+
+io::Task<http::Response> ScriptedServer::take_uses(http::Request request) {
+    const Result<ReportUses> report = json::parse<ReportUses>(request.body);
+    EXPECT_TRUE(report) << to_string(report.error());
+    uses.push_back(*report);
+    co_return http::Response::json(200, json::print(TakenUses{.watched = true}));
 }
 
 io::Task<http::Response> ScriptedServer::take_lines(http::Request request) {

@@ -117,6 +117,7 @@ class ScriptedServer {
 
     std::string said = "[]";               // before any turn
     std::vector<KeepTurn> kept;            // as they came
+    std::vector<ReportUses> uses;          // as they came
     std::vector<ClaimedLine> lines;        // for who asks next, where it has room
     std::vector<ClaimLines> claims;        // as they came
     std::vector<LineReport> line_reports;  // likewise
@@ -144,6 +145,7 @@ class ScriptedServer {
     io::Task<http::Response> settle(http::Request request);
     io::Task<http::Response> expand(http::Request request);
     io::Task<http::Response> keep(http::Request request);
+    io::Task<http::Response> take_uses(http::Request request);
     io::Task<http::Response> claim(http::Request request);
     io::Task<http::Response> take_lines(http::Request request);
     io::Task<http::Response> guarded(http::Request request, http::Next next);

@@ -99,6 +99,13 @@ io::Task<Result<GatewayWishes>> ServerLink::report_status(ReportGateway report) 
     );
 }
 
+io::Task<Result<TakenUses>> ServerLink::report_uses(ReportUses report) {
+    const Duration timeout = report.wait + kCallTimeout;
+    co_return read<TakenUses>(
+        co_await call("POST", "/v1/gateway/batches:uses", json::print(report), timeout)
+    );
+}
+
 io::Task<Result<ClaimedLines>> ServerLink::claim_lines(ClaimLines question) {
     const Duration timeout = question.wait + kCallTimeout;
     co_return read<ClaimedLines>(

@@ -38,6 +38,7 @@ class ServerLink {
     // Answers after the report's `wait`, or when the server wants another one at once.
     io::Task<Result<GatewayWishes>> report_status(ReportGateway report);
     // Lines of batches; waits as long as the question says.
+    io::Task<Result<TakenUses>> report_uses(ReportUses report);
     io::Task<Result<ClaimedLines>> claim_lines(ClaimLines question);
     // How lines ended; what is told twice is taken once.
     io::Task<Result<ReportedLines>> report_lines(ReportLines report);

@@ -9,7 +9,7 @@
 namespace penstock::gateway {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 23> kRoutes{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 24> kRoutes{{
     {"GET", "/v1/key"},
     {"GET", "/v1/credits"},
     {"GET", "/v1/generation"},
@@ -21,6 +21,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 23> kRoutes{
     {"POST", "/v1/batches"},
     {"GET", "/v1/batches"},
     {"GET", "/v1/batches/{batch_id}"},
+    {"GET", "/v1/batches/{batch_id}:explain"},
     {"POST", "/v1/batches/{batch_id}/cancel"},
     {"GET", "/v1/responses/{response_id}"},
     {"DELETE", "/v1/responses/{response_id}"},

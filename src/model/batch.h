@@ -226,20 +226,61 @@ struct LineTry {
 };
 BOOST_DESCRIBE_STRUCT(LineTry, (), (batch_id, line, attempt))
 
-// So many lines of a model can be run in capacity that is idle.
-struct LineRoom {
-    std::string model;
-    std::int64_t lines = 0;
-    bool operator==(const LineRoom&) const = default;
+// What one gateway carries at an endpoint that sells batches.
+struct EndpointUse {
+    static constexpr bool kJsonDefaults = true;
+    EndpointId endpoint_id;
+    bool open = true;        // calls may go there from here: ready, and not left alone
+    std::int64_t calls = 0;  // in flight, without those of lines
+    std::optional<double> cache_used_share;            // as the engine told this gateway of late
+    std::optional<std::int64_t> engine_calls_waiting;  // likewise
+    bool operator==(const EndpointUse&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(LineRoom, (), (model, lines))
+BOOST_DESCRIBE_STRUCT(
+    EndpointUse, (), (endpoint_id, open, calls, cache_used_share, engine_calls_waiting)
+)
 
-// POST /v1/gateway/batches:claim. Waits while there is nothing to run.
+// Calls that wait at a gateway for the first replica of a model.
+struct ModelHeld {
+    std::string model;
+    std::int64_t calls = 0;
+    bool operator==(const ModelHeld&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(ModelHeld, (), (model, calls))
+
+// POST /v1/gateway/batches:uses. What is not named is not in the gateway's table. The answer comes
+// when the server wants another report, or after `wait`.
+struct ReportUses {
+    static constexpr bool kJsonDefaults = true;
+    std::string replica;
+    RunId run_id;
+    std::vector<EndpointUse> uses;
+    std::vector<ModelHeld> held;
+    Duration wait{};
+    bool operator==(const ReportUses&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(ReportUses, (), (replica, run_id, uses, held, wait))
+struct TakenUses {
+    bool watched = false;  // lines wait or run: tell each change at once
+    bool operator==(const TakenUses&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(TakenUses, (), (watched))
+
+// A line that a gateway runs, and where.
+struct RunningLine {
+    LineTry line;
+    EndpointId endpoint_id;
+    bool operator==(const RunningLine&) const = default;
+};
+BOOST_DESCRIBE_STRUCT(RunningLine, (), (line, endpoint_id))
+
+// POST /v1/gateway/batches:claim. Waits while there is nothing to run. Which lines, and at which
+// endpoints, the server decides from the uses of all gateways.
 struct ClaimLines {
     std::string replica;
     RunId run_id;  // of the gateway's process: what an earlier one had claimed is free again
-    std::vector<LineRoom> room;
-    std::vector<LineTry> running;  // all that this process has, and keeps
+    std::int64_t room = 0;             // lines that this process takes besides those that it runs
+    std::vector<RunningLine> running;  // all that this process has, and keeps
     Duration wait{};
     bool operator==(const ClaimLines&) const = default;
 };
@@ -247,6 +288,7 @@ BOOST_DESCRIBE_STRUCT(ClaimLines, (), (replica, run_id, room, running, wait))
 
 struct ClaimedLine {
     LineTry line;
+    EndpointId endpoint_id;  // where it is to run, and nowhere else
     RequestId record_id;
     std::string custom_id;
     std::string url;
@@ -254,7 +296,7 @@ struct ClaimedLine {
     ResolvedKey key;   // whose call it is
     bool operator==(const ClaimedLine&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(ClaimedLine, (), (line, record_id, custom_id, url, body, key))
+BOOST_DESCRIBE_STRUCT(ClaimedLine, (), (line, endpoint_id, record_id, custom_id, url, body, key))
 struct ClaimedLines {
     std::vector<ClaimedLine> lines;
     bool operator==(const ClaimedLines&) const = default;

@@ -174,6 +174,13 @@ class EndpointPool {
     ) const;
     std::int64_t in_flight() const { return in_flight_; }
     std::int64_t in_flight(const EndpointId& id) const;
+    // One endpoint as it is now; nothing where it is not in the table.
+    struct Standing {
+        bool open = false;  // ready, and not left alone
+        std::int64_t in_flight = 0;
+        std::optional<EngineLoad> load;  // where the engine tells it, and told it of late
+    };
+    std::optional<Standing> standing(const EndpointId& id, Time now) const;
     std::size_t open_breakers(Time now) const;
     // The endpoints of the table for people, at most `most`: those with calls or whose breaker is
     // not closed come first, then by model and id. `left_out` tells how many more there are.

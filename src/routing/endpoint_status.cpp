@@ -41,6 +41,19 @@ EndpointStatus EndpointPool::status_of(const State& state, Time now) const {
     return status;
 }
 
+std::optional<EndpointPool::Standing> EndpointPool::standing(const EndpointId& id, Time now) const {
+    const auto found = states_.find(id);
+    if (found == states_.end() || !found->second.listed) return std::nullopt;
+    const State& state = found->second;
+    Standing standing{
+        .open =
+            state.route().endpoint.state == EndpointState::ready && state.breaker.lets_through(now),
+        .in_flight = state.in_flight
+    };
+    if (state.load_at && now - *state.load_at <= kLoadFreshFor) standing.load = state.load;
+    return standing;
+}
+
 std::vector<EndpointStatus> EndpointPool::statuses(
     Time now, std::size_t most, std::int64_t* left_out
 ) const {

@@ -8,7 +8,7 @@
 #include "server/batch_owner.h"
 #include "server/gateway_answers.h"
 
-// Lines of batches: who gets which, and what becomes of their answers.
+// Lines of batches: their texts, and what becomes of their answers.
 namespace penstock::server {
 
 // ---- claims ----
@@ -19,9 +19,10 @@ void BatchOwner::hear(const ClaimLines& wanted) {
     const auto known = runs_.find(wanted.replica);
     std::map<BatchId, std::set<std::int64_t>> kept;
     const Time until = platform_.now() + kClaimLives;
-    for (const LineTry& line : wanted.running) {
+    for (const auto& [line, endpoint_id] : wanted.running) {
         const auto running = running_.find(line.batch_id);
-        if (running != running_.end() && running->second.book.renew(line, wanted.run_id, until))
+        if (running != running_.end() &&
+            running->second.book.renew(line, {wanted.run_id, endpoint_id, platform_.now(), until}))
             kept[line.batch_id].insert(line.line);
     }
     for (auto& [id, running] : running_) {
@@ -30,46 +31,6 @@ void BatchOwner::hear(const ClaimLines& wanted) {
             running.book.give_back_all(known->second, {});
     }
     runs_[wanted.replica] = wanted.run_id;
-}
-
-// Those of a model that have lines for somebody, least recently served first.
-std::vector<BatchId> BatchOwner::candidates(const std::string& model) const {
-    const Time now = platform_.now();
-    std::vector<BatchId> ids;
-    for (const auto& [id, running] : running_) {
-        const StoredBatch& batch = platform_.batches.at(id);
-        if (batch.model == model && batches::gives_lines(batch) && now < batch.expires_at &&
-            now >= running.not_before && running.book.has_waiting())
-            ids.push_back(id);
-    }
-    std::ranges::sort(ids, {}, [&](BatchId id) { return std::pair(running_.at(id).served, id); });
-    return ids;
-}
-
-// One line of each batch in turn, until there is no room or none is left.
-std::vector<LineTry> BatchOwner::choose(const ClaimLines& wanted, std::int64_t* left) {
-    std::vector<LineTry> chosen;
-    if (platform_.now() < started_at_ + kClaimsRest) return chosen;
-    const Time until = platform_.now() + kClaimLives;
-    for (const LineRoom& room : wanted.room) {
-        const std::vector<BatchId> ids = candidates(room.model);
-        std::int64_t lines = std::min(room.lines, *left);
-        for (bool any = true; any && lines > 0;) {
-            any = false;
-            for (const BatchId id : ids) {
-                if (lines == 0) break;
-                Running& running = running_.at(id);
-                const std::optional<LineTry> line = running.book.claim(wanted.run_id, until);
-                if (!line) continue;
-                running.served = ++claims_;
-                any = true;
-                --lines;
-                --*left;
-                chosen.push_back(*line);
-            }
-        }
-    }
-    return chosen;
 }
 
 io::Task<Result<std::string>> BatchOwner::text_of(LineTry line) {
@@ -93,7 +54,8 @@ io::Task<Result<std::string>> BatchOwner::text_of(LineTry line) {
 }
 
 // Nothing: it is not to be run now.
-io::Task<std::optional<ClaimedLine>> BatchOwner::claimed(LineTry line) {
+io::Task<std::optional<ClaimedLine>> BatchOwner::claimed(RunningLine given) {
+    const LineTry line = given.line;
     const Result<std::string> text = co_await text_of(line);
     const auto batch = platform_.batches.find(line.batch_id);
     if (batch == platform_.batches.end()) co_return std::nullopt;
@@ -113,6 +75,7 @@ io::Task<std::optional<ClaimedLine>> BatchOwner::claimed(LineTry line) {
     CHECK(read.has_value(), "the input was checked, and files do not change");
     co_return ClaimedLine{
         .line = line,
+        .endpoint_id = given.endpoint_id,
         .record_id = batches::record_id_of(line),
         .custom_id = read->custom_id,
         .url = read->url,
@@ -137,19 +100,19 @@ void BatchOwner::stop_without_key(StoredBatch& batch, const Error& cause) {
 io::Task<ClaimedLines> BatchOwner::claim(ClaimLines wanted) {
     hear(wanted);
     const io::Deadline until = io::Deadline::after(std::min(wanted.wait, kClaimWaitMax));
-    std::int64_t left = kClaimLinesMax;
-    std::vector<LineTry> chosen = choose(wanted, &left);
+    std::vector<RunningLine> chosen = choose(wanted);
     while (chosen.empty() && !until.passed() && !platform_.stopping()) {
         const io::Deadline soon = io::Deadline::after(kBatchTick);
         co_await changed_.wait(io::earlier(soon, until));
-        chosen = choose(wanted, &left);
+        chosen = choose(wanted);
     }
     ClaimedLines answer;
     std::size_t bytes = 0;
-    for (const LineTry& line : chosen) {
+    for (const RunningLine& given : chosen) {
+        const LineTry line = given.line;
         std::optional<ClaimedLine> made;
         const bool room = bytes == 0 || bytes < kClaimBytesMax;
-        if (room && running_.contains(line.batch_id)) made = co_await claimed(line);
+        if (room && running_.contains(line.batch_id)) made = co_await claimed(given);
         if (made) {
             bytes += made->body.size();
             answer.lines.push_back(*std::move(made));
@@ -228,6 +191,7 @@ bool is_success(std::int64_t status) { return status >= 200 && status < 300; }
 std::string BatchOwner::take(const LineReport& report, Taken& taken) {
     using batches::ResultKind;
     const auto running = running_.find(report.line.batch_id);
+    measure(report);
     if (running == running_.end() || !running->second.book.take(report.line)) {
         ++taken.repeated;
         return {};

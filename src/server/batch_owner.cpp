@@ -5,9 +5,10 @@
 
 #include "base/check.h"
 #include "batches/life.h"
+#include "model/replica_policy.h"
 #include "server/batch_files.h"
 
-// How batches begin and end; batch_lines.cpp is what happens between.
+// How batches begin and end; batch_room.cpp and batch_lines.cpp are what happens between.
 namespace penstock::server {
 namespace {
 
@@ -18,23 +19,30 @@ telemetry::Counter& lines_counter(Platform& platform, std::string_view outcome) 
     );
 }
 
-bool sells_batches(const Platform& platform, const std::string& model) {
+telemetry::Counter& given_counter(Platform& platform, std::string_view by) {
+    return platform.metrics().counter(
+        "penstock_batch_lines_given_total",
+        "Lines of batches that were given to gateways, by what decided.", {{"by", by}}
+    );
+}
+
+// Of a service that goes to zero there may be no endpoint now.
+bool any_offer(const Platform& platform, const std::string& model, bool of_batches) {
+    const auto offers = [&](const Task& task) {
+        return task.spec.service && is_elastic(*task.spec.service) && !is_terminal(task.state) &&
+               task.spec.service->model == model &&
+               (!of_batches || task.spec.service->batch_percent);
+    };
+    if (!platform.board.list(offers).empty()) return true;
     return std::ranges::any_of(platform.endpoints, [&](const auto& row) {
         const Endpoint& endpoint = row.second.endpoint;
-        return endpoint.model == model && endpoint.batch_percent &&
+        return endpoint.model == model && (!of_batches || endpoint.batch_percent) &&
                endpoint.state != EndpointState::deleted;
     });
 }
 
-bool exists(const Platform& platform, const std::string& model) {
-    return std::ranges::any_of(platform.endpoints, [&](const auto& row) {
-        return row.second.endpoint.model == model &&
-               row.second.endpoint.state != EndpointState::deleted;
-    });
-}
-
 BatchFault no_engine(const Platform& platform, const std::string& model) {
-    if (!exists(platform, model))
+    if (!any_offer(platform, model, false))
         return {
             .code = "model_not_found",
             .message = "line 1: body.model: '" + model +
@@ -66,9 +74,23 @@ BatchOwner::BatchOwner(
       stored_(platform.runtime().executor()),
       changed_(platform.runtime().executor()),
       wake_(platform.runtime().executor()),
+      watch_(platform.runtime().executor()),
       lines_completed_(&lines_counter(platform, "completed")),
       lines_failed_(&lines_counter(platform, "failed")),
-      lines_retried_(&lines_counter(platform, "retried")) {}
+      lines_retried_(&lines_counter(platform, "retried")),
+      given_pressed_(&given_counter(platform, "deadline")),
+      given_by_shares_(&given_counter(platform, "share")),
+      waiting_(&platform.metrics().gauge(
+          "penstock_batch_lines_waiting", "Lines of batches that nobody runs."
+      )),
+      room_(&platform.metrics().gauge(
+          "penstock_batch_room", "Lines of batches that could begin beside interactive calls."
+      )),
+      late_(&platform.metrics().gauge(
+          "penstock_batches_late", "Batches that cannot be in time beside the others."
+      )) {
+    platform.replicas_for_lines = [this](const Task& task) { return replicas_for_lines(task); };
+}
 
 Result<void> BatchOwner::open() {
     std::error_code error;
@@ -86,6 +108,7 @@ io::Task<void> BatchOwner::run() {
             if (!batches::has_ended(batch)) ids.push_back(id);
         open.set(static_cast<double>(ids.size()));
         for (const BatchId id : ids) co_await look_at(id);
+        look_at_room();
         Change change;
         sweep(change);
         if (!change.empty()) platform_.commit(std::move(change));
@@ -219,7 +242,7 @@ io::Task<void> BatchOwner::load(BatchId id) {
 }
 
 void BatchOwner::judge(Change& change, StoredBatch& batch, batches::CheckedInput input) {
-    if (input.faults.empty() && !sells_batches(platform_, input.model))
+    if (input.faults.empty() && !any_offer(platform_, input.model, true))
         input.faults.push_back(no_engine(platform_, input.model));
     batches::on_checked(batch, std::move(input), platform_.now());
     store(change, batch);

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-
 #include "batches/life.h"
 #include "http/problem.h"
 #include "server/batch_owner.h"
@@ -15,7 +13,6 @@ constexpr std::size_t kPageBatchesMax = 100;
 constexpr std::size_t kReportBodyMax = 96UL * 1024 * 1024;
 constexpr std::size_t kReportLinesMax = 64;
 constexpr std::size_t kReplicaNameMax = 128;
-constexpr std::size_t kModelsMax = 1'000;
 
 std::string shown_text(const StatefulParts& parts, BatchId id) {
     return json::print(batches::shown(parts.platform->batches.at(id)));
@@ -66,6 +63,15 @@ io::Task<http::Response> get(
     co_return co_await openai_answer(parts.platform, json::print(batches::shown(**batch)));
 }
 
+io::Task<http::Response> explain(
+    StatefulParts parts, access::Principal principal, http::Request request
+) {
+    const Result<const StoredBatch*> batch =
+        parts.batches->find(principal, request.param("batch_id"));
+    if (!batch) co_return openai_error(batch.error());
+    co_return co_await openai_answer(parts.platform, json::print(parts.batches->explain(**batch)));
+}
+
 io::Task<http::Response> cancel(
     StatefulParts parts, access::Principal principal, http::Request request
 ) {
@@ -90,10 +96,16 @@ std::unexpected<Error> wrong(std::string field, std::string message) {
 Result<void> check(const ClaimLines& wanted) {
     if (wanted.replica.empty() || wanted.replica.size() > kReplicaNameMax)
         return wrong("replica", "must have 1 to 128 characters");
-    if (wanted.room.size() > kModelsMax) return wrong("room", "at most 1000 models");
-    if (std::ranges::any_of(wanted.room, [](const LineRoom& room) { return room.lines < 0; }))
-        return wrong("room", "lines are not negative");
+    if (wanted.room < 0) return wrong("room", "is a number of lines, at least 0");
     return {};
+}
+
+io::Task<http::Response> take_uses(StatefulParts parts, access::Principal, http::Request request) {
+    std::expected<ReportUses, Failure> told = body_as<ReportUses>(request);
+    if (!told) co_return http::problem_response(told.error().errors, request);
+    const Result<TakenUses> taken = co_await parts.batches->report_uses(*std::move(told));
+    if (!taken) co_return http::problem_response(taken.error(), request);
+    co_return http::Response::json(200, json::print(*taken));
 }
 
 io::Task<http::Response> claim(StatefulParts parts, access::Principal, http::Request request) {
@@ -123,9 +135,20 @@ void add_gateway_routes(Api& api, StatefulParts parts) {
     http::RouteOptions options;
     options.body_max = kReportBodyMax;
     api.raw(
+        "POST", "/v1/gateway/batches:uses",
+        {.operation = "reportBatchUses",
+         .summary = "What a gateway carries at endpoints that sell batches; a long poll",
+         .scope = Scope::gateway,
+         .request = json::schema<ReportUses>,
+         .response = json::schema<TakenUses>},
+        [parts](access::Principal p, http::Request r) {
+            return take_uses(parts, std::move(p), std::move(r));
+        }
+    );
+    api.raw(
         "POST", "/v1/gateway/batches:claim",
         {.operation = "claimBatchLines",
-         .summary = "Lines of batches for idle capacity; waits while there are none",
+         .summary = "Lines of batches, and where each is to run; waits while there are none",
          .scope = Scope::gateway,
          .request = json::schema<ClaimLines>,
          .response = json::schema<ClaimedLines>},
@@ -177,6 +200,13 @@ void add_batch_routes(OpenAiRoutes& routes, StatefulParts parts) {
          .summary = "One batch (OpenAI's API)",
          .response = json::schema<BatchObject>},
         bound(&get)
+    );
+    routes.add(
+        "GET", "/v1/batches/{batch_id}:explain",
+        {.operation = "explainBatch",
+         .summary = "Why lines of a batch wait, and when it is expected to end",
+         .response = json::schema<BatchExplanation>},
+        bound(&explain)
     );
     routes.add(
         "POST", "/v1/batches/{batch_id}/cancel",

@@ -53,6 +53,9 @@ Dispatcher::Dispatcher(Platform& platform, Billing& billing, AgentHub& hub)
         again_ = true;
         wake_.notify_all();
     };
+    platform_.has_room_for = [this](const Task& task) {
+        return plan(task.spec, task.organisation_id, 1, true).feasible;
+    };
     platform_.on_attempt_ended = [this](Change& change, AttemptId id) {
         billing_.settle_attempt(change, id);
         // However a replica ended, the gateway is no longer to send it calls.

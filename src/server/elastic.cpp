@@ -16,6 +16,13 @@ bool follows_load(const Task& task) {
            task.state != TaskState::canceling;
 }
 
+// Not those whom money, a quota, an hour or another task keeps from starting.
+bool waits_for_nodes(TaskReason reason) {
+    return reason == TaskReason::none || reason == TaskReason::waiting_for_capacity ||
+           reason == TaskReason::waiting_for_reservation || reason == TaskReason::preempted ||
+           reason == TaskReason::waiting_for_round;
+}
+
 io::Task<http::Response> take_report(ElasticServices* elastic, http::Request request) {
     const auto report = body_as<ReportLoads>(request);
     if (!report) co_return http::problem_response(report.error().errors, request);
@@ -55,9 +62,16 @@ io::Task<void> ElasticServices::run() {
 void ElasticServices::tick() {
     Change change;
     std::set<TaskId> open;
-    for (const Task* task : platform_.board.list(follows_load)) {
+    const std::vector<const Task*> services = platform_.board.list(follows_load);
+    // Nodes are idle only where nobody waits for one.
+    std::set<TaskId> waiting;
+    for (const tasks::Waiting& one : platform_.board.waiting(platform_.now()))
+        if (waits_for_nodes(platform_.board.find(one.task_id)->reason)) waiting.insert(one.task_id);
+    platform_.lent.clear();
+    for (const Task* task : services) {
         open.insert(task->id);
-        follow(change, *task);
+        follow(change, *task, waiting.size() > (waiting.contains(task->id) ? 1U : 0U));
+        name_lent(*task);
     }
     if (open != open_) platform_.touch_routes(change);
     open_ = std::move(open);
@@ -71,10 +85,38 @@ void ElasticServices::tick() {
     if (!change.empty()) platform_.commit(std::move(change));
 }
 
-void ElasticServices::follow(Change& change, const Task& task) {
+tasks::LinesAsk ElasticServices::lines_ask(const Task& task, bool others_wait) const {
+    tasks::LinesAsk ask;
+    if (!platform_.replicas_for_lines) return ask;
+    ask.replicas = platform_.replicas_for_lines(task);
+    if (ask.replicas == 0) return ask;
+    const auto waiting = platform_.board.waiting(platform_.now());
+    ask.without_place = std::ranges::count(waiting, task.id, &tasks::Waiting::task_id);
+    const bool wants_more = ask.replicas > platform_.board.replicas(task.id);
+    ask.may_grow = wants_more && !others_wait && ask.without_place == 0 && platform_.has_room_for &&
+                   platform_.has_room_for(task);
+    return ask;
+}
+
+void ElasticServices::name_lent(const Task& task) {
+    std::vector<const Attempt*> running;
+    for (const Attempt* attempt : platform_.board.attempts_of(task.id))
+        if (!is_terminal(attempt->state) && !platform_.board.is_leaving(*attempt))
+            running.push_back(attempt);
+    // The newest leave first.
+    std::ranges::sort(running, std::greater(), [](const Attempt* one) {
+        return std::pair(one->created_at, one->id);
+    });
+    const auto lent =
+        std::min<std::size_t>(running.size(), static_cast<std::size_t>(scaler_.lent(task.id)));
+    for (std::size_t at = 0; at < lent; ++at) platform_.lent.insert(running[at]->id);
+}
+
+void ElasticServices::follow(Change& change, const Task& task, bool others_wait) {
     if (!task.service) refresh_service(platform_, change, task.id);
     const std::optional<tasks::ReplicaChange> wanted = scaler_.tick(
-        task.id, *task.spec.service, platform_.board.replicas(task.id), platform_.now()
+        task.id, *task.spec.service, platform_.board.replicas(task.id), platform_.now(),
+        lines_ask(task, others_wait)
     );
     if (!wanted) return;
     platform_.board.set_replicas(task.id, *wanted, platform_.now(), change.tasks);

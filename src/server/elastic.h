@@ -26,7 +26,11 @@ class ElasticServices {
     Result<TakenLoads> report(const ReportLoads& report);
 
   private:
-    void follow(Change& change, const Task& task);
+    void follow(Change& change, const Task& task, bool others_wait);
+    // What lines of batches ask of it, where its load and all other work leave nodes idle.
+    tasks::LinesAsk lines_ask(const Task& task, bool others_wait) const;
+    // The replicas that leave first, as many as are lent.
+    void name_lent(const Task& task);
     // Those for whom the next replica is placed.
     std::vector<CallerShare> next_callers(TaskId id) const;
     bool is_drained(const Attempt& attempt, const std::map<EndpointId, std::int64_t>& before);

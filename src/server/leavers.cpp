@@ -10,13 +10,15 @@ namespace penstock::server {
 
 scheduler::Tenant tenant_of(const Task& task) { return {task.organisation_id, task.project_id}; }
 
-Leavers::Leavers(const tasks::Board& board) {
+Leavers::Leavers(const tasks::Board& board, const std::set<AttemptId>& lent) {
     for (const auto& [attempt, task, item] : board.running()) {
         const bool leaves = attempt->notice.has_value();
         // One member of a gang that leaves ends all.
-        if (!leaves && (!is_preemptible(task->spec) || attempt->gang)) continue;
-        // All work in the queue goes before what takes turns on the devices it leaves.
-        const bool turns = is_time_shared(task->spec);
+        const bool is_lent = lent.contains(attempt->id);
+        if (!leaves && ((!is_preemptible(task->spec) && !is_lent) || attempt->gang)) continue;
+        // All work in the queue goes before what takes turns on the devices it leaves, and before
+        // lines of batches.
+        const bool turns = is_time_shared(task->spec) || is_lent;
         std::optional<Time> quiet_until;
         if (item->preemptions && !turns)
             quiet_until = attempt->created_at + scheduler::kPreemptionQuiet;

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -20,7 +21,8 @@ scheduler::Tenant tenant_of(const Task& task);
 // board outlives it.
 class Leavers {
   public:
-    explicit Leavers(const tasks::Board& board);
+    // `lent`: replicas that run for lines of batches alone; they go before all other work.
+    explicit Leavers(const tasks::Board& board, const std::set<AttemptId>& lent = {});
     // It was told to leave since.
     void told_to_leave(AttemptId attempt);
     // What was told to leave, and what the asker could have a claim on if it asks for one of

@@ -98,5 +98,14 @@ TEST_F(LeaversOfARound, AreToldApartOnceTheyWereToldToLeave) {
     EXPECT_EQ(shown(leavers, 0), "");  // it has a claim on nobody: what leaves is no answer alone
 }
 
+TEST_F(LeaversOfARound, AreReplicasThatRunForLinesAloneWhoseverTheyAre) {
+    const AttemptId lent = runs("lent", stranger, 9, false);
+    runs("firm", stranger, 0, false);
+
+    const Leavers leavers(board, {lent});
+
+    EXPECT_EQ(shown(leavers, 0), "lent 0, ");
+}
+
 }  // namespace
 }  // namespace penstock::server

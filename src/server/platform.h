@@ -170,6 +170,12 @@ class Platform {
     std::function<void(Change&, AttemptId)> on_attempt_ended;
     // Where the calls of a task's service come from; empty: unknown.
     std::function<std::vector<CallerShare>(TaskId)> callers_of;
+    // Replicas of a service that lines of batches ask for; see batch_owner.h.
+    std::function<std::int64_t(const Task&)> replicas_for_lines;
+    // Whether one item more of the task would start now, if nothing else waited.
+    std::function<bool(const Task&)> has_room_for;
+    // Replicas that run for lines alone: all other work goes before them. See elastic.h.
+    std::set<AttemptId> lent;
 
     access::Directory directory;
     fleet::Fleet fleet;

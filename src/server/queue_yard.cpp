@@ -201,7 +201,7 @@ std::optional<scheduler::Reclaim> QueueYard::reclaim(
     const QueueItem& item, const scheduler::FairQueue& queue,
     const scheduler::Reservations& promises
 ) {
-    if (!leavers_) leavers_.emplace(platform_.board);
+    if (!leavers_) leavers_.emplace(platform_.board, platform_.lent);
     const TaskSpec& spec = platform_.board.find(waiting_.at(item.work).task_id)->spec;
     std::vector<LeavableWork> leavable = leavers_->of(
         queue, {item.tenant, item.priority, item.spot}, amounts_asked(spec), platform_.now()

@@ -60,15 +60,17 @@ std::string_view to_text(Reason reason) {
             return "fewer suffice";
         case Reason::limits:
             return "limits";
+        case Reason::lines:
+            return "lines of batches";
     }
     return "";
 }
 
 std::string_view word_of(Reason reason) {
-    constexpr std::array<std::string_view, 10> kWords{"enough",     "tokens",      "calls",
+    constexpr std::array<std::string_view, 11> kWords{"enough",     "tokens",      "calls",
                                                       "in_flight",  "first_token", "speed",
                                                       "first_call", "idle",        "shrunk",
-                                                      "limits"};
+                                                      "limits",     "lines"};
     return kWords.at(static_cast<std::size_t>(reason));
 }
 

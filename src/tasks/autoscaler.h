@@ -54,6 +54,7 @@ struct ScaleDecision {
         idle,
         shrunk,  // fewer have sufficed for long enough
         limits,  // what min or max allow
+        lines,   // of batches near their end, in idle capacity; ServiceScaler alone says it
     } reason = Reason::enough;
     bool operator==(const ScaleDecision&) const = default;
 };

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "model/replica_policy.h"
 
 namespace penstock::tasks {
@@ -34,6 +36,8 @@ std::string_view chinese(Reason reason) {
             return "更少即可";
         case Reason::limits:
             return "上下限";
+        case Reason::lines:
+            return "批处理的行";
     }
     return "";
 }
@@ -64,16 +68,40 @@ AutoscaleTargets targets_of(const ServiceSpec& service) {
     return targets;
 }
 
+std::int64_t ServiceScaler::lent(const TaskId& id) const {
+    const auto found = lent_.find(id);
+    return found == lent_.end() ? 0 : found->second.replicas;
+}
+
+void ServiceScaler::lend(Lent& lent, const LinesAsk& lines, std::int64_t needed, Time now) {
+    if (lines.without_place > 0 && lent.replicas > 0) {
+        lent.replicas = std::max<std::int64_t>(0, lent.replicas - lines.without_place);
+        lent.rests_until = now + kLentRest;
+    }
+    if (lines.replicas == 0) lent.replicas = 0;
+    const bool wanted = lines.replicas > needed + lent.replicas;
+    if (wanted && lines.may_grow && lines.without_place == 0 && now >= lent.rests_until)
+        ++lent.replicas;
+}
+
 std::optional<ReplicaChange> ServiceScaler::tick(
-    const TaskId& id, const ServiceSpec& service, std::int64_t replicas, Time now
+    const TaskId& id, const ServiceSpec& service, std::int64_t replicas, Time now,
+    const LinesAsk& lines
 ) {
     const AutoscaleTargets targets = targets_of(service);
     const auto [found, is_new] = autoscalers_.try_emplace(id, targets);
     Autoscaler& autoscaler = found->second;
+    Lent& lent = lent_[id];
     if (is_new) autoscaler.resume(replicas, now);
     ServiceLoad load = loads.take(id, targets.averaged_over, now);
-    load.replicas = replicas;
-    const ScaleDecision decision = autoscaler.tick(load, now);
+    load.replicas = std::max<std::int64_t>(0, replicas - lent.replicas);
+    ScaleDecision decision = autoscaler.tick(load, now);
+    // What lines had is there for calls at once.
+    lent.replicas -= std::clamp<std::int64_t>(decision.replicas - load.replicas, 0, lent.replicas);
+    lend(lent, lines, decision.replicas, now);
+    lent.replicas = std::min(lent.replicas, targets.replicas_max - decision.replicas);
+    if (decision.replicas == load.replicas) decision.reason = Reason::lines;
+    decision.replicas += lent.replicas;
     if (decision.replicas == replicas) return std::nullopt;
     ReplicaChange change{
         .replicas = decision.replicas,
@@ -96,6 +124,7 @@ std::optional<ReplicaChange> ServiceScaler::tick(
 
 void ServiceScaler::keep_only(const std::set<TaskId>& ids) {
     std::erase_if(autoscalers_, [&](const auto& entry) { return !ids.contains(entry.first); });
+    std::erase_if(lent_, [&](const auto& entry) { return !ids.contains(entry.first); });
     loads.keep_only(ids);
 }
 

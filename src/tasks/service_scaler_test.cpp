@@ -34,6 +34,7 @@ struct Scene {
     Time now{1'700'000'000s};
     std::int64_t replicas = 0, calls = 0;
     std::string changes;
+    LinesAsk lines;
 
     void run(Duration span, std::int64_t calls_per_second, std::int64_t in_flight) {
         for (const Time end = now + span; now < end; now += 1s) {
@@ -45,7 +46,7 @@ struct Scene {
                     {{.task_id = kTask, .calls_arrived = calls, .calls_in_flight = in_flight}}
             };
             EXPECT_TRUE(scaler.loads.report(report, now));
-            const auto change = scaler.tick(kTask, service, replicas, now);
+            const auto change = scaler.tick(kTask, service, replicas, now, lines);
             if (!change) continue;
             replicas = change->replicas;
             changes += std::to_string(replicas) + " " + change->reason + ", ";
@@ -115,6 +116,53 @@ TEST(ServiceScaler, ForgetsServicesThatHaveEnded) {
     s.run(3s, 2, 1);
     s.scaler.keep_only({});
     EXPECT_FALSE(s.scaler.tick(kTask, s.service, 1, s.now));
+}
+
+TEST(ServiceScaler, LinesNearTheirEndGetReplicasWhereNodesAreIdleAndGiveThemBack) {
+    Scene s;
+    s.lines = {.replicas = 2, .may_grow = false};
+    s.run(5s, 0, 0);
+    EXPECT_EQ(s.changes, "") << "no node is idle";
+
+    s.lines.may_grow = true;
+    s.run(5s, 0, 0);
+    EXPECT_EQ(s.changes, "1 lines, 2 lines, ");
+    EXPECT_EQ(s.scaler.lent(kTask), 2);
+
+    s.lines = {};
+    s.run(1s, 0, 0);
+    EXPECT_EQ(s.changes, "1 lines, 2 lines, 0 lines, ");
+}
+
+TEST(ServiceScaler, LinesNeverGetMoreThanThePolicyAllows) {
+    Scene s;
+    s.lines = {.replicas = 50, .may_grow = true};
+    s.run(20s, 0, 0);
+    EXPECT_EQ(s.replicas, 4);
+}
+
+TEST(ServiceScaler, WhatLinesHadIsThereForCalls) {
+    Scene s;
+    s.lines = {.replicas = 1, .may_grow = true};
+    s.run(3s, 0, 0);
+    ASSERT_EQ(s.replicas, 1);
+    s.run(3s, 0, 1);
+    EXPECT_EQ(s.replicas, 1) << s.changes;
+    EXPECT_EQ(s.scaler.lent(kTask), 0) << "its load needs it now";
+}
+
+TEST(ServiceScaler, AReplicaThatLostItsPlaceToOtherWorkIsNotAskedForAgainAtOnce) {
+    Scene s;
+    s.lines = {.replicas = 1, .may_grow = true};
+    s.run(3s, 0, 0);
+    s.lines = {.replicas = 1, .may_grow = false, .without_place = 1};
+    s.run(1s, 0, 0);
+    EXPECT_EQ(s.replicas, 0);
+    s.lines = {.replicas = 1, .may_grow = true};
+    s.run(ServiceScaler::kLentRest - 2s, 0, 0);
+    EXPECT_EQ(s.replicas, 0);
+    s.run(5s, 0, 0);
+    EXPECT_EQ(s.replicas, 1);
 }
 
 }  // namespace
