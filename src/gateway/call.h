@@ -90,7 +90,7 @@ class Call {
         bool logged = false;
         Undelivered undelivered = Undelivered::free;
         std::unique_ptr<telemetry::Span> span;  // null: not told to anybody
-        bool explained = false;  // its records tell how it found its engines
+        bool explained = false;                 // its records tell how it found its engines
     };
     Call(CallParts& parts, Admission admission);
     ~Call();
