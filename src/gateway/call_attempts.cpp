@@ -17,10 +17,10 @@ constexpr int kClientClosedRequest = 499;  // in records only: it was cut off
 }  // namespace
 
 void Call::end_attempt(const routing::AttemptReport& report) {
+    if (admission_.batch) admission_.batch->asked.reset();
     if (!attempt_) return;
     parts_.endpoints.finish(*attempt_, report, parts_.clock.now());
     attempt_.reset();
-    if (admission_.batch) admission_.batch->asked.reset();
     if (visit_) parts_.loads.leave(*visit_);
     visit_.reset();
 }
