@@ -9,6 +9,7 @@ every frame, retried, refused, through kill -9 of the gateway and of the server;
 import concurrent.futures
 import contextlib
 import dataclasses
+import datetime
 import http.client
 import itertools
 import json
@@ -18,7 +19,7 @@ import unittest
 from decimal import ROUND_FLOOR, Decimal
 
 from billing_truth import (
-    CLASS_OF, CLIPPED, FALLBACKS, METERS, OWN, PLAIN, TOKENS_MAX, Case, counted_prompt, expected, priced_as, prices_of_model, prompt_of,
+    CLASS_OF, CLIPPED, FALLBACKS, METERS, OWN, PLAIN, REFUSED, TOKENS_MAX, Case, counted_prompt, expected, priced_as, prices_of_model, prompt_of,
 )
 from metered_engine import CLASSES, PROTOCOLS, MeteredEngine, Script
 from platform_process import Platform, wait_until
@@ -225,8 +226,15 @@ class Bench(unittest.TestCase):
     def wait_for_lines(self):
         """Until the bill has a line for each time that an engine was asked; more are found by check_money."""
         wanted = sum(self.attempts_least(case) for case in self.cases)
-        wait_until(lambda: self.platform.api("GET", "/v1/bills?page_size=1").json["total"] >= wanted, f"{wanted} attempts to be on the bill")
-        return self.lines()
+        calls = {call for case in self.cases for call in self.calls_of(case)}
+
+        def all_there():
+            if self.platform.api("GET", "/v1/bills?page_size=1").json["total"] < wanted:
+                return None
+            lines = self.lines()
+            return lines if lines.keys() >= calls else None
+
+        return wait_until(all_there, f"{len(calls)} calls and {wanted} attempts to be on the bill")
 
     def attempts_least(self, case):
         """A kept connection that ends without an answer is no attempt: the engine is asked once more on a new one."""
@@ -240,13 +248,13 @@ class Bench(unittest.TestCase):
     def check_attempts(self, case, lines):
         """All but the last attempt of a case's call: what its engine answered, that it owes nothing, and that nobody is charged for it."""
         call, fails = self.calls_of(case)[0], [case.script.fail[number] for number in range(1, case.attempts())]
-        rows = sorted(self.attempts_in(lines, call), key=lambda line: line["from"])
+        rows = sorted(self.attempts_in(lines, call), key=lambda line: datetime.datetime.fromisoformat(line["from"]))
         told = [(row["status"], row["end_reason"], {item["quantity"] for item in row["usage"]}, Decimal(row["charged"]), row["transfers"]) for row in rows]
         right = [(status, "refused" if status in REFUSED else "upstream_error", {0}, 0, []) for status in fails]
         self.assertIn(told, (right, [row for row in right if row[0] != 0]), f"{case}")
         for row in rows:
-            self.assertLessEqual(lines[call]["from"], row["from"])
-            self.assertLessEqual(row["to"], lines[call]["to"])
+            times = [datetime.datetime.fromisoformat(at) for at in (lines[call]["from"], row["from"], row["to"], lines[call]["to"])]
+            self.assertEqual(times, sorted(times))
             shown = self.platform.api("GET", f"/v1/generation?id={row['resource'].removeprefix('call/')}").json["data"]
             self.assertEqual((shown["attempt_of"], shown["status"], shown["total_cost"]), (row["attempt_of"], row["status"], "0"))
 
