@@ -11,3 +11,4 @@ JSON_INSTANTIATE(penstock::UseReport);
 JSON_INSTANTIATE(penstock::KeyAnswer);
 JSON_INSTANTIATE(penstock::CreditsAnswer);
 JSON_INSTANTIATE(penstock::GenerationAnswer);
+JSON_INSTANTIATE(penstock::GenerationData);
