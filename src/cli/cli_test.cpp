@@ -241,7 +241,12 @@ TEST_F(CliTest, ShowsWhyACallWentToItsEngine) {
                      "attempts   penstock bill list --filter attempt_of=call/" +
                      id + "\nrouting    two choices; lab-a at here chosen\n"
     );
-    call.routing.reset();
+}
+
+TEST_F(CliTest, ShowsWhatBecameOfAnAttempt) {
+    const std::string id = to_string(RequestId(RawId{1, 2}));
+    GenerationData call{.id = id, .model = "m", .provider_name = "lab-a", .site = "here"};
+    call.finish_reason = "upstream_error";
     call.attempt_of = "call/rq_x";
     call.status = 503;
     answer("GET", "/v1/generation", 200, json::print(GenerationAnswer{call}));

@@ -38,6 +38,7 @@ TEST(CallSettings, AKeysOwnGoBeforeItsProjects) {
         "cache on project fixed\n"
         "cache_ttl 1h platform\n"
         "unsupported refuse platform\n"
+        "undelivered free platform\n"
     );
     EXPECT_EQ(settings_of(project, key).cache, CacheUse::on);
     EXPECT_EQ(settings_of(project, std::nullopt), project);
@@ -51,6 +52,7 @@ TEST(CallSettings, WithoutAnyThePlatformsHold) {
         "cache off platform\n"
         "cache_ttl 1h platform\n"
         "unsupported refuse platform\n"
+        "undelivered free platform\n"
     );
 }
 
@@ -65,7 +67,7 @@ TEST(CallSettings, EveryMistakeIsToldWithItsField) {
         "settings.read_timeout: is 10ms, which is not from 1s to 1h: for instance 30s\n"
         "settings.cache_ttl: is 2d, which is not from 0s to 24h: for instance 10m\n"
         "settings.fixed[0]: 'colour' is no setting: name one of stream_failure, read_timeout, "
-        "cache, cache_ttl, unsupported\n"
+        "cache, cache_ttl, unsupported, undelivered\n"
         "settings.fixed[1]: 'cache' has no value here to be fixed: set it as well, or leave it "
         "out\n"
         "settings.fixed[3]: 'unsupported' is named twice: name it once\n"

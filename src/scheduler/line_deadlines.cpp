@@ -76,7 +76,8 @@ std::vector<LinePressure> pressure_of(
     double longest = 0;
     for (const LineDemand& demand : demands)
         longest = std::max(longest, to_seconds(demand.line_time));
-    const double running = places * longest;  // lines that run count whole, and are in the way
+    // Lines that run count whole, and are in the way; so is one that is due to shares alone.
+    const double running = (places + 1) * longest;
     for (const std::size_t at : order) {
         promised.add(at);
         while (promised.work() > rate * time_left(at) + running && promised.work() > 0)
