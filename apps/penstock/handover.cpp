@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "io/readable.h"
@@ -18,6 +20,8 @@ namespace {
 
 constexpr int kAnswerMs = 5000;
 constexpr Duration kRetryAfter = 50ms;
+constexpr Duration kAskWithin = 10s;
+constexpr Duration kAskAgain = 200ms;
 constexpr char kServes = 's';
 
 std::unexpected<Error> system_failure(const std::string& what) {
@@ -94,7 +98,18 @@ Handover::~Handover() {
     close_socket(listener_);
 }
 
+// Asked again while it sends askers away: what the process before it has left is soon settled.
 Result<std::optional<Handover::Taken>> Handover::ask() {
+    const auto until = std::chrono::steady_clock::now() + kAskWithin;
+    while (true) {
+        Result<std::optional<Taken>> taken = ask_once();
+        if (taken || std::chrono::steady_clock::now() >= until) return taken;
+        close_socket(peer_);
+        std::this_thread::sleep_for(kAskAgain);
+    }
+}
+
+Result<std::optional<Handover::Taken>> Handover::ask_once() {
     const sockaddr_un address = TRY(address_of(path_));
     peer_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (peer_ < 0) return system_failure("cannot make a Unix socket");

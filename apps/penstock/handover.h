@@ -31,7 +31,8 @@ class Handover {
         int socket = -1;  // listens
         int slot = 0;     // of the older process; there are two
     };
-    // Nothing: no process can be asked. `deadline` of its answer: five seconds.
+    // Nothing: no process can be asked. It has five seconds for its answer, and is asked for ten
+    // seconds while it sends askers away.
     Result<std::optional<Taken>> ask();
     // To the older one, after ask().
     Result<void> confirm();
@@ -41,6 +42,7 @@ class Handover {
     io::Task<void> until_taken(telemetry::Logger log, std::function<bool()> may);
 
   private:
+    Result<std::optional<Taken>> ask_once();
     bool answer_next(bool may);
     bool is_confirmed(telemetry::Logger& log);
     std::filesystem::path path_;

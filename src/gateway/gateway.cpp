@@ -255,12 +255,19 @@ class Gateway::State {
     }
 
     io::Task<void> hand_over() { return outage_.hand_over(); }
-    bool may_hand_over() const { return !outage_.must_finish(); }
+    bool may_hand_over() const { return !outage_.must_finish() && !settles_left_; }
 
     // What an earlier process left for an outage is looked at first.
     io::Task<void> begin() {
         co_await outage_.begin([this](RouteTable table) { apply(std::move(table)); });
         serve();
+    }
+
+    // Until it is over both slots are in use, and no third process has one.
+    io::Task<void> settle_left(Leftovers left) {
+        settles_left_ = true;
+        co_await settle_what_is_left(std::move(left));
+        settles_left_ = false;
     }
 
     io::Task<void> settle_in_order() {
@@ -278,7 +285,7 @@ class Gateway::State {
         tasks_.spawn(reporter_.report_forever());
         tasks_.spawn(status_.report_forever());
         if (!options_.spool_before.empty())
-            tasks_.spawn(settle_what_is_left(
+            tasks_.spawn(settle_left(
                 {.executor = runtime_.executor(),
                  .parts = {*spool_, server_, budget_, metrics_, clock_, random_, pool_},
                  .log = log_,
@@ -409,6 +416,7 @@ class Gateway::State {
     bool routes_known_ = false;
     bool draining_ = false;
     bool stopping_ = false;
+    bool settles_left_ = false;  // what the process before has left, or may still leave
     std::vector<std::string> refused_routes_;  // why
     bool started_ = false;
     SpanExporter spans_;

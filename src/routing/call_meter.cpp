@@ -179,7 +179,9 @@ MeteredCall CallMeter::finish_estimated(const UsageHabit& habit) const {
     MeteredCall call = finish_cut(true);
     if (!reported_ || !reported_->tokens.input_fresh)
         call.tokens.input_fresh = habit.input(counted_input());
-    const bool told = reported_ && reported_->tokens.output_visible && !is_report_outrun();
+    // A running total says nothing of pieces that came after it.
+    const bool told =
+        reported_ && reported_->tokens.output_visible && total_of(delivered_) <= pieces_covered_;
     if (!told) {
         const DeltaCount seen = counted_output();
         const std::int64_t output = *habit.output(total_of(seen));

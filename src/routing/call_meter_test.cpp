@@ -224,6 +224,13 @@ TEST(CallMeter, AnEstimateIsWhatTheEngineTellsOfOtherStreams) {
     // What it told of this one stands.
     const CallMeter begun = meter(4, 0, UpstreamUsage{.prompt_tokens = 25, .cached_tokens = 5});
     EXPECT_EQ(shown(left(begun, estimated)), "20+5 6+- estimated");
+    // A running total that pieces came after does not stand.
+    CallMeter running(kBound, 60);
+    running.report({.prompt_tokens = 25, .completion_tokens = 1});
+    running.deliver({.visible = 1, .reasoning = 0});
+    EXPECT_EQ(running.finish(EndReason::client_gone, estimated).tokens.output_visible, 1);
+    running.deliver({.visible = 3, .reasoning = 0});
+    EXPECT_EQ(running.finish(EndReason::client_gone, estimated).tokens.output_visible, 6);
     EXPECT_EQ(shown(left(meter(90), estimated)), "12+- 100+- estimated !16");
 }
 

@@ -99,6 +99,10 @@ class Fallback(Faults):
     def calls_of(self, case):
         return super().calls_of(case) if case.failed is None else self.failing.asked[case.number][case.failed:case.failed + 1]
 
+    def attempts_least(self, case):
+        """Each model of a request is a call of its own here, with one engine, which is asked once."""
+        return 1
+
     def with_failed(self, cases):
         """Beside each case those of the models before it, which the same script says why they failed."""
         failed = [dataclasses.replace(case, model=model, failed=place) for case in cases
@@ -134,7 +138,8 @@ class Fallback(Faults):
             self.assertIn(f'"{case.model}"', data.decode())
 
     def test_another_model_answers_and_is_charged_at_its_own_price(self):
-        fails = itertools.cycle(({1: 500}, {1: 429}, {1: 0}, {1: 404}, {1: 503}))
+        # A kept connection that ends without an answer is asked once more, so that the first model would answer: no status 0 here.
+        fails = itertools.cycle(({1: 500}, {1: 429}, {1: 404}, {1: 503}))
         cases = [self.fallen(client, protocol, stream, next(fails), before=1) for client, protocol in PAIRS for stream in (True, False)]
         self.run_cases(cases)
         self.check_answers(cases)

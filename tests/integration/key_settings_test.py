@@ -40,7 +40,8 @@ class Settings(unittest.TestCase):
     def test_the_platforms_hold_where_nobody_says_anything(self):
         self.assertEqual(self.in_force(), {"stream_failure": ("terminate", "platform", False), "cache": ("off", "platform", False),
                                            "read_timeout": ("60s where streams are continued, else none", "platform", False),
-                                           "cache_ttl": ("1h", "platform", False), "unsupported": ("refuse", "platform", False)})
+                                           "cache_ttl": ("1h", "platform", False), "unsupported": ("refuse", "platform", False),
+                                           "undelivered": ("free", "platform", False)})
         self.assertIsNone(self.cache_word())
 
     def test_a_key_goes_before_its_project_and_a_request_before_both(self):

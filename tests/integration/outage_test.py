@@ -13,7 +13,8 @@ import unittest
 from decimal import Decimal
 from pathlib import Path
 
-from gateway_storm_test import CLOCK_SHIFT, Client, Gateways, exact
+from clock import CLOCK_SHIFT
+from gateway_storm_test import Client, Gateways, exact
 from platform_process import wait_until
 
 MINUTE = 60
