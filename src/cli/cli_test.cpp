@@ -245,7 +245,7 @@ TEST_F(CliTest, ShowsWhyACallWentToItsEngine) {
 
 TEST_F(CliTest, ShowsWhatBecameOfAnAttempt) {
     const std::string id = to_string(RequestId(RawId{1, 2}));
-    GenerationData call{.id = id, .model = "m", .provider_name = "lab-a", .site = "here"};
+    GenerationData call{.id = id, .model = "m", .provider_name = "lab-a"};
     call.finish_reason = "upstream_error";
     call.attempt_of = "call/rq_x";
     call.status = 503;
@@ -253,6 +253,7 @@ TEST_F(CliTest, ShowsWhatBecameOfAnAttempt) {
     const Run attempt = this->run({"explain", id, "--lang=zh"});
     EXPECT_TRUE(attempt.out.contains("call/rq_x")) << attempt.out;
     EXPECT_TRUE(attempt.out.contains("503")) << attempt.out;
+    EXPECT_TRUE(attempt.out.contains("lab-a @ -")) << "no site leaves no gap: " << attempt.out;
     EXPECT_TRUE(attempt.out.contains("未保留")) << attempt.out;
 }
 

@@ -101,11 +101,12 @@ std::string explanation_lines(const Explanation& explanation, Language language)
 // Why a token call went to its engine, where that was kept, and what it came to.
 std::string call_lines(const GenerationData& call, Language language) {
     const std::string name = "call/" + call.id;
-    std::string lines = format(
-                            language, "explain.call", name, call.model, call.finish_reason,
-                            call.provider_name, call.site, to_string(call.charged)
-                        ) +
-                        "\n";
+    std::string lines =
+        format(
+            language, "explain.call", name, call.model, call.finish_reason, call.provider_name,
+            call.site.empty() ? "-" : call.site, to_string(call.charged)
+        ) +
+        "\n";
     if (call.attempt_of)
         lines +=
             format(language, "explain.attempt", *call.attempt_of, call.status.value_or(0)) + "\n";
