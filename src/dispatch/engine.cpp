@@ -215,6 +215,7 @@ Pool* Engine::ready_pool(SiteState& site, std::string_view sku) {
     if (found == site.pools.end()) return nullptr;
     Pool& pool = found->second;
     if (!pool.ready()) pool.make(parts_of(site, pool));
+    if (pool.placer().nodes().empty()) return nullptr;  // its nodes lost their devices
     pool.bound_shapes();
     return &pool;
 }

@@ -120,6 +120,7 @@ class Engine final : public fleet::Listener {
     void refresh(
         SiteState& site, const Host& host, Pool::Cause cause, const fleet::CapacityHold& task
     );
+    // Null where no node of the site is of that SKU now, whatever was before.
     Pool* ready_pool(SiteState& site, std::string_view sku);
     PoolParts parts_of(const SiteState& site, const Pool& pool) const;
     PoolTerms terms_of(

@@ -288,5 +288,20 @@ TEST(Engine, SaysWhichSitesLackTheModelAtAll) {
     EXPECT_EQ(plan.candidates[0].alike, 39);
 }
 
+TEST(Engine, SaysWhichSitesLackTheModelAfterTheirLastNodeOfItLostItsDevices) {
+    Yard yard;
+    const SiteId site = yard.site("centre");
+    for (int i = 0; i < 40; ++i) yard.node(site, {.name = "n" + std::to_string(i)});
+    yard.node(site, {.name = "n0", .devices = {"H100"}});
+    ASSERT_TRUE(yard.decide({Yard::request(1000, "H100")}).plan.feasible);
+    yard.node(site, {.name = "n0"});
+
+    const Plan plan = yard.decide({Yard::request(1000, "H100")}).plan;
+
+    ASSERT_EQ(plan.candidates.size(), 1);
+    EXPECT_EQ(plan.candidates[0].filter, FilterReason::accelerator_absent);
+    EXPECT_EQ(plan.candidates[0].alike, 39);
+}
+
 }  // namespace
 }  // namespace penstock::dispatch
