@@ -13,9 +13,6 @@ namespace penstock::routing {
 namespace {
 
 constexpr double kNone = std::numeric_limits<double>::infinity();
-constexpr EngineRates::Rates kBlockRates{
-    .base_ms = 0, .ms_per_token = 1.0 / kBlockTokens, .ms_per_block = 1.0
-};
 
 double cost_of(double price_input, double price_output, const ChoiceCall& call) {
     return price_input * static_cast<double>(call.prompt_tokens) +
@@ -37,18 +34,20 @@ double regret_ms(double cost, double cheapest) {
 ScoreTerms ChoiceTree::terms_of(
     const ChoiceLeaf& leaf, const ChoiceCall& call, std::int64_t matched_tokens
 ) {
-    const EngineRates::Rates rates = leaf.rates     ? *leaf.rates
-                                     : call.learned ? call.mean
-                                                    : kBlockRates;
+    const EngineRates::Rates common = call.common.value_or(kBlockRates);
+    const EngineRates::Rates rates = leaf.rates.value_or(common);
     ScoreTerms terms;
     terms.queue = rates.first_token_ms(
         {.prefill_tokens = leaf.prefill_tokens + (1 + leaf.prompts_waiting) * call.prompt_tokens,
          .decode_blocks = leaf.context_blocks}
     );
-    if (!call.guarded && static_cast<double>(matched_tokens) >
-                             EndpointPool::kMatchShareMin * static_cast<double>(call.prompt_tokens))
-        terms.prefix = rates.ms_per_token * static_cast<double>(matched_tokens);
-    if (!call.learned) return terms;
+    const auto prompt = static_cast<double>(call.prompt_tokens);
+    const bool counts = !call.guarded &&
+                        static_cast<double>(matched_tokens) > EndpointPool::kMatchShareMin * prompt;
+    const auto cached = static_cast<double>(counts ? matched_tokens : 0);
+    terms.prefix = rates.ms_per_token * cached;
+    terms.others = call.behind * common.ms_per_token * (prompt - cached);
+    if (!call.common) return terms;
     if (!leaf.rates) terms.network = leaf.network_ms;
     terms.price = regret_ms(cost_of(leaf.price_input, leaf.price_output, call), call.cheapest);
     terms.memory = leaf.memory_ms;
@@ -60,7 +59,7 @@ double ChoiceTree::score(std::size_t leaf, const ChoiceCall& call) const {
 }
 
 // Between two lengths for which the least is known, no endpoint's line is below the chord.
-double ChoiceTree::known_bound(const Node& node, const ChoiceCall& call) {
+double ChoiceTree::own_bound(const Node& node, const ChoiceCall& call) {
     const auto tokens = static_cast<double>(call.prompt_tokens);
     std::size_t i = 0;
     while (i + 1 < kAnchors && kAnchorTokens[i + 1] < tokens) ++i;
@@ -71,16 +70,18 @@ double ChoiceTree::known_bound(const Node& node, const ChoiceCall& call) {
 
 double ChoiceTree::other_bound(const Node& node, const ChoiceCall& call) {
     const double prompts = (1 + node.prompts_waiting) * static_cast<double>(call.prompt_tokens);
-    if (!call.learned) return node.blocks + prompts * kBlockRates.ms_per_token;
-    return call.mean.base_ms + call.mean.ms_per_token * (node.prefill_tokens + prompts) +
-           call.mean.ms_per_block * node.context_blocks + node.network_ms + node.memory_ms;
+    if (!call.common) return node.blocks + prompts * kBlockRates.ms_per_token;
+    return call.common->base_ms + call.common->ms_per_token * (node.prefill_tokens + prompts) +
+           call.common->ms_per_block * node.context_blocks + node.network_ms + node.memory_ms;
 }
 
 double ChoiceTree::bound(const Node& node, const ChoiceCall& call) {
     double least = kNone;
-    if (node.known > 0) least = known_bound(node, call);
-    if (node.open > node.known) least = std::min(least, other_bound(node, call));
-    if (call.learned)
+    if (node.own > 0) least = own_bound(node, call);
+    if (node.open > node.own) least = std::min(least, other_bound(node, call));
+    least += call.behind * call.common.value_or(kBlockRates).ms_per_token *
+             static_cast<double>(call.prompt_tokens);
+    if (call.common)
         least += regret_ms(cost_of(node.price_input, node.price_output, call), call.cheapest);
     return least;
 }
@@ -100,12 +101,12 @@ ChoiceTree::Node ChoiceTree::node_of(const ChoiceLeaf& leaf) {
     if (!leaf.open) return node;
     node.open = 1;
     node.weight = leaf.weight;
+    node.calls_waiting = leaf.calls_waiting;
     node.in_flight_min = node.in_flight_max = leaf.in_flight;
     node.price_input = leaf.price_input;
     node.price_output = leaf.price_output;
     if (leaf.rates) {
-        node.known = 1;
-        node.sum = *leaf.rates;
+        node.own = 1;
         const double prompts = 1 + static_cast<double>(leaf.prompts_waiting);
         node.slope = leaf.rates->ms_per_token * prompts;
         for (std::size_t i = 0; i < kAnchors; ++i)
@@ -129,22 +130,22 @@ ChoiceTree::Node ChoiceTree::joined(const Node& a, const Node& b) {
     if (b.open == 0) return a;
     Node out = a;
     out.open += b.open;
-    out.known += b.known;
+    out.own += b.own;
     out.weight += b.weight;
+    out.calls_waiting += b.calls_waiting;
     out.in_flight_min = std::min(a.in_flight_min, b.in_flight_min);
     out.in_flight_max = std::max(a.in_flight_max, b.in_flight_max);
     out.price_input = std::min(a.price_input, b.price_input);
     out.price_output = std::min(a.price_output, b.price_output);
-    if (b.known > 0) {
-        out.sum.base_ms += b.sum.base_ms;
-        out.sum.ms_per_token += b.sum.ms_per_token;
-        out.sum.ms_per_block += b.sum.ms_per_block;
-        for (std::size_t i = 0; i < kAnchors; ++i)
-            out.at[i] = a.known > 0 ? std::min(a.at[i], b.at[i]) : b.at[i];
-        out.slope = a.known > 0 ? std::min(a.slope, b.slope) : b.slope;
+    if (b.own > 0) {
+        const auto least = [&](double mine, double other) {
+            return a.own > 0 ? std::min(mine, other) : other;
+        };
+        for (std::size_t i = 0; i < kAnchors; ++i) out.at[i] = least(a.at[i], b.at[i]);
+        out.slope = least(a.slope, b.slope);
     }
-    if (b.open > b.known) {
-        const bool both = a.open > a.known;
+    if (b.open > b.own) {
+        const bool both = a.open > a.own;
         const auto least = [&](double Node::* term) {
             out.*term = both ? std::min(a.*term, b.*term) : b.*term;
         };
@@ -173,20 +174,12 @@ void ChoiceTree::set(std::size_t leaf, const ChoiceLeaf& value) {
 
 ChoiceTree::Totals ChoiceTree::totals() const {
     const Node& root = nodes_[1];
-    Totals out{
+    return {
         .open = root.open,
-        .known = root.known,
+        .calls_waiting = root.calls_waiting,
         .in_flight_min = root.in_flight_min,
         .in_flight_max = root.in_flight_max,
-        .mean = root.sum,
     };
-    if (root.known > 0) {
-        const auto known = static_cast<double>(root.known);
-        out.mean.base_ms /= known;
-        out.mean.ms_per_token /= known;
-        out.mean.ms_per_block /= known;
-    }
-    return out;
 }
 
 // ---- searches ----

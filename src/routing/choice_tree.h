@@ -11,17 +11,19 @@
 #include "base/random.h"
 #include "routing/decision.h"
 #include "routing/engine_rates.h"
+#include "routing/prompt_blocks.h"
 
 namespace penstock::routing {
 
 // What an endpoint's score is made of, as far as it is not the call's own.
 struct ChoiceLeaf {
     bool open = false;                        // may be chosen now
-    std::optional<EngineRates::Rates> rates;  // its own
+    std::optional<EngineRates::Rates> rates;  // its own, where it is unlike the others
     std::int64_t prefill_tokens = 0;          // of its calls, to be computed
     double context_blocks = 0;                // of its calls
     std::int64_t prompts_waiting = 0;         // of others, each as long as the call's own
-    double network_ms = 0;                    // counts while its own rates are not known
+    std::int64_t calls_waiting = 0;           // for a first token, those included
+    double network_ms = 0;                    // counts by the common rates
     double memory_ms = 0;                     // penalty
     double price_input = 0;
     double price_output = 0;
@@ -33,10 +35,11 @@ struct ChoiceLeaf {
 struct ChoiceCall {
     std::int64_t prompt_tokens = 0;
     double output_tokens = 0;  // expected
-    bool learned = false;      // else in blocks: no endpoint has shown its rates
-    bool guarded = false;      // what is cached does not count
-    EngineRates::Rates mean;   // of those that have shown theirs
-    double cheapest = 0;       // of all that may be chosen: least price of the call
+    // Of the model; nothing: in blocks, and no leaf has rates of its own.
+    std::optional<EngineRates::Rates> common = {};
+    bool guarded = false;  // what is cached does not count
+    double behind = 0;     // calls that will wait for what is computed of this one
+    double cheapest = 0;   // of all that may be chosen: least price of the call
 };
 
 // The endpoints that one kind of call may use, in a tree whose inner nodes know the least of each
@@ -54,10 +57,13 @@ class ChoiceTree {
     };
     struct Totals {
         std::int64_t open = 0;
-        std::int64_t known = 0;  // of these, with rates of their own
+        std::int64_t calls_waiting = 0;
         std::int64_t in_flight_min = 0;
         std::int64_t in_flight_max = 0;
-        EngineRates::Rates mean;
+    };
+    // Where no rates are known: one token to compute is worth 1/512 of a block to hold.
+    static constexpr EngineRates::Rates kBlockRates{
+        .base_ms = 0, .ms_per_token = 1.0 / kBlockTokens, .ms_per_block = 1.0
     };
 
     explicit ChoiceTree(std::vector<ChoiceLeaf> leaves);
@@ -91,11 +97,11 @@ class ChoiceTree {
 
     struct Node {
         std::int64_t open = 0;
-        std::int64_t known = 0;
+        std::int64_t own = 0;  // of these, with rates of their own
         std::int64_t weight = 0;
+        std::int64_t calls_waiting = 0;
         std::int64_t in_flight_min = 0;
         std::int64_t in_flight_max = 0;
-        EngineRates::Rates sum;  // of those that are known
         // The least of those with rates of their own: of the whole time for prompts of these
         // lengths, and of what each further token adds.
         std::array<double, kAnchors> at{};
@@ -113,7 +119,7 @@ class ChoiceTree {
     };
     static Node node_of(const ChoiceLeaf& leaf);
     static Node joined(const Node& a, const Node& b);
-    static double known_bound(const Node& node, const ChoiceCall& call);
+    static double own_bound(const Node& node, const ChoiceCall& call);
     static double other_bound(const Node& node, const ChoiceCall& call);
     static double bound(const Node& node, const ChoiceCall& call);
     static bool may_hold(const Node& node, const ChoiceCall& call, double score_max);

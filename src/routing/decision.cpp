@@ -25,6 +25,7 @@ void append_terms(std::string& out, const CandidateNote& note, const char* unit)
     out += "queue ";
     append_number(out, terms.queue);
     append_term(out, "prefix", terms.prefix, '-');
+    append_term(out, "others", terms.others, '+');
     append_term(out, "price", terms.price, '+');
     append_term(out, "network", terms.network, '+');
     append_term(out, "wish", terms.wish, '+');
@@ -32,7 +33,7 @@ void append_terms(std::string& out, const CandidateNote& note, const char* unit)
     out += " = ";
     append_number(out, terms.score());
     out.append(1, ' ').append(unit);
-    if (note.rates_borrowed) out += " (rates borrowed)";
+    if (note.own_rates) out += " (own rates)";
     if (note.sticky) out += " (session)";
 }
 

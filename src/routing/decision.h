@@ -35,11 +35,12 @@ enum class FilterReason : std::uint8_t {
 struct ScoreTerms {
     double queue = 0;    // until the first token, were nothing of the prompt known there
     double prefix = 0;   // saved, since a beginning of the prompt is known there
+    double others = 0;   // what those behind this call wait for what is to be computed of it
     double price = 0;    // dearer than the cheapest candidate
-    double network = 0;  // round trip, where no answer has shown it yet
+    double network = 0;  // round trip, where its own rates do not have it in them
     double wish = 0;     // later or slower than the call wishes
     double memory = 0;   // the engine's cache is nearly full
-    double score() const { return queue - prefix + price + network + wish + memory; }
+    double score() const { return queue - prefix + others + price + network + wish + memory; }
 };
 
 struct CandidateNote {
@@ -47,8 +48,8 @@ struct CandidateNote {
     FilterReason filtered = FilterReason::none;
     std::int64_t in_flight = 0;
     std::int64_t matched_tokens = 0;
-    bool sticky = false;          // the call's session was there
-    bool rates_borrowed = false;  // too few answers of its own; the others' mean
+    bool sticky = false;     // the call's session was there
+    bool own_rates = false;  // it is unlike the other engines of the model
     ScoreTerms terms;
 };
 

@@ -167,7 +167,7 @@ void EndpointPool::score(
     const std::int64_t max = most.state->in_flight;
     decision_.guarded = is_uneven(min, max);
     note_matches(candidates, query, now);
-    add_queue_terms(candidates, query, now);
+    add_queue_terms(candidates, model, query, now);
     add_penalties(candidates, model, query, now);
 }
 
@@ -199,46 +199,43 @@ EngineQueue EndpointPool::queue_of(const State& state, const EndpointQuery& quer
             static_cast<double>(state.context_tokens) / static_cast<double>(kBlockTokens),
     };
     // Others send calls there as well; theirs are taken to be like this one.
-    if (state.load_at && now - *state.load_at <= kLoadFreshFor)
-        queue.prefill_tokens +=
-            std::max<std::int64_t>(0, state.load.calls_waiting - state.waiting) *
-            query.prompt_tokens;
+    queue.prefill_tokens += others_waiting_at(state, now) * query.prompt_tokens;
     return queue;
 }
 
+std::int64_t EndpointPool::others_waiting_at(const State& state, Time now) {
+    if (!state.load_at || now - *state.load_at > kLoadFreshFor) return 0;
+    return std::max<std::int64_t>(0, state.load.calls_waiting - state.waiting);
+}
+
+std::int64_t EndpointPool::waiting_at(const State& state, Time now) {
+    return state.waiting + others_waiting_at(state, now);
+}
+
 void EndpointPool::add_queue_terms(
-    std::vector<Candidate>& candidates, const EndpointQuery& query, Time now
+    std::vector<Candidate>& candidates, const Model& model, const EndpointQuery& query, Time now
 ) {
-    EngineRates::Rates mean;
-    double known = 0;
-    for (const Candidate& candidate : candidates) {
-        const auto rates = candidate.state->rates.rates(now);
-        if (!rates) continue;
-        ++known;
-        mean.base_ms += (rates->base_ms - mean.base_ms) / known;
-        mean.ms_per_token += (rates->ms_per_token - mean.ms_per_token) / known;
-        mean.ms_per_block += (rates->ms_per_block - mean.ms_per_block) / known;
-    }
-    decision_.form = known > 0 ? Decision::Form::learned : Decision::Form::blocks;
+    const auto known = model.rates.rates(now);
+    const EngineRates::Rates common = known.value_or(ChoiceTree::kBlockRates);
+    decision_.form = known ? Decision::Form::learned : Decision::Form::blocks;
+    std::int64_t waiting = 0;
+    for (const Candidate& candidate : candidates) waiting += waiting_at(*candidate.state, now);
+    const double behind =
+        kBehindPerWaiting * static_cast<double>(waiting) / static_cast<double>(candidates.size());
+    const auto prompt = static_cast<double>(query.prompt_tokens);
     for (const Candidate& candidate : candidates) {
         const EngineQueue queue = queue_of(*candidate.state, query, now);
-        const auto own = candidate.state->rates.rates(now);
+        const auto own = candidate.state->rates.unlike(now);
         CandidateNote& note = *candidate.note;
-        // One token to compute is worth 1/512 of a block to hold where no rate is known.
-        const EngineRates::Rates rates = own         ? *own
-                                         : known > 0 ? mean
-                                                     : EngineRates::Rates{
-                                                           .ms_per_token = 1.0 / kBlockTokens,
-                                                           .ms_per_block = 1.0,
-                                                       };
-        note.rates_borrowed = known > 0 && !own;
+        const EngineRates::Rates rates = own.value_or(common);
+        note.own_rates = own.has_value();
         note.terms.queue = rates.first_token_ms(queue);
-        const bool counts =
-            !decision_.guarded && static_cast<double>(note.matched_tokens) >
-                                      kMatchShareMin * static_cast<double>(query.prompt_tokens);
-        if (counts)
-            note.terms.prefix = rates.ms_per_token * static_cast<double>(note.matched_tokens);
-        if (!own && known > 0) note.terms.network = candidate.state->route().rtt_ms.value_or(0);
+        const bool counts = !decision_.guarded &&
+                            static_cast<double>(note.matched_tokens) > kMatchShareMin * prompt;
+        const auto cached = static_cast<double>(counts ? note.matched_tokens : 0);
+        note.terms.prefix = rates.ms_per_token * cached;
+        note.terms.others = behind * common.ms_per_token * (prompt - cached);
+        if (!own && known) note.terms.network = candidate.state->route().rtt_ms.value_or(0);
     }
 }
 
@@ -360,7 +357,7 @@ EndpointPool::Choice EndpointPool::admit(
             query.prompt_tokens + static_cast<std::int64_t>(model.output_tokens_mean / 2),
     };
     choice.queue.prefill_tokens -= matched;
-    if (const auto rates = state.rates.rates(now))
+    if (const auto rates = state.rates.own().rates(now))
         choice.expected_ms = rates->first_token_ms(choice.queue);
     changed(state);
     ++state.in_flight;

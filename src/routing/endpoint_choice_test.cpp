@@ -57,7 +57,7 @@ struct Scene {
     }
     // Each endpoint answers some calls, `ms_per_token` of them a token.
     void teach(const std::vector<std::pair<std::uint64_t, double>>& rates) {
-        for (std::size_t i = 0; i < 16; ++i)
+        for (std::size_t i = 0; i < 20; ++i)
             for (const auto& [n, ms_per_token] : rates) {
                 std::vector<EndpointId> others;
                 for (const auto& other : rates)
@@ -112,6 +112,45 @@ TEST(EndpointChoice, LeavesACacheWhoseQueueIsLongerThanItsGain) {
     filler.excluded = other;
     EXPECT_EQ(f.choose(filler), first);
     EXPECT_NE(f.choose(f.query(prompt_of(1, 11))), first);
+}
+
+// Ten of eleven blocks are cached behind a queue, and the other engine is idle.
+TEST(EndpointChoice, WhereOthersWaitACacheIsWorthMore) {
+    const auto stays_behind = [](std::size_t queued) {
+        Scene f({route(1), route(2)});
+        f.teach({{1, 0.1}, {2, 0.1}});
+        Choice first = *f.pool.choose(f.query(prompt_of(1, 10)), f.now, f.random);
+        f.pool.first_token(first, 512ms, f.now);
+        const EndpointId other[] = {endpoint_id(first.endpoint_id == endpoint_id(1) ? 2 : 1)};
+        const auto filler = prompt_of(2, queued);
+        EndpointQuery waits = f.query(filler);
+        waits.excluded = other;
+        EXPECT_EQ(f.choose(waits), first.endpoint_id);
+        return f.choose(f.query(prompt_of(1, 11))) == first.endpoint_id;
+    };
+    EXPECT_TRUE(stays_behind(12)) << "13 blocks for the call itself, 1 for one behind it; not 11 "
+                                     "and 11";
+    EXPECT_FALSE(stays_behind(30));
+}
+
+TEST(EndpointChoice, ANewEngineIsTakenToBeLikeTheOthers) {
+    Scene f({route(1), route(2), route(3)});
+    f.teach({{1, 0.1}, {2, 0.1}});
+    const Decision decision = f.pool.explain(f.query(prompt_of(1, 4)), f.now);
+    EXPECT_EQ(decision.form, Decision::Form::learned);
+    for (const CandidateNote& note : decision.candidates) {
+        EXPECT_NEAR(note.terms.queue, 204.8, 1);
+        EXPECT_FALSE(note.own_rates);
+    }
+}
+
+TEST(EndpointChoice, ASlowEngineIsScoredByItsOwnRates) {
+    Scene f({route(1), route(2), route(3)});
+    f.teach({{1, 0.1}, {2, 0.1}, {3, 0.5}});
+    const Decision decision = f.pool.explain(f.query(prompt_of(1, 4)), f.now);
+    ASSERT_EQ(decision.candidates.size(), 3);
+    EXPECT_TRUE(decision.candidates[2].own_rates);
+    EXPECT_NEAR(decision.candidates[2].terms.queue, 1024, 5);
 }
 
 TEST(EndpointChoice, SendsMoreToTheFasterEngine) {
@@ -228,7 +267,7 @@ TEST(EndpointChoice, SortsByPriceAndByWhatWasMeasured) {
     const ProviderPreferences quick{.sort = ProviderPreferences::Sort::latency};
     EXPECT_EQ(f.choose({.model = "m", .preferences = &cheap}), endpoint_id(1));
     EXPECT_EQ(f.choose({.model = "m", .preferences = &quick}), endpoint_id(2));
-    EXPECT_EQ(f.pool.figures("b", "m", f.now).first_token_ms_p50.samples, 16);
+    EXPECT_EQ(f.pool.figures("b", "m", f.now).first_token_ms_p50.samples, 20);
 }
 
 TEST(EndpointChoice, DrawsEqualsInProportionToTheirWeights) {

@@ -156,16 +156,17 @@ EndpointIndex::Present EndpointPool::present(const State& state, Time now) {
     leaf.open = state.breaker.lets_through(now);
     if (state.breaker.state(now) == Breaker::State::open)
         changes_at(now + state.breaker.opens_in(now));
-    leaf.rates = state.rates.rates(now);
-    if (leaf.rates) changes_at(state.rates.fresh_until() + kTick);
+    leaf.rates = state.rates.unlike(now);
+    if (leaf.rates) changes_at(state.rates.own().fresh_until() + kTick);
     leaf.prefill_tokens = state.prefill_tokens;
     leaf.context_blocks =
         static_cast<double>(state.context_tokens) / static_cast<double>(kBlockTokens);
     if (state.load_at && now - *state.load_at <= kLoadFreshFor) {
         changes_at(*state.load_at + kLoadFreshFor + kTick);
-        leaf.prompts_waiting = std::max<std::int64_t>(0, state.load.calls_waiting - state.waiting);
+        leaf.prompts_waiting = others_waiting_at(state, now);
         leaf.memory_ms = cache_full_ms(state.load);
     }
+    leaf.calls_waiting = waiting_at(state, now);
     leaf.network_ms = state.route().rtt_ms.value_or(0);
     leaf.price_input = rough_price(state.route().endpoint.price_input);
     leaf.price_output = rough_price(state.route().endpoint.price_output);
@@ -226,29 +227,30 @@ EndpointPool::State* EndpointPool::least_score(
     const ChoiceTree& tree = indexed.index.tree();
     const ChoiceTree::Totals totals = tree.totals();
     decision_.guarded = is_uneven(totals.in_flight_min, totals.in_flight_max);
-    decision_.form = totals.known > 0 ? Decision::Form::learned : Decision::Form::blocks;
     ChoiceCall call{
         .prompt_tokens = query.prompt_tokens,
         .output_tokens = model.output_tokens_mean,
-        .learned = totals.known > 0,
+        .common = model.rates.rates(now),
         .guarded = decision_.guarded,
-        .mean = totals.mean,
+        .behind = kBehindPerWaiting * static_cast<double>(totals.calls_waiting) /
+                  static_cast<double>(totals.open),
     };
-    if (call.learned) call.cheapest = tree.least_cost(call);
+    decision_.form = call.common ? Decision::Form::learned : Decision::Form::blocks;
+    if (call.common) call.cheapest = tree.least_cost(call);
     std::vector<ChoiceTree::Special> specials = specials_of(indexed, query, now);
     double least = tree.least_score(call);
     for (std::size_t i = 0; i < specials.size(); ++i) {
         ChoiceTree::Special& special = specials[i];
         CandidateNote& note = decision_.candidates[i];
         note.terms = ChoiceTree::terms_of(tree.leaf(special.leaf), call, special.matched_tokens);
-        note.rates_borrowed = call.learned && !tree.leaf(special.leaf).rates;
+        note.own_rates = tree.leaf(special.leaf).rates.has_value();
         special.score = note.terms.score();
         least = std::min(least, special.score);
     }
     ChoiceTree::Ties ties{
         .begin = 0, .end = tree.size(), .score_max = with_ties(least), .specials = specials
     };
-    if (!call.learned) {
+    if (!call.common) {
         // Price decides among equals; the cheapest come first.
         std::size_t first = tree.first_within(call, ties.score_max).value_or(tree.size());
         for (const ChoiceTree::Special& special : specials)
@@ -262,7 +264,7 @@ EndpointPool::State* EndpointPool::least_score(
         decision_.candidates.push_back(
             {.endpoint_id = chosen.route().endpoint.id,
              .in_flight = chosen.in_flight,
-             .rates_borrowed = call.learned && !tree.leaf(drawn).rates,
+             .own_rates = tree.leaf(drawn).rates.has_value(),
              .terms = ChoiceTree::terms_of(tree.leaf(drawn), call, 0)}
         );
     return &chosen;

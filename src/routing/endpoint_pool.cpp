@@ -55,6 +55,9 @@ std::vector<std::string> EndpointPool::replace(std::vector<Route> routes) {
             state.backend = backends_++;
             by_backend_.emplace(state.backend, &state);
         }
+        // An engine's own rates are known beside those of its model, or not at all.
+        const bool is_elsewhere = !added && state.route().endpoint.model != endpoint.model;
+        if (is_elsewhere || state.rates.own().samples() > model.rates.samples()) state.rates = {};
         state.listed = true;
         state.supplier = {endpoint.provider, endpoint.model};
         state.shared = std::make_shared<const Route>(std::move(route));
@@ -97,15 +100,26 @@ void EndpointPool::first_token(Choice& choice, Duration after, Time now) {
     choice.waiting = false;
     --state.waiting;
     state.prefill_tokens -= choice.prefill_tokens;
-    if (choice.queue.prefill_tokens > 0) state.rates.learn(choice.queue, after, now);
     if (choice.expected_ms)
         state.breaker.first_token(
             to_seconds(after) * 1000 / std::max(1.0, *choice.expected_ms), now
         );
     const Endpoint& endpoint = state.route().endpoint;
-    if (const auto model = models_.find(endpoint.model); model != models_.end())
+    if (const auto model = models_.find(endpoint.model); model != models_.end()) {
         model->second.window.add_first_token(after, now);
+        learn(state, model->second, choice.queue, after, now);
+    }
     suppliers_[state.supplier].add_first_token(after, now);
+}
+
+void EndpointPool::learn(
+    State& state, Model& model, const EngineQueue& queue, Duration first_token, Time now
+) {
+    if (queue.prefill_tokens <= 0) return;
+    const double network_ms = state.route().rtt_ms.value_or(0);
+    state.rates.learn(queue, first_token, now, model.rates, network_ms);
+    const Duration network(static_cast<std::int64_t>(network_ms * 1000));
+    model.rates.learn(queue, std::max(Duration(), first_token - network), now);
 }
 
 void EndpointPool::finish(const Choice& choice, const AttemptReport& report, Time now) {

@@ -69,9 +69,10 @@ struct AttemptReport {
 // its one finish().
 //
 // Choice: hard filters, then the call's order, then the least score (see decision.h), of those
-// within kTieShare by chance in proportion to their weights. Rates of an engine are learned from
-// its first tokens; where none is known the score counts blocks, and where nothing is known of the
-// prompt two endpoints at random are compared. last_decision() tells all of it.
+// within kTieShare by chance in proportion to their weights. Rates are learned from first tokens,
+// of all engines of a model together and of one that is unlike the others alone; where none is
+// known the score counts blocks, and where nothing is known of the prompt two endpoints at random
+// are compared. last_decision() tells all of it.
 //
 // Where endpoints of a model were set up for one phase of calls (Endpoint::phase), a call goes to
 // those of its own phase and to those of none, and to the others only where none of these can take
@@ -97,6 +98,10 @@ class EndpointPool {
     static constexpr double kCacheFullShare = 0.9;
     static constexpr double kCacheFullMs = 1000;  // at 100 %, in proportion from kCacheFullShare
     static constexpr Duration kLoadFreshFor = 10s;
+    // What is computed for a call is waited for by those that come behind it: as many as wait now,
+    // were load steady, and as many again while it grows.
+    static constexpr double kBehindPerWaiting = 2;
+    static constexpr double kCommonKept = 0.998;  // a model's engines together answer more
     static constexpr std::int64_t kHedgeSamplesMin = 20;
     static constexpr std::size_t kWalkMax = 8;
     static constexpr std::size_t kIndexesMax = 8;   // of a model; the one unused for longest goes
@@ -198,7 +203,7 @@ class EndpointPool {
         std::int64_t waiting = 0;         // of these, without a first token
         std::int64_t prefill_tokens = 0;  // of these, to be computed
         std::int64_t context_tokens = 0;  // of all in flight
-        EngineRates rates;
+        OwnRates rates;
         UsageHabit habit;
         Breaker breaker;
         EngineLoad load;
@@ -218,6 +223,7 @@ class EndpointPool {
         RetryBudget retries;
         SupplierWindow window;
         double output_tokens_mean = 256;
+        EngineRates rates{kCommonKept};  // of all its engines, without their networks
     };
     struct Candidate {
         State* state = nullptr;
@@ -243,7 +249,12 @@ class EndpointPool {
         std::vector<Candidate>& candidates, const Model& model, const EndpointQuery& query, Time now
     );
     void note_matches(std::vector<Candidate>& candidates, const EndpointQuery& query, Time now);
-    void add_queue_terms(std::vector<Candidate>& candidates, const EndpointQuery& query, Time now);
+    void add_queue_terms(
+        std::vector<Candidate>& candidates, const Model& model, const EndpointQuery& query, Time now
+    );
+    // Calls without a first token there, those that others have sent included.
+    static std::int64_t waiting_at(const State& state, Time now);
+    static std::int64_t others_waiting_at(const State& state, Time now);
     void add_penalties(
         std::vector<Candidate>& candidates, const Model& model, const EndpointQuery& query, Time now
     );
@@ -256,6 +267,9 @@ class EndpointPool {
     State* least_score(const std::vector<Candidate>& candidates, Random& random) const;
     Choice admit(State& state, const Model& model, const EndpointQuery& query, Time now);
     EngineQueue queue_of(const State& state, const EndpointQuery& query, Time now) const;
+    static void learn(
+        State& state, Model& model, const EngineQueue& queue, Duration first_token, Time now
+    );
 
     // Nothing where the model must be walked.
     State* choose_by_index(Model& model, const EndpointQuery& query, Time now, Random& random);

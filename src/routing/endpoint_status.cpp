@@ -29,7 +29,7 @@ EndpointStatus EndpointPool::status_of(const State& state, Time now) const {
         status.success_share = figures.success_share.value;
         status.samples = figures.success_share.samples;
     }
-    if (const std::optional<EngineRates::Rates> rates = state.rates.rates(now)) {
+    if (const std::optional<EngineRates::Rates> rates = state.rates.own().rates(now)) {
         status.base_ms = rates->base_ms;
         status.ms_per_token = rates->ms_per_token;
         status.ms_per_block = rates->ms_per_block;

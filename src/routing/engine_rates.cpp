@@ -16,6 +16,11 @@ constexpr double kGainMin = 1e-9;   // a further term must explain more than rou
 // An error of a tenth counts alike for short and long waits; shorter ones than this are alike.
 constexpr double kFloor = 0.05;
 
+double observed_of(Duration first_token) {
+    return std::max(0.0, to_seconds(first_token) * 1000 / kMsScale);
+}
+double weight_of(double observed) { return 1 / (kFloor + observed); }
+
 }  // namespace
 
 void EngineRates::learn(const EngineQueue& queue, Duration first_token, Time now) {
@@ -23,12 +28,12 @@ void EngineRates::learn(const EngineQueue& queue, Duration first_token, Time now
         1.0, static_cast<double>(queue.prefill_tokens) / kTokensScale,
         queue.decode_blocks / kBlocksScale
     };
-    const double y = std::max(0.0, to_seconds(first_token) * 1000 / kMsScale);
-    const double weight = 1 / (kFloor + y);
+    const double y = observed_of(first_token);
+    const double weight = weight_of(y);
     for (std::size_t i = 0; i < kTerms; ++i) {
         for (std::size_t j = 0; j < kTerms; ++j)
-            products_[i][j] = kKept * products_[i][j] + weight * x[i] * x[j];
-        targets_[i] = kKept * targets_[i] + weight * x[i] * y;
+            products_[i][j] = kept_ * products_[i][j] + weight * x[i] * x[j];
+        targets_[i] = kept_ * targets_[i] + weight * x[i] * y;
     }
     ++samples_;
     last_ = now;
@@ -79,11 +84,35 @@ std::optional<std::array<double, EngineRates::kTerms>> EngineRates::solve(unsign
 
 std::optional<EngineRates::Rates> EngineRates::rates(Time now) const {
     if (samples_ < kSamplesMin || now - last_ > kFreshFor) return std::nullopt;
-    return Rates{
+    return fitted();
+}
+
+EngineRates::Rates EngineRates::fitted() const {
+    return {
         .base_ms = factors_[0] * kMsScale,
         .ms_per_token = factors_[1] * kMsScale / kTokensScale,
         .ms_per_block = factors_[2] * kMsScale / kBlocksScale,
     };
+}
+
+// Both have foretold the answer before either learns from it.
+void OwnRates::learn(
+    const EngineQueue& queue, Duration first_token, Time now, const EngineRates& common,
+    double network_ms
+) {
+    if (own_.samples() >= EngineRates::kSamplesMin) {
+        const double y = observed_of(first_token);
+        const double weight = weight_of(y);
+        const auto add = [&](double& sum, double value) {
+            sum = EngineRates::kKept * sum + weight * value * value;
+        };
+        add(error_, own_.foretold_ms(queue) / kMsScale - y);
+        add(common_error_, (common.foretold_ms(queue) + network_ms) / kMsScale - y);
+        add(observed_, y);
+        is_unlike_ = own_.samples() >= kSamplesMin && error_ < kBetter * common_error_ &&
+                     common_error_ > kTolerated * kTolerated * observed_;
+    }
+    own_.learn(queue, first_token, now);
 }
 
 }  // namespace penstock::routing
