@@ -33,6 +33,10 @@ std::string in_order(std::string body, const std::string& suppliers) {
 const std::string kFirstThenSecond =
     in_order(kStreamed, R"("provider-1","provider-2","provider-3")");
 
+io::Task<void> ask_into(Fixture* f, std::string body, ClientAnswer* answer) {
+    *answer = co_await f->ask_task(std::move(body));
+}
+
 // What a record says of its engine, its end and its tokens.
 std::string told(const Fixture& f, const CallRecord& record) {
     const auto route = std::ranges::find(f.routes, record.endpoint_id, [](const Route& one) {
@@ -231,6 +235,42 @@ TEST(Attempts, AHedgeThatFailsByItselfIsARecordAsWell) {
                                "provider-2 upstream_error 500 0+0", "provider-1 timeout 0 0+0",
                                "provider-2 upstream_error 502 0+0"
                            })
+    );
+}
+
+// The first engine fails while the second one, which was asked beside it, is still to answer.
+TEST(Attempts, AHedgeGoesOnWhereTheFirstEngineFails) {
+    Fixture f({.hedge = true});
+    f.add_engine(good());
+    f.add_engine(good());
+    std::size_t calls = 0;
+    for (; calls < 60; ++calls) EXPECT_EQ(f.ask(kStreamed).status, 200);
+    f.wait_for_records(calls);
+    f.server.records.clear();
+    f.server.attempts.clear();
+    f.engines[0]->script = {.pieces = {kRole}, .end = End::when_told};
+    f.engines[1]->script = {.pieces = {kRole}, .end = End::when_told, .rest = {kText, kEnd}};
+
+    ClientAnswer answer;
+    io::TaskGroup group(f.runtime.executor(), "asks");
+    group.spawn(ask_into(&f, kFirstThenSecond, &answer));
+    f.wait_until(
+        [&] { return f.engines[0]->waiting() == 1 && f.engines[1]->waiting() == 1; },
+        "both engines to be asked"
+    );
+    f.engines[0]->cut();
+    f.wait_until([&] { return !f.server.attempts.empty(); }, "the first one's record");
+    EXPECT_EQ(answer.status, 0);
+    f.engines[1]->cut();
+    f.wait_until([&] { return answer.status != 0; }, "the answer");
+    f.runtime.block_on(group.close());
+
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    EXPECT_FALSE(answer.cut);
+    EXPECT_EQ(answer.headers.get("x-penstock-provider"), "provider-2");
+    EXPECT_EQ(
+        attempts_of(f, 1),
+        (std::vector<std::string>{"provider-1 upstream_error 200 0+0", "provider-2 done 200 3+1"})
     );
 }
 
