@@ -196,8 +196,6 @@ class Replicas(Faults):
             for (client, protocol), other in zip(PAIRS, itertools.cycle(others)):
                 frames = len(list(PROTOCOLS[protocol]().stream(Script(PLAIN))))
                 cut += [Asked(client, protocol, Script(PLAIN, hold_after=place), crashes=True, gateway=victim) for place in (1, frames - 1)]
-                # Killed in a second attempt; what became of the first one may be known or not, and nobody pays for it.
-                cut.append(Asked(client, protocol, Script(PLAIN, hold_after=frames - 1, fail={1: 500}), crashes=True, gateway=victim))
                 going_on.append(Asked(client, protocol, Script(PLAIN, pause_after=frames // 2, resume=resume), gateway=other))
                 whole += [Asked(client, protocol, Script(PLAIN), stream, gateway=name) for name in self.NAMES for stream in (True, False)]
             with concurrent.futures.ThreadPoolExecutor(len(cut) + len(going_on)) as threads:
@@ -217,6 +215,35 @@ class Replicas(Faults):
             self.wait_for_routes()
             self.check_lines(cut + going_on + whole + again)
             self.assertEqual({case.answer[0] for case in going_on + whole + again}, {200})
+        self.check_books()
+
+
+    def test_kill_9_in_a_second_attempt_keeps_the_first_one_that_nobody_pays_for(self):
+        first, second = (self.enterContext(MeteredEngine("openai", self.scripts)) for _ in range(2))
+        first.beside = second.beside = [first, second]
+        prices = ({"input_fresh": "0.31", "output_visible": "9.000001"}, {"input_fresh": "0.52", "output_visible": "8.000007", "cache_read": "0.052"})
+        frames, held, victim = len(list(PROTOCOLS["openai"]().stream(Script(PLAIN)))), [], self.NAMES[0]
+        # A model for each: of a model's calls few are tried again.
+        for client, place, fail in itertools.product(("chat", "responses", "anthropic", "ollama"), (0, 1, frames - 1), (500, 429)):
+            model = f"twice-{len(held)}"
+            for engine, price in zip((first, second), prices, strict=True):
+                self.register(model, engine, "openai", price)
+            held.append(Asked(client, "openai", Script(PLAIN, hold_after=place, fail={1: fail}), crashes=True, model=model, gateway=victim))
+        self.wait_for_routes()
+        with concurrent.futures.ThreadPoolExecutor(len(held)) as threads:
+            running, reader = self.begin(held, threads), Reader(0, "")
+            wait_until(lambda: all(case.attempts() == 2 for case in held), "each to be asked of a second engine")
+            for case in held:
+                if reader.pieces_of(case):
+                    self.assertTrue(case.arrived.wait(SECONDS_MAX))
+            self.platform.kill(victim)
+            concurrent.futures.wait(running)
+        self.start_gateway(victim)
+        self.wait_for_routes()
+        self.check_lines(held)
+        lines = self.wait_for_lines()
+        for case in held:
+            self.check_attempts(case, lines)
         self.check_books()
 
 
