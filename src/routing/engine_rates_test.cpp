@@ -62,8 +62,11 @@ TEST(EngineRates, TellTermsApartThatGoTogether) {
 TEST(EngineRates, AreNeverNegative) {
     EngineRates rates;
     // The more there is to do the faster it is: no positive rate explains that.
-    for (int i = 1; i < 100; ++i)
-        rates.learn({i * 100, i * 1.0}, milliseconds(1000 - 10 * i), kStart);
+    for (std::int64_t i = 1; i < 100; ++i)
+        rates.learn(
+            {static_cast<double>(i), i * 1.0}, milliseconds(static_cast<double>(1000 - 10 * i)),
+            kStart
+        );
     const auto found = rates.rates(kStart);
     EXPECT_GE(found->base_ms, 0);
     EXPECT_GE(found->ms_per_token, 0);
