@@ -64,7 +64,7 @@ TEST(EngineRates, AreNeverNegative) {
     // The more there is to do the faster it is: no positive rate explains that.
     for (std::int64_t i = 1; i < 100; ++i)
         rates.learn(
-            {static_cast<double>(i), i * 1.0}, milliseconds(static_cast<double>(1000 - 10 * i)),
+            {i * 100, static_cast<double>(i)}, milliseconds(static_cast<double>(1000 - 10 * i)),
             kStart
         );
     const auto found = rates.rates(kStart);
