@@ -5,6 +5,7 @@
 #include <boost/describe/enum_to_string.hpp>
 
 #include "gateway/gateway_fixture.h"
+#include "io/task_group.h"
 
 // Attempts before the first content, over real sockets.
 namespace penstock::gateway {
@@ -259,7 +260,7 @@ TEST(Attempts, AHedgeGoesOnWhereTheFirstEngineFails) {
         "both engines to be asked"
     );
     f.engines[0]->cut();
-    f.wait_until([&] { return !f.server.attempts.empty(); }, "the first one's record");
+    f.wait_until([&] { return f.engines[0]->waiting() == 0; }, "the first engine to break off");
     EXPECT_EQ(answer.status, 0);
     f.engines[1]->cut();
     f.wait_until([&] { return answer.status != 0; }, "the answer");
