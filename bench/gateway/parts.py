@@ -18,6 +18,7 @@ ANSWER_BYTES_MIN = 300  # of an unstreamed answer of TOKENS tokens
 # wrk cuts its calls in flight when a window ends; a window must have so many whole ones for each that is cut.
 CALLS_FOR_EACH_CUT = 30
 LONGER_WINDOW = 3
+SLOWEST = 5  # first tokens that are told one by one
 COMPLETED = 5  # the figure of a visit of `requests` that counts calls
 IDLE_SECONDS_MIN, IDLE_SECONDS_MAX = 10, 25  # to open one subject's silent streams
 
@@ -124,7 +125,8 @@ def added_at_p99(result, all_times):
     for name, value in at_p99.items():
         if name != DIRECT and DIRECT in at_p99:
             result.rows.append(row(f"added to the first token at {STREAMS} streams, p99 of all rounds", name, value - at_p99[DIRECT], "ms"))
-    result.notes.append("first tokens: streams of all rounds by subject: " + ", ".join(f"{name} {len(times)}" for name, times in all_times.items()))
+    result.notes.append("first tokens: streams of all rounds by subject, and their slowest in ms: " + ", ".join(
+        f"{name} {len(times)} ({' '.join(f'{time:.2f}' for time in sorted(times)[-SLOWEST:])})" for name, times in all_times.items()))
 
 
 def idle(scene, result):

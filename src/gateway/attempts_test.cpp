@@ -190,6 +190,17 @@ TEST(Attempts, ACallWithoutASecondOneHasOneRecord) {
     EXPECT_TRUE(f.server.attempts.empty());
 }
 
+// Both have shown enough first tokens for one to be late; the calls that did so are forgotten.
+void show_two_engines(Fixture& f) {
+    constexpr std::size_t kCalls = 60;
+    f.add_engine(good());
+    f.add_engine(good());
+    for (std::size_t i = 0; i < kCalls; ++i) EXPECT_EQ(f.ask(kStreamed).status, 200);
+    f.wait_for_records(kCalls);
+    f.server.records.clear();
+    f.server.attempts.clear();
+}
+
 TEST(Attempts, ASlowFirstTokenIsHedgedAndTheLoserIsThePlatforms) {
     Fixture f({.hedge = true});
     f.add_engine(good());
@@ -217,13 +228,7 @@ TEST(Attempts, ASlowFirstTokenIsHedgedAndTheLoserIsThePlatforms) {
 
 TEST(Attempts, AHedgeThatFailsByItselfIsARecordAsWell) {
     Fixture f({.hedge = true});
-    f.add_engine(good());
-    f.add_engine(good());
-    std::size_t calls = 0;
-    for (; calls < 60; ++calls) EXPECT_EQ(f.ask(kStreamed).status, 200);
-    f.wait_for_records(calls);
-    f.server.records.clear();
-    f.server.attempts.clear();
+    show_two_engines(f);
     f.engines[0]->script = {.silent = true};
     f.engines[1]->script = failing(500);
 
@@ -242,13 +247,7 @@ TEST(Attempts, AHedgeThatFailsByItselfIsARecordAsWell) {
 // The first engine fails while the second one, which was asked beside it, is still to answer.
 TEST(Attempts, AHedgeGoesOnWhereTheFirstEngineFails) {
     Fixture f({.hedge = true});
-    f.add_engine(good());
-    f.add_engine(good());
-    std::size_t calls = 0;
-    for (; calls < 60; ++calls) EXPECT_EQ(f.ask(kStreamed).status, 200);
-    f.wait_for_records(calls);
-    f.server.records.clear();
-    f.server.attempts.clear();
+    show_two_engines(f);
     f.engines[0]->script = {.pieces = {kRole}, .end = End::when_told};
     f.engines[1]->script = {.pieces = {kRole}, .end = End::when_told, .rest = {kText, kEnd}};
 
