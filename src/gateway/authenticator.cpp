@@ -83,6 +83,7 @@ io::Task<Result<KeyPtr>> Authenticator::authenticate(std::string authorization) 
         }
         if (stale) co_return stale;
     }
+    ++calls_waited_;
     const Result<KeyCache::Entry> asked = co_await ask(digest);
     if (!asked) {
         Result<KeyPtr> stale = judge(cache_.find(digest), true);

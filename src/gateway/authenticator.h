@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -43,6 +44,8 @@ class Authenticator {
     void on_told();
     // It is known that the server cannot be asked: no call waits to find out.
     void on_silence();
+    // Calls that waited for the server's answer about their key.
+    std::uint64_t calls_waited() const { return calls_waited_; }
     KeyCache& cache() { return cache_; }
     const KeyCache& cache() const { return cache_; }
 
@@ -67,6 +70,7 @@ class Authenticator {
     ServerLink& server_;
     const Clock& clock_;
     KeyCache cache_;
+    std::uint64_t calls_waited_ = 0;
     bool is_server_silent_ = false;    // the last question was in vain
     Duration ask_again_at_{};          // monotonic
     std::optional<Duration> told_at_;  // likewise

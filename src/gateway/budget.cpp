@@ -79,8 +79,7 @@ std::optional<Budget::Reserved> Budget::reserve_now(
         return std::unexpected(unavailable("the gateway keeps limits of as many models as it may"));
     std::expected<routing::Hold, routing::Lack> hold = pool_.hold(scratch_, clock_.now(), deadline);
     if (hold) {
-        // The next call should find an allowance: this one does not wait for it.
-        if (open_ && pool_.wants_to_ask()) ask_soon();
+        ask_beside();
         return *std::move(hold);
     }
     const routing::Demand& lacking = scratch_[hold.error().demand];
@@ -109,8 +108,12 @@ io::Task<Budget::Reserved> Budget::wait_for_allowances(
     for (int round = 0; round < kRoundsMax; ++round) {
         std::expected<routing::Hold, routing::Lack> hold =
             pool_.hold(demands, clock_.now(), deadline);
-        if (hold) co_return *std::move(hold);
+        if (hold) {
+            ask_beside();
+            co_return *std::move(hold);
+        }
         const std::size_t lacking = hold.error().demand;
+        if (round == 0) ++calls_waited_[static_cast<std::size_t>(demands[lacking].account.measure)];
         if (waiting.is_answered(lacking) && is_over(demands[lacking]))
             co_return std::unexpected(unavailable(
                 "the clock of this gateway is ahead of the server's by more than an hour, so that "
@@ -149,6 +152,11 @@ routing::HeaderList Budget::rate_headers(const ResolvedKey& key, const routing::
     if (!key.organisation_limits && !key.project_limits && !key.key_limits) return {};
     if (!routing::demands_of(key, needs, pool_, scratch_)) return {};
     return routing::rate_headers(scratch_, pool_, clock_.now());
+}
+
+// The next call should find an allowance: the one that made a hold does not wait for it.
+void Budget::ask_beside() {
+    if (open_ && pool_.wants_to_ask()) ask_soon();
 }
 
 void Budget::ask_soon() {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <expected>
 #include <optional>
 #include <string>
@@ -81,6 +83,9 @@ class Budget {
     void adopt(const std::vector<routing::KeptLease>& leases);
     bool is_resumed() const { return resumed_; }
     routing::LeaseHolder holder() const { return {options_.replica, run_}; }
+    // Calls that waited for the server, by the measure of the first limit they lacked.
+    static constexpr std::size_t kMeasures = static_cast<std::size_t>(Measure::concurrency) + 1;
+    const std::array<std::uint64_t, kMeasures>& calls_waited() const { return calls_waited_; }
     routing::AllowancePool& pool() { return pool_; }
     const routing::AllowancePool& pool() const { return pool_; }
 
@@ -91,6 +96,7 @@ class Budget {
     io::Task<Reserved> wait_for_allowances(Demands demands, std::string model, Time deadline);
     bool is_over(const routing::Demand& demand) const;
     routing::ApiError refuse(const routing::Demand& lacking, std::string_view model) const;
+    void ask_beside();
     void ask_soon();
     io::Task<void> ask_while_wanted();
     io::Task<bool> ask_once();
@@ -111,6 +117,7 @@ class Budget {
     bool resumed_ = false;  // the run is that of an earlier process
     OutageFile* file_ = nullptr;
     routing::AllowancePool pool_;
+    std::array<std::uint64_t, kMeasures> calls_waited_{};
     Demands scratch_;  // of the call that is being admitted
     bool open_ = false;
     std::optional<Duration> answered_at_;  // monotonic, the last time that the server did

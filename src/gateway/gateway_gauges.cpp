@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/gateway_gauges.h"
 
+#include <boost/describe/enum_to_string.hpp>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "telemetry/metrics.h"
 
@@ -9,6 +12,36 @@ namespace penstock::gateway {
 namespace {
 
 constexpr Duration kGaugeInterval = 1s;
+
+// A counter whose value somebody else keeps.
+class Followed {
+  public:
+    explicit Followed(telemetry::Counter& counter) : counter_(counter) {}
+    void reach(std::uint64_t value) { counter_.add(value - std::exchange(seen_, value)); }
+
+  private:
+    telemetry::Counter& counter_;
+    std::uint64_t seen_ = 0;
+};
+
+Followed waited_for(telemetry::Registry& registry, std::string_view what) {
+    return Followed(registry.counter(
+        "penstock_gateway_calls_waited_total",
+        "Calls that waited for the server: for their key, or for the limit of which too little was "
+        "kept here.",
+        {{"for", what}}
+    ));
+}
+
+// By measure.
+std::vector<Followed> waited_for_limits(telemetry::Registry& registry) {
+    std::vector<Followed> waited;
+    for (std::size_t measure = 0; measure < Budget::kMeasures; ++measure)
+        waited.push_back(
+            waited_for(registry, boost::describe::enum_to_string(static_cast<Measure>(measure), ""))
+        );
+    return waited;
+}
 
 }  // namespace
 
@@ -34,14 +67,15 @@ io::Task<void> refresh_gauges(GaugeSources of, telemetry::Registry* registry) {
     );
     telemetry::Gauge& keys =
         registry->gauge("penstock_gateway_keys_cached", "API keys whose answer is remembered.");
-    telemetry::Counter& forgotten = registry->counter(
+    Followed forgotten(registry->counter(
         "penstock_gateway_keys_forgotten_total",
         "API keys that made room for others; their next call asks the server again."
-    );
+    ));
+    Followed waited_for_key = waited_for(*registry, "key");
+    std::vector<Followed> waited = waited_for_limits(*registry);
     telemetry::Gauge& held_calls = registry->gauge(
         "penstock_gateway_calls_held", "Calls that wait for the first replica of a service."
     );
-    std::uint64_t keys_forgotten = 0;
     while (true) {
         calls.set(static_cast<double>(of.calls_running));
         held_calls.set(static_cast<double>(of.held.held()));
@@ -53,8 +87,10 @@ io::Task<void> refresh_gauges(GaugeSources of, telemetry::Registry* registry) {
         breakers.set(static_cast<double>(of.endpoints.open_breakers(of.clock.now())));
         keys.set(static_cast<double>(of.authenticator.cache().size()));
         of.idempotent.refresh_gauges();
-        const std::uint64_t forgotten_now = of.authenticator.cache().forgotten();
-        forgotten.add(forgotten_now - std::exchange(keys_forgotten, forgotten_now));
+        forgotten.reach(of.authenticator.cache().forgotten());
+        waited_for_key.reach(of.authenticator.calls_waited());
+        for (std::size_t measure = 0; measure < waited.size(); ++measure)
+            waited[measure].reach(of.budget.calls_waited()[measure]);
         co_await io::sleep_for(kGaugeInterval);
     }
 }

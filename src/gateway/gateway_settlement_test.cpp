@@ -60,6 +60,32 @@ TEST(Gateway, ServesAQuietKeyForAnHourWithoutTheServer) {
     f.wait_for_records(4);
 }
 
+TEST(Gateway, CountsTheCallsThatWaitedForTheServer) {
+    Fixture f;
+    f.add_engine(whole_answer());
+    for (int n = 0; n < 3; ++n) EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
+    f.wait_until(
+        [&] {
+            const std::string metrics = f.metrics();
+            return metrics.contains("penstock_gateway_calls_waited_total{for=\"key\"} 1\n") &&
+                   metrics.contains("penstock_gateway_calls_waited_total{for=\"wallet\"} 1\n") &&
+                   metrics.contains("penstock_gateway_calls_waited_total{for=\"concurrency\"} 0\n");
+        },
+        "the first call waited, for its key and the wallet"
+    );
+}
+
+// One of two calls at one time is granted, and the first call uses it: the next one would wait.
+TEST(Gateway, FetchesWhatRunsLowBesideACallThatWaited) {
+    Fixture f;
+    f.server.key_limits.emplace().concurrency = 2;
+    f.server.limits[R"("concurrency")"] = Units::whole(2);
+    f.add_engine(whole_answer());
+    f.wait_until([&] { return f.server.leases_asked == 1; }, "the gateway's first question");
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
+    EXPECT_EQ(f.server.leases_asked, 3) << "one for the call, one beside it";
+}
+
 TEST(Gateway, SaysThatItsClockIsAheadRatherThanThatMoneyIsShort) {
     Fixture f;
     f.add_engine(whole_answer());

@@ -248,6 +248,8 @@ io::Task<void> Outage::until_nothing_is_foreign() {
     while (parts_.budget.pool().has_foreign()) co_await io::sleep_for(kLookEvery);
     const Spool::Place end = parts_.spool.settled_end();
     while (!parts_.spool.is_acknowledged(end)) co_await io::sleep_for(kLookEvery);
+    // Foreign leases are about to end: a snapshot that names them is not to be used again.
+    while (!co_await parts_.file.let_go()) co_await io::sleep_for(kLookEvery);
     for (const std::string& spool : {parts_.options.spool, parts_.options.spool_before})
         co_await remove(foreign_path(parts_.options, spool));
 }

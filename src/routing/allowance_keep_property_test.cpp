@@ -215,6 +215,7 @@ class World {
         if (away || !newer.foreign || older.alive) return;
         newer.pool->drop_foreign();
         if (newer.pool->has_foreign()) return;
+        let_go(newer);  // it names what ends now
         report_all(newer);
         report_all(older);
         newer.foreign = false;

@@ -296,10 +296,12 @@ bool AllowancePool::is_idle(const Slot& slot, Time now) const {
            (closing_ || now - slot.used_at >= kKeepFor);
 }
 
-// What no call uses. Also of a lease that has expired here: the server may still count it.
+// What no call uses. Also of a lease that has expired here: the server may still count it. What a
+// minute used is its own until it ends; who closes has no more of it and leaves it to the server.
 Units AllowancePool::spare_of(const Slot& slot, Time now) const {
     Units spare = slot.granted - slot.returned - slot.ceded - slot.held;
-    if (!is_per_minute(slot.key.measure) || !is_idle(slot, now)) spare -= slot.used;
+    const bool is_left = closing_ && is_per_minute(slot.key.measure) && is_idle(slot, now);
+    if (!is_left) spare -= slot.used;
     return std::max(Units(), spare);
 }
 
@@ -308,7 +310,11 @@ Units AllowancePool::standing_of(const Slot& slot, Time now) const {
     const bool stands = !closing_ && !slot.wanted_back && now - slot.used_at < kStandFor &&
                         slots_by_key_.size() <= kStandingAccountsMax;
     if (!stands) return {};
-    return is_consumed(slot.key.measure) ? std::min(slot.most, fill_of(slot)) : slot.most;
+    Units times;
+    for (std::int64_t n = 0; n < kStandingTimes; ++n) times += slot.most;
+    if (is_consumed(slot.key.measure)) return std::min(times, fill_of(slot));
+    const Units small = (slot.limit / kFillDivisor).floor_to(step_of(slot.key.measure));
+    return std::max(slot.most, std::min(times, small));
 }
 
 Units AllowancePool::return_of(const Slot& slot, Time now) const {
@@ -437,7 +443,10 @@ void AllowancePool::sweep(Time now) {
 bool AllowancePool::is_done(const Slot& slot, Time now) const {
     if (!is_idle(slot, now)) return false;
     const Time over = std::max(slot.expires_at, slot.used_at + kAllowanceTime) + kAllowanceGrace;
-    return (!slot.unsure && spare_of(slot, now).is_zero()) || now >= over;
+    // What a minute used is to be given back when it ends.
+    const bool more_to_come = is_per_minute(slot.key.measure) && !slot.used.is_zero() &&
+                              slot.granted > slot.returned + slot.ceded;
+    return (!slot.unsure && !more_to_come && spare_of(slot, now).is_zero()) || now >= over;
 }
 
 void AllowancePool::forget(std::uint32_t index) {

@@ -116,9 +116,11 @@ class AllowancePool {
     static constexpr std::int64_t kRefillDivisor =
         4;                                         // refill when less than ¼ of the fill is free
     static constexpr Duration kExpiryMargin = 5s;  // clocks of gateway and server differ
-    // After its last use for so long, an account is given back but for its standing part: what its
-    // calls held at one time, so that the next ones do not wait for the server.
+    // After its last use for so long, an account is given back but for its standing part, so that
+    // the next calls do not wait for the server: so many times what its calls held at one time, as
+    // far as that is a small part of the limit.
     static constexpr Duration kKeepFor = 30s;
+    static constexpr std::int64_t kStandingTimes = 4;
     static constexpr Duration kStandFor = 10min;  // after its last use; then all is given back
     static constexpr std::size_t kStandingAccountsMax = 10'000;  // with more, no part stands
     // A period that ends within this time: parts of the next one are fetched already.

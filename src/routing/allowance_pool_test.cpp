@@ -123,6 +123,14 @@ TEST(AllowancePool, TellsWhatIsDoneWithALease) {
     EXPECT_EQ(left_out, 1);
 }
 
+TEST(AllowancePool, GivesBackWhatTheMinuteUsedWhenItCloses) {
+    PoolFixture f(Measure::requests_minute, Units::whole(4), Units::whole(1));
+    f.hold()->settle({});
+    f.pool.close(kNow);
+    EXPECT_EQ(f.pool.asks(kNow, 10).at(0).returned, Units::whole(4))
+        << "nobody asks for it here any more; the server counts it to the end of the minute";
+}
+
 TEST(AllowancePool, GivesAllBackWhenItClosesAndServesAgainWhenItReopens) {
     PoolFixture f(Measure::concurrency, Units::whole(4), Units::whole(1));
     f.pool.close(kNow);
@@ -157,30 +165,32 @@ AllowanceAsk exchange(PoolFixture& f, Time now, bool wanted_back = false) {
     return asks[0];
 }
 
-TEST(AllowancePool, KeepsWhatItsCallsHeldAtOneTimeForTheNextOnes) {
-    PoolFixture f(Measure::tokens_day, Units::whole(80), Units::whole(3), Units::whole(1000));
+TEST(AllowancePool, KeepsAMultipleOfWhatItsCallsHeldAtOneTimeForTheNextOnes) {
+    PoolFixture f(Measure::tokens_day, Units::whole(800), Units::whole(3), Units::whole(1000));
     {
         const std::expected<Hold, Lack> first = f.hold();
         const std::expected<Hold, Lack> second = f.hold();
         ASSERT_TRUE(first && second);
     }
-    EXPECT_EQ(exchange(f, kNow + AllowancePool::kKeepFor).returned, Units::whole(74));
-    EXPECT_EQ(f.pool.view(f.demand.account, kNow + 1min)->free, Units::whole(6));
+    static_assert(AllowancePool::kStandingTimes == 4);
+    EXPECT_EQ(exchange(f, kNow + AllowancePool::kKeepFor).returned, Units::whole(776));
+    EXPECT_EQ(f.pool.view(f.demand.account, kNow + 1min)->free, Units::whole(24));
 
     // The lease is renewed meanwhile.
     for (Time now = kNow + 1min; now < kNow + AllowancePool::kStandFor; now += 1min) {
-        EXPECT_EQ(exchange(f, now).returned, Units::whole(74));
+        EXPECT_EQ(exchange(f, now).returned, Units::whole(776));
         EXPECT_EQ(f.pool.view(f.demand.account, now)->expires_at, now + 1h);
     }
-    EXPECT_TRUE(f.hold(kNow + AllowancePool::kStandFor - 1s));
+    f.demand.units = Units::whole(24);
+    EXPECT_TRUE(f.hold(kNow + AllowancePool::kStandFor - 1s)) << "a larger call does not wait";
     const Time unused = kNow + 2 * AllowancePool::kStandFor - 1s;
-    EXPECT_EQ(exchange(f, unused).returned, Units::whole(80));
+    EXPECT_EQ(exchange(f, unused).returned, Units::whole(800));
     f.pool.sweep(unused);
     EXPECT_EQ(f.pool.accounts(), 0U);
 }
 
 TEST(AllowancePool, AnotherTimeOfUseHasAStandingPartOfItsOwn) {
-    PoolFixture f(Measure::tokens_day, Units::whole(80), Units::whole(3), Units::whole(1000));
+    PoolFixture f(Measure::tokens_day, Units::whole(800), Units::whole(3), Units::whole(1000));
     {
         const std::expected<Hold, Lack> first = f.hold();
         const std::expected<Hold, Lack> second = f.hold();
@@ -188,14 +198,41 @@ TEST(AllowancePool, AnotherTimeOfUseHasAStandingPartOfItsOwn) {
     exchange(f, kNow + AllowancePool::kKeepFor);
     const Time later = kNow + 1min;
     EXPECT_TRUE(f.hold(later));
-    EXPECT_EQ(exchange(f, later + AllowancePool::kKeepFor).returned, Units::whole(77));
+    EXPECT_EQ(exchange(f, later + AllowancePool::kKeepFor).returned, Units::whole(788));
 }
 
-TEST(AllowancePool, AStandingShareIsWhatAMinuteUsed) {
+TEST(AllowancePool, AStandingShareIsAtLeastWhatAMinuteUsed) {
+    PoolFixture f(Measure::requests_minute, Units::whole(60), Units::whole(1));
+    for (int n = 0; n < 10; ++n) f.hold()->settle({});
+    EXPECT_EQ(exchange(f, kNow + 2min).returned, Units::whole(50))
+        << "an eighth of the limit is less";
+    EXPECT_TRUE(f.hold(kNow + 3min));
+}
+
+TEST(AllowancePool, AStandingShareIsAnEighthOfTheLimitAtMostWhereAMinuteUsedLess) {
     PoolFixture f(Measure::requests_minute, Units::whole(60), Units::whole(1));
     for (int n = 0; n < 5; ++n) f.hold()->settle({});
-    EXPECT_EQ(exchange(f, kNow + 2min).returned, Units::whole(55));
-    EXPECT_TRUE(f.hold(kNow + 3min));
+    EXPECT_EQ(exchange(f, kNow + 2min).returned, Units::whole(53));
+}
+
+TEST(AllowancePool, AShareStandsBesideWhatItsMinuteUsed) {
+    PoolFixture f(Measure::requests_minute, Units::whole(800), Units::whole(1));
+    for (int n = 0; n < 5; ++n) f.hold()->settle({});
+    const Time same_minute = kNow + AllowancePool::kKeepFor;
+    EXPECT_EQ(exchange(f, same_minute).returned, Units::whole(800 - 5 - 20));
+    EXPECT_EQ(f.pool.view(f.demand.account, same_minute)->free, Units::whole(20));
+    // What the minute used is free with the next one, and goes back then.
+    EXPECT_EQ(exchange(f, kNow + 1min).returned, Units::whole(800 - 20));
+}
+
+TEST(AllowancePool, AShareOfAMinuteIsKeptUntilItIsGivenBack) {
+    PoolFixture f(Measure::requests_minute, Units::whole(8), Units::whole(1));
+    for (int n = 0; n < 8; ++n) f.hold()->settle({});
+    const Time same_minute = kNow + AllowancePool::kKeepFor;
+    EXPECT_EQ(exchange(f, same_minute, true).returned, Units()) << "all of it is used";
+    EXPECT_EQ(exchange(f, kNow + 1min).returned, Units::whole(8)) << "others want it";
+    f.pool.sweep(kNow + 1min);
+    EXPECT_EQ(f.pool.accounts(), 0U);
 }
 
 TEST(AllowancePool, AStandingPartIsGivenBackWhenOthersWantIt) {
