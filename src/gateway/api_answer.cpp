@@ -19,9 +19,13 @@ http::Response error_response(const routing::ApiError& error) {
     return response;
 }
 
-void add_penstock_header(http::Response& response, std::string_view name, std::string_view value) {
+void add_penstock_header(http::Headers& headers, std::string_view name, std::string_view value) {
     if (!value.empty() && http::valid_field_value(value))
-        response.headers.add_prefixed("x-penstock-", name, value);
+        headers.add_prefixed("x-penstock-", name, value);
+}
+
+void add_penstock_header(http::Response& response, std::string_view name, std::string_view value) {
+    add_penstock_header(response.headers, name, value);
 }
 
 std::string exact_text(ExactMoney amount) {

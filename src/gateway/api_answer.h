@@ -19,6 +19,7 @@ using ApiResult = std::expected<T, routing::ApiError>;
 http::Response error_response(const routing::ApiError& error);
 
 // Adds "x-penstock-…: value"; a value that HTTP cannot carry is left out.
+void add_penstock_header(http::Headers& headers, std::string_view name, std::string_view value);
 void add_penstock_header(http::Response& response, std::string_view name, std::string_view value);
 
 // Yuan, exact, at most 15 decimals, without trailing zeros: "0.0000126".

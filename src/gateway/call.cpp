@@ -68,6 +68,7 @@ Call::~Call() {
 void Call::dispatch(const routing::EndpointPool::Choice& choice) {
     CHECK(!attempt_, "one attempt at a time");
     if (failed_) book(*std::exchange(failed_, nullptr));
+    description_.reset();
     routing_ = std::move(chosen_);
     attempt_ = choice;
     attempt_started_ = parts_.clock.monotonic();
@@ -139,15 +140,18 @@ io::Task<void> Call::count_texts() {
     meter_.count_texts(counted_->input, output);
 }
 
-void Call::on_first_token() {
+void Call::note_first_token() {
     if (ttft_us_) return;
-    const Duration now = parts_.clock.monotonic();
-    ttft_us_ = (now - record_started_).count();
-    if (visit_ && admission_.streamed)
-        parts_.loads.first_token(visit_->task_id, now - record_started_);
-    // What comes whole says nothing of its first token.
-    if (attempt_ && admission_.streamed)
-        parts_.endpoints.first_token(*attempt_, now - attempt_started_, parts_.clock.now());
+    ttft_us_ = (parts_.clock.monotonic() - record_started_).count();
+    unlearned_ = admission_.streamed;  // what comes whole says nothing of its first token
+}
+
+void Call::learn_first_token() {
+    if (!std::exchange(unlearned_, false)) return;
+    const Duration came = record_started_ + Duration(*ttft_us_);
+    if (visit_) parts_.loads.first_token(visit_->task_id, came - record_started_);
+    if (attempt_)
+        parts_.endpoints.first_token(*attempt_, came - attempt_started_, parts_.clock.now());
 }
 
 void Call::finish(EndReason reason, int status) {

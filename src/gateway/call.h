@@ -16,6 +16,7 @@
 #include "gateway/load_meter.h"
 #include "gateway/spool.h"
 #include "gateway/text_meter.h"
+#include "http/headers.h"
 #include "routing/call_meter.h"
 #include "routing/endpoint_pool.h"
 #include "telemetry/log.h"
@@ -146,7 +147,14 @@ class Call {
     // What a client is told of both attempts together, if it ended now: the input once.
     routing::MeteredCall measured(EndReason reason) const { return meter_.finish(reason); }
 
-    void on_first_token();
+    // It has come; where it came in a stream, what it says of the engine is learned from it later,
+    // when the client has it: by learn_first_token(), or at the attempt's end.
+    void note_first_token();
+    void learn_first_token();
+    void on_first_token() {
+        note_first_token();
+        learn_first_token();
+    }
     // The engine in flight was silent for longer than a stream may be.
     void on_silence() { silent_ = true; }
     // Whether the stream in flight is to be read on, now that its client has left.
@@ -192,6 +200,11 @@ class Call {
     }
     // What it may cost at most.
     Money cost_max() const { return cost_max_; }
+    // What the client is told of the present attempt with its answer's header, made beforehand.
+    void keep_description(std::unique_ptr<http::Headers> headers) {
+        description_ = std::move(headers);
+    }
+    std::unique_ptr<http::Headers> take_description() { return std::move(description_); }
     Duration attempt_lasted() const { return parts_.clock.monotonic() - attempt_started_; }
     // The route of the present attempt, as it was when the attempt began.
     const Route& route() const { return *route_; }
@@ -252,6 +265,8 @@ class Call {
     std::unique_ptr<EndedAttempt> failed_;   // the last one, until another one follows
     std::unique_ptr<std::string> chosen_;    // how, of the attempt that is next
     std::unique_ptr<std::string> routing_;   // of the present one; null: not kept
+    std::unique_ptr<http::Headers> description_;
+    bool unlearned_ = false;  // its first token, that is
     bool silent_ = false;
     bool read_to_end_ = false;  // after its client had left
     bool unsayable_ = false;

@@ -19,6 +19,7 @@ constexpr int kClientClosedRequest = 499;  // in records only: it was cut off
 void Call::end_attempt(const routing::AttemptReport& report) {
     if (admission_.batch) admission_.batch->asked.reset();
     if (!attempt_) return;
+    learn_first_token();
     parts_.endpoints.finish(*attempt_, report, parts_.clock.now());
     attempt_.reset();
     if (visit_) parts_.loads.leave(*visit_);

@@ -92,19 +92,36 @@ void take_context(const http::Request& request, Call::Admission& admission) {
         admission.recorder = admission.idempotent->recorder();
 }
 
-void describe_call(http::Response& response, const Call& call, Budget& budget) {
+namespace {
+
+std::unique_ptr<http::Headers> description_of(const Call& call, Budget& budget) {
     const Endpoint& endpoint = call.route().endpoint;
-    add_penstock_header(response, "call", IdText(call.id()).view());
-    add_penstock_header(response, "model", call.model());
-    add_penstock_header(response, "provider", endpoint.provider);
-    add_penstock_header(response, "site", endpoint.site);
-    add_penstock_header(response, "endpoint", IdText(endpoint.id).view());
-    add_penstock_header(response, "max-cost", to_string(call.cost_max()));
-    if (endpoint.simulated) add_penstock_header(response, "simulated", "true");
-    add_penstock_header(response, "cache", call.cache_word());
+    auto headers = std::make_unique<http::Headers>();
+    add_penstock_header(*headers, "call", IdText(call.id()).view());
+    add_penstock_header(*headers, "model", call.model());
+    add_penstock_header(*headers, "provider", endpoint.provider);
+    add_penstock_header(*headers, "site", endpoint.site);
+    add_penstock_header(*headers, "endpoint", IdText(endpoint.id).view());
+    add_penstock_header(*headers, "max-cost", to_string(call.cost_max()));
+    if (endpoint.simulated) add_penstock_header(*headers, "simulated", "true");
+    add_penstock_header(*headers, "cache", call.cache_word());
     const routing::CallNeeds needs{.model = call.model(), .admitted_at = call.started_at()};
     for (const auto& [name, value] : budget.rate_headers(call.key(), needs))
-        response.headers.set(name, value);
+        headers->add(name, value);
+    return headers;
+}
+
+}  // namespace
+
+void prepare_description(Call& call, Budget& budget) {
+    call.keep_description(description_of(call, budget));
+}
+
+void describe_call(http::Response& response, Call& call, Budget& budget) {
+    std::unique_ptr<http::Headers> headers = call.take_description();
+    if (!headers) headers = description_of(call, budget);
+    for (const http::Header& own : response.headers) headers->add(own.name, own.value);
+    response.headers = std::move(*headers);
 }
 
 }  // namespace penstock::gateway

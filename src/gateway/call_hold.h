@@ -38,7 +38,10 @@ RequestId call_id_for(const http::Request& request, IdSource& ids, Time now);
 // Idempotency-Key's use, for which a stream is kept. `admission` says already whether it is one.
 void take_context(const http::Request& request, Call::Admission& admission);
 
-// x-penstock-… of the route and x-ratelimit-… of the key.
-void describe_call(http::Response& response, const Call& call, Budget& budget);
+// x-penstock-… of the route and x-ratelimit-… of the key; made now, unless it was prepared for the
+// present attempt.
+void describe_call(http::Response& response, Call& call, Budget& budget);
+// While the engine works.
+void prepare_description(Call& call, Budget& budget);
 
 }  // namespace penstock::gateway

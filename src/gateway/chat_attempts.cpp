@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "gateway/call_hold.h"
 #include "gateway/call_input.h"
 #include "gateway/chat_completions.h"
 
@@ -132,6 +133,10 @@ io::Task<bool> ChatCompletions::attempt(
              .streamed = admitted->chat.stream,
              .deadline = admitted->deadline},
         .second = {},
+    };
+    plan.ask.request.at_once = admitted->chat.stream;  // whose client waits for the first token
+    plan.ask.request.on_sent = [call = plan.call, &budget = parts_.calls.budget] {
+        prepare_description(*call, budget);
     };
     if (parts_.options.hedge) plan.second = [this, admitted] { return second_of(*admitted); };
     return parts_.attempts.run(std::move(plan), opened);

@@ -104,6 +104,7 @@ EndReason ChatStream::end_of(const Error& error) {
 io::Task<EndReason> ChatStream::pump(http::BodyWriter writer) {
     std::optional<EndReason> end = pass_on(writer);
     while (!end) {
+        if (!undelivered_) push(writer);
         if (undelivered_)
             end = co_await flush(writer);
         else
@@ -111,6 +112,13 @@ io::Task<EndReason> ChatStream::pump(http::BodyWriter writer) {
         if (!end) end = pass_on(writer);
     }
     co_return *end;
+}
+
+// The first token shares its sending with nobody, and what it says of the engine is learned later.
+void ChatStream::push(http::BodyWriter writer) {
+    if (!std::exchange(first_token_met_, false)) return writer.push();
+    writer.push_now();
+    call_->learn_first_token();
 }
 
 // All that has come, until the client or the engine must be waited for.
@@ -182,7 +190,10 @@ std::string_view ChatStream::meet(
     report(chunk, event.data);
     finish_seen_ |= chunk.finished > 0;
     if (chunk.is_usage_only() && !include_usage_) return {};
-    if (!chunk.deltas.empty()) call_->on_first_token();
+    if (!token_seen_ && !chunk.deltas.empty()) {
+        token_seen_ = first_token_met_ = true;
+        call_->note_first_token();
+    }
     std::string_view bytes = event.raw;
     if (rewrites_model(chunk, event.data)) {
         rewritten = http::print_sse({

@@ -49,6 +49,7 @@ class ChatStream {
     io::Task<EndReason> pump(http::BodyWriter writer);
     // The steps of pump(), each without waiting; what they give ends the stream.
     std::optional<EndReason> pass_on(http::BodyWriter writer);
+    void push(http::BodyWriter writer);
     std::optional<EndReason> on_received(const Result<std::size_t>& came);
     std::optional<EndReason> feed(const Result<std::string_view>& piece);
     // The rest of an event for a client that reads slowly.
@@ -84,6 +85,8 @@ class ChatStream {
     std::string held_error_;  // the engine's own, that another engine may spare the client
     std::unique_ptr<dialects::StreamReader> reader_;  // where another engine may go on
     const bool include_usage_;
+    bool token_seen_ = false;
+    bool first_token_met_ = false;  // and not learned from yet
     bool done_seen_ = false;
     bool finish_seen_ = false;
     bool error_passed_ = false;  // the engine's own error event

@@ -9,7 +9,7 @@ namespace penstock::gateway {
 http::Response ChatCompletions::answer_stream(
     Admitted& admitted, OpenedStream upstream, http::ClientWatch client
 ) {
-    const Call& call = *admitted.call;  // stays where it is; its owner becomes the stream
+    Call& call = *admitted.call;  // stays where it is; its owner becomes the stream
     ChatStream::Options options{
         .include_usage = admitted.chat.include_usage,
         .deadline = admitted.deadline,

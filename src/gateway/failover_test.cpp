@@ -114,6 +114,7 @@ TEST(Failover, AStreamGoesOnWithAnEngineOfAnotherApi) {
     EXPECT_FALSE(answer.cut) << answer.body;
     EXPECT_TRUE(answer.body.contains(R"("content":"Hi!")")) << answer.body;
     EXPECT_TRUE(answer.body.contains("data: [DONE]")) << answer.body;
+    EXPECT_EQ(answer.headers.get("x-penstock-provider"), "provider-2");
     EXPECT_EQ(ends(f, 1), "done 200, upstream_error 200");
 }
 
@@ -127,6 +128,21 @@ TEST(Failover, AnAnthropicCallGoesOnWithAnEngineOfOpenAisApi) {
     EXPECT_EQ(answer.status, 200) << answer.body;
     EXPECT_TRUE(answer.body.contains(R"("text":"Hi!")")) << answer.body;
     EXPECT_EQ(ends(f, 1), "done 200, upstream_error 529");
+}
+
+// What the client would have been told of the first engine was made while that one worked.
+TEST(Failover, TheClientIsToldOfTheEngineThatAnswered) {
+    for (const std::string& body : {kWhole, kStreamed}) {
+        Fixture f;
+        f.add_engine(failing(500));
+        f.add_engine(whole_answer());
+        for (int n = 0; n < 4; ++n) {  // until the breaker has the first one left alone
+            const ClientAnswer answer = f.ask(body);
+            EXPECT_EQ(answer.status, 200) << answer.body;
+            EXPECT_EQ(answer.headers.get("x-penstock-provider"), "provider-2");
+            EXPECT_EQ(answer.headers.count("x-penstock-provider"), 1U);
+        }
+    }
 }
 
 TEST(Failover, NoEngineIsAskedTwiceAndNoMoreThanThreeAre) {

@@ -25,7 +25,9 @@ struct Outgoing {
     std::optional<BodySource> source;
     bool no_answer_body = false;  // HEAD
     bool repeatable = false;
+    bool at_once = false;
     bool source_used = false;
+    std::move_only_function<void()> on_sent;
 };
 
 bool is_idempotent(std::string_view method) {
@@ -48,6 +50,8 @@ Result<Outgoing> prepare(ClientRequest request, TargetPtr target, std::string_vi
             ErrorCode::invalid_argument, fmt::format("'{}' is not an HTTP method", request.method)
         );
     out.no_answer_body = request.method == "HEAD";
+    out.on_sent = std::move(request.on_sent);
+    out.at_once = request.at_once;
     out.repeatable = request.repeatable || is_idempotent(request.method);
     std::string& head = out.head;
     head.reserve(kHeadUsual);
@@ -69,6 +73,7 @@ Result<Outgoing> prepare(ClientRequest request, TargetPtr target, std::string_vi
     const bool may_have_body = request.method != "GET" && request.method != "HEAD";
     if (auto* source = std::get_if<BodySource>(&request.body)) {
         out.source = std::move(*source);
+        out.at_once = true;
         if (out.source->length)
             line("Content-Length", std::to_string(*out.source->length));
         else
@@ -136,10 +141,11 @@ io::Task<Result<void>> exchange(
     std::array<std::string_view, 2> parts = {out->head, out->body};
     std::span<std::string_view> rest = parts;
     Result<void> written =
-        out->source ? connection->stream.write_now(rest) : connection->stream.write_soon(rest);
+        out->at_once ? connection->stream.write_now(rest) : connection->stream.write_soon(rest);
     if (written && (!rest.empty() || out->source))
         written = co_await send_rest(&connection->stream, out, rest, deadline);
     *sent = written.has_value();
+    if (auto told = std::exchange(out->on_sent, nullptr)) told();
     // A server may refuse a body early and stop reading: its answer says why.
     if (!written && written.error().code != ErrorCode::unavailable) co_return written;
     if (!written) deadline = io::earlier(deadline, io::Deadline::after(kEarlyAnswerTimeout));

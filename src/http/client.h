@@ -43,6 +43,10 @@ struct ClientRequest {
     Headers headers = {};
     std::variant<std::string, BodySource> body = {};
     bool repeatable = false;  // may be sent again whatever its method: see Client
+    bool at_once = false;     // not at the end of the loop's turn, with what others send
+    // Called once, when it was handed to a connection for the first time and before an answer is
+    // waited for: work that the answer needs can be done meanwhile.
+    std::move_only_function<void()> on_sent = {};
 };
 
 struct ClientResponse {

@@ -156,6 +156,23 @@ TEST_F(ClientTest, RepeatsWhatIsSaidToBeRepeatable) {
     EXPECT_EQ(script.requests().size(), 3U);
 }
 
+TEST_F(ClientTest, TellsOnceThatARequestHasGoneOutBeforeItsAnswerIsThere) {
+    script.connection({kOk, ""});
+    script.connection({kOk});
+    ASSERT_EQ(body(), "ok");
+
+    std::vector<std::size_t> answered;  // requests that had been, when it was told
+    const Result<ClientResponse> response = runtime.block_on(client.send(
+        {.method = "GET",
+         .url = script.url(),
+         .on_sent = [&] { answered.push_back(script.requests().size()); }},
+        soon()
+    ));
+    ASSERT_TRUE(response) << to_string(response.error());
+    EXPECT_EQ(script.requests().size(), 3U) << "it was repeated";
+    EXPECT_EQ(answered, std::vector<std::size_t>{1U});
+}
+
 TEST_F(ClientTest, DoesNotRepeatOnAFirstConnection) {
     script.connection({""});
     script.connection({kOk});

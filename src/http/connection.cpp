@@ -456,6 +456,8 @@ io::Task<Result<void>> BodyWriter::write(std::string_view bytes) {
 std::optional<Result<void>> BodyWriter::write_now(std::string_view bytes) {
     return connection_->write_body_now(bytes);
 }
+void BodyWriter::push() { connection_->push_body(); }
+void BodyWriter::push_now() { connection_->push_body_now(); }
 io::Task<Result<void>> BodyWriter::flush() { return connection_->flush_body(); }
 void BodyWriter::abort() { connection_->abort_response(); }
 namespace {

@@ -35,6 +35,8 @@ class Connection {
     std::optional<std::string> whole_body_now();
     io::Task<Result<void>> write_body(std::string_view bytes);
     std::optional<Result<void>> write_body_now(std::string_view bytes);
+    void push_body() { stream_.push(); }
+    void push_body_now();
     io::Task<Result<void>> flush_body();
     void abort_response();
     io::Task<> client_gone();

@@ -235,12 +235,17 @@ std::optional<Result<void>> Connection::write_body_now(std::string_view bytes) {
     Chunk chunk;
     if (Result<void> begun = begin_chunk(bytes, chunk); !begun) return begun;
     std::span<std::string_view> rest = chunk.parts;
-    // Several pieces of one turn go out together, and with the end of the body.
-    Result<void> written = stream_.write_soon(rest);
+    Result<void> written = stream_.keep(rest);
     if (!written) write_error_ = std::make_unique<Error>(written.error());
     if (!written || rest.empty()) return written;
     for (const std::string_view part : rest) unsent_ += part;
     return std::nullopt;
+}
+
+// That it failed, the next write tells.
+void Connection::push_body_now() {
+    std::span<std::string_view> nothing;
+    (void)stream_.write_now(nothing);
 }
 
 io::Task<Result<void>> Connection::flush_body() {

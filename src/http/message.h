@@ -52,9 +52,13 @@ class BodyWriter {
     // Waits while the client reads slower than we write. When the client has gone: unavailable.
     // An empty text writes nothing (only sends the header, if that was not yet sent).
     io::Task<Result<void>> write(std::string_view bytes);
-    // The same where it goes out at once. Else nothing: what is left was copied, and flush() must
-    // be awaited before the next write.
+    // The same for one of several pieces, which go out together when push() says that no more of
+    // them have come, or with whatever is written next. Nothing: not all could go out at once; what
+    // is left was copied, and flush() must be awaited before the next write.
     std::optional<Result<void>> write_now(std::string_view bytes);
+    void push();
+    // Nor is what has come put off to the end of the loop's turn.
+    void push_now();
     io::Task<Result<void>> flush();
     // The response will be cut, visibly to the client, instead of ended: for an upstream that died.
     void abort();

@@ -85,7 +85,9 @@ io::Task<Parsed<bool>> MessageReader::read_head(
                 co_return true;
             }
         }
-        const Result<std::size_t> size = co_await stream_->read_some(buffer_.prepare(), deadline);
+        const std::optional<Result<std::size_t>> now = first_now();
+        const Result<std::size_t> size =
+            now ? *now : co_await stream_->read_some(buffer_.prepare(), deadline);
         if (!size && !saw_bytes_) {
             end_ = std::make_unique<Error>(size.error());
             co_return false;
@@ -95,6 +97,15 @@ io::Task<Parsed<bool>> MessageReader::read_head(
         if (*size == 0) co_return refuse(400, "the connection was closed within the header");
         buffer_.commit(*size);
     }
+}
+
+// A client that connects has mostly sent its request by the time it is accepted.
+std::optional<Result<std::size_t>> MessageReader::first_now() {
+    const bool first = parser_.kind() == Parser::Kind::request && !std::exchange(begun_, true);
+    if (!first || stream_->is_secure()) return std::nullopt;
+    const Result<std::optional<std::size_t>> came = stream_->read_now(buffer_.prepare());
+    if (!came) return std::unexpected(came.error());
+    return *came;
 }
 
 std::optional<Parsed<std::string_view>> MessageReader::body_now(std::uint64_t body_max) {

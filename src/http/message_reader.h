@@ -95,7 +95,10 @@ class MessageReader {
     io::Stream* stream_;
     Parser parser_;
     InputBuffer buffer_;
+    std::optional<Result<std::size_t>> first_now();
+
     std::size_t used_ = 0;  // of the buffer, by the piece that was given out
+    bool begun_ = false;
     bool saw_bytes_ = false;
     std::unique_ptr<Error> end_;
 };

@@ -42,6 +42,7 @@ class Parser {
   public:
     enum class Kind : std::uint8_t { request, response };
     Parser(Kind kind, std::size_t header_max) : kind_(kind), header_max_(header_max) {}
+    Kind kind() const { return kind_; }
 
     // Begins a message. `no_body`: the response to a HEAD.
     void begin(bool no_body = false);

@@ -109,10 +109,14 @@ io::Task<> Server::State::accept_loop() {
         }
         auto connection = std::make_unique<Connection>(this, *std::move(stream));
         Connection* const started = connection.get();
-        // The task runs later, and not at all once the group is being closed.
-        if (io::TaskGroup::Canceller canceller =
-                group.spawn(Connection::run(std::move(connection))))
-            started->set_canceller(std::move(canceller));
+        // Its first request has mostly come with it: it is answered before another one is waited
+        // for.
+        group.spawn_now(
+            Connection::run(std::move(connection)),
+            [started](io::TaskGroup::Canceller canceller) {
+                started->set_canceller(std::move(canceller));
+            }
+        );
     }
 }
 

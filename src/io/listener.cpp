@@ -70,6 +70,12 @@ std::optional<int> inherited(const std::string& host) {
     return error == std::errc() && stop == end ? std::optional(fd) : std::nullopt;
 }
 
+// Linux gives it to each connection that is accepted. What it cannot be told harms nobody.
+void set_no_delay(TcpAcceptor& acceptor) {
+    error_code ignored;
+    acceptor.set_option(tcp::no_delay(true), ignored);
+}
+
 Result<TcpAcceptor> adopt(const Executor& executor, int fd) {
     sockaddr_storage address{};
     socklen_t size = sizeof address;
@@ -80,6 +86,7 @@ Result<TcpAcceptor> adopt(const Executor& executor, int fd) {
     if (!error) acceptor.assign(address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), fd, error);
     if (!error) acceptor.native_non_blocking(true, error);
     if (error) return cannot_listen("an inherited socket", error);
+    set_no_delay(acceptor);
     return acceptor;
 }
 
@@ -100,7 +107,6 @@ Result<Stream> make_stream(TcpAcceptor& acceptor, int fd, const Peer& from) {
         ::close(fd);
         return fail(ErrorCode::unavailable, "no connection could be used: " + error.message());
     }
-    socket.set_option(tcp::no_delay(true), error);  // what it cannot be told harms nobody
     return Stream(std::make_unique<Stream::State>(std::move(socket), to_string(peer)));
 }
 
@@ -174,6 +180,7 @@ Result<Listener> Listener::bind(Executor executor, ListenOptions options) {
     if (!error) acceptor.listen(options.backlog, error);
     if (!error) acceptor.native_non_blocking(true, error);
     if (error) return cannot_listen(to_string(endpoint), error);
+    set_no_delay(acceptor);
     const std::uint16_t port = acceptor.local_endpoint(error).port();
     return Listener(std::make_unique<State>(State{std::move(acceptor), port}));
 }

@@ -253,14 +253,28 @@ Result<void> Stream::write_now(std::span<std::string_view>& parts) {
 }
 
 Result<void> Stream::write_soon(std::span<std::string_view>& parts) {
+    if (state_->turn.is_quiet()) return write_now(parts);
+    TRY(keep(parts));
+    if (!state_->kept.empty()) state_->turn.put_off_sending(*state_);
+    return {};
+}
+
+Result<void> Stream::keep(std::span<std::string_view>& parts) {
     std::size_t size = state_->kept.size();
     for (const std::string_view part : parts) size += part.size();
     if (size > kSoonMax || state_->closed || state_->send_error != 0 || state_->secure())
         return write_now(parts);
     for (const std::string_view part : parts) state_->kept += part;
     parts = {};
-    state_->turn.put_off_sending(*state_);
     return {};
+}
+
+void Stream::push() {
+    if (state_->kept.empty() || state_->closed) return;
+    if (state_->turn.is_quiet())
+        state_->send_kept();
+    else
+        state_->turn.put_off_sending(*state_);
 }
 
 bool Stream::send_failed() const { return state_ && state_->send_error != 0; }

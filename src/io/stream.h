@@ -44,10 +44,14 @@ class Stream {
     // TLS that is all of it. A write that ends here costs no turn of the loop and no coroutine.
     Result<void> write_now(std::span<std::string_view>& parts);
     // Small messages: as write(), but sent at the end of the loop's turn, together with what other
-    // streams send (turn_end.h), or before what is written to this one next; more than kSoonMax
-    // bytes and TLS are as with write_now(). That it failed is told by send_failed() and by the
-    // next write.
+    // streams send (turn_end.h), or before what is written to this one next; where the loop is
+    // quiet, more than kSoonMax bytes, and TLS are as with write_now(). That it failed is told by
+    // send_failed() and by the next write.
     Result<void> write_soon(std::span<std::string_view>& parts);
+    // A piece of a message: as write_soon(), but not sent before push(), nor without it, unless
+    // something else is written or the stream ends.
+    Result<void> keep(std::span<std::string_view>& parts);
+    void push();
     // Whether bytes that were to go out could not. Reading may go on: the peer may have said why.
     bool send_failed() const;
     // Until read_some() has something to tell: bytes, the end, or an error. Holds no buffer.

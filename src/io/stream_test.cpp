@@ -2,12 +2,16 @@
 #include "io/stream.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <filesystem>
 
 #include "io/runtime.h"
+#include "io/stream_state.h"
 #include "io/task_group.h"
 
 namespace penstock::io {
@@ -53,6 +57,18 @@ Task<> write_and_shut_down(Stream* stream, std::string text) {
 Task<Result<std::size_t>> read_one(Stream* stream, Deadline deadline) {
     std::array<char, 64> buffer;
     co_return co_await stream->read_some(buffer, deadline);
+}
+
+// Accepted connections have it of their listener.
+TEST_F(StreamTest, NoMessageWaitsForAnother) {
+    Pair pair = connect();
+    for (Stream* stream : {&pair.client, &pair.server}) {
+        int no_delay = 0;
+        socklen_t size = sizeof no_delay;
+        const int handle = stream->state().handle();
+        ASSERT_EQ(::getsockopt(handle, IPPROTO_TCP, TCP_NODELAY, &no_delay, &size), 0);
+        EXPECT_NE(no_delay, 0);
+    }
 }
 
 TEST_F(StreamTest, CarriesMoreThanTheSocketBuffersInOrder) {

@@ -49,6 +49,16 @@ struct TaskGroup::State {
     Event ended;
     bool closing = false;
 
+    Place add() { return running.insert(running.end(), std::make_shared<Running>()); }
+    static void start(const std::shared_ptr<State>& state, Place place, Task<void> task) {
+        asio::co_spawn(
+            state->executor, std::move(task),
+            asio::bind_cancellation_slot(
+                (*place)->signal.slot(),
+                [state, place](const std::exception_ptr& error) { state->finish(place, error); }
+            )
+        );
+    }
     void finish(Place task, const std::exception_ptr& error) {
         running.erase(task);
         if (error) {
@@ -77,8 +87,7 @@ void TaskGroup::Canceller::cancel() const {
 
 TaskGroup::Canceller TaskGroup::spawn(Task<void> task) {
     if (state_->closing) return {};
-    const State::Place place =
-        state_->running.insert(state_->running.end(), std::make_shared<State::Running>());
+    const State::Place place = state_->add();
     // A coroutine that waited for its start would be kept as long as the task.
     asio::post(state_->executor, [state = state_, place, task = std::move(task)]() mutable {
         if ((*place)->cancelled) {
@@ -87,15 +96,16 @@ TaskGroup::Canceller TaskGroup::spawn(Task<void> task) {
             }
             return state->finish(place, nullptr);
         }
-        asio::co_spawn(
-            state->executor, std::move(task),
-            asio::bind_cancellation_slot(
-                (*place)->signal.slot(),
-                [state, place](const std::exception_ptr& error) { state->finish(place, error); }
-            )
-        );
+        State::start(state, place, std::move(task));
     });
     return Canceller(*place);
+}
+
+void TaskGroup::spawn_now(Task<void> task, const std::function<void(Canceller)>& begun) {
+    if (state_->closing) return;
+    const State::Place place = state_->add();
+    begun(Canceller(*place));
+    State::start(state_, place, std::move(task));
 }
 
 void TaskGroup::cancel() {

@@ -40,6 +40,10 @@ class TaskGroup {
     // Starts the task soon, never inside this call. After close() has begun it is dropped
     // unstarted.
     Canceller spawn(Task<void> task);
+    // Runs the task up to its first wait inside this call, for what must not wait for another turn
+    // of the loop. `begun` gets its canceller before; the task may have ended when this returns.
+    // After close() has begun the task is dropped, and `begun` is not called.
+    void spawn_now(Task<void> task, const std::function<void(Canceller)>& begun);
     // Cancels every task without waiting for it.
     void cancel();
     // Cancels every task and waits until all have ended. Never call it from a task of the group. A

@@ -89,6 +89,39 @@ TEST(TaskGroup, DropsWhatIsSpawnedAfterClose) {
     EXPECT_EQ(ended, 0);
 }
 
+Task<> spawn_one_now(TaskGroup* group, Task<> task, TaskGroup::Canceller* canceller) {
+    group->spawn_now(std::move(task), [canceller](TaskGroup::Canceller given) {
+        *canceller = std::move(given);
+        EXPECT_TRUE(*canceller) << "it has not ended yet";
+    });
+    co_return;
+}
+
+TEST(TaskGroup, WhatIsSpawnedNowRunsToItsFirstWait) {
+    Runtime runtime;
+    TaskGroup group(runtime.executor(), "test");
+    int ended = 0;
+    TaskGroup::Canceller canceller;
+    const auto kept = std::make_shared<int>(0);
+    runtime.block_on(spawn_one_now(&group, holder(kept, &ended), &canceller));
+    EXPECT_EQ(ended, 1);
+    EXPECT_FALSE(canceller);
+
+    runtime.block_on(spawn_one_now(&group, sleeper(&ended), &canceller));
+    EXPECT_EQ(ended, 1);
+    EXPECT_TRUE(canceller);
+    canceller.cancel();
+    EXPECT_TRUE(runtime.block_on(group.drain(Deadline::after(10s))));
+    EXPECT_EQ(ended, 2);
+
+    runtime.block_on(group.close());
+    group.spawn_now(holder(kept, &ended), [](const TaskGroup::Canceller&) {
+        ADD_FAILURE() << "it is dropped after close()";
+    });
+    EXPECT_EQ(ended, 2);
+    EXPECT_EQ(kept.use_count(), 1);
+}
+
 TEST(TaskGroup, WhatIsCancelledBeforeItStartsNeverRuns) {
     Runtime runtime;
     TaskGroup group(runtime.executor(), "test");

@@ -60,7 +60,14 @@ void TurnEnd::put_off_sending(Entry& entry) {
         end();
 }
 
-void TurnEnd::prepare_to_send() { run_all(preparations_); }
+void TurnEnd::prepare_to_send() {
+    run_all(preparations_);
+    sent_at_ = std::chrono::steady_clock::now();
+}
+
+bool TurnEnd::is_quiet() const {
+    return senders_.size == 0 && std::chrono::steady_clock::now() - sent_at_ >= quiet_after_;
+}
 
 void TurnEnd::schedule() {
     if (std::exchange(scheduled_, true)) return;

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <boost/asio/execution_context.hpp>
+#include <chrono>
 #include <cstddef>
 
+#include "base/time.h"
 #include "io/task.h"
 
 namespace penstock::io {
@@ -14,7 +16,8 @@ namespace penstock::io {
 //
 // A system call for each small message costs most where the one who waits for it sleeps: it is
 // woken for the first of them and finds the others when they come together. The code between them
-// also stays in the caches.
+// also stays in the caches. Where the loop is quiet there are no others: what is to be sent then
+// goes out at once.
 class TurnEnd final : public boost::asio::execution_context::service {
   public:
     using key_type = TurnEnd;
@@ -22,6 +25,9 @@ class TurnEnd final : public boost::asio::execution_context::service {
     // So many senders wait at most; then it is as if the turn had ended, so that the first of many
     // is not kept back by all the others.
     static constexpr std::size_t kSendersMax = 16;
+    // Nothing was sent for so long: the loop is quiet. Longer than a busy loop is between two
+    // calls.
+    static constexpr Duration kQuietAfter = 100us;
 
     class Entry;
     struct List {
@@ -60,6 +66,9 @@ class TurnEnd final : public boost::asio::execution_context::service {
     void put_off_sending(Entry& entry);
     // Before anything is sent that was not put off.
     void prepare_to_send();
+    bool is_quiet() const;
+    // For tests: as if nothing had been sent yet, or as if something were sent all the time.
+    void set_quiet_after(Duration after) { quiet_after_ = after; }
 
   private:
     void shutdown() override;
@@ -71,6 +80,8 @@ class TurnEnd final : public boost::asio::execution_context::service {
     List preparations_;
     List senders_;
     bool scheduled_ = false;
+    Duration quiet_after_ = kQuietAfter;
+    std::chrono::steady_clock::time_point sent_at_;
 };
 
 }  // namespace penstock::io

@@ -66,9 +66,80 @@ class TurnEndTest : public testing::Test {
     }
     static Task<> shut_down(Stream* stream) { co_await stream->shutdown(Deadline::after(10s)); }
 
+    static bool keep(Stream& stream, std::string_view text) {
+        std::array<std::string_view, 1> parts{text};
+        std::span<std::string_view> rest = parts;
+        return stream.keep(rest).has_value() && rest.empty();
+    }
+    void set_quiet(bool quiet) {
+        constexpr Duration kNever = 24h * 36'500;
+        TurnEnd::of(runtime.executor()).set_quiet_after(quiet ? Duration{} : kNever);
+    }
+
+    TurnEndTest() { set_quiet(false); }
+
     Runtime runtime;
     Listener listener = *Listener::bind(runtime.executor(), {});
 };
+
+TEST_F(TurnEndTest, WhatIsWrittenSoonGoesOutAtOnceWhereTheLoopIsQuiet) {
+    Pair pair = connect();
+    set_quiet(true);
+
+    EXPECT_TRUE(soon(pair.client, "one"));
+    EXPECT_EQ(seen(pair.server), "one");
+}
+
+// One more is about to be sent: the loop is not quiet.
+TEST_F(TurnEndTest, WhatIsWrittenSoonWaitsForOthersThatWait) {
+    Pair pair = connect();
+    Pair other = connect();
+    EXPECT_TRUE(soon(other.client, "first"));
+    set_quiet(true);
+
+    EXPECT_TRUE(soon(pair.client, "one"));
+    EXPECT_EQ(seen(pair.server), std::nullopt);
+    end_turn();
+    EXPECT_EQ(seen(other.server), "first");
+    EXPECT_EQ(seen(pair.server), "one");
+}
+
+TEST_F(TurnEndTest, ALoopThatHasJustSentIsNotQuiet) {
+    TurnEnd& turn = TurnEnd::of(runtime.executor());
+    turn.prepare_to_send();
+    turn.set_quiet_after(1h);
+    EXPECT_FALSE(turn.is_quiet());
+    turn.set_quiet_after(Duration{});
+    EXPECT_TRUE(turn.is_quiet());
+}
+
+TEST_F(TurnEndTest, PiecesAreKeptUntilTheyArePushed) {
+    Pair pair = connect();
+    for (const bool quiet : {true, false}) {
+        set_quiet(quiet);
+        EXPECT_TRUE(keep(pair.client, "one "));
+        EXPECT_TRUE(keep(pair.client, "two"));
+        end_turn();
+        EXPECT_EQ(seen(pair.server), std::nullopt);
+
+        pair.client.push();
+        EXPECT_EQ(seen(pair.server), quiet ? Seen("one two") : std::nullopt);
+        end_turn();
+        EXPECT_EQ(seen(pair.server), quiet ? std::nullopt : Seen("one two"));
+    }
+}
+
+TEST_F(TurnEndTest, PiecesGoOutWithWhatIsWrittenNextAndBeforeTheEnd) {
+    Pair pair = connect();
+    EXPECT_TRUE(keep(pair.client, "one "));
+    EXPECT_EQ(now(pair.client, "two"), 0U);
+    EXPECT_EQ(seen(pair.server), "one two");
+
+    EXPECT_TRUE(keep(pair.client, "three"));
+    pair.client.close();
+    pair.client.push();
+    EXPECT_EQ(runtime.block_on(read_to_end(&pair.server)), "three");
+}
 
 TEST_F(TurnEndTest, WhatIsWrittenSoonGoesOutWhenTheTurnEnds) {
     Pair pair = connect();

@@ -135,6 +135,7 @@ io::Task<void> pass_on(Answer* answer, http::BodyWriter to) {
     if (!answer->first.empty() && !co_await to.write(std::exchange(answer->first, {}))) co_return;
     while (true) {
         std::optional<Result<std::string_view>> piece = answer->from.read_now();
+        if (!piece) to.push();
         while (!piece)
             piece = answer->from.take(
                 co_await answer->from.wait(io::Deadline::after(answer->read_timeout))
