@@ -19,8 +19,9 @@ elseif(PENSTOCK_PROFILE STREQUAL "use")
   file(ARCHIVE_EXTRACT INPUT ${archive} DESTINATION ${profile})
   # Functions that have changed since are compiled as if there were no profile of them.
   set(PENSTOCK_PROFILE_OPTIONS -fprofile-use=${profile}/penstock.profdata -Wno-profile-instr-out-of-date -Wno-profile-instr-unprofiled
-    -Wno-backend-plugin -ffunction-sections)
-  # What is taken most stands together: a call that comes after a pause finds fewer pages of code cold.
+    -Wno-backend-plugin -ffunction-sections -fsplit-machine-functions)
+  # What is taken most stands together, without the parts of its functions that were not: a call that comes after a pause finds fewer
+  # pages of code cold.
   add_link_options(-Wl,-z,keep-text-section-prefix)
 elseif(PENSTOCK_PROFILE STREQUAL "make")
   set(PENSTOCK_PROFILE_OPTIONS -fprofile-generate)
