@@ -85,7 +85,7 @@ class ChatStream {
     std::string held_error_;  // the engine's own, that another engine may spare the client
     std::unique_ptr<dialects::StreamReader> reader_;  // where another engine may go on
     const bool include_usage_;
-    bool token_seen_ = false;
+    bool token_seen_ = false;       // the call knows too, but each frame would have to fetch it
     bool first_token_met_ = false;  // and not learned from yet
     bool done_seen_ = false;
     bool finish_seen_ = false;
