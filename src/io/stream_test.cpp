@@ -253,6 +253,24 @@ TEST_F(StreamTest, AReadThatFollowsAnUnusedWatchGetsWhatComes) {
     EXPECT_EQ(told, 0);
 }
 
+TEST(Endpoint, IsNamedByItsAddressAndPort) {
+    using boost::asio::ip::make_address;
+    using boost::asio::ip::tcp;
+    const auto named = [](const char* address, std::uint16_t port) {
+        return to_string(tcp::endpoint(make_address(address), port));
+    };
+
+    EXPECT_EQ(named("192.0.2.7", 80), "192.0.2.7:80");
+    EXPECT_EQ(named("0.0.0.0", 0), "0.0.0.0:0");
+    EXPECT_EQ(named("255.255.255.255", 65535), "255.255.255.255:65535");
+    EXPECT_EQ(named("2001:db8::1", 443), "[2001:db8::1]:443");
+    EXPECT_EQ(
+        named("1111:2222:3333:4444:5555:6666:7777:8888", 65535),
+        "[1111:2222:3333:4444:5555:6666:7777:8888]:65535"
+    );
+    EXPECT_EQ(named("fe80::1%7", 8), "[fe80::1%7]:8");
+}
+
 TEST_F(StreamTest, AWatchedStreamMayGoAwayFirst) {
     Pair pair = connect();
     int told = 0;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "telemetry/trace.h"
 
+#include <algorithm>
+#include <array>
+
 // traceparent = version "-" trace-id "-" parent-id "-" trace-flags; 2, 32, 16 and 2 lower-case
 // digits.
 namespace penstock::telemetry {
@@ -23,10 +26,11 @@ Result<std::uint64_t> parse_hex(std::string_view text) {
     return value;
 }
 
-void put_hex(std::string& out, std::uint64_t value, int digits) {
+// Sixteen digits; returns where they end.
+char* put_hex(char* to, std::uint64_t value) {
     constexpr std::string_view kDigits = "0123456789abcdef";
-    for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4)
-        out += kDigits[(value >> shift) & 0xF];
+    for (int shift = 60; shift >= 0; shift -= 4) *to++ = kDigits[(value >> shift) & 0xF];
+    return to;
 }
 
 }  // namespace
@@ -47,29 +51,25 @@ Result<TraceContext> parse_traceparent(std::string_view text) {
 }
 
 std::string trace_id_text(const TraceContext& context) {
-    std::string text;
-    text.reserve(32);
-    put_hex(text, context.trace_id[0], 16);
-    put_hex(text, context.trace_id[1], 16);
-    return text;
+    std::array<char, 32> text;
+    put_hex(put_hex(text.data(), context.trace_id[0]), context.trace_id[1]);
+    return {text.data(), text.size()};
 }
 
 std::string span_id_text(const TraceContext& context) {
-    std::string text;
-    put_hex(text, context.span_id, 16);
-    return text;
+    std::array<char, 16> text;
+    put_hex(text.data(), context.span_id);
+    return {text.data(), text.size()};
 }
 
 std::string to_traceparent(const TraceContext& context) {
-    std::string text;
-    text.reserve(kSize);
-    text += "00-";
-    put_hex(text, context.trace_id[0], 16);
-    put_hex(text, context.trace_id[1], 16);
-    text += '-';
-    put_hex(text, context.span_id, 16);
-    text += context.sampled ? "-01" : "-00";
-    return text;
+    std::array<char, kSize> text;
+    char* at = std::ranges::copy(std::string_view("00-"), text.data()).out;
+    at = put_hex(put_hex(at, context.trace_id[0]), context.trace_id[1]);
+    *at++ = '-';
+    at = put_hex(at, context.span_id);
+    std::ranges::copy(std::string_view(context.sampled ? "-01" : "-00"), at);
+    return {text.data(), text.size()};
 }
 
 TraceContext new_trace(Random& random, bool sampled) {
