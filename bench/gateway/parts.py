@@ -4,8 +4,9 @@ import dataclasses
 import statistics
 import sys
 
+import peers
 import streams
-from measure import Cpu, Wrk, resident_mib
+from measure import Cpu, Void, Wrk, resident_mib
 from samples import DIRECT, Samples, interleaved, row, rows_of
 from scene import GATEWAY, GOVERNED, TOKENS, body_of
 
@@ -18,6 +19,8 @@ ANSWER_BYTES_MIN = 300  # of an unstreamed answer of TOKENS tokens
 # wrk cuts its calls in flight when a window ends; a window must have so many whole ones for each that is cut.
 CALLS_FOR_EACH_CUT = 30
 LONGER_WINDOW = 3
+# That each client reads one after another when all have begun, for each second of a window; of subjects that are slower by far, whose tails are plain with fewer.
+STREAMS_EACH, STREAMS_EACH_OF_OTHERS = 4, 1
 SLOWEST = 5  # first tokens that are told one by one
 COMPLETED = 5  # the figure of a visit of `requests` that counts calls
 IDLE_SECONDS_MIN, IDLE_SECONDS_MAX = 10, 25  # to open one subject's silent streams
@@ -99,33 +102,43 @@ def tell_of_cut_calls(result, samples):
                                 f"request is too high by up to {CONNECTIONS / statistics.median(completed):.0%}")
 
 
+class FirstTokens:
+    """Windows of streams, and the times to the first token of all rounds by subject, in ms."""
+
+    def __init__(self, scene, subjects):
+        self.scene, self.subjects, self.at_load, self.rising = scene, subjects, {}, {}
+
+    def window(self, subject):
+        """(CPU µs for each frame, the median time to the first token at that load). The first window of a subject warms it up: its times are not kept."""
+        name = next(name for name, one in self.subjects.items() if one is subject)
+        each = STREAMS_EACH_OF_OTHERS if name.split(", ")[0] in peers.OTHERS else STREAMS_EACH
+        load = streams.StreamLoad(self.scene.bench.folder, STREAMS, 1 + each * self.scene.seconds, FRAMES, FRAMES * self.scene.gap_seconds / STREAMS)
+        with self.scene.others_aside(subject, self.subjects), Cpu(subject) as cpu:
+            at_load, rising = load.times_to_first_token(subject, body_of(subject.model, stream=True).encode())
+        for kept, times in ((self.at_load, at_load), (self.rising, rising)):
+            kept[name] = kept[name] + times if name in kept else []
+        if not at_load:
+            raise Void("no stream began while all the others were read")
+        return cpu.seconds / ((len(at_load) + len(rising)) * FRAMES) * 1e6, statistics.median(at_load)
+
+
 def frames(scene, result):
-    def body(model):
-        return body_of(model, stream=True)
-
-    subjects, all_times = scene.subjects("paced"), {}
-    each = max(1, round(scene.seconds * 3))
-    load = streams.StreamLoad(scene.bench.folder, STREAMS, each, FRAMES, FRAMES * scene.gap_seconds / STREAMS)
-
-    def visit(subject):
-        with scene.others_aside(subject, subjects), Cpu(subject) as cpu:
-            times = load.times_to_first_token(subject, body(subject.model).encode())
-        name = next(name for name, one in subjects.items() if one is subject)
-        all_times.setdefault(name, []).extend(times)
-        return cpu.seconds / (len(times) * FRAMES) * 1e6, statistics.median(times)
-
-    samples = interleaved("frames", subjects, scene.rounds, visit, scene.end)
+    subjects = scene.subjects("paced")
+    tokens = FirstTokens(scene, subjects)
+    samples = interleaved("frames", subjects, scene.rounds, tokens.window, scene.end)
     result.take(samples, [("CPU per SSE frame", "µs", "ratio"), (f"added to the first token at {STREAMS} streams, p50", "ms", "added")])
-    added_at_p99(result, all_times)
+    added_at_p99(result, f"at {STREAMS} streams", tokens.at_load)
+    added_at_p99(result, f"while the load rises to {STREAMS} streams", tokens.rising)
 
 
-def added_at_p99(result, all_times):
+def added_at_p99(result, when, all_times):
     """Of the streams of all rounds together: one round has too few of them for its 99th percentile to be more than its slowest."""
+    all_times = {name: times for name, times in all_times.items() if times}
     at_p99 = {name: sorted(times)[int(len(times) * 0.99)] for name, times in all_times.items()}
     for name, value in at_p99.items():
         if name != DIRECT and DIRECT in at_p99:
-            result.rows.append(row(f"added to the first token at {STREAMS} streams, p99 of all rounds", name, value - at_p99[DIRECT], "ms"))
-    result.notes.append("first tokens: streams of all rounds by subject, and their slowest in ms: " + ", ".join(
+            result.rows.append(row(f"added to the first token {when}, p99 of all rounds", name, value - at_p99[DIRECT], "ms"))
+    result.notes.append(f"first tokens {when}: streams of all rounds by subject, and their slowest in ms: " + ", ".join(
         f"{name} {len(times)} ({' '.join(f'{time:.2f}' for time in sorted(times)[-SLOWEST:])})" for name, times in all_times.items()))
 
 

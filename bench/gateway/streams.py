@@ -29,13 +29,15 @@ class StreamLoad:
         self.words = ["--clients", clients, "--each", each, "--frames-min", frames_min, "--apart", apart_seconds]
 
     def times_to_first_token(self, subject, body):
-        """The sorted times in ms. Read by a program of its own: a client in Python would add its own time to them."""
+        """(Those that began while all the other clients read theirs, those before), in ms. Read by a program of its own: a client in Python would add its own
+        time to them."""
         path = self.folder / f"stream-{subject.port}.request"
         path.write_bytes(request_bytes(subject, body))
         done = subprocess.run([str(word) for word in (STREAM_LOAD, "--port", subject.port, "--request-file", path, *self.words)], capture_output=True, text=True)
         if done.returncode != 0:
             raise Void(done.stderr.strip()[-300:] or f"stream_load ended with {done.returncode}")
-        return sorted(json.loads(done.stdout))
+        times = json.loads(done.stdout)
+        return times["at_load"], times["rising"]
 
 
 class SilentStreams:

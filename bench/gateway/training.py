@@ -59,7 +59,7 @@ def main():
                 print(name, connections, wrk.run(fast[name], connections, SECONDS if connections > 1 else 1), flush=True)
         load = streams.StreamLoad(bench.folder, STREAMS, STREAMS_EACH, FRAMES, 0.001)
         for name in options.subjects:
-            print(name, "streams", len(load.times_to_first_token(paced[name], body_of("paced", stream=True).encode())), flush=True)
+            print(name, "streams", sum(map(len, load.times_to_first_token(paced[name], body_of("paced", stream=True).encode()))), flush=True)
         for path, body in OTHERS:
             data = json.dumps(body("fast")).encode()
             http_calls.all_of(f"http://127.0.0.1:{scene.own.port}", path, [(scene.limited_key, data)] * OTHERS_EACH)
