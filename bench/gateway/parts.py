@@ -118,7 +118,7 @@ class FirstTokens:
         for kept, times in ((self.at_load, at_load), (self.rising, rising)):
             kept[name] = kept[name] + times if name in kept else []
         if not at_load:
-            raise Void("no stream began while all the others were read")
+            raise Void("no stream began after each client had begun its first: more streams a client are needed")
         return cpu.seconds / ((len(at_load) + len(rising)) * FRAMES) * 1e6, statistics.median(at_load)
 
 

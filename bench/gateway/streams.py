@@ -29,7 +29,7 @@ class StreamLoad:
         self.words = ["--clients", clients, "--each", each, "--frames-min", frames_min, "--apart", apart_seconds]
 
     def times_to_first_token(self, subject, body):
-        """(Those that began while all the other clients read theirs, those before), in ms. Read by a program of its own: a client in Python would add its own
+        """(Those that began when each client had begun its first, those before), in ms. Read by a program of its own: a client in Python would add its own
         time to them."""
         path = self.folder / f"stream-{subject.port}.request"
         path.write_bytes(request_bytes(subject, body))

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads whole streams of server-sent events and tells when the first content of each came: what a
 // client written in Python cannot time to a tenth of a millisecond while it reads the others.
-// Streams that begin while all the other clients read theirs are told apart from those before, when
-// the load was still rising: a subject that has little to do sleeps between, and wakes late.
+// Streams that begin when all clients read theirs are told apart from those with which a client
+// begins, when the load is still rising: a subject that has little to do sleeps between, and wakes
+// late.
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
@@ -64,8 +65,8 @@ int frames_of(std::string_view text) {
 
 // Milliseconds from a request to the first content of its stream.
 struct Times {
-    std::vector<double> at_load;  // begun while all the others were read
-    std::vector<double> rising;   // begun before
+    std::vector<double> at_load;  // of streams that began after each client's first
+    std::vector<double> rising;   // of those before
 };
 
 // One after another, a connection for each stream.
@@ -79,6 +80,7 @@ class Client {
 
     bool done() const { return left_ == 0 && handle_ < 0; }
     int handle() const { return handle_; }
+    bool begun() const { return left_ < options_.each; }
     bool waits_to_begin() const { return handle_ < 0 && left_ > 0; }
     Clock::time_point begin() const { return begin_; }
 
@@ -147,10 +149,9 @@ class Client {
     Clock::time_point first_;
 };
 
-int open_streams(const std::vector<std::unique_ptr<Client>>& clients) {
-    return static_cast<int>(std::ranges::count_if(clients, [](const auto& client) {
-        return client->handle() >= 0;
-    }));
+// A stream that has ended is followed by its client's next at once, also where two end together.
+bool all_begun(const std::vector<std::unique_ptr<Client>>& clients) {
+    return std::ranges::all_of(clients, [](const auto& client) { return client->begun(); });
 }
 
 Times run(const Options& options) {
@@ -171,7 +172,7 @@ Times run(const Options& options) {
         Clock::time_point wake = Clock::now() + std::chrono::seconds(1);
         for (const auto& client : clients) {
             if (client->waits_to_begin() && client->begin() <= Clock::now())
-                client->start(open_streams(clients) + 1 == options.clients);
+                client->start(all_begun(clients));
             if (client->waits_to_begin()) wake = std::min(wake, client->begin());
             if (client->handle() < 0) continue;
             waits.push_back({client->handle(), POLLIN, 0});
