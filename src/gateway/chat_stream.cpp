@@ -108,7 +108,7 @@ io::Task<EndReason> ChatStream::pump(http::BodyWriter writer) {
         if (undelivered_)
             end = co_await flush(writer);
         else
-            end = on_received(co_await upstream_.wait(patience()));
+            end = on_received(co_await upstream_.wait_for_piece(patience()));
         if (!end) end = pass_on(writer);
     }
     co_return *end;

@@ -208,7 +208,7 @@ io::Task<EndReason> StreamContinuation::pump(http::BodyWriter writer) {
     while (true) {
         const io::Deadline deadline =
             io::earlier(options_.deadline, io::Deadline::after(ended_ ? kDrainFor : silence_max()));
-        const Result<std::string_view> piece = co_await upstream_->read(deadline);
+        const Result<std::string_view> piece = co_await upstream_->read_piece(deadline);
         if (ended_ && (!piece || piece->empty())) co_return EndReason::done;
         if (!piece) {
             if (piece.error().code != ErrorCode::deadline_exceeded)

@@ -156,7 +156,7 @@ io::Task<EndReason> DialectStream::pump(http::BodyWriter writer) {
         const io::Deadline deadline =
             within ? io::earlier(options_.deadline, io::Deadline::after(*within))
                    : options_.deadline;
-        const Result<std::string_view> piece = co_await upstream_.read(deadline);
+        const Result<std::string_view> piece = co_await upstream_.read_piece(deadline);
         if (ended_ && (!piece || piece->empty())) co_return EndReason::done;
         if (!piece && piece.error().code == ErrorCode::deadline_exceeded) {
             if (!options_.deadline.passed()) call_->on_silence();

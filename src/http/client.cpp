@@ -343,6 +343,10 @@ io::Task<Result<std::size_t>> ResponseStream::wait(io::Deadline deadline) {
     return state_->connection->reader.fill(deadline);
 }
 
+io::Task<Result<std::size_t>> ResponseStream::wait_for_piece(io::Deadline deadline) {
+    return state_->connection->reader.fill_piece(deadline);
+}
+
 std::optional<Result<std::string_view>> ResponseStream::take(const Result<std::size_t>& came) {
     if (Parsed<void> more = state_->connection->reader.filled(came); !more)
         return state_->take(std::unexpected(std::move(more.error())));
@@ -362,6 +366,12 @@ std::optional<Result<std::string_view>> ResponseStream::State::read_now() {
 io::Task<Result<std::string_view>> ResponseStream::read(io::Deadline deadline) {
     std::optional<Result<std::string_view>> piece = read_now();
     while (!piece) piece = take(co_await wait(deadline));
+    co_return *std::move(piece);
+}
+
+io::Task<Result<std::string_view>> ResponseStream::read_piece(io::Deadline deadline) {
+    std::optional<Result<std::string_view>> piece = read_now();
+    while (!piece) piece = take(co_await wait_for_piece(deadline));
     co_return *std::move(piece);
 }
 

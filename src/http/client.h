@@ -72,11 +72,15 @@ class ResponseStream {
     // until the next read. unavailable: the connection was cut before that end. deadline_exceeded:
     // as it says; the stream can still be read.
     io::Task<Result<std::string_view>> read(io::Deadline deadline = io::Deadline::none());
+    // The same for a stream that runs: where much comes at one time, what begins elsewhere is
+    // served first (io/turn_end.h).
+    io::Task<Result<std::string_view>> read_piece(io::Deadline deadline);
     // The same in steps, for loops that do without a coroutine for each piece:
     //     auto piece = stream.read_now();
     //     while (!piece) piece = stream.take(co_await stream.wait(deadline));
     std::optional<Result<std::string_view>> read_now();  // nothing: wait()
     io::Task<Result<std::size_t>> wait(io::Deadline deadline = io::Deadline::none());
+    io::Task<Result<std::size_t>> wait_for_piece(io::Deadline deadline);  // of a stream that runs
     std::optional<Result<std::string_view>> take(const Result<std::size_t>& came);
     // Whoever keeps the stream for long and has read them need not keep them.
     void forget_headers();

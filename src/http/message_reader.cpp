@@ -130,13 +130,21 @@ void MessageReader::release() {
     buffer_.release();
 }
 
-io::Task<Result<std::size_t>> MessageReader::fill(io::Deadline deadline) {
+std::span<char> MessageReader::prepare_for_body() {
     const std::optional<std::uint64_t> left = parser_.length_left();
     const std::size_t usual = left ? static_cast<std::size_t>(std::clamp<std::uint64_t>(
                                          *left, InputBuffer::kPieceBytes, InputBuffer::kLengthBytes
                                      ))
                                    : InputBuffer::kPieceBytes;
-    return stream_->read_some(buffer_.prepare(usual), deadline);
+    return buffer_.prepare(usual);
+}
+
+io::Task<Result<std::size_t>> MessageReader::fill(io::Deadline deadline) {
+    return stream_->read_some(prepare_for_body(), deadline);
+}
+
+io::Task<Result<std::size_t>> MessageReader::fill_piece(io::Deadline deadline) {
+    return stream_->read_piece(prepare_for_body(), deadline);
 }
 
 Parsed<void> MessageReader::filled(const Result<std::size_t>& came) {

@@ -68,6 +68,8 @@ class MessageReader {
     // After body_now() had nothing: waits for more. What it gives goes to filled(), then body_now()
     // is asked again. For loops that wait themselves, without a coroutine between.
     io::Task<Result<std::size_t>> fill(io::Deadline deadline);
+    // The same for a piece of a long answer, which lets go first what begins (Stream::read_piece).
+    io::Task<Result<std::size_t>> fill_piece(io::Deadline deadline);
     Parsed<void> filled(const Result<std::size_t>& came);
     // Where body_now() has nothing: what has come of a long body of known length, read straight
     // behind `into`, without a stop in the buffer. 0: nothing, or not such a body.
@@ -96,6 +98,7 @@ class MessageReader {
     Parser parser_;
     InputBuffer buffer_;
     std::optional<Result<std::size_t>> first_now();
+    std::span<char> prepare_for_body();
 
     std::size_t used_ = 0;  // of the buffer, by the piece that was given out
     bool begun_ = false;

@@ -13,7 +13,8 @@
 
 namespace penstock::io {
 
-// Threads for what would block a Runtime: disk, hashing, SQL. Work that is queued when the pool is
+// Threads for what would block a Runtime: disk, hashing, SQL. The system wakes none of them before
+// the loop (SCHED_BATCH): nobody waits for them as for it. Work that is queued when the pool is
 // destroyed still runs; the destructor waits for it.
 class Pool {
   public:

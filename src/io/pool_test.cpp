@@ -2,6 +2,7 @@
 #include "io/pool.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <atomic>
 #include <string>
@@ -94,6 +95,17 @@ TEST(Pool, PostedWorkRunsBeforeItsDestruction) {
     }
 
     EXPECT_EQ(count, 10);
+}
+
+Task<int> policy_of_jobs(Pool* pool) {
+    co_return co_await pool->run([] { return ::sched_getscheduler(0); });
+}
+
+TEST(Pool, JobsAreNotWokenBeforeTheLoop) {
+    Runtime runtime;
+    Pool pool(1);
+    EXPECT_EQ(runtime.block_on(policy_of_jobs(&pool)), SCHED_BATCH);
+    EXPECT_EQ(::sched_getscheduler(0), SCHED_OTHER);
 }
 
 }  // namespace

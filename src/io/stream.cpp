@@ -80,6 +80,13 @@ class Limit {
 using ReadLimit = Limit<&StreamDeadlines::Entry::set_read>;
 using WriteLimit = Limit<&StreamDeadlines::Entry::set_write>;
 
+// Goes on when what begins has been served.
+auto give_way(TurnEnd* turn) {
+    return asio::async_initiate<const asio::deferred_t, void()>(
+        [turn](auto resume) { turn->put_off_piece(std::move(resume)); }, asio::deferred
+    );
+}
+
 using Parts = std::array<asio::const_buffer, Stream::kGatherMax>;
 
 // What is left of the parts after `sent` bytes.
@@ -148,7 +155,7 @@ Stream::Stream(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 template <class Socket>
 Task<Result<std::size_t>> Stream::read_from(
-    State* state, Socket* socket, std::span<char> into, Deadline deadline
+    State* state, Socket* socket, std::span<char> into, Deadline deadline, bool gives_way
 ) {
     if (state->has_pushback()) co_return state->take_pushback(into.data(), into.size());
     const ReadLimit limit(state, deadline);
@@ -157,7 +164,10 @@ Task<Result<std::size_t>> Stream::read_from(
         const auto [error, size] = co_await socket->async_read_some(
             asio::mutable_buffer(into.data(), into.size()), kAwait
         );
-        if (!error || error == asio::error::eof) co_return size;
+        if (!error || error == asio::error::eof) {
+            if (gives_way && !state->turn.is_quiet()) co_await give_way(&state->turn);
+            co_return size;
+        }
         if (error != asio::error::operation_aborted) co_return failure(*state, error);
         const Aborted why = co_await why_aborted(state, state->read_expired);
         if (why == Aborted::repeat && state->send_error != 0)
@@ -169,7 +179,13 @@ Task<Result<std::size_t>> Stream::read_from(
 
 Task<Result<std::size_t>> Stream::read_some(std::span<char> into, Deadline deadline) {
     return state_->visit([&](auto& socket) {
-        return read_from(state_.get(), &socket, into, deadline);
+        return read_from(state_.get(), &socket, into, deadline, false);
+    });
+}
+
+Task<Result<std::size_t>> Stream::read_piece(std::span<char> into, Deadline deadline) {
+    return state_->visit([&](auto& socket) {
+        return read_from(state_.get(), &socket, into, deadline, true);
     });
 }
 

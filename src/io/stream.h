@@ -34,6 +34,11 @@ class Stream {
     // At least one byte, or 0 at the orderly end of the stream. A TLS peer that just drops the
     // connection is an error (unavailable), since the data may have been cut.
     Task<Result<std::size_t>> read_some(std::span<char> into, Deadline deadline = Deadline::none());
+    // The same for a piece of what runs for long: where the loop is busy, what begins elsewhere is
+    // served first (turn_end.h).
+    Task<Result<std::size_t>> read_piece(
+        std::span<char> into, Deadline deadline = Deadline::none()
+    );
     // All of it. `deadline` is for the whole call.
     Task<Result<void>> write(std::string_view bytes, Deadline deadline = Deadline::none());
     // All parts in order, in one system call where the socket takes them; at most kGatherMax parts.
@@ -94,7 +99,7 @@ class Stream {
   private:
     template <class Socket>
     static Task<Result<std::size_t>> read_from(
-        State* state, Socket* socket, std::span<char> into, Deadline deadline
+        State* state, Socket* socket, std::span<char> into, Deadline deadline, bool gives_way
     );
     template <class Socket>
     static Task<Result<void>> write_to(

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/turn_end.h"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/query.hpp>
+#include <utility>
 
 #include "io/before_sending.h"
 
@@ -43,6 +45,8 @@ TurnEnd& TurnEnd::of(const Executor& executor) {
 void TurnEnd::shutdown() {
     for (List* list : {&preparations_, &senders_})
         while (list->first != nullptr) list->remove(*list->first);
+    // They own tasks, which may put off more as they unwind.
+    while (!pieces_.empty()) std::exchange(pieces_, {}).clear();
 }
 
 void TurnEnd::put_off_preparation(Entry& entry) {
@@ -58,6 +62,25 @@ void TurnEnd::put_off_sending(Entry& entry) {
         schedule();
     else
         end();
+}
+
+void TurnEnd::put_off_piece(std::move_only_function<void()> resume) {
+    pieces_.push_back(std::move(resume));
+    if (pieces_.size() == 1) schedule_pieces();
+}
+
+void TurnEnd::schedule_pieces() {
+    asio::post(context_, [this] { resume_pieces(); });
+}
+
+void TurnEnd::resume_pieces() {
+    for (std::size_t left = std::max(kPiecesAtATime, pieces_.size() / kPiecesPart);
+         left > 0 && !pieces_.empty(); --left) {
+        std::move_only_function<void()> resume = std::move(pieces_.front());
+        pieces_.pop_front();
+        resume();
+    }
+    if (!pieces_.empty()) schedule_pieces();
 }
 
 void TurnEnd::prepare_to_send() {

@@ -4,6 +4,8 @@
 #include <boost/asio/execution_context.hpp>
 #include <chrono>
 #include <cstddef>
+#include <deque>
+#include <functional>
 
 #include "base/time.h"
 #include "io/task.h"
@@ -18,6 +20,10 @@ namespace penstock::io {
 // woken for the first of them and finds the others when they come together. The code between them
 // also stays in the caches. Where the loop is quiet there are no others: what is to be sent then
 // goes out at once.
+//
+// And what gives way: pieces of streams that run, which come in bursts where an engine makes one
+// for each of its streams at a time. A few at a time are looked at, and between them what begins
+// (a connection, a request, a first answer) is served as it comes.
 class TurnEnd final : public boost::asio::execution_context::service {
   public:
     using key_type = TurnEnd;
@@ -28,6 +34,11 @@ class TurnEnd final : public boost::asio::execution_context::service {
     // Nothing was sent for so long: the loop is quiet. Longer than a busy loop is between two
     // calls.
     static constexpr Duration kQuietAfter = 100us;
+
+    // So many pieces are looked at before the loop looks for what begins; where many wait, an
+    // eighth of them, so that they are never kept back for long.
+    static constexpr std::size_t kPiecesAtATime = 4;
+    static constexpr std::size_t kPiecesPart = 8;
 
     class Entry;
     struct List {
@@ -64,6 +75,8 @@ class TurnEnd final : public boost::asio::execution_context::service {
     // Each does nothing for an entry that waits already.
     void put_off_preparation(Entry& entry);
     void put_off_sending(Entry& entry);
+    // Calls `resume` when what begins has been served; pieces are resumed in their order.
+    void put_off_piece(std::move_only_function<void()> resume);
     // Before anything is sent that was not put off.
     void prepare_to_send();
     bool is_quiet() const;
@@ -74,11 +87,14 @@ class TurnEnd final : public boost::asio::execution_context::service {
     void shutdown() override;
     void schedule();
     void end();
+    void schedule_pieces();
+    void resume_pieces();
     static void run_all(List& list);
 
     boost::asio::io_context& context_;
     List preparations_;
     List senders_;
+    std::deque<std::move_only_function<void()>> pieces_;
     bool scheduled_ = false;
     Duration quiet_after_ = kQuietAfter;
     std::chrono::steady_clock::time_point sent_at_;

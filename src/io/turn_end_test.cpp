@@ -66,6 +66,32 @@ class TurnEndTest : public testing::Test {
     }
     static Task<> shut_down(Stream* stream) { co_await stream->shutdown(Deadline::after(10s)); }
 
+    static Task<> note_piece(Stream* stream, std::vector<std::string>* seen) {
+        std::array<char, 256> buffer;
+        const auto size = co_await stream->read_piece(buffer, Deadline::after(10s));
+        seen->emplace_back(buffer.data(), size.value_or(0));
+    }
+    static Task<> note_beginning(Stream* stream, std::vector<std::string>* seen) {
+        std::array<char, 256> buffer;
+        const auto size = co_await stream->read_some(buffer, Deadline::after(10s));
+        seen->emplace_back(buffer.data(), size.value_or(0));
+    }
+    // Of a piece and a beginning that come in this order.
+    std::vector<std::string> order_of_reading() {
+        Pair running = connect();
+        Pair beginning = connect();
+        std::vector<std::string> seen;
+        TaskGroup readers(runtime.executor(), "readers");
+        readers.spawn(note_piece(&running.server, &seen));
+        readers.spawn(note_beginning(&beginning.server, &seen));
+        end_turn();
+        EXPECT_EQ(now(running.client, "piece"), 0U);
+        EXPECT_EQ(now(beginning.client, "beginning"), 0U);
+        EXPECT_TRUE(runtime.block_on(readers.drain(Deadline::after(10s))));
+        runtime.block_on(readers.close());
+        return seen;
+    }
+
     static bool keep(Stream& stream, std::string_view text) {
         std::array<std::string_view, 1> parts{text};
         std::span<std::string_view> rest = parts;
@@ -283,6 +309,70 @@ TEST_F(TurnEndTest, APreparationIsDoneThoughNothingIsSent) {
     preparation.take_back();
     end_turn();
     EXPECT_FALSE(done);
+}
+
+using Names = std::vector<std::string>;
+
+TEST_F(TurnEndTest, APieceGivesWayToWhatBegins) {
+    EXPECT_EQ(order_of_reading(), (Names{"beginning", "piece"}));
+}
+
+TEST_F(TurnEndTest, APieceThatIsAloneIsReadAtOnce) {
+    set_quiet(true);
+    EXPECT_EQ(order_of_reading(), (Names{"piece", "beginning"}));
+}
+
+TEST_F(TurnEndTest, AFewPiecesAreResumedAtATime) {
+    TurnEnd& turn = TurnEnd::of(runtime.executor());
+    Names order;
+    for (std::size_t i = 0; i <= TurnEnd::kPiecesAtATime; ++i)
+        turn.put_off_piece([&order, i, &runtime = runtime] {
+            order.push_back("piece " + std::to_string(i));
+            if (i == 0) runtime.post([&order] { order.emplace_back("beginning"); });
+        });
+    end_turn();
+    end_turn();
+
+    EXPECT_EQ(order, (Names{"piece 0", "piece 1", "piece 2", "piece 3", "beginning", "piece 4"}));
+}
+
+TEST_F(TurnEndTest, OfManyPiecesAPartIsResumedAtATime) {
+    TurnEnd& turn = TurnEnd::of(runtime.executor());
+    constexpr std::size_t kPieces = 100 * TurnEnd::kPiecesPart;
+    std::size_t resumed = 0;
+    std::size_t before = 0;  // what begins while the first one is looked at
+    for (std::size_t i = 0; i < kPieces; ++i)
+        turn.put_off_piece([&, i] {
+            ++resumed;
+            if (i == 0) runtime.post([&] { before = resumed; });
+        });
+    for (int turns = 0; turns < 100 && resumed < kPieces; ++turns) end_turn();
+
+    EXPECT_EQ(before, kPieces / TurnEnd::kPiecesPart);
+    EXPECT_EQ(resumed, kPieces);
+}
+
+TEST_F(TurnEndTest, PiecesThatWaitEndWithTheLoop) {
+    const auto resumed = std::make_shared<bool>(false);
+    {
+        Runtime short_lived;
+        TurnEnd::of(short_lived.executor()).put_off_piece([resumed] { *resumed = true; });
+        EXPECT_EQ(resumed.use_count(), 2);
+    }
+    EXPECT_EQ(resumed.use_count(), 1);
+    EXPECT_FALSE(*resumed);
+}
+
+TEST_F(TurnEndTest, ATaskWhosePieceWaitsCanBeCancelled) {
+    Pair pair = connect();
+    Names seen;
+    TaskGroup readers(runtime.executor(), "readers");
+    EXPECT_EQ(now(pair.client, "piece"), 0U);
+    readers.spawn(note_piece(&pair.server, &seen));
+    end_turn();
+    runtime.block_on(readers.close());
+
+    EXPECT_EQ(readers.size(), 0U);
 }
 
 }  // namespace

@@ -131,15 +131,19 @@ struct Answer {
     std::string first;  // of its body, which has come with the header
 };
 
+// What an answer begins with goes before the pieces of others that run.
+io::Task<Result<std::size_t>> wait_for_more(Answer* answer, bool begun) {
+    const io::Deadline deadline = io::Deadline::after(answer->read_timeout);
+    return begun ? answer->from.wait_for_piece(deadline) : answer->from.wait(deadline);
+}
+
 io::Task<void> pass_on(Answer* answer, http::BodyWriter to) {
-    if (!answer->first.empty() && !co_await to.write(std::exchange(answer->first, {}))) co_return;
-    while (true) {
+    bool begun = !answer->first.empty();
+    if (begun && !co_await to.write(std::exchange(answer->first, {}))) co_return;
+    for (;; begun = true) {
         std::optional<Result<std::string_view>> piece = answer->from.read_now();
         if (!piece) to.push();
-        while (!piece)
-            piece = answer->from.take(
-                co_await answer->from.wait(io::Deadline::after(answer->read_timeout))
-            );
+        while (!piece) piece = answer->from.take(co_await wait_for_more(answer, begun));
         if (!*piece) co_return to.abort();
         if ((*piece)->empty()) co_return;
         std::optional<Result<void>> written = to.write_now(**piece);
