@@ -18,6 +18,7 @@ namespace penstock::http {
 namespace {
 
 constexpr std::size_t kWritePiece = 256UL * 1024;  // each gets the whole write timeout
+constexpr std::size_t kHeadBytesUsual = 1024;      // room for a header that is made at once
 constexpr std::string_view kLastChunk = "0\r\n\r\n";
 
 // What the connection itself says, whatever a handler wrote.
@@ -93,7 +94,7 @@ io::Task<Connection::Next> Connection::drain_body() {
 
 std::string Connection::print_head(const Response& response, std::optional<std::uint64_t> length) {
     std::string head;
-    head.reserve(512);
+    head.reserve(kHeadBytesUsual);
     const auto line = [&](std::string_view name, std::string_view value) {
         head.append(name).append(": ").append(value).append("\r\n");
     };

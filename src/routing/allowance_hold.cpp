@@ -76,7 +76,9 @@ void Hold::settle(const Actual& actual) {
 std::vector<LeaseId> Hold::drawn() const {
     std::vector<LeaseId> leases;
     if (pool_ == nullptr) return leases;
-    for (const AllowancePool::Entry& entry : pool_->holds_[index_].entries) {
+    const auto& entries = pool_->holds_[index_].entries;
+    leases.reserve(entries.size());
+    for (const AllowancePool::Entry& entry : entries) {
         const AllowancePool::Slot& slot = pool_->slots_[entry.slot];
         if (is_consumed(slot.key.measure) && slot.key.measure != Measure::wallet)
             leases.push_back(slot.lease);

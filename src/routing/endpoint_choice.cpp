@@ -283,7 +283,7 @@ EndpointPool::State* EndpointPool::least_score(
     for (const Candidate& candidate : candidates)
         if (candidate.note->terms.score() <= most) equal.push_back(candidate.state);
     if (decision_.form == Decision::Form::blocks) {
-        const Endpoint cheapest =
+        const Endpoint& cheapest =
             (*std::ranges::min_element(
                  equal, [](auto* a, auto* b
                         ) { return cost_order(a->route().endpoint, b->route().endpoint) < 0; }
