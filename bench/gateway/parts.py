@@ -113,7 +113,7 @@ class FirstTokens:
         name = next(name for name, one in self.subjects.items() if one is subject)
         each = STREAMS_EACH_OF_OTHERS if name.split(", ")[0] in peers.OTHERS else STREAMS_EACH
         load = streams.StreamLoad(self.scene.bench.folder, STREAMS, 1 + each * self.scene.seconds, FRAMES, FRAMES * self.scene.gap_seconds / STREAMS)
-        with self.scene.others_aside(subject, self.subjects), Cpu(subject) as cpu:
+        with self.scene.others_aside(subject, self.subjects, paced=True), Cpu(subject) as cpu:
             at_load, rising = load.times_to_first_token(subject, body_of(subject.model, stream=True).encode())
         for kept, times in ((self.at_load, at_load), (self.rising, rising)):
             kept[name] = kept[name] + times if name in kept else []

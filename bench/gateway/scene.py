@@ -134,15 +134,16 @@ class Scene:
         return self.own
 
     @contextlib.contextmanager
-    def others_aside(self, subject, subjects):
+    def others_aside(self, subject, subjects, paced=False):
         """Where single calls are timed. The other subjects share a core with this one here, and the platform's server that of engine and client; in truth each has
-        a machine of its own: they run when these do not. What is timed (client, engine and subject) goes before the daemons of the machine, where this process may say so:
-        one slice of theirs is longer than ten first tokens. Not under full load, where the server would never settle."""
+        a machine of its own: they run when these do not. Paced streams (their client, engine and subject) also go before the daemons of the machine, where this process
+        may say so: one slice of theirs is longer than ten first tokens. A loop of lone calls would fill a core, and the system stops what does that in real time. Not under
+        full load, where the server would never settle."""
         own = subject.process and subject.process.pid
         others = {one.process.pid for one in subjects.values() if one.process and one.process.pid != own}
         others |= {self.server_process.pid} if self.server_process else set()
         # All that this process started but the others.
-        timed = {os.getpid()} if self.goes_first else set()
+        timed = {os.getpid()} if paced and self.goes_first else set()
         with policy(others, os.SCHED_IDLE), policy(timed, os.SCHED_RR, REAL_TIME_PRIORITY):
             yield
 
