@@ -165,7 +165,13 @@ Task<Result<std::size_t>> Stream::read_from(
             asio::mutable_buffer(into.data(), into.size()), kAwait
         );
         if (!error || error == asio::error::eof) {
-            if (gives_way && !state->turn.is_quiet()) co_await give_way(&state->turn);
+            if (gives_way && !state->turn.is_quiet()) {
+                // Of a task that was cancelled meanwhile this would throw, and what came be lost.
+                const asio::cancellation_state cancellation =
+                    co_await asio::this_coro::cancellation_state;
+                if (cancellation.cancelled() == asio::cancellation_type::none)
+                    co_await give_way(&state->turn);
+            }
             co_return size;
         }
         if (error != asio::error::operation_aborted) co_return failure(*state, error);
