@@ -66,11 +66,15 @@ void TurnEnd::put_off_sending(Entry& entry) {
 
 void TurnEnd::put_off_piece(std::move_only_function<void()> resume) {
     pieces_.push_back(std::move(resume));
-    if (pieces_.size() == 1) schedule_pieces();
+    schedule_pieces();
 }
 
 void TurnEnd::schedule_pieces() {
-    asio::post(context_, [this] { resume_pieces(); });
+    if (std::exchange(pieces_scheduled_, true)) return;
+    asio::post(context_, [this] {
+        pieces_scheduled_ = false;
+        resume_pieces();
+    });
 }
 
 void TurnEnd::resume_pieces() {

@@ -96,6 +96,7 @@ class TurnEnd final : public boost::asio::execution_context::service {
     List senders_;
     std::deque<std::move_only_function<void()>> pieces_;
     bool scheduled_ = false;
+    bool pieces_scheduled_ = false;
     Duration quiet_after_ = kQuietAfter;
     std::chrono::steady_clock::time_point sent_at_;
 };
