@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import resource
+import signal
 import socket
 import sys
 import time
@@ -65,6 +66,22 @@ def policy(pids, meanwhile, priority=0):
         yield
     finally:
         change_policy(pids, meanwhile, os.SCHED_OTHER)
+
+
+@contextlib.contextmanager
+def stopped(pids):
+    """These and what they started: afterwards they go on as if no time had passed."""
+    def tell(what):
+        for one in whole:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, what)
+
+    whole = [one for pid in pids for one in tree(pid)]
+    try:
+        tell(signal.SIGSTOP)
+        yield
+    finally:
+        tell(signal.SIGCONT)
 
 
 def may_go_first():
@@ -136,15 +153,16 @@ class Scene:
     @contextlib.contextmanager
     def others_aside(self, subject, subjects, paced=False):
         """Where single calls are timed. The other subjects share a core with this one here, and the platform's server that of engine and client; in truth each has
-        a machine of its own: they run when these do not. Paced streams (their client, engine and subject) also go before the daemons of the machine, where this process
-        may say so: one slice of theirs is longer than ten first tokens. A loop of lone calls would fill a core, and the system stops what does that in real time. Not under
-        full load, where the server would never settle."""
+        a machine of its own: they run when these do not. Beside paced streams, where the core rests most of the time, products of others would: they are stopped. Paced streams
+        (their client, engine and subject) also go before the daemons of the machine, where this process may say so: one slice of theirs is longer than ten first tokens.
+        A loop of lone calls would fill a core, and the system stops what does that in real time. Not under full load, where the server would never settle."""
         own = subject.process and subject.process.pid
         others = {one.process.pid for one in subjects.values() if one.process and one.process.pid != own}
         others |= {self.server_process.pid} if self.server_process else set()
         # All that this process started but the others.
         timed = {os.getpid()} if paced and self.goes_first else set()
-        with policy(others, os.SCHED_IDLE), policy(timed, os.SCHED_RR, REAL_TIME_PRIORITY):
+        quiet = {one.process.pid for name, one in subjects.items() if paced and one is not subject and name.split(", ")[0] in peers.OTHERS}
+        with stopped(quiet), policy(others, os.SCHED_IDLE), policy(timed, os.SCHED_RR, REAL_TIME_PRIORITY):
             yield
 
     def register(self, model, engine, count=1):
