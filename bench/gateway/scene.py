@@ -52,7 +52,7 @@ class Cores:
 def change_policy(pids, before, after, priority=0):
     """Of those threads of these processes, and of what they started, that have the one before: a thread that chose another keeps it."""
     for pid in {one for pid in pids for one in tree(pid)}:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             for task in Path(f"/proc/{pid}/task").iterdir():
                 with contextlib.suppress(ProcessLookupError):
                     if os.sched_getscheduler(int(task.name)) == before:
