@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/container/flat_map.hpp>
 #include <span>
 
 #include "base/check.h"
@@ -53,87 +54,78 @@ Result<void> check_path(std::string_view path) {
 }  // namespace
 
 struct Router::Node {
-    enum class Kind { literal, name, name_verb, rest };
-    Kind kind = Kind::literal;
-    std::string text;  // the literal, or the name of the parameter
-    std::string verb;  // with its colon
-    std::vector<std::unique_ptr<Node>> children;
-    std::vector<const Route*> routes;  // one per method
+    // In the order of preference.
+    enum class Kind { name_verb, name, rest };
+    struct Parameter {
+        Kind kind;
+        std::string name;
+        std::string verb;  // with its colon
+        std::unique_ptr<Node> node;
+    };
+    using Segments = std::span<const std::string_view>;
+    using Params = std::vector<std::pair<std::string_view, std::string_view>>;
 
-    // Children are kept in the order of preference.
-    static int rank(Kind kind) {
-        switch (kind) {
-            case Kind::literal:
-                return 0;
-            case Kind::name_verb:
-                return 1;
-            case Kind::name:
-                return 2;
-            case Kind::rest:
-                return 3;
-        }
-        return 4;
+    // As many as there are resources: to look at each would touch the memory of all.
+    boost::container::flat_map<std::string, std::unique_ptr<Node>, std::less<>> literals;
+    std::vector<Parameter> parameters;  // by their kind
+    std::vector<const Route*> routes;   // one per method
+
+    Node& literal(std::string_view text) {
+        const auto found = literals.find(text);
+        if (found != literals.end()) return *found->second;
+        return *literals.emplace(std::string(text), std::make_unique<Node>()).first->second;
     }
-
-    Node& child(Kind child_kind, std::string_view child_text, std::string_view child_verb) {
-        for (const auto& node : children)
-            if (node->kind == child_kind && node->text == child_text && node->verb == child_verb)
-                return *node;
-        auto node = std::make_unique<Node>();
-        node->kind = child_kind;
-        node->text = child_text;
-        node->verb = child_verb;
-        const auto at = std::ranges::upper_bound(
-            children, rank(child_kind), {}, [](const auto& other) { return rank(other->kind); }
+    Node& parameter(Kind kind, std::string_view name, std::string_view verb) {
+        for (const Parameter& known : parameters)
+            if (known.kind == kind && known.name == name && known.verb == verb) return *known.node;
+        const auto at = std::ranges::upper_bound(parameters, kind, {}, &Parameter::kind);
+        const auto added = parameters.insert(
+            at, {kind, std::string(name), std::string(verb), std::make_unique<Node>()}
         );
-        return **children.insert(at, std::move(node));
+        return *added->node;
     }
 
     // The node of the path; the raw parameter values are pushed in order.
-    using Segments = std::span<const std::string_view>;
-    using Params = std::vector<std::pair<std::string_view, std::string_view>>;
     const Node* find(Segments segments, Params& params, std::string_view path) const {
         if (segments.empty()) {
             if (!routes.empty()) return this;
             // "/files/" and "/files" both reach "/files/{path...}" with an empty rest.
-            for (const auto& node : children)
-                if (node->kind == Kind::rest)
-                    return params.emplace_back(node->text, ""), node.get();
+            for (const Parameter& rest : parameters)
+                if (rest.kind == Kind::rest)
+                    return params.emplace_back(rest.name, ""), rest.node.get();
             return nullptr;
         }
-        for (const auto& node : children)
-            if (const Node* found = node->take(segments, params, path)) return found;
+        if (const auto literal = literals.find(segments.front()); literal != literals.end())
+            if (const Node* found = literal->second->find(segments.subspan(1), params, path))
+                return found;
+        const std::size_t before = params.size();
+        for (const Parameter& parameter : parameters) {
+            if (const Node* found = take(parameter, segments, params, path)) return found;
+            params.resize(before);
+        }
         return nullptr;
     }
-    const Node* take(Segments segments, Params& params, std::string_view path) const {
-        const std::string_view segment = segments.front();
-        const std::size_t before = params.size();
+    static const Node* take(
+        const Parameter& parameter, Segments segments, Params& params, std::string_view path
+    ) {
+        const auto& [kind, name, verb, node] = parameter;
+        std::string_view value = segments.front();
         switch (kind) {
-            case Kind::literal:
-                if (segment != text) return nullptr;
+            case Kind::name_verb:
+                if (segments.size() > 1 || value.size() <= verb.size() || !value.ends_with(verb))
+                    return nullptr;
+                value.remove_suffix(verb.size());
                 break;
             case Kind::name:
-                if (segment.empty()) return nullptr;
-                params.emplace_back(text, segment);
+                if (value.empty()) return nullptr;
                 break;
-            case Kind::name_verb:
-                if (segments.size() > 1 || segment.size() <= verb.size() ||
-                    !segment.ends_with(verb))
-                    return nullptr;
-                params.emplace_back(text, segment.substr(0, segment.size() - verb.size()));
-                break;
-            case Kind::rest: {
-                const char* const end = path.data() + path.size();
-                params.emplace_back(
-                    text,
-                    std::string_view(segment.data(), static_cast<std::size_t>(end - segment.data()))
-                );
-                return this;
-            }
+            case Kind::rest:
+                value = path.substr(static_cast<std::size_t>(value.data() - path.data()));
+                params.emplace_back(name, value);
+                return node.get();
         }
-        const Node* found = find(segments.subspan(1), params, path);
-        if (found == nullptr) params.resize(before);
-        return found;
+        params.emplace_back(name, value);
+        return node->find(segments.subspan(1), params, path);
     }
 };
 
@@ -151,7 +143,7 @@ void Router::add(
     for (std::size_t i = 0; i < segments.size(); ++i) {
         const std::string_view segment = segments[i];
         if (!segment.starts_with('{')) {
-            node = &node->child(Node::Kind::literal, segment, "");
+            node = &node->literal(segment);
             continue;
         }
         const std::size_t close = segment.find('}');
@@ -168,10 +160,10 @@ void Router::add(
         );
         if (name.ends_with("...")) {
             CHECK(last && verb.empty(), "a rest ends the pattern: " + std::string(pattern));
-            node = &node->child(Node::Kind::rest, name.substr(0, name.size() - 3), "");
+            node = &node->parameter(Node::Kind::rest, name.substr(0, name.size() - 3), "");
         } else {
-            node =
-                &node->child(verb.empty() ? Node::Kind::name : Node::Kind::name_verb, name, verb);
+            const Node::Kind kind = verb.empty() ? Node::Kind::name : Node::Kind::name_verb;
+            node = &node->parameter(kind, name, verb);
         }
     }
     for (const Route* route : node->routes)

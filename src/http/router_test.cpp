@@ -40,6 +40,7 @@ TEST_F(RouterTest, PrefersLiteralsThenVerbsThenNamesThenRests) {
     EXPECT_EQ(match("GET", "/v1/tasks/latest"), "/v1/tasks/latest");
     EXPECT_EQ(match("POST", "/v1/tasks/tk_1:cancel"), "/v1/tasks/{id}:cancel id=tk_1");
     EXPECT_EQ(match("GET", "/v1/tasks/tk_1/logs"), "/v1/tasks/{id}/logs id=tk_1");
+    EXPECT_EQ(match("GET", "/v1/tasks/latest/logs"), "/v1/tasks/{id}/logs id=latest");
     EXPECT_EQ(match("GET", "/v1/tasks/tk_1/else"), "/v1/{rest...} rest=tasks/tk_1/else");
     EXPECT_EQ(match("GET", "/v1/events:watch"), "/v1/events:watch");
     EXPECT_EQ(match("GET", "/v1/"), "/v1/{rest...} rest=");

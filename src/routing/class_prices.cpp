@@ -41,7 +41,10 @@ std::strong_ordering compare_prices(const Price& a, const Price& b) {
 }
 
 double rough_price(const Price& price) {
-    return static_cast<double>(price.num) * std::pow(10.0, -price.scale);
+    // A scale is at most Price::kScaleMax and usually 2: a loop costs less than what pow() reads.
+    double divisor = 1;
+    for (int place = 0; place < price.scale; ++place) divisor *= 10;
+    return static_cast<double>(price.num) / divisor;
 }
 
 PriceOfClass price_of(const TokenPrices& prices, TokenClass token_class) {

@@ -66,6 +66,13 @@ TEST(ClassPrices, AClassWithoutAPriceFallsBackAsDeclaredAndSaysSo) {
     );
 }
 
+TEST(ClassPrices, ARoughPriceIsThatInYuan) {
+    EXPECT_EQ(rough_price(yuan("0.10")), 0.10);
+    EXPECT_EQ(rough_price(yuan("12.345")), 12.345);
+    EXPECT_EQ(rough_price(yuan("7")), 7);
+    EXPECT_EQ(rough_price({.num = 1, .scale = Price::kScaleMax}), 1e-15);
+}
+
 TEST(ClassPrices, APriceOfZeroIsAPrice) {
     const TokenPrices prices{yuan("1"), yuan("2"), ClassPrices{.cache_read = yuan("0")}};
     EXPECT_EQ(price_of(prices, TokenClass::cache_read).set_for, TokenClass::cache_read);
