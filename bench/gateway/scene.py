@@ -104,7 +104,7 @@ def raise_descriptor_limit():
 
 
 class Scene:
-    ENGINES = {"fast": [], "paced": ["--gap"], "silent": ["--delay", "10m", "--delay-after", "1"]}
+    ENGINES = {"fast": [], "paced": ["--gap"], "stepped": ["--in-step", "--gap"], "silent": ["--delay", "10m", "--delay-after", "1"]}
 
     def __init__(self, bench, options, end):
         self.bench, self.options, self.rounds, self.seconds, self.end = bench, options, options.rounds, options.seconds, end
@@ -127,7 +127,7 @@ class Scene:
         """The port of the engine of that model, or of an owner's own one: a silent engine keeps the streams that others have left."""
         if (model, owner) not in self.engines:
             port = bench_platform.free_port()
-            more = [*self.ENGINES[model], *([self.options.gap] if model == "paced" else [])]
+            more = [*self.ENGINES[model], *([self.options.gap] if self.ENGINES[model][-1:] == ["--gap"] else [])]
             self.bench.start([bench_platform.RELEASE / "tests/load/mock_engine", "--port", port, "--model", model, "--tokens", TOKENS, *more])
             bench_platform.wait_for(f"http://127.0.0.1:{port}/health", "the engine")
             self.engines[model, owner] = port
@@ -226,11 +226,13 @@ class Scene:
         self.fast = self.fast or self.subjects("fast", others_governed=True)
         return self.fast
 
-    def subjects(self, model, others_governed=False):
+    def subjects(self, model, others_governed=False, with_others=True):
         """All that were asked for, before the engine of that model, each warm enough to answer; who does not come up is in `absent` with the reason."""
         found = {DIRECT: peers.Subject(self.engine(model), model=model)}
         for name in self.options.subjects:
             if name.endswith(", governed") and name != GOVERNED and not others_governed:
+                continue
+            if name in peers.OTHERS and not with_others:
                 continue
             try:
                 found[name] = self.own_subject(name, model) or peers.start(self, name, self.engine(model, name if model == "silent" else None), model)

@@ -22,11 +22,11 @@ def has_content(data):
 
 
 class StreamLoad:
-    """`clients` at one time, which begin so far apart, each reading `each` whole streams one after another."""
+    """`clients` at one time, which begin at random within so many seconds, each reading `each` whole streams with a rest at random between them."""
 
-    def __init__(self, folder, clients, each, frames_min, apart_seconds):
+    def __init__(self, folder, clients, each, frames_min, within_seconds, rest_seconds, seed):
         self.folder = folder
-        self.words = ["--clients", clients, "--each", each, "--frames-min", frames_min, "--apart", apart_seconds]
+        self.words = ["--clients", clients, "--each", each, "--frames-min", frames_min, "--within", within_seconds, "--rest", rest_seconds, "--seed", seed]
 
     def times_to_first_token(self, subject, body):
         """(Those that began when each client had begun its first, those before), in ms. Read by a program of its own: a client in Python would add its own

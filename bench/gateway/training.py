@@ -57,7 +57,7 @@ def main():
             wrk = Wrk(bench.folder, lambda model, prompt=prompt: body_of(model, prompt=prompt), ANSWER_BYTES_MIN)
             for name in options.subjects:
                 print(name, connections, wrk.run(fast[name], connections, SECONDS if connections > 1 else 1), flush=True)
-        load = streams.StreamLoad(bench.folder, STREAMS, STREAMS_EACH, FRAMES, 0.001)
+        load = streams.StreamLoad(bench.folder, STREAMS, STREAMS_EACH, FRAMES, within_seconds=0.02, rest_seconds=0, seed=1)
         for name in options.subjects:
             print(name, "streams", sum(map(len, load.times_to_first_token(paced[name], body_of("paced", stream=True).encode()))), flush=True)
         for path, body in OTHERS:

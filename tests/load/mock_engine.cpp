@@ -24,6 +24,7 @@ struct Script {
     Duration delay{};              // before the first token,
     std::int64_t delay_after = 0;  // or, in a stream, after so many
     Duration gap{};                // between tokens
+    bool in_step = false;          // whether all streams have their tokens at the same moments
 };
 
 constexpr std::string_view kWord = "word ";
@@ -137,12 +138,19 @@ class MockEngine {
         const std::string piece = event(R"({"content":"word "})", "null");
         if (!co_await writer.write(event(R"({"role":"assistant","content":""})", "null")))
             co_return;
+        // By the clock, not by the token before: a stream that waits for another would keep that
+        // delay, meet a third, and soon all would come together.
+        auto due = std::chrono::steady_clock::now();
         for (std::int64_t i = 0; i < tokens; ++i) {
             if (i == script_.cut_after) co_return writer.abort();
             if (i == hold_after) co_return co_await hold(writer);
-            if (script_.delay > Duration{0} && i == script_.delay_after)
-                co_await io::sleep_for(script_.delay);
-            if (script_.gap > Duration{0} && i > 0) co_await io::sleep_for(script_.gap);
+            Duration wait = i > 0 ? script_.gap : Duration{0};
+            if (i == script_.delay_after) wait += script_.delay;
+            if (wait > Duration{0}) {
+                due += wait;
+                if (script_.in_step) due -= due.time_since_epoch() % script_.gap;
+                co_await io::sleep_until(io::Deadline::at(due));
+            }
             if (!co_await writer.write(piece)) co_return;
         }
         if (!co_await writer.write(event("{}", "\"stop\""))) co_return;
@@ -172,6 +180,7 @@ int run(int argc, char** argv) {
     )
         ->capture_default_str();
     app.add_option("--gap", gap, "between tokens")->capture_default_str();
+    app.add_flag("--in-step", script.in_step, "all streams have their tokens at the same moments");
     app.add_option("--cut-after", script.cut_after, "tokens after which a stream breaks");
     app.add_option("--status", script.status, "answer every chat with this status")
         ->capture_default_str();
@@ -184,6 +193,10 @@ int run(int argc, char** argv) {
     }
     script.delay = *delay_span;
     script.gap = *gap_span;
+    if (script.in_step && script.gap <= Duration{0}) {
+        std::fprintf(stderr, "--in-step: needs --gap above 0\n");
+        return 2;
+    }
     io::Runtime runtime;
     MockEngine engine(std::move(script));
     http::Router router;

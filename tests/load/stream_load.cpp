@@ -22,6 +22,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -37,7 +38,9 @@ struct Options {
     int clients = 20;
     int each = 3;
     int frames_min = 1;
-    double apart = 0;          // seconds between the begins of clients
+    double within = 0;         // seconds in which the clients begin, at random
+    double rest = 0;           // seconds at most, at random, from a client's stream to its next
+    std::uint32_t seed = 1;    // of both
     double stream_limit = 60;  // seconds that one stream may take
 };
 
@@ -69,11 +72,19 @@ struct Times {
     std::vector<double> rising;   // of those before
 };
 
+using Random = std::mt19937;
+Clock::duration any_of(double seconds, Random& random) {
+    const std::chrono::duration<double> span(
+        std::uniform_real_distribution<double>(0, seconds)(random)
+    );
+    return std::chrono::duration_cast<Clock::duration>(span);
+}
+
 // One after another, a connection for each stream.
 class Client {
   public:
-    Client(const Options& options, Clock::time_point begin)
-        : options_(options), begin_(begin), left_(options.each) {}
+    Client(const Options& options, Clock::time_point begin, Random& random)
+        : options_(options), random_(random), begin_(begin), left_(options.each) {}
     ~Client() { close(); }
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
@@ -126,7 +137,7 @@ class Client {
         (at_load_ ? times.at_load : times.rising)
             .push_back(Milliseconds(first_ - started_).count());
         close();
-        begin_ = now;
+        begin_ = now + any_of(options_.rest, random_);
     }
 
   private:
@@ -140,6 +151,7 @@ class Client {
     }
 
     const Options& options_;
+    Random& random_;
     Clock::time_point begin_;
     int left_;
     int handle_ = -1;
@@ -154,16 +166,17 @@ bool all_begun(const std::vector<std::unique_ptr<Client>>& clients) {
     return std::ranges::all_of(clients, [](const auto& client) { return client->begun(); });
 }
 
+// They begin independently of each other, as users do: at even distances the tokens of all would
+// keep what is left of those distances by the time between tokens.
 Times run(const Options& options) {
     Times times;
+    Random random(options.seed);
     std::vector<std::unique_ptr<Client>> clients;
     const Clock::time_point now = Clock::now();
     for (int i = 0; i < options.clients; ++i)
-        clients.push_back(std::make_unique<Client>(
-            options, now + std::chrono::duration_cast<Clock::duration>(
-                               std::chrono::duration<double>(options.apart * i)
-                           )
-        ));
+        clients.push_back(
+            std::make_unique<Client>(options, now + any_of(options.within, random), random)
+        );
     std::vector<pollfd> waits;
     std::vector<Client*> waiting;
     while (true) {
@@ -181,11 +194,14 @@ Times run(const Options& options) {
         if (waits.empty() &&
             std::ranges::all_of(clients, [](const auto& client) { return client->done(); }))
             return times;
-        const auto left =
-            std::chrono::ceil<std::chrono::milliseconds>(std::max(wake - Clock::now(), {}));
-        if (::poll(waits.data(), waits.size(), static_cast<int>(left.count())) < 0 &&
-            errno != EINTR)
-            fail_errno("poll");
+        // To the microsecond: a begin that waited for the next token of another would meet that.
+        const std::chrono::nanoseconds left = std::max(wake - Clock::now(), {});
+        const timespec limit{
+            .tv_sec = left / std::chrono::seconds(1),
+            .tv_nsec = (left % std::chrono::seconds(1)).count()
+        };
+        if (::ppoll(waits.data(), waits.size(), &limit, nullptr) < 0 && errno != EINTR)
+            fail_errno("ppoll");
         for (std::size_t i = 0; i < waits.size(); ++i)
             if (waits[i].revents != 0) waiting[i]->read(times);
     }
@@ -209,7 +225,11 @@ int main(int argc, char** argv) {
     app.add_option("--each", options.each, "streams of a client, one after another")
         ->check(CLI::Range(1, 100'000));
     app.add_option("--frames-min", options.frames_min, "a stream with fewer events is an error");
-    app.add_option("--apart", options.apart, "seconds between the begins of clients");
+    app.add_option("--within", options.within, "seconds in which the clients begin, at random")
+        ->check(CLI::Range(0.0, 3600.0));
+    app.add_option("--rest", options.rest, "seconds at most from a stream to the next, at random")
+        ->check(CLI::Range(0.0, 3600.0));
+    app.add_option("--seed", options.seed, "of what is random");
     CLI11_PARSE(app, argc, argv);
     try {
         options.request = contents_of(request_file);
