@@ -2,6 +2,7 @@
 #include "gateway/budget.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace penstock::gateway {
 namespace {
@@ -13,6 +14,28 @@ routing::ApiError unavailable(std::string message) {
     error.retry_after = kRetryAfter;
     return error;
 }
+
+// What is asked for is not asked for again before it is answered. Also when this task is cancelled,
+// as a process that ends does: what it then gives back is that lease, too.
+class Asked {
+  public:
+    Asked(routing::AllowancePool& pool, std::vector<AllowanceAsk> asks)
+        : pool_(pool), asks_(std::move(asks)) {}
+    ~Asked() { unanswered(); }
+    Asked(const Asked&) = delete;
+    Asked& operator=(const Asked&) = delete;
+
+    const std::vector<AllowanceAsk>& asks() const { return asks_; }
+    void answered() { open_ = false; }
+    void unanswered() {
+        if (std::exchange(open_, false)) pool_.unanswered(asks_);
+    }
+
+  private:
+    routing::AllowancePool& pool_;
+    std::vector<AllowanceAsk> asks_;
+    bool open_ = true;
+};
 
 }  // namespace
 
@@ -192,16 +215,16 @@ io::Task<bool> Budget::ask_once() {
     const bool may = co_await may_give_back() && is_clear();
     const Idle idle = may ? Idle::give_back : Idle::keep;
     finding_out_ = false;
-    AcquireAllowances question{.replica = options_.replica, .run = run_};
-    question.asks = pool_.asks(clock_.now(), kAsksMax, idle);
-    const std::vector<AllowanceAsk> asks = question.asks;
+    Asked asked(pool_, pool_.asks(clock_.now(), kAsksMax, idle));
+    AcquireAllowances question{.replica = options_.replica, .run = run_, .asks = asked.asks()};
     Result<GrantedAllowances> answer = co_await server_.acquire_allowances(std::move(question));
-    if (answer && answer->allowances.size() != asks.size())
+    if (answer && answer->allowances.size() != asked.asks().size())
         answer = fail(ErrorCode::unavailable, "the server answered another number of asks");
     if (answer) {
-        take(asks, *answer);
+        take(asked.asks(), *answer);
+        asked.answered();
     } else {
-        pool_.unanswered(asks);
+        asked.unanswered();
         if (!is_silence(answer.error().code))
             log_.error("allowances were refused", {{"error", to_string(answer.error())}});
         if (resumed_ && answer.error().code == ErrorCode::conflict) begin_run();

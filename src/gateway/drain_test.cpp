@@ -175,6 +175,22 @@ TEST(GatewayDrain, IsNotOverWhileARequestIsBeingAdmitted) {
     f.expect_answer_then_drained();
 }
 
+TEST(GatewayDrain, AProcessThatEndsAsksAgainWhatItWasAsking) {
+    Fixture f;
+    f.add_engine(whole_answer());
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
+    f.wait_for_records(1);
+    f.server.leases_wait = true;
+    const int asked = f.server.leases_asked;
+    drain(f, true);
+    f.wait_until([&] { return f.server.leases_asked > asked; }, "leases to be given back");
+    EXPECT_GT(f.server.reserved(), Units()) << "the server has not got to it";
+    f.server.leases_wait = false;  // for those who ask from now on
+    f.stop_gateway();
+
+    EXPECT_EQ(f.server.reserved(), Units());
+}
+
 TEST(GatewayDrain, TakesCallsAgainWhenItIsLifted) {
     Fixture f;
     f.add_engine(whole_answer());

@@ -143,6 +143,7 @@ io::Task<http::Response> ScriptedServer::resolve(http::Request request) {
 // What the server does with a wallet and limits; the authority is the server's own core.
 io::Task<http::Response> ScriptedServer::lease(http::Request request) {
     ++leases_asked;
+    if (leases_wait) co_await changed_.wait();
     const Result<AcquireAllowances> asked = json::parse<AcquireAllowances>(request.body);
     EXPECT_TRUE(asked) << to_string(asked.error());
     const Time now = SystemClock().now();

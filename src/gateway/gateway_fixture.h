@@ -130,6 +130,7 @@ class ScriptedServer {
     int keys_asked_in_vain = 0;  // while it was away
     bool keys_wait = false;      // until answer_keys()
     void answer_keys();
+    bool leases_wait = false;  // of who asks then, until the routes change
     int leases_asked = 0;
     int leases_asked_in_vain = 0;
     Money granted_most;

@@ -439,14 +439,15 @@ void AllowancePool::sweep(Time now) {
     }
 }
 
-// Idle, and nothing is left that could be given back, or it is over at the server as well.
+// Idle, and nothing is left to give back; or it is over, and was asked for since: clocks jump.
 bool AllowancePool::is_done(const Slot& slot, Time now) const {
     if (!is_idle(slot, now)) return false;
     const Time over = std::max(slot.expires_at, slot.used_at + kAllowanceTime) + kAllowanceGrace;
     // What a minute used is to be given back when it ends.
     const bool more_to_come = is_per_minute(slot.key.measure) && !slot.used.is_zero() &&
                               slot.granted > slot.returned + slot.ceded;
-    return (!slot.unsure && !more_to_come && spare_of(slot, now).is_zero()) || now >= over;
+    return (!slot.unsure && !more_to_come && spare_of(slot, now).is_zero()) ||
+           std::min(now, slot.asked_at) >= over;
 }
 
 void AllowancePool::forget(std::uint32_t index) {
@@ -459,9 +460,10 @@ void AllowancePool::forget(std::uint32_t index) {
 
 void AllowancePool::close(Time now) {
     closing_ = true;
-    for (std::size_t index = 0; index < slots_.size(); ++index)
-        if (!slots_[index].lease.is_nil() && !return_of(slots_[index], now).is_zero())
-            enqueue(static_cast<std::uint32_t>(index));
+    for (std::uint32_t index = 0; index < slots_.size(); ++index)
+        if (const Slot& slot = slots_[index];
+            !slot.lease.is_nil() && (slot.unsure || !return_of(slot, now).is_zero()))
+            enqueue(index);
 }
 
 // ---- shown ----

@@ -167,7 +167,8 @@ class AllowancePool {
     // Puts what is due into the queue; forgets what is given back. At most kSweepMax accounts.
     static constexpr std::size_t kSweepMax = 4096;
     void sweep(Time now);
-    // All that is free is given back, and nothing more is held: the process is about to end.
+    // All that is free is given back, and nothing more is held: the process is about to end. What
+    // an unanswered ask gave back is said again: nobody knows whether the server heard it.
     void close(Time now);
     // After close(): it does not end after all.
     void reopen() { closing_ = false; }

@@ -84,6 +84,35 @@ TEST(AllowancePool, GivesBackAllOfIt) {
     EXPECT_EQ(f.pool.asks(kNow, 10).at(0).returned, Units::of(Money::micro(10)) - used);
 }
 
+TEST(AllowancePool, SaysAgainWhatItGaveBackWhenTheAnswerWasLost) {
+    PoolFixture f(Measure::budget, Units::of(Money::micro(10)), Units::of(Money::micro(8)));
+    f.pool.close(kNow);
+    const std::vector<AllowanceAsk> lost = f.pool.asks(kNow, 10);
+    ASSERT_EQ(lost.size(), 1U);
+    f.pool.close(kNow);
+    EXPECT_FALSE(f.pool.wants_to_ask()) << "it may still be answered";
+
+    f.pool.unanswered(lost);
+    f.pool.close(kNow);
+
+    const std::vector<AllowanceAsk> again = f.pool.asks(kNow, 10);
+    ASSERT_EQ(again.size(), 1U);
+    EXPECT_EQ(again[0].returned, Units::of(Money::micro(10)));
+}
+
+TEST(AllowancePool, GivesBackWhatIsOverByAClockThatJumped) {
+    PoolFixture f(Measure::budget, Units::of(Money::micro(10)), Units::of(Money::micro(8)));
+    const Time ahead = kNow + 960h;
+    f.pool.sweep(ahead);
+    const std::vector<AllowanceAsk> asks = f.pool.asks(ahead, 10);
+    ASSERT_EQ(asks.size(), 1U) << "it may still be good at the server";
+    EXPECT_EQ(asks[0].returned, Units::of(Money::micro(10)));
+
+    f.pool.unanswered(asks);
+    f.pool.sweep(ahead);
+    EXPECT_EQ(f.pool.accounts(), 0U) << "once is enough";
+}
+
 TEST(AllowancePool, AMinuteBeginsAnew) {
     PoolFixture f(Measure::requests_minute, Units::whole(1), Units::whole(1));
     f.hold()->settle({});
