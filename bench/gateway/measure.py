@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a window of load gives: completed calls and their times by wrk, CPU time and memory of the subject's processes. A bad answer voids the window."""
+import array
 import contextlib
 import json
 import os
@@ -87,6 +88,25 @@ def cpu_by_pid(pid):
         with contextlib.suppress(OSError):
             times[one] = time.clock_gettime((~one << 3) | 2)
     return times
+
+
+class MemoryProbe:
+    """What a read costs that no cache holds, in ns, the interpreter's own 30 to 40 in it. On a machine that is shared it doubles and triples with what others do, while
+    the rate of its cores stays; what comes after a pause, such as a first token, is made of such reads."""
+
+    PLACES, STEPS = 2**23, 20_000  # 64 MiB: twice the last cache of a core's neighbours
+    FACTOR, MORE = 1_103_515_245, 12_345  # each place once: Hull and Dobell's theorem
+
+    def __init__(self):
+        self.next = array.array("q", ((place * self.FACTOR + self.MORE) % self.PLACES for place in range(self.PLACES)))
+        self.at, self.taken = 0, []
+
+    def take(self):
+        at, start = self.at, time.perf_counter_ns()
+        for _ in range(self.STEPS):
+            at = self.next[at]
+        self.taken.append((time.perf_counter_ns() - start) / self.STEPS)
+        self.at = at
 
 
 class Cpu:

@@ -7,7 +7,7 @@ import sys
 
 import peers
 import streams
-from measure import Cpu, Void, Wrk, resident_mib
+from measure import Cpu, MemoryProbe, Void, Wrk, resident_mib
 from samples import DIRECT, Samples, interleaved, row, rows_of
 from scene import GATEWAY, GOVERNED, TOKENS, body_of
 
@@ -107,7 +107,7 @@ class FirstTokens:
     """Windows of streams, and the times to the first token of all rounds by subject, in ms."""
 
     def __init__(self, scene, subjects):
-        self.scene, self.subjects, self.at_load, self.rising, self.windows = scene, subjects, {}, {}, collections.Counter()
+        self.scene, self.subjects, self.at_load, self.rising, self.windows, self.memory = scene, subjects, {}, {}, collections.Counter(), MemoryProbe()
 
     def window(self, subject):
         """(CPU µs for each frame, the median time to the first token at that load). The first window of a subject warms it up: its times are not kept."""
@@ -119,6 +119,7 @@ class FirstTokens:
             self.scene.bench.folder, STREAMS, 1 + each * self.scene.seconds, FRAMES, FRAMES * self.scene.gap_seconds, self.scene.gap_seconds, self.windows[name])
         with self.scene.others_aside(subject, self.subjects, paced=True), Cpu(subject) as cpu:
             at_load, rising = load.times_to_first_token(subject, body_of(subject.model, stream=True).encode())
+        self.memory.take()
         for kept, times in ((self.at_load, at_load), (self.rising, rising)):
             kept[name] = kept[name] + times if name in kept else []
         if not at_load:
@@ -131,6 +132,7 @@ def frames(scene, result):
     tokens, samples = of_streams(scene, "frames", "paced")
     result.take(samples, [("CPU per SSE frame", "µs", "ratio"), (f"added to the first token at {STREAMS} streams, p50", "ms", "added")])
     added_at_p99(result, f"at {STREAMS} streams", tokens.at_load)
+    tell_of_memory(result, "first tokens", tokens.memory)
     added_at_p99(result, f"while the load rises to {STREAMS} streams", tokens.rising)
 
 
@@ -139,6 +141,12 @@ def steps(scene, result):
     tokens, samples = of_streams(scene, "steps", "stepped", with_others=False)
     result.take(samples, [("CPU per SSE frame, streams in step", "µs", "ratio"), (f"added to the first token at {STREAMS} streams in step, p50", "ms", "added")])
     added_at_p99(result, f"at {STREAMS} streams in step", tokens.at_load)
+    tell_of_memory(result, "first tokens in step", tokens.memory)
+
+
+def tell_of_memory(result, when, memory):
+    least, most = min(memory.taken), max(memory.taken)
+    result.notes.append(f"{when}: a read of memory that no cache holds took {statistics.median(memory.taken):.0f} ns ({least:.0f} to {most:.0f}) after the windows")
 
 
 def of_streams(scene, what, engine, with_others=True):
