@@ -145,6 +145,8 @@ def steps(scene, result):
 
 
 def tell_of_memory(result, when, memory):
+    if not memory.taken:  # every window was void
+        return
     least, most = min(memory.taken), max(memory.taken)
     result.notes.append(f"{when}: a read of memory that no cache holds took {statistics.median(memory.taken):.0f} ns ({least:.0f} to {most:.0f}) after the windows")
 

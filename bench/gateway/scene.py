@@ -104,7 +104,7 @@ def raise_descriptor_limit():
 
 
 class Scene:
-    ENGINES = {"fast": [], "paced": ["--gap"], "stepped": ["--in-step", "--gap"], "silent": ["--delay", "10m", "--delay-after", "1"]}
+    ENGINES = {"fast": [], "paced": ["--gap", "{gap}"], "stepped": ["--gap", "{gap}", "--in-step"], "silent": ["--delay", "10m", "--delay-after", "1"]}
 
     def __init__(self, bench, options, end):
         self.bench, self.options, self.rounds, self.seconds, self.end = bench, options, options.rounds, options.seconds, end
@@ -127,7 +127,7 @@ class Scene:
         """The port of the engine of that model, or of an owner's own one: a silent engine keeps the streams that others have left."""
         if (model, owner) not in self.engines:
             port = bench_platform.free_port()
-            more = [*self.ENGINES[model], *([self.options.gap] if self.ENGINES[model][-1:] == ["--gap"] else [])]
+            more = [word.format(gap=self.options.gap) for word in self.ENGINES[model]]
             self.bench.start([bench_platform.RELEASE / "tests/load/mock_engine", "--port", port, "--model", model, "--tokens", TOKENS, *more])
             bench_platform.wait_for(f"http://127.0.0.1:{port}/health", "the engine")
             self.engines[model, owner] = port

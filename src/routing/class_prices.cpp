@@ -2,7 +2,6 @@
 #include "routing/class_prices.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace penstock::routing {
 namespace {
