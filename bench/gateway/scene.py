@@ -176,11 +176,14 @@ class Scene:
         end = time.monotonic() + bench_platform.READY_SECONDS
         for model in self.models:
             while True:
-                with contextlib.suppress(OSError):
+                try:
                     bench_platform.request(f"http://127.0.0.1:{self.own.port}/v1/models/{model}", self.key)
                     break
-                if time.monotonic() > end:
-                    raise SystemExit(f"the gateway has no route of {model}")
+                except OSError as error:
+                    if self.own.process.poll() is not None:
+                        raise SystemExit(f"the gateway ended with {self.own.process.returncode} before it had a route of {model}") from None
+                    if time.monotonic() > end:
+                        raise SystemExit(f"the gateway has no route of {model}: {error}") from None
                 time.sleep(0.05)
 
     def make_keys(self, count, end):

@@ -83,6 +83,12 @@ void Call::dispatch(const routing::EndpointPool::Choice& choice) {
     visit_ = parts_.loads.arrive(
         route_->endpoint, routing::estimated_tokens(admission_.prompt_text_bytes)
     );
+    if (!std::exchange(unopened_, true)) parts_.opened.add(*this);
+}
+
+void Call::record_opened() {
+    if (!std::exchange(unopened_, false)) return;
+    parts_.opened.remove(*this);
     parts_.spool.append_opened(record_so_far());
 }
 
@@ -157,6 +163,8 @@ void Call::learn_first_token() {
 void Call::finish(EndReason reason, int status) {
     if (finished_) return;
     finished_ = true;
+    // The record of its end tells all.
+    if (std::exchange(unopened_, false)) parts_.opened.remove(*this);
     --parts_.calls_running;
     parts_.metrics.on_answer(admission_.model, status);
     CallRecord record = record_so_far();
@@ -245,6 +253,7 @@ void Call::continue_on(const GoingOn& by) {
     silent_ = false;
     // Opened first: a crash between the two leaves neither without the other.
     dispatch(by.choice);
+    record_opened();
     parts_.spool.append_settled(*continued_);
     admission_.hold.note_used({total_, routing::total_tokens(continued_->tokens)});
 }

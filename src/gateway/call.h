@@ -14,6 +14,7 @@
 #include "gateway/gateway_metrics.h"
 #include "gateway/key_cache.h"
 #include "gateway/load_meter.h"
+#include "gateway/opened_calls.h"
 #include "gateway/spool.h"
 #include "gateway/text_meter.h"
 #include "http/headers.h"
@@ -44,6 +45,7 @@ class Counted {
 // What every call works with; all of it lives as long as the gateway.
 struct CallParts {
     Spool& spool;
+    OpenedCalls& opened;
     Budget& budget;
     routing::EndpointPool& endpoints;
     DepartedCalls& departed;
@@ -100,8 +102,10 @@ class Call {
 
     // Right after an endpoint was chosen for it, where that may become an attempt: how.
     void explain_choice();
-    // The engine is about to be asked: a marker goes to the spool first, and the price is fixed.
+    // The engine is about to be asked: the price is fixed, and a marker goes to the spool when the
+    // caller has done so (OpenedCalls), by record_opened() if that has to be sooner.
     void dispatch(const routing::EndpointPool::Choice& choice);
+    void record_opened();
     // Instead of an attempt: the client gets a kept answer, at that share of the route's prices.
     void take_cached(CachedAnswerPtr answer, std::shared_ptr<const Route> route);
     // How an attempt ended of which the client was told nothing.
@@ -266,6 +270,7 @@ class Call {
     std::unique_ptr<std::string> chosen_;    // how, of the attempt that is next
     std::unique_ptr<std::string> routing_;   // of the present one; null: not kept
     std::unique_ptr<http::Headers> description_;
+    bool unopened_ = false;   // the spool does not have it yet
     bool unlearned_ = false;  // its first token, that is
     bool silent_ = false;
     bool read_to_end_ = false;  // after its client had left

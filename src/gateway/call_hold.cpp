@@ -118,6 +118,7 @@ void prepare_description(Call& call, Budget& budget) {
 }
 
 void describe_call(http::Response& response, Call& call, Budget& budget) {
+    call.record_opened();  // its id is told
     std::unique_ptr<http::Headers> headers = call.take_description();
     if (!headers) headers = description_of(call, budget);
     for (const http::Header& own : response.headers) headers->add(own.name, own.value);

@@ -131,9 +131,9 @@ class Gateway::State {
               {loads_, held_, endpoints_, server_, routes_version_, options_, log_},
               ids_.next<RunId>(with.clock.now())
           ),
-          calls_{*spool_,    budget_,        endpoints_,     departed_, answer_room_, metrics_,
-                 with.clock, calls_running_, requests_open_, loads_,    tokenizers_,  log_,
-                 draining_,  left_streams_,  spans_,         stopping_, ids_},
+          calls_{*spool_,  opened_,    budget_,        endpoints_,     departed_, answer_room_,
+                 metrics_, with.clock, calls_running_, requests_open_, loads_,    tokenizers_,
+                 log_,     draining_,  left_streams_,  spans_,         stopping_, ids_},
           cache_(calls_, ids_, with.metrics),
           attempts_({with.runtime.executor(), calls_, upstream_, ids_, with.random, options_}),
           continuations_{calls_, upstream_, ids_, with.random, with.metrics},
@@ -423,6 +423,7 @@ class Gateway::State {
     TokenizerShelf tokenizers_;
     HeldCalls held_;
     LoadReporter reporter_;
+    OpenedCalls opened_{runtime_.executor()};
     CallParts calls_;
     CallCache cache_;
     Attempts attempts_;

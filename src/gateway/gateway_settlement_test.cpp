@@ -2,12 +2,79 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
 
 #include "gateway/gateway_fixture.h"
+#include "io/task_group.h"
+#include "routing/spool_record.h"
 
 // What becomes of the record of a call: settled once, kept while the server is away, never lost.
 namespace penstock::gateway {
 namespace {
+
+// What a crash would leave now.
+std::vector<routing::SpoolRecord> spooled(const Fixture& f) {
+    std::vector<routing::SpoolRecord> all;
+    for (const auto& file : std::filesystem::directory_iterator(f.folder / "spool")) {
+        if (file.path().extension() != ".spool") continue;
+        std::ifstream in(file.path(), std::ios::binary);
+        const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+        for (routing::SpoolRecord& record : routing::read_spool(bytes).records)
+            all.push_back(std::move(record));
+    }
+    return all;
+}
+
+io::Task<> ask_into(Fixture* f, std::string body, std::optional<ClientAnswer>* answer) {
+    answer->emplace(co_await f->ask_task(std::move(body)));
+}
+
+TEST(Gateway, ACallIsInTheSpoolWhileItsEngineWorks) {
+    for (const char* rest : {R"(,"stream":true})", "}"}) {
+        Fixture f;
+        EngineScript script = whole_answer();
+        script.rest = std::exchange(script.pieces, {});
+        script.end = EngineScript::End::when_told;
+        f.add_engine(std::move(script));
+        std::optional<ClientAnswer> answer;
+        io::TaskGroup asking(f.runtime.executor(), "asking");
+        std::string body(kChat);
+        body.replace(body.size() - 1, 1, rest);
+        asking.spawn(ask_into(&f, body, &answer));
+        f.wait_until([&] { return f.engines[0]->waiting() == 1; }, "the engine to be asked");
+        f.wait_until([&] { return spooled(f).size() == 1; }, "the call in the spool");
+
+        const routing::SpoolRecord opened = spooled(f).front();
+        EXPECT_EQ(opened.kind, routing::SpoolKind::opened);
+        EXPECT_EQ(
+            to_string(opened.call.id), f.engines[0]->requests.at(0).headers.get("X-Request-Id")
+        );
+        EXPECT_FALSE(answer.has_value());
+
+        f.engines[0]->cut();
+        f.wait_until([&] { return answer.has_value(); }, "the answer");
+        EXPECT_EQ(answer->status, 200) << answer->body;
+        EXPECT_EQ(answer->headers.get("x-penstock-call"), to_string(opened.call.id));
+        f.wait_for_records(1);
+        f.runtime.block_on(asking.close());
+    }
+}
+
+// The engine cannot be reached, and what failed is known before anything else is done.
+TEST(Gateway, ACallThatFailedAtOnceIsSettledOnce) {
+    Fixture f;
+    f.add_engine(whole_answer());
+    f.runtime.block_on(f.engines[0]->stop());
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 502);
+    f.wait_for_records(1);
+    EXPECT_EQ(f.server.records.size(), 1U);
+    EXPECT_EQ(f.server.repeated, 0);
+    f.restart_gateway();
+    f.wait_until([&] { return f.gateway->ready(); }, "the routes");
+    EXPECT_EQ(f.server.records.size(), 1U);
+}
 
 TEST(Gateway, ServesOnWhileTheServerIsAwayAndSettlesEachCallOnce) {
     Fixture f;

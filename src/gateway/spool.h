@@ -66,7 +66,7 @@ class Spool {
     Spool(const Spool&) = delete;
     Spool& operator=(const Spool&) = delete;
 
-    // The call is about to be dispatched: what is settled if this process dies.
+    // The call was dispatched: what is settled if this process dies.
     void append_opened(const CallRecord& call);
     // The call has ended.
     void append_settled(const CallRecord& call);

@@ -5,12 +5,17 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <exception>
 
 #include "base/check.h"
+#include "io/stream_deadlines.h"
+#include "io/turn_end.h"
 
 namespace penstock::io {
 namespace asio = boost::asio;
@@ -21,6 +26,18 @@ struct Runtime::State {
     asio::io_context context{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
     std::optional<asio::signal_set> signals;
     std::function<void(int)> on_signal;
+
+    // A service is looked for from the one that was made last on, each time that something of it is
+    // made: what comes with every connection is made last.
+    State() {
+        asio::ip::tcp::resolver{context};
+        asio::signal_set{context};
+        asio::local::stream_protocol::socket{context};
+        asio::steady_timer{context};
+        StreamDeadlines::of(context.get_executor());
+        asio::ip::tcp::socket{context};
+        TurnEnd::of(context.get_executor());
+    }
 
     void wait_for_signal() {
         signals->async_wait([this](boost::system::error_code error, int number) {
