@@ -20,7 +20,7 @@ ANSWER_BYTES_MIN = 300  # of an unstreamed answer of TOKENS tokens
 # wrk cuts its calls in flight when a window ends; a window must have so many whole ones for each that is cut.
 CALLS_FOR_EACH_CUT = 30
 LONGER_WINDOW = 3
-# That each client reads one after another when all have begun, for each second of a window: so many that the slowest but one is beyond the 99th percentile. Of subjects
+# That each client reads one after another when all have begun, for each second of a window: so many that the slowest is beyond the 99th percentile. Of subjects
 # that are slower by far, whose tails are plain with fewer, and of windows that only warm up, fewer.
 STREAMS_EACH, STREAMS_EACH_FEWER = 8, 1
 SLOWEST = 5  # first tokens that are told one by one
