@@ -45,6 +45,7 @@ struct Options {
 };
 
 constexpr std::size_t kReadBytes = 65536;
+constexpr std::string_view kGood = "HTTP/1.1 200";
 constexpr std::string_view kEnd = "data: [DONE]";
 
 [[noreturn]] void fail(const std::string& what) { throw std::runtime_error(what); }
@@ -126,12 +127,11 @@ class Client {
         if (size < 0) fail_errno("a stream failed");
         if (size == 0) fail("a stream was cut: " + last_of(text_));
         text_.append(buffer.data(), static_cast<std::size_t>(size));
+        // What is refused may keep its connection, and nothing more would come.
+        if (text_.size() >= kGood.size() && !text_.starts_with(kGood))
+            fail("a stream was refused: " + text_.substr(0, kShown));
         if (first_ == Clock::time_point{} && has_content(text_)) first_ = now;
-        if (!text_.contains(kEnd)) {
-            if (Milliseconds(now - started_).count() > options_.stream_limit * 1e3)
-                fail("a stream took too long: " + last_of(text_));
-            return;
-        }
+        if (!text_.contains(kEnd)) return;
         if (first_ == Clock::time_point{} || frames_of(text_) < options_.frames_min)
             fail(fmt::format("a stream was short: {} frames", frames_of(text_)));
         (at_load_ ? times.at_load : times.rising)
@@ -140,9 +140,14 @@ class Client {
         begin_ = now + any_of(options_.rest, random_);
     }
 
+    void check_time(Clock::time_point now) const {
+        if (handle_ >= 0 && Milliseconds(now - started_).count() > options_.stream_limit * 1e3)
+            fail("a stream took too long: " + last_of(text_));
+    }
+
   private:
+    static constexpr std::size_t kShown = 300;
     static std::string last_of(const std::string& text) {
-        constexpr std::size_t kShown = 300;
         return text.size() > kShown ? text.substr(text.size() - kShown) : text;
     }
     void close() {
@@ -186,6 +191,7 @@ Times run(const Options& options) {
         for (const auto& client : clients) {
             if (client->waits_to_begin() && client->begin() <= Clock::now())
                 client->start(all_begun(clients));
+            client->check_time(Clock::now());
             if (client->waits_to_begin()) wake = std::min(wake, client->begin());
             if (client->handle() < 0) continue;
             waits.push_back({client->handle(), POLLIN, 0});
@@ -230,6 +236,8 @@ int main(int argc, char** argv) {
     app.add_option("--rest", options.rest, "seconds at most from a stream to the next, at random")
         ->check(CLI::Range(0.0, 3600.0));
     app.add_option("--seed", options.seed, "of what is random");
+    app.add_option("--stream-limit", options.stream_limit, "seconds that one stream may take")
+        ->check(CLI::PositiveNumber);
     CLI11_PARSE(app, argc, argv);
     try {
         options.request = contents_of(request_file);
