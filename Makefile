@@ -55,7 +55,7 @@ soak:  ## An hour of mixed load on a server and two gateways; memory, ledger and
 
 fuzz: setup  ## Fuzz every parser under ASan, a fixed number of steps each
 	@cmake --preset fuzz >/dev/null
-	@cmake --build --preset fuzz
+	@cmake --build --preset fuzz --target fuzzers
 	@ctest --test-dir build/fuzz --label-regex fuzz --output-on-failure --no-tests=error
 
 lock:  ## Renew the lock files after a change of requirements*.in or package.json
