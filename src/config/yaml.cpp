@@ -2,12 +2,14 @@
 #include "config/yaml.h"
 
 #include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
 #include <optional>
+#include <sstream>
 
 namespace penstock::yaml {
 namespace {
@@ -177,6 +179,38 @@ std::optional<std::size_t> line_with_tab_indent(std::string_view text) {
     return std::nullopt;
 }
 
+class DocumentStarts final : public YAML::EventHandler {
+  public:
+    std::optional<YAML::Mark> last;
+
+  private:
+    void OnDocumentStart(const YAML::Mark& mark) override { last = mark; }
+    void OnDocumentEnd() override {}
+    void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+    void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+    void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&)
+        override {}
+    void OnSequenceStart(
+        const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value
+    ) override {}
+    void OnSequenceEnd() override {}
+    void OnMapStart(
+        const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value
+    ) override {}
+    void OnMapEnd() override {}
+};
+
+// Where a second document begins. No further: of what is no document, like ",", yaml-cpp makes
+// endlessly many empty ones (and LoadAll keeps them all).
+std::optional<YAML::Mark> second_document(const std::string& text) {
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    DocumentStarts starts;
+    if (!parser.HandleNextDocument(starts)) return std::nullopt;
+    starts.last.reset();
+    return parser.HandleNextDocument(starts) ? starts.last : std::nullopt;
+}
+
 Result<json::Value> parse_with_lines(std::string_view text, Lines& lines) {
     if (text.size() > kBytesMax)
         return fail(
@@ -186,11 +220,9 @@ Result<json::Value> parse_with_lines(std::string_view text, Lines& lines) {
     if (text.contains('\0'))
         return fail(ErrorCode::invalid_argument, "the document contains a NUL byte");
     try {
-        const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-        if (documents.empty()) return json::Value(nullptr);
-        if (documents.size() > 1)
-            return at(documents[1].Mark(), "a second document; only one is read");
-        return Converter(lines).convert(documents.front(), "", 0);
+        if (const std::optional<YAML::Mark> second = second_document(std::string(text)))
+            return at(*second, "a second document; only one is read");
+        return Converter(lines).convert(YAML::Load(std::string(text)), "", 0);
     } catch (const YAML::Exception& error) {
         if (const auto line = line_with_tab_indent(text))
             return fail(

@@ -56,6 +56,12 @@ TEST(Yaml, RefusesABombOfAliases) {
     EXPECT_NE(read(bomb).find("more than 200000 values"), std::string::npos);
 }
 
+// What the library takes for a document that never ends, or for endlessly many.
+TEST(Yaml, EndsWithWhatIsNoDocument) {
+    for (const char* text : {",", "a: 1\n,", "]", "}", ",,,", "? ,", "- ,\n,", "--- ,", "[],"})
+        EXPECT_FALSE(parse(text)) << text << ": " << read(text);
+}
+
 TEST(Yaml, RefusesDeepNesting) {
     EXPECT_NE(
         read(std::string(200, '[') + std::string(200, ']')).find("more than 64 levels"),
@@ -79,7 +85,7 @@ TEST(Yaml, SaysWhereAMistakeIs) {
         "line 1, column 4: the number 123456789012345678901 is too large; quote it if it is a text"
     );
     EXPECT_EQ(read("a: .inf"), "line 1, column 4: '.inf' is not a number that can be used here");
-    EXPECT_EQ(read("a: 1\n---\nb: 2\n"), "line 3, column 1: a second document; only one is read");
+    EXPECT_EQ(read("a: 1\n---\nb: 2\n"), "line 2, column 1: a second document; only one is read");
     EXPECT_EQ(read("a: *unknown\n").substr(0, 6), "line 1");
 }
 

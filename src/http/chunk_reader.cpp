@@ -13,6 +13,10 @@ using beast::error_code;
 namespace {
 
 // Puts the parser where a body in chunks begins.
+// Of a last chunk that is also the first, "0" CRLF CRLF. Beast's parser wants so many once it has
+// seen the first CRLF; where chunks came before, the CRLF behind the last one is among them.
+constexpr std::size_t kLastChunkBytesMin = 5;
+
 constexpr std::string_view kHead = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 class Reader final : public beast::http::basic_parser<false> {
@@ -20,6 +24,10 @@ class Reader final : public beast::http::basic_parser<false> {
     Reader() {
         header_limit(std::numeric_limits<std::uint32_t>::max());  // of trailers; Parser has one
         body_limit(boost::none);                                  // as above
+    }
+    // Of a chunk, or maybe of the last one, there is too little to be looked at.
+    bool is_short(std::string_view bytes) const {
+        return left_ == 0 && bytes.starts_with('0') && bytes.size() < kLastChunkBytesMin;
     }
     std::string_view piece;
 
@@ -33,12 +41,17 @@ class Reader final : public beast::http::basic_parser<false> {
     void on_header_impl(error_code&) override {}
     void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
     std::size_t on_body_impl(beast::string_view body, error_code&) override { return body.size(); }
-    void on_chunk_header_impl(std::uint64_t, beast::string_view, error_code&) override {}
+    void on_chunk_header_impl(std::uint64_t size, beast::string_view, error_code&) override {
+        left_ = size;
+    }
     std::size_t on_chunk_body_impl(std::uint64_t, beast::string_view body, error_code&) override {
         piece = {body.data(), body.size()};
+        left_ -= body.size();
         return body.size();
     }
     void on_finish_impl(error_code&) override {}
+
+    std::uint64_t left_ = 0;  // of the present chunk
 };
 
 }  // namespace
@@ -69,6 +82,7 @@ Result<ChunkReader::Piece> ChunkReader::read(std::string_view bytes) {
     // Each call of put() takes one element: a chunk's size line, or bytes of the body.
     while (!done() && reader.piece.empty() && !error) {
         const std::string_view rest = bytes.substr(piece.consumed);
+        if (reader.is_short(rest)) break;
         piece.consumed += reader.put(boost::asio::const_buffer(rest.data(), rest.size()), error);
         if (rest.empty()) break;
     }

@@ -124,6 +124,11 @@ Result<Event> MultipartReader::read_header() {
     if (is_open ? rest.size() > kHeaderBytesMax + 3 : end > kHeaderBytesMax)
         return wrong("a part's header is longer than 8 KiB");
     if (is_open) return Event{};
+    // An empty part ends at once: its delimiter's line break is the header's last one.
+    const std::string_view boundary = std::string_view(delimiter_).substr(2);
+    const std::string_view behind = rest.substr(end + 4);
+    const bool is_empty = behind.starts_with(boundary);
+    if (!is_empty && boundary.starts_with(behind)) return Event{};
     if (++parts_ > kPartsMax) return wrong("there are more than 32 parts");
     std::string_view fields = rest.substr(0, end);
     Event event{.kind = Event::Kind::part};
@@ -143,11 +148,8 @@ Result<Event> MultipartReader::read_header() {
         event.filename = parameter(value.substr(semicolon), "filename");
     }
     if (!named) return wrong("a part's Content-Disposition has no name");
-    at_ += end + 4;
+    at_ += end + (is_empty ? 2 : 4);
     state_ = State::body;
-    // An empty part ends at once: its delimiter's line break is the header's last one.
-    if (std::string_view(buffer_).substr(at_).starts_with(std::string_view(delimiter_).substr(2)))
-        at_ -= 2;
     return event;
 }
 

@@ -51,6 +51,16 @@ TEST(Multipart, APreambleIsPassedOverAndAnEmptyPartIsAPart) {
     EXPECT_EQ(read("--B--"), "end");
 }
 
+TEST(Multipart, APartWithoutDataReadsTheSameHoweverItIsCut) {
+    for (const std::string_view body :
+         {"--B\r\nContent-Disposition: form-data; name=x\r\n\r\n--B--",
+          "--B\r\nContent-Disposition: form-data; name=x\r\n\r\n--A\r\n--B--",
+          "--B\r\nContent-Disposition: form-data; name=x\r\n\r\n\r\n--B--"})
+        for (std::size_t step = 1; step < body.size(); ++step)
+            EXPECT_EQ(read(body, step), read(body)) << body << " by " << step;
+    EXPECT_EQ(read("--B\r\nContent-Disposition: form-data; name=x\r\n\r\n--B--"), "x(-)=;end");
+}
+
 TEST(Multipart, PartsMayBeLongerThanHeaders) {
     const std::string data(100'000, 'x');
     const std::string body =

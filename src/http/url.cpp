@@ -85,6 +85,8 @@ Result<Url> parse_url(std::string_view text) {
         url.port = TRY(parse_port(text, as_view(view.port())));
     url.target = std::string(as_view(view.encoded_path()));
     if (url.target.empty()) url.target = "/";
+    // Boost.URL takes what follows an empty port for a path, whatever it begins with.
+    if (!url.target.starts_with('/')) return bad_url(text, "the path must begin with '/'");
     if (view.has_query()) url.target += "?" + std::string(as_view(view.encoded_query()));
     return url;
 }

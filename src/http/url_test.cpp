@@ -24,7 +24,7 @@ TEST(Url, IsTakenApart) {
 TEST(Url, RefusesWhatIsNotUsable) {
     for (const char* bad :
          {"", "example.org", "ftp://h/", "http://", "http:///p", "http://h:0/", "http://h:99999/",
-          "http://h /", "http://%41/", "/path"})
+          "http://h /", "http://%41/", "/path", "https://h:name.org:8443/a"})
         EXPECT_EQ(parts(bad), "error") << bad;
 }
 
