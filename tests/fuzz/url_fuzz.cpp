@@ -38,6 +38,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     CHECK(!match || match->route == nullptr || text.starts_with('/'), "only paths match");
     if (match)
         for (const auto& [name, value] : match->params)
-            CHECK(value != ".." && !value.contains("../"), "no parameter climbs");
+            CHECK(!("/" + value + "/").contains("/../"), "no parameter climbs");
     return 0;
 }
