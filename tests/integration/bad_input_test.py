@@ -20,6 +20,7 @@ SMALL_DISK_MIB = 48
 # What is sent to POST /v1/tasks, how it is refused, and what the text has to say.
 BAD_SPECS = (
     ("malformed YAML", "name: [a\nrun: x\n", YAML, 400, "", "line 2, column 4"),
+    ("what is no document", ",", YAML, 400, "", "a second document; only one is read"),
     ("malformed JSON", '{"run": "x", ', {}, 400, "", "line 1, column 14"),
     ("an unknown field", "run: x\nresources: {cpu: 2}\n", YAML, 400, "resources.cpu", "did you mean 'cpus'"),
     ("a wrong type", "run: x\nnum_nodes: two\n", YAML, 400, "num_nodes", "expected integer, got string"),
@@ -130,6 +131,17 @@ class BadInput(unittest.TestCase):
                 self.assertEqual((foreign.status, missing.status), (404, 404))
                 self.assertEqual(foreign.json["detail"].replace(name, FOREIGN), missing.json["detail"])
         self.assertEqual(self.platform.get_json("task", "list", "--all", key=other)["total"], 0)
+
+    def test_a_body_without_chunks_that_comes_in_pieces(self):
+        target = urlsplit(self.platform.url)
+        with socket.create_connection((target.hostname, target.port), timeout=HEADER_SECONDS_MAX) as client:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # Without a key: what anybody can send.
+            for piece in (b"POST /v1/tasks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", b"0\r\n", b"\r", b"\n"):
+                client.sendall(piece)
+                # Answered after the piece was read.
+                self.assertEqual(self.platform.api("GET", "/livez").status, 200)
+            self.assertIn(b" 401 ", client.recv(4096))
 
     def test_a_client_that_trickles_its_header_is_cut_off(self):
         target = urlsplit(self.platform.url)
