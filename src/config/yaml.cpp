@@ -211,6 +211,13 @@ std::optional<YAML::Mark> second_document(const std::string& text) {
     return parser.HandleNextDocument(starts) ? starts.last : std::nullopt;
 }
 
+// A comma where no value begins is a second document to yaml-cpp.
+std::string name_second_document(std::string_view text, const YAML::Mark& mark) {
+    const auto begin = static_cast<std::size_t>(mark.pos);
+    if (begin < text.size() && text[begin] == ',') return "no key or value begins with ','";
+    return "a second document; only one is read";
+}
+
 Result<json::Value> parse_with_lines(std::string_view text, Lines& lines) {
     if (text.size() > kBytesMax)
         return fail(
@@ -220,9 +227,10 @@ Result<json::Value> parse_with_lines(std::string_view text, Lines& lines) {
     if (text.contains('\0'))
         return fail(ErrorCode::invalid_argument, "the document contains a NUL byte");
     try {
-        if (const std::optional<YAML::Mark> second = second_document(std::string(text)))
-            return at(*second, "a second document; only one is read");
-        return Converter(lines).convert(YAML::Load(std::string(text)), "", 0);
+        const std::string whole(text);
+        if (const std::optional<YAML::Mark> second = second_document(whole))
+            return at(*second, name_second_document(whole, *second));
+        return Converter(lines).convert(YAML::Load(whole), "", 0);
     } catch (const YAML::Exception& error) {
         if (const auto line = line_with_tab_indent(text))
             return fail(

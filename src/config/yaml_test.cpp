@@ -86,6 +86,9 @@ TEST(Yaml, SaysWhereAMistakeIs) {
     );
     EXPECT_EQ(read("a: .inf"), "line 1, column 4: '.inf' is not a number that can be used here");
     EXPECT_EQ(read("a: 1\n---\nb: 2\n"), "line 2, column 1: a second document; only one is read");
+    EXPECT_EQ(read("a: 1\n...\nb: 2\n"), "line 3, column 1: a second document; only one is read");
+    EXPECT_EQ(read(","), "line 1, column 1: no key or value begins with ','");
+    EXPECT_EQ(read("[1],\n"), "line 1, column 4: no key or value begins with ','");
     EXPECT_EQ(read("a: *unknown\n").substr(0, 6), "line 1");
 }
 

@@ -20,7 +20,7 @@ SMALL_DISK_MIB = 48
 # What is sent to POST /v1/tasks, how it is refused, and what the text has to say.
 BAD_SPECS = (
     ("malformed YAML", "name: [a\nrun: x\n", YAML, 400, "", "line 2, column 4"),
-    ("what is no document", ",", YAML, 400, "", "a second document; only one is read"),
+    ("what is no document", ",", YAML, 400, "", "no key or value begins with ','"),
     ("malformed JSON", '{"run": "x", ', {}, 400, "", "line 1, column 14"),
     ("an unknown field", "run: x\nresources: {cpu: 2}\n", YAML, 400, "resources.cpu", "did you mean 'cpus'"),
     ("a wrong type", "run: x\nnum_nodes: two\n", YAML, 400, "num_nodes", "expected integer, got string"),
