@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -17,5 +18,13 @@ struct AnswerContext {
     Json::Object echo = {};      // Responses: members of the request that its answers repeat
     std::string told_id = {};    // Chat: the whole id, where the client has been told one
 };
+
+// The id of a call: the engine's, or one of ours that its result can name. `part` is its place
+// among the parts of the answer.
+inline std::string call_id(
+    const std::string& told, const AnswerContext& context, std::size_t part
+) {
+    return told.empty() ? "call_" + context.id + "_" + std::to_string(part) : told;
+}
 
 }  // namespace penstock::dialects

@@ -171,15 +171,20 @@ Json::Array write_blocks(const std::vector<Part>& parts, Writer& writer) {
             // A refusal is text there; that it is one stands in the stop reason.
             case Part::Kind::refusal:
             case Part::Kind::text:
-                out.push_back(text_block(part, writer));
+                // A block without text is refused there.
+                if (part.text.empty() && !writer.same())
+                    writer.lose_natives(part);
+                else
+                    out.push_back(text_block(part, writer));
                 break;
             case Part::Kind::image:
-                out.push_back(image_block(part, writer));
+                if (!is_out_of_place(part, writer)) out.push_back(image_block(part, writer));
                 break;
             case Part::Kind::reasoning:
                 out.push_back(reasoning_block(part, writer));
                 break;
             case Part::Kind::document:
+                if (is_out_of_place(part, writer)) break;
                 if (Json block = document_block(part, writer); !block.is_null())
                     out.push_back(std::move(block));
                 break;

@@ -222,6 +222,7 @@ Json::Array write_messages(const Request& request, Writer& writer) {
     Json::Array out;
     const Turn* before = nullptr;
     for (const Turn& turn : turns) {
+        if (lose_item(turn, writer)) continue;
         const bool top =
             turn.path == "system" ||
             (!writer.same() && (turn.role == Role::system || turn.role == Role::developer));
@@ -318,7 +319,7 @@ void write_tools(Json::Object& out, const Request& request, Writer& writer) {
 void write_output(Json::Object& out, const Request& request, Writer& writer) {
     Json::Object config;
     const Effort& effort = request.effort;
-    if (effort.level == "none" || effort.enabled == false)
+    if (effort.level == kNoEffort || effort.enabled == false)
         out.push_back({"thinking", Json::Object{{"type", "disabled"}}});
     else if (effort.level == "low" || effort.level == "medium" || effort.level == "high" ||
              effort.level == "xhigh" || effort.level == "max")
@@ -332,6 +333,7 @@ void write_output(Json::Object& out, const Request& request, Writer& writer) {
         config.push_back(
             {"format", Json::Object{{"type", "json_schema"}, {"schema", format.schema}}}
         );
+        lose_description(request, writer);
         writer.lose_natives(format);
     } else if (format.kind == ResponseFormat::Kind::json ||
                format.kind == ResponseFormat::Kind::native) {

@@ -106,7 +106,7 @@ class AnthropicReader final : public StreamReader {
             event.part_kind = PartKind::tool_call;
             event.id = block.need_text("id");
             event.name = block.need_text("name");
-            block.shape({"input"});
+            hold_input(block, event.part);
             block.shape_if("caller", Json::Object{{"type", "direct"}});
         } else if (type == "thinking") {
             event.part_kind = PartKind::reasoning;
@@ -140,6 +140,15 @@ class AnthropicReader final : public StreamReader {
         if (text.empty() && type == "text") put(frame.events.front().shape, "text", "");
     }
 
+    // A call begins with its input empty, and deltas tell it; some engines tell it at once instead.
+    void hold_input(Fields& block, std::int64_t part) {
+        const Json* input = block.look("input");
+        const Json::Object* object = input == nullptr ? nullptr : input->if_object();
+        input_.reset();
+        if (object != nullptr && !object->empty()) input_ = {part, print_json(*input)};
+        block.shape({"input"});
+    }
+
     StreamEvent delta_of(std::int64_t part, std::string text) const {
         StreamEvent event = event_of(Event::delta);
         event.part = part;
@@ -156,6 +165,7 @@ class AnthropicReader final : public StreamReader {
         if (type == "text_delta") event = delta_of(part, delta.need_text("text"));
         if (type == "thinking_delta") event = delta_of(part, delta.need_text("thinking"));
         if (type == "input_json_delta") event = delta_of(part, delta.need_text("partial_json"));
+        if (type == "input_json_delta" && !event.text.empty()) input_.reset();
         if (type == "signature_delta") {
             event = delta_of(part, delta.need_text("signature"));
             event.kind = Event::signature;
@@ -190,6 +200,10 @@ class AnthropicReader final : public StreamReader {
         StreamEvent event = event_of(Event::part_end);
         event.part = index_of(fields);
         event.part_kind = kind_;
+        if (input_ && input_->first == event.part) {
+            frame.events.push_back(delta_of(event.part, std::move(input_->second)));
+            input_.reset();
+        }
         frame.events.push_back(std::move(event));
     }
 
@@ -222,6 +236,7 @@ class AnthropicReader final : public StreamReader {
 
     Json usage_;
     PartKind kind_ = PartKind::text;
+    std::optional<std::pair<std::int64_t, std::string>> input_;  // of an open call, by its part
 };
 
 }  // namespace

@@ -58,6 +58,8 @@ class SameAnthropicWriter final : public StreamWriter {
                                      : event.name == "signature_delta" ? "signature"
                                                                        : "partial_json";
         if (event.name.empty()) {
+            // Told as the block began.
+            if (event.part_kind == PartKind::tool_call) return;
             // A block that begins with its text.
             Json::Object& block = *find(object, "content_block")->if_object();
             put(block, event.part_kind == PartKind::reasoning ? "thinking" : "text", event.text);
@@ -202,7 +204,7 @@ class AnthropicWriter final : public StreamWriter {
         if (event.part_kind == PartKind::tool_call)
             block = {
                 {"type", "tool_use"},
-                {"id", event.id},
+                {"id", call_id(event.id, context_, static_cast<std::size_t>(event.part))},
                 {"name", event.name},
                 {"input", Json::Object{}}
             };

@@ -253,6 +253,9 @@ void write_user(Json::Array& out, const Turn& turn, std::vector<Part>& media, Wr
         );
     }
     flush();
+    // Its members went with its words; results have none of them.
+    const bool only_results = turn.role != Role::tool && all_results(turn.parts);
+    if (only_results && !writer.same()) writer.lose_natives(turn);
     if (turn.parts.empty()) {
         Json::Object message{{"role", role_name(turn.role)}};
         writer.extras(message, turn);
@@ -361,6 +364,7 @@ Json::Array chat_messages(const Request& request, Writer& writer) {
         request.dialect == Dialect::responses ? joined_turns(request.turns) : request.turns;
     std::vector<Part> media;  // of results, until the last of them is told
     for (const Turn& turn : turns) {
+        if (lose_item(turn, writer)) continue;
         if (turn.role == Role::assistant || turn.role == Role::system)
             write_media(out, media, writer);
         if (turn.role != Role::assistant) {

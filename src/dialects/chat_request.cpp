@@ -94,6 +94,9 @@ void read_stream(Fields& fields, Request& request) {
     if (!options) return;
     const Json* wanted = find(*options, "include_usage");
     request.include_usage = wanted != nullptr && wanted->if_bool() != nullptr && *wanted->if_bool();
+    for (const Member& option : *options)
+        if (option.key != "include_usage" && !says_nothing(option.value))
+            request.lost.push_back(member_path("stream_options", option.key));
     fields.put_shape("stream_options", *options);
 }
 
@@ -168,10 +171,8 @@ void write_tools(Json::Object& out, const Request& request, Writer& writer) {
 void write_effort(Json::Object& out, const Request& request, Writer& writer) {
     const Effort& effort = request.effort;
     if (effort.tokens_max) writer.lose("thinking.budget_tokens");
-    if (!effort.level.empty())
-        out.push_back({"reasoning_effort", effort.level});
-    else if (effort.enabled == false)
-        out.push_back({"reasoning_effort", "none"});
+    if (const std::string level = level_of(request, writer); !level.empty())
+        out.push_back({"reasoning_effort", level});
     // "Think" without saying how much is what a reasoning model does anyway.
 }
 

@@ -33,8 +33,14 @@ struct ChoiceState {
     PartKind open_kind = PartKind::text;
     std::int64_t text = -1;  // the last part of each kind
     std::int64_t reasoning = -1;
-    bool reasons = false;                        // it has told reasoning beside its details
-    std::map<std::int64_t, std::int64_t> calls;  // Chat's index of a call → its part
+    bool reasons = false;  // it has told reasoning beside its details
+    struct Call {
+        std::int64_t part = 0;
+        std::string id;
+        std::string name;
+    };
+    std::map<std::int64_t, Call> calls;  // by Chat's index
+    std::int64_t last_call = 0;
 };
 
 std::string word(const Json* value) {
@@ -48,6 +54,8 @@ class ChatReader final : public StreamReader {
     Result<StreamFrame> read(std::string_view, std::string_view data) override {
         StreamFrame frame;
         if (data == "[DONE]") {
+            // An engine that gave no reason to stop leaves its parts open.
+            for (auto& [index, state] : choices_) close_all(index, state, frame);
             frame.events.push_back(event_of(Event::end));
             note(frame);
             return frame;
@@ -259,36 +267,44 @@ class ChatReader final : public StreamReader {
     // Deltas of several calls may alternate, so calls are over when the message is.
     static void close_all(std::int64_t index, ChoiceState& state, StreamFrame& frame) {
         close_text(index, state, frame);
-        for (const auto& [number, part] : state.calls) {
+        for (const auto& [number, call] : state.calls) {
             StreamEvent event = event_of(Event::part_end, index);
-            event.part = part;
+            event.part = call.part;
             event.part_kind = PartKind::tool_call;
             frame.events.push_back(std::move(event));
         }
         state.calls.clear();
     }
 
+    // Some engines leave out which call a piece belongs to: another id is another call.
+    static std::int64_t number_of(
+        std::optional<std::int64_t> told, const std::string& id, const ChoiceState& state
+    ) {
+        if (told) return *told;
+        if (id.empty() || state.calls.empty()) return state.last_call;
+        for (const auto& [number, call] : state.calls)
+            if (call.id == id) return number;
+        return state.calls.rbegin()->first + 1;
+    }
+
     void read_call(
         Json value, std::int64_t index, ChoiceState& state, StreamFrame& frame, Trouble& trouble
     ) {
         Fields fields(std::move(value), "delta.tool_calls", trouble);
-        const std::int64_t number = fields.integer("index").value_or(0);
+        const std::optional<std::int64_t> told = fields.integer("index");
+        const Json* written = fields.look("id");
+        const std::int64_t number = number_of(told, word(written), state);
         Fields function(
             fields.take("function").value_or(Json::Object{}), "delta.tool_calls.function", trouble
         );
+        state.last_call = number;
         const auto known = state.calls.find(number);
-        const bool fresh = known == state.calls.end();
-        std::int64_t part = fresh ? 0 : known->second;
-        if (fresh) {
-            close_text(index, state, frame);
-            part = begin_part(index, PartKind::tool_call, state, frame, trouble);
-            state.calls[number] = part;
-            StreamEvent& start = frame.events.back();
-            start.id = fields.text("id").value_or("");
-            start.name = function.text("name").value_or("");
-        }
+        if (known == state.calls.end())
+            begin_call(fields, function, index, number, state, frame, trouble);
+        else
+            function.shape_if("name", known->second.name);  // some engines say it in each piece
         StreamEvent delta = event_of(Event::delta, index);
-        delta.part = part;
+        delta.part = state.calls[number].part;
         delta.part_kind = PartKind::tool_call;
         const std::optional<std::string> arguments = function.text("arguments");
         delta.text = arguments.value_or("");
@@ -297,10 +313,25 @@ class ChatReader final : public StreamReader {
         function.finish(inner);
         fields.shape({"id", "type"});
         fields.finish(delta);
-        put(delta.shape, "index", number);
+        if (told) put(delta.shape, "index", number);
         if (!inner.shape.empty()) put(delta.shape, "function", inner.shape);
         if (!inner.native.empty()) put(delta.native, "function", inner.native);
         frame.events.push_back(std::move(delta));
+    }
+
+    static void begin_call(
+        Fields& fields, Fields& function, std::int64_t index, std::int64_t number,
+        ChoiceState& state, StreamFrame& frame, Trouble& trouble
+    ) {
+        close_text(index, state, frame);
+        ChoiceState::Call call;
+        call.part = begin_part(index, PartKind::tool_call, state, frame, trouble);
+        call.id = fields.text("id").value_or("");
+        call.name = function.text("name").value_or("");
+        StreamEvent& start = frame.events.back();
+        start.id = call.id;
+        start.name = call.name;
+        state.calls[number] = std::move(call);
     }
 
     bool started_ = false;

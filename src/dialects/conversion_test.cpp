@@ -291,6 +291,96 @@ TEST(Conversion, ImagesOfResultsFollowAllResultsOfTheirTurn) {
     );
 }
 
+TEST(Conversion, AnswersThatGaveNoReasonToStopAreNotComplete) {
+    const Result<Response> response = read_response(
+        Dialect::chat, *parse_json(R"({"choices":[{"index":0,"message":{"role":"assistant",
+            "content":"x"},"finish_reason":null}]})")
+    );
+    const Written written =
+        write_response(*response, Dialect::responses, {.id = "1", .model = "m"});
+    EXPECT_EQ(print_json(*written.body.find("status")), R"("incomplete")");
+    EXPECT_EQ(print_json(*written.body.find("incomplete_details")), "null");
+}
+
+TEST(Conversion, CallsWithoutAnIdGetOne) {
+    const Result<Response> response = read_response(
+        Dialect::chat, *parse_json(R"({"choices":[{"index":0,"message":{"role":"assistant",
+            "content":null,"tool_calls":[{"function":{"name":"f","arguments":"{}"}},{"id":"b",
+            "function":{"name":"g","arguments":"{}"}}]},"finish_reason":"tool_calls"}]})")
+    );
+    const Written written =
+        write_response(*response, Dialect::anthropic, {.id = "1", .model = "m"});
+    EXPECT_EQ(
+        print_json(*written.body.find("content")),
+        R"([{"type":"tool_use","id":"call_1_0","name":"f","input":{}},)"
+        R"({"type":"tool_use","id":"b","name":"g","input":{}}])"
+    );
+}
+
+TEST(Conversion, NothingIsLeftOfWhatAnEngineWouldRefuse) {
+    const auto messages = [](Dialect from, const char* body, Dialect to) {
+        const Result<Request> request = read_request(from, *parse_json(body));
+        return print_json(*write_request(*request, to).body.find("messages"));
+    };
+    EXPECT_EQ(
+        messages(
+            Dialect::chat,
+            R"({"model":"m","max_tokens":8,"messages":[{"role":"assistant","content":"",
+                "tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}}]}]})",
+            Dialect::anthropic
+        ),
+        R"([{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":{}}]}])"
+    );
+    for (const Dialect to : {Dialect::chat, Dialect::anthropic, Dialect::ollama})
+        EXPECT_EQ(
+            messages(
+                Dialect::responses,
+                R"({"model":"m","input":[{"role":"user","content":"Hi"},
+                    {"type":"item_reference","id":"x"}]})",
+                to
+            ),
+            R"([{"role":"user","content":"Hi"}])"
+        );
+}
+
+TEST(Conversion, NamesMembersOfAMessageThatHoldsOnlyResults) {
+    for (const Dialect to : {Dialect::chat, Dialect::ollama})
+        EXPECT_EQ(
+            lost(
+                Dialect::anthropic,
+                R"({"model":"m","max_tokens":8,"messages":[{"role":"user","foo":1,"content":[
+                    {"type":"tool_result","tool_use_id":"a","content":"x"}]}]})",
+                to
+            ),
+            "messages[0].foo"
+        );
+}
+
+TEST(Conversion, AModelThatIsToldNotToThinkDoesNot) {
+    const Result<Request> request = read_request(
+        Dialect::anthropic,
+        *parse_json(R"({"model":"m","max_tokens":8,"messages":[{"role":"user","content":"Hi"}],
+            "thinking":{"type":"disabled"},"output_config":{"effort":"high"}})")
+    );
+    const Written chat = write_request(*request, Dialect::chat);
+    EXPECT_EQ(print_json(*chat.body.find("reasoning_effort")), R"("none")");
+    EXPECT_EQ(chat.dropped, std::vector<std::string>{"output_config.effort"});
+    const Written ollama = write_request(*request, Dialect::ollama);
+    EXPECT_EQ(print_json(*ollama.body.find("think")), "false");
+    EXPECT_EQ(ollama.dropped, std::vector<std::string>{"output_config.effort"});
+}
+
+TEST(Conversion, NamesWhatASchemaIsFor) {
+    const std::string schema =
+        R"("response_format":{"type":"json_schema","json_schema":{"name":"plan",)"
+        R"("description":"In French only","strict":false,"schema":{"type":"object"}}})";
+    for (const Dialect to : {Dialect::anthropic, Dialect::ollama})
+        EXPECT_EQ(
+            lost(Dialect::chat, chat_with(schema), to), "response_format.json_schema.description"
+        );
+    EXPECT_EQ(lost(Dialect::chat, chat_with(schema), Dialect::responses), "");
+}
+
 TEST(Conversion, ReadsTheRefusalOfAnEngine) {
     const auto read = [](Dialect dialect, const char* body) {
         const auto error = read_error(dialect, 400, *parse_json(body));

@@ -135,7 +135,21 @@ Result<Response> read_response(Dialect dialect, Json body, std::string_view call
     return read_ollama_response(std::move(body), call_prefix);
 }
 
-Written write_response(const Response& response, Dialect dialect, const AnswerContext& context) {
+namespace {
+
+// Where the engine gave a call no id, it gets one that its result can name.
+Response with_call_ids(Response response, const AnswerContext& context) {
+    for (Choice& choice : response.choices)
+        for (std::size_t i = 0; i < choice.parts.size(); ++i)
+            if (Part& part = choice.parts[i]; part.kind == Part::Kind::tool_call)
+                part.id = call_id(part.id, context, i);
+    return response;
+}
+
+}  // namespace
+
+Written write_response(Response response, Dialect dialect, const AnswerContext& context) {
+    if (response.dialect != dialect) response = with_call_ids(std::move(response), context);
     Writer writer(response.dialect, dialect, Writer::Of::answer);
     Json body;
     switch (dialect) {

@@ -27,7 +27,7 @@ Result<Request> read_count_request(Json body);
 Written write_request(const Request& request, Dialect dialect);
 // unavailable: the engine's answer is none.
 Result<Response> read_response(Dialect dialect, Json body, std::string_view call_prefix = "call_");
-Written write_response(const Response& response, Dialect dialect, const AnswerContext& context);
+Written write_response(Response response, Dialect dialect, const AnswerContext& context);
 
 // The error as the dialect's clients know it; they decide on a retry from status and type.
 Json write_error(Dialect dialect, const routing::ApiError& error);

@@ -182,7 +182,10 @@ void write_user(Json::Array& out, const Turn& turn, const Names& names, Writer& 
             writer.lose(part, part.kind == Part::Kind::image ? "url" : "type");
         if (part.kind != Part::Kind::native) writer.lose_natives(part);
     }
-    if (!any && !turn.parts.empty()) return;
+    if (!any && !turn.parts.empty()) {
+        if (turn.role != Role::tool && !writer.same()) writer.lose_natives(turn);
+        return;
+    }
     const bool system = turn.role == Role::system || turn.role == Role::developer;
     Json::Object message{{"role", system ? "system" : "user"}, {"content", std::move(text)}};
     if (!images.empty()) message.push_back({"images", std::move(images)});
@@ -229,6 +232,7 @@ Json::Array write_messages(const Request& request, Writer& writer) {
     Names names;
     Json::Array out;
     for (const Turn& turn : turns) {
+        if (lose_item(turn, writer)) continue;
         for (const Part& part : turn.parts)
             if (part.kind == Part::Kind::tool_call) names[part.id] = part.name;
         if (turn.role == Role::assistant)
@@ -254,16 +258,18 @@ void write_format(Json::Object& out, const Request& request, Writer& writer) {
     if (format.kind == ResponseFormat::Kind::schema) out.push_back({"format", format.schema});
     if (format.kind == ResponseFormat::Kind::native)
         writer.lose(own_name(request.dialect, "response_format"));
+    lose_description(request, writer);
     writer.lose_natives(format);
 }
 
 void write_think(Json::Object& out, const Request& request, Writer& writer) {
     const Effort& effort = request.effort;
     if (effort.tokens_max) writer.lose("thinking.budget_tokens");
-    if (effort.level == "none")
+    const std::string level = level_of(request, writer);
+    if (level == kNoEffort)
         out.push_back({"think", false});
-    else if (!effort.level.empty())
-        out.push_back({"think", effort.level});
+    else if (!level.empty())
+        out.push_back({"think", level});
     else if (effort.enabled)
         out.push_back({"think", *effort.enabled});
 }

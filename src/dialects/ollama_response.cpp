@@ -153,6 +153,7 @@ Json write_ollama_response(const Response& response, const AnswerContext& contex
         if (part.kind == Part::Kind::reasoning && !is_in_shape(part, writer)) thinking += part.text;
         if (part.kind == Part::Kind::tool_call) calls.push_back(ollama_call(part, writer));
         if (part.kind == Part::Kind::native) writer.lose(part, "type");
+        if (is_out_of_place(part, writer)) continue;
         if (!writer.same() && part.kind != Part::Kind::native) writer.lose_natives(part);
         if (!writer.same() && !part.citations.empty())
             writer.lose(citations_place(part, response.dialect));

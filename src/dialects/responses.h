@@ -23,8 +23,8 @@ Json::Array write_items(const Turn& turn, const std::string& id_prefix, Writer& 
 
 // An answer without its output; `status` completed, incomplete, in_progress or failed.
 Json::Object responses_head(const AnswerContext& context, std::string_view status);
-// Sets status and incomplete_details.
-void put_responses_finish(Json::Object& out, const Finish& finish, Dialect from);
+// Sets status and incomplete_details; without a reason to stop the answer is incomplete.
+void put_responses_finish(Json::Object& out, const std::optional<Finish>& finish);
 Finish read_responses_finish(const std::string& status, const Json* details, bool called);
 
 }  // namespace penstock::dialects

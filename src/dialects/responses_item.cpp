@@ -111,7 +111,11 @@ void read_reasoning(Fields& fields, Turn& turn) {
     const std::optional<Json> summary = fields.take("summary");
     const std::optional<Json> content = fields.take("content");
     part.text = texts_of(content ? &*content : nullptr);
-    if (part.text.empty()) part.text = texts_of(summary ? &*summary : nullptr);
+    const std::string summed = texts_of(summary ? &*summary : nullptr);
+    if (part.text.empty())
+        part.text = summed;
+    else if (!summed.empty() && summed != part.text)
+        part.lost.push_back(fields.at("summary"));
     if (std::optional<std::string> hidden = fields.text("encrypted_content")) {
         if (hidden->empty()) fields.put_shape("encrypted_content", "");
         read_encrypted_content(*std::move(hidden), part);
@@ -180,7 +184,7 @@ class ItemWriter {
                 case Part::Kind::image:
                 case Part::Kind::document:
                 case Part::Kind::native:
-                    message_.push_back(part);
+                    if (!is_out_of_place(part, writer_)) message_.push_back(part);
                     break;
             }
         }

@@ -197,10 +197,8 @@ void write_shared(Json::Object& out, const Request& request, Writer& writer) {
     if (request.choices != 1) writer.lose("n");
     if (request.logprobs == true) out.push_back({"include", Json::Array{std::string(kLogprobs)}});
     if (request.effort.tokens_max) writer.lose("thinking.budget_tokens");
-    if (!request.effort.level.empty())
-        out.push_back({"reasoning", Json::Object{{"effort", request.effort.level}}});
-    else if (request.effort.enabled == false)
-        out.push_back({"reasoning", Json::Object{{"effort", "none"}}});
+    if (const std::string level = level_of(request, writer); !level.empty())
+        out.push_back({"reasoning", Json::Object{{"effort", level}}});
     const ResponseFormat& format = request.format;
     Json::Object written;
     if (format.kind == ResponseFormat::Kind::text) written = {{"type", "text"}};

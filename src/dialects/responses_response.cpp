@@ -19,13 +19,13 @@ Finish read_responses_finish(const std::string& status, const Json* details, boo
     return finish;
 }
 
-void put_responses_finish(Json::Object& out, const Finish& finish, Dialect from) {
+void put_responses_finish(Json::Object& out, const std::optional<Finish>& finish) {
     std::string reason;
-    if (finish.kind == Finish::Kind::length) reason = "max_output_tokens";
-    if (finish.kind == Finish::Kind::content_filter) reason = "content_filter";
-    if (finish.kind == Finish::Kind::other) reason = finish.written;
-    static_cast<void>(from);
-    put(out, "status", reason.empty() ? "completed" : "incomplete");
+    if (finish && finish->kind == Finish::Kind::length) reason = "max_output_tokens";
+    if (finish && finish->kind == Finish::Kind::content_filter) reason = "content_filter";
+    if (finish && finish->kind == Finish::Kind::other) reason = finish->written;
+    // Nobody knows whether an answer is whole whose engine gave no reason to stop.
+    put(out, "status", finish && reason.empty() ? "completed" : "incomplete");
     put(out, "incomplete_details",
         reason.empty() ? Json() : Json(Json::Object{{"reason", std::move(reason)}}));
 }
@@ -148,7 +148,7 @@ Json write_responses_response(
     if (!choice.logprobs.empty()) put_logprobs(out, choice.logprobs);
     if (choice.finish && !choice.finish->sequence.empty())
         writer.leave_out(own_name(response.dialect, "stop_sequence"));
-    if (choice.finish) put_responses_finish(out, *choice.finish, response.dialect);
+    put_responses_finish(out, choice.finish);
     if (response.usage) put(out, "usage", responses_usage(response.usage->tokens));
     lose_message(choice, writer);
     Json::Object nothing;

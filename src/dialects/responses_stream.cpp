@@ -167,11 +167,12 @@ class ResponsesWriter final : public StreamWriter {
             Json::Object item{{"id", place.item_id}};
             if (event.part_kind == PartKind::tool_call)
                 merge(
-                    item, {{"type", "function_call"},
-                           {"status", "in_progress"},
-                           {"call_id", event.id},
-                           {"name", event.name},
-                           {"arguments", ""}}
+                    item,
+                    {{"type", "function_call"},
+                     {"status", "in_progress"},
+                     {"call_id", call_id(event.id, context_, static_cast<std::size_t>(event.part))},
+                     {"name", event.name},
+                     {"arguments", ""}}
                 );
             else
                 merge(
@@ -289,7 +290,7 @@ class ResponsesWriter final : public StreamWriter {
         Json::Object response = responses_head(context_, "completed");
         put(response, "output", items_);
         if (usage_) put(response, "usage", responses_usage(*usage_));
-        if (finish_) put_responses_finish(response, *finish_, from_);
+        put_responses_finish(response, finish_);
         const bool whole = *find(response, "status") == Json("completed");
         send(
             whole ? "response.completed" : "response.incomplete",

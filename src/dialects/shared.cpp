@@ -83,7 +83,9 @@ std::string own_name(Dialect dialect, std::string_view canonical) {
         std::string_view canonical;
         std::string_view own;
     };
-    static constexpr std::array<Name, 10> kNames{{
+    static constexpr std::array<Name, 12> kNames{{
+        {Dialect::chat, "format_description", "response_format.json_schema.description"},
+        {Dialect::responses, "format_description", "text.format.description"},
         {Dialect::responses, "logprobs", "include"},
         {Dialect::responses, "verbosity", "text.verbosity"},
         {Dialect::chat, "stop_sequence", "choices[0].stop_reason"},
@@ -102,6 +104,20 @@ std::string own_name(Dialect dialect, std::string_view canonical) {
         std::ranges::find(kSampling, canonical, &SamplingName::canonical) != kSampling.end() ||
         canonical == "stop";
     return (dialect == Dialect::ollama && option ? "options." : "") + std::string(canonical);
+}
+
+void lose_description(const Request& request, Writer& writer) {
+    if (!request.format.description.value_or("").empty())
+        writer.lose(own_name(request.dialect, "format_description"));
+}
+
+std::string level_of(const Request& request, Writer& writer) {
+    const Effort& effort = request.effort;
+    if (effort.enabled != false) return effort.level;
+    // Anthropic's level is of the answer too; here it would make the model think.
+    if (!effort.level.empty() && effort.level != kNoEffort)
+        writer.lose(own_name(request.dialect, "reasoning_effort"));
+    return std::string(kNoEffort);
 }
 
 void write_logprobs(Json::Object& out, const Request& request) {
@@ -210,6 +226,25 @@ bool all_text(const std::vector<Part>& parts) {
     return std::ranges::all_of(parts, [](const Part& part) {
         return part.kind == Part::Kind::text;
     });
+}
+
+bool is_out_of_place(const Part& part, Writer& writer) {
+    const bool media = part.kind == Part::Kind::image || part.kind == Part::Kind::document;
+    if (!media || writer.same() || !writer.answers()) return false;
+    writer.lose(part, "type");
+    return true;
+}
+
+bool all_results(const std::vector<Part>& parts) {
+    return !parts.empty() && std::ranges::all_of(parts, [](const Part& part) {
+        return part.kind == Part::Kind::tool_result;
+    });
+}
+
+bool lose_item(const Turn& turn, Writer& writer) {
+    if (writer.same() || find(turn.shape, "item") == nullptr) return false;
+    writer.lose(turn.parts.front(), "type");
+    return true;
 }
 
 std::vector<Turn> joined_turns(const std::vector<Turn>& turns) {

@@ -20,6 +20,13 @@ void write_sampling(Json::Object& out, Dialect dialect, const Request& request, 
 // What the client called a parameter of the request: refusals name its own field.
 std::string own_name(Dialect dialect, std::string_view canonical);
 
+// How much the model should think, in the words of OpenAI; empty where nothing was said of it. A
+// level beside "do not think" is lost.
+constexpr std::string_view kNoEffort = "none";
+std::string level_of(const Request& request, Writer& writer);
+// What a schema is for, where the dialect has no place for it.
+void lose_description(const Request& request, Writer& writer);
+
 // `logprobs` and `top_logprobs`, which Chat and Ollama have under these names.
 void write_logprobs(Json::Object& out, const Request& request);
 
@@ -49,6 +56,13 @@ void lose_message(const Choice& choice, Writer& writer);
 // All text of the parts, joined; other kinds are lost by their path.
 std::string joined_text(const std::vector<Part>& parts, Writer& writer);
 bool all_text(const std::vector<Part>& parts);
+
+bool all_results(const std::vector<Part>& parts);
+// Whether the part is an image or a file of an answer, for which no dialect of clients has a word:
+// it is lost.
+bool is_out_of_place(const Part& part, Writer& writer);
+// Whether the turn is an item that Responses alone knows: it is lost, and no message is left of it.
+bool lose_item(const Turn& turn, Writer& writer);
 
 // Neighbouring turns of the model become one: Responses writes each call as an item of its own.
 std::vector<Turn> joined_turns(const std::vector<Turn>& turns);

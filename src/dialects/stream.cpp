@@ -95,6 +95,31 @@ void StreamWriter::lose_natives(const StreamEvent& event) {
     }
 }
 
+namespace {
+
+std::string word_for_status(std::string_view code) {
+    struct Word {
+        std::string_view status;
+        std::string_view word;
+    };
+    static constexpr std::array<Word, 9> kWords{{
+        {"400", "invalid_request"},
+        {"404", "invalid_request"},
+        {"408", "timeout"},
+        {"413", "too_large"},
+        {"422", "invalid_request"},
+        {"429", "rate_limit"},
+        {"503", "overloaded"},
+        {"504", "timeout"},
+        {"529", "overloaded"},
+    }};
+    for (const Word& known : kWords)
+        if (known.status == code) return std::string(known.word);
+    return {};
+}
+
+}  // namespace
+
 StreamFailure failure_of(const StreamEvent& error) {
     struct Class {
         std::string_view word;  // in the engine's type or code
@@ -117,7 +142,8 @@ StreamFailure failure_of(const StreamEvent& error) {
         .code = "upstream_error",
         .message = "the engine failed: " + error.text
     };
-    const std::string words = error.id + " " + error.name;
+    // Engines name it in words, or by a status of HTTP.
+    const std::string words = error.id + " " + error.name + " " + word_for_status(error.name);
     for (const Class& known : kClasses) {
         if (words.find(known.word) == std::string::npos) continue;
         failure.status = known.status;

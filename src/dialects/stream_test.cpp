@@ -167,6 +167,126 @@ TEST(DialectStream, AHiddenTextUnderTwoNamesIsOneText) {
     EXPECT_NE(same.find(R"("reasoning_content":"hm")"), std::string::npos) << same;
 }
 
+// Some engines say that they are done and give no reason to stop.
+TEST(DialectStream, WhatCameBeforeAnEndWithoutAReasonIsTold) {
+    const std::vector<GoldenFrame> text = chat_frames(
+        {R"({"choices":[{"index":0,"delta":{"content":"Hel"}}]})",
+         R"({"choices":[{"index":0,"delta":{"content":"lo"}}]})", "[DONE]"}
+    );
+    const std::string answer = convert(text, Dialect::chat, Dialect::responses);
+    EXPECT_NE(answer.find(R"("type":"output_text","text":"Hello")"), std::string::npos) << answer;
+    EXPECT_NE(answer.find("event: response.incomplete"), std::string::npos) << answer;
+    EXPECT_EQ(answer.find("event: response.completed"), std::string::npos) << answer;
+
+    const std::vector<GoldenFrame> call = chat_frames(
+        {R"({"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","function":
+             {"name":"look","arguments":"{\"x\":1}"}}]}}]})",
+         "[DONE]"}
+    );
+    const std::string whole = convert(call, Dialect::chat, Dialect::ollama);
+    EXPECT_NE(whole.find(R"("name":"look","arguments":{"x":1})"), std::string::npos) << whole;
+    EXPECT_EQ(whole.find("done_reason"), std::string::npos) << whole;
+    const std::string item = convert(call, Dialect::chat, Dialect::responses);
+    EXPECT_NE(
+        item.find(R"("status":"completed","call_id":"c","name":"look","arguments":"{\"x\":1}")"),
+        std::string::npos
+    ) << item;
+}
+
+// "arguments" of the one call that the stream makes, as Chat tells them.
+std::string arguments_told(const std::vector<GoldenFrame>& frames, Dialect from) {
+    std::string arguments;
+    for (const GoldenFrame& frame :
+         frames_of(convert(frames, from, Dialect::chat), Dialect::chat)) {
+        const Result<Json> chunk = parse_json(frame.data);
+        const Json* choices = chunk ? chunk->find("choices") : nullptr;
+        if (choices == nullptr || choices->if_array()->empty()) continue;
+        const Json* calls = choices->if_array()->front().find("delta")->find("tool_calls");
+        if (calls == nullptr) continue;
+        arguments += *calls->if_array()->front().find("function")->find("arguments")->if_string();
+    }
+    return arguments;
+}
+
+TEST(DialectStream, AnInputThatIsToldAsItsBlockBeginsIsTheCalls) {
+    const std::string begin =
+        R"({"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t",)"
+        R"("name":"f","input":{"city":"Ulm"}}})";
+    const GoldenFrame start{
+        "message_start", R"({"type":"message_start","message":{"id":"m","model":"x","usage":{}}})"
+    };
+    const GoldenFrame stop{"content_block_stop", R"({"type":"content_block_stop","index":0})"};
+    const GoldenFrame end{"message_stop", R"({"type":"message_stop"})"};
+    const std::vector<GoldenFrame> at_once{start, {"content_block_start", begin}, stop, end};
+    EXPECT_EQ(arguments_told(at_once, Dialect::anthropic), R"({"city":"Ulm"})");
+    expect_same_frames(
+        convert(at_once, Dialect::anthropic, Dialect::anthropic),
+        "event: message_start\ndata: " + start.data + "\n\nevent: content_block_start\ndata: " +
+            begin + "\n\nevent: content_block_stop\ndata: " + stop.data +
+            "\n\nevent: message_stop\ndata: " + end.data + "\n\n",
+        Dialect::anthropic
+    );
+    const GoldenFrame delta{
+        "content_block_delta",
+        R"({"type":"content_block_delta","index":0,"delta":)"
+        R"({"type":"input_json_delta","partial_json":"{\"city\":\"Bonn\"}"}})"
+    };
+    const std::vector<GoldenFrame> in_pieces{
+        start, {"content_block_start", begin}, delta, stop, end
+    };
+    EXPECT_EQ(arguments_told(in_pieces, Dialect::anthropic), R"({"city":"Bonn"})");
+}
+
+// Seen of engines: the name in each piece, no index, no id.
+TEST(DialectStream, CallsAreToldApartHoweverTheEngineNamesThem) {
+    const std::vector<GoldenFrame> repeated = chat_frames(
+        {R"({"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","function":
+             {"name":"look","arguments":"{\"x\""}}]}}]})",
+         R"({"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","function":
+             {"name":"look","arguments":":1}"}}]}}]})",
+         R"({"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]})", "[DONE]"}
+    );
+    std::vector<std::string> losses;
+    std::string told = convert(repeated, Dialect::chat, Dialect::ollama, &losses);
+    EXPECT_NE(told.find(R"("name":"look","arguments":{"x":1})"), std::string::npos) << told;
+    EXPECT_TRUE(losses.empty()) << losses.front();
+
+    const std::vector<GoldenFrame> unnumbered = chat_frames(
+        {R"({"choices":[{"index":0,"delta":{"tool_calls":[{"id":"a","function":
+             {"name":"look","arguments":"{\"x\":1}"}},{"id":"b","function":
+             {"name":"hear","arguments":"{\"y\":2}"}}]}}]})",
+         R"({"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]})", "[DONE]"}
+    );
+    told = convert(unnumbered, Dialect::chat, Dialect::ollama, &losses);
+    EXPECT_NE(told.find(R"("name":"look","arguments":{"x":1})"), std::string::npos) << told;
+    EXPECT_NE(told.find(R"("name":"hear","arguments":{"y":2})"), std::string::npos) << told;
+
+    const std::vector<GoldenFrame> nameless = chat_frames(
+        {R"({"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":
+             {"name":"look","arguments":"{}"}}]}}]})",
+         R"({"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]})", "[DONE]"}
+    );
+    told = convert(nameless, Dialect::chat, Dialect::anthropic, &losses);
+    EXPECT_NE(told.find(R"("type":"tool_use","id":"call_1_0")"), std::string::npos) << told;
+    told = convert(nameless, Dialect::chat, Dialect::responses, &losses);
+    EXPECT_NE(told.find(R"("call_id":"call_1_0")"), std::string::npos) << told;
+    EXPECT_TRUE(losses.empty()) << losses.front();
+}
+
+TEST(DialectStream, AFailureThatIsNamedByAStatusKeepsItsClass) {
+    const auto status_of = [](const std::string& error) {
+        const auto frame =
+            make_stream_reader(Dialect::chat)->read("", R"({"error":)" + error + "}");
+        return failure_of(frame->events.front()).status;
+    };
+    EXPECT_EQ(status_of(R"({"message":"boom","code":429})"), 429);
+    EXPECT_EQ(status_of(R"({"message":"boom","type":"BadRequestError","code":400})"), 400);
+    EXPECT_EQ(status_of(R"({"message":"boom","code":503})"), 503);
+    EXPECT_EQ(status_of(R"({"message":"boom","code":"504"})"), 504);
+    EXPECT_EQ(status_of(R"({"message":"boom","code":500})"), 502);
+    EXPECT_EQ(status_of(R"({"message":"boom","type":"rate_limit_error","code":500})"), 429);
+}
+
 TEST(DialectStream, BoundsWhatItKeepsOfAnAnswer) {
     const auto reader = make_stream_reader(Dialect::chat);
     const auto writer = make_stream_writer(Dialect::chat, Dialect::responses, golden_context);
