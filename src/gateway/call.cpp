@@ -316,6 +316,15 @@ Call::Rated Call::rate(CallRecord& record, EndReason reason) {
     return {metered, *charge};
 }
 
+ExactMoney Call::cost_so_far() const {
+    const Result<ExactMoney> charge =
+        routing::charge_of(measured(EndReason::done).tokens, routing::prices_of(record_so_far()));
+    CHECK(charge.has_value(), "the route table refuses prices that cannot be rated");
+    const Result<ExactMoney> total = add(total_, *charge);
+    CHECK(total.has_value(), "the charges of one call are within its hold");
+    return *total;
+}
+
 void Call::settle(CallRecord& record, EndReason reason) {
     const Rated rated = rate(record, reason);
     if (!cached_) {

@@ -212,6 +212,8 @@ class Call {
     Duration attempt_lasted() const { return parts_.clock.monotonic() - attempt_started_; }
     // The route of the present attempt, as it was when the attempt began.
     const Route& route() const { return *route_; }
+    // Before finish(): what it would cost, all its attempts together, if it ended well now.
+    ExactMoney cost_so_far() const;
     // After finish(): what the call costs, exactly, all its attempts together.
     ExactMoney charge() const { return total_; }
 

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "gateway/call_hold.h"
+#include "gateway/told_cost.h"
 #include "routing/call_limits.h"
 #include "routing/json_scanner.h"
 
@@ -60,9 +61,9 @@ bool is_above(const Price& price, const std::optional<Price>& max) {
     return max && *multiply(1, QuantityScale::one, price) > *multiply(1, QuantityScale::one, *max);
 }
 
-io::Task<void> write_all(CachedAnswerPtr answer, http::BodyWriter writer) {
+io::Task<void> write_all(CachedAnswerPtr answer, ExactMoney cost, http::BodyWriter writer) {
     for (const std::string& piece : answer->writes)
-        if (!co_await writer.write(piece)) co_return;
+        if (!co_await writer.write(with_other_cost(piece, true, cost))) co_return;
 }
 
 }  // namespace
@@ -185,10 +186,13 @@ io::Task<http::Response> CallCache::replay(Ticket ticket, KeyPtr key) {
     call.finish(EndReason::done, 200);
     http::Response response =
         ticket.hit->streamed
-            ? http::Response::event_stream([answer = ticket.hit](http::BodyWriter writer) {
-                  return write_all(answer, writer);
+            ? http::Response::event_stream([answer = ticket.hit,
+                                            cost = call.charge()](http::BodyWriter writer) {
+                  return write_all(answer, cost, writer);
               })
-            : http::Response::json(200, ticket.hit->writes.front());
+            : http::Response::json(
+                  200, with_other_cost(ticket.hit->writes.front(), false, call.charge())
+              );
     describe_call(response, call, parts_.budget);
     add_penstock_header(response, "cost", exact_text(call.charge()));
     add_penstock_header(response, "cache-age", to_string(now - ticket.hit->kept_at));

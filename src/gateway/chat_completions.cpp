@@ -9,6 +9,7 @@
 #include "gateway/departed_calls.h"
 #include "gateway/dialect_calls.h"
 #include "gateway/span_exporter.h"
+#include "gateway/told_cost.h"
 
 namespace penstock::gateway {
 namespace {
@@ -349,6 +350,7 @@ io::Task<http::Response> ChatCompletions::answer_whole(
     call.meter().deliver_text(answer->text_bytes);
     if (!answer->model_value.empty())
         body = routing::replace_string(*body, answer->model_value, admitted->chat.model);
+    body = with_cost(*std::move(body), call.measured(EndReason::done), call.cost_so_far());
     call.sent(*body);
     call.finish(EndReason::done, 200);
     http::Response response = http::Response::json(200, *std::move(body));

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "gateway/api_answer.h"
+#include "gateway/told_cost.h"
 
 namespace penstock::gateway {
 
@@ -104,6 +105,10 @@ EndReason ChatStream::end_of(const Error& error) {
 io::Task<EndReason> ChatStream::pump(http::BodyWriter writer) {
     std::optional<EndReason> end = pass_on(writer);
     while (!end) {
+        if (uncounted_) {
+            end = co_await count_and_pass(writer);
+            continue;
+        }
         if (!undelivered_) push(writer);
         if (undelivered_)
             end = co_await flush(writer);
@@ -128,24 +133,48 @@ std::optional<EndReason> ChatStream::pass_on(http::BodyWriter writer) {
             if (done_seen_) continue;  // nothing follows the end
             const Result<routing::ChatChunk> chunk = routing::read_chat_chunk(event->data);
             if (!chunk) return EndReason::upstream_error;
-            std::string rewritten;
-            const std::string_view bytes = meet(*event, *chunk, rewritten);
-            if (!held_error_.empty()) return EndReason::upstream_error;
-            if (bytes.empty()) continue;
-            const std::optional<Result<void>> written = writer.write_now(bytes);
-            if (!written) {
-                undelivered_ = std::make_unique<Undelivered>(*event, *chunk);
+            if (must_count(*chunk)) {
+                uncounted_ = std::make_unique<Undelivered>(*event, *chunk);
                 return std::nullopt;
             }
-            if (!*written) return EndReason::client_gone;
-            on_delivered(*event, *chunk);
-            if (error_passed_) return EndReason::upstream_error;
+            const std::optional<EndReason> end = pass_event(*event, *chunk, writer);
+            if (end || undelivered_) return end;
         }
         parser_.release();
         const std::optional<Result<std::string_view>> piece = upstream_.read_now();
         if (!piece) return std::nullopt;
         if (const auto end = feed(*piece)) return end;
     }
+}
+
+std::optional<EndReason> ChatStream::pass_event(
+    const http::SseParser::Event& event, const routing::ChatChunk& chunk, http::BodyWriter writer
+) {
+    std::string rewritten;
+    const std::string_view bytes = meet(event, chunk, rewritten);
+    if (!held_error_.empty()) return EndReason::upstream_error;
+    if (bytes.empty()) return std::nullopt;
+    const std::optional<Result<void>> written = writer.write_now(bytes);
+    if (!written) {
+        undelivered_ = std::make_unique<Undelivered>(event, chunk);
+        return std::nullopt;
+    }
+    if (!*written) return EndReason::client_gone;
+    on_delivered(event, chunk);
+    if (error_passed_) return EndReason::upstream_error;
+    return std::nullopt;
+}
+
+bool ChatStream::must_count(const routing::ChatChunk& chunk) const {
+    return chunk.done && include_usage_ && !usage_told_ && call_->answer_texts() != nullptr;
+}
+
+io::Task<std::optional<EndReason>> ChatStream::count_and_pass(http::BodyWriter writer) {
+    co_await call_->count_texts();
+    const std::unique_ptr<Undelivered> end = std::move(uncounted_);
+    std::optional<EndReason> reason = pass_event(end->event, end->chunk, writer);
+    if (!reason && !undelivered_) reason = pass_on(writer);
+    co_return reason;
 }
 
 io::Task<std::optional<EndReason>> ChatStream::flush(http::BodyWriter writer) {
@@ -206,8 +235,37 @@ std::string_view ChatStream::meet(
         held_error_ = bytes;
         return {};
     }
+    if (include_usage_) bytes = with_usage(bytes, event, chunk, rewritten);
     call_->sent(bytes);
     return bytes;
+}
+
+std::string_view ChatStream::with_usage(
+    std::string_view bytes, const http::SseParser::Event& event, const routing::ChatChunk& chunk,
+    std::string& rewritten
+) {
+    const bool last = chunk.usage && (chunk.is_usage_only() || chunk.finished > 0);
+    if (!last && !(chunk.done && !usage_told_)) return bytes;
+    usage_told_ = true;
+    if (!last) {
+        const dialects::AnswerContext context{
+            .id = to_string(call_->id()),
+            .model = call_->model(),
+            .created = to_ms(call_->started_at().time_since_epoch()) / 1000
+        };
+        rewritten =
+            own_usage_chunk(context, call_->measured(EndReason::done), call_->cost_so_far()) +
+            std::string(bytes);
+        return rewritten;
+    }
+    std::string data(event.data);
+    if (rewrites_model(chunk, event.data))
+        data = routing::replace_string(data, chunk.model_value, call_->model());
+    rewritten = http::print_sse(
+        {.data = with_cost(std::move(data), call_->cost_so_far()), .event = std::string(event.event)
+        }
+    );
+    return rewritten;
 }
 
 void ChatStream::on_delivered(

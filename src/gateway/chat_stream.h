@@ -49,6 +49,14 @@ class ChatStream {
     io::Task<EndReason> pump(http::BodyWriter writer);
     // The steps of pump(), each without waiting; what they give ends the stream.
     std::optional<EndReason> pass_on(http::BodyWriter writer);
+    // One event of it; where the client must be waited for, it is `undelivered_` then.
+    std::optional<EndReason> pass_event(
+        const http::SseParser::Event& event, const routing::ChatChunk& chunk,
+        http::BodyWriter writer
+    );
+    // The end of a stream whose usage is the gateway's own count, which a thread has to make.
+    io::Task<std::optional<EndReason>> count_and_pass(http::BodyWriter writer);
+    bool must_count(const routing::ChatChunk& chunk) const;
     void push(http::BodyWriter writer);
     std::optional<EndReason> on_received(const Result<std::size_t>& came);
     std::optional<EndReason> feed(const Result<std::string_view>& piece);
@@ -68,6 +76,12 @@ class ChatStream {
     std::string_view meet(
         const http::SseParser::Event& event, const routing::ChatChunk& chunk, std::string& rewritten
     );
+    // The client asked for the usage: what of it the event tells, or the gateway's own before the
+    // end of a stream without one. Writes `rewritten` if it must.
+    std::string_view with_usage(
+        std::string_view bytes, const http::SseParser::Event& event,
+        const routing::ChatChunk& chunk, std::string& rewritten
+    );
     void on_delivered(const http::SseParser::Event& event, const routing::ChatChunk& chunk);
     EndReason end_of(const Error& error);
     io::Task<void> tell_error(EndReason reason, http::BodyWriter writer);
@@ -82,11 +96,13 @@ class ChatStream {
     std::unique_ptr<StreamContinuation> continuation_;
     http::SseParser parser_{kEventBytesMax};
     std::unique_ptr<Undelivered> undelivered_;
+    std::unique_ptr<Undelivered> uncounted_;
     std::string held_error_;  // the engine's own, that another engine may spare the client
     std::unique_ptr<dialects::StreamReader> reader_;  // where another engine may go on
     const bool include_usage_;
     bool token_seen_ = false;       // the call knows too, but each frame would have to fetch it
     bool first_token_met_ = false;  // and not learned from yet
+    bool usage_told_ = false;
     bool done_seen_ = false;
     bool finish_seen_ = false;
     bool error_passed_ = false;  // the engine's own error event

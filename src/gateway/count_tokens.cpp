@@ -19,6 +19,17 @@ using routing::ApiError;
 constexpr std::int64_t kEstimatedBytesPerToken = 4;
 constexpr Duration kCountTimeout = 10s;
 
+// Tools are a part of the prompt, whatever a model's template makes of them.
+std::int64_t bytes_of(const dialects::Request& request) {
+    std::size_t tools = 0;
+    for (const dialects::Tool& tool : request.tools) {
+        tools += tool.name.size() + tool.description.value_or("").size();
+        if (tool.parameters) tools += dialects::print_json(*tool.parameters).size();
+        if (!tool.function) tools += dialects::print_json(tool.native).size();
+    }
+    return dialects::prompt_size(request).text_bytes + static_cast<std::int64_t>(tools);
+}
+
 std::unexpected<ApiError> refuse(ApiError error) { return std::unexpected(std::move(error)); }
 
 // A request that has been let in counts for its minute, however it ends.
@@ -77,7 +88,7 @@ io::Task<http::Response> DialectCalls::count_tokens(http::Request request) {
             co_return refused(engine_failure(502, "the engine did not count the request's tokens"));
         response = http::Response::json(200, *answer);
     } else {
-        const std::int64_t bytes = dialects::prompt_size(admitted.request).text_bytes;
+        const std::int64_t bytes = bytes_of(admitted.request);
         const std::int64_t tokens = (bytes + kEstimatedBytesPerToken - 1) / kEstimatedBytesPerToken;
         response = http::Response::json(200, R"({"input_tokens":)" + std::to_string(tokens) + "}");
         add_penstock_header(response, "basis", "estimated");

@@ -394,6 +394,13 @@ TEST(DialectCalls, CountsTokensByTheEngineOrEstimatesThem) {
     const ClientAnswer estimated = f.ask_at("/v1/messages/count_tokens", R"({"model":"n")" + rest);
     EXPECT_EQ(estimated.body, R"({"input_tokens":3})");
     EXPECT_EQ(estimated.headers.get("x-penstock-basis"), "estimated");
+    const std::string with_tool = std::string(rest).insert(
+        rest.size() - 1, R"(,"tools":[{"name":"f","description":")" + std::string(600, 'x') +
+                             R"(","input_schema":{}}])"
+    );
+    const std::string more =
+        f.ask_at("/v1/messages/count_tokens", R"({"model":"n")" + with_tool).body;
+    EXPECT_GT(more.size(), estimated.body.size()) << more << " counts the tools as well";
     EXPECT_TRUE(f.engines[1]->requests.empty());
 }
 

@@ -64,6 +64,28 @@ TEST(SecondMeterCalls, TextsToBeEmbeddedAreCountedWhereTheEngineTellsNothing) {
     EXPECT_EQ(call.tokens.output_visible, 0);
 }
 
+// What the client is told is what its bill says.
+TEST(SecondMeterCalls, AStreamWithoutUsageTellsWhatTheTokenizerCounted) {
+    Loaded f;
+    f.engines.back()->script.pieces = {
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"water, more water\"}}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+        "data: [DONE]\n\n"
+    };
+    f.engines.back()->script.content_type = "text/event-stream";
+    const std::string told =
+        f.ask(R"({"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":)"
+              R"([{"role":"user","content":"water"}],"max_tokens":50})")
+            .body;
+    const CallRecord& call = only_record(f);
+    ASSERT_TRUE(call.counted && call.tokens.output_visible) << told;
+    EXPECT_GT(*call.tokens.output_visible, 1) << "one piece, but several tokens";
+    EXPECT_NE(
+        told.find("\"completion_tokens\":" + std::to_string(*call.tokens.output_visible)),
+        std::string::npos
+    ) << told;
+}
+
 TEST(SecondMeterCalls, ATextForWhichThereIsNoRoomIsLeftOutAndThatIsTold) {
     Loaded f;
     EXPECT_EQ(f.ask(chat_about(TokenizerShelf::kWaitingBytesMax)).status, 200);
