@@ -24,11 +24,15 @@ std::int64_t seconds_of(Time time) {
     return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
 }
 
-// What the gateway's own count of an answer goes by.
+// What the gateway's own count of an answer goes by; as routing::ChatCompletion::text_bytes where
+// nothing is converted.
 std::int64_t text_bytes_of(const dialects::Response& response) {
     std::size_t bytes = 0;
     for (const dialects::Choice& choice : response.choices)
-        for (const dialects::Part& part : choice.parts) bytes += part.text.size();
+        for (const dialects::Part& part : choice.parts) {
+            if (part.kind == dialects::Part::Kind::tool_call) bytes += part.name.size();
+            bytes += part.text.size();
+        }
     return static_cast<std::int64_t>(bytes);
 }
 
