@@ -13,6 +13,7 @@
 #include "gateway/engine_ask.h"
 #include "gateway/left_streams.h"
 #include "gateway/stream_losses.h"
+#include "gateway/told_pieces.h"
 #include "http/client.h"
 #include "http/message.h"
 #include "http/sse.h"
@@ -83,6 +84,7 @@ class DialectStream {
     Options options_;
     std::unique_ptr<dialects::StreamReader> reader_;
     std::unique_ptr<dialects::StreamWriter> writer_;
+    ToldPieces told_;
     http::SseParser events_{kFrameBytesMax};
     LineParser lines_{kFrameBytesMax};
     std::string out_;
