@@ -166,7 +166,8 @@ io::Task<http::Response> DialectCalls::answer_whole(
     if (admitted->turn)
         if (const ApiResult<void> kept = co_await state_->keep(&*admitted->turn, answer->body);
             !kept)
-            co_return end_with(*admitted, kept.error(), EndReason::upstream_error);
+            // The engine did what it was asked to: that the answer is lost is not its fault.
+            co_return end_with(*admitted, kept.error(), EndReason::refused);
     call.on_first_token();
     if (call.answer_texts() != nullptr) co_await call.count_texts();
     // Only now: a client that left meanwhile has received nothing.

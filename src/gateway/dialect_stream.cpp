@@ -207,7 +207,7 @@ io::Task<DialectStream::End> DialectStream::send(
     if (options_.keep)
         if (std::optional<std::string> answer = ended_response(out_)) {
             const ApiResult<void> kept = co_await options_.keep(*std::move(answer));
-            if (!kept) problem_ = kept.error().message;
+            if (!kept) spare_engine(kept.error());
             if (!kept) co_return EndReason::upstream_error;
         }
     losses_.add(lost, options_.client, out_);
@@ -219,17 +219,20 @@ io::Task<DialectStream::End> DialectStream::send(
 }
 
 bool DialectStream::refuses(const dialects::Losses& losses) {
-    constexpr int kUnsayable = 400;
     if (options_.drops || losses.said.empty()) return false;
-    call_->on_unsayable();
-    options_.continuation.reset();  // another engine would say it again, or something else
-    failure_ = dialects::StreamFailure{
-        .status = kUnsayable,
-        .type = "invalid_request_error",
-        .code = "unsupported_field",
-        .message = dialects::answer_refusal(losses.said, options_.client)
-    };
+    spare_engine(routing::invalid_request(
+        dialects::answer_refusal(losses.said, options_.client), {}, "unsupported_field"
+    ));
     return true;
+}
+
+// Another engine would meet the same, or say something else: none goes on.
+void DialectStream::spare_engine(const routing::ApiError& error) {
+    call_->spare_engine();
+    options_.continuation.reset();
+    failure_ = dialects::StreamFailure{
+        .status = error.status, .type = error.type, .code = error.code, .message = error.message
+    };
 }
 
 std::string DialectStream::renamed(

@@ -71,6 +71,8 @@ class DialectStream {
     io::Task<void> tell_error(EndReason reason, http::BodyWriter writer);
     // Whether what the frame lost ends the stream.
     bool refuses(const dialects::Losses& losses);
+    // What ends the stream is none of the engine's fault, and told as `error`.
+    void spare_engine(const routing::ApiError& error);
     bool converts() const { return options_.engine != options_.client; }
     // The frame as it came, with the client's name of the model.
     std::string renamed(
