@@ -146,14 +146,8 @@ io::Task<http::Response> DialectCalls::answer_whole(
     Result<std::string> body =
         co_await upstream.read_all(parts_.options.response_body_max, admitted->deadline);
     if (!body) {
-        if (body.error().code == ErrorCode::deadline_exceeded)
-            co_return end_with(
-                *admitted, deadline_passed("the answer was complete"), EndReason::timeout
-            );
-        co_return end_with(
-            *admitted, engine_failure(502, "the engine broke off before the answer was complete"),
-            EndReason::upstream_error
-        );
+        const UnreadAnswer unread = why_unread(body.error(), parts_.options.response_body_max);
+        co_return end_with(*admitted, unread.error, unread.reason);
     }
     const ApiResult<WholeAnswer> answer =
         admitted->embeddings ? read_embeddings(*admitted, *body) : read_answer(*admitted, *body);
