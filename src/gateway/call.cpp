@@ -305,7 +305,8 @@ Call::Rated Call::rate(CallRecord& record, EndReason reason) {
         record.on_disconnect = route_->endpoint.on_disconnect;
     record.tokens = metered.tokens;
     record.basis = metered.basis;
-    record.end_reason = reason;
+    record.end_reason =
+        spared_ && reason == EndReason::upstream_error ? EndReason::refused : reason;
     if (metered.overlap_tokens > 0) record.overlap_tokens = metered.overlap_tokens;
     if (metered.violations != 0 && !meter_.words().empty()) record.raw_usage = meter_.words();
     const Result<ExactMoney> charge = routing::charge_of(record.tokens, routing::prices_of(record));
@@ -355,9 +356,9 @@ void Call::settle(CallRecord& record, EndReason reason) {
 
 void Call::end_measured(const CallRecord& record, EndReason reason, ExactMoney charge) {
     routing::AttemptReport report{
-        .outcome = unsayable_ ? routing::AttemptOutcome::answered
-                   : silent_  ? routing::AttemptOutcome::failed
-                              : outcome_of(reason)
+        .outcome = spared_   ? routing::AttemptOutcome::answered
+                   : silent_ ? routing::AttemptOutcome::failed
+                             : outcome_of(reason)
     };
     const std::int64_t output = routing::output_tokens(record.tokens);
     if (reason == EndReason::done) {

@@ -164,8 +164,10 @@ class Call {
     // Whether the stream in flight is to be read on, now that its client has left.
     bool is_billed_to_end() const;
     void on_read_to_end() { read_to_end_ = true; }
-    // What ends the call is none of the engine's fault: its client's dialect cannot say the answer.
-    void on_unsayable() { unsayable_ = true; }
+    // What ends the call is none of the engine's fault: its client's dialect cannot say the answer,
+    // or the turn cannot be kept. What was delivered of a stream is charged as where an engine
+    // breaks off, and the record says `refused`.
+    void spare_engine() { spared_ = true; }
     // What the client is sent, as it is written.
     void sent(std::string_view bytes) {
         if (admission_.recorder) admission_.recorder->add(bytes);
@@ -276,7 +278,7 @@ class Call {
     bool unlearned_ = false;  // its first token, that is
     bool silent_ = false;
     bool read_to_end_ = false;  // after its client had left
-    bool unsayable_ = false;
+    bool spared_ = false;
     bool finished_ = false;
 };
 

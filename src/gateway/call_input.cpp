@@ -141,6 +141,28 @@ ApiError deadline_passed(std::string before_what) {
     };
 }
 
+UnreadAnswer why_unread(const Error& error, std::size_t bytes_max) {
+    constexpr int kBadGateway = 502;
+    constexpr std::size_t kMiB = 1024UL * 1024;
+    if (error.code == ErrorCode::deadline_exceeded)
+        return {deadline_passed("the answer was complete"), EndReason::timeout};
+    if (error.code != ErrorCode::resource_exhausted)
+        return {
+            engine_failure(kBadGateway, "the engine broke off before the answer was complete"),
+            EndReason::upstream_error
+        };
+    const std::string most = bytes_max % kMiB == 0 ? std::to_string(bytes_max / kMiB) + " MiB"
+                                                   : std::to_string(bytes_max) + " bytes";
+    ApiError too_long = engine_failure(
+        kBadGateway,
+        "the engine's answer is larger than the " + most +
+            " that the gateway reads of one that comes whole: stream it, or ask for less"
+    );
+    too_long.code = "answer_too_large";
+    too_long.final = true;  // the engine would make all of it again
+    return {std::move(too_long), EndReason::refused};
+}
+
 ApiError gateway_stopped() {
     return {
         .status = 503,

@@ -41,6 +41,13 @@ routing::ApiError told(const Error& error);
 routing::ApiError busy(std::string message);
 routing::ApiError engine_failure(int status, std::string message);
 routing::ApiError deadline_passed(std::string before_what);
+// What a client is told whose engine's whole answer could not be read, and how its call ends.
+// `bytes_max` is what was read of it at most: an answer above is none of the engine's faults.
+struct UnreadAnswer {
+    routing::ApiError error;
+    EndReason reason = EndReason::upstream_error;
+};
+UnreadAnswer why_unread(const Error& error, std::size_t bytes_max);
 routing::ApiError gateway_stopped();  // this process ends
 routing::ApiError no_such_model(const std::string& model);
 

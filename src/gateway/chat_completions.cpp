@@ -321,15 +321,8 @@ io::Task<http::Response> ChatCompletions::answer_whole(
     Result<std::string> body =
         co_await upstream.read_all(parts_.options.response_body_max, admitted->deadline);
     if (!body) {
-        const bool late = body.error().code == ErrorCode::deadline_exceeded;
-        if (late)
-            co_return end_with(
-                call, deadline_passed("the answer was complete"), EndReason::timeout
-            );
-        co_return end_with(
-            call, engine_failure(502, "the engine broke off before the answer was complete"),
-            EndReason::upstream_error
-        );
+        const UnreadAnswer unread = why_unread(body.error(), parts_.options.response_body_max);
+        co_return end_with(call, unread.error, unread.reason);
     }
     const Result<routing::ChatCompletion> answer = routing::read_chat_completion(*body);
     if (!answer || answer->error)

@@ -265,7 +265,7 @@ io::Task<StreamContinuation::End> StreamContinuation::pass(
     const dialects::Losses lost = writer_->take_losses();
     if (!lost.said.empty() && !options_.drops) {
         why_not_ = dialects::answer_refusal(lost.said, options_.client);
-        call.on_unsayable();
+        call.spare_engine();
         co_return EndReason::upstream_error;
     }
     losses_.add(lost, options_.client, out_);
@@ -302,8 +302,11 @@ io::Task<StreamContinuation::End> StreamContinuation::finish(http::BodyWriter wr
     if (broken_.keep)
         if (std::optional<std::string> answer = ended_response(out_)) {
             const ApiResult<void> kept = co_await broken_.keep(*std::move(answer));
-            if (!kept) why_not_ = kept.error().message;
-            if (!kept) co_return EndReason::upstream_error;
+            if (!kept) {
+                why_not_ = kept.error().message;
+                call.spare_engine();
+                co_return EndReason::upstream_error;
+            }
         }
     Json mark = attempts();
     // A line has one member for both.

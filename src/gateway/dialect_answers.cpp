@@ -24,11 +24,15 @@ std::int64_t seconds_of(Time time) {
     return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
 }
 
-// What the gateway's own count of an answer goes by.
+// What the gateway's own count of an answer goes by; as routing::ChatCompletion::text_bytes where
+// nothing is converted.
 std::int64_t text_bytes_of(const dialects::Response& response) {
     std::size_t bytes = 0;
     for (const dialects::Choice& choice : response.choices)
-        for (const dialects::Part& part : choice.parts) bytes += part.text.size();
+        for (const dialects::Part& part : choice.parts) {
+            if (part.kind == dialects::Part::Kind::tool_call) bytes += part.name.size();
+            bytes += part.text.size();
+        }
     return static_cast<std::int64_t>(bytes);
 }
 
@@ -142,14 +146,8 @@ io::Task<http::Response> DialectCalls::answer_whole(
     Result<std::string> body =
         co_await upstream.read_all(parts_.options.response_body_max, admitted->deadline);
     if (!body) {
-        if (body.error().code == ErrorCode::deadline_exceeded)
-            co_return end_with(
-                *admitted, deadline_passed("the answer was complete"), EndReason::timeout
-            );
-        co_return end_with(
-            *admitted, engine_failure(502, "the engine broke off before the answer was complete"),
-            EndReason::upstream_error
-        );
+        const UnreadAnswer unread = why_unread(body.error(), parts_.options.response_body_max);
+        co_return end_with(*admitted, unread.error, unread.reason);
     }
     const ApiResult<WholeAnswer> answer =
         admitted->embeddings ? read_embeddings(*admitted, *body) : read_answer(*admitted, *body);
@@ -162,7 +160,8 @@ io::Task<http::Response> DialectCalls::answer_whole(
     if (admitted->turn)
         if (const ApiResult<void> kept = co_await state_->keep(&*admitted->turn, answer->body);
             !kept)
-            co_return end_with(*admitted, kept.error(), EndReason::upstream_error);
+            // The engine did what it was asked to: that the answer is lost is not its fault.
+            co_return end_with(*admitted, kept.error(), EndReason::refused);
     call.on_first_token();
     if (call.answer_texts() != nullptr) co_await call.count_texts();
     // Only now: a client that left meanwhile has received nothing.

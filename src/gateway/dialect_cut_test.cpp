@@ -160,5 +160,88 @@ TEST(DialectStreams, AnErrorOfTheEngineIsToldInTheClientsWords) {
     ) << answer.body;
 }
 
+// ---- a call of a tool that is told when it is over ----
+
+constexpr int kDeltas = 21;
+
+std::vector<std::string> call_deltas() {
+    std::vector<std::string> pieces{
+        R"(data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","type":)"
+        R"("function","function":{"name":"find","arguments":"{\"q\":\""}}]}}]})"
+        "\n\n"
+    };
+    for (int i = 1; i < kDeltas; ++i)
+        pieces.emplace_back(
+            R"(data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":)"
+            R"({"arguments":"x"}}]}}]})"
+            "\n\n"
+        );
+    return pieces;
+}
+
+std::vector<std::string> whole_call(const std::string& usage) {
+    std::vector<std::string> pieces = call_deltas();
+    pieces.emplace_back(
+        R"(data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":)"
+        R"({"arguments":"\"}"}}]}}]})"
+        "\n\n"
+    );
+    pieces.emplace_back(R"(data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]})"
+                        "\n\n");
+    if (!usage.empty()) pieces.push_back(R"(data: {"choices":[],"usage":)" + usage + "}\n\n");
+    pieces.emplace_back("data: [DONE]\n\n");
+    return pieces;
+}
+
+TEST(DialectStreams, DeltasOfACallThatOllamasClientsNeverGotAreNotCharged) {
+    for (const Client& client : clients) {
+        SCOPED_TRACE(client.name);
+        Fixture f;
+        f.add_engine({.pieces = call_deltas(), .end = EngineScript::End::cut});
+
+        const ClientAnswer answer = f.ask_at(client.path, client.body);
+
+        const bool whole_only = std::string_view(client.name) == "ollama";
+        EXPECT_EQ(says(answer.body, "find"), !whole_only) << answer.body;
+        f.wait_for_records(1);
+        EXPECT_EQ(f.server.records.begin()->second.tokens.output_visible, whole_only ? 0 : kDeltas);
+    }
+}
+
+TEST(DialectStreams, ACallThatOllamasClientsGotIsCountedByItsDeltas) {
+    for (const char* const usage : {"", R"({"prompt_tokens":9,"completion_tokens":15})"}) {
+        SCOPED_TRACE(usage);
+        Fixture f;
+        f.add_engine({.pieces = whole_call(usage)});
+
+        const ClientAnswer answer = f.ask_at(clients[3].path, clients[3].body);
+
+        EXPECT_TRUE(says(answer.body, R"("name":"find")")) << answer.body;
+        f.wait_for_records(1);
+        EXPECT_EQ(
+            f.server.records.begin()->second.tokens.output_visible, *usage == 0 ? kDeltas + 1 : 15
+        );
+    }
+}
+
+TEST(DialectStreams, AReportWithinACallCoversTheDeltasThatAreKeptBack) {
+    Fixture f;
+    std::vector<std::string> pieces = call_deltas();
+    pieces.emplace_back(R"(data: {"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":15}})"
+                        "\n\n");
+    const std::vector<std::string> all = whole_call("");
+    pieces.insert(pieces.end(), all.end() - 2, all.end());
+    pieces[kDeltas - 1] =
+        R"(data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":)"
+        R"({"arguments":"\"}"}}]}}]})"
+        "\n\n";
+    f.add_engine({.pieces = std::move(pieces)});
+
+    EXPECT_EQ(f.ask_at(clients[3].path, clients[3].body).status, 200);
+
+    f.wait_for_records(1);
+    EXPECT_EQ(f.server.records.begin()->second.tokens.output_visible, 15);
+}
+
 }  // namespace
 }  // namespace penstock::gateway

@@ -13,39 +13,6 @@ using dialects::Dialect;
 using dialects::Json;
 using dialects::StreamEvent;
 
-// Whether the client receives the text of the event: what only the engine's dialect knows is told
-// where bytes pass through.
-bool is_told(const StreamEvent& event, bool converts) {
-    const bool native = event.part_kind == dialects::Part::Kind::native;
-    return event.kind == StreamEvent::Kind::delta && !(native && converts);
-}
-
-// Pieces that the client receives, by class.
-routing::DeltaCount pieces_of(const dialects::StreamFrame& frame, bool converts) {
-    routing::DeltaCount count;
-    for (const StreamEvent& event : frame.events) {
-        if (!is_told(event, converts) || event.text.empty()) continue;
-        if (event.part_kind == dialects::Part::Kind::reasoning)
-            ++count.reasoning;
-        else
-            ++count.visible;
-    }
-    return count;
-}
-
-// What the client receives of it, for the second meter.
-void add_texts(const dialects::StreamFrame& frame, bool converts, routing::AnswerTexts& texts) {
-    using Side = routing::AnswerTexts::Side;
-    for (const StreamEvent& event : frame.events) {
-        const bool calls = event.kind == StreamEvent::Kind::part_start &&
-                           event.part_kind == dialects::Part::Kind::tool_call;
-        if (calls) texts.add(event.choice, Side::visible, event.name);
-        if (!is_told(event, converts)) continue;
-        const bool reasons = event.part_kind == dialects::Part::Kind::reasoning;
-        texts.add(event.choice, reasons ? Side::reasoning : Side::visible, event.text);
-    }
-}
-
 const StreamEvent* find_event(const dialects::StreamFrame& frame, StreamEvent::Kind kind) {
     for (const StreamEvent& event : frame.events)
         if (event.kind == kind) return &event;
@@ -64,7 +31,8 @@ DialectStream::DialectStream(
       options_(std::move(options)),
       reader_(dialects::make_stream_reader(options_.engine, "call_" + to_string(call_->id()) + "_")
       ),
-      writer_(dialects::make_stream_writer(options_.engine, options_.client, options_.context)) {}
+      writer_(dialects::make_stream_writer(options_.engine, options_.client, options_.context)),
+      told_(options_.engine, options_.client) {}
 
 io::Task<void> DialectStream::run(std::unique_ptr<DialectStream> self, http::BodyWriter writer) {
     End reason = co_await self->client_.unless_gone(self->pump(writer));
@@ -143,7 +111,7 @@ LeftStreams::Came DialectStream::read_left_event(std::string_view name, std::str
     const Result<dialects::StreamFrame> frame = reader_->read(name, data);
     if (!frame || find_event(*frame, StreamEvent::Kind::error) != nullptr) return Came::nonsense;
     if (const StreamEvent* usage = find_event(*frame, StreamEvent::Kind::usage))
-        report_usage(call_->meter(), usage->usage, pieces_of(*frame, converts()));
+        report_usage(call_->meter(), usage->usage, told_.untold(*frame));
     return find_event(*frame, StreamEvent::Kind::end) != nullptr ? Came::end : Came::more;
 }
 
@@ -198,15 +166,15 @@ io::Task<DialectStream::End> DialectStream::pass(
         problem_ = frame.error().message;
         co_return EndReason::upstream_error;
     }
-    const routing::DeltaCount pieces = pieces_of(*frame, converts());
+    const routing::DeltaCount untold = told_.untold(*frame);
     if (const StreamEvent* usage = find_event(*frame, StreamEvent::Kind::usage))
-        report_usage(call_->meter(), usage->usage, pieces);
+        report_usage(call_->meter(), usage->usage, untold);
     const StreamEvent* error = find_event(*frame, StreamEvent::Kind::error);
     if (error != nullptr) {
         failure_ = dialects::failure_of(*error);
         if (converts()) co_return EndReason::upstream_error;
     }
-    if (!pieces.empty()) call_->on_first_token();
+    if (!untold.empty()) call_->on_first_token();
     if (converts()) {
         if (const End end = co_await send(&*frame, writer)) co_return end;
     } else {
@@ -218,8 +186,7 @@ io::Task<DialectStream::End> DialectStream::pass(
         if (options_.is_kept) call_->sent(out_);
         if (!co_await writer.write(out_)) co_return EndReason::client_gone;
     }
-    call_->meter().deliver(pieces);
-    if (routing::AnswerTexts* texts = call_->answer_texts()) add_texts(*frame, converts(), *texts);
+    call_->meter().deliver(told_.tell(*frame, call_->answer_texts()));
     if (options_.continuation) options_.continuation->received(*frame);
     ended_ = ended_ || find_event(*frame, StreamEvent::Kind::end) != nullptr;
     if (error == nullptr) co_return std::nullopt;
@@ -240,7 +207,7 @@ io::Task<DialectStream::End> DialectStream::send(
     if (options_.keep)
         if (std::optional<std::string> answer = ended_response(out_)) {
             const ApiResult<void> kept = co_await options_.keep(*std::move(answer));
-            if (!kept) problem_ = kept.error().message;
+            if (!kept) spare_engine(kept.error());
             if (!kept) co_return EndReason::upstream_error;
         }
     losses_.add(lost, options_.client, out_);
@@ -252,17 +219,20 @@ io::Task<DialectStream::End> DialectStream::send(
 }
 
 bool DialectStream::refuses(const dialects::Losses& losses) {
-    constexpr int kUnsayable = 400;
     if (options_.drops || losses.said.empty()) return false;
-    call_->on_unsayable();
-    options_.continuation.reset();  // another engine would say it again, or something else
-    failure_ = dialects::StreamFailure{
-        .status = kUnsayable,
-        .type = "invalid_request_error",
-        .code = "unsupported_field",
-        .message = dialects::answer_refusal(losses.said, options_.client)
-    };
+    spare_engine(routing::invalid_request(
+        dialects::answer_refusal(losses.said, options_.client), {}, "unsupported_field"
+    ));
     return true;
+}
+
+// Another engine would meet the same, or say something else: none goes on.
+void DialectStream::spare_engine(const routing::ApiError& error) {
+    call_->spare_engine();
+    options_.continuation.reset();
+    failure_ = dialects::StreamFailure{
+        .status = error.status, .type = error.type, .code = error.code, .message = error.message
+    };
 }
 
 std::string DialectStream::renamed(

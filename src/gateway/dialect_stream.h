@@ -13,6 +13,7 @@
 #include "gateway/engine_ask.h"
 #include "gateway/left_streams.h"
 #include "gateway/stream_losses.h"
+#include "gateway/told_pieces.h"
 #include "http/client.h"
 #include "http/message.h"
 #include "http/sse.h"
@@ -70,6 +71,8 @@ class DialectStream {
     io::Task<void> tell_error(EndReason reason, http::BodyWriter writer);
     // Whether what the frame lost ends the stream.
     bool refuses(const dialects::Losses& losses);
+    // What ends the stream is none of the engine's fault, and told as `error`.
+    void spare_engine(const routing::ApiError& error);
     bool converts() const { return options_.engine != options_.client; }
     // The frame as it came, with the client's name of the model.
     std::string renamed(
@@ -83,6 +86,7 @@ class DialectStream {
     Options options_;
     std::unique_ptr<dialects::StreamReader> reader_;
     std::unique_ptr<dialects::StreamWriter> writer_;
+    ToldPieces told_;
     http::SseParser events_{kFrameBytesMax};
     LineParser lines_{kFrameBytesMax};
     std::string out_;

@@ -74,6 +74,24 @@ Json::Array items_of(const Json* input) {
     return list == nullptr ? Json::Array{} : *list;
 }
 
+bool is_reasoning(const Json& item) {
+    const Json* type = item.find("type");
+    return type != nullptr && type->if_string() != nullptr && *type->if_string() == "reasoning";
+}
+
+// What is certain not to fit into the conversation is refused before an engine works for nothing.
+// Of `own` as much counts as is kept at least: reasoning is not, and ids are added.
+ApiResult<void> check_fits(std::size_t said_bytes, const Json::Array& own) {
+    std::size_t bytes = said_bytes;
+    for (const Json& item : own)
+        if (!is_reasoning(item)) bytes += dialects::print_json(item).size();
+    if (bytes <= static_cast<std::size_t>(kHistoryBytesMax)) return {};
+    return refuse(routing::invalid_request(
+        "what was said before has more than 4 MiB together with this input: begin anew",
+        "conversation"
+    ));
+}
+
 Json or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
 }  // namespace
@@ -113,6 +131,9 @@ io::Task<ApiResult<std::optional<ResponseTurn>>> ResponseState::begin(
     if (items == nullptr) co_return refuse(told_of({ErrorCode::unavailable, {}, {}}));
     const Json* input = dialects::find(*asked, "input");
     Json::Array own = items_of(input);
+    if (!conversation->empty())
+        if (ApiResult<void> fits = check_fits(before->items.text.size(), own); !fits)
+            co_return refuse(std::move(fits.error()));
     turn.input = dialects::print_json(Json(own));
     turn.echo = {{"store", keeps}, {"previous_response_id", or_null(*previous)}};
     if (!conversation->empty())

@@ -34,7 +34,8 @@ class ResponseState {
     io::Task<ApiResult<std::optional<ResponseTurn>>> begin(
         const http::Request* request, std::string* body
     );
-    // `response` is the whole answer; 503 where it cannot be kept.
+    // `response` is the whole answer. Where it cannot be kept: 503 without the server, else what
+    // the server says of it (the conversation has become too long, is gone; there is no room).
     io::Task<ApiResult<void>> keep(const ResponseTurn* turn, std::string response);
 
   private:

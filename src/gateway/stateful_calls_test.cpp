@@ -52,6 +52,79 @@ TEST(Turns, AnAnswerThatCannotBeKeptIsNotGivenAndNotCharged) {
     EXPECT_EQ(charged_tokens(f.server.records.begin()->second), 0);
 }
 
+EngineScript streamed_answer() {
+    return {
+        .pieces =
+            {R"(data: {"choices":[{"index":0,"delta":{"content":"Hi"}}]})"
+             "\n\n",
+             R"(data: {"choices":[{"index":0,"delta":{"content":" you"}}]})"
+             "\n\n",
+             R"(data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})"
+             "\n\n",
+             "data: [DONE]\n\n"}
+    };
+}
+
+constexpr std::size_t kAsked = 12;  // more failures than a breaker forgives
+
+TEST(Turns, AnEngineIsNotToBlameForWhatCannotBeKept) {
+    Fixture f;
+    f.add_engine(whole_answer());
+    f.server.takes = false;
+
+    for (std::size_t i = 0; i < kAsked; ++i)
+        EXPECT_EQ(f.ask_at("/v1/responses", turn(R"("store":true)")).status, 503);
+
+    EXPECT_EQ(f.engines[0]->requests.size(), kAsked) << "its breaker stays closed";
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 200) << "another tenant's call";
+    f.wait_for_records(kAsked + 1);
+    EXPECT_EQ(f.server.records.begin()->second.end_reason, EndReason::refused);
+}
+
+TEST(Turns, NorIsItForAStreamThatCannotBeKept) {
+    Fixture f;
+    f.add_engine(streamed_answer());
+    f.server.takes = false;
+
+    ClientAnswer last;
+    for (std::size_t i = 0; i < kAsked; ++i)
+        last = f.ask_at("/v1/responses", turn(R"("store":true,"stream":true)"));
+
+    EXPECT_EQ(f.engines[0]->requests.size(), kAsked) << "its breaker stays closed";
+    EXPECT_TRUE(last.cut);
+    EXPECT_NE(last.body.find("the platform's server, which does not"), std::string::npos);
+    EXPECT_NE(last.body.find("server_unavailable"), std::string::npos) << last.body;
+    EXPECT_EQ(last.body.find("response.completed"), std::string::npos) << last.body;
+    f.wait_for_records(kAsked);
+    const CallRecord& record = f.server.records.begin()->second;
+    EXPECT_EQ(record.end_reason, EndReason::refused);
+    EXPECT_EQ(record.tokens.output_visible, 2) << "what was delivered";
+    EXPECT_EQ(record.tokens.input_fresh, 0);
+}
+
+TEST(Turns, WhatCannotFitIntoAConversationIsRefusedBeforeAnEngineIsAsked) {
+    Fixture f;
+    f.add_engine(whole_answer());
+    const auto said = [](std::int64_t bytes) {
+        return R"([{"type":"message","role":"user","content":")" +
+               std::string(static_cast<std::size_t>(bytes), 'x') + R"("}])";
+    };
+    f.server.said = said(kHistoryBytesMax - 100);
+
+    const ClientAnswer full = f.ask_at("/v1/responses", turn(R"("conversation":"conv_1")"));
+    const ClientAnswer alone =
+        f.ask_at("/v1/responses", turn(R"("previous_response_id":"resp_1")"));
+    f.server.said = said(kHistoryBytesMax - 1000);
+    const ClientAnswer fits = f.ask_at("/v1/responses", turn(R"("conversation":"conv_1")"));
+
+    EXPECT_EQ(full.status, 400);
+    EXPECT_NE(full.body.find(R"("param":"conversation")"), std::string::npos) << full.body;
+    EXPECT_NE(full.body.find("4 MiB"), std::string::npos) << full.body;
+    EXPECT_EQ(alone.status, 200) << "nothing is added to it: " << alone.body;
+    EXPECT_EQ(fits.status, 200) << fits.body;
+    EXPECT_EQ(f.engines[0]->requests.size(), 2U);
+}
+
 TEST(Turns, WhileTheServerIsAwayNoEngineIsAskedForOne) {
     Fixture f;
     f.add_engine(whole_answer());

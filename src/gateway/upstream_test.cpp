@@ -136,5 +136,34 @@ TEST(Upstream, AnOverloadedEngineIsToldAsOneThatCannotServeNow) {
     }
 }
 
+TEST(Upstream, AnAnswerAboveTheGatewaysLimitIsToldAsThatAndIsNoFailureOfTheEngine) {
+    constexpr int kAsked = 6;  // of each: together more failures than a breaker forgives
+    Fixture f({.response_body_max = 1000});
+    EngineScript long_answer = whole_answer();
+    long_answer.pieces = {std::string(2000, ' '), long_answer.pieces.at(0)};
+    f.add_engine(long_answer);
+
+    std::vector<ClientAnswer> answers;
+    for (int i = 0; i < kAsked; ++i) {
+        answers.push_back(f.ask(std::string(kChat)));
+        answers.push_back(f.ask_at("/v1/messages", std::string(kChat)));
+    }
+
+    for (const ClientAnswer& answer : answers) {
+        EXPECT_EQ(answer.status, 502);
+        EXPECT_NE(
+            answer.body.find("the engine's answer is larger than the 1000 bytes that the gateway "
+                             "reads of one that comes whole: stream it, or ask for less"),
+            std::string::npos
+        ) << answer.body;
+    }
+    EXPECT_EQ(f.engines[0]->requests.size(), 2U * kAsked) << "its breaker stays closed";
+    f.wait_for_records(answers.size());
+    for (const auto& [id, record] : f.server.records) {
+        EXPECT_EQ(record.end_reason, EndReason::refused);
+        EXPECT_EQ(record.tokens.output_visible, 0);
+    }
+}
+
 }  // namespace
 }  // namespace penstock::gateway

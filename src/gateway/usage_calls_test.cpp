@@ -140,5 +140,60 @@ TEST(UsageCalls, LongWordsAreClipped) {
     EXPECT_EQ(f.server.records.rbegin()->second.raw_usage, long_one.substr(0, kUsageTextMax));
 }
 
+// ---- whole answers without a tokenizer, whose engine says little of what it used ----
+
+struct Unsaid {
+    std::string message;
+    std::string usage;  // with the comma before it
+    std::string settled;
+};
+
+std::string arguments_of(std::size_t bytes) {
+    return R"({\"a\":\")" + std::string(bytes - 8, 'x') + R"(\"})";
+}
+
+void expect_one_price(const Unsaid& answer) {
+    for (const char* const path : {"/v1/chat/completions", "/v1/messages", "/v1/responses"}) {
+        SCOPED_TRACE(path + (" " + answer.message.substr(0, 60)));
+        Fixture f;
+        f.add_engine(
+            {.content_type = "application/json",
+             .pieces =
+                 {R"({"id":"c","object":"chat.completion","model":"m","choices":[{"index":0,)"
+                  R"("message":)" +
+                  answer.message + R"(,"finish_reason":"stop"}])" + answer.usage + "}"}}
+        );
+        const std::string body =
+            path == std::string_view("/v1/responses")
+                ? R"({"model":"m","max_output_tokens":1000,"input":"hello there"})"
+                : R"({"model":"m","max_tokens":1000,)"
+                  R"("messages":[{"role":"user","content":"hello there"}]})";
+        const ClientAnswer told = f.ask_at(path, body);
+        EXPECT_EQ(told.status, 200) << told.body;
+        EXPECT_EQ(settled(f), answer.settled);
+        EXPECT_EQ(f.server.records.begin()->second.basis, UsageBasis::estimated);
+    }
+}
+
+TEST(UsageCalls, AWholeAnswerThatTheEngineDidNotCountCostsTheSameInEveryApi) {
+    const std::string think(600, 't');
+    const std::string call = R"({"role":"assistant","content":null,"tool_calls":[{"id":"c","type":)"
+                             R"("function","function":{"name":"find","arguments":")" +
+                             arguments_of(2000) + R"("}}]})";
+    const std::string thought =
+        R"({"role":"assistant","content":"","reasoning":")" + think + R"("})";
+    const std::string twice = R"({"role":"assistant","content":"","reasoning":")" + think +
+                              R"(","reasoning_content":")" + think + R"("})";
+    const std::string prompt_alone = R"(,"usage":{"prompt_tokens":7})";
+
+    expect_one_price({call, "", "input_fresh 1, output_visible 334, -"});
+    expect_one_price({call, prompt_alone, "input_fresh 7, output_visible 334, -"});
+    expect_one_price({thought, "", "input_fresh 1, output_visible 100, -"});
+    expect_one_price({twice, "", "input_fresh 1, output_visible 100, -"});
+    expect_one_price({twice, prompt_alone, "input_fresh 7, output_visible 100, -"});
+    const std::string nothing = R"({"role":"assistant","content":""})";
+    expect_one_price({nothing, prompt_alone, "input_fresh 7, output_visible 0, -"});
+}
+
 }  // namespace
 }  // namespace penstock::gateway

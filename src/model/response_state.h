@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/describe/class.hpp>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -14,6 +15,9 @@
 // Kept answers of the Responses API and conversations, as they are stored, and what gateways and
 // server say to each other about them.
 namespace penstock {
+
+// Of what was said before, which a request begins with, and so of the items of a conversation.
+constexpr std::int64_t kHistoryBytesMax = 4LL * 1024 * 1024;
 
 struct ConversationTag {
     static constexpr std::string_view kPrefix = "conv";

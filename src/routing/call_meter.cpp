@@ -104,7 +104,10 @@ void CallMeter::deliver(const DeltaCount& pieces) {
     delivered_.audio += pieces.audio;
 }
 
-void CallMeter::deliver_text(std::int64_t bytes) { text_bytes_ += bytes; }
+void CallMeter::deliver_text(std::int64_t bytes) {
+    text_bytes_ += bytes;
+    whole_ = true;
+}
 
 MeteredCall CallMeter::finish(EndReason reason, const LeftCall& left) const {
     switch (reason) {
@@ -138,10 +141,7 @@ MeteredCall CallMeter::finish_done() const {
         count_input(call);
     if (!call.tokens.output_visible) {
         put_output(call.tokens, counted_output());
-        // Pieces are counted; a text that came whole can only be estimated from its size, where
-        // there is no tokenizer for it.
-        const bool estimated = text_bytes_ > 0 && !output_counted_;
-        call.basis = weaker(call.basis, estimated ? UsageBasis::estimated : UsageBasis::counted);
+        call.basis = weaker(call.basis, basis_of_output());
     }
     clip(call);
     return call;
@@ -151,9 +151,7 @@ MeteredCall CallMeter::finish_cut(bool with_prompt) const {
     if (!delivered_any()) return {.tokens = nothing(), .basis = UsageBasis::counted};
     MeteredCall call = finish_done();
     put_output(call.tokens, within(counted_output(), call.tokens));
-    const bool guessed = text_bytes_ > 0 && !output_counted_;
-    const UsageBasis of_output = guessed ? UsageBasis::estimated : UsageBasis::counted;
-    call.basis = with_prompt ? weaker(call.basis, of_output) : of_output;
+    call.basis = with_prompt ? weaker(call.basis, basis_of_output()) : basis_of_output();
     if (with_prompt) return call;
     for (const Class part : kInput) (call.tokens.*part).reset();
     call.tokens.input_fresh = 0;
@@ -238,6 +236,12 @@ DeltaCount CallMeter::counted_output() const {
     count.audio = delivered_.audio;
     if (!output_counted_) count.visible += text_bytes_ / kPromptBytesPerToken;
     return count;
+}
+
+// Pieces are counted; a text that came whole can only be estimated from its size, where there is no
+// tokenizer for it.
+UsageBasis CallMeter::basis_of_output() const {
+    return whole_ && !output_counted_ ? UsageBasis::estimated : UsageBasis::counted;
 }
 
 std::int64_t CallMeter::counted_input() const {

@@ -95,6 +95,7 @@ class CallMeter {
     MeteredCall prompt_alone() const;
     bool is_report_outrun() const;
     DeltaCount counted_output() const;
+    UsageBasis basis_of_output() const;
     std::int64_t counted_input() const;
     void count_input(MeteredCall& call) const;
     void leave_out_overlap(MeteredCall& call) const;
@@ -108,6 +109,7 @@ class CallMeter {
     std::int64_t pieces_covered_ = 0;  // by the report
     DeltaCount delivered_;
     std::int64_t text_bytes_ = 0;
+    bool whole_ = false;                         // the answer, which has no pieces
     std::optional<std::int64_t> input_counted_;  // by a tokenizer
     std::optional<DeltaCount> output_counted_;
 };

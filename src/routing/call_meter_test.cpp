@@ -157,6 +157,17 @@ TEST(CallMeter, EstimatesAWholeAnswerWithoutUsageFromItsText) {
     EXPECT_EQ(shown(made.finish(EndReason::done)), "10+- 8+- estimated");
 }
 
+TEST(CallMeter, EstimatesWhatAReportOfThePromptAloneLeavesOfAWholeAnswer) {
+    CallMeter made(kBound, 60);
+    made.report({.prompt_tokens = 20});
+    made.deliver_text(50);
+    EXPECT_EQ(shown(made.finish(EndReason::done)), "20+- 8+- estimated");
+    CallMeter empty(kBound, 60);
+    empty.report({.prompt_tokens = 20});
+    empty.deliver_text(0);
+    EXPECT_EQ(shown(empty.finish(EndReason::done)), "20+- 0+- estimated") << "nobody counted it";
+}
+
 TEST(CallMeter, ATokenizersCountStandsForTheGatewaysOwnMeasures) {
     CallMeter whole(kBound, 60);
     whole.deliver_text(50);

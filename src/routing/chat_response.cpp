@@ -184,27 +184,108 @@ std::unexpected<Error> malformed(const JsonScanner& scan) {
     return fail(ErrorCode::unavailable, "the engine's answer is not valid JSON: " + scan.problem());
 }
 
-std::int64_t read_text_size(JsonScanner& scan) {
-    if (scan.peek() != Kind::string) {
-        scan.skip();
-        return 0;
+// The text of one whole message. It counts what counts where the same answer is converted
+// (`dialects`), so that a call costs the same whatever API its client speaks.
+class MessageText {
+  public:
+    explicit MessageText(JsonScanner& scan) : scan_(scan) {}
+
+    std::int64_t read() {
+        each_member(scan_, [&](const String& key) { read_member(key); });
+        // The details say in full what the other members say again.
+        return said_ + (details_ > 0 ? details_ : thought());
     }
-    String value;
-    return scan.read_string(value) ? static_cast<std::int64_t>(scan.decoded_size(value)) : 0;
-}
+
+  private:
+    void read_member(const String& key) {
+        if (scan_.equals(key, "content") && scan_.peek() == Kind::array)
+            each_element(scan_, [&] { said_ += read_typed("text", "refusal"); });
+        else if (is_any(scan_, key, kVisibleNames))
+            said_ += size_of(read_text());
+        else if (scan_.equals(key, kReasoningNames[0]))
+            thoughts_[0] = read_text();
+        else if (scan_.equals(key, kReasoningNames[1]))
+            thoughts_[1] = read_text();
+        else if (scan_.equals(key, "reasoning_details"))
+            each_element(scan_, [&] {
+                details_ += read_typed("reasoning.text", "reasoning.summary");
+            });
+        else if (scan_.equals(key, "tool_calls"))
+            each_element(scan_, [&] { read_call(); });
+        else
+            scan_.skip();
+    }
+
+    String read_text() {
+        String text;
+        if (scan_.peek() != Kind::string)
+            scan_.skip();
+        else
+            scan_.read_string(text);
+        return text;
+    }
+
+    std::int64_t size_of(const String& text) const {
+        return static_cast<std::int64_t>(scan_.decoded_size(text));
+    }
+
+    // The text of a part of one of two types, in the member that the type names after its dot.
+    std::int64_t read_typed(std::string_view first, std::string_view second) {
+        const auto member_of = [](std::string_view type) {
+            return type.substr(type.find('.') + 1);
+        };
+        String type;
+        String texts[2];
+        each_member(scan_, [&](const String& key) {
+            if (scan_.equals(key, "type"))
+                type = read_text();
+            else if (scan_.equals(key, member_of(first)))
+                texts[0] = read_text();
+            else if (scan_.equals(key, member_of(second)))
+                texts[1] = read_text();
+            else
+                scan_.skip();
+        });
+        if (scan_.equals(type, first)) return size_of(texts[0]);
+        return scan_.equals(type, second) ? size_of(texts[1]) : 0;
+    }
+
+    void read_call() {
+        each_member(scan_, [&](const String& key) {
+            if (!scan_.equals(key, "function")) {
+                scan_.skip();
+                return;
+            }
+            each_member(scan_, [&](const String& part) {
+                if (scan_.equals(part, "name") || scan_.equals(part, "arguments"))
+                    said_ += size_of(read_text());
+                else
+                    scan_.skip();
+            });
+        });
+    }
+
+    // Some engines write the same hidden text under both names.
+    std::int64_t thought() const {
+        const std::int64_t first = size_of(thoughts_[0]);
+        const std::int64_t second = size_of(thoughts_[1]);
+        const bool same =
+            first == second && scan_.decode(thoughts_[0]) == scan_.decode(thoughts_[1]);
+        return same ? first : first + second;
+    }
+
+    JsonScanner& scan_;
+    std::int64_t said_ = 0;
+    std::int64_t details_ = 0;
+    String thoughts_[2];  // as kReasoningNames are
+};
 
 void read_full_choice(JsonScanner& scan, ChatCompletion& completion) {
     each_member(scan, [&](const String& key) {
-        if (!scan.equals(key, "message")) {
+        if (scan.equals(key, "message"))
+            completion.text_bytes += MessageText(scan).read();
+        else
             scan.skip();
-            return;
-        }
-        each_member(scan, [&](const String& part) {
-            if (is_any(scan, part, kVisibleNames) || is_any(scan, part, kReasoningNames))
-                completion.text_bytes += read_text_size(scan);
-            else
-                scan.skip();
-        });
     });
 }
 

@@ -77,7 +77,9 @@ struct ChatCompletion {
     std::optional<UpstreamUsage> usage;
     Span usage_text;
     Span model_value;
-    std::int64_t text_bytes = 0;  // of all messages' content and reasoning, decoded
+    // Of all messages, decoded: content and refusals, names and arguments of calls, reasoning
+    // (once, where it stands under two names).
+    std::int64_t text_bytes = 0;
 };
 Result<ChatCompletion> read_chat_completion(std::string_view body);
 

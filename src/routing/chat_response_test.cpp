@@ -122,6 +122,49 @@ TEST(ChatCompletion, ReadsUsageModelAndTextSize) {
     EXPECT_EQ(replace_string(body, answer->model_value, "m").substr(0, 12), R"({"model":"m")");
 }
 
+std::int64_t text_bytes(std::string_view message) {
+    const std::string body = R"({"choices":[{"message":)" + std::string(message) + "}]}";
+    const Result<ChatCompletion> answer = read_chat_completion(body);
+    EXPECT_TRUE(answer) << message;
+    return answer ? answer->text_bytes : -1;
+}
+
+TEST(ChatCompletion, NamesAndArgumentsOfCallsAreText) {
+    EXPECT_EQ(
+        text_bytes(R"({"content":null,"tool_calls":[
+            {"id":"c","type":"function","function":{"name":"find","arguments":"{\"q\":1}"}},
+            {"id":"d","type":"function","function":{"name":"go"}}]})"),
+        4 + 7 + 2
+    );
+}
+
+TEST(ChatCompletion, ContentInPartsAndRefusalsAreText) {
+    EXPECT_EQ(
+        text_bytes(R"({"content":[{"type":"text","text":"abc"},{"type":"refusal","refusal":"de"},
+            {"type":"other","text":"none"}],"refusal":"no"})"),
+        3 + 2 + 2
+    );
+}
+
+TEST(ChatCompletion, ReasoningUnderTwoNamesIsTextOnce) {
+    EXPECT_EQ(text_bytes(R"({"reasoning":"think","content":"a","reasoning_content":"think"})"), 6);
+    EXPECT_EQ(text_bytes(R"({"reasoning":"th\u0069nk","reasoning_content":"think"})"), 5);
+    EXPECT_EQ(text_bytes(R"({"reasoning":"brief","reasoning_content":"at length"})"), 14);
+    EXPECT_EQ(text_bytes(R"({"reasoning":null,"reasoning_content":"think"})"), 5);
+    EXPECT_EQ(
+        text_bytes(R"({"reasoning":"think","reasoning_details":[
+            {"text":"thin","type":"reasoning.text"},{"type":"reasoning.summary","summary":"k"},
+            {"type":"reasoning.encrypted","data":"xxxx"}]})"),
+        5
+    );
+    EXPECT_EQ(
+        text_bytes(
+            R"({"reasoning":"think","reasoning_details":[{"type":"reasoning.encrypted","data":"x"}]})"
+        ),
+        5
+    );
+}
+
 TEST(ChatCompletion, NeverCountsAnErrorBody) {
     const auto answer = read_chat_completion(
         R"({"error":{"message":"m"},"usage":{"prompt_tokens":100,"completion_tokens":100}})"

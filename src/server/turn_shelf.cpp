@@ -243,7 +243,8 @@ io::Task<Result<std::vector<std::string>>> TurnShelf::chain(const ExpandTurn* tu
 }
 
 io::Task<Result<std::string>> TurnShelf::expand(ExpandTurn turn) {
-    if (turn.store) CO_TRY(check_room(turn.organisation_id, 0));
+    // Nothing could be kept of the answer then: better told before an engine has made it.
+    if (turn.store || turn.conversation) CO_TRY(check_room(turn.organisation_id, 0));
     if (turn.previous_response_id && turn.conversation)
         co_return fail_field(
             ErrorCode::invalid_argument, "previous_response_id",

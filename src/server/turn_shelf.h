@@ -23,9 +23,8 @@ constexpr Duration kTurnLives =
     30 * 24h;  // a response after it was made, a conversation after its use
 constexpr std::int64_t kTurnsPerOrganisationMax = 50'000;  // responses and conversations together
 constexpr std::int64_t kTurnBytesPerOrganisationMax = 2LL * 1024 * 1024 * 1024;
-constexpr std::size_t kChainMax = 200;                        // responses that one goes back to
-constexpr std::int64_t kHistoryBytesMax = 4LL * 1024 * 1024;  // that a request begins with
-constexpr std::int64_t kTurnBytesMax = 40LL * 1024 * 1024;    // of one response with its input
+constexpr std::size_t kChainMax = 200;                      // responses that one goes back to
+constexpr std::int64_t kTurnBytesMax = 40LL * 1024 * 1024;  // of one response with its input
 constexpr std::size_t kItemsPerRequestMax = 20;
 constexpr Duration kTurnSweepEvery = 60s;
 
