@@ -5,6 +5,7 @@
 #include "gateway/engine_request.h"
 #include "gateway/response_state.h"
 #include "gateway/second_half.h"
+#include "gateway/told_cost.h"
 #include "gateway/usage_report.h"
 #include "routing/call_limits.h"
 #include "routing/prompt_blocks.h"
@@ -308,6 +309,8 @@ io::Task<StreamContinuation::End> StreamContinuation::finish(http::BodyWriter wr
                 co_return EndReason::upstream_error;
             }
         }
+    if (options_.client == Dialect::chat || options_.client == Dialect::responses)
+        tell_cost(out_, call.cost_so_far());
     Json mark = attempts();
     // A line has one member for both.
     if (options_.client == Dialect::ollama && !std::exchange(marked_, true))

@@ -6,6 +6,7 @@
 #include "gateway/call_input.h"
 #include "gateway/dialect_calls.h"
 #include "gateway/dialect_stream.h"
+#include "gateway/told_cost.h"
 #include "gateway/usage_report.h"
 
 // The second half of a call: what the engine answered becomes what the client is told.
@@ -166,12 +167,24 @@ io::Task<http::Response> DialectCalls::answer_whole(
     if (call.answer_texts() != nullptr) co_await call.count_texts();
     // Only now: a client that left meanwhile has received nothing.
     call.meter().deliver_text(answer->text_bytes);
+    tell_use(*admitted, *answer);
     if (is_kept(admitted->ticket, admitted->dropped)) call.sent(answer->body);
     call.finish(EndReason::done, 200);
     http::Response response = http::Response::json(200, answer->body);
     describe(response, *admitted);
     add_penstock_header(response, "cost", exact_text(call.charge()));
     co_return response;
+}
+
+// Of OpenAI's dialects, what it costs; converted, the gateway's count where the engine has none.
+void DialectCalls::tell_use(const Admitted& admitted, WholeAnswer& answer) {
+    const Call& call = *admitted.call;
+    if (answer.counted)
+        answer.body = with_own_usage(
+            admitted.dialect, std::move(answer.body), call.measured(EndReason::done)
+        );
+    if (admitted.dialect == Dialect::chat || admitted.dialect == Dialect::responses)
+        answer.body = with_cost(std::move(answer.body), call.cost_so_far());
 }
 
 ApiResult<DialectCalls::WholeAnswer> DialectCalls::read_answer(
@@ -205,6 +218,7 @@ ApiResult<DialectCalls::WholeAnswer> DialectCalls::read_answer(
     for (const std::vector<std::string>* names : {&written.dropped, &written.beside})
         admitted.dropped.insert(admitted.dropped.end(), names->begin(), names->end());
     answer.body = dialects::print_json(written.body);
+    answer.counted = !response->usage;
     return answer;
 }
 

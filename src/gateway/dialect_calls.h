@@ -134,7 +134,9 @@ class DialectCalls {
     struct WholeAnswer {
         std::string body;
         std::int64_t text_bytes = 0;
+        bool counted = false;  // converted, of an engine that told no usage
     };
+    static void tell_use(const Admitted& admitted, WholeAnswer& answer);
     ApiResult<WholeAnswer> read_answer(Admitted& admitted, const std::string& body);
     ApiResult<WholeAnswer> read_embeddings(Admitted& admitted, const std::string& body);
     static ApiResult<WholeAnswer> convert_embeddings(Admitted& admitted, dialects::Json document);

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/dialect_stream.h"
 
+#include <algorithm>
+
 #include "dialects/documents.h"
 #include "dialects/splice.h"
+#include "gateway/continuation_marks.h"
 #include "gateway/response_state.h"
+#include "gateway/told_cost.h"
 #include "gateway/usage_report.h"
 
 namespace penstock::gateway {
@@ -133,9 +137,10 @@ io::Task<EndReason> DialectStream::pump(http::BodyWriter writer) {
         if (!piece) co_return EndReason::upstream_error;
         if (piece->empty()) {
             // An end that the engine meant, where it had given a reason to stop.
-            const dialects::StreamFrame last = reader_->close();
+            dialects::StreamFrame last = reader_->close();
             if (last.events.empty()) co_return EndReason::upstream_error;
             if (!converts()) co_return EndReason::done;
+            co_await add_own_usage(&last);
             const End end = co_await send(&last, writer);
             co_return end.value_or(EndReason::done);
         }
@@ -161,14 +166,16 @@ io::Task<DialectStream::End> DialectStream::pass(
     std::string_view name, std::string_view data, std::string_view raw, http::BodyWriter writer
 ) {
     if (ended_) co_return std::nullopt;  // nothing follows the end
-    const Result<dialects::StreamFrame> frame = reader_->read(name, data);
+    Result<dialects::StreamFrame> frame = reader_->read(name, data);
     if (!frame) {
         problem_ = frame.error().message;
         co_return EndReason::upstream_error;
     }
     const routing::DeltaCount untold = told_.untold(*frame);
-    if (const StreamEvent* usage = find_event(*frame, StreamEvent::Kind::usage))
+    if (const StreamEvent* usage = find_event(*frame, StreamEvent::Kind::usage)) {
         report_usage(call_->meter(), usage->usage, untold);
+        usage_seen_ = true;
+    }
     const StreamEvent* error = find_event(*frame, StreamEvent::Kind::error);
     if (error != nullptr) {
         failure_ = dialects::failure_of(*error);
@@ -176,6 +183,7 @@ io::Task<DialectStream::End> DialectStream::pass(
     }
     if (!untold.empty()) call_->on_first_token();
     if (converts()) {
+        co_await add_own_usage(&*frame);
         if (const End end = co_await send(&*frame, writer)) co_return end;
     } else {
         out_ = renamed(*frame, name, data, raw);
@@ -210,12 +218,32 @@ io::Task<DialectStream::End> DialectStream::send(
             if (!kept) spare_engine(kept.error());
             if (!kept) co_return EndReason::upstream_error;
         }
+    const bool last = find_event(*frame, StreamEvent::Kind::end) != nullptr;
+    if (last) tell_use();
     losses_.add(lost, options_.client, out_);
-    if (find_event(*frame, StreamEvent::Kind::end) != nullptr)
-        losses_.mark_end(options_.client, out_);
+    if (last) losses_.mark_end(options_.client, out_);
     if (options_.is_kept) call_->sent(out_);
     if (!out_.empty() && !co_await writer.write(out_)) co_return EndReason::client_gone;
     co_return std::nullopt;
+}
+
+io::Task<void> DialectStream::add_own_usage(dialects::StreamFrame* frame) {
+    const auto end = std::ranges::find(frame->events, StreamEvent::Kind::end, &StreamEvent::kind);
+    // What comes with the end has not been delivered, and so not been counted.
+    const bool counted = told_.untold(*frame).empty();
+    if (usage_seen_ || end == frame->events.end() || !counted) co_return;
+    if (call_->answer_texts() != nullptr) co_await call_->count_texts();
+    StreamEvent usage = dialects::event_of(StreamEvent::Kind::usage);
+    usage.usage.tokens = call_->measured(EndReason::done).tokens;
+    frame->events.insert(end, std::move(usage));
+    own_usage_ = true;
+}
+
+void DialectStream::tell_use() {
+    if (own_usage_)
+        put_in_usage(out_, options_.client, own_usage_mark(call_->measured(EndReason::done)));
+    if (options_.client == Dialect::chat || options_.client == Dialect::responses)
+        tell_cost(out_, call_->cost_so_far());
 }
 
 bool DialectStream::refuses(const dialects::Losses& losses) {

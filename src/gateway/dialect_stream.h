@@ -62,6 +62,10 @@ class DialectStream {
         std::string_view name, std::string_view data, std::string_view raw, http::BodyWriter writer
     );
     io::Task<End> send(const dialects::StreamFrame* frame, http::BodyWriter writer);
+    // Before the end of a stream that told no usage: the gateway's own count, as the bill has it.
+    io::Task<void> add_own_usage(dialects::StreamFrame* frame);
+    // What the call costs, and whose the count is, into the bytes that end the stream.
+    void tell_use();
     // Another engine may go on, where there is one and time is left.
     io::Task<EndReason> go_on(EndReason broken_by, http::BodyWriter writer);
     // The engine's usage, of a stream that its client has left.
@@ -93,7 +97,9 @@ class DialectStream {
     std::string problem_;                             // what the client is told; empty: the usual
     std::optional<dialects::StreamFailure> failure_;  // of a class of its own
     StreamLosses losses_;
-    std::string held_error_;  // the engine's own, that another engine may spare the client
+    std::string held_error_;   // the engine's own, that another engine may spare the client
+    bool usage_seen_ = false;  // the engine's
+    bool own_usage_ = false;
     bool ended_ = false;
     bool error_passed_ = false;  // the engine's own error event
 };

@@ -36,12 +36,6 @@ std::string put_cost(std::string_view json, routing::Span usage, ExactMoney cost
     return out.append(json, 0, usage.begin).append(told).append(json, usage.end);
 }
 
-Json mark(const routing::MeteredCall& used) {
-    return Json::Object{
-        {"basis", std::string(boost::describe::enum_to_string(used.basis, "unknown"))}
-    };
-}
-
 // The same of an event's data; nothing where it tells no usage.
 std::optional<std::string> with_cost_in_event(std::string_view data, ExactMoney cost) {
     if (const auto usage = object_in(data, kUsage)) return put_cost(data, *usage, cost);
@@ -62,12 +56,32 @@ std::string with_cost(std::string body, ExactMoney cost) {
 
 std::string with_cost(std::string body, const routing::MeteredCall& used, ExactMoney cost) {
     if (object_in(body, kUsage)) return with_cost(std::move(body), cost);
-    const std::string counted = dialects::with_member(
-        body, kUsage, dialects::print_json(dialects::chat_usage(used.tokens))
-    );
-    return with_cost(
-        dialects::with_member(counted, "penstock", dialects::print_json(mark(used))), cost
-    );
+    return with_cost(with_own_usage(dialects::Dialect::chat, std::move(body), used), cost);
+}
+
+Json own_usage_mark(const routing::MeteredCall& used) {
+    return Json::Object{
+        {"basis", std::string(boost::describe::enum_to_string(used.basis, "unknown"))}
+    };
+}
+
+std::string with_own_usage(
+    dialects::Dialect client, std::string body, const routing::MeteredCall& used
+) {
+    using dialects::Dialect;
+    Json::Object members;
+    if (client == Dialect::ollama)
+        dialects::add_ollama_usage(members, used.tokens);
+    else if (client == Dialect::anthropic)
+        members.push_back({std::string(kUsage), dialects::anthropic_usage(used.tokens)});
+    else if (client == Dialect::responses)
+        members.push_back({std::string(kUsage), dialects::responses_usage(used.tokens)});
+    else
+        members.push_back({std::string(kUsage), dialects::chat_usage(used.tokens)});
+    members.push_back({"penstock", own_usage_mark(used)});
+    for (const dialects::Member& member : members)
+        body = dialects::with_member(body, member.key, dialects::print_json(member.value));
+    return body;
 }
 
 void tell_cost(std::string& events, ExactMoney cost) {
@@ -104,11 +118,12 @@ std::string with_other_cost(const std::string& written, bool streamed, ExactMone
 std::string own_usage_chunk(
     const dialects::AnswerContext& context, const routing::MeteredCall& used, ExactMoney cost
 ) {
-    const Json chunk =
-        Json::Object{{"id", "chatcmpl-" + context.id}, {"object", "chat.completion.chunk"},
-                     {"created", context.created},     {"model", context.model},
-                     {"choices", Json::Array{}},       {"usage", dialects::chat_usage(used.tokens)},
-                     {"penstock", mark(used)}};
+    const Json chunk = Json::Object{
+        {"id", "chatcmpl-" + context.id},  {"object", "chat.completion.chunk"},
+        {"created", context.created},      {"model", context.model},
+        {"choices", Json::Array{}},        {"usage", dialects::chat_usage(used.tokens)},
+        {"penstock", own_usage_mark(used)}
+    };
     return http::print_sse({.data = with_cost(dialects::print_json(chunk), cost)});
 }
 

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "dialects/answer_context.h"
+#include "dialects/canonical.h"
 #include "routing/call_meter.h"
 
 // What clients of OpenAI's dialects are told of a call's use beside the engine's words: what it
@@ -16,6 +17,11 @@ namespace penstock::gateway {
 std::string with_cost(std::string body, ExactMoney cost);
 // The same, and of an answer without one the gateway's count as its usage.
 std::string with_cost(std::string body, const routing::MeteredCall& used, ExactMoney cost);
+// The gateway's count as the usage of a whole answer in the client's dialect.
+std::string with_own_usage(
+    dialects::Dialect client, std::string body, const routing::MeteredCall& used
+);
+dialects::Json own_usage_mark(const routing::MeteredCall& used);
 // Bytes of whole events as this gateway writes them, each with its data in one line: every usage
 // among them that is an object, of a chunk of Chat or of the answer that ends a stream of
 // Responses, has the cost.

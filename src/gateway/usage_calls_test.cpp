@@ -195,5 +195,82 @@ TEST(UsageCalls, AWholeAnswerThatTheEngineDidNotCountCostsTheSameInEveryApi) {
     expect_one_price({nothing, prompt_alone, "input_fresh 7, output_visible 0, -"});
 }
 
+// ---- what the client is told ----
+
+// An engine that tells no usage.
+EngineScript untold(bool streams) {
+    if (!streams)
+        return {
+            .content_type = "application/json",
+            .pieces = {R"({"id":"c","object":"chat.completion","model":"m","choices":[{"index":0,)"
+                       R"("message":{"role":"assistant","content":"twelve bytes"},)"
+                       R"("finish_reason":"stop"}]})"}
+        };
+    EngineScript script = streamed("null");
+    script.pieces.erase(script.pieces.begin() + 2);
+    return script;
+}
+
+std::string output_of(const CallRecord& call) {
+    return std::to_string(call.tokens.output_visible.value_or(-1));
+}
+
+TEST(UsageCalls, OpenAIsClientsAreToldTheCostAndEveryoneTheCountThatIsBilled) {
+    struct Api {
+        std::string path;
+        std::string body;
+        std::string output;  // the member that has it
+        bool cost;
+    };
+    const std::string responses = R"({"model":"m","max_output_tokens":50,"input":"hello there")";
+    const std::vector<Api> apis{
+        {"/v1/chat/completions", kMessages, "completion_tokens", true},
+        {"/v1/responses", responses, "output_tokens", true},
+        {"/v1/messages", kMessages, "output_tokens", false},
+        {"/api/chat",
+         kMessages.substr(0, kMessages.find(R"(,"max_tokens":50)")) +
+             kMessages.substr(kMessages.find(R"(,"messages")")),
+         "eval_count", false},
+    };
+    for (const Api& api : apis)
+        for (const bool streams : {false, true}) {
+            Fixture f;
+            f.add_engine(untold(streams));
+            std::string body = api.body + (streams ? R"(,"stream":true)" : R"(,"stream":false)");
+            if (streams && api.path == "/v1/chat/completions")
+                body += R"(,"stream_options":{"include_usage":true})";
+            const std::string told = f.ask_at(api.path, body + "}").body;
+            f.wait_for_records(1);
+            const CallRecord& call = f.server.records.rbegin()->second;
+            SCOPED_TRACE(api.path + (streams ? " streamed: " : ": ") + told);
+            EXPECT_TRUE(told.contains('"' + api.output + "\":" + output_of(call)));
+            EXPECT_TRUE(told.contains(streams ? R"("basis":"counted")" : R"("basis":"estimated")"));
+            EXPECT_EQ(told.contains(R"("cost":0.)"), api.cost);
+        }
+}
+
+TEST(UsageCalls, AStreamThatWasNotAskedForItsUsageHasNone) {
+    Fixture f;
+    f.add_engine(untold(true));
+    const std::string told =
+        f.ask_at("/v1/chat/completions", kMessages + R"(,"stream":true})").body;
+    EXPECT_FALSE(told.contains("usage")) << told;
+}
+
+// The cost is that of the call it is told of.
+TEST(UsageCalls, TheCostInTheUsageIsTheOneInTheHeader) {
+    for (const char* const path : {"/v1/chat/completions", "/v1/responses"}) {
+        Fixture f;
+        f.add_engine(told(kMedia));
+        const std::string body =
+            path == std::string_view("/v1/responses")
+                ? R"({"model":"m","max_output_tokens":50,"input":"hello there"})"
+                : kMessages + "}";
+        const ClientAnswer answer = f.ask_at(path, body);
+        const std::string cost(answer.headers.get("x-penstock-cost"));
+        EXPECT_TRUE(answer.body.contains(R"("cost":)" + cost + ",")) << answer.body << cost;
+    }
+}
+
 }  // namespace
 }  // namespace penstock::gateway
