@@ -90,6 +90,36 @@ TEST(BatchInput, EveryFaultNamesItsLineCauseAndRemedy) {
     );
 }
 
+// The platform chooses where lines run: one that were bound to another engine, or that went to
+// another model, could not be run as the batch promises.
+TEST(BatchInput, WhatOnlyTheCallItselfCouldChooseIsAFault) {
+    const auto with = [](std::string_view id, std::string_view more) {
+        std::string text = line(id);
+        return text.insert(text.find("\"messages\""), std::string(more) + ",");
+    };
+    const CheckedInput input = checked(
+        with("a", R"("provider":{"quantizations":["fp8"]})") + with("b", R"("models":["n"])") +
+        with("c", R"("prov\u0069der":{"allow_fallbacks":false})") +
+        with("d", R"("provider":null,"models":null,"session_id":"s")") +
+        with("e", R"("models":null,"models":["n"])")
+    );
+    EXPECT_EQ(
+        faults(input),
+        "1 unsupported_parameter body.provider\n2 unsupported_parameter body.models\n"
+        "3 unsupported_parameter body.provider\n5 unsupported_parameter body.models\n"
+    );
+    EXPECT_EQ(
+        input.faults[0].message,
+        "line 1: body.provider: the platform chooses the engine of each line: leave it out, and "
+        "let limits of the batch's key name its providers and sites"
+    );
+    EXPECT_EQ(
+        input.faults[1].message,
+        "line 2: body.models: a batch has one model, at its batch price: leave it out, and put "
+        "lines for other models in another batch"
+    );
+}
+
 TEST(BatchInput, AnEmptyFileIsAFault) { EXPECT_EQ(faults(checked("\n\n")), "0 empty_file\n"); }
 
 TEST(BatchInput, ALineThatIsTooLongIsAFaultAndIsNotKept) {

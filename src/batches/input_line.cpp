@@ -33,7 +33,15 @@ struct Members {
 struct BodyMembers {
     std::optional<std::string> model;
     bool streams = false;
+    std::string_view routed_by;  // "provider" or "models", whichever comes first
 };
+
+// "session_id" is none of them: it is a hope and binds the line to nothing.
+std::string_view routing_name(const JsonScanner& scan, const JsonScanner::String& key) {
+    for (const std::string_view name : {"provider", "models"})
+        if (scan.equals(key, name)) return name;
+    return {};
+}
 
 std::expected<std::string, BatchFault> read_text(JsonScanner& scan, std::string_view name) {
     JsonScanner::String value;
@@ -89,10 +97,26 @@ BodyMembers body_of(std::string_view text) {
             found.model = scan.decode(value);
         else if (scan.equals(key, "stream") && scan.peek() == JsonScanner::Kind::boolean)
             found.streams = scan.read_boolean().value_or(false);
+        else if (const std::string_view name = routing_name(scan, key);
+                 !name.empty() && found.routed_by.empty() &&
+                 scan.peek() != JsonScanner::Kind::null && scan.skip())
+            found.routed_by = name;
         else
             scan.skip();
     }
     return found;
+}
+
+std::optional<BatchFault> routing_fault(const BodyMembers& body) {
+    if (body.routed_by.empty()) return std::nullopt;
+    const std::string name = "body." + std::string(body.routed_by);
+    const std::string_view why =
+        body.routed_by == "provider"
+            ? "the platform chooses the engine of each line: leave it out, and let limits of the "
+              "batch's key name its providers and sites"
+            : "a batch has one model, at its batch price: leave it out, and put lines for other "
+              "models in another batch";
+    return fault("unsupported_parameter", name + ": " + std::string(why), name).error();
 }
 
 std::optional<BatchFault> check(const Members& found, std::string_view endpoint) {
@@ -135,6 +159,10 @@ bool is_batch_endpoint(std::string_view endpoint) {
     return std::ranges::find(kEndpoints, endpoint) != kEndpoints.end();
 }
 
+std::optional<BatchFault> routing_fault(std::string_view body) {
+    return routing_fault(body_of(body));
+}
+
 std::expected<InputLine, BatchFault> read_line(std::string_view text, std::string_view endpoint) {
     JsonScanner scan(text);
     if (scan.peek() != JsonScanner::Kind::object || !scan.enter_object())
@@ -154,6 +182,7 @@ std::expected<InputLine, BatchFault> read_line(std::string_view text, std::strin
             "invalid_request", "body.stream: answers of a batch are files; leave it out",
             "body.stream"
         );
+    if (std::optional<BatchFault> routed = routing_fault(inner)) return Fault(*std::move(routed));
     return InputLine{
         .custom_id = *std::move(found->custom_id),
         .url = *std::move(found->url),

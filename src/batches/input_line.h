@@ -2,6 +2,7 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,11 @@ struct InputLine {
 };
 // Borrows from `text`. The fault has no number of a line yet.
 std::expected<InputLine, BatchFault> read_line(std::string_view text, std::string_view endpoint);
+
+// The first member of a line's body that chooses its engine or another model, as an interactive
+// call may: of a batch the platform places lines, at the batch price of one model. Nothing where
+// there is none; null is as if it were not there.
+std::optional<BatchFault> routing_fault(std::string_view body);
 
 // The endpoints that lines may name.
 bool is_batch_endpoint(std::string_view endpoint);

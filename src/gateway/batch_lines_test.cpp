@@ -96,6 +96,28 @@ TEST(BatchLines, AFaultOfTheEngineIsReportedAsATryAndARefusalAsTheAnswer) {
     EXPECT_EQ(refusal.server.line_reports[0].status, 400);
 }
 
+// The input's check refuses such lines; a batch may be older than the check.
+TEST(BatchLines, ALineThatChoosesItsEngineOrAnotherModelIsRefusedAndNobodyIsAsked) {
+    Lines f({.status = 500, .content_type = "application/json", .pieces = {"{}"}});
+    f.add_engine(whole_answer(), "n");
+    const std::string call = std::string(kChat.substr(0, kChat.size() - 1));
+    ClaimedLine bound = f.line(0), escapes = f.line(1);
+    bound.body = call + R"(,"provider":{"allow_fallbacks":false}})";
+    escapes.body = call + R"(,"models":["n"]})";
+
+    f.server.lines = {bound, escapes};
+    f.wait_for_reports(2);
+
+    for (const LineReport& report : f.server.line_reports) {
+        EXPECT_EQ(report.end, LineEnd::answered);
+        EXPECT_EQ(report.status, 400);
+        EXPECT_FALSE(report.record);
+        EXPECT_TRUE(report.body.contains("unsupported_parameter")) << report.body;
+    }
+    EXPECT_TRUE(f.engines[0]->requests.empty());
+    EXPECT_TRUE(f.engines[1]->requests.empty());
+}
+
 TEST(BatchLines, TheServerIsToldOfEndpointsThatSellBatchesAndOfNoOthers) {
     Fixture f;
     f.add_engine(whole_answer());

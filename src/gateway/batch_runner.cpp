@@ -5,7 +5,9 @@
 #include <charconv>
 #include <set>
 
+#include "batches/input_line.h"
 #include "batches/room.h"
+#include "gateway/api_answer.h"
 
 namespace penstock::gateway {
 namespace {
@@ -37,6 +39,12 @@ LineEnd end_of(const http::Response& response, bool was_asked) {
         return response.status == 401 && !was_asked ? LineEnd::returned : LineEnd::answered;
     }
     return was_asked ? LineEnd::failed : LineEnd::returned;
+}
+
+io::Task<http::Response> refused(BatchFault fault) {
+    co_return error_response(routing::invalid_request(
+        std::move(fault.message), std::move(fault.param).value_or(""), std::move(fault.code)
+    ));
 }
 
 }  // namespace
@@ -223,6 +231,9 @@ io::Task<void> BatchRunner::run_line(ClaimedLine line) {
 }
 
 io::Task<http::Response> BatchRunner::ask(const ClaimedLine* line, BatchCallPtr call) {
+    // Of a batch that was made when such lines were let in.
+    if (std::optional<BatchFault> routed = batches::routing_fault(line->body))
+        return refused(*std::move(routed));
     http::Request request{.method = "POST", .target = line->url, .path = line->url};
     // A line wakes no service: it waits until a replica is there for somebody.
     request.headers.set("x-penstock-wait", "0s");

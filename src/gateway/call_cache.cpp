@@ -8,6 +8,7 @@
 #include "gateway/told_cost.h"
 #include "routing/call_limits.h"
 #include "routing/json_scanner.h"
+#include "routing/route_filter.h"
 
 namespace penstock::gateway {
 namespace {
@@ -101,8 +102,21 @@ void CallCache::count(std::string_view outcome) {
     bytes_->set(static_cast<double>(cache_.bytes()));
 }
 
-// What the key and the call's limits would allow if the endpoint were asked.
-bool CallCache::may_have(const Question& question, const Endpoint& endpoint) const {
+namespace {
+
+// What the call wants of its supplier, at the price that it would pay.
+bool is_wanted(const routing::ProviderPreferences& wanted, Route route, const CallRecord& priced) {
+    route.endpoint.price_input = priced.price_input;
+    route.endpoint.price_output = priced.price_output;
+    return routing::refused_by(wanted, route) == routing::FilterReason::none;
+}
+
+}  // namespace
+
+// What the key and the call would allow if the endpoint were asked: its supplier may state
+// something else by now than when it gave the answer.
+bool CallCache::may_have(const Question& question, const Route& route) const {
+    const Endpoint& endpoint = route.endpoint;
     const ResolvedKey& key = **question.key;
     const routing::EndpointLists lists(key);
     CallRecord priced{.price_input = endpoint.price_input, .price_output = endpoint.price_output};
@@ -111,7 +125,8 @@ bool CallCache::may_have(const Question& question, const Endpoint& endpoint) con
            is_listed(lists.sites(), endpoint.site) &&
            routing::reduce_prices(priced, *endpoint.cached_percent) &&
            !is_above(priced.price_input, question.limits->input_price_max) &&
-           !is_above(priced.price_output, question.limits->output_price_max);
+           !is_above(priced.price_output, question.limits->output_price_max) &&
+           (question.preferences == nullptr || is_wanted(*question.preferences, route, priced));
 }
 
 ApiResult<std::optional<CallCache::Ticket>> CallCache::look(const Question& question) {
@@ -119,8 +134,8 @@ ApiResult<std::optional<CallCache::Ticket>> CallCache::look(const Question& ques
     if (!wish) return std::unexpected(wish.error());
     if (!*wish) return std::optional<Ticket>();
     std::optional<Ticket> ticket(std::in_place);
-    const bool same_again =
-        (*wish)->any || question.deterministic || says_deterministic(question.body);
+    const bool same_again = !question.always_new && ((*wish)->any || question.deterministic ||
+                                                     says_deterministic(question.body));
     if (!same_again || question.request->headers.contains("Idempotency-Key")) {
         ticket->word = "bypass";
         count("bypass");
@@ -129,7 +144,7 @@ ApiResult<std::optional<CallCache::Ticket>> CallCache::look(const Question& ques
     const Sha256 key = key_of(question);
     if (CachedAnswerPtr hit = cache_.find(key, parts_.clock.now())) {
         std::shared_ptr<const Route> route = parts_.endpoints.find(hit->record.endpoint_id);
-        if (route && may_have(question, route->endpoint)) {
+        if (route && may_have(question, *route)) {
             ticket->hit = std::move(hit);
             ticket->route = std::move(route);
             ticket->word = "hit";

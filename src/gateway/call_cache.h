@@ -11,6 +11,7 @@
 #include "gateway/call.h"
 #include "gateway/call_input.h"
 #include "model/call_settings.h"
+#include "routing/provider_preferences.h"
 
 namespace penstock::gateway {
 
@@ -26,10 +27,12 @@ class CallCache {
         const http::Request* request = nullptr;
         const KeyPtr* key = nullptr;
         const CallLimits* limits = nullptr;
+        const routing::ProviderPreferences* preferences = nullptr;  // that `body` says
         std::string_view path;
-        std::string_view body;
+        std::string_view body;  // as the client sent it
         std::string_view model;
         bool deterministic = false;  // whatever the body says
+        bool always_new = false;     // likewise: its answer is kept under an id of its own
     };
     // Nothing: the client asked for none. With `hit`: replay() answers the call.
     struct Ticket {
@@ -43,7 +46,7 @@ class CallCache {
     io::Task<http::Response> replay(Ticket ticket, KeyPtr key);
 
   private:
-    bool may_have(const Question& question, const Endpoint& endpoint) const;
+    bool may_have(const Question& question, const Route& route) const;
     void count(std::string_view outcome);
 
     CallParts& parts_;

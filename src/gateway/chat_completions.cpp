@@ -160,6 +160,7 @@ ApiResult<void> ChatCompletions::look_for_kept(const http::Request& request, Adm
         {.request = &request,
          .key = &admitted.key,
          .limits = &admitted.limits,
+         .preferences = admitted.chat.wishes.provider ? &*admitted.chat.wishes.provider : nullptr,
          .path = "/v1/chat/completions",
          .body = admitted.body,
          .model = admitted.chat.model}

@@ -157,17 +157,18 @@ io::Task<ApiResult<void>> DialectCalls::admit(http::Request* request, Admitted* 
     co_return co_await reserve(request, admitted);
 }
 
-// Answers that are kept under an id of their own are each new.
 ApiResult<void> DialectCalls::look_for_kept(const http::Request& request, Admitted& admitted) {
-    if (admitted.turn) return {};
+    const std::string asked = std::move(admitted.asked);
     ApiResult<std::optional<CallCache::Ticket>> ticket = parts_.cache.look(
         {.request = &request,
          .key = &admitted.key,
          .limits = &admitted.limits,
+         .preferences = admitted.wishes.provider ? &*admitted.wishes.provider : nullptr,
          .path = request.path,
-         .body = admitted.body,
+         .body = asked.empty() ? admitted.body : asked,
          .model = admitted.request.model,
-         .deterministic = admitted.embeddings}
+         .deterministic = admitted.embeddings,
+         .always_new = admitted.turn.has_value()}
     );
     if (!ticket) return std::unexpected(std::move(ticket.error()));
     admitted.ticket = *std::move(ticket);
@@ -272,6 +273,7 @@ io::Task<http::Response> DialectCalls::go_on(Handed handed, http::ClientWatch cl
     if (read) read = read_document(admitted);
     // What cannot be said in another dialect: the engines that spoke its own have the last word.
     if (!read) admitted.attempts = ChatCompletions::kAttemptsMax;
+    admitted.asked = {};
     admitted.bound = handed.bound;
     return ask_and_answer(std::move(admitted), client);
 }

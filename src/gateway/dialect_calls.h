@@ -59,7 +59,8 @@ class DialectCalls {
         bool embeddings = false;
         bool goes_on = false;  // was let in before, with another model or by whoever read it
         bool drops = false;    // goes without what the engine's dialect cannot say
-        std::string body;
+        std::string body;      // without what is said to the gateway alone
+        std::string asked;     // with it, where there is any, until the cache was looked at
         dialects::Request request;
         dialects::Json::Object echo;
         routing::TokenBound bound;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
 #include "dialects/responses.h"
 #include "gateway/call_input.h"
 #include "gateway/dialect_calls.h"
@@ -43,7 +45,8 @@ ApiResult<void> DialectCalls::read_wishes(Admitted& admitted) const {
     Result<std::optional<std::string>> left = routing::take_wishes(admitted.wishes, admitted.body);
     if (!left) return refuse(told(left.error()));
     admitted.next = next_request(admitted.body, admitted.wishes.models);
-    if (*left) admitted.body = **std::move(left);
+    // Answers given again are known by the client's own bytes.
+    if (*left) admitted.asked = std::exchange(admitted.body, **std::move(left));
     if (admitted.wishes.provider && admitted.wishes.provider->require_parameters)
         admitted.drops = false;
     return {};

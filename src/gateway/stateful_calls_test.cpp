@@ -176,6 +176,65 @@ TEST(AnswersGivenAgain, AnEngineThatIsGoneSellsNothingAnyMore) {
     EXPECT_EQ(f.again().headers.get("x-penstock-cache"), "miss");
 }
 
+struct Said {
+    const char* path;
+    const char* body;  // but for its end
+};
+const std::vector<Said> kAlike{
+    {"/v1/chat/completions", R"({"model":"m","messages":[{"role":"user","content":"hi"}])"},
+    {"/v1/messages", R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}])"},
+    {"/v1/responses", R"({"model":"m","input":"hi")"},
+    {"/api/chat", R"({"model":"m","stream":false,"messages":[{"role":"user","content":"hi"}])"},
+};
+const http::Headers kAny{{"x-penstock-cache", "any"}};
+
+TEST(AnswersGivenAgain, WhatIsSaidOfSuppliersIsAPartOfTheRequestInEveryDialect) {
+    for (const Said& said : kAlike) {
+        SCOPED_TRACE(said.path);
+        Cached f;
+        const std::string body(said.body);
+        const auto word = [&](const std::string& more) {
+            const ClientAnswer answer = f.ask_at(said.path, body + more, kAny);
+            return std::to_string(answer.status) + " " +
+                   std::string(answer.headers.get("x-penstock-cache"));
+        };
+        EXPECT_EQ(word("}"), "200 miss");
+        EXPECT_EQ(word("}"), "200 hit");
+        EXPECT_EQ(word(R"(,"provider":{"ignore":["provider-1"]}})"), "400 ");
+        EXPECT_EQ(word(R"(,"provider":{"quantizations":["unknown"]}})"), "200 miss");
+        EXPECT_EQ(word(R"(,"provider":{"quantizations":["unknown"]}})"), "200 hit");
+        EXPECT_EQ(word(R"(,"session_id":"s"})"), "200 miss");
+        EXPECT_EQ(f.engines[0]->requests.size(), 3U);
+    }
+}
+
+TEST(AnswersGivenAgain, ASupplierThatHasChangedSinceSellsOnlyWhatTheRequestAccepts) {
+    for (const Said& said : kAlike) {
+        SCOPED_TRACE(said.path);
+        Cached f;
+        f.routes[0].endpoint.data_policy = DataPolicy::zero_retention;
+        f.apply_routes();
+        const std::string body = std::string(said.body) + R"(,"provider":{"zdr":true}})";
+        EXPECT_EQ(f.ask_at(said.path, body, kAny).headers.get("x-penstock-cache"), "miss");
+        EXPECT_EQ(f.ask_at(said.path, body, kAny).headers.get("x-penstock-cache"), "hit");
+
+        f.routes[0].endpoint.data_policy = DataPolicy::collects;
+        f.apply_routes();
+
+        EXPECT_EQ(f.ask_at(said.path, body, kAny).status, 400);
+    }
+}
+
+TEST(AnswersGivenAgain, AnAnswerThatIsKeptByItsIdPassesByIt) {
+    Cached f;
+    for (int i = 0; i < 2; ++i) {
+        const ClientAnswer answer = f.ask_at("/v1/responses", turn(R"("store":true)"), kAny);
+        EXPECT_EQ(answer.status, 200) << answer.body;
+        EXPECT_EQ(answer.headers.get("x-penstock-cache"), "bypass");
+    }
+    EXPECT_EQ(f.engines[0]->requests.size(), 2U);
+}
+
 TEST(AnswersGivenAgain, AnIdempotencyKeyAndASampledRequestPassByIt) {
     Cached f;
     EXPECT_EQ(f.again(kChat).headers.get("x-penstock-cache"), "bypass");

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "routing/endpoint_pool.h"
+#include "routing/route_filter.h"
 
 // Which endpoints a call may use, and why it may not use the others.
 namespace penstock::routing {
@@ -29,6 +30,8 @@ bool in_all(std::span<const std::vector<std::string>* const> lists, const std::s
     });
 }
 
+}  // namespace
+
 FilterReason refused_by(const ProviderPreferences& wanted, const Route& route) {
     const Endpoint& endpoint = route.endpoint;
     if (!within(endpoint.price_input, wanted.input_price_max) ||
@@ -51,8 +54,6 @@ FilterReason refused_by(const ProviderPreferences& wanted, const Route& route) {
         return FilterReason::data_policy;
     return FilterReason::none;
 }
-
-}  // namespace
 
 FilterReason EndpointPool::fixed_filter(const State& state, const EndpointQuery& query) {
     const Endpoint& endpoint = state.route().endpoint;

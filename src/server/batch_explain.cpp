@@ -56,8 +56,9 @@ Text words_of(BatchWait wait) {
             };
         case BatchWait::rests:
             return {
-                "it rests: a limit of its key was met, or an engine failed",
-                "暂停：触及其密钥的限制，或引擎出错",
+                "it rests: a limit of its key was met, an engine failed, or the gateway that had a "
+                "line could ask no engine for it",
+                "暂停：触及其密钥的限制、引擎出错，或持有其行的网关无法请求引擎",
                 "raise the rate of the key (penstock key update), or wait",
                 "提高密钥的速率（penstock key update），或等待"
             };

@@ -145,6 +145,19 @@ class OneProcess(unittest.TestCase):
         (fault,) = self.batched.wait_for(batch, "failed")["errors"]["data"]
         self.assertEqual((fault["code"], fault["line"]), ("model_not_in_batches", 1))
 
+    def test_lines_that_choose_their_engine_or_another_model_are_refused_by_name(self):
+        second = self.enterContext(Engine())
+        offer(self.platform, second, "beside", "--quantization", "fp8")
+        wait_until(lambda: self.platform.api("GET", "/v1/models/beside").status == 200, "the route")
+        batch = self.batched.create([line("a", "fine"), line("b", "there", provider={"quantizations": ["fp8"]}),
+                                     line("c", "alone", provider={"allow_fallbacks": False}), line("d", "else", models=["beside"])])
+        faults = self.batched.wait_for(batch, "failed")["errors"]["data"]
+        self.assertEqual([(fault["line"], fault["code"], fault["param"]) for fault in faults],
+                         [(2, "unsupported_parameter", "body.provider"), (3, "unsupported_parameter", "body.provider"),
+                          (4, "unsupported_parameter", "body.models")])
+        self.assertIn("leave it out", faults[0]["message"])
+        self.assertEqual((self.batched.bills_of(batch), second.asked), ([], []))
+
     def test_a_file_that_a_batch_reads_is_not_deleted(self):
         self.engine.gate.clear()
         file = self.batched.upload([line("a", "hold")])

@@ -144,6 +144,30 @@ class Cache(unittest.TestCase):
         text = uuid.uuid4().hex
         self.assertEqual([self.ask(text, headers={"x-penstock-cache-ttl": "0s"}).headers["x-penstock-cache"] for _ in range(2)], ["miss", "miss"])
 
+    def test_what_a_request_says_of_suppliers_is_a_part_of_it_in_every_api(self):
+        own = self.platform.get_json("endpoint", "list")["endpoints"][0]["provider"]
+        refuses = {"provider": {"ignore": [own]}}
+        for path, said in (("/v1/chat/completions", "messages"), ("/v1/messages", "messages"), ("/api/chat", "messages"), ("/v1/responses", "input"),
+                           ("/v1/embeddings", "input")):
+            text = uuid.uuid4().hex
+            body = {"model": "words", "stream": False} if said == "messages" else {"model": "words"}
+            body |= {said: [{"role": "user", "content": text}] if said == "messages" else text}
+            body |= {"max_tokens": 20} if path == "/v1/messages" else {}
+            with self.subTest(path=path):
+                def ask(**more):
+                    return self.platform.api("POST", path, body | more, headers={"x-penstock-cache": "any"})
+
+                self.assertEqual([ask().headers["x-penstock-cache"] for _ in range(2)], ["miss", "hit"])
+                refused = ask(**refuses)
+                self.assertEqual((refused.status, refused.headers.get("x-penstock-cache")), (400, None), refused.text)
+                accepts = {"provider": {"only": [own]}}
+                self.assertEqual([ask(**accepts).headers["x-penstock-cache"] for _ in range(2)], ["miss", "hit"])
+
+    def test_an_answer_that_is_kept_by_its_id_is_none_that_is_given_again(self):
+        body = {"model": "words", "input": uuid.uuid4().hex, "temperature": 0, "store": True}
+        words = [self.platform.api("POST", "/v1/responses", body, headers={"x-penstock-cache": "on"}).headers.get("x-penstock-cache") for _ in range(2)]
+        self.assertEqual(words, ["bypass", "bypass"])
+
     def test_embeddings_are_given_again_as_they_are(self):
         body = {"model": "words", "input": uuid.uuid4().hex}
         words = [self.platform.api("POST", "/v1/embeddings", body, headers={"x-penstock-cache": "on"}).headers["x-penstock-cache"] for _ in range(2)]
