@@ -60,7 +60,7 @@ std::string_view to_text(FilterReason reason) {
         case FilterReason::protocol:
             return "protocol";
         case FilterReason::price_limit:
-            return "dearer than the price limit";
+            return "dearer in a class of tokens than the price limit";
         case FilterReason::provider_not_in:
             return "provider not allowed by the call";
         case FilterReason::provider_ignored:

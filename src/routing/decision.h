@@ -17,7 +17,7 @@ enum class FilterReason : std::uint8_t {
     none,
     not_ready,
     protocol,          // the engine speaks another one
-    price_limit,       // dearer than the call allows
+    price_limit,       // dearer in a class of tokens than the call allows
     provider_not_in,   // not among `only`, or not in `order` where nobody else may answer
     provider_ignored,  // among `ignore`
     region,

@@ -23,6 +23,7 @@
 #include "routing/attempt_plan.h"
 #include "routing/breaker.h"
 #include "routing/call_meter.h"
+#include "routing/class_prices.h"
 #include "routing/decision.h"
 #include "routing/endpoint_index.h"
 #include "routing/engine_load.h"
@@ -197,7 +198,8 @@ class EndpointPool {
         std::shared_ptr<const Route> shared;  // calls keep theirs over a replace()
         const Route& route() const { return *shared; }
         std::pair<std::string, std::string> supplier;  // its key in suppliers_
-        bool listed = false;                           // in the present table
+        TokenPrices dearest;  // see dearest_prices(); limits of each call are held against it
+        bool listed = false;  // in the present table
         PrefixIndex::Backend backend = 0;
         std::int64_t in_flight = 0;
         std::int64_t waiting = 0;         // of these, without a first token
