@@ -173,10 +173,10 @@ TEST(EndpointChoice, IgnoresCachesWhileLoadIsUneven) {
     EXPECT_TRUE(f.pool.last_decision().guarded);
 }
 
-TEST(EndpointChoice, CountsBlocksWhereNoRateIsKnown) {
+TEST(EndpointChoice, GoesByReferenceRatesWhereNoneIsKnown) {
     Scene f({route(1), route(2)});
     const EndpointId first = f.choose(f.query(prompt_of(1, 10)));
-    EXPECT_EQ(f.pool.last_decision().form, Decision::Form::blocks);
+    EXPECT_EQ(f.pool.last_decision().form, Decision::Form::reference);
     EXPECT_NE(f.choose(f.query(prompt_of(2, 10))), first);
 }
 
@@ -374,7 +374,7 @@ TEST(EndpointChoice, ExplainsItself) {
     f.choose(asked);
     EXPECT_EQ(
         explain(f.pool.last_decision()),
-        "blocks; " + to_string(endpoint_id(1)) + " chosen: queue 4.0 = 4.0 blocks; " +
+        "reference rates; " + to_string(endpoint_id(1)) + " chosen: queue 128.0 = 128.0 ms; " +
             to_string(endpoint_id(2)) + ": dearer in a class of tokens than the price limit"
     );
 }

@@ -48,7 +48,7 @@ std::vector<Route> random_routes(std::uint64_t size) {
 }
 
 // Who the plain walk could take: of those with the least score, within the share that counts as
-// equal; in blocks only the cheapest of these.
+// equal; by reference rates only the cheapest of these.
 std::vector<EndpointId> ties_of(const Decision& plain, const EndpointPool& pool) {
     double least = std::numeric_limits<double>::infinity();
     for (const CandidateNote& note : plain.candidates)
@@ -59,7 +59,7 @@ std::vector<EndpointId> ties_of(const Decision& plain, const EndpointPool& pool)
     for (const CandidateNote& note : plain.candidates)
         if (note.filtered == FilterReason::none && note.terms.score() <= most)
             ties.push_back(note.endpoint_id);
-    if (plain.form != Decision::Form::blocks) return ties;
+    if (plain.form != Decision::Form::reference) return ties;
     const auto cost = [&](const EndpointId& id) {
         const Endpoint& endpoint = pool.find(id)->endpoint;
         return std::pair(endpoint.price_output.num, endpoint.price_input.num);

@@ -72,8 +72,8 @@ struct AttemptReport {
 // Choice: hard filters, then the call's order, then the least score (see decision.h), of those
 // within kTieShare by chance in proportion to their weights. Rates are learned from first tokens,
 // of all engines of a model together and of one that is unlike the others alone; where none is
-// known the score counts blocks, and where nothing is known of the prompt two endpoints at random
-// are compared. last_decision() tells all of it.
+// known reference rates stand for them, and where nothing is known of the prompt two endpoints at
+// random are compared. last_decision() tells all of it.
 //
 // Where endpoints of a model were set up for one phase of calls (Endpoint::phase), a call goes to
 // those of its own phase and to those of none, and to the others only where none of these can take
