@@ -102,31 +102,32 @@ void CallCache::count(std::string_view outcome) {
     bytes_->set(static_cast<double>(cache_.bytes()));
 }
 
-namespace {
-
-// What the call wants of its supplier, at the price that it would pay.
-bool is_wanted(const routing::ProviderPreferences& wanted, Route route, const CallRecord& priced) {
-    route.endpoint.price_input = priced.price_input;
-    route.endpoint.price_output = priced.price_output;
-    return routing::refused_by(wanted, route) == routing::FilterReason::none;
-}
-
-}  // namespace
-
 // What the key and the call would allow if the endpoint were asked: its supplier may state
 // something else by now than when it gave the answer.
 bool CallCache::may_have(const Question& question, const Route& route) const {
     const Endpoint& endpoint = route.endpoint;
     const ResolvedKey& key = **question.key;
     const routing::EndpointLists lists(key);
-    CallRecord priced{.price_input = endpoint.price_input, .price_output = endpoint.price_output};
-    return endpoint.cached_percent && routing::check_model(key, question.model) &&
-           is_listed(lists.providers(), endpoint.provider) &&
-           is_listed(lists.sites(), endpoint.site) &&
-           routing::reduce_prices(priced, *endpoint.cached_percent) &&
-           !is_above(priced.price_input, question.limits->input_price_max) &&
-           !is_above(priced.price_output, question.limits->output_price_max) &&
-           (question.preferences == nullptr || is_wanted(*question.preferences, route, priced));
+    if (!parts_.endpoints.has_model(endpoint.model) || !endpoint.cached_percent ||
+        !routing::check_model(key, endpoint.model) ||
+        !is_listed(lists.providers(), endpoint.provider) ||
+        !is_listed(lists.sites(), endpoint.site))
+        return false;
+    CallRecord priced{
+        .price_input = endpoint.price_input,
+        .price_output = endpoint.price_output,
+        .class_prices = endpoint.class_prices
+    };
+    if (!routing::reduce_prices(priced, *endpoint.cached_percent)) return false;
+    // The dearest class counts, as it does where an engine is asked.
+    const routing::TokenPrices dearest = routing::dearest_prices(routing::prices_of(priced));
+    const routing::ProviderPreferences* wanted = question.preferences;
+    return !is_above(dearest.input, question.limits->input_price_max) &&
+           !is_above(dearest.output, question.limits->output_price_max) &&
+           (wanted == nullptr ||
+            (!is_above(dearest.input, wanted->input_price_max) &&
+             !is_above(dearest.output, wanted->output_price_max) &&
+             routing::refused_by(*wanted, route) == routing::FilterReason::none));
 }
 
 ApiResult<std::optional<CallCache::Ticket>> CallCache::look(const Question& question) {

@@ -34,7 +34,7 @@ double regret_ms(double cost, double cheapest) {
 ScoreTerms ChoiceTree::terms_of(
     const ChoiceLeaf& leaf, const ChoiceCall& call, std::int64_t matched_tokens
 ) {
-    const EngineRates::Rates common = call.common.value_or(kBlockRates);
+    const EngineRates::Rates common = call.common.value_or(kReferenceRates);
     const EngineRates::Rates rates = leaf.rates.value_or(common);
     ScoreTerms terms;
     terms.queue = rates.first_token_ms(
@@ -47,7 +47,6 @@ ScoreTerms ChoiceTree::terms_of(
     const auto cached = static_cast<double>(counts ? matched_tokens : 0);
     terms.prefix = rates.ms_per_token * cached;
     terms.others = call.behind * common.ms_per_token * (prompt - cached);
-    if (!call.common) return terms;
     if (!leaf.rates) terms.network = leaf.network_ms;
     terms.price = regret_ms(cost_of(leaf.price_input, leaf.price_output, call), call.cheapest);
     terms.memory = leaf.memory_ms;
@@ -70,20 +69,22 @@ double ChoiceTree::own_bound(const Node& node, const ChoiceCall& call) {
 
 double ChoiceTree::other_bound(const Node& node, const ChoiceCall& call) {
     const double prompts = (1 + node.prompts_waiting) * static_cast<double>(call.prompt_tokens);
-    if (!call.common) return node.blocks + prompts * kBlockRates.ms_per_token;
+    const double beside = node.network_ms + node.memory_ms;
+    // The least sum is a better bound than the sum of what is least.
+    if (!call.common)
+        return kReferenceRates.ms_per_block * node.blocks + kReferenceRates.ms_per_token * prompts +
+               beside;
     return call.common->base_ms + call.common->ms_per_token * (node.prefill_tokens + prompts) +
-           call.common->ms_per_block * node.context_blocks + node.network_ms + node.memory_ms;
+           call.common->ms_per_block * node.context_blocks + beside;
 }
 
 double ChoiceTree::bound(const Node& node, const ChoiceCall& call) {
     double least = kNone;
     if (node.own > 0) least = own_bound(node, call);
     if (node.open > node.own) least = std::min(least, other_bound(node, call));
-    least += call.behind * call.common.value_or(kBlockRates).ms_per_token *
+    least += call.behind * call.common.value_or(kReferenceRates).ms_per_token *
              static_cast<double>(call.prompt_tokens);
-    if (call.common)
-        least += regret_ms(cost_of(node.price_input, node.price_output, call), call.cheapest);
-    return least;
+    return least + regret_ms(cost_of(node.price_input, node.price_output, call), call.cheapest);
 }
 
 // Sums of least terms are rounded otherwise than scores are.

@@ -35,7 +35,7 @@ struct ChoiceLeaf {
 struct ChoiceCall {
     std::int64_t prompt_tokens = 0;
     double output_tokens = 0;  // expected
-    // Of the model; nothing: in blocks, and no leaf has rates of its own.
+    // Of the model; nothing: kReferenceRates, and no leaf has rates of its own.
     std::optional<EngineRates::Rates> common = {};
     bool guarded = false;  // what is cached does not count
     double behind = 0;     // calls that will wait for what is computed of this one
@@ -61,9 +61,12 @@ class ChoiceTree {
         std::int64_t in_flight_min = 0;
         std::int64_t in_flight_max = 0;
     };
-    // Where no rates are known: one token to compute is worth 1/512 of a block to hold.
-    static constexpr EngineRates::Rates kBlockRates{
-        .base_ms = 0, .ms_per_token = 1.0 / kBlockTokens, .ms_per_block = 1.0
+    // Where no engine has shown its rates, since nothing was streamed of late: a block to compute
+    // counts like one to hold, and 16 tokens in a millisecond is what an engine of today computes
+    // of a prompt. Only against penalties in milliseconds (memory, wishes, price, network) does it
+    // matter how fast that is; powers of two keep sums of blocks exact.
+    static constexpr EngineRates::Rates kReferenceRates{
+        .base_ms = 0, .ms_per_token = 1.0 / 16, .ms_per_block = kBlockTokens / 16.0
     };
 
     explicit ChoiceTree(std::vector<ChoiceLeaf> leaves);

@@ -81,6 +81,17 @@ PriceOfClass price_of(const TokenPrices& prices, TokenClass token_class) {
     return {prices.input, TokenClass::input_fresh};
 }
 
+TokenPrices dearest_prices(const TokenPrices& prices) {
+    TokenPrices most{prices.input, prices.output};
+    if (!prices.classes) return most;
+    for (const TokenClassFacts& facts : kTokenClasses) {
+        const Price price = price_of(prices, facts.token_class).price;
+        Price& side = facts.is_output ? most.output : most.input;
+        if (compare_prices(price, side) > 0) side = price;
+    }
+    return most;
+}
+
 Result<void> reduce_prices(CallRecord& record, std::int64_t percent) {
     record.price_input = TRY(share_of(record.price_input, percent));
     record.price_output = TRY(share_of(record.price_output, percent));

@@ -82,6 +82,8 @@ struct PriceOfClass {
     TokenClass set_for = TokenClass::input_fresh;
 };
 PriceOfClass price_of(const TokenPrices& prices, TokenClass token_class);
+// The dearest class of each side, fallbacks counted: what a limit on a price is held against.
+TokenPrices dearest_prices(const TokenPrices& prices);
 // Makes the prices of a record that share of what they were; see share_of().
 Result<void> reduce_prices(CallRecord& record, std::int64_t percent);
 // Whether every one of them can be rated; invalid_argument names the one that is too fine.

@@ -20,7 +20,7 @@ void append_term(std::string& out, const char* name, double value, char sign) {
     append_number(out, value);
 }
 
-void append_terms(std::string& out, const CandidateNote& note, const char* unit) {
+void append_terms(std::string& out, const CandidateNote& note) {
     const ScoreTerms& terms = note.terms;
     out += "queue ";
     append_number(out, terms.queue);
@@ -32,7 +32,7 @@ void append_terms(std::string& out, const CandidateNote& note, const char* unit)
     append_term(out, "memory", terms.memory, '+');
     out += " = ";
     append_number(out, terms.score());
-    out.append(1, ' ').append(unit);
+    out += " ms";
     if (note.own_rates) out += " (own rates)";
     if (note.sticky) out += " (session)";
 }
@@ -41,8 +41,8 @@ std::string_view to_text(Decision::Form form) {
     switch (form) {
         case Decision::Form::learned:
             return "learned rates";
-        case Decision::Form::blocks:
-            return "blocks";
+        case Decision::Form::reference:
+            return "reference rates";
         case Decision::Form::two_choices:
             return "two choices";
     }
@@ -60,7 +60,7 @@ std::string_view to_text(FilterReason reason) {
         case FilterReason::protocol:
             return "protocol";
         case FilterReason::price_limit:
-            return "dearer than the price limit";
+            return "dearer in a class of tokens than the price limit";
         case FilterReason::provider_not_in:
             return "provider not allowed by the call";
         case FilterReason::provider_ignored:
@@ -90,7 +90,6 @@ std::string_view to_text(FilterReason reason) {
 std::string explain(const Decision& decision) {
     std::string out(to_text(decision.form));
     if (decision.guarded) out += ", uneven load: caches not counted";
-    const char* unit = decision.form == Decision::Form::learned ? "ms" : "blocks";
     for (const CandidateNote& note : decision.candidates) {
         out.append("; ").append(to_string(note.endpoint_id));
         if (decision.chosen == note.endpoint_id) out += " chosen";
@@ -100,7 +99,7 @@ std::string explain(const Decision& decision) {
         else if (decision.form == Decision::Form::two_choices)
             out.append(std::to_string(note.in_flight)).append(" in flight");
         else
-            append_terms(out, note, unit);
+            append_terms(out, note);
     }
     return out;
 }
@@ -111,7 +110,6 @@ std::string explain_to_tenant(
     constexpr std::size_t kCountMax = 32;  // "; and 10000 more"
     std::string out(to_text(decision.form));
     if (decision.guarded) out += ", uneven load: caches not counted";
-    const char* unit = decision.form == Decision::Form::learned ? "ms" : "blocks";
     std::vector<const CandidateNote*> notes;
     for (const CandidateNote& note : decision.candidates) notes.push_back(&note);
     const auto chosen = std::ranges::find_if(notes, [&](const CandidateNote* note) {
@@ -126,7 +124,7 @@ std::string explain_to_tenant(
         if (note->filtered != FilterReason::none || decision.form == Decision::Form::two_choices)
             entry += to_text(note->filtered);
         else
-            append_terms(entry, *note, unit);
+            append_terms(entry, *note);
         if (out.size() + entry.size() > kRoutingTextMax - kCountMax)
             ++left_out;
         else

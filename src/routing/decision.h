@@ -17,7 +17,7 @@ enum class FilterReason : std::uint8_t {
     none,
     not_ready,
     protocol,          // the engine speaks another one
-    price_limit,       // dearer than the call allows
+    price_limit,       // dearer in a class of tokens than the call allows
     provider_not_in,   // not among `only`, or not in `order` where nobody else may answer
     provider_ignored,  // among `ignore`
     region,
@@ -31,7 +31,7 @@ enum class FilterReason : std::uint8_t {
     lower_order,  // a candidate, but one that the call's order or sort put before it was there
 };
 
-// What a candidate's score is made of: milliseconds, or blocks in the form `blocks`. Lower wins.
+// What a candidate's score is made of: milliseconds. Lower wins.
 struct ScoreTerms {
     double queue = 0;    // until the first token, were nothing of the prompt known there
     double prefix = 0;   // saved, since a beginning of the prompt is known there
@@ -57,7 +57,7 @@ struct CandidateNote {
 struct Decision {
     enum class Form : std::uint8_t {
         learned,      // milliseconds by learned rates
-        blocks,       // blocks to compute and to hold: no engine has shown its rates
+        reference,    // by ChoiceTree::kReferenceRates: no engine has shown its own
         two_choices,  // fewer calls of two at random: nothing is known of the prompt
     };
     Form form = Form::two_choices;

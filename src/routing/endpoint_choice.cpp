@@ -216,8 +216,8 @@ void EndpointPool::add_queue_terms(
     std::vector<Candidate>& candidates, const Model& model, const EndpointQuery& query, Time now
 ) {
     const auto known = model.rates.rates(now);
-    const EngineRates::Rates common = known.value_or(ChoiceTree::kBlockRates);
-    decision_.form = known ? Decision::Form::learned : Decision::Form::blocks;
+    const EngineRates::Rates common = known.value_or(ChoiceTree::kReferenceRates);
+    decision_.form = known ? Decision::Form::learned : Decision::Form::reference;
     std::int64_t waiting = 0;
     for (const Candidate& candidate : candidates) waiting += waiting_at(*candidate.state, now);
     const double behind =
@@ -235,15 +235,13 @@ void EndpointPool::add_queue_terms(
         const auto cached = static_cast<double>(counts ? note.matched_tokens : 0);
         note.terms.prefix = rates.ms_per_token * cached;
         note.terms.others = behind * common.ms_per_token * (prompt - cached);
-        if (!own && known) note.terms.network = candidate.state->route().rtt_ms.value_or(0);
+        if (!own) note.terms.network = candidate.state->route().rtt_ms.value_or(0);
     }
 }
 
 void EndpointPool::add_penalties(
     std::vector<Candidate>& candidates, const Model& model, const EndpointQuery& query, Time now
 ) {
-    // In the form `blocks` a penalty in milliseconds has no meaning; price decides among equals.
-    if (decision_.form != Decision::Form::learned) return;
     const auto cost = [&](const Candidate& candidate) {
         const Endpoint& endpoint = candidate.state->route().endpoint;
         return rough_price(endpoint.price_input) * static_cast<double>(query.prompt_tokens) +
@@ -282,7 +280,7 @@ EndpointPool::State* EndpointPool::least_score(
     std::vector<State*> equal;
     for (const Candidate& candidate : candidates)
         if (candidate.note->terms.score() <= most) equal.push_back(candidate.state);
-    if (decision_.form == Decision::Form::blocks) {
+    if (decision_.form == Decision::Form::reference) {
         const Endpoint& cheapest =
             (*std::ranges::min_element(
                  equal, [](auto* a, auto* b

@@ -173,10 +173,10 @@ TEST(EndpointChoice, IgnoresCachesWhileLoadIsUneven) {
     EXPECT_TRUE(f.pool.last_decision().guarded);
 }
 
-TEST(EndpointChoice, CountsBlocksWhereNoRateIsKnown) {
+TEST(EndpointChoice, GoesByReferenceRatesWhereNoneIsKnown) {
     Scene f({route(1), route(2)});
     const EndpointId first = f.choose(f.query(prompt_of(1, 10)));
-    EXPECT_EQ(f.pool.last_decision().form, Decision::Form::blocks);
+    EXPECT_EQ(f.pool.last_decision().form, Decision::Form::reference);
     EXPECT_NE(f.choose(f.query(prompt_of(2, 10))), first);
 }
 
@@ -260,6 +260,57 @@ TEST(EndpointChoice, FiltersByProviderRegionPriceAndWeight) {
     );
 }
 
+// Each lends or sets one class above 2 yuan; the seventh is within the limits in every class.
+TEST(EndpointChoice, APriceLimitBoundsTheDearestClassOfItsSide) {
+    const auto with = [](std::uint64_t n, std::optional<Price> ClassPrices::* member) {
+        Route made = route(n, {.price = "2"});
+        ClassPrices classes;
+        classes.*member = Price{100, 0};
+        made.endpoint.class_prices = classes;
+        return made;
+    };
+    Route within = route(9, {.price = "2"});
+    within.endpoint.class_prices = ClassPrices{.cache_read = Price{1, 0}};
+    Scene f(
+        {with(1, &ClassPrices::output_reasoning), with(2, &ClassPrices::output_audio),
+         with(3, &ClassPrices::cache_read), with(4, &ClassPrices::cache_write_5m),
+         with(5, &ClassPrices::cache_write_1h), with(6, &ClassPrices::input_image),
+         with(7, &ClassPrices::input_audio), within}
+    );
+    const auto refused_by = [&](const EndpointQuery& asked) {
+        std::string out;
+        for (const CandidateNote& note : f.pool.explain(asked, f.now).candidates)
+            if (note.filtered == FilterReason::price_limit)
+                out += std::to_string(note.endpoint_id.raw().low);
+        return out;
+    };
+    const ProviderPreferences wanted{
+        .input_price_max = Price{2, 0}, .output_price_max = Price{2, 0}
+    };
+
+    EXPECT_EQ(f.choose({.model = "m", .preferences = &wanted}), endpoint_id(9));
+    EXPECT_EQ(refused_by({.model = "m", .preferences = &wanted}), "1234567");
+    EXPECT_EQ(refused_by({.model = "m", .input_price_max = Price{2, 0}}), "34567");
+    EXPECT_EQ(refused_by({.model = "m", .output_price_max = Price{2, 0}}), "12");
+    EXPECT_EQ(refused_by({.model = "m", .output_price_max = Price{100, 0}}), "");
+}
+
+TEST(EndpointChoice, TellsThatTheDearestClassIsAboveThePriceLimit) {
+    Route dear = route(1);
+    dear.endpoint.class_prices = ClassPrices{.output_reasoning = Price{100, 0}};
+    Scene f({dear});
+
+    const auto refused =
+        f.pool.choose({.model = "m", .output_price_max = Price{2, 0}}, f.now, f.random);
+
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(
+        to_string(refused.error()),
+        "invalid_argument: model: every provider of 'm' asks more than the price limit of this "
+        "call for at least one class of tokens (GET /v1/models lists them)"
+    );
+}
+
 TEST(EndpointChoice, SortsByPriceAndByWhatWasMeasured) {
     Scene f({route(1, {.provider = "a", .price = "2"}), route(2, {.provider = "b", .price = "3"})});
     f.teach({{1, 0.2}, {2, 0.1}});
@@ -323,8 +374,8 @@ TEST(EndpointChoice, ExplainsItself) {
     f.choose(asked);
     EXPECT_EQ(
         explain(f.pool.last_decision()),
-        "blocks; " + to_string(endpoint_id(1)) + " chosen: queue 4.0 = 4.0 blocks; " +
-            to_string(endpoint_id(2)) + ": dearer than the price limit"
+        "reference rates; " + to_string(endpoint_id(1)) + " chosen: queue 128.0 = 128.0 ms; " +
+            to_string(endpoint_id(2)) + ": dearer in a class of tokens than the price limit"
     );
 }
 

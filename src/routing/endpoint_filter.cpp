@@ -8,8 +8,14 @@
 namespace penstock::routing {
 namespace {
 
-bool within(const Price& price, const std::optional<Price>& max) {
-    return !max || compare_prices(price, *max) <= 0;
+// Which classes a call will have nobody knows before it has run: the dearest one of each side
+// counts.
+bool within(
+    const TokenPrices& dearest, const std::optional<Price>& input_max,
+    const std::optional<Price>& output_max
+) {
+    return (!input_max || compare_prices(dearest.input, *input_max) <= 0) &&
+           (!output_max || compare_prices(dearest.output, *output_max) <= 0);
 }
 
 bool contains(const std::vector<std::string>& names, std::string_view name) {
@@ -34,9 +40,6 @@ bool in_all(std::span<const std::vector<std::string>* const> lists, const std::s
 
 FilterReason refused_by(const ProviderPreferences& wanted, const Route& route) {
     const Endpoint& endpoint = route.endpoint;
-    if (!within(endpoint.price_input, wanted.input_price_max) ||
-        !within(endpoint.price_output, wanted.output_price_max))
-        return FilterReason::price_limit;
     if (contains(wanted.ignore, endpoint.provider)) return FilterReason::provider_ignored;
     if (!wanted.only.empty() && !contains(wanted.only, endpoint.provider))
         return FilterReason::provider_not_in;
@@ -64,13 +67,15 @@ FilterReason EndpointPool::fixed_filter(const State& state, const EndpointQuery&
     const EnginePhase phase = endpoint.phase.value_or(EnginePhase::both);
     if (query.phase != EnginePhase::both && phase != EnginePhase::both && phase != query.phase)
         return FilterReason::phase;
-    if (!within(endpoint.price_input, query.input_price_max) ||
-        !within(endpoint.price_output, query.output_price_max))
+    if (!within(state.dearest, query.input_price_max, query.output_price_max))
         return FilterReason::price_limit;
     if (!in_all(query.providers, endpoint.provider) || !in_all(query.sites, endpoint.site))
         return FilterReason::provider_not_in;
     if (query.preferences != nullptr) {
-        const FilterReason refused = refused_by(*query.preferences, state.route());
+        const ProviderPreferences& wanted = *query.preferences;
+        if (!within(state.dearest, wanted.input_price_max, wanted.output_price_max))
+            return FilterReason::price_limit;
+        const FilterReason refused = refused_by(wanted, state.route());
         if (refused != FilterReason::none) return refused;
     }
     return FilterReason::none;
@@ -156,7 +161,10 @@ Error EndpointPool::no_candidate(const EndpointQuery& query) const {
     if (all_price)
         return {
             ErrorCode::invalid_argument,
-            "every provider of '" + model + "' asks more than the price limit of this call", "model"
+            "every provider of '" + model +
+                "' asks more than the price limit of this call for at least one class of tokens "
+                "(GET /v1/models lists them)",
+            "model"
         };
     if (any_refused && !may_come)
         return {

@@ -6,24 +6,13 @@
 namespace penstock::routing {
 namespace {
 
-Price dearest_price(const TokenPrices& prices, bool output) {
-    Price most = output ? prices.output : prices.input;
-    if (!prices.classes) return most;
-    for (const TokenClassFacts& facts : kTokenClasses) {
-        if (facts.is_output != output) continue;
-        const Price price = price_of(prices, facts.token_class).price;
-        if (compare_prices(price, most) > 0) most = price;
-    }
-    return most;
-}
-
 // Those that could be the dearest, whatever a call's bound: of two that are apart on both sides one
 // never is.
 std::vector<TokenPrices> dearest_of(const std::vector<EndpointIndex::Member>& members) {
     std::vector<TokenPrices> all;
     all.reserve(members.size());
     for (const EndpointIndex::Member& member : members)
-        all.push_back({dearest_price(member.prices, false), dearest_price(member.prices, true)});
+        all.push_back(dearest_prices(member.prices));
     std::ranges::sort(all, [](const TokenPrices& a, const TokenPrices& b) {
         const std::strong_ordering input = compare_prices(a.input, b.input);
         return input != 0 ? input > 0 : compare_prices(a.output, b.output) > 0;

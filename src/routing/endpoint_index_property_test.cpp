@@ -34,6 +34,11 @@ std::vector<Route> random_routes(std::uint64_t size) {
         made.endpoint.provider = std::string(1, *rc::gen::element('a', 'b', 'c'));
         made.endpoint.price_input = Price{*rc::gen::inRange<std::int64_t>(0, prices), 0};
         made.endpoint.price_output = Price{*rc::gen::inRange<std::int64_t>(1, prices), 0};
+        if (*rc::gen::arbitrary<bool>())
+            made.endpoint.class_prices = ClassPrices{
+                .cache_read = Price{*rc::gen::inRange<std::int64_t>(0, 9), 0},
+                .output_reasoning = Price{*rc::gen::inRange<std::int64_t>(0, 9), 0}
+            };
         made.weight = *rc::gen::element<std::int64_t>(0, 1, 7, 100);
         if (*rc::gen::arbitrary<bool>()) made.rtt_ms = *rc::gen::inRange(1, 40);
         if (*rc::gen::inRange(0, 8) == 0) made.endpoint.state = EndpointState::unready;
@@ -43,7 +48,7 @@ std::vector<Route> random_routes(std::uint64_t size) {
 }
 
 // Who the plain walk could take: of those with the least score, within the share that counts as
-// equal; in blocks only the cheapest of these.
+// equal; by reference rates only the cheapest of these.
 std::vector<EndpointId> ties_of(const Decision& plain, const EndpointPool& pool) {
     double least = std::numeric_limits<double>::infinity();
     for (const CandidateNote& note : plain.candidates)
@@ -54,7 +59,7 @@ std::vector<EndpointId> ties_of(const Decision& plain, const EndpointPool& pool)
     for (const CandidateNote& note : plain.candidates)
         if (note.filtered == FilterReason::none && note.terms.score() <= most)
             ties.push_back(note.endpoint_id);
-    if (plain.form != Decision::Form::blocks) return ties;
+    if (plain.form != Decision::Form::reference) return ties;
     const auto cost = [&](const EndpointId& id) {
         const Endpoint& endpoint = pool.find(id)->endpoint;
         return std::pair(endpoint.price_output.num, endpoint.price_input.num);
@@ -72,6 +77,8 @@ class Fleet {
         : routes_(random_routes(size)), random_(*rc::gen::arbitrary<std::uint64_t>()) {
         pool_.replace(routes_);
         preferences_.ignore = {"c"};
+        limited_.input_price_max = Price{5, 0};
+        limited_.output_price_max = Price{6, 0};
         streams_ = random_.below(3) > 0;
         reports_ = random_.below(2) > 0;
         fails_ = random_.below(4) == 0 ? 2 : 40;
@@ -110,6 +117,7 @@ class Fleet {
             .prompt = prompt_,
         };
         if (random_.below(3) == 0) query.preferences = &preferences_;
+        if (random_.below(3) == 0) query.preferences = &limited_;
         if (random_.below(4) == 0) query.session = random_.below(20);
         return query;
     }
@@ -138,6 +146,10 @@ class Fleet {
                 ) < 1e-6
             );
         }
+        if (query.preferences == &limited_) {
+            const auto [input, output] = dearest_of(pool_.find(choice->endpoint_id)->endpoint);
+            RC_ASSERT(input <= 5 && output <= 6);
+        }
         running_.push_back(*choice);
     }
 
@@ -147,14 +159,28 @@ class Fleet {
     static const CandidateNote& note_of(const Decision& decision, const EndpointId& id) {
         return *std::ranges::find(decision.candidates, id, &CandidateNote::endpoint_id);
     }
+    // Of input and of output, of the classes that these endpoints have a price for.
+    static std::pair<std::int64_t, std::int64_t> dearest_of(const Endpoint& endpoint) {
+        const ClassPrices classes = endpoint.class_prices.value_or(ClassPrices());
+        return {
+            std::max(
+                endpoint.price_input.num, classes.cache_read.value_or(endpoint.price_input).num
+            ),
+            std::max(
+                endpoint.price_output.num,
+                classes.output_reasoning.value_or(endpoint.price_output).num
+            )
+        };
+    }
     // Said without the pool: a yuan each for a million in and three millions out.
     Money dearest(const EndpointQuery& query) const {
         std::int64_t most = 0;
         for (const Route& each : routes_) {
             if (each.endpoint.state != EndpointState::ready || each.weight == 0) continue;
-            if (query.preferences != nullptr && each.endpoint.provider == "c") continue;
-            most =
-                std::max(most, each.endpoint.price_input.num + 3 * each.endpoint.price_output.num);
+            if (query.preferences == &preferences_ && each.endpoint.provider == "c") continue;
+            const auto [input, output] = dearest_of(each.endpoint);
+            if (query.preferences == &limited_ && (input > 5 || output > 6)) continue;
+            most = std::max(most, input + 3 * output);
         }
         return Money::micro(most * 1'000'000);
     }
@@ -196,6 +222,7 @@ class Fleet {
     EndpointPool pool_;
     std::vector<Route> routes_;
     ProviderPreferences preferences_;
+    ProviderPreferences limited_;
     SeededRandom random_;
     bool streams_ = false;
     bool reports_ = false;

@@ -235,8 +235,8 @@ EndpointPool::State* EndpointPool::least_score(
         .behind = kBehindPerWaiting * static_cast<double>(totals.calls_waiting) /
                   static_cast<double>(totals.open),
     };
-    decision_.form = call.common ? Decision::Form::learned : Decision::Form::blocks;
-    if (call.common) call.cheapest = tree.least_cost(call);
+    decision_.form = call.common ? Decision::Form::learned : Decision::Form::reference;
+    call.cheapest = tree.least_cost(call);
     std::vector<ChoiceTree::Special> specials = specials_of(indexed, query, now);
     double least = tree.least_score(call);
     for (std::size_t i = 0; i < specials.size(); ++i) {

@@ -59,6 +59,7 @@ std::vector<std::string> EndpointPool::replace(std::vector<Route> routes) {
         const bool is_elsewhere = !added && state.route().endpoint.model != endpoint.model;
         if (is_elsewhere || state.rates.own().samples() > model.rates.samples()) state.rates = {};
         state.listed = true;
+        state.dearest = dearest_prices(prices_of(endpoint));
         state.supplier = {endpoint.provider, endpoint.model};
         state.shared = std::make_shared<const Route>(std::move(route));
     }

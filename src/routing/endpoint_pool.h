@@ -23,6 +23,7 @@
 #include "routing/attempt_plan.h"
 #include "routing/breaker.h"
 #include "routing/call_meter.h"
+#include "routing/class_prices.h"
 #include "routing/decision.h"
 #include "routing/endpoint_index.h"
 #include "routing/engine_load.h"
@@ -71,8 +72,8 @@ struct AttemptReport {
 // Choice: hard filters, then the call's order, then the least score (see decision.h), of those
 // within kTieShare by chance in proportion to their weights. Rates are learned from first tokens,
 // of all engines of a model together and of one that is unlike the others alone; where none is
-// known the score counts blocks, and where nothing is known of the prompt two endpoints at random
-// are compared. last_decision() tells all of it.
+// known reference rates stand for them, and where nothing is known of the prompt two endpoints at
+// random are compared. last_decision() tells all of it.
 //
 // Where endpoints of a model were set up for one phase of calls (Endpoint::phase), a call goes to
 // those of its own phase and to those of none, and to the others only where none of these can take
@@ -197,7 +198,8 @@ class EndpointPool {
         std::shared_ptr<const Route> shared;  // calls keep theirs over a replace()
         const Route& route() const { return *shared; }
         std::pair<std::string, std::string> supplier;  // its key in suppliers_
-        bool listed = false;                           // in the present table
+        TokenPrices dearest;  // see dearest_prices(); limits of each call are held against it
+        bool listed = false;  // in the present table
         PrefixIndex::Backend backend = 0;
         std::int64_t in_flight = 0;
         std::int64_t waiting = 0;         // of these, without a first token

@@ -8,7 +8,7 @@
 namespace penstock::routing {
 
 // Why a call that wants this may not use the endpoint, by what its supplier states of it alone;
-// `none`: it may. What depends on the attempts before is no part of it.
+// `none`: it may. Prices, and what depends on the attempts before, are no part of it.
 FilterReason refused_by(const ProviderPreferences& wanted, const Route& route);
 
 }  // namespace penstock::routing
