@@ -108,8 +108,7 @@ bool CallCache::may_have(const Question& question, const Route& route) const {
     const Endpoint& endpoint = route.endpoint;
     const ResolvedKey& key = **question.key;
     const routing::EndpointLists lists(key);
-    if (!parts_.endpoints.has_model(endpoint.model) || !endpoint.cached_percent ||
-        !routing::check_model(key, endpoint.model) ||
+    if (!endpoint.cached_percent || !routing::check_model(key, question.model) ||
         !is_listed(lists.providers(), endpoint.provider) ||
         !is_listed(lists.sites(), endpoint.site))
         return false;
