@@ -252,9 +252,10 @@ void Billing::narrow(
             LimitUse use{.level = level, .subject = subject, .model = model};
             use.limit = limit_name(measure);
             use.allowed = *limit;
-            use.used = settled_of(account);
+            if (routing::is_consumed(measure)) use.used = settled_of(account);
             use.reserved = platform_.allowances.reserved(account);
-            use.remaining = std::max(Units(), use.allowed - use.used - use.reserved);
+            use.remaining =
+                std::max(Units(), use.allowed - use.used.value_or(Units()) - use.reserved);
             if (account.period != BudgetPeriod::none)
                 use.resets_at = period_end(account.period, now);
             report.limits.push_back(std::move(use));

@@ -134,7 +134,7 @@ Outcome own_key(Platform& platform, Billing& billing, Call& call) {
     for (const LimitUse& use : report.limits)
         if (use.level == "key" && use.model.empty() && use.limit == "budget") {
             data.limit = use.allowed;
-            data.limit_remaining = std::max(Units(), use.allowed - use.used);
+            data.limit_remaining = std::max(Units(), use.allowed - use.used.value_or(Units()));
         }
     if (key.limits) {
         constexpr std::array kPeriods{"none", "daily", "weekly", "monthly"};

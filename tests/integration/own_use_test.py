@@ -55,6 +55,18 @@ class OwnUse(unittest.TestCase):
         self.assertIn("lacks the scope billing_read", refused.text)
         self.assertEqual(self.platform.api("GET", "/v1/credits", key=self.new_key(scope="billing_read")).status, 200)
 
+    def test_what_gateways_alone_count_is_unknown_and_not_nothing(self):
+        key = self.new_key("--rpm", "60", "--tpm", "60000", "--concurrency", "4", "--rpd", "1000", "--budget", "5.00")
+        self.call(key)
+        wait_until(lambda: self.limits(key)["requests_per_day"]["used"] == "1", "the call to count")
+        limits = self.limits(key)
+        for name in ("requests_per_minute", "tokens_per_minute", "concurrency"):
+            self.assertIsNone(limits[name].get("used"), limits[name])
+        for limit in limits.values():
+            left = Decimal(limit["allowed"]) - Decimal(limit.get("used") or 0) - Decimal(limit["reserved"])
+            self.assertEqual(Decimal(limit["remaining"]), left, limit)
+        self.assertGreater(Decimal(limits["budget"]["used"]), 0)
+
 
 if __name__ == "__main__":
     os.chdir(ROOT)
