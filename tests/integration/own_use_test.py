@@ -67,6 +67,23 @@ class OwnUse(unittest.TestCase):
             self.assertEqual(Decimal(limit["remaining"]), left, limit)
         self.assertGreater(Decimal(limits["budget"]["used"]), 0)
 
+    def test_a_models_budget_begins_with_what_was_used_before_it(self):
+        key = self.new_key()
+        cost = Decimal(self.generation(self.call(key), self.platform.key()).json["data"]["total_cost"])
+        self.assertGreater(cost, 0)
+        quota = {"budget": "5.00", "budget_period": "monthly", "requests_per_day": 3}
+        changed = self.platform.api("PATCH", f"/v1/keys/{self.name}", {"limits": {"per_model": {"words": quota}}})
+        self.assertEqual(changed.status, 200, changed.text)
+        used = {limit["limit"]: Decimal(limit["used"]) for limit in self.platform.api("GET", "/v1/key", key=key).json["data"]["limits"]
+                if limit["level"] == "key" and limit["model"] == "words"}
+        self.assertEqual(used, {"budget": cost, "requests_per_day": 1})
+        self.call(key)
+        self.platform.kill("server")
+        self.platform.start_server()
+        used = {limit["limit"]: Decimal(limit["used"]) for limit in self.platform.api("GET", "/v1/key", key=key).json["data"]["limits"]
+                if limit["level"] == "key" and limit["model"] == "words"}
+        self.assertEqual(used, {"budget": 2 * cost, "requests_per_day": 2})
+
 
 if __name__ == "__main__":
     os.chdir(ROOT)
