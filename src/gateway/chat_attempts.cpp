@@ -104,6 +104,7 @@ ApiResult<routing::EndpointPool::Choice> ChatCompletions::choose(
         query.remembers_prompt = tried.empty();
         const Result<routing::EndpointPool::Choice> choice =
             endpoints.choose(query, now, parts_.random);
+        parts_.calls.metrics.on_choice(endpoints.last_decision());
         if (!choice) {
             routing::ApiError error = told(choice.error());
             const std::optional<Duration> after = endpoints.retry_after(admitted.chat.model, now);

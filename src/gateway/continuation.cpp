@@ -149,6 +149,7 @@ std::optional<StreamContinuation::Next> StreamContinuation::choose(EndReason by)
         };
         const Result<routing::EndpointPool::Choice> choice =
             endpoints.choose(query, now, parts_.random);
+        parts_.calls.metrics.on_choice(endpoints.last_decision());
         if (!choice) return std::nullopt;
         Next next{.choice = *choice, .route = endpoints.find(choice->endpoint_id)};
         const Endpoint& endpoint = next.route->endpoint;

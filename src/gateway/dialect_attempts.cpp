@@ -109,6 +109,7 @@ ApiResult<routing::EndpointPool::Choice> DialectCalls::choose(
         Result<routing::EndpointPool::Choice> choice = endpoints.choose(query, now, parts_.random);
         query.protocol = any;
         if (!choice) choice = endpoints.choose(query, now, parts_.random);
+        parts_.calls.metrics.on_choice(endpoints.last_decision());
         if (!choice) {
             ApiError error = told(choice.error());
             if (error.status == 503)

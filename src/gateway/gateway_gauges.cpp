@@ -3,9 +3,11 @@
 
 #include <boost/describe/enum_to_string.hpp>
 #include <string_view>
-#include <utility>
 #include <vector>
 
+#include "gateway/followed_counter.h"
+#include "gateway/lease_gauges.h"
+#include "gateway/routing_gauges.h"
 #include "telemetry/metrics.h"
 
 namespace penstock::gateway {
@@ -13,19 +15,8 @@ namespace {
 
 constexpr Duration kGaugeInterval = 1s;
 
-// A counter whose value somebody else keeps.
-class Followed {
-  public:
-    explicit Followed(telemetry::Counter& counter) : counter_(counter) {}
-    void reach(std::uint64_t value) { counter_.add(value - std::exchange(seen_, value)); }
-
-  private:
-    telemetry::Counter& counter_;
-    std::uint64_t seen_ = 0;
-};
-
-Followed waited_for(telemetry::Registry& registry, std::string_view what) {
-    return Followed(registry.counter(
+FollowedCounter waited_for(telemetry::Registry& registry, std::string_view what) {
+    return FollowedCounter(registry.counter(
         "penstock_gateway_calls_waited_total",
         "Calls that waited for the server: for their key, or for the limit of which too little was "
         "kept here.",
@@ -34,8 +25,8 @@ Followed waited_for(telemetry::Registry& registry, std::string_view what) {
 }
 
 // By measure.
-std::vector<Followed> waited_for_limits(telemetry::Registry& registry) {
-    std::vector<Followed> waited;
+std::vector<FollowedCounter> waited_for_limits(telemetry::Registry& registry) {
+    std::vector<FollowedCounter> waited;
     for (std::size_t measure = 0; measure < Budget::kMeasures; ++measure)
         waited.push_back(
             waited_for(registry, boost::describe::enum_to_string(static_cast<Measure>(measure), ""))
@@ -67,15 +58,17 @@ io::Task<void> refresh_gauges(GaugeSources of, telemetry::Registry* registry) {
     );
     telemetry::Gauge& keys =
         registry->gauge("penstock_gateway_keys_cached", "API keys whose answer is remembered.");
-    Followed forgotten(registry->counter(
+    FollowedCounter forgotten(registry->counter(
         "penstock_gateway_keys_forgotten_total",
         "API keys that made room for others; their next call asks the server again."
     ));
-    Followed waited_for_key = waited_for(*registry, "key");
-    std::vector<Followed> waited = waited_for_limits(*registry);
+    FollowedCounter waited_for_key = waited_for(*registry, "key");
+    std::vector<FollowedCounter> waited = waited_for_limits(*registry);
     telemetry::Gauge& held_calls = registry->gauge(
         "penstock_gateway_calls_held", "Calls that wait for the first replica of a service."
     );
+    RoutingGauges routing(*registry);
+    LeaseGauges leases(*registry);
     while (true) {
         calls.set(static_cast<double>(of.calls_running));
         held_calls.set(static_cast<double>(of.held.held()));
@@ -85,6 +78,8 @@ io::Task<void> refresh_gauges(GaugeSources of, telemetry::Registry* registry) {
         allowances.set(static_cast<double>(of.budget.pool().accounts()));
         spool.set(static_cast<double>(of.spool.bytes()));
         breakers.set(static_cast<double>(of.endpoints.open_breakers(of.clock.now())));
+        routing.refresh(of.endpoints, of.clock.now());
+        leases.refresh(of.budget.pool(), of.budget.holder(), of.clock.now());
         keys.set(static_cast<double>(of.authenticator.cache().size()));
         of.idempotent.refresh_gauges();
         forgotten.reach(of.authenticator.cache().forgotten());

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "gateway/choice_metrics.h"
 #include "gateway/gen_ai_metrics.h"
 #include "gateway/second_meter_metrics.h"
 #include "gateway/tenant_metrics.h"
@@ -23,13 +24,18 @@ namespace penstock::gateway {
 class GatewayMetrics {
   public:
     explicit GatewayMetrics(telemetry::Registry& registry)
-        : registry_(registry), second_meter_(registry), tenants_(registry), gen_ai_(registry) {}
+        : registry_(registry),
+          second_meter_(registry),
+          tenants_(registry),
+          gen_ai_(registry),
+          choices_(registry) {}
 
     // `model` is empty where none was recognised: what clients invent makes no series.
     void on_answer(std::string_view model, int status);
     void on_record(
         const CallRecord& call, const GenAiMetrics::Facts& facts, std::uint8_t violations
     );
+    void on_choice(const routing::Decision& decision) { choices_.on_choice(decision); }
     void on_retry();
     void on_hedge(bool won);  // a second engine was asked; it had the first content
     // Not the call's own: it failed before it, or lost to it.
@@ -53,6 +59,7 @@ class GatewayMetrics {
     SecondMeterMetrics second_meter_;
     TenantMetrics tenants_;
     GenAiMetrics gen_ai_;
+    ChoiceMetrics choices_;
     std::map<std::pair<EndReason, UsageBasis>, telemetry::Counter*> ends_;
 };
 

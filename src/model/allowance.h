@@ -97,9 +97,11 @@ struct LimitUse {
     std::string model;  // empty: all models together
     std::string limit;  // budget, requests_per_minute …
     Units allowed;
-    Units used;       // settled in this period; absent measures count nothing here
-    Units reserved;   // granted to gateways and not used
-    Units remaining;  // allowed − used − reserved
+    // Settled in this period. Absent: not known to the server, since gateways alone count what a
+    // minute uses and the calls at one time.
+    std::optional<Units> used;
+    Units reserved;   // in the hands of gateways; where `used` is absent, used or not
+    Units remaining;  // allowed − used − reserved: what no gateway has
     std::optional<Time> resets_at;
     bool operator==(const LimitUse&) const = default;
 };

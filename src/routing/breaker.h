@@ -17,6 +17,8 @@ enum class AttemptOutcome : std::uint8_t {
     abandoned,  // ended by us or the client before anything could be told
 };
 
+constexpr std::size_t kBreakerStates = static_cast<std::size_t>(BreakerState::probing) + 1;
+
 // Leaves an engine alone that fails, or that has become much slower than its load explains. Over a
 // sliding window: open when half of at least kAttemptsMin attempts failed, or when the median of
 // at least kSlownessMin first tokens came kSlowTimes later than expected. Open for kOpenFirst,

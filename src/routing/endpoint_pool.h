@@ -191,7 +191,15 @@ class EndpointPool {
     // The endpoints of the table for people, at most `most`: those with calls or whose breaker is
     // not closed come first, then by model and id. `left_out` tells how many more there are.
     std::vector<EndpointStatus> statuses(Time now, std::size_t most, std::int64_t* left_out) const;
+    // Each model of the table, by name; good until the next replace().
+    struct ModelStanding {
+        std::string_view model;
+        std::array<std::size_t, kBreakerStates> breakers{};  // endpoints, by BreakerState
+        int retries_left = 0;
+    };
+    std::vector<ModelStanding> model_standings(Time now) const;
     const PrefixIndex& prefixes() const { return prefixes_; }
+    const PrefixIndex& sessions() const { return sessions_; }
 
   private:
     struct State {

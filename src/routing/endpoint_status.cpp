@@ -54,6 +54,18 @@ std::optional<EndpointPool::Standing> EndpointPool::standing(const EndpointId& i
     return standing;
 }
 
+std::vector<EndpointPool::ModelStanding> EndpointPool::model_standings(Time now) const {
+    std::vector<ModelStanding> out;
+    out.reserve(models_.size());
+    for (const auto& [name, model] : models_) {
+        ModelStanding& standing = out.emplace_back(ModelStanding{.model = name});
+        for (const State* state : model.endpoints)
+            ++standing.breakers.at(static_cast<std::size_t>(state->breaker.state(now)));
+        standing.retries_left = model.retries.retries_left();
+    }
+    return out;
+}
+
 std::vector<EndpointStatus> EndpointPool::statuses(
     Time now, std::size_t most, std::int64_t* left_out
 ) const {

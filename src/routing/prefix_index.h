@@ -43,6 +43,7 @@ class PrefixIndex {
     void removed(Backend backend, BlockHash block);
 
     std::size_t bytes() const { return bytes_; }
+    std::size_t bytes_max() const { return bytes_max_; }
     std::size_t blocks() const { return nodes_.size(); }
     std::int64_t evictions() const { return evictions_; }  // for want of room
 

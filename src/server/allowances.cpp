@@ -226,9 +226,8 @@ void Billing::count_call(const CallRecord& call, Units charge, std::int64_t toke
     for (const std::string& text :
          {to_string(call.organisation_id), to_string(call.project_id), to_string(call.key_id)}) {
         platform_.uses.add(text, std::string(), tally, call.started_at);
-        const Subject subject = find_subject(platform_.directory, text);
-        if (subject.limits != nullptr && subject.limits->per_model.contains(call.model))
-            platform_.uses.add(text, call.model, tally, call.started_at);
+        // Whether there is such a limit or not: one that is set later begins with what is true.
+        platform_.uses.add(text, call.model, tally, call.started_at);
     }
 }
 
@@ -252,9 +251,10 @@ void Billing::narrow(
             LimitUse use{.level = level, .subject = subject, .model = model};
             use.limit = limit_name(measure);
             use.allowed = *limit;
-            use.used = settled_of(account);
+            if (routing::is_consumed(measure)) use.used = settled_of(account);
             use.reserved = platform_.allowances.reserved(account);
-            use.remaining = std::max(Units(), use.allowed - use.used - use.reserved);
+            use.remaining =
+                std::max(Units(), use.allowed - use.used.value_or(Units()) - use.reserved);
             if (account.period != BudgetPeriod::none)
                 use.resets_at = period_end(account.period, now);
             report.limits.push_back(std::move(use));

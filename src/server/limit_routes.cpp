@@ -134,7 +134,7 @@ Outcome own_key(Platform& platform, Billing& billing, Call& call) {
     for (const LimitUse& use : report.limits)
         if (use.level == "key" && use.model.empty() && use.limit == "budget") {
             data.limit = use.allowed;
-            data.limit_remaining = std::max(Units(), use.allowed - use.used);
+            data.limit_remaining = std::max(Units(), use.allowed - use.used.value_or(Units()));
         }
     if (key.limits) {
         constexpr std::array kPeriods{"none", "daily", "weekly", "monthly"};
@@ -184,13 +184,29 @@ Outcome generation_of(const std::string& id, const BillLine& line) {
     return answer(GenerationAnswer{std::move(data)});
 }
 
-Outcome find_generation(const std::string& id, UsageRows& rows) {
+// A key that may not read bills sees its own calls. Those of other keys are to it like calls that
+// are not there, so that asking tells nothing.
+std::unexpected<Failure> missing_call(const access::Principal& principal, const std::string& id) {
+    if (access::require(principal, Scope::billing_read)) return missing("call", id);
+    return std::unexpected(Failure(Error{
+        ErrorCode::not_found,
+        "this key made no call '" + id +
+            "', or its record is not settled yet; calls of other keys need the scope billing_read",
+        "id"
+    }));
+}
+
+Outcome find_generation(
+    const std::string& id, const access::Principal& principal, UsageRows& rows
+) {
     const Result<RequestId> call = RequestId::parse(id);
-    if (!call) return missing("call", id);
+    if (!call) return missing_call(principal, id);
     const std::optional<StoredRow> row = TRY(rows.find(to_string(UsageId(call->raw()))));
-    if (!row) return missing("call", id);
+    if (!row) return missing_call(principal, id);
     const BillLine line = TRY(json::parse<BillLine>(row->body));
-    if (line.kind != "tokens") return missing("call", id);
+    const bool may_see =
+        line.key_id == principal.key_id || access::require(principal, Scope::billing_read);
+    if (line.kind != "tokens" || !may_see) return missing_call(principal, id);
     return generation_of(id, line);
 }
 
@@ -203,7 +219,7 @@ io::Task<http::Response> generation(
     if (!durable) co_return http::problem_response(durable.error(), request, 503);
     UsageRows rows(platform.store(), {.tenant = to_string(principal.organisation_id)});
     const std::string id(request.query.get("id"));
-    Outcome found = co_await pool->run([&] { return find_generation(id, rows); });
+    Outcome found = co_await pool->run([&] { return find_generation(id, principal, rows); });
     co_return co_await api->finish(std::move(found), {}, std::move(request));
 }
 
@@ -281,8 +297,8 @@ void add_spending_routes(Api& api, Billing& billing, io::Pool& pool) {
     api.raw(
         "GET", "/v1/generation",
         {.operation = "getGeneration",
-         .summary = "Cost and route of one token call",
-         .scope = Scope::billing_read,
+         .summary = "Cost and route of one token call: of the key's own, or with the scope "
+                    "billing_read of any key of its organisation",
          .response = json::schema<GenerationAnswer>,
          .query = {"id"}},
         [&api, &pool](access::Principal p, http::Request r) {

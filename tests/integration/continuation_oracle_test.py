@@ -284,7 +284,7 @@ class Continued(Bench):
 
     def uses_of_limits(self, part="used"):
         usage = self.platform.api("GET", f"/v1/keys/{self.platform.get_json('key', 'show', 'limited')['id']}/usage").json
-        return {use["limit"]: Decimal(use[part]) for use in usage["limits"] if use["level"] == "key"}
+        return {use["limit"]: Decimal(use[part]) for use in usage["limits"] if use["level"] == "key" and part in use}
 
     def pause(self):
         """Calls whose second engine has said a part of its answer, and how they end: after `resume`."""

@@ -30,11 +30,11 @@ def engine(*words):
 
 
 class Client(threading.Thread):
-    """Calls on one connection, as long as the gateway keeps it, until it is told to stop."""
+    """Calls until it is told to stop: on one connection, as long as the gateway keeps it, or on a new one for each."""
 
-    def __init__(self, test, streams):
+    def __init__(self, test, streams, renews=False):
         super().__init__(daemon=True)
-        self.test, self.streams, self.stopping, self.calls, self.problems = test, streams, False, [], []
+        self.test, self.streams, self.renews, self.stopping, self.calls, self.problems = test, streams, renews, False, [], []
         self.start()
 
     def run(self):
@@ -51,6 +51,8 @@ class Client(threading.Thread):
                     self.problems.append((answer.status, text[-300:]))
                 else:
                     self.calls.append(answer.headers["x-penstock-call"])
+                if self.renews:
+                    connection.close()
             except (OSError, http.client.HTTPException) as problem:
                 self.problems.append(repr(problem))
                 connection.close()
@@ -67,6 +69,7 @@ class Handover(unittest.TestCase):
             url = cls.enterClassContext(engine("--model", model, *words))
             cls.platform.cli("endpoint", "create", "--model", model, "--url", url, "--protocol", "openai", "--price-input", "1", "--price-output", "2")
         wait_until(lambda: len(cls.platform.api("GET", "/v1/models", url=cls.url).json["data"]) == 2, "the routes")
+        cls.serving, cls.replaced = cls.platform.running["gateway"], 0
 
     def launch(self, name, *words):
         return self.platform.launch(name, "gateway", "--listen", f"127.0.0.1:{self.platform.gateway_port}", "--server", self.platform.url, "--key-file",
@@ -78,17 +81,28 @@ class Handover(unittest.TestCase):
         wait_until(lambda: any(client.problems for client in clients) or
                    all(len(client.calls) >= count + CALLS_BETWEEN for client, count in zip(clients, before, strict=True)), "every client's next calls")
 
-    def test_no_request_is_lost(self):
-        clients = [Client(self, streams) for streams in (False, False, False, True, True, True)]
-        older, names = self.platform.running["gateway"], []
-        for number in range(REPLACEMENTS):
+    def replace_under(self, clients):
+        """The gateway, REPLACEMENTS times."""
+        for _ in range(REPLACEMENTS):
             self.wait_for_calls(clients)
-            names.append(f"newer-{number}")
-            newer = self.launch(names[-1], "--take-over")
+            older = type(self).serving
+            type(self).replaced += 1
+            newer = self.launch(f"newer-{self.replaced}", "--take-over")
             newer.wait_for(r"gateway at (http://[^\s,]+)", newer.offset)
             self.assertEqual(older.process.wait(ENDS_WITHIN), 0, older.log.read_text())
-            older = newer
+            type(self).serving = newer
         self.wait_for_calls(clients)
+
+    def test_no_request_is_lost(self):
+        self.check_that_none_is_lost((False, False, False, True, True, True))
+
+    def test_no_new_connection_is_refused(self):
+        self.check_that_none_is_lost((False, False, False, False, True, True), renews=True)
+
+    def check_that_none_is_lost(self, kinds, renews=False):
+        billed_before = {line["resource"] for line in self.platform.bills()}
+        clients = [Client(self, streams, renews) for streams in kinds]
+        self.replace_under(clients)
         for client in clients:
             client.stopping = True
         for client in clients:
@@ -101,7 +115,7 @@ class Handover(unittest.TestCase):
         self.assertEqual(len(set(calls)), len(calls))
 
         def billed():
-            lines = [line for line in self.platform.bills() if line["kind"] == "tokens"]
+            lines = [line for line in self.platform.bills() if line["kind"] == "tokens" and line["resource"] not in billed_before]
             return lines if len(lines) >= len(calls) else None
         lines = wait_until(billed, "all calls on the bill")
         self.assertEqual(sorted(line["resource"].removeprefix("call/") for line in lines), sorted(calls))
