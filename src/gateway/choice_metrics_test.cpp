@@ -41,8 +41,9 @@ TEST(ChoiceMetrics, TellWhyAnEngineWasTaken) {
     const std::string text = registry.render();
     EXPECT_TRUE(text.contains("# TYPE penstock_gateway_choices_total counter\n"));
     EXPECT_TRUE(text.contains(
-        line("reference_rates", 1) + line("cached_prompt", 1) + line("learned_rates", 1) +
-        line("none", 0) + line("session", 1) + line("two_choices", 1) + line("uneven_load", 1)
+        line("cached_prompt", 1) + line("learned_rates", 1) + line("none", 0) +
+        line("reference_rates", 1) + line("session", 1) + line("two_choices", 1) +
+        line("uneven_load", 1)
     )) << text;
 }
 
