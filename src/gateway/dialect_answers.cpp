@@ -150,7 +150,7 @@ io::Task<http::Response> DialectCalls::answer_whole(
         const UnreadAnswer unread = why_unread(body.error(), parts_.options.response_body_max);
         co_return end_with(*admitted, unread.error, unread.reason);
     }
-    const ApiResult<WholeAnswer> answer =
+    ApiResult<WholeAnswer> answer =
         admitted->embeddings ? read_embeddings(*admitted, *body) : read_answer(*admitted, *body);
     if (!answer) {
         const bool unsayable = answer.error().code == "unsupported_field";
