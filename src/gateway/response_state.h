@@ -34,7 +34,8 @@ class ResponseState {
     io::Task<ApiResult<std::optional<ResponseTurn>>> begin(
         const http::Request* request, std::string* body
     );
-    // `response` is the whole answer; 503 where it cannot be kept.
+    // `response` is the whole answer; 503 where it cannot be kept, or where the server says nothing
+    // even to repetitions.
     io::Task<ApiResult<void>> keep(const ResponseTurn* turn, std::string response);
 
   private:

@@ -52,6 +52,19 @@ TEST(Turns, AnAnswerThatCannotBeKeptIsNotGivenAndNotCharged) {
     EXPECT_EQ(charged_tokens(f.server.records.begin()->second), 0);
 }
 
+TEST(Turns, AnAnswerIsKeptUnderTheSameIdAgainWhereTheServersWordIsLost) {
+    Fixture f;
+    f.add_engine(whole_answer());
+    f.server.answers_lost = 2;
+
+    const ClientAnswer answer = f.ask_at("/v1/responses", turn(R"("conversation":"conv_1")"));
+
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    ASSERT_EQ(f.server.kept.size(), 3U);
+    EXPECT_EQ(f.server.kept[0].id, f.server.kept[2].id);
+    EXPECT_EQ(f.engines[0]->requests.size(), 1U);
+}
+
 TEST(Turns, WhileTheServerIsAwayNoEngineIsAskedForOne) {
     Fixture f;
     f.add_engine(whole_answer());
