@@ -227,6 +227,10 @@ io::Task<http::Response> ScriptedServer::keep(http::Request request) {
     EXPECT_TRUE(turn) << to_string(turn.error());
     if (!takes) co_return problem_response(Error{ErrorCode::unavailable, "no"}, request);
     kept.push_back(*turn);
+    if (answers_lost > 0) {
+        --answers_lost;
+        co_return problem_response(Error{ErrorCode::unavailable, "lost"}, request);
+    }
     co_return http::Response::json(200, json::print(KeptTurn{}));
 }
 

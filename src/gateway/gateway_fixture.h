@@ -117,6 +117,7 @@ class ScriptedServer {
 
     std::string said = "[]";               // before any turn
     std::vector<KeepTurn> kept;            // as they came
+    int answers_lost = 0;                  // of the next turns, which are kept
     std::vector<ReportUses> uses;          // as they came
     std::vector<ClaimedLine> lines;        // for who asks next, where it has room
     std::vector<ClaimLines> claims;        // as they came

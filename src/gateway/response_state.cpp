@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/response_state.h"
 
+#include <array>
+
 #include "gateway/call_input.h"
 #include "http/sse.h"
 
 namespace penstock::gateway {
 namespace {
+
+// Before each repetition: together longer than a connection that breaks, shorter than patience.
+constexpr std::array<Duration, 3> kKeepPauses{100ms, 300ms, 900ms};
 
 using dialects::Json;
 using routing::ApiError;
@@ -92,6 +97,11 @@ ApiResult<void> check_fits(std::size_t said_bytes, const Json::Array& own) {
     ));
 }
 
+// Whether the server may have kept the turn all the same.
+bool may_have_kept(ErrorCode code) {
+    return code == ErrorCode::unavailable || code == ErrorCode::deadline_exceeded;
+}
+
 Json or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
 }  // namespace
@@ -162,7 +172,13 @@ io::Task<ApiResult<void>> ResponseState::keep(const ResponseTurn* turn, std::str
         .input = {turn->input},
         .response = {std::move(response)}
     };
-    const Result<KeptTurn> done = co_await server_.keep_turn(std::move(kept));
+    // Under the same id the server keeps it once. The client's own retry would be another turn.
+    Result<KeptTurn> done = co_await server_.keep_turn(&kept);
+    for (const Duration pause : kKeepPauses) {
+        if (done || !may_have_kept(done.error().code)) break;
+        co_await io::sleep_for(pause);
+        done = co_await server_.keep_turn(&kept);
+    }
     if (!done) co_return refuse(told_of(done.error()));
     co_return ApiResult<void>();
 }

@@ -34,8 +34,9 @@ class ResponseState {
     io::Task<ApiResult<std::optional<ResponseTurn>>> begin(
         const http::Request* request, std::string* body
     );
-    // `response` is the whole answer. Where it cannot be kept: 503 without the server, else what
-    // the server says of it (the conversation has become too long, is gone; there is no room).
+    // `response` is the whole answer. Where it cannot be kept: 503 without the server, or where it
+    // says nothing even to repetitions, else what it says of it (the conversation has become too
+    // long, is gone; there is no room).
     io::Task<ApiResult<void>> keep(const ResponseTurn* turn, std::string response);
 
   private:

@@ -125,9 +125,9 @@ io::Task<Result<ExpandedTurn>> ServerLink::expand_turn(ExpandTurn turn) {
     );
 }
 
-io::Task<Result<KeptTurn>> ServerLink::keep_turn(KeepTurn turn) {
+io::Task<Result<KeptTurn>> ServerLink::keep_turn(const KeepTurn* turn) {
     co_return read<KeptTurn>(
-        co_await call("POST", "/v1/gateway/responses:keep", json::print(turn), kSettleTimeout)
+        co_await call("POST", "/v1/gateway/responses:keep", json::print(*turn), kSettleTimeout)
     );
 }
 

@@ -44,7 +44,7 @@ class ServerLink {
     io::Task<Result<ReportedLines>> report_lines(ReportLines report);
     // What was said before a turn, and its answer; see model/response_state.h.
     io::Task<Result<ExpandedTurn>> expand_turn(ExpandTurn turn);
-    io::Task<Result<KeptTurn>> keep_turn(KeepTurn turn);
+    io::Task<Result<KeptTurn>> keep_turn(const KeepTurn* turn);
     // A file that the route table names, by its hash; not checked against it.
     io::Task<Result<std::string>> blob(std::string sha256);
     // Answers when the server's version differs from `known_version`, or after kRoutesWait.

@@ -65,7 +65,7 @@ EngineScript streamed_answer() {
     };
 }
 
-constexpr std::size_t kAsked = 12;  // more failures than a breaker forgives
+constexpr std::size_t kAsked = 7;  // more failures than a breaker forgives
 
 TEST(Turns, AnEngineIsNotToBlameForWhatCannotBeKept) {
     Fixture f;
@@ -123,6 +123,19 @@ TEST(Turns, WhatCannotFitIntoAConversationIsRefusedBeforeAnEngineIsAsked) {
     EXPECT_EQ(alone.status, 200) << "nothing is added to it: " << alone.body;
     EXPECT_EQ(fits.status, 200) << fits.body;
     EXPECT_EQ(f.engines[0]->requests.size(), 2U);
+}
+
+TEST(Turns, AnAnswerIsKeptUnderTheSameIdAgainWhereTheServersWordIsLost) {
+    Fixture f;
+    f.add_engine(whole_answer());
+    f.server.answers_lost = 2;
+
+    const ClientAnswer answer = f.ask_at("/v1/responses", turn(R"("conversation":"conv_1")"));
+
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    ASSERT_EQ(f.server.kept.size(), 3U);
+    EXPECT_EQ(f.server.kept[0].id, f.server.kept[2].id);
+    EXPECT_EQ(f.engines[0]->requests.size(), 1U);
 }
 
 TEST(Turns, WhileTheServerIsAwayNoEngineIsAskedForOne) {

@@ -34,10 +34,13 @@ struct StoredResponse {
     std::int64_t bytes = 0;
     Time created_at;
     Time expires_at;
+    // Deleted or expired: nobody reads it, but later responses still rest on it.
+    bool hidden = false;
     bool operator==(const StoredResponse&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    StoredResponse, (), (id, organisation_id, project_id, previous, bytes, created_at, expires_at)
+    StoredResponse, (),
+    (id, organisation_id, project_id, previous, bytes, created_at, expires_at, hidden)
 )
 
 // The row; the items lie in a file of that version: […].
@@ -51,11 +54,12 @@ struct StoredConversation {
     std::int64_t bytes = 0;
     Time created_at;
     Time used_at;
+    std::vector<std::string> turns;  // ids of the last responses that were added, oldest first
     bool operator==(const StoredConversation&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
     StoredConversation, (),
-    (id, organisation_id, project_id, metadata, version, bytes, created_at, used_at)
+    (id, organisation_id, project_id, metadata, version, bytes, created_at, used_at, turns)
 )
 
 struct ConversationObject {

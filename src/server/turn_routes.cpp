@@ -59,7 +59,25 @@ struct Asked {
     http::Request request;
 };
 
+// What cannot be done must not be passed over: a client that reads events would wait for them.
+Result<void> check_not_streamed(const http::Request& request) {
+    const std::string_view stream = request.query.get("stream");
+    if (!stream.empty() && stream != "false")
+        return fail_field(
+            ErrorCode::invalid_argument, "stream",
+            "a kept answer is not streamed again: leave stream out, and it comes whole"
+        );
+    if (!request.query.get("starting_after").empty())
+        return fail_field(
+            ErrorCode::invalid_argument, "starting_after",
+            "is a place in a stream, and a kept answer is not streamed again: leave it out"
+        );
+    return {};
+}
+
 Response get_response(Asked asked) {
+    if (const Result<void> whole = check_not_streamed(asked.request); !whole)
+        co_return openai_error(whole.error());
     const std::string& id = asked.request.param("response_id");
     const auto row = asked.turns->response(owner_of(asked.principal), id);
     if (!row) co_return openai_error(row.error());
@@ -87,7 +105,7 @@ Response delete_response(Asked asked) {
     const auto row = asked.turns->response(owner_of(asked.principal), id);
     if (!row) co_return openai_error(row.error());
     Change change;
-    asked.turns->remove_response(change, id);
+    asked.turns->forget_response(change, id);
     asked.platform->commit(std::move(change));
     co_return co_await openai_answer(
         asked.platform, json::print(DeletedObject{.id = id, .object = "response"})

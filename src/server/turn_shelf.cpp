@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/turn_shelf.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <fstream>
 #include <sstream>
@@ -17,6 +18,15 @@ std::unexpected<Error> missing(std::string field, std::string_view id) {
             "' in this project: it was not stored (send store: true), was deleted, or is older "
             "than "
             "30 days"
+    );
+}
+
+// Only where it went while the answer that goes back to it was made.
+std::unexpected<Error> broken_chain(const std::string& id, const std::string& before) {
+    return fail_field(
+        ErrorCode::not_found, "previous_response_id",
+        "'" + id + "' goes back to '" + before +
+            "', of which nothing is kept any more: send the conversation whole, or begin anew"
     );
 }
 
@@ -82,6 +92,11 @@ Result<std::string> kept_input(const KeepTurn& turn) {
     return json::print_value(items);
 }
 
+void remember(std::vector<std::string>& turns, const std::string& id) {
+    if (turns.size() == kTurnsRememberedMax) turns.erase(turns.begin());
+    turns.push_back(id);
+}
+
 }  // namespace
 
 Result<json::Value> kept_item(json::Value item, const std::string& id, const std::string& field) {
@@ -124,6 +139,7 @@ Result<void> TurnShelf::open() {
     for (const auto& [id, row] : platform_.responses) {
         named.insert(id);
         count(row.organisation_id, 1, row.bytes);
+        if (!row.previous.empty()) ++followers_[row.previous];
     }
     for (const auto& [id, row] : platform_.conversations) {
         named.insert(path_of(row).filename().string());
@@ -148,8 +164,8 @@ void TurnShelf::sweep(Change& change) {
     const Time now = platform_.now();
     std::vector<std::string> responses;
     for (const auto& [id, row] : platform_.responses)
-        if (now >= row.expires_at) responses.push_back(id);
-    for (const std::string& id : responses) remove_response(change, id);
+        if (now >= row.expires_at && !row.hidden) responses.push_back(id);
+    for (const std::string& id : responses) forget_response(change, id);
     std::vector<ConversationId> conversations;
     for (const auto& [id, row] : platform_.conversations)
         if (now >= row.used_at + kTurnLives && !edited_.contains(id)) conversations.push_back(id);
@@ -198,11 +214,17 @@ void TurnShelf::remove_file(Change& change, std::filesystem::path path) {
 // ---- responses ----
 
 Result<const StoredResponse*> TurnShelf::response(const Owner& owner, std::string_view id) const {
-    const auto found = platform_.responses.find(std::string(id));
+    const StoredResponse* row = find(owner, std::string(id));
+    if (row == nullptr || row->hidden) return missing("response_id", id);
+    return row;
+}
+
+const StoredResponse* TurnShelf::find(const Owner& owner, const std::string& id) const {
+    const auto found = platform_.responses.find(id);
     if (found == platform_.responses.end() ||
         found->second.organisation_id != owner.organisation_id ||
         found->second.project_id != owner.project_id)
-        return missing("response_id", id);
+        return nullptr;
     return &found->second;
 }
 
@@ -211,7 +233,35 @@ io::Task<Result<std::string>> TurnShelf::said(std::string id) {
     co_return co_await pool_.run([&path] { return read_file(path); });
 }
 
-void TurnShelf::remove_response(Change& change, const std::string& id) {
+void TurnShelf::add_row(Change& change, const StoredResponse& row) {
+    // Whoever kept it meanwhile kept the same.
+    if (!platform_.responses.emplace(row.id, row).second) return;
+    count(row.organisation_id, 1, row.bytes);
+    if (!row.previous.empty()) ++followers_[row.previous];
+    platform_.put(change, row);
+}
+
+void TurnShelf::forget_response(Change& change, const std::string& id) {
+    if (followers_.contains(id)) {
+        StoredResponse& row = platform_.responses.at(id);
+        row.hidden = true;
+        platform_.put(change, row);
+        return;
+    }
+    // With the last one that rests on them go those that were hidden before it.
+    for (std::string at = id; !at.empty();) {
+        const std::string previous = platform_.responses.at(at).previous;
+        remove_row(change, at);
+        at.clear();
+        const auto followers = followers_.find(previous);
+        if (followers == followers_.end() || --followers->second > 0) return;
+        followers_.erase(followers);
+        const auto before = platform_.responses.find(previous);
+        if (before != platform_.responses.end() && before->second.hidden) at = previous;
+    }
+}
+
+void TurnShelf::remove_row(Change& change, const std::string& id) {
     const StoredResponse& row = platform_.responses.at(id);
     count(row.organisation_id, -1, -row.bytes);
     platform_.responses.erase(id);
@@ -225,13 +275,15 @@ io::Task<Result<std::vector<std::string>>> TurnShelf::chain(const ExpandTurn* tu
     std::vector<std::string> ids;
     std::int64_t bytes = 0;
     for (std::string id = turn->previous_response_id.value_or(""); !id.empty();) {
-        const Result<const StoredResponse*> row = response(owner, id);
-        if (!row) co_return missing("previous_response_id", id);
+        const StoredResponse* row = find(owner, id);
+        if (ids.empty() && (row == nullptr || row->hidden))
+            co_return missing("previous_response_id", id);
+        if (row == nullptr) co_return broken_chain(ids.back(), id);
         ids.push_back(id);
-        bytes += (*row)->bytes;
+        bytes += row->bytes;
         if (ids.size() > kChainMax || bytes > kHistoryBytesMax)
             co_return too_long("previous_response_id");
-        id = (*row)->previous;
+        id = row->previous;
     }
     std::vector<std::filesystem::path> paths;
     for (auto id = ids.rbegin(); id != ids.rend(); ++id) paths.push_back(path_of(*id));
@@ -268,39 +320,37 @@ io::Task<Result<KeptTurn>> TurnShelf::keep(KeepTurn turn) {
         CO_TRY(co_await platform_.committed(platform_.last_ticket()));
         co_return KeptTurn{.repeated = true};
     }
-    const std::string text =
-        R"({"input":)" + turn.input.text + R"(,"response":)" + turn.response.text + "}";
-    const auto bytes = static_cast<std::int64_t>(text.size());
-    if (bytes > kTurnBytesMax)
+    const Time now = platform_.now();
+    Answer answer{
+        .row =
+            {.id = turn.id,
+             .organisation_id = about.organisation_id,
+             .project_id = about.project_id,
+             .previous = about.previous_response_id.value_or(""),
+             .created_at = now,
+             .expires_at = now + kTurnLives},
+        .text = R"({"input":)" + turn.input.text + R"(,"response":)" + turn.response.text + "}",
+        .keeps = about.store
+    };
+    answer.row.bytes = static_cast<std::int64_t>(answer.text.size());
+    if (answer.row.bytes > kTurnBytesMax)
         co_return fail_field(
             ErrorCode::invalid_argument, "store", "an answer of more than 40 MiB is not kept"
         );
     if (about.conversation) {
         const Owner owner{about.organisation_id, about.project_id};
         const ConversationId id = CO_TRY(conversation(owner, *about.conversation))->id;
-        CO_TRY(co_await edit(id, [&text](const std::string& items) -> Result<std::string> {
+        const auto append = [&answer](const std::string& items) -> Result<std::string> {
             json::Value all = TRY(json::parse_value(items));
-            TRY(append_turn(all.get_array(), text));
+            TRY(append_turn(all.get_array(), answer.text));
             return json::print_value(all);
-        }));
+        };
+        co_return co_await edit_once(id, append, &answer);
     }
     if (!about.store) co_return KeptTurn{};
-    CO_TRY(co_await write(path_of(turn.id), &text));
-    const StoredResponse row{
-        .id = turn.id,
-        .organisation_id = about.organisation_id,
-        .project_id = about.project_id,
-        .previous = about.previous_response_id.value_or(""),
-        .bytes = bytes,
-        .created_at = platform_.now(),
-        .expires_at = platform_.now() + kTurnLives
-    };
+    CO_TRY(co_await write(path_of(turn.id), &answer.text));
     Change change;
-    // Whoever kept it meanwhile kept the same.
-    if (platform_.responses.emplace(row.id, row).second) {
-        count(row.organisation_id, 1, row.bytes);
-        platform_.put(change, row);
-    }
+    add_row(change, answer.row);
     if (!change.empty()) platform_.commit(std::move(change));
     CO_TRY(co_await platform_.committed(platform_.last_ticket()));
     co_return KeptTurn{};
@@ -353,6 +403,13 @@ io::Task<Result<std::string>> TurnShelf::items(ConversationId id) {
 }
 
 io::Task<Result<void>> TurnShelf::edit(ConversationId id, Edit edit) {
+    CO_TRY(co_await edit_once(id, std::move(edit), nullptr));
+    co_return Result<void>();
+}
+
+io::Task<Result<KeptTurn>> TurnShelf::edit_once(
+    ConversationId id, Edit edit, const Answer* answer
+) {
     while (edited_.contains(id)) co_await edit_ended_.wait();
     if (!platform_.conversations.contains(id)) co_return missing("conversation", to_string(id));
     edited_.insert(id);
@@ -365,6 +422,11 @@ io::Task<Result<void>> TurnShelf::edit(ConversationId id, Edit edit) {
         }
     };
     const Ended ended{*this, id};
+    const std::vector<std::string>& turns = platform_.conversations.at(id).turns;
+    if (answer != nullptr && std::ranges::find(turns, answer->row.id) != turns.end()) {
+        CO_TRY(co_await platform_.committed(platform_.last_ticket()));
+        co_return KeptTurn{.repeated = true};
+    }
     const std::string before = CO_TRY(co_await items(id));
     const std::string after = CO_TRY(edit(before));
     if (static_cast<std::int64_t>(after.size()) > kHistoryBytesMax)
@@ -375,7 +437,10 @@ io::Task<Result<void>> TurnShelf::edit(ConversationId id, Edit edit) {
     ++next.version;
     next.bytes = static_cast<std::int64_t>(after.size());
     next.used_at = platform_.now();
+    if (answer != nullptr) remember(next.turns, answer->row.id);
     CO_TRY(co_await write(path_of(next), &after));
+    if (answer != nullptr && answer->keeps)
+        CO_TRY(co_await write(path_of(answer->row.id), &answer->text));
     const auto row = platform_.conversations.find(id);
     if (row == platform_.conversations.end()) co_return missing("conversation", to_string(id));
     next.metadata = row->second.metadata;
@@ -384,7 +449,9 @@ io::Task<Result<void>> TurnShelf::edit(ConversationId id, Edit edit) {
     Change change;
     platform_.put(change, next);
     if (next.version > 1) remove_file(change, old);
-    co_return co_await platform_.committed(platform_.commit(std::move(change)));
+    if (answer != nullptr && answer->keeps) add_row(change, answer->row);
+    CO_TRY(co_await platform_.committed(platform_.commit(std::move(change))));
+    co_return KeptTurn{};
 }
 
 }  // namespace penstock::server

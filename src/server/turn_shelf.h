@@ -27,6 +27,9 @@ constexpr std::size_t kChainMax = 200;                      // responses that on
 constexpr std::int64_t kTurnBytesMax = 40LL * 1024 * 1024;  // of one response with its input
 constexpr std::size_t kItemsPerRequestMax = 20;
 constexpr Duration kTurnSweepEvery = 60s;
+// A gateway repeats what it has no answer for within seconds; so many other turns of the same
+// conversation would have to come in between for one to be added twice.
+constexpr std::size_t kTurnsRememberedMax = 16;
 
 // What the Responses API keeps: answers under their ids, and conversations. Rows in the platform,
 // what was said in files below the state directory, whole or absent. Everything belongs to a
@@ -42,16 +45,20 @@ class TurnShelf {
     Result<void> open();
     // Forgets what was kept for long enough.
     io::Task<void> run();
+    void sweep(Change& change);
 
     // The items before a turn. not_found names previous_response_id or conversation;
     // resource_exhausted: there is no room to keep another.
     io::Task<Result<std::string>> expand(ExpandTurn turn);
+    // Once for each id: answer and conversation in one change, repeating it changes nothing.
     io::Task<Result<KeptTurn>> keep(KeepTurn turn);
 
     Result<const StoredResponse*> response(const Owner& owner, std::string_view id) const;
     // {"input":[…],"response":{…}}
     io::Task<Result<std::string>> said(std::string id);
-    void remove_response(Change& change, const std::string& id);
+    // Nobody can read it or go on from it any more; what later responses rest on stays until the
+    // last of them goes, and is counted until then.
+    void forget_response(Change& change, const std::string& id);
 
     Result<StoredConversation*> conversation(const Owner& owner, std::string_view id);
     Result<ConversationId> create(
@@ -66,6 +73,17 @@ class TurnShelf {
     io::Task<Result<void>> edit(ConversationId id, Edit edit);
 
   private:
+    struct Answer {
+        StoredResponse row;
+        std::string text;    // of its file
+        bool keeps = false;  // for itself, not in its conversation alone
+    };
+    // With `answer` the edit is its turn, made once, and keeps it in the same change.
+    io::Task<Result<KeptTurn>> edit_once(ConversationId id, Edit edit, const Answer* answer);
+    void add_row(Change& change, const StoredResponse& row);
+    void remove_row(Change& change, const std::string& id);
+    // Hidden ones too; null: there is none of this owner.
+    const StoredResponse* find(const Owner& owner, const std::string& id) const;
     Result<void> check_room(OrganisationId organisation, std::int64_t more_bytes) const;
     io::Task<Result<std::vector<std::string>>> chain(const ExpandTurn* turn);
     io::Task<Result<void>> write(std::filesystem::path target, const std::string* text);
@@ -73,7 +91,6 @@ class TurnShelf {
     std::filesystem::path path_of(const StoredConversation& row) const {
         return directory_ / (to_string(row.id) + "." + std::to_string(row.version));
     }
-    void sweep(Change& change);
     void remove_file(Change& change, std::filesystem::path path);
 
     std::filesystem::path directory_;
@@ -86,6 +103,7 @@ class TurnShelf {
     };
     void count(OrganisationId organisation, std::int64_t rows, std::int64_t bytes);
     std::map<OrganisationId, Use> uses_;
+    std::map<std::string, std::int64_t> followers_;  // responses that go on from one directly
     std::uint64_t next_temporary_ = 0;
     std::set<ConversationId> edited_;  // now
     io::Event edit_ended_;

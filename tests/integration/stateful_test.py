@@ -70,6 +70,30 @@ class Kept(unittest.TestCase):
         texts = [item["content"][0]["text"] for item in self.api("GET", f"/v1/conversations/{conversation}/items?order=asc").json["data"]]
         self.assertEqual(texts, ["Hello there", "and now", "water falls"])
 
+    def test_a_turn_that_the_gateway_repeats_is_added_once(self):
+        conversation = self.api("POST", "/v1/conversations", {}).json["id"]
+        owner = self.platform.api("GET", "/v1/whoami").json
+        turn = {"turn": {"organisation_id": owner["organisation_id"], "project_id": owner["project_id"], "conversation": conversation, "store": False},
+                "id": "resp_once", "input": [{"role": "user", "content": "hello"}], "response": {"id": "resp_once", "output": []}}
+        told = [self.platform.api("POST", "/v1/gateway/responses:keep", turn, key=self.platform.key("gateway")).json["repeated"] for _ in range(2)]
+        self.assertEqual((told, len(self.api("GET", f"/v1/conversations/{conversation}/items").json["data"])), ([False, True], 1))
+
+    def test_a_chain_goes_on_after_its_beginning_was_deleted(self):
+        first = self.keep(input="one two")["id"]
+        second = self.keep(input="three", previous_response_id=first)["id"]
+        self.assertEqual(self.api("DELETE", f"/v1/responses/{first}").status, 200)
+        self.assertEqual(self.api("GET", f"/v1/responses/{first}").status, 404)
+        gone = self.api("POST", "/v1/responses", {"model": "words", "input": "x", "previous_response_id": first})
+        self.assertEqual((gone.status, gone.json["error"]["code"]), (400, "previous_response_not_found"))
+        self.assertEqual(self.keep(input="four", previous_response_id=second)["usage"]["input_tokens"], 2 + 2 + 1 + 2 + 1)
+
+    def test_a_kept_answer_is_not_streamed_again(self):
+        kept = self.keep()["id"]
+        for query, param in (("stream=true", "stream"), ("starting_after=3", "starting_after")):
+            refused = self.api("GET", f"/v1/responses/{kept}?{query}")
+            self.assertEqual((refused.status, refused.json["error"]["param"]), (400, param))
+        self.assertEqual(self.api("GET", f"/v1/responses/{kept}?stream=false").status, 200)
+
     def test_the_engine_gets_the_conversation_whole(self):
         first = self.keep(input="one two")
         again = self.keep(input="three", previous_response_id=first["id"])
