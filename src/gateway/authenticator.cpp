@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/authenticator.h"
 
+#include <algorithm>
+
 #include "http/headers.h"
 
 namespace penstock::gateway {
@@ -69,6 +71,7 @@ bool Authenticator::is_told() const {
 void Authenticator::on_told() {
     if (!is_told()) told_since_ = clock_.now();
     told_at_ = clock_.monotonic();
+    last_told_ = clock_.now();
 }
 
 io::Task<Result<KeyPtr>> Authenticator::authenticate(std::string authorization) {
@@ -97,7 +100,10 @@ io::Task<Result<KeyPtr>> Authenticator::authenticate(std::string authorization) 
 Result<KeyPtr> Authenticator::judge(const KeyCache::Entry* entry, bool stale_allowed) const {
     const Time now = clock_.now();
     if (entry == nullptr || !entry->key) return unknown_key();
-    if (stale_allowed && now > entry->fresh_until + KeyCache::kStaleMax) return unknown_key();
+    // One that is to be asked for again counts from when it was.
+    const bool unchanged = entry->told_at >= told_since_ && entry->good_until > entry->fresh_until;
+    const Time known_until = std::max(entry->fresh_until, unchanged ? last_told_ : Time());
+    if (stale_allowed && now > known_until + KeyCache::kStaleMax) return unknown_key();
     if (entry->key->expires_at && now >= *entry->key->expires_at)
         return fail(
             ErrorCode::unauthenticated,

@@ -20,6 +20,7 @@ namespace penstock::gateway {
 // While the server tells of keys that change, one that it did not name is asked for beside its call
 // when its time is over, not before it: a call waits for a key only that was not used for long.
 // While the server cannot be asked, keys it knew stay good for KeyCache::kStaleMax past their time,
+// or past the time when it last told of changes, if it named none of them since it told of the key,
 // as long as their allowances last: only the first call waits to find out, and later ones ask again
 // beside the call, one each kAskAgainAfter.
 class Authenticator {
@@ -74,7 +75,8 @@ class Authenticator {
     bool is_server_silent_ = false;    // the last question was in vain
     Duration ask_again_at_{};          // monotonic
     std::optional<Duration> told_at_;  // likewise
-    Time told_since_;                  // without a gap in which a change could be missed
+    Time last_told_;
+    Time told_since_;  // without a gap in which a change could be missed
     // Shared by those who wait for the answer and the task that asks, whichever ends last.
     std::unordered_map<std::string, std::shared_ptr<Question>> questions_;
 };

@@ -82,5 +82,19 @@ TEST(GatewayKeys, AKeyThatWasNotUsedForLongIsAskedForBeforeItsCall) {
     EXPECT_EQ(f.ask(std::string(kChat)).status, 403);
 }
 
+// It was told all the time that the key had not changed; only its money has no lease any more.
+TEST(GatewayKeys, AKeyThatRestedIsGoodWhenTheServerGoesAway) {
+    PastItsTime f;
+    for (Duration ahead = 45s; ahead <= 2 * KeyCache::kStaleMax; ahead += 45s) {
+        f.clock.ahead = ahead;
+        f.apply_routes();
+    }
+    f.server.away = true;
+    f.server.answer_keys();
+    const ClientAnswer refused = f.ask(std::string(kChat));
+    EXPECT_EQ(refused.status, 503);
+    EXPECT_TRUE(refused.body.contains("the budget cannot be checked now")) << refused.body;
+}
+
 }  // namespace
 }  // namespace penstock::gateway

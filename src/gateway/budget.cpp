@@ -128,6 +128,7 @@ io::Task<Budget::Reserved> Budget::wait_for_allowances(
     Waiting waiting(pool_, demands);
     if (!waiting.begin(clock_.now()))
         co_return std::unexpected(unavailable("the gateway keeps as many limits as it may"));
+    const io::Deadline recalled = io::Deadline::after(kRecallWaitMax);
     for (int round = 0; round < kRoundsMax; ++round) {
         std::expected<routing::Hold, routing::Lack> hold =
             pool_.hold(demands, clock_.now(), deadline);
@@ -142,20 +143,46 @@ io::Task<Budget::Reserved> Budget::wait_for_allowances(
                 "the clock of this gateway is ahead of the server's by more than an hour, so that "
                 "no allowance is good here: its operator must set it"
             ));
-        if (waiting.is_answered(lacking))
-            co_return std::unexpected(refuse(demands[lacking], model));
-        pool_.queue_lacking(demands, clock_.now());
-        ask_soon();
-        // The question under way may have begun before this call: then its failure counts, not its
-        // answer.
-        const std::uint64_t seen = rounds_;
-        while (rounds_ == seen) co_await answered_.wait();
-        if (!last_answer_ && !waiting.is_answered(lacking))
+        if (waiting.is_answered(lacking)) {
+            if (!is_recalled(demands[lacking]) || recalled.passed())
+                co_return std::unexpected(refuse(demands[lacking], model));
+            co_await io::sleep_for(kRecallLook);
+            round = 0;
+        }
+        const Result<void> asked = co_await ask_for(&waiting, &demands, lacking);
+        if (!asked)
             co_return std::unexpected(
-                unavailable("the budget cannot be checked now: " + last_answer_.error().message)
+                unavailable("the budget cannot be checked now: " + asked.error().message)
             );
     }
     co_return std::unexpected(unavailable("the budget is being renewed; try again in a second"));
+}
+
+// An error: the server could not be asked.
+io::Task<Result<void>> Budget::ask_for(
+    const Waiting* waiting, const Demands* demands, std::size_t lacking
+) {
+    pool_.queue_lacking(*demands, clock_.now());
+    ask_soon();
+    // The question under way may have begun before this call: then its failure counts, not its
+    // answer.
+    const std::uint64_t seen = rounds_;
+    while (rounds_ == seen) co_await answered_.wait();
+    if (!last_answer_ && !waiting->is_answered(lacking)) co_return last_answer_;
+    co_return Result<void>();
+}
+
+bool Budget::is_recalled(const routing::Demand& demand) const {
+    const std::optional<routing::AccountView> view = pool_.view(demand.account, clock_.now());
+    return view && view->recalled && last_answer_;
+}
+
+// The server is there, so what goes back to it is not lost.
+void Budget::recall(const std::vector<LeaseId>& leases) {
+    if (leases.empty() || !open_) return;
+    pool_.recall(leases);
+    if (last_answer_) answered_at_ = clock_.monotonic();
+    ask_beside();
 }
 
 // Something was granted a moment ago, and its time is over already.

@@ -25,7 +25,10 @@ namespace penstock::gateway {
 // is under way at a time; it asks for all calls that wait.
 class Budget {
   public:
-    static constexpr int kRoundsMax = 8;          // answers that one call waits for
+    static constexpr int kRoundsMax = 8;  // answers that one call waits for
+    // Of a call, for what other gateways are asked to give back; and how often it looks for that.
+    static constexpr Duration kRecallWaitMax = 2s;
+    static constexpr Duration kRecallLook = 20ms;
     static constexpr Duration kOpenWaitMax = 2s;  // of a call that comes before open()
     static constexpr Duration kSweepInterval = 1s;
     static constexpr Duration kAskAgainAfter = 1s;  // the server could not be asked
@@ -69,6 +72,9 @@ class Budget {
     void close();
     void reopen() { pool_.reopen(); }
 
+    // The server says that others wait for what is not used of these leases.
+    void recall(const std::vector<LeaseId>& leases);
+
     // ---- while the server is away (outage.h)
     static bool is_silence(ErrorCode code);
     // The last question was not answered.
@@ -95,6 +101,10 @@ class Budget {
     class Waiting;
     io::Task<Reserved> wait_for_allowances(Demands demands, std::string model, Time deadline);
     bool is_over(const routing::Demand& demand) const;
+    bool is_recalled(const routing::Demand& demand) const;
+    io::Task<Result<void>> ask_for(
+        const Waiting* waiting, const Demands* demands, std::size_t lacking
+    );
     routing::ApiError refuse(const routing::Demand& lacking, std::string_view model) const;
     void ask_beside();
     void ask_soon();

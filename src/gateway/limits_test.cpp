@@ -41,7 +41,38 @@ TEST(GatewayLimits, RefusesTheRequestBeyondADaysCountAndSaysWhich) {
     EXPECT_EQ(f.server.records.begin()->second.drawn->size(), 1U);
 }
 
+io::Task<void> ask_into(Fixture* f, std::optional<ClientAnswer>* served) {
+    *served = co_await f->ask_task(std::string(kChat));
+}
+
 TEST(GatewayLimits, OneAtATimeMeansUntilTheAnswerHasEnded) {
+    Fixture f;
+    f.server.key_limits.emplace().concurrency = 1;
+    f.server.limits[R"("concurrency")"] = Units::whole(1);
+    EngineScript first = answer();
+    first.rest = {first.pieces.back()};
+    first.pieces.pop_back();
+    first.end = EngineScript::End::when_told;
+    f.add_engine(first);
+    io::TaskGroup group(f.runtime.executor(), "first");
+    std::optional<ClientAnswer> served;
+    group.spawn(ask_into(&f, &served));
+    f.wait_until([&] { return f.engines[0]->waiting() == 1; }, "the first to be answered");
+
+    const ClientAnswer refused = f.ask(std::string(kChat));
+    EXPECT_EQ(refused.status, 429);
+    EXPECT_TRUE(refused.body.contains("key.concurrency")) << refused.body;
+    EXPECT_EQ(f.engines[0]->requests.size(), 1U);
+
+    f.engines[0]->script = answer();
+    f.engines[0]->cut();
+    f.wait_until([&] { return served.has_value(); }, "the first to end");
+    EXPECT_EQ(served->status, 200);
+    EXPECT_EQ(f.ask(std::string(kChat)).status, 200);
+    f.runtime.block_on(group.close());
+}
+
+TEST(GatewayLimits, OneAtATimeIsOneAfterTheOther) {
     Fixture f;
     f.server.key_limits.emplace().concurrency = 1;
     f.server.limits[R"("concurrency")"] = Units::whole(1);

@@ -47,7 +47,10 @@ io::Task<void> StatusReporter::report_forever() {
     bool heard = true;
     while (true) {
         const Result<GatewayWishes> wishes = co_await parts_.server.report_status(report(detailed));
-        if (wishes) detailed = wishes->details;
+        if (wishes) {
+            detailed = wishes->details;
+            parts_.calls.budget.recall(wishes->recalled);
+        }
         if (!wishes && heard)
             parts_.log.warning(
                 "the server does not take this gateway's status; calls are not concerned",

@@ -54,10 +54,13 @@ struct AllowanceAsk {
     Units wanted;    // in addition to `known`
     Units needed;    // of it, for calls that wait
     Units smallest;  // of these calls
+    // Of a limit of a minute: the most that was used of the lease in a minute that may still run
+    // somewhere. Absent: all that is given back may have been.
+    std::optional<Units> used_in_minute;
     bool operator==(const AllowanceAsk&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    AllowanceAsk, (), (lease_id, account, known, returned, wanted, needed, smallest)
+    AllowanceAsk, (), (lease_id, account, known, returned, wanted, needed, smallest, used_in_minute)
 )
 
 // POST /v1/gateway/allowances.
@@ -70,6 +73,7 @@ struct AcquireAllowances {
 BOOST_DESCRIBE_STRUCT(AcquireAllowances, (), (replica, run, asks))
 
 struct Allowance {
+    static constexpr bool kJsonDefaults = true;
     LeaseId lease_id;
     Units granted;               // since the lease began
     Time expires_at;             // no new call may use it afterwards
@@ -77,10 +81,11 @@ struct Allowance {
     bool wanted_back = false;    // others wait for what this gateway does not use
     std::optional<Units> limit;  // absent: there is none any more
     Units remaining;             // of the limit: neither used nor granted to anybody
+    bool recalled = false;       // others are asked for what they do not use: ask again in a moment
     bool operator==(const Allowance&) const = default;
 };
 BOOST_DESCRIBE_STRUCT(
-    Allowance, (), (lease_id, granted, expires_at, ended, wanted_back, limit, remaining)
+    Allowance, (), (lease_id, granted, expires_at, ended, wanted_back, limit, remaining, recalled)
 )
 
 struct GrantedAllowances {

@@ -138,10 +138,12 @@ BOOST_DESCRIBE_STRUCT(
      lease_uses_left_out)
 )
 struct GatewayWishes {
-    bool details = false;  // somebody looks: send them with the next report
+    static constexpr bool kJsonDefaults = true;
+    bool details = false;           // somebody looks: send them with the next report
+    std::vector<LeaseId> recalled;  // ask about these now: others wait for what is not used of them
     bool operator==(const GatewayWishes&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(GatewayWishes, (), (details))
+BOOST_DESCRIBE_STRUCT(GatewayWishes, (), (details, recalled))
 
 // That a gateway is to take no new calls; kept until it is lifted.
 struct GatewayDrain {

@@ -8,10 +8,6 @@
 namespace penstock::routing {
 namespace {
 
-bool is_per_minute(Measure measure) {
-    return measure == Measure::requests_minute || measure == Measure::tokens_minute;
-}
-
 // When a share that was in use until `now` can have been used in no minute that anybody still
 // counts, whichever clock is ahead.
 Time cooled(Time now) {
@@ -42,6 +38,10 @@ Units step_of(Measure measure) {
 
 bool is_money(Measure measure) { return measure == Measure::wallet || measure == Measure::budget; }
 
+bool is_per_minute(Measure measure) {
+    return measure == Measure::requests_minute || measure == Measure::tokens_minute;
+}
+
 bool is_consumed(Measure measure) {
     return !is_per_minute(measure) && measure != Measure::concurrency;
 }
@@ -60,6 +60,7 @@ Result<std::int64_t> AllowanceAuthority::greet(const std::string& replica, RunId
     if (!state.run.is_nil()) state.earlier.push_back(state.run);
     if (state.earlier.size() > kRunsKept) state.earlier.erase(state.earlier.begin());
     state.run = run;
+    recalled_.erase(replica);
     ++state.epoch;
     touched_replicas_[replica] = true;
     for (auto& [key, account] : accounts_) {
@@ -106,7 +107,9 @@ Result<Allowance> AllowanceAuthority::grant(
         return fail_field(ErrorCode::conflict, "account", "is not the one of this lease");
     touch(ask.account);
     Account& account = accounts_.at(ask.account);
+    const Units had_returned = lease->returned;
     take_back(account, *lease, ask, now);
+    hear(account, *lease, lease->returned > had_returned);
     lease->expires_at = now + kAllowanceTime;
     const Units already = std::max(Units(), lease->granted - ask.known);
     const Units free = limit ? *limit - settled - reserved(account) : kUnitsMax;
@@ -114,9 +117,11 @@ Result<Allowance> AllowanceAuthority::grant(
     lease->granted += more;
     answer.granted = lease->granted;
     answer.remaining = limit ? std::max(Units(), free - more) : kUnitsMax;
+    if (!more.is_zero()) forget_recall(account, *lease);
     if (more + already < ask.needed) {
         account.short_until = now + kShortFor;
         account.short_replica = replica;
+        answer.recalled = recall_for(account, *lease, now);
     }
     answer.wanted_back = free < Units() ||  // the limit was lowered
                          (now < account.short_until && account.short_replica != replica);
@@ -130,7 +135,62 @@ void AllowanceAuthority::take_back(
     const Units now_returned = returned - lease.returned;
     if (now_returned.is_zero()) return;
     lease.returned = returned;
-    if (is_per_minute(ask.account.measure)) account.cooling.push_back({now_returned, cooled(now)});
+    if (!is_per_minute(ask.account.measure)) return;
+    // What stays with the gateway covers what it used; only what it used beyond that rests.
+    Units rests = now_returned;
+    if (ask.used_in_minute)
+        rests = std::clamp(
+            *ask.used_in_minute - (lease.granted - lease.returned), Units(), now_returned
+        );
+    if (!rests.is_zero()) account.cooling.push_back({rests, cooled(now)});
+}
+
+// Who gave something back may have more, and is told again when that was not enough.
+void AllowanceAuthority::hear(Account& account, const AllowanceLease& lease, bool gave_back) {
+    const auto recall = std::ranges::find(account.recalls, lease.id, &Recall::lease);
+    if (recall == account.recalls.end() || !recall->told) return;
+    if (gave_back)
+        account.recalls.erase(recall);
+    else
+        recall->answered = true;
+}
+
+void AllowanceAuthority::forget_recall(Account& account, const AllowanceLease& lease) {
+    std::erase_if(account.recalls, [&](const Recall& recall) { return recall.lease == lease.id; });
+}
+
+// Whether something may come back in a moment from the others that have a part of the account.
+bool AllowanceAuthority::recall_for(Account& account, const AllowanceLease& lease, Time now) {
+    bool waits = false;
+    for (const AllowanceLease& other : account.leases) {
+        const auto holder = replicas_.find(other.replica);
+        const bool lives =
+            holder != replicas_.end() && now - holder->second.seen_at < kReplicaLives;
+        if (other.id == lease.id || !lives || other.outstanding() <= Units()) continue;
+        auto recall = std::ranges::find(account.recalls, other.id, &Recall::lease);
+        const bool known = recall != account.recalls.end();
+        if (!known || now - recall->begun >= (recall->answered ? kRecallPause : kRecallAgain)) {
+            if (!known) recall = account.recalls.insert(recall, Recall());
+            *recall = {.lease = other.id, .begun = now};
+            recalled_[other.replica].insert(other.id);
+        }
+        waits = waits || (!recall->answered && now - recall->begun < kRecallFor);
+    }
+    return waits;
+}
+
+std::vector<LeaseId> AllowanceAuthority::take_recalled(const std::string& replica) {
+    const auto found = recalled_.find(replica);
+    if (found == recalled_.end()) return {};
+    std::vector<LeaseId> leases(found->second.begin(), found->second.end());
+    recalled_.erase(found);
+    for (const LeaseId& lease : leases) {
+        const auto account = by_lease_.find(lease);
+        if (account == by_lease_.end()) continue;
+        for (Recall& recall : accounts_.at(account->second).recalls)
+            recall.told = recall.told || recall.lease == lease;
+    }
+    return leases;
 }
 
 Result<AllowanceLease*> AllowanceAuthority::open(
@@ -218,6 +278,9 @@ bool AllowanceAuthority::sweep_one(Account& account, Time now) {
         return true;
     });
     std::erase_if(account.cooling, [&](const CoolingShare& share) { return now >= share.until; });
+    std::erase_if(account.recalls, [&](const Recall& recall) {
+        return now - recall.begun >= kRecallAgain;
+    });
     return account.leases.size() + account.cooling.size() != before;
 }
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,7 @@ Units step_of(Measure measure);
 bool is_money(Measure measure);
 // Whether what was used is used for ever (in its period), not until the end of the minute or call.
 bool is_consumed(Measure measure);
+bool is_per_minute(Measure measure);
 
 // A slice of an account in one gateway's hands.
 struct AllowanceLease {
@@ -90,6 +92,10 @@ class AllowanceAuthority {
     static constexpr Duration kShortFor = 30s;  // others are asked to give back for so long
     static constexpr Duration kReplicaLives =
         60s;  // after its last message, for the size of slices
+    // Calls wait for so long for what others give back when they are told that it is wanted.
+    static constexpr Duration kRecallFor = 2s;
+    static constexpr Duration kRecallPause = 500ms;  // between one word to a gateway and the next
+    static constexpr Duration kRecallAgain = 10s;    // of a gateway that has not answered the word
 
     // The process `run` of `replica` speaks. The first time, the leases of its earlier processes
     // are over: a gateway asks only after it has settled what they left. conflict: another process
@@ -100,6 +106,10 @@ class AllowanceAuthority {
         const std::string& replica, const AllowanceAsk& ask, std::optional<Units> limit,
         Units settled, Time now
     );
+    // Leases of the replica that others wait for: it is told to ask about them now. Until it does,
+    // answers to those others say `recalled`.
+    bool has_recalled(const std::string& replica) const { return recalled_.contains(replica); }
+    std::vector<LeaseId> take_recalled(const std::string& replica);
     // A call that used `amount` of the lease was settled; its amount is in `settled` of the next
     // grant. False: the lease is over, the amount was never set aside for it.
     bool draw(LeaseId lease, Units amount);
@@ -131,11 +141,19 @@ class AllowanceAuthority {
     std::size_t accounts() const { return accounts_.size(); }
 
   private:
+    // The word to the holder of a lease that others wait for what it does not use of it.
+    struct Recall {
+        LeaseId lease;
+        Time begun;
+        bool told = false;      // handed to the gateway
+        bool answered = false;  // it has asked about the lease since
+    };
     struct Account {
         std::vector<AllowanceLease> leases;
         std::vector<CoolingShare> cooling;
         Time short_until;
         std::string short_replica;
+        std::vector<Recall> recalls;  // not stored: calls that wait ask again
     };
     using Accounts = std::map<AllowanceAccount, Account>;
 
@@ -144,7 +162,12 @@ class AllowanceAuthority {
     Result<AllowanceLease*> open(
         const AllowanceAsk& ask, const std::string& replica, std::int64_t epoch
     );
-    void take_back(Account& account, AllowanceLease& lease, const AllowanceAsk& ask, Time now);
+    static void take_back(
+        Account& account, AllowanceLease& lease, const AllowanceAsk& ask, Time now
+    );
+    static void hear(Account& account, const AllowanceLease& lease, bool gave_back);
+    static void forget_recall(Account& account, const AllowanceLease& lease);
+    bool recall_for(Account& account, const AllowanceLease& lease, Time now);
     bool is_over(const AllowanceLease& lease, Time now) const;
     bool sweep_one(Account& account, Time now);
     void touch(const AllowanceAccount& account) { touched_[account] = true; }
@@ -152,6 +175,7 @@ class AllowanceAuthority {
     Accounts accounts_;
     std::map<LeaseId, AllowanceAccount> by_lease_;
     std::map<std::string, ReplicaState, std::less<>> replicas_;
+    std::map<std::string, std::set<LeaseId>, std::less<>> recalled_;  // by replica, not yet told
     std::map<AllowanceAccount, bool> touched_;
     std::map<std::string, bool, std::less<>> touched_replicas_;
     AllowanceAccount swept_to_;

@@ -29,9 +29,25 @@ Units AllowancePool::fill_of_consumed(const Slot& slot) const {
     const auto is_near = [&](Units fill) { return slot.answers > 0 && slot.remaining < fill; };
     if (!is_money(slot.key.measure)) return is_near(most) ? Units() : most;
     const Units least = std::min(most, Units::of(fill_));
-    const Units enough = std::min(most, std::max(least, slot.spends));
-    if (!is_near(enough)) return enough;
-    return is_near(least) ? Units() : least;
+    // A quarter more than is to be there without the server: so it is seldom asked for more.
+    const Units step = step_of(slot.key.measure);
+    const Units stock = std::max(least, (slot.stock + slot.stock / 4).floor_to(step));
+    for (const Units fill : {std::max(stock, std::min(most, slot.spends)), stock, least})
+        if (!is_near(fill)) return fill;
+    return {};
+}
+
+bool AllowancePool::runs_low(const Slot& slot, Time now) const {
+    if (now < slot.short_until || closing_) return false;
+    const Units free = std::max(Units(), free_now(slot, now));
+    if (!is_consumed(slot.key.measure)) {
+        const Units share = slot.granted - slot.returned;
+        return share < slot.limit && free < share / kRefillDivisor;
+    }
+    const Units fill = fill_of(slot);
+    if (free < fill / kRefillDivisor) return true;
+    // More often than that it would ask where the server grants less than it wants.
+    return now - slot.asked_at >= kCheckIn && free < std::min(slot.stock, fill - fill / 5);
 }
 
 void AllowancePool::note_spending(Slot& slot, Time now) {
@@ -48,23 +64,31 @@ void AllowancePool::note_spending(Slot& slot, Time now) {
     slot.spent_minute = minute;
 }
 
-// Shortly before a period ends, a part of the next one is fetched while the present one is in use:
-// the end of a period may come while the server is away.
-void AllowancePool::look_ahead(std::uint32_t index, Time now) {
+// Shortly before a period ends, a part of the next one is fetched while one of the present one is
+// in use or stands: the end of a period may come while the server is away.
+void AllowancePool::look_ahead(std::uint32_t index, bool checks_in, Time now) {
     const AccountKey key = slots_[index].key;
-    if (key.period == BudgetPeriod::none || is_idle(slots_[index], now) || closing_) return;
+    const bool idle = is_idle(slots_[index], now);
+    if (key.period == BudgetPeriod::none || closing_) return;
+    if (idle && (!checks_in || standing_of(slots_[index], now).is_zero())) return;
     const Time end = period_end(key.period, Time(Duration(key.period_start_us)));
     if (now >= end || end - now >= kAheadFor) return;
     Demand next{key, Units(), slots_[index].limit};
     next.account.period_start_us = end.time_since_epoch().count();
-    const Units spends = slots_[index].spends;
     const std::uint32_t made = find_or_make(next, now);  // slots_ may have moved
     if (made == kNoSlot) return;
+    const Slot& present = slots_[index];
     Slot& slot = slots_[made];
-    slot.used_at = now;
+    slot.used_at = idle ? present.used_at : now;
     slot.limit = next.limit;
-    slot.spends = std::max(slot.spends, spends);
-    if (runs_low(slot, now)) enqueue(made);
+    slot.spends = std::max(slot.spends, present.spends);
+    slot.most = std::max(slot.most, present.most);
+    slot.call = present.call;
+    slot.recent = present.recent;
+    slot.recent_part = present.recent_part;
+    slot.busy_since = present.busy_since;
+    reckon_stock(slot, now);
+    if (idle ? slot.granted.is_zero() : runs_low(slot, now)) enqueue(made);
 }
 
 }  // namespace penstock::routing

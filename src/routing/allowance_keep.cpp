@@ -18,10 +18,6 @@ std::optional<std::pair<Level, RawId>> subject_of(const std::string& text) {
     return std::nullopt;
 }
 
-bool is_of_minute(Measure measure) {
-    return !is_consumed(measure) && measure != Measure::concurrency;
-}
-
 }  // namespace
 
 void Hold::note_used(const Actual& actual) {
@@ -87,6 +83,8 @@ bool AllowancePool::adopt(const KeptLease& kept, bool own, Time now) {
     if (slot.lease == kept.lease_id) {
         // Another part of the same lease: it was ceded here, or from here.
         slot.ceded -= kept.rest();
+        // What that process has used of it in this minute is not known.
+        if (is_per_minute(key.measure)) slot.used += kept.rest();
         return true;
     }
     if (!slot.granted.is_zero()) return false;
@@ -101,7 +99,8 @@ bool AllowancePool::adopt(const KeptLease& kept, bool own, Time now) {
     slot.ceded = own ? kept.ceded : kept.granted - kept.returned - kept.rest();
     slot.used = own ? kept.used : Units();
     // What of a minute the process before has used is not known: it begins with the next one.
-    if (is_of_minute(key.measure)) slot.used = slot.granted - slot.returned - slot.ceded;
+    if (is_per_minute(key.measure))
+        slot.used = slot.before = slot.granted - slot.returned - slot.ceded;
     slot.expires_at = kept.expires_at;
     slot.limit = kept.limit;
     slot.remaining = kept.remaining;

@@ -14,10 +14,6 @@ namespace {
 
 constexpr Duration kShortFor = 1s;  // after a refusal the server is left alone
 
-bool is_per_minute(Measure measure) {
-    return measure == Measure::requests_minute || measure == Measure::tokens_minute;
-}
-
 std::int64_t minute_of(Time now) {
     return std::chrono::floor<std::chrono::minutes>(now).time_since_epoch().count();
 }
@@ -30,6 +26,7 @@ void roll(Slot& slot, Time now) {
     const std::int64_t minute = minute_of(now);
     if (minute == slot.minute) return;
     if (minute < slot.minute && slot.minute - minute <= AllowancePool::kMinutesBackMax) return;
+    slot.before = minute - slot.minute > 1 ? Units() : slot.used + slot.held;
     slot.minute = minute;
     slot.used = {};
     slot.held = {};
@@ -130,8 +127,8 @@ void AllowancePool::apply(
         Slot& slot = slots_[slots[i]];
         if (is_idle(slot, now)) slot.most = {};
         slot.held += demands[i].units;
-        slot.most = std::max(slot.most, load_of(slot));
-        slot.used_at = now;
+        use(slot, now);
+        note_call(slot, load_of(slot), demands[i].units);
         if (slot.key.measure != Measure::wallet) slot.limit = demands[i].limit;
         ++slot.entries;
         if (slot.key.measure == Measure::wallet) row.money = demands[i].units.floor_money();
@@ -200,7 +197,7 @@ std::uint32_t AllowancePool::find_or_make(const Demand& demand, Time now) {
                      ? Units::of(Money::micro(fill_.micro() * kFillDivisor))
                      : demand.limit;
     slot.minute = slot.spent_minute = minute_of(now);
-    slot.used_at = now;
+    slot.used_at = slot.busy_since = now;
     slots_by_key_.emplace(demand.account, index);
     begin_lease(index);
     return index;
@@ -233,7 +230,7 @@ bool AllowancePool::wait_for(std::span<const Demand> demands, Time now) {
         }
         Slot& slot = slots_[index];
         if (slot.key.measure != Measure::wallet) slot.limit = demands[i].limit;
-        slot.used_at = now;
+        use(slot, now);
         slot.waiting += demands[i].units;
         slot.smallest =
             slot.calls_waiting == 0 ? demands[i].units : std::min(slot.smallest, demands[i].units);
@@ -283,75 +280,42 @@ void AllowancePool::enqueue(std::uint32_t index) {
 
 // ---- asking ----
 
-bool AllowancePool::runs_low(const Slot& slot, Time now) const {
-    if (now < slot.short_until || closing_) return false;
-    const Units share =
-        is_consumed(slot.key.measure) ? fill_of(slot) : slot.granted - slot.returned;
-    if (!is_consumed(slot.key.measure) && share >= slot.limit) return false;
-    return positive_free(slot, now) < share / kRefillDivisor;
-}
-
 bool AllowancePool::is_idle(const Slot& slot, Time now) const {
     return slot.entries == 0 && slot.calls_waiting == 0 &&
            (closing_ || now - slot.used_at >= kKeepFor);
 }
 
-// What no call uses. Also of a lease that has expired here: the server may still count it. What a
-// minute used is its own until it ends; who closes has no more of it and leaves it to the server.
-Units AllowancePool::spare_of(const Slot& slot, Time now) const {
-    Units spare = slot.granted - slot.returned - slot.ceded - slot.held;
-    const bool is_left = closing_ && is_per_minute(slot.key.measure) && is_idle(slot, now);
-    if (!is_left) spare -= slot.used;
-    return std::max(Units(), spare);
-}
-
-// Of an idle account. Near the limit nothing stands, as nothing is kept in store there.
-Units AllowancePool::standing_of(const Slot& slot, Time now) const {
-    const bool stands = !closing_ && !slot.wanted_back && now - slot.used_at < kStandFor &&
-                        slots_by_key_.size() <= kStandingAccountsMax;
-    if (!stands) return {};
-    Units times;
-    for (std::int64_t n = 0; n < kStandingTimes; ++n) times += slot.most;
-    if (is_consumed(slot.key.measure)) return std::min(times, fill_of(slot));
-    const Units small = (slot.limit / kFillDivisor).floor_to(step_of(slot.key.measure));
-    return std::max(slot.most, std::min(times, small));
-}
-
-Units AllowancePool::return_of(const Slot& slot, Time now) const {
-    const Units step = step_of(slot.key.measure);
-    if (slot.calls_waiting > 0) return {};
-    const Units spare = spare_of(slot, now);
-    // To the last fraction: what is left at the server would be held until the lease ends.
-    if (is_idle(slot, now)) return std::max(Units(), spare - standing_of(slot, now));
-    if (closing_) return spare;
-    if (!slot.wanted_back) return {};
-    const Units half = (spare / 2).floor_to(step);
-    return half.is_zero() ? spare.floor_to(step) : half;
-}
-
 AllowanceAsk AllowancePool::ask_of(Slot& slot, Time now, Idle idle) const {
     roll(slot, now);
+    reckon_stock(slot, now);
     Units back;
     if (idle == Idle::give_back) {
         back = return_of(slot, now);
+        slot.lent = slot.lent || slot.wanted_back;
         slot.wanted_back = false;
     }
+    const bool low = runs_low(slot, now);
     slot.returned += back;
     slot.asked = true;
     slot.asked_at = now;
     AllowanceAsk ask{.lease_id = slot.lease, .account = account_of(slot.key)};
     ask.known = slot.granted;
     ask.returned = slot.returned;
-    if (!back.is_zero() || is_idle(slot, now)) return ask;
+    ask.used_in_minute = used_in_minute(slot, now);
+    if (!back.is_zero()) return ask;
     const Units step = step_of(slot.key.measure);
     const auto up = [&](Units amount) {
         const Units down = amount.floor_to(step);
         return down == amount ? amount : down + step;
     };
     const Units free = positive_free(slot, now);
+    if (is_idle(slot, now)) {
+        if (lacks_stock(slot, now)) ask.wanted = up(slot.stock - free);
+        return ask;
+    }
     ask.needed = up(std::max(Units(), slot.waiting - free));
     if (slot.calls_waiting > 0) ask.smallest = up(std::max(Units(), slot.smallest - free));
-    if (ask.needed.is_zero() && !runs_low(slot, now)) return ask;
+    if (ask.needed.is_zero() && !low) return ask;
     const Units spare = std::max(Units(), free - slot.waiting);
     const Units room = is_consumed(slot.key.measure) ? fill_of(slot) - spare : fill_of(slot);
     ask.wanted = std::max(ask.needed, ask.needed + up(room));
@@ -390,6 +354,15 @@ void AllowancePool::grant(const AllowanceAsk& ask, const Allowance& answer, Time
     take_answer(slot, ask, answer, now);
 }
 
+void AllowancePool::recall(std::span<const LeaseId> leases) {
+    for (const LeaseId& lease : leases) {
+        const auto found = slots_by_lease_.find(lease);
+        if (found == slots_by_lease_.end()) continue;
+        slots_[found->second].wanted_back = true;
+        enqueue(found->second);
+    }
+}
+
 void AllowancePool::take_answer(
     Slot& slot, const AllowanceAsk& ask, const Allowance& answer, Time now
 ) const {
@@ -399,11 +372,17 @@ void AllowancePool::take_answer(
     slot.expires_at = answer.expires_at;
     slot.wanted_back = answer.wanted_back;
     slot.remaining = answer.remaining;
+    slot.recalled = answer.recalled;
     if (answer.limit) slot.limit = *answer.limit;
     if (ask.wanted.is_zero()) return;
-    if (more < ask.needed || more.is_zero()) {
+    if (answer.recalled) {
+        slot.short_until = {};  // calls may wait for what others give back
+    } else if (more < ask.needed || more.is_zero()) {
         slot.short_until = now + kShortFor;
-        slot.short_of = positive_free(slot, now) + answer.remaining + step_of(slot.key.measure);
+        // What was asked for in store has recalled nothing from others: a call may still get it.
+        slot.short_of = ask.needed.is_zero() ? kUnitsMax + kUnitsMax
+                                             : positive_free(slot, now) + answer.remaining +
+                                                   step_of(slot.key.measure);
     } else {
         slot.short_until = {};
     }
@@ -427,15 +406,15 @@ void AllowancePool::sweep(Time now) {
         if (slot.lease.is_nil() || slot.queued || slot.asked) continue;
         roll(slot, now);
         note_spending(slot, now);
+        reckon_stock(slot, now);
         if (is_done(slot, now)) {
             forget(index);
             continue;
         }
-        const Duration check_in = is_idle(slot, now) ? kStandingCheckIn : kCheckIn;
-        const bool due = !return_of(slot, now).is_zero() || now - slot.asked_at >= check_in ||
-                         slot.unsure || slot.calls_waiting > 0;
-        if (due) enqueue(index);
-        look_ahead(index, now);
+        const bool checks_in = now - slot.asked_at >= check_in_of(slot, now);
+        if (checks_in || slot.unsure || slot.calls_waiting > 0 || !return_of(slot, now).is_zero())
+            enqueue(index);
+        look_ahead(index, checks_in, now);
     }
 }
 
@@ -493,8 +472,9 @@ std::optional<AccountView> AllowancePool::view(const AccountKey& key, Time now) 
     if (index == kNoSlot) return std::nullopt;
     Slot slot = slots_[index];
     roll(slot, now);
-    return AccountView{slot.granted,       slot.returned, slot.used,      slot.held,
-                       free_of(slot, now), slot.limit,    slot.remaining, slot.expires_at};
+    return AccountView{slot.granted,   slot.returned,      slot.used,
+                       slot.held,      free_of(slot, now), slot.limit,
+                       slot.remaining, slot.expires_at,    slot.recalled};
 }
 
 }  // namespace penstock::routing

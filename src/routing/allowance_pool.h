@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -100,6 +101,7 @@ struct AccountView {
     Units granted, returned, used, held, free;
     Units limit, remaining;
     Time expires_at;
+    bool recalled = false;  // others have been asked for more, which may come in a moment
     bool operator==(const AccountView&) const = default;
 };
 
@@ -116,19 +118,30 @@ class AllowancePool {
     static constexpr std::int64_t kRefillDivisor =
         4;                                         // refill when less than ¼ of the fill is free
     static constexpr Duration kExpiryMargin = 5s;  // clocks of gateway and server differ
-    // After its last use for so long, an account is given back but for its standing part, so that
-    // the next calls do not wait for the server: so many times what its calls held at one time, as
-    // far as that is a small part of the limit.
+    // After its last use for so long, an account is given back but for its standing part: what
+    // calls need without the server. Of what is consumed that is an hour at the pace of the last
+    // hour, by what calls held at most, and so many times what they held at one time; of shares so
+    // many times the most that was in use at one time.
     static constexpr Duration kKeepFor = 30s;
     static constexpr std::int64_t kStandingTimes = 4;
-    static constexpr Duration kStandFor = 10min;  // after its last use; then all is given back
-    static constexpr std::size_t kStandingAccountsMax = 10'000;  // with more, no part stands
+    static constexpr Duration kPaceFor = 1h;             // then only the multiple stands
+    static constexpr Duration kPacePart = 15min;         // by which the hour is remembered
+    static constexpr std::int64_t kPaceDivisor = 8;      // of what is left, for the pace,
+    static constexpr std::int64_t kStandingDivisor = 3;  // and for the multiple; of a share: limit
+    static constexpr Duration kStandFor = 24h;  // after its last use; then all is given back
+    // With more accounts, nothing stands of those that were not used for kPaceFor; with so many
+    // times more, of none.
+    static constexpr std::size_t kStandingAccountsMax = 10'000;
+    static constexpr std::size_t kPacedTimes = 5;
     // A period that ends within this time: parts of the next one are fetched already.
     static constexpr Duration kAheadFor = 75min - kExpiryMargin;
     static constexpr Duration kCheckIn = 10s;  // the server hears of every account in use
     // And of those that stand; it tells for AllowanceAuthority::kShortFor that others want a part.
     static constexpr Duration kStandingCheckIn = 20s;
+    static constexpr Duration kManyCheckIn = 5min;  // with more than kStandingAccountsMax
     static constexpr std::int64_t kMinutesBackMax = 2;
+    // So long after a minute has begun here, the one before may still run at another gateway.
+    static constexpr Duration kMinuteMargin = 10s;
     static constexpr std::int64_t kFillDivisor = 8;   // no fill is more than this part of the limit
     static constexpr std::int64_t kFillMinutes = 60;  // of what calls spend, without the server
 
@@ -162,6 +175,8 @@ class AllowancePool {
     bool wants_to_ask() const { return !queue_.empty(); }
     // The server's answer to one of the asks.
     void grant(const AllowanceAsk& ask, const Allowance& answer, Time now);
+    // Others wait for what is not used of these leases: it is given back with the next asks.
+    void recall(std::span<const LeaseId> leases);
     // The asks were not answered; they will be repeated.
     void unanswered(std::span<const AllowanceAsk> asks);
     // Puts what is due into the queue; forgets what is given back. At most kSweepMax accounts.
@@ -202,6 +217,8 @@ class AllowancePool {
 
   private:
     friend class Hold;
+    // Those of an hour and the one that runs.
+    static constexpr std::size_t kPaceParts = static_cast<std::size_t>(kPaceFor / kPacePart) + 1;
     struct Slot {
         AccountKey key;
         LeaseId lease;
@@ -217,8 +234,15 @@ class AllowancePool {
         Units spent;   // in spent_minute, of money
         Units spends;  // in kFillMinutes, as in the busiest minute; a quarter less for each since
         std::int64_t spent_minute = 0;
+        // By parts of the last hour: all that calls held, or of shares the most at one time.
+        std::array<Units, kPaceParts> recent;
+        std::int64_t recent_part = 0;  // the last of them, counted since 1970
+        Time busy_since;               // its first use without a pause of kPaceFor since
+        Units call;                    // that the last call held
+        Units stock;                   // to be there without the server, as last reckoned
         std::uint32_t calls_waiting = 0;
         std::int64_t minute = 0;  // of used and held, where they are of one
+        Units before;             // used and held in the minute before
         Time expires_at;
         Time used_at;
         Time asked_at;
@@ -229,6 +253,8 @@ class AllowancePool {
         bool asked = false;   // under way
         bool unsure = false;  // an answer was lost: the server may have granted more
         bool wanted_back = false;
+        bool lent = false;      // given back for others since its last use
+        bool recalled = false;  // others were asked for more when it was last answered
     };
     struct Entry {
         std::uint32_t slot = 0;
@@ -260,7 +286,16 @@ class AllowancePool {
     void take_answer(Slot& slot, const AllowanceAsk& ask, const Allowance& answer, Time now) const;
     Units return_of(const Slot& slot, Time now) const;
     Units spare_of(const Slot& slot, Time now) const;
+    bool stands(const Slot& slot, Time now) const;
+    bool lacks_stock(const Slot& slot, Time now) const;
     Units standing_of(const Slot& slot, Time now) const;
+    static std::optional<Units> used_in_minute(const Slot& slot, Time now);
+    static void use(Slot& slot, Time now);
+    static void roll_pace(Slot& slot, Time now);
+    static void note_call(Slot& slot, Units load, Units call);
+    static Units pace_of(const Slot& slot, Time now);
+    void reckon_stock(Slot& slot, Time now) const;
+    Duration check_in_of(const Slot& slot, Time now) const;
     Units fill_of(const Slot& slot) const;
     Units fill_of_consumed(const Slot& slot) const;
     static void note_spending(Slot& slot, Time now);
@@ -273,7 +308,7 @@ class AllowancePool {
     static Units used_of(Measure measure, const Actual& actual);
     void add_unrecorded(std::vector<Units>& by_slot) const;
     std::uint32_t number_of(const LeaseHolder& holder);
-    void look_ahead(std::uint32_t index, Time now);
+    void look_ahead(std::uint32_t index, bool checks_in, Time now);
 
     Money fill_;
     IdSource& ids_;

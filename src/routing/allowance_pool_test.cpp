@@ -202,11 +202,12 @@ TEST(AllowancePool, KeepsAMultipleOfWhatItsCallsHeldAtOneTimeForTheNextOnes) {
         ASSERT_TRUE(first && second);
     }
     static_assert(AllowancePool::kStandingTimes == 4);
-    EXPECT_EQ(exchange(f, kNow + AllowancePool::kKeepFor).returned, Units::whole(776));
-    EXPECT_EQ(f.pool.view(f.demand.account, kNow + 1min)->free, Units::whole(24));
+    const Time quiet = kNow + AllowancePool::kPaceFor;
+    EXPECT_EQ(exchange(f, quiet).returned, Units::whole(776));
+    EXPECT_EQ(f.pool.view(f.demand.account, quiet)->free, Units::whole(24));
 
     // The lease is renewed meanwhile.
-    for (Time now = kNow + 1min; now < kNow + AllowancePool::kStandFor; now += 1min) {
+    for (Time now = quiet + 1min; now < kNow + AllowancePool::kStandFor; now += 10min) {
         EXPECT_EQ(exchange(f, now).returned, Units::whole(776));
         EXPECT_EQ(f.pool.view(f.demand.account, now)->expires_at, now + 1h);
     }
@@ -224,24 +225,35 @@ TEST(AllowancePool, AnotherTimeOfUseHasAStandingPartOfItsOwn) {
         const std::expected<Hold, Lack> first = f.hold();
         const std::expected<Hold, Lack> second = f.hold();
     }
-    exchange(f, kNow + AllowancePool::kKeepFor);
-    const Time later = kNow + 1min;
+    const Time later = kNow + AllowancePool::kPaceFor;
+    exchange(f, later);
     EXPECT_TRUE(f.hold(later));
-    EXPECT_EQ(exchange(f, later + AllowancePool::kKeepFor).returned, Units::whole(788));
+    EXPECT_EQ(exchange(f, later + AllowancePool::kPaceFor).returned, Units::whole(788));
+}
+
+// Two calls of three tokens in the first minute, then none.
+TEST(AllowancePool, KeepsWhatAnHourNeedsAtThePaceOfTheLastOne) {
+    PoolFixture f(Measure::tokens_day, Units::whole(8000), Units::whole(3), Units::whole(1000));
+    for (int n = 0; n < 2; ++n) f.hold()->release();
+    EXPECT_EQ(exchange(f, kNow + 1min).returned, Units::whole(8000 - 6 * 60 - 12));
+    EXPECT_EQ(exchange(f, kNow + 10min).returned, Units::whole(8000 - 6 * 6 - 12));
+    EXPECT_EQ(
+        exchange(f, kNow + 59min).returned, Units::whole(8000 - 6 - 12 - 1) + Units::whole(1)
+    );
 }
 
 TEST(AllowancePool, AStandingShareIsAtLeastWhatAMinuteUsed) {
     PoolFixture f(Measure::requests_minute, Units::whole(60), Units::whole(1));
-    for (int n = 0; n < 10; ++n) f.hold()->settle({});
-    EXPECT_EQ(exchange(f, kNow + 2min).returned, Units::whole(50))
-        << "an eighth of the limit is less";
+    for (int n = 0; n < 30; ++n) f.hold()->settle({});
+    EXPECT_EQ(exchange(f, kNow + 2min).returned, Units::whole(30))
+        << "a third of the limit is less";
     EXPECT_TRUE(f.hold(kNow + 3min));
 }
 
-TEST(AllowancePool, AStandingShareIsAnEighthOfTheLimitAtMostWhereAMinuteUsedLess) {
+TEST(AllowancePool, AStandingShareIsAThirdOfTheLimitAtMostWhereAMinuteUsedLess) {
     PoolFixture f(Measure::requests_minute, Units::whole(60), Units::whole(1));
-    for (int n = 0; n < 5; ++n) f.hold()->settle({});
-    EXPECT_EQ(exchange(f, kNow + 2min).returned, Units::whole(53));
+    for (int n = 0; n < 10; ++n) f.hold()->settle({});
+    EXPECT_EQ(exchange(f, kNow + 2min).returned, Units::whole(40));
 }
 
 TEST(AllowancePool, AShareStandsBesideWhatItsMinuteUsed) {
@@ -288,10 +300,10 @@ TEST(AllowancePool, NothingStandsWhereManyAccountsAreKept) {
 }
 
 TEST(AllowancePool, NothingStandsNearTheLimit) {
-    PoolFixture f(Measure::tokens_day, Units::whole(6), Units::whole(3), Units::whole(1000));
+    PoolFixture f(Measure::tokens_day, Units::whole(6), Units::whole(3));
     f.hold()->release();
     EXPECT_EQ(exchange(f, kNow + AllowancePool::kKeepFor).returned, Units::whole(6))
-        << "an eighth of the limit is less than one";
+        << "a third of what is left is less than a call needs";
 }
 
 Units yuan(std::int64_t amount) { return Units::of(Money::micro(amount * 1'000'000)); }
@@ -308,21 +320,20 @@ TEST(AllowancePool, WhatIsSpentInAMinuteIsKeptForAnHour) {
     for (int n = 0; n < 5; ++n) low.hold()->settle({.charge = yuan(1).exact_money()});
     low.pool.sweep(kNow + 1min);
     EXPECT_TRUE(low.hold(kNow + 1min));
-    EXPECT_EQ(low.pool.asks(kNow + 1min, 1).at(0).wanted, yuan(300 - 1))
-        << "five a minute for an hour, less what is free";
+    EXPECT_EQ(low.pool.asks(kNow + 1min, 1).at(0).wanted, yuan(455 - 1))
+        << "a quarter more than six a minute for an hour and four more, less what is free";
 }
 
 TEST(AllowancePool, WhatWasSpentIsForgotten) {
     PoolFixture f(Measure::budget, yuan(6), yuan(1), yuan(9'000));
     f.demand.limit = yuan(10'000);
     for (int n = 0; n < 5; ++n) f.hold()->settle({.charge = yuan(1).exact_money()});
-    exchange(f, kNow + 1min);
-    f.pool.sweep(kNow + 20min);
-    const std::expected<Hold, Lack> last = f.hold(kNow + 20min);
+    exchange(f, kNow + 60min);
+    f.pool.sweep(kNow + 70min);
+    const std::expected<Hold, Lack> last = f.hold(kNow + 70min);
     EXPECT_TRUE(last);
-    const AllowanceAsk ask = f.pool.asks(kNow + 20min, 1).at(0);
-    EXPECT_LT(ask.wanted, yuan(2));
-    EXPECT_GT(ask.wanted, Units());
+    EXPECT_EQ(f.pool.asks(kNow + 70min, 1).at(0).wanted, yuan(80))
+        << "a quarter more than one a minute, and four at one time";
 }
 
 }  // namespace

@@ -312,7 +312,7 @@ TEST(AllowanceProperty, NoLimitIsPassedByAUnit) {
         const int steps = pick<int>(1, 150);
         for (int step = 0; step < steps; ++step) {
             Gateway& gateway = world.gateways.at(pick<std::size_t>(0, kReplicas));
-            const int what = pick<int>(0, 16);
+            const int what = pick<int>(0, 17);
             if (what < 6) {
                 world.call(
                     gateway, Money::micro(pick<std::int64_t>(0, 4000)), pick<std::int64_t>(0, 400)
@@ -330,7 +330,10 @@ TEST(AllowanceProperty, NoLimitIsPassedByAUnit) {
             } else if (what == 12) {
                 world.now += Duration(1s) * pick<int>(0, 50);
             } else if (what == 13) {
-                gateway.skew = Duration(1ms) * pick<int>(-2000, 2000);
+                gateway.skew = Duration(1ms) * pick<int>(-4900, 4900);
+            } else if (what == 16) {
+                gateway.pool->recall(world.authority.take_recalled(gateway.name));
+                world.exchange(gateway, pick<int>(0, 5));
             } else if (what == 14) {
                 gateway.pool->sweep(world.clock(gateway));
                 world.authority.sweep(world.now);

@@ -57,13 +57,17 @@ io::Task<GatewayWishes> GatewayBook::wishes(std::string replica, Duration wait) 
         if (found == seen_.end()) break;
         const ReportGateway& last = found->second.report;
         if (is_watched(gateway_name(replica)) && !last.detailed) break;
+        if (platform_.allowances.has_recalled(replica)) break;
         // It hears of that with its routes, in a moment.
         const bool drains = platform_.gateway_drains.contains(gateway_name(replica));
         if (drains != last.told_to_drain)
             until = io::earlier(until, io::Deadline::after(kHeardWithin));
         (void)co_await changed_.wait(io::earlier(until, io::Deadline::after(kLookAgain)));
     }
-    co_return GatewayWishes{.details = is_watched(gateway_name(replica))};
+    co_return GatewayWishes{
+        .details = is_watched(gateway_name(replica)),
+        .recalled = platform_.allowances.take_recalled(replica)
+    };
 }
 
 bool GatewayBook::is_watched(std::string_view name) const {

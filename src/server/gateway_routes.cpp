@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "http/problem.h"
 #include "model/allowance.h"
 #include "server/elastic.h"
@@ -70,7 +72,7 @@ Outcome resolve_key(Platform& platform, Call& call) {
     return answer(resolved_key(platform, principal));
 }
 
-Outcome acquire_allowances(Billing& billing, Call& call) {
+Outcome acquire_allowances(Billing& billing, GatewayBook& gateways, Call& call) {
     const AcquireAllowances wanted = TRY(body_as<AcquireAllowances>(call.request));
     const auto wrong = [](std::string field, std::string message) {
         return std::unexpected(
@@ -92,7 +94,11 @@ Outcome acquire_allowances(Billing& billing, Call& call) {
                 "amounts are not negative, and what is needed is a part of what is wanted"
             );
     }
-    return answer(TRY(billing.acquire_allowances(call.change, wanted)));
+    const GrantedAllowances granted = TRY(billing.acquire_allowances(call.change, wanted));
+    // Those that have what is wanted here hear of it at once.
+    if (std::ranges::any_of(granted.allowances, &Allowance::recalled))
+        call.change.after.emplace_back([&gateways] { gateways.notify(); });
+    return answer(granted);
 }
 
 std::expected<SettleCalls, Failure> records_of(
@@ -133,7 +139,7 @@ io::Task<http::Response> settle(
 
 }  // namespace
 
-void add_gateway_routes(Api& api, Billing& billing, io::Pool& pool) {
+void add_gateway_routes(Api& api, Billing& billing, GatewayBook& gateways, io::Pool& pool) {
     Platform& platform = api.platform();
     RouteDoc doc{
         .operation = "gatewayRoutes",
@@ -164,7 +170,7 @@ void add_gateway_routes(Api& api, Billing& billing, io::Pool& pool) {
          .scope = Scope::gateway,
          .request = json::schema<AcquireAllowances>,
          .response = json::schema<GrantedAllowances>},
-        [&billing](Call& call) { return acquire_allowances(billing, call); }
+        [&billing, &gateways](Call& call) { return acquire_allowances(billing, gateways, call); }
     );
     http::RouteOptions settlements;
     settlements.body_max = kSettleBodyMax;

@@ -25,7 +25,7 @@ void add_watch_routes(Api& api, LogStore& logs, io::Pool& pool);
 void add_billing_routes(Api& api, Billing& billing, io::Pool& pool);
 void add_event_routes(Api& api, io::Pool& pool);
 void add_endpoint_routes(Api& api, http::Client& client, BlobStore& blobs, io::Pool& pool);
-void add_gateway_routes(Api& api, Billing& billing, io::Pool& pool);
+void add_gateway_routes(Api& api, Billing& billing, GatewayBook& gateways, io::Pool& pool);
 void add_gateway_views(Api& api, GatewayBook& book);
 void add_identity_routes(Api& api);
 void add_health_routes(Api& api, http::Router& router, const Version& version);

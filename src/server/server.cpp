@@ -135,8 +135,8 @@ struct Server::State {
         add_billing_routes(*api, *billing, pool);
         add_event_routes(*api, pool);
         add_endpoint_routes(*api, client, *blobs, pool);
-        add_gateway_routes(*api, *billing, pool);
         gateways = std::make_unique<GatewayBook>(*platform);
+        add_gateway_routes(*api, *billing, *gateways, pool);
         add_gateway_views(*api, *gateways);
         elastic->add_routes(*api);
         add_identity_routes(*api);

@@ -13,7 +13,7 @@ import unittest
 from decimal import Decimal
 from pathlib import Path
 
-from clock import CLOCK_SHIFT
+from clock import CLOCK_SHIFT, Clock
 from gateway_storm_test import Client, Gateways, exact
 from platform_process import wait_until
 
@@ -160,6 +160,46 @@ class Outage(unittest.TestCase):
 
     def leases(self, name):
         return self.platform.api("GET", f"/v1/gateways/{name}/leases").json["leases"]
+
+
+class SlowTenant(unittest.TestCase):
+    """Calls 40 s apart; between them a gateway gives back what the tenant does not need."""
+
+    APART = 40
+    HOUR = 60 * MINUTE
+
+    def test_an_hour_without_the_server_at_its_own_pace(self):
+        clock = Clock(self.enterContext)
+        gateways = Gateways(self, 1, credit="1000.00")
+        platform = gateways.platform
+        for name in ("gateway", "server"):
+            platform.stop(name)
+        platform.start_server(clock.environment)
+        platform.start_gateway("gateway", clock.environment)
+        gateways.serve("m")
+        gateways.wait_for_routes()
+        client = Client(gateways.ports(), platform.key(), ["m"], 1)
+        self.seconds = 0
+
+        def call_and_pass():
+            self.assertEqual(client.call(stream=False), 200, f"{client.last} after {self.seconds} s")
+            self.seconds += self.APART
+            clock.shift(self.seconds)
+
+        def gave_back():
+            """Since the clock was moved: what the server counts as taken is little."""
+            leases = platform.api("GET", "/v1/gateways/gateway/leases", key=platform.key("operator")).json["leases"]
+            now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=self.seconds)
+            taken = sum(Decimal(lease["granted"]) - Decimal(lease["returned"]) - Decimal(lease["settled"]) for lease in leases)
+            renewed = [datetime.datetime.fromisoformat(lease["expires_at"]) - now for lease in leases]
+            return taken < Decimal("0.9") and all(left > datetime.timedelta(minutes=74, seconds=30) for left in renewed)
+
+        for _ in range(4):
+            call_and_pass()
+            wait_until(gave_back, "what is not needed to be given back")
+        platform.kill("server")
+        for _ in range(self.HOUR // self.APART):
+            call_and_pass()
 
 
 if __name__ == "__main__":
