@@ -279,7 +279,7 @@ TEST(DialectCalls, EmbeddingsPassThroughAndAreCharged) {
     EXPECT_EQ(
         answer.body,
         R"({"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.10,-2e-5]}],)"
-        R"("model":"m","usage":{"prompt_tokens":5,"total_tokens":5}})"
+        R"("model":"m","usage":{"cost":0.000005,"prompt_tokens":5,"total_tokens":5}})"
     );
     EXPECT_EQ(asked(f).path, "/v1/embeddings");
     EXPECT_EQ(asked(f).body, R"({"model":"upstream-model", "input":["a b","c"]})");
@@ -304,7 +304,7 @@ TEST(DialectCalls, EmbeddingsOfAnOllamaEngineAreToldAsOpenAis) {
     EXPECT_EQ(
         numbers.body,
         R"({"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.10,-2e-5]}],)"
-        R"("model":"m","usage":{"prompt_tokens":5,"total_tokens":5}})"
+        R"("model":"m","usage":{"cost":0.000005,"prompt_tokens":5,"total_tokens":5}})"
     );
     EXPECT_EQ(text_at(packed.body, {"data", "0", "embedding"}), R"("zczMPazFp7c=")");
     EXPECT_EQ(own.body, R"({"model":"m","embeddings":[[0.10,-2e-5]],"prompt_eval_count":5})");

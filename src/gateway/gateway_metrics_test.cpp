@@ -29,7 +29,7 @@ TEST(GatewayMetrics, TellOfLeasesBreakersRetriesChoicesAndPrompts) {
     EXPECT_TRUE(has(R"(penstock_gateway_lease_free{level="organisation",measure="wallet"} )"));
     EXPECT_TRUE(has(R"(penstock_gateway_breakers{model="m",state="closed"} 1)"));
     EXPECT_TRUE(has(R"(penstock_gateway_retries_left{model="m"} 10)"));
-    EXPECT_TRUE(has(R"(penstock_gateway_choices_total{reason="blocks"} 1)")) << text;
+    EXPECT_TRUE(has(R"(penstock_gateway_choices_total{reason="reference_rates"} 1)")) << text;
     EXPECT_TRUE(has(R"(penstock_gateway_prefix_index_bytes_max{index="prompts"} 6)"));
 }
 
