@@ -472,9 +472,9 @@ std::optional<AccountView> AllowancePool::view(const AccountKey& key, Time now) 
     if (index == kNoSlot) return std::nullopt;
     Slot slot = slots_[index];
     roll(slot, now);
-    return AccountView{slot.granted,   slot.returned,      slot.used,
-                       slot.held,      free_of(slot, now), slot.limit,
-                       slot.remaining, slot.expires_at,    slot.recalled};
+    return AccountView{slot.granted,       slot.returned, slot.used,      slot.held,
+                       free_of(slot, now), slot.limit,    slot.remaining, slot.expires_at,
+                       slot.recalled,      slot.minute};
 }
 
 }  // namespace penstock::routing

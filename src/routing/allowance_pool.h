@@ -101,7 +101,8 @@ struct AccountView {
     Units granted, returned, used, held, free;
     Units limit, remaining;
     Time expires_at;
-    bool recalled = false;  // others have been asked for more, which may come in a moment
+    bool recalled = false;    // others have been asked for more, which may come in a moment
+    std::int64_t minute = 0;  // since 1970, that `used` and `held` are of
     bool operator==(const AccountView&) const = default;
 };
 

@@ -50,14 +50,14 @@ struct Running {
     Time began;
     Money amount;
     std::int64_t tokens = 0;
-    std::int64_t minute = 0;  // of its gateway's clock
+    std::vector<std::int64_t> minutes;  // that it counts in, by demand
 };
 
 struct Gateway {
     std::string name;
     std::uint64_t run = 0;
     Duration skew{};
-    std::int64_t minute = 0;
+    std::int64_t latest = 0;  // minute that its clock has shown
     std::unique_ptr<AllowancePool> pool;
     std::vector<Running> running;
     std::deque<std::pair<AllowanceAsk, Allowance>> answers;  // under way
@@ -83,8 +83,13 @@ class World {
     }
     Time clock(const Gateway& gateway) const { return now + gateway.skew; }
 
+    void look_at_clock(Gateway& gateway) {
+        gateway.latest = std::max(gateway.latest, minute_of(clock(gateway)));
+    }
+
     void call(Gateway& gateway, Money amount, std::int64_t tokens) {
         const Time at = clock(gateway);
+        look_at_clock(gateway);
         Running call;
         RC_ASSERT(demands_of(key, {"m", amount, tokens, at}, *gateway.pool, call.demands));
         if (std::ranges::any_of(call.demands, [](const Demand& d) {
@@ -99,18 +104,24 @@ class World {
             gateway.pool->stop_waiting(call.demands);
         }
         if (!hold) return;
-        gateway.minute = std::max(gateway.minute, minute_of(at));
+        // A clock that has run back counts in the minute that it had reached.
+        for (const Demand& demand : call.demands) {
+            call.minutes.push_back(gateway.pool->view(demand.account, at)->minute);
+            if (!is_per_minute(demand.account.measure)) continue;
+            RC_ASSERT(call.minutes.back() >= minute_of(at));
+            RC_ASSERT(call.minutes.back() <= gateway.latest);
+        }
         call.hold = *std::move(hold);
         call.began = at;
         call.amount = amount;
         call.tokens = tokens;
-        call.minute = gateway.minute;
         gateway.running.push_back(std::move(call));
         ++held_calls;
     }
 
     // Asks what is due. fate 0: the request is lost; 1: the answer is; 2: it comes late; 3, 4: now.
     void exchange(Gateway& gateway, int fate) {
+        look_at_clock(gateway);
         const std::vector<AllowanceAsk> asks = gateway.pool->asks(clock(gateway), 100);
         if (fate == 0) return gateway.pool->unanswered(asks);
         RC_ASSERT(authority.greet(gateway.name, RunId(RawId{7, gateway.run}), now).has_value());
@@ -140,7 +151,7 @@ class World {
         Record record{gateway.name, call.hold.wallet_lease(), call.hold.drawn(), charge, tokens,
                       call.began};
         call.hold.settle({charge, tokens});
-        count(call.demands, call.minute, charge, tokens);
+        count(call.demands, call.minutes, charge, tokens);
         records.push_back(std::move(record));
     }
 
@@ -180,11 +191,12 @@ class World {
         std::map<std::string, Units> at_once;
         for (const Gateway& gateway : gateways)
             for (const Running& call : gateway.running)
-                for (const Demand& demand : call.demands) {
+                for (std::size_t i = 0; i < call.demands.size(); ++i) {
+                    const Demand& demand = call.demands[i];
                     if (demand.account.measure == Measure::concurrency)
                         at_once[name(demand)] += Units::whole(1);
                     else
-                        sums[{name(demand), period_of(demand, call.minute)}] += demand.units;
+                        sums[{name(demand), period_of(demand, call.minutes[i])}] += demand.units;
                 }
         for (const auto& [counter, sum] : sums) RC_ASSERT(sum <= allowed(counter.first));
         for (const auto& [limit, sum] : at_once) RC_ASSERT(sum <= allowed(limit));
@@ -258,15 +270,16 @@ class World {
         return per_minute ? minute : demand.account.period_start_us;
     }
     void count(
-        const std::vector<Demand>& demands, std::int64_t minute, ExactMoney charge,
-        std::int64_t tokens
+        const std::vector<Demand>& demands, const std::vector<std::int64_t>& minutes,
+        ExactMoney charge, std::int64_t tokens
     ) {
-        for (const Demand& demand : demands) {
+        for (std::size_t i = 0; i < demands.size(); ++i) {
+            const Demand& demand = demands[i];
             const Measure measure = demand.account.measure;
             if (measure == Measure::concurrency) continue;
             const bool by_tokens =
                 measure == Measure::tokens_minute || measure == Measure::tokens_day;
-            used[{name(demand), period_of(demand, minute)}] +=
+            used[{name(demand), period_of(demand, minutes[i])}] +=
                 is_money(measure) ? Units::of(charge) : Units::whole(by_tokens ? tokens : 1);
             limits_[name(demand)] = demand.limit;
         }
@@ -335,6 +348,7 @@ TEST(AllowanceProperty, NoLimitIsPassedByAUnit) {
                 gateway.pool->recall(world.authority.take_recalled(gateway.name));
                 world.exchange(gateway, pick<int>(0, 5));
             } else if (what == 14) {
+                world.look_at_clock(gateway);
                 gateway.pool->sweep(world.clock(gateway));
                 world.authority.sweep(world.now);
             } else if (what == 15 && pick<int>(0, 4) == 0) {
