@@ -159,9 +159,9 @@ struct Cached : Fixture {
         routes[0].endpoint.cached_percent = 10;
         apply_routes();
     }
-    ClientAnswer again(std::string_view body = kCertain, std::string word = "on") {
+    ClientAnswer again(std::string_view body = kCertain, const std::string& word = "on") {
         http::Headers headers;
-        headers.set("x-penstock-cache", std::move(word));
+        headers.set("x-penstock-cache", word);
         return ask(std::string(body), std::move(headers));
     }
 };

@@ -99,28 +99,27 @@ TEST(UsageCalls, TheEnginesWordsStandInTheRecordWhereTheyContradictThemselves) {
     }
 }
 
+std::string event(const std::string& name, const std::string& data) {
+    return "event: " + name + "\ndata: " + data + "\n\n";
+}
+
 TEST(UsageCalls, WordsOfAStreamAreThoseOfAllItsReports) {
     Fixture f;
+    const std::string start =
+        R"({"type":"message_start","message":{"id":"msg_1","type":"message",)"
+        R"("role":"assistant","model":"m","content":[],"stop_reason":null,"usage":)"
+        R"({"input_tokens":8,"cache_read_input_tokens":-3,"output_tokens":1}}})";
+    const std::string block =
+        R"({"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}})";
+    const std::string delta =
+        R"({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}})";
+    const std::string end =
+        R"({"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":4}})";
     f.add_engine(
         {.pieces =
-             {"event: message_start\ndata: "
-              R"({"type":"message_start","message":{"id":"msg_1","type":"message",)"
-              R"("role":"assistant","model":"m","content":[],"stop_reason":null,"usage":)"
-              R"({"input_tokens":8,"cache_read_input_tokens":-3,"output_tokens":1}}})"
-              "\n\n",
-              "event: content_block_start\ndata: "
-              R"({"type":"content_block_start","index":0,)"
-              R"("content_block":{"type":"text","text":""}})"
-              "\n\n",
-              "event: content_block_delta\ndata: "
-              R"({"type":"content_block_delta","index":0,)"
-              R"("delta":{"type":"text_delta","text":"Hi"}})"
-              "\n\n",
-              "event: message_delta\ndata: "
-              R"({"type":"message_delta","delta":{"stop_reason":"end_turn"},)"
-              R"("usage":{"output_tokens":4}})"
-              "\n\n",
-              "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"}},
+             {event("message_start", start), event("content_block_start", block),
+              event("content_block_delta", delta), event("message_delta", end),
+              event("message_stop", R"({"type":"message_stop"})")}},
         "m", "anthropic"
     );
     EXPECT_EQ(f.ask_at("/v1/messages", kMessages + R"(,"stream":true})").status, 200);
