@@ -90,7 +90,7 @@ TEST(DialectStream, IsHonestAboutACutAfterEveryFrame) {
                                    : from == Dialect::anthropic ? "anthropic"
                                                                 : "ollama";
         const std::vector<GoldenFrame> frames =
-            frames_of(read_file("golden/convert/stream/tools/" + source + ending), from);
+            frames_of(read_file(fs::path("golden/convert/stream/tools") / (source + ending)), from);
         for (const Dialect to :
              {Dialect::chat, Dialect::responses, Dialect::anthropic, Dialect::ollama})
             for (std::size_t count = 0; count < frames.size(); ++count, ++cuts) {
@@ -290,7 +290,7 @@ TEST(DialectStream, AFailureThatIsNamedByAStatusKeepsItsClass) {
 TEST(DialectStream, BoundsWhatItKeepsOfAnAnswer) {
     const auto reader = make_stream_reader(Dialect::chat);
     const auto writer = make_stream_writer(Dialect::chat, Dialect::responses, golden_context);
-    const std::string piece(512 * 1024, 'x');
+    const std::string piece(512UL * 1024, 'x');
     const std::string frame = R"({"choices":[{"index":0,"delta":{"content":")" + piece + R"("}}]})";
     std::size_t written = 0;
     Result<void> last;

@@ -273,7 +273,7 @@ io::Task<http::Response> ChatCompletions::hand_over(
     return converted_->go_on(
         {.call = std::move(admitted->call),
          .body = std::move(admitted->body),
-         .limits = std::move(admitted->limits),
+         .limits = admitted->limits,
          .key = std::move(admitted->key),
          .deadline = admitted->deadline,
          .trace = std::move(admitted->trace),

@@ -259,7 +259,7 @@ io::Task<http::Response> DialectCalls::go_on(Handed handed, http::ClientWatch cl
         .goes_on = true,
         .drops = handed.limits.drops,
         .body = std::move(handed.body),
-        .limits = std::move(handed.limits),
+        .limits = handed.limits,
         .key = std::move(handed.key),
         .deadline = handed.deadline,
         .trace = std::move(handed.trace),

@@ -375,9 +375,8 @@ void AllowancePool::take_answer(
     slot.recalled = answer.recalled;
     if (answer.limit) slot.limit = *answer.limit;
     if (ask.wanted.is_zero()) return;
-    if (answer.recalled) {
-        slot.short_until = {};  // calls may wait for what others give back
-    } else if (more < ask.needed || more.is_zero()) {
+    // Calls may wait for what others give back.
+    if (!answer.recalled && (more < ask.needed || more.is_zero())) {
         slot.short_until = now + kShortFor;
         // What was asked for in store has recalled nothing from others: a call may still get it.
         slot.short_of = ask.needed.is_zero() ? kUnitsMax + kUnitsMax
