@@ -132,6 +132,9 @@ class Cache(unittest.TestCase):
         text = uuid.uuid4().hex
         first, again = self.ask(text), self.ask(text)
         self.assertEqual([answer.headers["x-penstock-cache"] for answer in (first, again)], ["miss", "hit"])
+        # At a tenth of the price, and else the same.
+        costs = [answer.json["usage"].pop("cost") for answer in (first, again)]
+        self.assertAlmostEqual(costs[1] * 10, costs[0], places=12)
         self.assertEqual((again.json, self.engine.asked.count(text)), (first.json, 1))
         self.assertEqual(Decimal(again.headers["x-penstock-cost"]) * 10, Decimal(first.headers["x-penstock-cost"]))
         bill, other = self.bill_of(again), self.bill_of(first)
