@@ -133,9 +133,9 @@ class Cache(unittest.TestCase):
         first, again = self.ask(text), self.ask(text)
         self.assertEqual([answer.headers["x-penstock-cache"] for answer in (first, again)], ["miss", "hit"])
         # At a tenth of the price, and else the same.
-        costs = [answer.json["usage"].pop("cost") for answer in (first, again)]
-        self.assertAlmostEqual(costs[1] * 10, costs[0], places=12)
-        self.assertEqual((again.json, self.engine.asked.count(text)), (first.json, 1))
+        listed, kept = first.json, again.json
+        self.assertAlmostEqual(kept["usage"].pop("cost") * 10, listed["usage"].pop("cost"), places=12)
+        self.assertEqual((kept, self.engine.asked.count(text)), (listed, 1))
         self.assertEqual(Decimal(again.headers["x-penstock-cost"]) * 10, Decimal(first.headers["x-penstock-cost"]))
         bill, other = self.bill_of(again), self.bill_of(first)
         self.assertEqual((bill["basis"], bill["tariff"], other["basis"], other.get("tariff")), ("cached", "cached", "upstream", None))
