@@ -55,7 +55,7 @@ std::string with_cost(std::string body, ExactMoney cost) {
 }
 
 std::string with_cost(std::string body, const routing::MeteredCall& used, ExactMoney cost) {
-    if (object_in(body, kUsage)) return with_cost(std::move(body), cost);
+    if (const auto usage = object_in(body, kUsage)) return put_cost(body, *usage, cost);
     return with_cost(with_own_usage(dialects::Dialect::chat, std::move(body), used), cost);
 }
 

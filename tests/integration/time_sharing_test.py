@@ -63,6 +63,16 @@ class TimeSharing(unittest.TestCase):
     def waiting(self, names):
         return [name for name in names if self.platform.task(name)["reason"] == "waiting_for_round"]
 
+    def one_left(self, names):
+        """Whether a round has ended for one of them; fails at once where none runs any more, so none could."""
+        if any(self.rounds_ended(name) for name in names):
+            return True
+        tasks = [self.platform.task(name) for name in names]
+        if all(task["state"] in ("SUCCEEDED", "FAILED", "CANCELED") for task in tasks):
+            attempts = [attempt for name in names for attempt in self.platform.attempts(name)]
+            raise AssertionError(f"no round ended for any of them: {json.dumps(tasks)} {json.dumps(attempts)}")
+        return False
+
     def test_three_tasks_take_turns_on_two_devices_though_the_server_is_killed(self):
         names = ["a", "b", "c"]
         for name in names:
@@ -72,7 +82,7 @@ class TimeSharing(unittest.TestCase):
         self.assertEqual((told["blocker"], told["time_sharing"]["policy"], told["time_sharing"]["rates_from"]), ("round", "gavel-las", "stated"))
         self.assertEqual({pool["model"] for pool in told["time_sharing"]["pools"]}, {"H100", "A10"})
 
-        wait_until(lambda: any(self.rounds_ended(name) for name in names), "a round to end")
+        wait_until(lambda: self.one_left(names), "a round to end")
         self.platform.kill("server")
         self.platform.start_server()
 
