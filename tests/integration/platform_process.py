@@ -37,14 +37,14 @@ SITE = {"name": "local", "region": "local", "residency": "ZZ", "division_code": 
 
 
 def wait_until(condition, what, seconds=WAIT_SECONDS_MAX):
-    """The first true answer of `condition`; fails the test when there is none in time."""
+    """The first true answer of `condition`; fails the test when there is none in time, with `what`: words, or a function that makes them then."""
     pause, limit = threading.Event(), time.monotonic() + seconds
     while True:
         answer = condition()
         if answer:
             return answer
         if time.monotonic() > limit:
-            raise AssertionError(f"waited {seconds} s in vain for {what}")
+            raise AssertionError(f"waited {seconds} s in vain for {what() if callable(what) else what}")
         pause.wait(LOOK_SECONDS)
 
 
