@@ -286,6 +286,7 @@ Result<void> Stream::keep(std::span<std::string_view>& parts) {
     for (const std::string_view part : parts) size += part.size();
     if (size > kSoonMax || state_->closed || state_->send_error != 0 || state_->secure())
         return write_now(parts);
+    state_->kept.reserve(size);  // a small part and a large one would take two allocations
     for (const std::string_view part : parts) state_->kept += part;
     parts = {};
     return {};
