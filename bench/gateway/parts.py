@@ -164,7 +164,9 @@ def tell_of_memory(result, when, memory):
 def of_streams(scene, what, engine, with_others=True):
     subjects = scene.subjects(engine, with_others=with_others)
     tokens = FirstTokens(scene, subjects)
-    return tokens, interleaved(what, subjects, scene.rounds, tokens.window, scene.end)
+    # Those that differ by factors need no more rounds than a figure takes.
+    others = [name for name in subjects if name.split(", ")[0] in peers.OTHERS]
+    return tokens, interleaved(what, subjects, scene.rounds, tokens.window, scene.end, seldom=others)
 
 
 def added_by_all(result, when, all_times):

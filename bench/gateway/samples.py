@@ -22,8 +22,9 @@ class Samples:
         return [None if figures is None else figures[column] for figures in self.figures[name]]
 
 
-def interleaved(what, subjects, rounds, visit, end):
-    """Each round visits every subject in random order; a first visit warms up and counts for nothing. No round but the first few begins after `end`."""
+def interleaved(what, subjects, rounds, visit, end, seldom=()):
+    """Each round visits every subject in random order; a first visit warms up and counts for nothing. No round but the first few begins after `end`.
+    The `seldom` are visited in those first few alone, so that there is time for more rounds of the others."""
     samples = Samples(what)
     samples.figures = {name: [] for name in subjects}
     samples.void = {name: [] for name in subjects}
@@ -38,6 +39,9 @@ def interleaved(what, subjects, rounds, visit, end):
             print(f"{what}: out of time, {samples.rounds_cut} rounds are left out", file=sys.stderr)
             break
         for name in random.sample(list(subjects), len(subjects)):
+            if number >= ROUNDS_MIN and name in seldom:
+                samples.figures[name].append(None)
+                continue
             try:
                 samples.figures[name].append(visit(subjects[name]))
             except Void as reason:
