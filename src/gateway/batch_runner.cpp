@@ -52,7 +52,8 @@ io::Task<http::Response> refused(BatchFault fault) {
 BatchRunner::BatchRunner(Parts parts, io::Executor executor, RunId run)
     : parts_(parts),
       run_(run),
-      reported_(std::move(executor)),
+      reported_(executor),
+      routes_changed_(std::move(executor)),
       in_flight_(&parts.registry.gauge(
           "penstock_gateway_batch_lines_in_flight", "Lines of batches that engines work on."
       )) {}
@@ -66,6 +67,7 @@ void BatchRunner::on_routes(const std::vector<Route>& routes) {
         if (endpoint.batch_percent && sellers_.size() < kUsesMax)
             sellers_.push_back({endpoint.id, endpoint.model});
     }
+    routes_changed_.notify_all();
 }
 
 // ---- what this gateway carries ----
@@ -125,10 +127,7 @@ bool tells_the_same(const ReportUses& left, const ReportUses& right) {
 io::Task<void> BatchRunner::tell_uses_forever() {
     bool watched = false, heard = true, told = false;
     while (true) {
-        if (!parts_.routes_known || (sellers_.empty() && !told)) {
-            co_await io::sleep_for(kLookAgain);
-            continue;
-        }
+        while (!parts_.routes_known || (sellers_.empty() && !told)) co_await routes_changed_.wait();
         const ReportUses report = uses(watched ? Duration{} : kUsesWait);
         const Result<TakenUses> taken = co_await parts_.server.report_uses(report);
         if (!taken && heard)
@@ -162,10 +161,10 @@ io::Task<void> BatchRunner::claim_forever() {
     Duration asked_at{};
     bool heard = true;
     while (true) {
+        while (sellers_.empty() && running_.empty()) co_await routes_changed_.wait();
         const ClaimLines asked = question();
         const Duration now = parts_.calls.clock.monotonic();
-        const bool idle = sellers_.empty() && running_.empty();
-        if (idle || (asked.room == 0 && now - asked_at < kRenewEvery)) {
+        if (asked.room == 0 && now - asked_at < kRenewEvery) {
             co_await io::sleep_for(kLookAgain);
             continue;
         }

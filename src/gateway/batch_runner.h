@@ -29,7 +29,7 @@ class BatchRunner {
     static constexpr Duration kRenewEvery = 10s;   // what is claimed, while nothing more is taken
     static constexpr Duration kUsesWait = 5s;      // on the server, while no line waits or runs
     static constexpr Duration kUsesEvery = 1s;     // else, where nothing changes
-    static constexpr Duration kLookAgain = 100ms;  // whether something did
+    static constexpr Duration kLookAgain = 100ms;  // whether something did, while lines are sold
     static constexpr Duration kBackOff = 1s;       // the server does not answer
     static constexpr std::size_t kUnreportedMax = 256;  // lines claimed and not yet taken back
     static constexpr std::size_t kUsesMax = 2'000;      // endpoints; the others get no lines here
@@ -97,6 +97,7 @@ class BatchRunner {
     std::map<LineTry, Running> running_;  // claimed, until the server has them
     std::deque<Report> reports_;
     io::Event reported_;
+    io::Event routes_changed_;
     bool paused_ = false;
     telemetry::Gauge* in_flight_;
 };

@@ -131,7 +131,7 @@ std::optional<EndReason> ChatStream::pass_on(http::BodyWriter writer) {
     while (true) {
         while (const auto event = parser_.next()) {
             if (done_seen_) continue;  // nothing follows the end
-            const Result<routing::ChatChunk> chunk = routing::read_chat_chunk(event->data);
+            const Result<routing::ChatChunk> chunk = chunks_.read(event->data);
             if (!chunk) return EndReason::upstream_error;
             if (must_count(*chunk)) {
                 uncounted_ = std::make_unique<Undelivered>(*event, *chunk);
@@ -140,7 +140,7 @@ std::optional<EndReason> ChatStream::pass_on(http::BodyWriter writer) {
             const std::optional<EndReason> end = pass_event(*event, *chunk, writer);
             if (end || undelivered_) return end;
         }
-        parser_.release();
+        parser_.own();
         const std::optional<Result<std::string_view>> piece = upstream_.read_now();
         if (!piece) return std::nullopt;
         if (const auto end = feed(*piece)) return end;
@@ -197,7 +197,7 @@ std::optional<EndReason> ChatStream::feed(const Result<std::string_view>& piece)
     if (!piece) return end_of(piece.error());
     // An end that the engine meant, after the model had finished: some engines send no [DONE].
     if (piece->empty()) return finish_seen_ ? EndReason::done : EndReason::upstream_error;
-    if (!parser_.feed(*piece)) return EndReason::upstream_error;
+    if (!parser_.lend(*piece)) return EndReason::upstream_error;
     return std::nullopt;
 }
 

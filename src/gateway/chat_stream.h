@@ -12,6 +12,7 @@
 #include "http/client.h"
 #include "http/message.h"
 #include "http/sse.h"
+#include "routing/chat_chunk_reader.h"
 
 namespace penstock::gateway {
 
@@ -95,6 +96,7 @@ class ChatStream {
     const std::optional<Duration> read_timeout_;
     std::unique_ptr<StreamContinuation> continuation_;
     http::SseParser parser_{kEventBytesMax};
+    routing::ChatChunkReader chunks_;
     std::unique_ptr<Undelivered> undelivered_;
     std::unique_ptr<Undelivered> uncounted_;
     std::string held_error_;  // the engine's own, that another engine may spare the client

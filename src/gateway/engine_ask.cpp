@@ -78,7 +78,7 @@ Found OpeningReader::feed(std::string_view bytes) {
     if (!events_.feed(bytes)) return Found::content;
     while (const auto event = events_.next())
         if (found = look(event->event, event->data); found != Found::nothing) return found;
-    events_.release();  // there may be silence now
+    events_.own();  // there may be silence now
     return found;
 }
 

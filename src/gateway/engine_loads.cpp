@@ -57,8 +57,17 @@ io::Task<void> EngineLoads::ask_forever() {
     while (true) {
         while (engines_.empty()) co_await changed_.wait();
         ask_due();
-        co_await io::sleep_for(kLookEvery);
+        co_await changed_.wait(io::Deadline::after(until_due()));
     }
+}
+
+// One that is being asked is due again soon after it has answered.
+Duration EngineLoads::until_due() const {
+    const Duration now = parts_.clock.monotonic();
+    Duration left = kLookMax;
+    for (const EnginePtr& engine : engines_)
+        left = std::min(left, engine->asked ? kEvery : engine->ask_at - now);
+    return std::max(left, kLookEvery);
 }
 
 void EngineLoads::ask_due() {

@@ -28,7 +28,8 @@ class EngineLoads {
     static constexpr Duration kSilentMax = 10min;
     static constexpr Duration kAnswerMax = 2s;
     static constexpr std::size_t kAnswerBytesMax = 1024UL * 1024;
-    static constexpr Duration kLookEvery = 250ms;
+    static constexpr Duration kLookEvery = 250ms;  // while any is due
+    static constexpr Duration kLookMax = 5s;
     static constexpr std::size_t kAsksAtOnceMax = 50;  // and 200 a second, however many engines
 
     struct Parts {
@@ -60,6 +61,7 @@ class EngineLoads {
     using EnginePtr = std::shared_ptr<Engine>;
 
     void ask_due();
+    Duration until_due() const;
     io::Task<void> ask(EnginePtr engine);
     io::Task<std::optional<routing::EngineLoad>> load_of(const Engine* engine);
 

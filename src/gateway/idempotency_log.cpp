@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/asio/this_coro.hpp>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -265,6 +266,7 @@ Result<void> IdempotencyLog::write(std::string_view bytes) {
     segment.size += bytes.size();
     bytes_ += bytes.size();
     unsynced_ = true;
+    if (written_ != nullptr) written_->notify_all();
     return {};
 }
 
@@ -471,9 +473,15 @@ void IdempotencyLog::resolve_all_but(const std::vector<std::string>& owners, Tim
 }
 
 io::Task<void> IdempotencyLog::sync_forever(io::Pool* pool) {
+    io::Event written(co_await boost::asio::this_coro::executor);
+    struct Told {
+        io::Event*& place;
+        ~Told() { place = nullptr; }
+    };
+    const Told told{written_ = &written};
     while (true) {
+        while (!unsynced_) co_await written.wait();
         co_await io::sleep_for(kSyncInterval);
-        if (!unsynced_) continue;
         unsynced_ = false;
         const int file = ::dup(active_);
         if (file < 0) continue;

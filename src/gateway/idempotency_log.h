@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "gateway/idempotency_table.h"
+#include "io/event.h"
 #include "io/pool.h"
 #include "io/task.h"
 #include "model/endpoint.h"
@@ -148,7 +149,8 @@ class IdempotencyLog {
     std::uint64_t bytes_ = 0;
     std::uint64_t answers_evicted_ = 0;
     bool unsynced_ = false;
-    bool dropped_ = false;  // the other process has removed the active segment
+    io::Event* written_ = nullptr;  // while sync_forever() runs
+    bool dropped_ = false;          // the other process has removed the active segment
 };
 
 }  // namespace penstock::gateway

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 
 #include "http/connection.h"
@@ -210,10 +211,11 @@ Result<void> Connection::begin_chunk(std::string_view bytes, Chunk& chunk) {
     std::string_view before;
     std::string_view after;
     if (framing_ == Framing::chunked && !bytes.empty()) {
-        const auto end = fmt::format_to(chunk.size_line.data(), "{:x}\r\n", bytes.size());
-        before = std::string_view(
-            chunk.size_line.data(), static_cast<std::size_t>(end - chunk.size_line.data())
-        );
+        char* const begin = chunk.size_line.data();
+        char* end = std::to_chars(begin, begin + chunk.size_line.size(), bytes.size(), 16).ptr;
+        *end++ = '\r';
+        *end++ = '\n';
+        before = std::string_view(begin, end);
         after = "\r\n";
     }
     if (framing_ == Framing::length) length_left_ -= bytes.size();

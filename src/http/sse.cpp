@@ -79,22 +79,47 @@ io::Task<Result<void>> SseWriter::comment(std::string text) {
 }
 
 Result<void> SseParser::feed(std::string_view bytes) {
-    if (buffer_.size() - event_begin_ > event_bytes_max_)
-        return fail(
-            ErrorCode::resource_exhausted,
-            fmt::format("a server-sent event is larger than {} bytes", event_bytes_max_)
-        );
-    // What was given out is done with; an event in progress moves to the front.
-    if (event_begin_ > 0) {
-        if (given_) begin_event();
-        buffer_.erase(0, event_begin_);
-        line_begin_ -= event_begin_;
-        scanned_ -= event_begin_;
-        data_begin_ -= std::min(data_begin_, event_begin_);
-        event_begin_ = 0;
-    }
+    TRY(check_size());
+    begin_at_front();
     buffer_.append(bytes);
     return {};
+}
+
+Result<void> SseParser::lend(std::string_view bytes) {
+    TRY(check_size());
+    begin_at_front();
+    if (buffer_.empty())
+        lent_ = bytes;
+    else
+        buffer_.append(bytes);
+    return {};
+}
+
+Result<void> SseParser::check_size() const {
+    if (text().size() - event_begin_ <= event_bytes_max_) return {};
+    return fail(
+        ErrorCode::resource_exhausted,
+        fmt::format("a server-sent event is larger than {} bytes", event_bytes_max_)
+    );
+}
+
+void SseParser::own() {
+    begin_at_front();
+    if (buffer_.empty()) std::string().swap(buffer_);
+}
+
+// What was given out is done with; an event in progress moves to the front of the buffer.
+void SseParser::begin_at_front() {
+    if (given_) begin_event();
+    if (lent_.empty())
+        buffer_.erase(0, event_begin_);
+    else
+        buffer_.assign(lent_.substr(event_begin_));
+    lent_ = {};
+    line_begin_ -= event_begin_;
+    scanned_ -= event_begin_;
+    data_begin_ -= std::min(data_begin_, event_begin_);
+    event_begin_ = 0;
 }
 
 std::optional<SseParser::Event> SseParser::next() {
@@ -105,15 +130,14 @@ std::optional<SseParser::Event> SseParser::next() {
             take_field(*line);
             continue;
         }
-        const std::string_view raw =
-            std::string_view(buffer_).substr(event_begin_, line_begin_ - event_begin_);
+        const std::string_view raw = text().substr(event_begin_, line_begin_ - event_begin_);
         event_begin_ = line_begin_;
         if (data_lines_ == 0) {
             begin_event();
             continue;
         }
         given_ = true;
-        const std::string_view only = std::string_view(buffer_).substr(data_begin_, data_size_);
+        const std::string_view only = text().substr(data_begin_, data_size_);
         return Event{
             .event = event_,
             .data = data_lines_ == 1 ? only : std::string_view(data_),
@@ -125,14 +149,7 @@ std::optional<SseParser::Event> SseParser::next() {
     return std::nullopt;
 }
 
-bool SseParser::has_partial() const { return event_begin_ < buffer_.size(); }
-
-void SseParser::release() {
-    if (has_partial()) return;
-    if (given_) begin_event();
-    std::string().swap(buffer_);
-    event_begin_ = line_begin_ = scanned_ = 0;
-}
+bool SseParser::has_partial() const { return event_begin_ < text().size(); }
 
 void SseParser::begin_event() {
     given_ = false;
@@ -144,27 +161,28 @@ void SseParser::begin_event() {
 
 // False while it cannot be told whether there is one.
 bool SseParser::skip_byte_order_mark() {
-    if (buffer_.size() < kByteOrderMark.size() && kByteOrderMark.starts_with(buffer_)) return false;
+    if (text().size() < kByteOrderMark.size() && kByteOrderMark.starts_with(text())) return false;
     at_start_ = false;
-    if (buffer_.starts_with(kByteOrderMark)) line_begin_ = scanned_ = kByteOrderMark.size();
+    if (text().starts_with(kByteOrderMark)) line_begin_ = scanned_ = kByteOrderMark.size();
     return true;
 }
 
 // The next whole line without its break. A CR ends a line at once, without waiting for what
 // follows; an LF right after it belongs to the same break.
 std::optional<std::string_view> SseParser::next_line() {
-    if (after_cr_ && line_begin_ < buffer_.size()) {
+    const std::string_view text = this->text();
+    if (after_cr_ && line_begin_ < text.size()) {
         after_cr_ = false;
-        if (buffer_[line_begin_] == '\n') scanned_ = ++line_begin_;
+        if (text[line_begin_] == '\n') scanned_ = ++line_begin_;
     }
-    const std::size_t end = find_line_break(buffer_, scanned_);
-    if (end == std::string::npos) {
-        scanned_ = buffer_.size();
+    const std::size_t end = find_line_break(text, scanned_);
+    if (end == std::string_view::npos) {
+        scanned_ = text.size();
         return std::nullopt;
     }
-    const std::string_view line = std::string_view(buffer_).substr(line_begin_, end - line_begin_);
-    const bool pair = buffer_[end] == '\r' && end + 1 < buffer_.size() && buffer_[end + 1] == '\n';
-    after_cr_ = buffer_[end] == '\r' && end + 1 == buffer_.size();
+    const std::string_view line = text.substr(line_begin_, end - line_begin_);
+    const bool pair = text[end] == '\r' && end + 1 < text.size() && text[end + 1] == '\n';
+    after_cr_ = text[end] == '\r' && end + 1 == text.size();
     scanned_ = line_begin_ = end + (pair ? 2 : 1);
     return line;
 }
@@ -194,11 +212,11 @@ void SseParser::take_field(std::string_view line) {
 void SseParser::take_data(std::string_view value) {
     if (++data_lines_ == 1) {
         data_begin_ =
-            value.empty() ? line_begin_ : static_cast<std::size_t>(value.data() - buffer_.data());
+            value.empty() ? line_begin_ : static_cast<std::size_t>(value.data() - text().data());
         data_size_ = value.size();
         return;
     }
-    if (data_lines_ == 2) data_ = buffer_.substr(data_begin_, data_size_);
+    if (data_lines_ == 2) data_ = text().substr(data_begin_, data_size_);
     data_ += '\n';
     data_ += value;
 }

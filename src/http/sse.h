@@ -44,7 +44,8 @@ class SseParser {
     explicit SseParser(std::size_t event_bytes_max = kEventBytesMax)
         : event_bytes_max_(event_bytes_max) {}
 
-    // Views into the parser, valid until the next call of feed() or next().
+    // Views into the parser (or into what it was lent), valid until the next call of next() or of
+    // what gives it bytes.
     struct Event {
         std::string_view event;  // empty: "message"
         std::string_view data;
@@ -56,14 +57,19 @@ class SseParser {
     Result<void> feed(std::string_view bytes);
     // Events without data are not reported, as the standard says.
     std::optional<Event> next();
+    // The same without a copy: they stay where they are until own().
+    Result<void> lend(std::string_view bytes);
+    // Copies what is unfinished of what was lent, and gives memory back where nothing is, for
+    // streams that may be silent for long; ends the views of the last event.
+    void own();
     // Bytes of an unfinished event: at the end of a stream it was cut.
     bool has_partial() const;
-    // Gives its memory back where nothing unfinished is in it, for streams that may be silent for
-    // long; ends the views of the last event.
-    void release();
 
   private:
+    std::string_view text() const { return lent_.empty() ? std::string_view(buffer_) : lent_; }
     std::optional<std::string_view> next_line();
+    Result<void> check_size() const;
+    void begin_at_front();
     bool skip_byte_order_mark();
     void take_field(std::string_view line);
     void take_data(std::string_view value);
@@ -71,6 +77,7 @@ class SseParser {
 
     std::size_t event_bytes_max_;
     std::string buffer_;
+    std::string_view lent_;        // in place of the buffer, which is empty then
     std::size_t event_begin_ = 0;  // of the event being read
     std::size_t line_begin_ = 0;
     std::size_t scanned_ = 0;  // no line break before it

@@ -105,13 +105,16 @@ std::optional<UpstreamUsage> read_usage_member(JsonScanner& scan, Span& text) {
     return usage;
 }
 
-bool read_nonempty_string(JsonScanner& scan) {
+// Its place goes to `place`.
+bool read_nonempty_string(JsonScanner& scan, Span* place = nullptr) {
     if (scan.peek() != Kind::string) {
         scan.skip();
         return false;
     }
     String value;
-    return scan.read_string(value) && !value.empty();
+    if (!scan.read_string(value) || value.empty()) return false;
+    if (place != nullptr) *place = value;
+    return true;
 }
 
 bool read_nonempty_array(JsonScanner& scan) {
@@ -135,15 +138,15 @@ bool read_sound(JsonScanner& scan) {
     return any;
 }
 
-void read_delta(JsonScanner& scan, DeltaCount& count) {
+void read_delta(JsonScanner& scan, DeltaCount& count, Span& text) {
     bool visible = false;
     bool reasoning = false;
     bool audio = false;
     each_member(scan, [&](const String& key) {
         if (is_any(scan, key, kVisibleNames))
-            visible |= read_nonempty_string(scan);
+            visible |= read_nonempty_string(scan, &text);
         else if (is_any(scan, key, kReasoningNames))
-            reasoning |= read_nonempty_string(scan);
+            reasoning |= read_nonempty_string(scan, &text);
         else if (scan.equals(key, "tool_calls"))
             visible |= read_nonempty_array(scan);
         else if (scan.equals(key, "audio"))
@@ -163,7 +166,7 @@ void read_delta(JsonScanner& scan, DeltaCount& count) {
 void read_choice(JsonScanner& scan, ChatChunk& chunk) {
     each_member(scan, [&](const String& key) {
         if (scan.equals(key, "delta")) {
-            read_delta(scan, chunk.deltas);
+            read_delta(scan, chunk.deltas, chunk.text);
         } else if (scan.equals(key, "finish_reason")) {
             if (scan.peek() == Kind::string) ++chunk.finished;
             scan.skip();

@@ -65,9 +65,11 @@ struct ChatChunk {
     std::optional<UpstreamUsage> usage;
     Span usage_text;   // as it was written
     Span model_value;  // with its quotes; empty: not there
+    Span text;         // that was counted, of the last delta that has any; between its quotes
 
     // The extra chunk that include_usage brings.
     bool is_usage_only() const { return choices_empty && usage.has_value(); }
+    bool operator==(const ChatChunk&) const = default;
 };
 Result<ChatChunk> read_chat_chunk(std::string_view data);
 

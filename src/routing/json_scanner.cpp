@@ -418,10 +418,6 @@ std::size_t JsonScanner::decoded_size(const String& string) const {
     return string.escaped ? decode(string).size() : string.size();
 }
 
-bool JsonScanner::equals(const String& string, std::string_view text) const {
-    return string.escaped ? decode(string) == text : raw(string) == text;
-}
-
 void append_json_string(std::string& out, std::string_view text) {
     constexpr std::string_view kHex = "0123456789abcdef";
     out += '"';

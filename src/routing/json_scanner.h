@@ -16,6 +16,7 @@ struct Span {
     std::size_t end = 0;
     bool empty() const { return begin == end; }
     std::size_t size() const { return end - begin; }
+    bool operator==(const Span&) const = default;
 };
 
 // Walks over one JSON text without building a tree: constant memory however long the text is, and
@@ -69,7 +70,9 @@ class JsonScanner {
     // The string's value; lone surrogates become U+FFFD.
     std::string decode(const String& string) const;
     std::size_t decoded_size(const String& string) const;
-    bool equals(const String& string, std::string_view text) const;
+    bool equals(const String& string, std::string_view text) const {
+        return string.escaped ? decode(string) == text : raw(string) == text;
+    }
 
   private:
     bool fail(const char* problem);
