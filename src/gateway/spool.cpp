@@ -316,8 +316,9 @@ io::Task<void> Spool::commit_forever() {
 
 io::Task<void> Spool::pause() {
     const io::Deadline until = io::Deadline::after(kCommitInterval);
-    co_await io::sleep_for(kCommitIntervalMin);
+    const io::Deadline soonest = io::Deadline::after(kCommitIntervalMin);
     while (unsynced_bytes() < kUnsyncedBytesMax && !until.passed()) co_await grown_.wait(until);
+    if (!soonest.passed()) co_await io::sleep_until(soonest);
 }
 
 // One fsync for all records written so far; then the next segment if this one is full.
