@@ -13,19 +13,23 @@ DIRECT = "the engine itself"
 
 
 class Samples:
-    """Figures by subject and round: None where the window was void."""
+    """Figures by subject and round: None where the window was void, or where a subject of the `seldom` was not visited."""
 
-    def __init__(self, what):
-        self.what, self.figures, self.void, self.rounds_cut = what, {}, {}, 0
+    def __init__(self, what, seldom=()):
+        self.what, self.figures, self.void, self.rounds_cut, self.seldom = what, {}, {}, 0, seldom
 
     def of(self, name, column):
         return [None if figures is None else figures[column] for figures in self.figures[name]]
+
+    def of_visits(self):
+        """By subject, without the rounds that it was not visited in."""
+        return {name: figures[:ROUNDS_MIN] if name in self.seldom else figures for name, figures in self.figures.items()}
 
 
 def interleaved(what, subjects, rounds, visit, end, seldom=()):
     """Each round visits every subject in random order; a first visit warms up and counts for nothing. No round but the first few begins after `end`.
     The `seldom` are visited in those first few alone, so that there is time for more rounds of the others."""
-    samples = Samples(what)
+    samples = Samples(what, seldom)
     samples.figures = {name: [] for name in subjects}
     samples.void = {name: [] for name in subjects}
     for name, subject in subjects.items():
