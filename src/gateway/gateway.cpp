@@ -247,7 +247,7 @@ class Gateway::State {
     void start() {
         started_ = true;
         committing_.spawn(spool_->commit_forever());
-        committing_.spawn(idempotency_->sync_forever(&pool_));
+        committing_.spawn(idempotency_->sync_forever(&pool_, runtime_.executor()));
         if (outage_.has_left())
             tasks_.spawn(begin());
         else

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/this_coro.hpp>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -472,8 +471,8 @@ void IdempotencyLog::resolve_all_but(const std::vector<std::string>& owners, Tim
     for (const std::string& owner : gone) resolve(owner, Findings(*this), now);
 }
 
-io::Task<void> IdempotencyLog::sync_forever(io::Pool* pool) {
-    io::Event written(co_await boost::asio::this_coro::executor);
+io::Task<void> IdempotencyLog::sync_forever(io::Pool* pool, io::Executor executor) {
+    io::Event written(std::move(executor));
     struct Told {
         io::Event*& place;
         ~Told() { place = nullptr; }

@@ -102,8 +102,8 @@ class IdempotencyLog {
     // Those whose processes cannot be known any more.
     void resolve_all_but(const std::vector<std::string>& owners, Time now);
 
-    // Makes records durable; runs until cancelled.
-    io::Task<void> sync_forever(io::Pool* pool);
+    // Makes records durable; runs until cancelled, on the executor of all calls, which is given.
+    io::Task<void> sync_forever(io::Pool* pool, io::Executor executor);
 
     std::uint64_t bytes() const { return bytes_; }
     std::size_t keys() const { return table_.size(); }
