@@ -17,9 +17,9 @@ class TreeReader {
 
     Result<Json> run() {
         Json value = read();
-        if (!repeated_.empty())
+        if (repeated_)
             return fail_field(
-                ErrorCode::invalid_argument, repeated_, "'" + repeated_ + "' appears twice"
+                ErrorCode::invalid_argument, *repeated_, "'" + *repeated_ + "' appears twice"
             );
         if (!scan_.finish())
             return fail(ErrorCode::invalid_argument, "not valid JSON: " + scan_.problem());
@@ -79,11 +79,11 @@ class TreeReader {
         for (const Member& member : members) names.emplace_back(member.key);
         std::ranges::sort(names);
         const auto twice = std::ranges::adjacent_find(names);
-        if (twice != names.end() && repeated_.empty()) repeated_ = std::string(*twice);
+        if (twice != names.end() && !repeated_) repeated_ = std::string(*twice);
     }
 
     JsonScanner scan_;
-    std::string repeated_;
+    std::optional<std::string> repeated_;
 };
 
 void print(const Json& value, std::string& out) {

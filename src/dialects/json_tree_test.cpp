@@ -28,6 +28,7 @@ TEST(Json, RefusesARepeatedMemberAtAnyDepth) {
 
     ASSERT_FALSE(value);
     EXPECT_EQ(to_string(value.error()), "invalid_argument: x: 'x' appears twice");
+    EXPECT_FALSE(parse_json(R"({"":1,"":2})")) << "the empty name is one";
 }
 
 TEST(Json, RefusesWhatIsNotJson) {
