@@ -155,9 +155,9 @@ class DuplicateKeys {
   public:
     explicit DuplicateKeys(std::string_view text) : text_(text) {}
     // The first repeated key, or nothing.
-    const std::string* find() {
-        for (std::size_t at = 0; at < text_.size() && repeated_.empty(); ++at) step(at);
-        return repeated_.empty() ? nullptr : &repeated_;
+    const std::optional<std::string>& find() {
+        for (std::size_t at = 0; at < text_.size() && !repeated_; ++at) step(at);
+        return repeated_;
     }
 
   private:
@@ -190,7 +190,7 @@ class DuplicateKeys {
 
     std::string_view text_;
     std::vector<Level> levels_;
-    std::string repeated_;
+    std::optional<std::string> repeated_;
 };
 
 }  // namespace
@@ -213,7 +213,7 @@ Result<Value> parse_value(std::string_view text) {
         );
     }
     DuplicateKeys duplicates(text);
-    if (const std::string* key = duplicates.find())
+    if (const std::optional<std::string>& key = duplicates.find())
         return fail(
             ErrorCode::invalid_argument, "the key '" + *key + "' stands twice in one object"
         );

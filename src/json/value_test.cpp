@@ -25,6 +25,7 @@ TEST(Value, RefusesADuplicateKey) {
         error_of(R"({"a":{"b":1,"c":[{"b":2}],"b":3}})"), "the key 'b' stands twice in one object"
     );
     EXPECT_EQ(error_of(R"({"a":{"b":1},"b":"a"})"), "no error");
+    EXPECT_EQ(error_of(R"({"":1,"":2})"), "the key '' stands twice in one object");
 }
 TEST(Value, RefusesWhatFollowsTheValue) { EXPECT_NE(error_of("{} {}"), "no error"); }
 TEST(Value, RefusesInvalidUtf8) { EXPECT_NE(error_of("\"\xff\""), "no error"); }
