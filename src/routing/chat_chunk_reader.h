@@ -22,7 +22,7 @@ class ChatChunkReader {
     Result<ChatChunk> read(std::string_view data);
 
   private:
-    // Where the text of `data` begins and ends if all around it is as it was.
+    // Whether `data` is the last event with another text in the place of its text.
     bool is_like_the_last(std::string_view data) const;
     void keep(std::string_view data, const ChatChunk& chunk);
 
